@@ -1,0 +1,67 @@
+"""Everything the fleet can say, a file per conversation.
+
+`Message` is the union of all that can stand in a row; a core matches on it. Messages evolve only by fields with defaults.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from messages.account import AccountUpdated, LinkChanged, PerformanceSnapshot, ReconciliationDone
+from messages.broker import CancelOrder, PlaceOrder, RequestSnapshot
+from messages.entries import CancelEntry, EntryApproved, EntryDenied, EntryDropped, SubmitEntry
+from messages.market import MarketTime, SessionClosed, SessionClosing, SessionOpened, Tick
+from messages.operator import Happened, Pause, Paused, Refused, Resume, Resumed, SymbolStatus
+from messages.orders import (
+    CommissionReported,
+    OrderAccepted,
+    OrderCancelled,
+    OrderFilled,
+    OrderPlaced,
+    OrderRejected,
+    OrderUpdated,
+    PositionUpdated,
+)
+from messages.timers import Elapsed, Started
+
+Message = (
+    Tick
+    | MarketTime
+    | SessionOpened
+    | SessionClosing
+    | SessionClosed
+    | SubmitEntry
+    | EntryApproved
+    | EntryDenied
+    | EntryDropped
+    | CancelEntry
+    | OrderPlaced
+    | OrderAccepted
+    | OrderUpdated
+    | OrderFilled
+    | OrderCancelled
+    | OrderRejected
+    | CommissionReported
+    | PositionUpdated
+    | AccountUpdated
+    | LinkChanged
+    | ReconciliationDone
+    | PerformanceSnapshot
+    | Pause
+    | Resume
+    | Paused
+    | Resumed
+    | SymbolStatus
+    | Happened
+    | Refused
+    | Started
+    | Elapsed
+    | PlaceOrder
+    | CancelOrder
+    | RequestSnapshot
+)
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Message).decode
+
+__all__ = ["Message", "decode", "encode"]

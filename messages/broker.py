@@ -1,0 +1,176 @@
+"""The gateway's conversation with the broker, in this project's words.
+
+The broker is a peer of the gateway's core: commands go out, facts come in. The edge (`services/gateway/broker.py`) turns
+them into the IBKR library's calls and back; the backtest turns the same facts out of the exchange model.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from messages.orders import OrderRecord
+
+__all__ = [
+    "BrokerAccount",
+    "BrokerCommission",
+    "BrokerError",
+    "BrokerExecution",
+    "BrokerOrder",
+    "BrokerPosition",
+    "BrokerSnapshot",
+    "CancelOrder",
+    "Connected",
+    "Disconnected",
+    "FromBroker",
+    "PlaceOrder",
+    "Quote",
+    "RequestSnapshot",
+    "SnapshotFailed",
+    "ToBroker",
+]
+
+class PlaceOrder(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Send this order (or, with a known order id, change it to this). `transmit` False holds it for its child."""
+
+    order: OrderRecord
+    transmit: bool
+
+
+class CancelOrder(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    order_id: int
+    client_order_id: str
+
+
+class RequestSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Ask for positions, all open orders, completed orders and executions: answered by one `BrokerSnapshot` or `SnapshotFailed`."""
+
+
+ToBroker = PlaceOrder | CancelOrder | RequestSnapshot
+
+
+class Connected(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The socket stands and the client id is ours. `run` counts the connections of this process."""
+
+    accounts: tuple[str, ...]
+    next_order_id: int
+    client_id: int
+
+
+class Disconnected(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    reason: str
+
+
+class BrokerOrder(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """openOrder and orderStatus, merged: the order as the broker has it now. `final_only` marks a completed order."""
+
+    client_order_id: str
+    order_id: int
+    perm_id: int
+    client_id: int
+    symbol: str
+    side: str
+    order_type: str
+    quantity: float
+    status: str
+    why_held: str
+    filled: float
+    avg_price: float
+    parent_id: int
+    limit_price: float | None
+    stop_price: float | None
+    trailing_pct: float | None
+    trail_stop_price: float | None
+    tif: str
+    account: str
+    oca_group: str
+    oca_type: int
+    completed_status: str = ""
+
+
+class BrokerExecution(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """execDetails. `time_ns` in whole seconds."""
+
+    exec_id: str
+    client_order_id: str
+    order_id: int
+    perm_id: int
+    client_id: int
+    symbol: str
+    side: str
+    quantity: float
+    price: float
+    cum_quantity: float
+    avg_price: float
+    account: str
+    time_ns: int
+
+
+class BrokerCommission(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    exec_id: str
+    commission: float
+    currency: str
+    realized_usd: float | None
+
+
+class BrokerPosition(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    account: str
+    symbol: str
+    quantity: float
+    avg_cost: float
+
+
+class BrokerAccount(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The account's values, by the broker's own keys, in USD."""
+
+    account: str
+    values: dict[str, float]
+
+
+class BrokerError(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """An error message; `order_id` -1 concerns no order."""
+
+    order_id: int
+    code: int
+    text: str
+
+
+class Quote(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """A symbol's market as last heard; `last_ns` is the last trade's own time. A side that is not there is 0."""
+
+    symbol: str
+    last: float
+    last_ns: int
+    bid: float
+    ask: float
+    halted: bool = False
+    delayed: bool = False
+
+
+class BrokerSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Every answer arrived. A missing answer is not an empty answer: then it is `SnapshotFailed`."""
+
+    account: str
+    positions: tuple[BrokerPosition, ...]
+    open_orders: tuple[BrokerOrder, ...]
+    completed_orders: tuple[BrokerOrder, ...]
+    executions: tuple[BrokerExecution, ...]
+    commissions: tuple[BrokerCommission, ...]
+
+
+class SnapshotFailed(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    reason: str
+
+
+FromBroker = (
+    Connected
+    | Disconnected
+    | BrokerOrder
+    | BrokerExecution
+    | BrokerCommission
+    | BrokerPosition
+    | BrokerAccount
+    | BrokerError
+    | Quote
+    | BrokerSnapshot
+    | SnapshotFailed
+)

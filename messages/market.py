@@ -1,0 +1,68 @@
+"""What the market does: prices, its time, its sessions."""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["MarketTime", "Session", "SessionClosed", "SessionClosing", "SessionOpened", "Tick"]
+
+
+class Session(msgspec.Struct, frozen=True, array_like=True):
+    """One trading day. `date` is the exchange's own date (YYYY-MM-DD); `early` marks a shortened day."""
+
+    date: str
+    open_ns: int
+    close_ns: int
+    early: bool = False
+
+
+class Tick(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """The newest market of one symbol. Lossy: only the newest matters, and the last one is sent again on subscription.
+
+    `number` counts the ticks of this symbol within one run of the gateway. `last_ns` is the last trade's own time (the broker
+    gives whole seconds), `time_ns` the market time at which the gateway sent it. A side that is not there is 0.
+    """
+
+    symbol: str
+    run: int
+    number: int
+    time_ns: int
+    last: float
+    last_ns: int
+    bid: float = 0.0
+    ask: float = 0.0
+    halted: bool = False
+    delayed: bool = False
+
+
+class MarketTime(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """What time it is in the market. Lossy.
+
+    At machine time `machine_ns` (monotonic, one machine) it was `market_ns`, and it passes `speed` times as fast; no reader
+    goes past `until_ns`, where the clock will have something to say.
+    """
+
+    market_ns: int
+    machine_ns: int
+    speed: float
+    until_ns: int
+
+
+class SessionOpened(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Regular hours began. `entries_until_ns` is when unfilled entries are cancelled."""
+
+    session: Session
+    entries_until_ns: int
+
+
+class SessionClosing(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Close is near: no more entries, and unfilled ones are cancelled."""
+
+    session: Session
+
+
+class SessionClosed(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Regular hours ended. `next` is the coming session, None when the market source has ended."""
+
+    session: Session
+    next: Session | None = None

@@ -1,0 +1,165 @@
+"""What became of orders: the gateway's events, one after another, for whoever needs them.
+
+Every event carries the order as it is after it, so that a consumer can take it whole and never has to ask.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = [
+    "LIVE_STATUSES",
+    "CommissionReported",
+    "Fill",
+    "OrderAccepted",
+    "OrderCancelled",
+    "OrderFilled",
+    "OrderPlaced",
+    "OrderRecord",
+    "OrderRejected",
+    "OrderUpdated",
+    "PositionUpdated",
+]
+
+Role = Literal["entry", "stop", "foreign"]
+
+LIVE_STATUSES = frozenset({"InFlight", "PendingSubmit", "PreSubmitted", "Submitted", "PendingCancel"})
+"""An order with one of these may still trade. `InFlight` is ours: sent (or about to be) and not confirmed yet."""
+
+
+class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One order, as the gateway's book has it.
+
+    `status` is IBKR's word, or `InFlight` before the broker said anything. `stop_price` is the trigger (for a trailing stop
+    the current level, also in `trail_stop_price`), `trailing_pct` 10.0 = 10 %. `order_id` and `perm_id` are the broker's.
+    `reason` says why it ended, where it ended otherwise than filled.
+    """
+
+    client_order_id: str
+    symbol: str
+    role: Role
+    side: Literal["BUY", "SELL"]
+    order_type: str
+    quantity: float
+    limit_price: float | None = None
+    stop_price: float | None = None
+    trailing_pct: float | None = None
+    limit_offset: float | None = None
+    trail_stop_price: float | None = None
+    tif: str = "DAY"
+    status: str = "InFlight"
+    why_held: str = ""
+    filled: float = 0.0
+    avg_price: float = 0.0
+    order_id: int = 0
+    perm_id: int = 0
+    parent_id: int = 0
+    parent_client_order_id: str = ""
+    account: str = ""
+    oca_group: str = ""
+    oca_type: int = 0
+    created_ns: int = 0
+    updated_ns: int = 0
+    cancel_reason: str = ""
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.client_order_id
+
+    @property
+    def live(self) -> bool:
+        """True while it may still trade; one in doubt counts as live."""
+        return self.status in LIVE_STATUSES
+
+    @property
+    def remaining(self) -> float:
+        """Shares that are not filled."""
+        return self.quantity - self.filled
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution. `time_ns` is the broker's time (whole seconds); `cum_quantity` and `avg_price` are the order's after it."""
+
+    exec_id: str
+    client_order_id: str
+    symbol: str
+    role: Role
+    side: Literal["BUY", "SELL"]
+    quantity: float
+    price: float
+    cum_quantity: float
+    avg_price: float
+    order_id: int
+    perm_id: int
+    account: str
+    time_ns: int
+
+    @property
+    def key(self) -> str:
+        return self.exec_id
+
+
+class OrderPlaced(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The order is committed and goes to the broker; nothing is known of it yet."""
+
+    order: OrderRecord
+
+
+class OrderAccepted(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The broker has it."""
+
+    order: OrderRecord
+
+
+class OrderUpdated(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Its status, quantity or level changed."""
+
+    order: OrderRecord
+
+
+class OrderFilled(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Some or all of it traded. `own` is what the bot owns of the symbol after this fill, `cost_usd` what that cost."""
+
+    fill: Fill
+    order: OrderRecord
+    own: float
+    cost_usd: float
+    realized_usd: float
+
+
+class OrderCancelled(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """It ended without filling whole. `asked` is True when the fleet had cancelled it."""
+
+    order: OrderRecord
+    asked: bool
+
+
+class OrderRejected(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The broker refused it (or holds it Inactive), with its code and text."""
+
+    order: OrderRecord
+    code: int
+    text: str
+
+
+class CommissionReported(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """What an execution cost. `realized_usd` is the broker's figure, None for an opening one."""
+
+    exec_id: str
+    client_order_id: str
+    symbol: str
+    commission: float
+    currency: str
+    realized_usd: float | None
+
+
+class PositionUpdated(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The account's position in a symbol, and how much of it is the bot's own."""
+
+    symbol: str
+    account_quantity: float
+    avg_cost: float
+    own: float

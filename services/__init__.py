@@ -1,0 +1,1 @@
+"""The processes of the fleet (a folder each) and the machinery they stand on (a file each)."""

@@ -1,0 +1,340 @@
+"""What a process remembers: records, outbox, cursors, journal; committed together or not at all.
+
+`load()` and `commit()` are the heart of it; the rest serves links that resume. Two implementations pass one contract suite:
+`SqliteLedger` (one file per process, which nobody else opens) and `MemoryLedger` (for the in-process runner). A file is bound
+to its owner and to its schema version.
+
+Constraints are the last line of defence behind the cores: they bind intents and reservations, never facts from the broker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+
+__all__ = [
+    "AtMost",
+    "Batch",
+    "Change",
+    "Constraint",
+    "ConstraintBroken",
+    "JournalLine",
+    "Ledger",
+    "LedgerError",
+    "Loaded",
+    "MemoryLedger",
+    "OutboxRow",
+    "SqliteLedger",
+    "Unique",
+]
+
+VERSION = 1
+"""Of the schema below. A file of another version is refused, never guessed at."""
+
+
+class LedgerError(Exception):
+    """The file can't be used; the message names it and the remedy."""
+
+
+class ConstraintBroken(Exception):
+    """A commit would have broken a constraint; nothing of it was written."""
+
+
+class Unique(msgspec.Struct, frozen=True):
+    """Among the records of `kind` whose fields equal `where`, `field` stands once."""
+
+    kind: str
+    field: str
+    where: dict[str, str | bool] = {}
+
+
+class AtMost(msgspec.Struct, frozen=True):
+    """The sum of `field` over the records of `kind` stays at or below `limit`."""
+
+    kind: str
+    field: str
+    limit: float
+
+
+Constraint = Unique | AtMost
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One record, new or changed (its JSON), or gone (None)."""
+
+    kind: str
+    key: str
+    body: bytes | None
+
+
+class OutboxRow(msgspec.Struct, frozen=True, gc=False):
+    """A message that must arrive: `envelope` is encoded; `seq` grows for ever."""
+
+    seq: int
+    recipient: str
+    envelope: bytes
+
+
+class JournalLine(msgspec.Struct, frozen=True, gc=False):
+    """An input that changed something, with its stamps: what replay feeds on."""
+
+    market_ns: int
+    machine_ns: int
+    sender: str
+    body: bytes
+
+
+class Batch(msgspec.Struct):
+    """All that one commit writes."""
+
+    changes: list[Change] = []
+    rows: list[OutboxRow] = []
+    cursors: dict[str, int] = {}
+    acked: dict[str, int] = {}
+    journal: list[JournalLine] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.changes or self.rows or self.cursors or self.journal)
+
+
+class Loaded(msgspec.Struct):
+    """What `load()` gives: records by kind and key, the last seq ever used, cursors by producer, acknowledgements by consumer."""
+
+    records: dict[str, dict[str, bytes]]
+    head: int
+    cursors: dict[str, int]
+    acked: dict[str, int]
+    run: int
+
+
+class Ledger(Protocol):
+    """The interface. Only one writer, one thread."""
+
+    def load(self) -> Loaded:
+        """Everything that was committed; `run` is this life's number, one more than the last."""
+
+    def commit(self, batch: Batch) -> None:
+        """All of it, durably, or ConstraintBroken and nothing of it."""
+
+    def rows_after(self, seq: int) -> list[OutboxRow]:
+        """The outbox beyond `seq`, in order."""
+
+    def oldest(self) -> int:
+        """The seq of the oldest row that was not pruned (head + 1 when none is left)."""
+
+    def prune(self, through: int) -> None:
+        """Forget the rows up to `through`."""
+
+    def close(self) -> None: ...
+
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE records (kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, recipient TEXT NOT NULL, envelope BLOB NOT NULL);
+CREATE TABLE cursors (producer TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE acked (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE journal (n INTEGER PRIMARY KEY, market_ns INTEGER NOT NULL, machine_ns INTEGER NOT NULL, sender TEXT NOT NULL, body BLOB NOT NULL);
+"""
+
+
+class SqliteLedger:
+    """A ledger in one SQLite file (WAL). `durable` commits reach the disk before they return (synchronous=FULL)."""
+
+    def __init__(
+        self, path: str | os.PathLike[str], owner: str, constraints: Sequence[Constraint] = (), *, durable: bool = True
+    ):
+        self._path = os.fspath(path)
+        try:
+            self._db = sqlite3.connect(self._path, isolation_level=None, timeout=5.0)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._prepare(owner, constraints)
+        except sqlite3.Error as error:
+            raise LedgerError(f"{self._path}: {error}; move the file away to begin anew, or restore it") from None
+
+    def _prepare(self, owner: str, constraints: Sequence[Constraint]) -> None:
+        db = self._db
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            db.executemany(
+                "INSERT INTO meta VALUES (?, ?)", [("version", str(VERSION)), ("owner", owner), ("run", "0")]
+            )
+        meta = dict(db.execute("SELECT key, value FROM meta"))
+        if meta["version"] != str(VERSION):
+            raise LedgerError(
+                f"{self._path}: schema version {meta['version']}, this release reads {VERSION}; use the release that wrote it"
+            )
+        if meta["owner"] != owner:
+            raise LedgerError(f"{self._path}: belongs to {meta['owner']}, not to {owner}; use another fleet name")
+        # Constraints are rebuilt at each start: caps are configuration, and may have changed.
+        for kind, name in db.execute("SELECT type, name FROM sqlite_master WHERE name LIKE 'constraint_%'").fetchall():
+            db.execute(f"DROP {kind} {name}")
+        for number, constraint in enumerate(constraints):
+            for statement in _constraint_sql(number, constraint):
+                db.execute(statement)
+
+    def load(self) -> Loaded:
+        db = self._db
+        run = int(db.execute("SELECT value FROM meta WHERE key = 'run'").fetchone()[0]) + 1
+        db.execute("UPDATE meta SET value = ? WHERE key = 'run'", (str(run),))
+        records: dict[str, dict[str, bytes]] = {}
+        for kind, key, body in db.execute("SELECT kind, key, body FROM records ORDER BY kind, key"):
+            records.setdefault(kind, {})[key] = body.encode()
+        head = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+        return Loaded(
+            records=records,
+            head=head[0] if head else 0,
+            cursors=dict(db.execute("SELECT producer, seq FROM cursors")),
+            acked=dict(db.execute("SELECT consumer, seq FROM acked")),
+            run=run,
+        )
+
+    def commit(self, batch: Batch) -> None:
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for change in batch.changes:
+                if change.body is None:
+                    db.execute("DELETE FROM records WHERE kind = ? AND key = ?", (change.kind, change.key))
+                else:
+                    db.execute(
+                        "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
+                        (change.kind, change.key, change.body.decode()),
+                    )
+            if batch.rows:
+                db.executemany(
+                    "INSERT INTO outbox VALUES (?, ?, ?)", [(r.seq, r.recipient, r.envelope) for r in batch.rows]
+                )
+            if batch.cursors:
+                db.executemany("INSERT OR REPLACE INTO cursors VALUES (?, ?)", list(batch.cursors.items()))
+            if batch.acked:
+                db.executemany("INSERT OR REPLACE INTO acked VALUES (?, ?)", list(batch.acked.items()))
+            if batch.journal:
+                db.executemany(
+                    "INSERT INTO journal (market_ns, machine_ns, sender, body) VALUES (?, ?, ?, ?)",
+                    [(j.market_ns, j.machine_ns, j.sender, j.body) for j in batch.journal],
+                )
+            db.execute("COMMIT")
+        except sqlite3.IntegrityError as error:
+            db.execute("ROLLBACK")
+            raise ConstraintBroken(str(error)) from None
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+    def rows_after(self, seq: int) -> list[OutboxRow]:
+        rows = self._db.execute("SELECT seq, recipient, envelope FROM outbox WHERE seq > ? ORDER BY seq", (seq,))
+        return [OutboxRow(*row) for row in rows]
+
+    def oldest(self) -> int:
+        row = self._db.execute("SELECT min(seq) FROM outbox").fetchone()
+        if row[0] is not None:
+            return int(row[0])
+        head = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+        return (head[0] if head else 0) + 1
+
+    def prune(self, through: int) -> None:
+        self._db.execute("DELETE FROM outbox WHERE seq <= ?", (through,))
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _constraint_sql(number: int, constraint: Constraint) -> Iterable[str]:
+    """Index or triggers that hold one constraint inside SQLite, over the JSON bodies."""
+
+    def literal(value: object) -> str:
+        return str(int(value)) if isinstance(value, bool) else "'" + str(value).replace("'", "''") + "'"
+
+    match constraint:
+        case Unique(kind, field, where):
+            conditions = "".join(f" AND json_extract(body, '$.{k}') = {literal(v)}" for k, v in where.items())
+            yield (
+                f"CREATE UNIQUE INDEX constraint_{number} ON records (json_extract(body, '$.{field}')) "
+                f"WHERE kind = {literal(kind)}{conditions}"
+            )
+        case AtMost(kind, field, limit):
+            for event in ("INSERT", "UPDATE"):
+                yield (
+                    f"CREATE TRIGGER constraint_{number}_{event.lower()} AFTER {event} ON records WHEN NEW.kind = {literal(kind)} "
+                    f"AND (SELECT total(json_extract(body, '$.{field}')) FROM records WHERE kind = {literal(kind)}) > {limit!r} "
+                    f"BEGIN SELECT RAISE(ABORT, '{kind}: the sum of {field} exceeds {limit!r}'); END"
+                )
+
+
+class MemoryLedger:
+    """The same ledger without a disk. `restart()` of a simulated process is simply another `load()`."""
+
+    def __init__(self, owner: str = "", constraints: Sequence[Constraint] = ()):
+        self._owner = owner
+        self._constraints = tuple(constraints)
+        self._records: dict[str, dict[str, bytes]] = {}
+        self._outbox: dict[int, OutboxRow] = {}
+        self._cursors: dict[str, int] = {}
+        self._acked: dict[str, int] = {}
+        self._head = 0
+        self._run = 0
+        self.journal: list[JournalLine] = []
+
+    def load(self) -> Loaded:
+        self._run += 1
+        records = {kind: dict(sorted(table.items())) for kind, table in sorted(self._records.items())}
+        return Loaded(records, self._head, dict(self._cursors), dict(self._acked), self._run)
+
+    def commit(self, batch: Batch) -> None:
+        self._check(batch.changes)
+        for change in batch.changes:
+            table = self._records.setdefault(change.kind, {})
+            if change.body is None:
+                table.pop(change.key, None)
+            else:
+                table[change.key] = change.body
+        for row in batch.rows:
+            self._outbox[row.seq] = row
+            self._head = max(self._head, row.seq)
+        self._cursors.update(batch.cursors)
+        self._acked.update(batch.acked)
+        self.journal.extend(batch.journal)
+
+    def _check(self, changes: Sequence[Change]) -> None:
+        for constraint in self._constraints:
+            touched = [c for c in changes if c.kind == constraint.kind and c.body is not None]
+            if not touched:
+                continue
+            table = dict(self._records.get(constraint.kind, {}))
+            for change in changes:
+                if change.kind != constraint.kind:
+                    continue
+                if change.body is None:
+                    table.pop(change.key, None)
+                else:
+                    table[change.key] = change.body
+            records = [json.loads(body) for body in table.values()]
+            match constraint:
+                case Unique(kind, field, where):
+                    values = [r.get(field) for r in records if all(r.get(k) == v for k, v in where.items())]
+                    values = [v for v in values if v is not None]
+                    if len(values) != len(set(values)):
+                        raise ConstraintBroken(f"{kind}: {field} stands twice")
+                case AtMost(kind, field, limit):
+                    if sum(r.get(field) or 0 for r in records) > limit:
+                        raise ConstraintBroken(f"{kind}: the sum of {field} exceeds {limit!r}")
+
+    def rows_after(self, seq: int) -> list[OutboxRow]:
+        return [row for number, row in self._outbox.items() if number > seq]
+
+    def oldest(self) -> int:
+        return next(iter(self._outbox), self._head + 1)
+
+    def prune(self, through: int) -> None:
+        for seq in [s for s in self._outbox if s <= through]:
+            del self._outbox[seq]
+
+    def close(self) -> None:
+        """Nothing to close."""
