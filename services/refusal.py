@@ -1,0 +1,12 @@
+"""One clear line for the operator instead of a traceback."""
+
+from __future__ import annotations
+
+__all__ = ["Refusal"]
+
+
+class Refusal(Exception):
+    """Something that the operator can mend. Its text is one line: what is wrong, where, and the remedy."""
+
+    # Above the codes of `crazy status` (0 well, 1 degraded, 2 unprotected, 3 down), so that scripts can tell them apart.
+    exit_code = 4

@@ -1,0 +1,238 @@
+"""Every key of the configuration: its meaning, unit, range and default.
+
+A symbol process reads these from JSON and must stay small, so this file imports msgspec and the standard library only; the
+YAML that an operator writes is read and judged in `configuration.py`. The text under each field is its documentation:
+`crazy config keys` and `docs/configuration.md` are made of it.
+
+Percentages are percent (5.0 is five per cent), money is US dollars, `_s` is seconds. Unless a text says "simulated", a time
+is market time.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "Allocation",
+    "Cooldowns",
+    "Entries",
+    "Hours",
+    "Ibkr",
+    "Logging",
+    "MarketData",
+    "Mode",
+    "Risk",
+    "Settings",
+    "Simulation",
+    "Stops",
+]
+
+SIMULATED_ACCOUNT = "DU1234567"
+SYNTHETIC_START = date(2025, 1, 6)
+
+Mode = Literal["sim", "paper", "live"]
+Ticker = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9]{0,5}( [A-Z]{1,3})?$")]
+FleetName = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,20}$")]
+Account = Annotated[str, Meta(pattern=r"^[A-Z]{1,3}[0-9]{4,12}$")]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Usd = Annotated[float, Meta(gt=0, le=1e9)]
+Percent = Annotated[float, Meta(gt=0, lt=100)]
+PercentOrZero = Annotated[float, Meta(ge=0, lt=100)]
+Seconds = Annotated[float, Meta(ge=0, le=3600)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One group of keys."""
+
+
+class Ibkr(Section):
+    """The connection to IB Gateway or TWS. In `mode: sim` the simulated gateway listens there."""
+
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    """Host of the gateway's API socket."""
+    port: Port = 5000
+    """Port of the API socket. A simulated fleet with a name of its own and no port gets one derived from the name."""
+    client_id: Annotated[int, Meta(ge=1, le=2_000_000_000)] = 12
+    """API client id. Orders belong to it: keep it. A fleet with a name of its own and no client id gets a derived one."""
+    account: Account | None = None
+    """Account to trade (`DU…` is paper). `null`: the only account of the login; with several, the fleet refuses to start."""
+    allow_delayed: bool = False
+    """Let a paper fleet enter on delayed market data. Live never does."""
+
+
+class Allocation(Section):
+    """How much money may be put to work."""
+
+    total_usd_cap: Usd = 20_000.0
+    """Most that all positions and reserved entries together may cost, in dollars. Returns are measured against it."""
+    per_symbol_usd: Usd = 1_000.0
+    """Size of one entry, in dollars; whole shares are bought, rounded down."""
+    per_symbol_override: dict[Ticker, Usd] = {}
+    """Size of one entry for single symbols, in dollars: `{NVDA: 1500}`."""
+    min_cash_reserve_percent: PercentOrZero = 10.0
+    """Cash that no entry may touch, as a percentage of the account's net liquidation value."""
+    allow_fractional: bool = False
+    """Accepted for the sake of older files. Whole shares are bought either way: a fraction cannot be protected by a stop."""
+
+
+class Entries(Section):
+    """The buy stop above the market."""
+
+    type: Literal["buy_stop", "buy_stop_limit"] = "buy_stop"
+    """`buy_stop_limit` buys at most `stop_limit_max_slip_pct` above the trigger; `buy_stop` has the wide cap of
+    `buy_stop_cap_pct`."""
+    buy_stop_pct_above_last: Percent = 5.0
+    """The trigger: so far above the last price, in percent."""
+    stop_limit_max_slip_pct: PercentOrZero = 1.0
+    """`buy_stop_limit`: the limit, so far above the trigger, in percent."""
+    buy_stop_cap_pct: Percent = 5.0
+    """`buy_stop`: the cap on the price, so far above the trigger, in percent."""
+    tif: Literal["DAY"] = "DAY"
+    """Time in force. Entries live for one session."""
+    cancel_at_close: bool = True
+    """Cancel unfilled entries `cancel_before_close_minutes` before the close; otherwise they expire with it."""
+    cancel_before_close_minutes: Annotated[int, Meta(ge=1, le=120)] = 15
+    """No entries within so many minutes of the (also early) close."""
+    rearm_next_session: bool = True
+    """Arm again in the next session after an entry that did not fill. `false`: idle until `crazy resume SYMBOL`."""
+    open_delay_s: Seconds = 15.0
+    """No entries within so many seconds after the open."""
+    max_price_age_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    """A last trade older than this, in seconds, is a reference only while it lies within bid and ask, give or take 1 %."""
+
+
+class Stops(Section):
+    """The stop that protects what is held."""
+
+    trailing_stop_pct: Percent = 10.0
+    """The stop trails the highest price by so many percent."""
+    use_trailing_limit: bool = False
+    """Send TRAIL LIMIT instead of TRAIL. With a small offset it may never fill in a fall."""
+    trail_limit_offset_pct: Percent = 0.2
+    """TRAIL LIMIT: the limit, so far below the stop, in percent."""
+    tif: Literal["GTC", "DAY"] = "GTC"
+    """Time in force. Live refuses anything but GTC: a DAY stop leaves what is held unprotected overnight."""
+
+
+class Risk(Section):
+    """What no entry may exceed."""
+
+    max_total_exposure_usd: Usd = 20_000.0
+    """Most exposure of all symbols together, in dollars; the smaller of this and `allocation.total_usd_cap` holds."""
+    max_symbol_exposure_usd: Usd = 2_000.0
+    """Most exposure of one symbol, in dollars."""
+    stop_slippage_pct: PercentOrZero = 5.0
+    """Slippage assumed for an entry without a price cap when money is reserved for it, in percent."""
+
+
+class Hours(Section):
+    """When the market is open."""
+
+    calendar: Annotated[str, Meta(pattern=r"^[A-Z0-9_]{3,12}$")] = "XNYS"
+    """Exchange calendar, by the name that exchange_calendars gives it."""
+    allow_pre_market: bool = False
+    """Accepted for the sake of older files. Entries are made in regular hours only; `true` is answered with a notice."""
+    allow_after_hours: bool = False
+    """Accepted for the sake of older files. Entries are made in regular hours only; `true` is answered with a notice."""
+
+
+class Cooldowns(Section):
+    """How long a symbol rests."""
+
+    after_stopout_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 20
+    """Minutes without entries after a stop-out, counted from the final exit fill, across sessions."""
+
+
+class MarketData(Section):
+    """Streaming prices."""
+
+    max_lines: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    """Streaming lines that the login has. Paper and live refuse a longer watchlist."""
+
+
+class Logging(Section):
+    """The JSON log files."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least level that is written."""
+
+
+class Simulation(Section):
+    """The simulated market; only `mode: sim` reads it."""
+
+    market: Literal["synthetic", "files"] = "synthetic"
+    """`synthetic`: a seeded generator. `files`: recorded bars or ticks."""
+    files: tuple[str, ...] = ()
+    """Parquet or CSV files of bars or ticks. A relative path starts at the folder of the configuration file."""
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 7
+    """Seed of the synthetic market: the same seed gives the same days."""
+    start: date | None = None
+    """First session (exchange date). `null`: the first day of the files; for the synthetic market 2025-01-06."""
+    end: date | None = None
+    """Last session (exchange date). `null`: the last day of the files; the synthetic market never ends."""
+    speed: Annotated[float, Meta(gt=0, le=100_000)] = 60.0
+    """Market seconds per second. In lock-step an upper bound."""
+    pace: Literal["free", "lockstep"] = "free"
+    """`free`: the market runs by the clock. `lockstep`: it waits for the fleet at each step, and a run can be repeated."""
+    skip_closed: bool = True
+    """Jump over nights, weekends and holidays."""
+    tick_s: Annotated[float, Meta(gt=0, le=3600)] = 5.0
+    """Synthetic: seconds between two trades of one symbol."""
+    daily_volatility: Annotated[float, Meta(gt=0, le=5)] = 0.2
+    """Synthetic: standard deviation of one day's log return (0.2 is 20 %), lively enough to see trades at once."""
+    cash: Usd = 100_000.0
+    """Cash of the simulated account at the start, in dollars."""
+
+
+class Settings(Section, kw_only=True):
+    """The whole configuration of one fleet, complete and validated."""
+
+    mode: Mode = "sim"
+    """`sim`: simulated gateway and market. `paper`: the broker's paper account. `live`: real money."""
+    fleet: FleetName | None = None
+    """Name of the fleet: its records lie under `var/<fleet>/`. `null`: the mode. Fleets of other names run side by side."""
+    watchlist: Annotated[tuple[Ticker, ...], Meta(min_length=1, max_length=1000)]
+    """Symbols to trade, each with a process of its own. They arm in this order when the caps are short."""
+    ibkr: Ibkr = Ibkr()
+    allocation: Allocation = Allocation()
+    entries: Entries = Entries()
+    stops: Stops = Stops()
+    risk: Risk = Risk()
+    hours: Hours = Hours()
+    cooldowns: Cooldowns = Cooldowns()
+    market_data: MarketData = MarketData()
+    logging: Logging = Logging()
+    simulation: Simulation = Simulation()
+
+    def __post_init__(self) -> None:
+        """Fill in what follows from the mode, so that no reader has to ask twice."""
+        force = msgspec.structs.force_setattr
+        if self.fleet is None:
+            force(self, "fleet", self.mode)
+        if self.mode == "sim" and self.ibkr.account is None:
+            force(self, "ibkr", msgspec.structs.replace(self.ibkr, account=SIMULATED_ACCOUNT))
+        if self.simulation.market == "synthetic" and self.simulation.start is None:
+            force(self, "simulation", msgspec.structs.replace(self.simulation, start=SYNTHETIC_START))
+
+    @property
+    def name(self) -> str:
+        """The fleet's name, never None."""
+        return self.fleet or self.mode
+
+    def entry_usd(self, symbol: str) -> float:
+        """Dollars that one entry in this symbol is sized by."""
+        return self.allocation.per_symbol_override.get(symbol, self.allocation.per_symbol_usd)
+
+    def to_json(self) -> bytes:
+        """The form in which the processes get their settings."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2)
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> Settings:
+        """Read what `to_json` wrote."""
+        return msgspec.json.decode(Path(path).read_bytes(), type=cls)
