@@ -36,11 +36,20 @@ SIMULATED_ACCOUNT = "DU1234567"
 SYNTHETIC_START = date(2025, 1, 6)
 
 Mode = Literal["sim", "paper", "live"]
-Ticker = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9]{0,5}( [A-Z]{1,3})?$")]
-FleetName = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,20}$")]
-Account = Annotated[str, Meta(pattern=r"^[A-Z]{1,3}[0-9]{4,12}$")]
+Ticker = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Z][A-Z0-9]{0,5}( [A-Z]{1,3})?$",
+        description="a ticker as IBKR writes it, in upper case, with a blank before a share class (TSLA, BRK B)",
+    ),
+]
+FleetName = Annotated[
+    str, Meta(pattern=r"^[a-z0-9-]{1,20}$", description="1 to 20 of the characters a-z, 0-9 and -")
+]
+Account = Annotated[str, Meta(pattern=r"^[A-Z]{1,3}[0-9]{4,12}$", description="an IBKR account id like DU1234567")]
+CalendarName = Annotated[str, Meta(pattern=r"^[A-Z0-9_]{3,12}$", description="a calendar name like XNYS")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
-Usd = Annotated[float, Meta(gt=0, le=1e9)]
+Usd = Annotated[float, Meta(gt=0, le=1_000_000_000)]
 Percent = Annotated[float, Meta(gt=0, lt=100)]
 PercentOrZero = Annotated[float, Meta(ge=0, lt=100)]
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
@@ -53,7 +62,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Ibkr(Section):
     """The connection to IB Gateway or TWS. In `mode: sim` the simulated gateway listens there."""
 
-    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    host: Annotated[str, Meta(min_length=1, description="a host name or address")] = "127.0.0.1"
     """Host of the gateway's API socket."""
     port: Port = 5000
     """Port of the API socket. A simulated fleet with a name of its own and no port gets one derived from the name."""
@@ -133,7 +142,7 @@ class Risk(Section):
 class Hours(Section):
     """When the market is open."""
 
-    calendar: Annotated[str, Meta(pattern=r"^[A-Z0-9_]{3,12}$")] = "XNYS"
+    calendar: CalendarName = "XNYS"
     """Exchange calendar, by the name that exchange_calendars gives it."""
     allow_pre_market: bool = False
     """Accepted for the sake of older files. Entries are made in regular hours only; `true` is answered with a notice."""
@@ -167,7 +176,7 @@ class Simulation(Section):
 
     market: Literal["synthetic", "files"] = "synthetic"
     """`synthetic`: a seeded generator. `files`: recorded bars or ticks."""
-    files: tuple[str, ...] = ()
+    files: tuple[Annotated[str, Meta(min_length=1, description="a path")], ...] = ()
     """Parquet or CSV files of bars or ticks. A relative path starts at the folder of the configuration file."""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 7
     """Seed of the synthetic market: the same seed gives the same days."""

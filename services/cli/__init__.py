@@ -1,0 +1,1 @@
+"""`crazy`: what the operator types. One file per command; its docstring is its manual."""

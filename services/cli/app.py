@@ -1,0 +1,44 @@
+"""The list of commands.
+
+A command is a file `services/cli/<name>.py` with one function `<name>(…, *, config: Config = None)` that returns its exit
+code (or None) and whose docstring is its manual. The files are imported when they are needed: `crazy status` does not pay
+for what `crazy audit` imports.
+"""
+
+from __future__ import annotations
+
+from cyclopts import App, Group
+
+__all__ = ["COMMANDS", "app"]
+
+COMMANDS = {
+    "Start and stop": ("up", "down", "wait"),
+    "Look": ("status", "logs", "sql", "audit"),
+    "Act": ("pause", "resume"),
+    "Configure": ("config_show", "config_keys"),
+}
+"""Every command under its heading, in the order of `crazy --help`. `config_show` is typed `crazy config show`."""
+
+app = App(
+    name="crazy",
+    help="Buys breakouts on your IBKR account, keeps a stop resting at the broker under what it holds, and can always "
+    "say why it did nothing.",
+    result_action="return_value",
+)
+
+
+def _register() -> None:
+    """Hang every command into the app, by name only."""
+    families: dict[str, App] = {}
+    for place, (heading, files) in enumerate(COMMANDS.items()):
+        group = Group(heading, sort_key=place)
+        for order, file in enumerate(files):
+            family, _, name = file.rpartition("_")
+            if family and family not in families:
+                families[family] = App(name=family, help=f"crazy {family} …", group=group)
+                app.command(families[family])
+            parent = families.get(family, app)
+            parent.command(f"services.cli.{file}:{file}", name=name, sort_key=order, **({} if family else {"group": group}))
+
+
+_register()

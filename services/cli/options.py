@@ -1,0 +1,42 @@
+"""The option that every command has, and what it leads to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from services import configuration
+from services.fleet import Fleet, home
+from services.settings import Settings
+
+__all__ = ["Config", "config_path", "fleet", "load"]
+
+Config = Annotated[
+    Path | None,
+    Parameter(
+        name=["--config", "-c"],
+        env_var="CRAZY_CONFIG",
+        show_default=False,
+        help="Configuration file; it chooses the fleet. Default: config/config.yaml.",
+    ),
+]
+"""Type of the `config` parameter of every command."""
+
+
+def config_path(config: Path | None) -> Path:
+    """The chosen configuration file: the option, else CRAZY_CONFIG, else the default of the checkout."""
+    chosen = config or os.environ.get("CRAZY_CONFIG")
+    return Path(chosen) if chosen else home() / "config" / "config.yaml"
+
+
+def load(config: Path | None) -> Settings:
+    """The validated settings of the chosen fleet; raises a `Refusal` of one line."""
+    return configuration.load(config_path(config))
+
+
+def fleet(config: Path | None) -> Fleet:
+    """The chosen fleet: its settings, its places, its processes."""
+    return Fleet(load(config), home())
