@@ -1,0 +1,134 @@
+"""When a resting order triggers, where it fills, how a trailing stop moves. Pure: one order, one movement of the price.
+
+The movement between two market events is a `Path`. A jump (a tick, the open of a bar) is a path of one point: what it leaps
+over fills there, so gaps slip. On a continuous path the price meets every level: a stop that is crossed fills at its level.
+A fill pays the spread: buys at the ask, sells at the bid, both carried along the path at their distance from the last price.
+
+Sells are judged as buys of the mirrored price (`sign`), so that each rule is written once. Stocks trigger on the last
+price, sells at or below, buys at or above (IBKR's trigger methods 0 and 2).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from services.simulator.model import MarketEvent, Order, Ticket
+from services.simulator.source import ticks_down, ticks_up
+
+__all__ = ["LIMITED", "STOPS", "TRAILING", "Path", "Step", "next_step", "path_of", "ratcheted", "trail_level", "trail_limit"]
+
+STOPS = frozenset({"STP", "STP LMT", "TRAIL", "TRAIL LIMIT"})
+TRAILING = frozenset({"TRAIL", "TRAIL LIMIT"})
+LIMITED = frozenset({"LMT", "STP LMT", "TRAIL LIMIT"})
+
+OFF_QUOTE = 0.005
+"""A trade further off the quote than this part of its price is a stray print (`Policy.last_filtered_to_quote`)."""
+
+
+class Path(NamedTuple):
+    """A movement of one symbol's price from `start` to `end`, and what a buyer and a seller pay beside it (None: nobody there).
+
+    `traded` is false when only the quote moved: stops trigger on trades.
+    """
+
+    start: float
+    end: float
+    ask_distance: float | None
+    bid_distance: float | None
+    traded: bool = True
+
+    def beyond(self, point: float) -> Path:
+        """What is left of the movement from this point on."""
+        return self._replace(start=point)
+
+    def arrival(self) -> Path:
+        """Its last point alone: all that an order sees which came in during the movement."""
+        return self._replace(start=self.end)
+
+
+class Step(NamedTuple):
+    """What happens to an order next: at the price `at` it fills at `fill`, or, without one, its stop triggers."""
+
+    at: float
+    fill: float | None
+
+
+def path_of(event: MarketEvent, previous: float | None, *, filter_strays: bool = False) -> Path | None:
+    """The movement that an event stands for, given the symbol's last price before it. None when it carries nothing."""
+    price, bid, ask = event.price, event.bid, event.ask
+    if price is None or (filter_strays and _stray(price, bid, ask)):
+        anchor = bid if bid is not None else ask
+        if anchor is None:
+            return None
+        return Path(anchor, anchor, None if ask is None else ask - anchor, None if bid is None else 0.0, traded=False)
+    start = previous if event.through and previous is not None else price
+    if bid is None and ask is None:
+        return Path(start, price, 0.0, 0.0)
+    return Path(start, price, None if ask is None else ask - price, None if bid is None else price - bid)
+
+
+def next_step(order: Order, path: Path) -> Step | None:
+    """The first thing that happens to this working order on this path, None if nothing does."""
+    sign = _sign(order.ticket)
+    start, end = sign * path.start, sign * path.end
+    if order.ticket.order_type in STOPS and not order.triggered:
+        level = order.trail_stop_price if order.ticket.order_type in TRAILING else order.ticket.stop_price
+        if level is None or not path.traded:
+            return None
+        if start >= sign * level:
+            return Step(path.start, None)
+        return Step(level, None) if end >= sign * level else None
+
+    distance = path.ask_distance if sign > 0 else path.bid_distance
+    if distance is None:
+        return None
+    at_start, at_end = round(start + distance, 6), round(end + distance, 6)
+    if order.ticket.order_type not in LIMITED:
+        return Step(path.start, _payable(sign, at_start))
+    assert order.limit_price is not None, "a limit order without its limit is refused at the door"
+    limit = sign * order.limit_price
+    if at_start <= limit:
+        return Step(path.start, _payable(sign, at_start))
+    return Step(sign * (limit - distance), order.limit_price) if at_end <= limit else None
+
+
+def trail_level(ticket: Ticket, price: float) -> float:
+    """The stop that a trailing order keeps behind this price."""
+    if ticket.trailing_amount is not None:
+        away = ticket.trailing_amount
+    else:
+        assert ticket.trailing_pct is not None, "a trailing order without its distance is refused at the door"
+        away = price * ticket.trailing_pct / 100.0
+    return round(price + _sign(ticket) * away, 6)
+
+
+def ratcheted(order: Order, price: float) -> float:
+    """The trailing stop after the market reached this price: it moves in the order's favour or not at all."""
+    level = trail_level(order.ticket, price)
+    if order.trail_stop_price is None:
+        return level
+    return min(order.trail_stop_price, level) if order.ticket.side == "BUY" else max(order.trail_stop_price, level)
+
+
+def trail_limit(ticket: Ticket, level: float) -> float:
+    """The limit of a TRAIL LIMIT at this stop level: below it for a sell, above it for a buy, on the price grid."""
+    offset = ticket.limit_offset
+    if offset is None:
+        assert ticket.limit_price is not None and ticket.trail_stop_price is not None, "refused at the door"
+        offset = abs(ticket.limit_price - ticket.trail_stop_price)
+    return ticks_up(level + offset) if ticket.side == "BUY" else ticks_down(level - offset)
+
+
+def _sign(ticket: Ticket) -> float:
+    return 1.0 if ticket.side == "BUY" else -1.0
+
+
+def _payable(sign: float, mirrored: float) -> float:
+    """The price of a fill on the grid, rounded against whoever trades."""
+    return ticks_up(mirrored) if sign > 0 else ticks_down(-mirrored)
+
+
+def _stray(price: float, bid: float | None, ask: float | None) -> bool:
+    if bid is None or ask is None:
+        return False
+    return price < bid * (1.0 - OFF_QUOTE) or price > ask * (1.0 + OFF_QUOTE)
