@@ -1,0 +1,426 @@
+"""One process without its I/O: a core, its ledger, its links.
+
+A driver feeds frames and facts in (`receive`, `hear`, `elapse`), and calls `flush` when its inputs are drained: then all that
+was handled is committed in one transaction, and only then does anything go out: rows first, acknowledgements after.
+Three drivers run it: a blocking poll loop, asyncio, and the in-process runner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+import messages
+from messages import Message
+from messages.broker import ToBroker
+from messages.frames import Ack, Beat, Envelope, Frame, Idle, Probe, Resume, Row, Snapshot
+from messages.market import MarketTime, Tick
+from messages.operator import Happened, Refused
+from messages.timers import Elapsed, Started
+from services.core import Core, Decision, Now, State
+from services.ledger import Batch, Change, ConstraintBroken, JournalLine, Ledger, OutboxRow
+from services.link import Link
+from services.markettime import MarketClock
+
+__all__ = ["Actor", "Outputs"]
+
+SECOND = 1_000_000_000
+BEAT_NS = SECOND
+"""Heartbeats on links."""
+HELLO_NS = SECOND // 20
+"""How often a dialler knocks until it is answered."""
+PRUNE_NS = 60 * SECOND
+CAREFUL_INPUTS = 64
+
+_encode = msgspec.msgpack.Encoder().encode
+_encode_record = msgspec.json.Encoder().encode
+_decode_frame = msgspec.msgpack.Decoder(Frame).decode
+_decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
+
+
+class Outputs(msgspec.Struct):
+    """What goes out after a commit. `idle` answers a probe and goes to the clock after everything else."""
+
+    frames: list[tuple[str, bytes]] = []
+    published: list[tuple[str, Message]] = []
+    broker: list[ToBroker] = []
+    noted: list[Happened] = []
+
+
+class _Input(msgspec.Struct):
+    """One handled input that is not committed yet."""
+
+    message: Any
+    now: Now
+    sender: str
+    seq: int
+    decision: Decision
+
+
+class Actor:
+    """See the module's words.
+
+    `dials` are the processes that it connects to, each with the interest it has in their rows; whoever connects to it is
+    consumed with `default_interest`. `market` is this process's market time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        core: Core,
+        ledger: Ledger,
+        *,
+        dials: Mapping[str, tuple[str, ...]],
+        market: MarketClock,
+        default_interest: tuple[str, ...] = (),
+    ):
+        self.name = name
+        self.core = core
+        self.market = market
+        self.ledger = ledger
+        self._default_interest = default_interest
+        self._remembers = getattr(core, "remembers", True)
+        loaded = ledger.load()
+        self.run = loaded.run
+        self.state = State(core.kinds)
+        self._fill_state(loaded.records)
+        self._head = loaded.head
+        self._cursors = loaded.cursors
+        self._acked = loaded.acked
+        self.links: dict[str, Link] = {}
+        for peer, interest in dials.items():
+            self._link(peer, interest, dialed=True)
+        self._batch = Batch()
+        self._inputs: list[_Input] = []
+        self._outputs = Outputs()
+        self._next_beat = 0
+        self._next_prune = 0
+        self._stalled: dict[str, tuple[int | None, int]] = {}
+        # Lock-step.
+        self._probe: Probe | None = None
+        self._step = -1
+        self._work = 0
+        self._reached: dict[str, None] = {}
+        self.ticks: dict[str, tuple[int, int]] = {}
+
+    def start(self, machine_ns: int) -> None:
+        """The first input of every run."""
+        self.hear(Started(self.run), machine_ns)
+
+    # Inputs.
+
+    def receive(self, peer: str, frame: bytes, machine_ns: int) -> Frame:
+        """A frame from another process. Returns it decoded, for drivers that look at lock-step frames."""
+        decoded: Frame = _decode_frame(frame)
+        link = self.links.get(peer) or self._link(peer, self._default_interest, dialed=False)
+        match decoded:
+            case Row():
+                self._receive_row(link, decoded, machine_ns)
+            case Ack(cursor):
+                link.acknowledge(cursor)
+                self._acked[peer] = self._batch.acked[peer] = link.acked
+                self._send_rows(link)
+            case Beat():
+                self._receive_beat(link, decoded, machine_ns)
+            case Resume(cursor, interest):
+                self._reopen(link, cursor, interest)
+            case Snapshot(seq, envelopes):
+                self._receive_snapshot(link, seq, envelopes, machine_ns)
+            case Probe():
+                self._receive_probe(decoded, machine_ns)
+            case _:
+                pass  # frames between clock and simulator: theirs to handle
+        return decoded
+
+    def hear(self, message: Any, machine_ns: int, sender: str = "") -> None:
+        """A message that is no row: a tick, market time, a broker's fact, a timer."""
+        if type(message) is MarketTime:
+            self.market.hear(message)
+            return
+        if type(message) is Tick:
+            last = self.ticks.get(message.symbol)
+            if last is not None and last[0] == message.run and message.number <= last[1]:
+                return
+            self.ticks[message.symbol] = (message.run, message.number)
+            self.market.follow(message.time_ns)
+        self._handle(message, Now(self.market.now(machine_ns), machine_ns), sender, 0)
+
+    def elapse(self, machine_ns: int) -> None:
+        """Deliver due timers, beat, knock, ask again where a link stalls."""
+        market_ns = self.market.now(machine_ns)
+        due = self.core.deadlines(self.state, Now(market_ns, machine_ns))
+        if (due.machine_ns is not None and due.machine_ns <= machine_ns) or (
+            not self.market.lockstep and due.market_ns is not None and due.market_ns <= market_ns
+        ):
+            self._handle(Elapsed(), Now(market_ns, machine_ns), "", 0)
+        if machine_ns >= self._next_beat:
+            self._beat(machine_ns)
+        if machine_ns >= self._next_prune:
+            self._next_prune = machine_ns + PRUNE_NS
+            if self._acked:
+                self.ledger.prune(min(self._acked.values()))
+
+    def next_deadline(self, machine_ns: int) -> int:
+        """Machine time at which `elapse` is wanted next."""
+        wanted = self._next_beat
+        due = self.core.deadlines(self.state, Now(self.market.now(machine_ns), machine_ns))
+        if due.machine_ns is not None:
+            wanted = min(wanted, due.machine_ns)
+        if due.market_ns is not None:
+            at = self.market.machine_at(due.market_ns, machine_ns)
+            if at is not None:
+                wanted = min(wanted, at)
+        return wanted
+
+    # Outputs.
+
+    def flush(self, machine_ns: int, *, drained: bool = True, wire: tuple[int, int] = (0, 0)) -> Outputs:
+        """Commit what was handled; what goes out follows from what is now durable.
+
+        `drained`: the driver has nothing more to hand in at this moment, so that a probe may be answered. `wire` are the
+        gateway's frame counts on the broker's socket.
+        """
+        batch = self._batch
+        if batch:
+            try:
+                self.ledger.commit(batch)
+            except ConstraintBroken as broken:
+                if len(self._inputs) > 1:
+                    raise  # crash: the next run starts carefully, input by input, and refuses just the one
+                self._refuse(self._inputs[0], broken)
+        self._batch = Batch()
+        self._inputs.clear()
+        outputs = self._outputs
+        for link in self.links.values():
+            if link.owed_ack:
+                link.owed_ack = False
+                outputs.frames.append((link.peer, _encode(Ack(link.cursor or 0))))
+        if self._probe is not None and drained and self.ready:
+            self._answer_probe(outputs, wire)
+        self._outputs = Outputs()
+        return outputs
+
+    @property
+    def ready(self) -> bool:
+        """Links stand and are caught up, and the core agrees."""
+        return all(link.caught_up for link in self.links.values() if link.dialed) and self.core.ready(self.state)
+
+    @property
+    def careful(self) -> bool:
+        """True for the first inputs of a run: each is then committed alone, so that one that breaks a constraint is found."""
+        return self._work < CAREFUL_INPUTS
+
+    @property
+    def pending(self) -> int:
+        """Own rows that someone has not acknowledged; the recorder may lag without harm."""
+        return sum(link.pending for link in self.links.values() if link.peer != "recorder")
+
+    # Handling.
+
+    def _handle(self, message: Any, now: Now, sender: str, seq: int) -> None:
+        self._work += 1
+        try:
+            decision = self.core.handle(self.state, message, now)
+        except Exception as error:  # a message that can't be handled must not stop the process (rule 9)
+            decision = self._refusal(message, sender, seq, error, now)
+        self._take(_Input(message, now, sender, seq, decision))
+
+    def _take(self, item: _Input) -> None:
+        """Apply a decision in memory and add it to the batch."""
+        decision = item.decision
+        if self._remembers:
+            self.state.apply(decision.changes)
+        batch = self._batch
+        for kind, key, record in decision.changes:
+            batch.changes.append(Change(kind.__name__, key, None if record is None else _encode_record(record)))
+        now = item.now
+        cause = f"{item.sender}:{item.seq}" if item.seq else ""
+        for recipient, message in decision.messages:
+            if recipient == "broker":
+                self._outputs.broker.append(message)  # type: ignore[arg-type]
+                continue
+            if type(message) is Happened:
+                self._outputs.noted.append(message)
+            self._head += 1
+            body = msgspec.Raw(messages.encode(message))
+            envelope = _encode(Envelope(self.name, self.run, self._head, cause, now.market_ns, recipient, body))
+            row = OutboxRow(self._head, recipient, envelope)
+            batch.rows.append(row)
+            for link in self.links.values():
+                if link.wants(recipient):
+                    link.add(row)
+                    self._reached[link.peer] = None
+                    self._send_rows(link)
+        for topic, message in decision.published:
+            if type(message) is Tick:
+                self.ticks[message.symbol] = (message.run, message.number)
+            self._outputs.published.append((topic, message))
+        if decision and self._remembers:
+            batch.journal.append(JournalLine(now.market_ns, now.machine_ns, item.sender, _encode(item.message)))
+        if item.seq:
+            batch.cursors[item.sender] = item.seq
+        self._inputs.append(item)
+
+    def _refuse(self, item: _Input, broken: ConstraintBroken) -> None:
+        """The only input of this batch broke a constraint: back to the last commit, then commit its refusal instead."""
+        self._head -= len(self._batch.rows)
+        self._fill_state(self.ledger.load().records)
+        self._outputs = Outputs()
+        self._batch, self._inputs = Batch(acked=self._batch.acked), []
+        for link in self.links.values():
+            if link.peer_interest is not None:
+                link.reopen(link.acked, link.peer_interest, self.ledger.rows_after(link.acked))
+                self._send_rows(link)
+        refusal = self._refusal(item.message, item.sender, item.seq, broken, item.now)
+        self._take(_Input(item.message, item.now, item.sender, item.seq, refusal))
+        self.ledger.commit(self._batch)
+
+    def _refusal(self, message: Any, sender: str, seq: int, error: Exception, now: Now) -> Decision:
+        symbol = str(getattr(message, "symbol", "") or getattr(getattr(message, "plan", None), "symbol", ""))
+        text = f"{type(message).__name__}: {type(error).__name__}: {error}"
+        self._outputs.noted.append(Happened("message_refused", symbol, "ERROR", {"error": text, "producer": sender, "seq": seq}, now.market_ns))
+        return Decision(messages=[("fleet", Refused(sender, seq, symbol, text))])
+
+    def _fill_state(self, records: Mapping[str, Mapping[str, bytes]]) -> None:
+        state = State(self.core.kinds)
+        for kind in self.core.kinds:
+            decode = msgspec.json.Decoder(kind).decode
+            state.apply([(kind, key, decode(body)) for key, body in records.get(kind.__name__, {}).items()])
+        self.state = state
+
+    # Links.
+
+    def _link(self, peer: str, interest: tuple[str, ...], *, dialed: bool) -> Link:
+        link = self.links[peer] = Link(self.name, peer, interest, self._cursors.get(peer), dialed)
+        return link
+
+    def _send(self, link: Link, frame: Frame) -> None:
+        self._outputs.frames.append((link.peer, _encode(frame)))
+
+    def _send_rows(self, link: Link) -> None:
+        for row in link.outgoing():
+            self._send(link, row)
+
+    def _receive_row(self, link: Link, row: Row, machine_ns: int) -> None:
+        cursor = link.cursor or 0
+        if row.seq <= cursor:
+            link.owed_ack = True
+            return
+        if row.prev > cursor:
+            self._resume(link, machine_ns)
+            return
+        envelope = _decode_envelope(row.envelope)
+        self.market.follow(envelope.time_ns)
+        now = Now(self.market.now(machine_ns), machine_ns, envelope)
+        self._handle(messages.decode(envelope.body), now, link.peer, row.seq)
+        link.cursor = row.seq
+        link.owed_ack = True
+        if not link.caught_up:
+            link.caught_up = link.peer_run != 0 and row.seq >= link.peer_head
+
+    def _receive_snapshot(self, link: Link, seq: int, envelopes: tuple[msgspec.Raw, ...], machine_ns: int) -> None:
+        for raw in envelopes:
+            envelope = _decode_envelope(raw)
+            now = Now(self.market.now(machine_ns), machine_ns, envelope)
+            self._handle(messages.decode(envelope.body), now, link.peer, 0)
+        link.cursor = self._batch.cursors[link.peer] = seq
+        link.caught_up = seq >= link.peer_head
+        link.owed_ack = True
+
+    def _receive_beat(self, link: Link, beat: Beat, machine_ns: int) -> None:
+        if link.met(beat.run):
+            self._send_beat(link)
+            self._resume(link, machine_ns)
+        link.peer_ready = beat.ready
+        link.peer_head = beat.head
+        behind = (link.cursor or 0) < beat.head
+        link.caught_up = link.cursor is not None and not behind
+        if behind:
+            # No progress for a second while behind: the rows were lost on the way.
+            cursor, since = self._stalled.get(link.peer, (None, 0))
+            if cursor != link.cursor or since == 0:
+                self._stalled[link.peer] = (link.cursor, machine_ns)
+            elif machine_ns - since >= SECOND:
+                self._stalled.pop(link.peer)
+                self._resume(link, machine_ns, again=True)
+        else:
+            self._stalled.pop(link.peer, None)
+
+    def _resume(self, link: Link, machine_ns: int, *, again: bool = False) -> None:
+        """Open as a consumer. A burst of rows after a gap asks once."""
+        if again or link.resumed_at < 0 or machine_ns - link.resumed_at >= SECOND:
+            link.resumed_at = machine_ns
+            self._send(link, Resume(link.cursor, link.interest))
+
+    def _reopen(self, link: Link, cursor: int | None, interest: tuple[str, ...]) -> None:
+        """The consumer opened. Where rows that it needs are gone, our state goes as a snapshot first."""
+        oldest = self.ledger.oldest()
+        known = cursor if cursor is not None else 0
+        if known + 1 < oldest or known > self._committed_head:
+            known = self._committed_head
+            link.peer_interest = interest
+            wanted = [(t, m) for t, m in self.core.snapshot(self.state, interest) if link.wants(t)]
+            self._send(link, Snapshot(known, tuple(self._enclose(topic, message) for topic, message in wanted)))
+        elif cursor is None:
+            self._send(link, Snapshot(0, ()))
+        link.reopen(known, interest, self.ledger.rows_after(known))
+        for row in self._batch.rows:
+            if row.seq > known and link.wants(row.recipient):
+                link.add(row)
+        self._acked.setdefault(link.peer, known)
+        self._batch.acked[link.peer] = self._acked[link.peer]
+        self._send_rows(link)
+        self._send_beat(link)
+
+    def _enclose(self, topic: str, message: Message) -> msgspec.Raw:
+        body = msgspec.Raw(messages.encode(message))
+        return msgspec.Raw(_encode(Envelope(self.name, self.run, 0, "", self.market.now(0), topic, body)))
+
+    @property
+    def _committed_head(self) -> int:
+        return self._head - len(self._batch.rows)
+
+    def _send_beat(self, link: Link) -> None:
+        self._send(link, Beat(self.run, self.ready, link.head, link.cursor or 0))
+
+    def _beat(self, machine_ns: int) -> None:
+        knocking = False
+        for link in self.links.values():
+            self._send_beat(link)
+            knocking = knocking or (link.dialed and link.peer_run == 0)
+        self._next_beat = machine_ns + (HELLO_NS if knocking else BEAT_NS)
+
+    # Lock-step.
+
+    def _receive_probe(self, probe: Probe, machine_ns: int) -> None:
+        if probe.step != self._step:
+            self._step = probe.step
+            self._reached.clear()
+        self.market.reach(probe.time_ns)
+        self._probe = probe
+        if probe.elapse:
+            now = Now(self.market.now(machine_ns), machine_ns)
+            due = self.core.deadlines(self.state, now).market_ns
+            if due is not None and due <= now.market_ns:
+                self._handle(Elapsed(), now, "", 0)
+
+    def _answer_probe(self, outputs: Outputs, wire: tuple[int, int]) -> None:
+        probe = self._probe
+        assert probe is not None
+        self._probe = None
+        now = Now(self.market.now(0), 0)
+        idle = Idle(
+            step=probe.step,
+            wave=probe.wave,
+            run=self.run,
+            pending=self.pending,
+            work=self._work,
+            reached=tuple(self._reached),
+            tick=self.ticks.get(probe.symbol, (0, 0)),
+            wire_in=wire[0],
+            wire_out=wire[1],
+            deadline_ns=self.core.deadlines(self.state, now).market_ns,
+        )
+        outputs.frames.append(("clock", _encode(idle)))

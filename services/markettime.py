@@ -1,0 +1,65 @@
+"""The market's time as a process knows it: from the clock's word, carried on by machine time, or told step by step.
+
+Market time and machine time are never mixed: this file alone relates them.
+"""
+
+from __future__ import annotations
+
+from messages.market import MarketTime
+
+__all__ = ["MarketClock"]
+
+STALE_NS = 5_000_000_000
+"""Machine time after which the clock's last word no longer counts: no entries from then on."""
+
+
+class MarketClock:
+    """Market time for one process; it never runs backwards.
+
+    In lock-step (`lockstep`) it moves only by `reach`; otherwise `hear` sets it and it runs on at the clock's speed, up to
+    the boundary that the clock named.
+    """
+
+    def __init__(self, *, lockstep: bool = False):
+        self.lockstep = lockstep
+        self._reached = 0
+        self._word: MarketTime | None = None
+
+    def hear(self, word: MarketTime) -> None:
+        """The clock's newest word."""
+        self._word = word
+
+    def reach(self, market_ns: int) -> None:
+        """It is at least this late."""
+        if market_ns > self._reached:
+            self._reached = market_ns
+
+    def follow(self, market_ns: int) -> None:
+        """Someone else spoke at this market time: in lock-step that brings it along, otherwise it is only their word."""
+        if self.lockstep:
+            self.reach(market_ns)
+
+    def now(self, machine_ns: int) -> int:
+        """Nanoseconds of market time at machine time `machine_ns`."""
+        word = self._word
+        if word is not None and not self.lockstep:
+            run_on = word.market_ns + int(max(0, machine_ns - word.machine_ns) * word.speed)
+            self.reach(min(run_on, word.until_ns))
+        return self._reached
+
+    def stale(self, machine_ns: int) -> bool:
+        """True when the clock has been silent for too long (never in lock-step: there the clock drives)."""
+        if self.lockstep:
+            return False
+        return self._word is None or machine_ns - self._word.machine_ns > STALE_NS
+
+    def machine_at(self, market_ns: int, machine_ns: int) -> int | None:
+        """The machine time at which it will be `market_ns`; None when that can't be said (lock-step, no word, boundary before)."""
+        word = self._word
+        if self.lockstep or word is None or word.speed <= 0:
+            return None
+        if market_ns <= self._reached:
+            return machine_ns
+        if market_ns > word.until_ns:
+            return None
+        return word.machine_ns + int((market_ns - word.market_ns) / word.speed) + 1
