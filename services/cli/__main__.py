@@ -1,0 +1,28 @@
+"""Entry point of `crazy`."""
+
+from __future__ import annotations
+
+import sys
+
+from services.cli.app import app
+from services.refusal import Refusal
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run one command. What the operator can mend is told in one line, without a traceback."""
+    try:
+        code = app()
+    except Refusal as refusal:
+        for line in str(refusal).splitlines():
+            print(f"crazy: {line}", file=sys.stderr)
+        code = refusal.exit_code
+    except BrokenPipeError:  # `crazy logs | head`
+        sys.stderr.close()
+        code = 0
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The JSON log of a process: one flat object a line, one file per process.
+
+    journal = log.open("gateway", fleet.log("gateway"), settings.logging.level)
+    journal.event("order_filled", market_ns=now, symbol="TSLA", client_order_id="…", qty=4)
+
+Each line begins with `timestamp` (market time, New York, absent when the event has none), `wall` (UTC), `level`, `process`
+and `event`; the fields of the event follow. Account ids are masked, whoever wrote them. Text that libraries send through
+`logging` becomes the event `log`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from loguru import logger
+
+__all__ = ["Log", "masked", "open"]
+
+MARKET_ZONE = ZoneInfo("America/New_York")
+ACCOUNT = re.compile(r"\b((?:U|DU|F|DF|I|DI)\d{2})\d{3,7}(\d{2})\b")
+"""IBKR's account ids (U live, DU paper, F and DF advisors, I institutions) with 7 or more digits."""
+
+ROTATION, FILES_KEPT = "20 MB", 10
+NS = 1_000_000_000
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+class Log:
+    """Writes the events of one process."""
+
+    def __init__(self, process: str) -> None:
+        self.process = process
+
+    def event(self, name: str, *, market_ns: int | None = None, level: str = "INFO", **fields: Any) -> None:
+        """Write one line. `market_ns` is the market time of the event, None where the market's time plays no part."""
+        logger.log(level, "", event=name, market_ns=market_ns, process=self.process, fields=fields)
+
+
+def open(process: str, path: Path, level: str = "INFO") -> Log:
+    """Log this process to `path` from `level` on, and what its libraries say there too.
+
+    The file is rotated at 20 MB and ten are kept. A failing disk is reported on stderr and stops nothing.
+    """
+    logger.remove()
+    logger.add(path, format=_line, level=level, rotation=ROTATION, retention=FILES_KEPT, encoding="utf-8")
+    logging.basicConfig(handlers=[_Forward(process)], level=level, force=True)
+    return Log(process)
+
+
+def masked(text: str) -> str:
+    """The text without account ids: DU1234567 becomes DU12***67."""
+    return ACCOUNT.sub(r"\1***\2", text)
+
+
+def _line(record: Any) -> str:
+    """One record as one line. loguru formats what is returned once more, hence the detour by way of `extra`."""
+    given = record["extra"]
+    market_ns = given["market_ns"]
+    line = {} if market_ns is None else {"timestamp": _market_time(market_ns)}
+    line["wall"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+    line["level"] = record["level"].name
+    line["process"] = given["process"]
+    line["event"] = given["event"]
+    given["line"] = masked(str(_encode(line | given["fields"]), "utf-8"))
+    return "{extra[line]}\n"
+
+
+def _market_time(market_ns: int) -> str:
+    whole, part = divmod(market_ns, NS)
+    moment = datetime.fromtimestamp(whole, MARKET_ZONE).replace(microsecond=part // 1000)
+    return moment.isoformat(timespec="milliseconds")
+
+
+class _Forward(logging.Handler):
+    """Brings the records of the standard library's `logging` into the same file."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self.log = Log(process)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; levels that loguru does not know go by the nearest below."""
+        level = next((name for floor, name in _LEVELS if record.levelno >= floor), "DEBUG")
+        fields = {"logger": record.name, "message": record.getMessage()}
+        if record.exc_info:
+            fields["exception"] = "".join(traceback.format_exception(*record.exc_info))
+        self.log.event("log", level=level, **fields)
+
+
+_LEVELS = ((logging.CRITICAL, "CRITICAL"), (logging.ERROR, "ERROR"), (logging.WARNING, "WARNING"), (logging.INFO, "INFO"))
