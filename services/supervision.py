@@ -107,6 +107,7 @@ class Supervisor:
                 start_new_session=True,  # Ctrl-C in this terminal is not for the fleet
             )
         if not _until(lambda: child.poll() is not None or self._answers(), ANSWER_S) or child.poll() is not None:
+            child.kill()
             said = output.read_text(errors="replace").strip().splitlines()
             raise Refusal(f"supervisord does not start: {said[-1] if said else 'no answer'}; see {output}")
 

@@ -7,6 +7,8 @@ for what `crazy audit` imports.
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 from cyclopts import App, Group
 
 __all__ = ["COMMANDS", "app"]
@@ -23,6 +25,7 @@ app = App(
     name="crazy",
     help="Buys breakouts on your IBKR account, keeps a stop resting at the broker under what it holds, and can always "
     "say why it did nothing.",
+    version=lambda: version("crazy-trade"),
     result_action="return_value",
 )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from services import configuration, programs
@@ -73,13 +73,11 @@ NEXT = (
 
 def crazy(config: Path | None, words: str) -> str:
     """A command as the operator can paste it, for this fleet, from this folder."""
-    program = Path(sys.argv[0])
-    try:
-        program = program.resolve().relative_to(Path.cwd())
-    except ValueError:
-        program = program.resolve()
-    chosen = f" --config {config}" if config else ""
-    return f"{program} {words}{chosen}"
+    program = Path(sys.executable).with_name("crazy")
+    if program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
+    chosen = f" --config {shlex.quote(str(config))}" if config else ""
+    return f"{shlex.quote(str(program))} {words}{chosen}"
 
 
 def check(chosen: Fleet, supervisor: Supervisor, down: str) -> None:

@@ -1,0 +1,78 @@
+# What one types. `make` alone explains itself.
+
+CONFIG ?=
+PYTHON ?=
+VENV   := .venv
+BIN    := $(VENV)/bin
+CRAZY  := $(BIN)/crazy
+WITH    = $(if $(CONFIG),--config "$(CONFIG)")
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status logs test check format coverage soak bench install lock clean
+
+help: ## Describe every target (this list)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  CONFIG=path chooses the configuration (default config/config.yaml), PYTHON=path the Python to install with."
+
+up: $(VENV)/.installed ## Install what is missing, start the fleet, return when every process is ready
+	@$(CRAZY) up $(WITH)
+
+down: $(VENV)/.installed ## Stop the fleet; its orders at the broker stay where they are
+	@$(CRAZY) down $(WITH)
+
+status: $(VENV)/.installed ## Show what every symbol does, and why
+	@$(CRAZY) status $(WITH)
+
+logs: $(VENV)/.installed ## Follow the logs of all processes (Ctrl-C ends it)
+	@$(CRAZY) logs --follow $(WITH)
+
+test: $(VENV)/.installed-dev ## Run the tests (lock-step and in-process; minutes)
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/.installed-dev ## Formatting, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev ## Format the code and mend what lint can mend
+	$(BIN)/ruff check --fix --silent . || true
+	$(BIN)/ruff format .
+
+coverage: $(VENV)/.installed-dev ## Run the tests and show which lines they never reach
+	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered
+
+soak: $(VENV)/.installed-dev ## Run free-running days on the real processes, kills included (long)
+	$(BIN)/python -m pytest -q -m soak --timeout=3600
+
+bench: $(VENV)/.installed-dev ## Measure latency and footprint on this machine
+	$(BIN)/python -m benchmarks.tick_to_order
+	$(BIN)/python -m benchmarks.footprint
+
+install: $(VENV)/.installed ## Create .venv and install what running needs, by hash
+
+lock: $(VENV)/.installed ## Renew the lock files from pyproject.toml (needs the network)
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile $(LOCK) --extra build -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --extra build --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+LOCK := -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+        --no-emit-index-url --no-emit-find-links
+
+clean: ## Remove .venv and caches; records in var/ stay
+	rm -rf $(VENV) build *.egg-info .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find messages services tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps are renewed only when a lock or the project file changes. A failure says one line and leaves no stamp.
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@.ci/venv "$(VENV)" "$(PYTHON)"
+	@echo "installing into $(VENV) …"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@echo "installing the development tools into $(VENV) …"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
