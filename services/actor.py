@@ -82,6 +82,7 @@ class Actor:
         self.ledger = ledger
         self._default_interest = default_interest
         self._remembers = getattr(core, "remembers", True)
+        self._volatile = getattr(core, "volatile", ())
         loaded = ledger.load()
         self.run = loaded.run
         self.state = State(core.kinds)
@@ -233,7 +234,8 @@ class Actor:
         if self._remembers:
             self.state.apply(decision.changes)
         batch = self._batch
-        for kind, key, record in decision.changes:
+        kept = [change for change in decision.changes if change[0] not in self._volatile]
+        for kind, key, record in kept:
             batch.changes.append(Change(kind.__name__, key, None if record is None else _encode_record(record)))
         now = item.now
         cause = f"{item.sender}:{item.seq}" if item.seq else ""
@@ -257,7 +259,7 @@ class Actor:
             if type(message) is Tick:
                 self.ticks[message.symbol] = (message.run, message.number)
             self._outputs.published.append((topic, message))
-        if decision and self._remembers:
+        if (kept or decision.messages) and self._remembers:
             batch.journal.append(JournalLine(now.market_ns, now.machine_ns, item.sender, _encode(item.message)))
         if item.seq:
             batch.cursors[item.sender] = item.seq
@@ -280,7 +282,9 @@ class Actor:
     def _refusal(self, message: Any, sender: str, seq: int, error: Exception, now: Now) -> Decision:
         symbol = str(getattr(message, "symbol", "") or getattr(getattr(message, "plan", None), "symbol", ""))
         text = f"{type(message).__name__}: {type(error).__name__}: {error}"
-        self._outputs.noted.append(Happened("message_refused", symbol, "ERROR", {"error": text, "producer": sender, "seq": seq}, now.market_ns))
+        self._outputs.noted.append(
+            Happened("message_refused", symbol, "ERROR", {"error": text, "producer": sender, "seq": seq}, now.market_ns)
+        )
         return Decision(messages=[("fleet", Refused(sender, seq, symbol, text))])
 
     def _fill_state(self, records: Mapping[str, Mapping[str, bytes]]) -> None:

@@ -119,7 +119,9 @@ class Draft:
     def publish(self, topic: str, message: Message) -> None:
         self._published.append((topic, message))
 
-    def note(self, event: str, symbol: str = "", level: str = "INFO", **fields: str | float | int | bool | None) -> None:
+    def note(
+        self, event: str, symbol: str = "", level: str = "INFO", **fields: str | float | int | bool | None
+    ) -> None:
         """Something worth a line in the log and a row in `events`."""
         self.send("recorder", Happened(event, symbol, level, fields, self.now.market_ns))
 
@@ -134,6 +136,9 @@ class Core(Protocol):
 
     kinds: tuple[type, ...]
     """The record types it keeps."""
+
+    volatile: tuple[type, ...]
+    """Those of them that live in memory only: the newest price, a link's state."""
 
     def handle(self, state: State, message: Message, now: Now) -> Decision: ...
 

@@ -1,0 +1,78 @@
+"""When an entry may be made, and what it is: pure rules over a tick and the settings.
+
+Every "no" is a reason code with its figures: `crazy status` shows it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from messages.entries import EntryPlan
+from messages.market import Tick
+from services.prices import round_down, round_up
+from services.settings import Settings
+
+__all__ = ["Blocked", "plan_entry", "price_blocked"]
+
+SECOND = 1_000_000_000
+QUOTE_TOLERANCE_PCT = 1.0
+"""An old last trade still serves while it lies so near to bid and ask: a thin stock may not trade for minutes."""
+
+
+class Blocked(msgspec.Struct, frozen=True):
+    """Why there is no entry now."""
+
+    why: str
+    figures: dict[str, float] = {}
+
+
+def price_blocked(tick: Tick, session_open_ns: int, now_ns: int, settings: Settings) -> Blocked | None:
+    """What speaks against using this tick's last price as a reference; None if it serves."""
+    if tick.halted:
+        return Blocked("halted")
+    if tick.last <= 0 or tick.last_ns < session_open_ns:
+        return Blocked("no_trade_yet")
+    if tick.delayed and not settings.ibkr.allow_delayed:
+        return Blocked("delayed_data")
+    age_s = (now_ns - tick.last_ns) / SECOND
+    if age_s > settings.entries.max_price_age_s:
+        slack = QUOTE_TOLERANCE_PCT / 100
+        quoted = tick.bid > 0 and tick.ask > 0
+        if not quoted or not tick.bid * (1 - slack) <= tick.last <= tick.ask * (1 + slack):
+            return Blocked("price_stale", {"age_s": round(age_s, 1)})
+    return None
+
+
+def plan_entry(
+    symbol: str, session_date: str, number: int, tick: Tick, now_ns: int, settings: Settings
+) -> EntryPlan | Blocked:
+    """The bracket for this reference price: buy stop above it, trailing stop attached."""
+    entries, stops = settings.entries, settings.stops
+    usd = settings.entry_usd(symbol)
+    quantity = math.floor(usd / tick.last)
+    if quantity < 1:
+        return Blocked("price_above_allocation", {"last": tick.last, "allocation_usd": usd})
+    trigger = round_up(tick.last * (1 + entries.buy_stop_pct_above_last / 100))
+    cap_pct = entries.stop_limit_max_slip_pct if entries.type == "buy_stop_limit" else entries.buy_stop_cap_pct
+    limit = round_up(trigger * (1 + cap_pct / 100))
+    client_order_id = f"CT-{symbol.replace(' ', '.')}-{session_date.replace('-', '')}-{number}"
+    offset = round_down(trigger * stops.trail_limit_offset_pct / 100) if stops.use_trailing_limit else None
+    return EntryPlan(
+        client_order_id=client_order_id,
+        symbol=symbol,
+        session_date=session_date,
+        quantity=float(quantity),
+        order_type="STP LMT",
+        stop_price=trigger,
+        limit_price=limit,
+        reference=tick.last,
+        tif=entries.tif,
+        stop_client_order_id=f"{client_order_id}-S1",
+        stop_order_type="TRAIL LIMIT" if stops.use_trailing_limit else "TRAIL",
+        trailing_pct=stops.trailing_stop_pct,
+        limit_offset=offset,
+        stop_tif=stops.tif,
+        decided_ns=now_ns,
+    )
