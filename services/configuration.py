@@ -1,4 +1,4 @@
-"""From the operator's YAML to validated settings: strict, and every mistake named by file, line and key, with its remedy.
+"""From the operator's YAML to validated settings: strict, every mistake named by file, line and key, with its remedy.
 
 `judge` is pure: a document in, settings or all its mistakes out. `load` reads the file and places it.
 """
@@ -42,7 +42,9 @@ def load(path: Path) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigurationError(f"{path}: no such file; give --config PATH, or copy config/config.yaml there") from None
+        raise ConfigurationError(
+            f"{path}: no such file; give --config PATH, or copy config/config.yaml there"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ConfigurationError(f"{path}: cannot be read ({reason}); make it a readable text file") from None
@@ -122,7 +124,8 @@ def derive(document: dict[str, Any]) -> dict[str, Any]:
     """Complete a document by what follows from what it says; what it says always wins.
 
     - A section without a key below it is the default section.
-    - A fleet with a name of its own gets a client id of its own, and, simulated, a port of its own between 20000 and 29999
+    - A fleet with a name of its own gets a client id of its own, and, simulated, a port of its own between 20000 and
+      29999
       (below the range that systems hand out by themselves), so that fleets run side by side.
     """
     done = {key: {} if value is None and key in sections() else value for key, value in document.items()}
@@ -159,11 +162,13 @@ def _mistakes(document: Any, kind: type[msgspec.Struct], path: str) -> Iterator[
             yield from _misfits(value, kinds[key], inner)
     for field in msgspec.structs.fields(kind):
         if field.required and field.name not in document:
-            yield Mistake(f"{path}.{field.name}" if path else field.name, f"missing; give {in_words(kinds[field.name])}")
+            yield Mistake(
+                f"{path}.{field.name}" if path else field.name, f"missing; give {in_words(kinds[field.name])}"
+            )
 
 
 def _misfits(value: Any, kind: Any, path: str) -> Iterator[Mistake]:
-    """What does not fit below one key; items of a list and entries of a mapping are judged one by one, so as to name them."""
+    """What does not fit below one key; items of a list and entries of a mapping are named one by one."""
     plain = get_args(kind)[0] if hasattr(kind, "__metadata__") else kind
     found: list[Mistake] = []
     if get_origin(plain) is tuple and isinstance(value, list):
@@ -213,13 +218,15 @@ def _contradictions(settings: Settings) -> Iterator[Mistake]:
         seen.add(symbol)
     lines = settings.market_data.max_lines
     if settings.mode != "sim" and len(settings.watchlist) > lines:
-        text = f"{len(settings.watchlist)} symbols, and market_data.max_lines is {lines}; shorten it, or raise that if you have the lines"
-        yield Mistake("watchlist", text)
+        count = len(settings.watchlist)
+        yield Mistake("watchlist", f"{count} symbols, market_data.max_lines is {lines}; shorten the one or raise the other")
     if settings.mode == "live" and settings.stops.tif != "GTC":
         yield Mistake("stops.tif", "live needs `GTC`: a DAY stop leaves what is held unprotected overnight")
     market = settings.simulation
     if settings.mode == "sim" and market.market == "files" and not market.files:
-        yield Mistake("simulation.files", "the market is `files` and none is named; name one, or set simulation.market: synthetic")
+        yield Mistake(
+            "simulation.files", "the market is `files` and none is named; name one, or set simulation.market: synthetic"
+        )
     if market.start and market.end and market.end < market.start:
         yield Mistake("simulation.end", f"{market.end} is before simulation.start {market.start}; swap them")
 
@@ -234,7 +241,9 @@ def notices(settings: Settings) -> list[str]:
     """What is allowed and may surprise; said at every start."""
     found = []
     if settings.hours.allow_pre_market or settings.hours.allow_after_hours:
-        found.append("hours: entries are made in regular hours only; allow_pre_market and allow_after_hours change nothing")
+        found.append(
+            "hours: entries are made in regular hours only; allow_pre_market and allow_after_hours change nothing"
+        )
     if settings.allocation.allow_fractional:
         found.append("allocation.allow_fractional: whole shares are bought; a fraction cannot be protected by a stop")
     idle = sorted(set(settings.allocation.per_symbol_override) - set(settings.watchlist))
@@ -245,5 +254,5 @@ def notices(settings: Settings) -> list[str]:
     slip = settings.entries.stop_limit_max_slip_pct if limited else settings.entries.buy_stop_cap_pct
     wanted = sum(settings.entry_usd(symbol) for symbol in settings.watchlist) * (1 + slip / 100)
     if wanted > cap:
-        found.append(f"watchlist: all entries at once need ${wanted:,.0f}, the cap is ${cap:,.0f}; the first of the list arm first")
+        found.append(f"watchlist: all entries at once need ${wanted:,.0f}, the cap is ${cap:,.0f}; the first arm first")
     return found

@@ -1,8 +1,8 @@
 """Where the things of one fleet lie, and what its processes are called.
 
 Records lie under `<root>/var/<fleet>/`, so that simulated, paper and live records never mix. Sockets and locks lie in a
-private folder of the system's runtime directory, because the path of a unix socket ends at 107 bytes and a checkout may lie
-deep. Everything here is derived from the settings; the watchlist stands in the configuration only.
+private folder of the system's runtime directory, because the path of a unix socket ends at 107 bytes and a checkout may
+lie deep. Everything here is derived from the settings; the watchlist stands in the configuration only.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Fleet:
 
     @property
     def run_note(self) -> Path:
-        """Remembers `run` of the running fleet, for shells whose environment would lead elsewhere (cron, sudo, TMPDIR)."""
+        """Remembers `run` of the running fleet for shells whose environment would lead elsewhere (cron, sudo)."""
         return self.var / "run.path"
 
     @cached_property
@@ -165,7 +165,7 @@ class Fleet:
             self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise Refusal(
-                f"{error.filename or self.var}: no write permission ({error.strerror}); make it writable for this user, "
+                f"{error.filename or self.var}: no write permission ({error.strerror}); make it writable for you, "
                 "or set CRAZY_HOME (records) or XDG_RUNTIME_DIR (sockets) to a folder that is"
             ) from error
         for folder in (self.run.parent, self.run):
@@ -189,4 +189,4 @@ def _check_private(folder: Path) -> None:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise Refusal(f"{folder}: belongs to another user; remove it, or set XDG_RUNTIME_DIR to a folder of your own")
     if stat.S_IMODE(found.st_mode) & 0o077:
-        os.chmod(folder, 0o700)
+        folder.chmod(0o700)

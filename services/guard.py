@@ -100,7 +100,7 @@ def enter(fleet: Fleet, process: str) -> Lock:
 
 
 def _die_with_parent() -> None:
-    """Linux: SIGKILL when supervisord dies. Elsewhere the lock alone keeps order: an orphan holds it and can be seen."""
+    """Linux: SIGKILL when supervisord dies. Elsewhere the lock keeps order: an orphan holds it and can be seen."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:

@@ -1,6 +1,7 @@
 """The keys of the configuration as data: path, range in words, default, meaning. All of it is read from `settings.py`.
 
-Messages about a wrong value, `crazy config keys` and the reference page are made of the same words, so they cannot differ.
+Messages about a wrong value, `crazy config keys` and the reference page are made of the same words, so they cannot
+differ.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ def _words(kind: types.Type) -> str:
             return f"a list, each item {_words(item)}"
         case types.DictType(key_type=key, value_type=value):
             return f"a mapping from {_words(key)} to {_words(value)}"
-    return {types.BoolType: "true or false", types.DateType: "a date like 2025-01-06", types.NoneType: "null"}[type(kind)]
+    return {types.BoolType: "true or false", types.DateType: "a date like 2025-01-06", types.NoneType: "null"}[
+        type(kind)
+    ]
 
 
 def _bounds(kind: types.IntType | types.FloatType) -> str:
@@ -93,7 +96,7 @@ def _bounds(kind: types.IntType | types.FloatType) -> str:
 
 @cache
 def _meanings() -> dict[str, dict[str, str]]:
-    """Class by class, the text under each field. Python keeps no such text at run time, so it is read from the source."""
+    """Class by class, the text under each field. Python drops it at run time, so it is read from the source."""
     found: dict[str, dict[str, str]] = {}
     for node in ast.parse(inspect.getsource(settings)).body:
         if isinstance(node, ast.ClassDef):

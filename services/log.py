@@ -3,9 +3,9 @@
     journal = log.open("gateway", fleet.log("gateway"), settings.logging.level)
     journal.event("order_filled", market_ns=now, symbol="TSLA", client_order_id="…", qty=4)
 
-Each line begins with `timestamp` (market time, New York, absent when the event has none), `wall` (UTC), `level`, `process`
-and `event`; the fields of the event follow. Account ids are masked, whoever wrote them. Text that libraries send through
-`logging` becomes the event `log`.
+Each line begins with `timestamp` (market time, New York, absent when the event has none), `wall` (UTC), `level`,
+`process` and `event`; the fields of the event follow. Account ids are masked, whoever wrote them. Text that libraries
+send through `logging` becomes the event `log`.
 """
 
 from __future__ import annotations
@@ -89,10 +89,15 @@ class _Forward(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; levels that loguru does not know go by the nearest below."""
         level = next((name for floor, name in _LEVELS if record.levelno >= floor), "DEBUG")
-        fields = {"logger": record.name, "message": record.getMessage()}
+        fields: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
         if record.exc_info:
             fields["exception"] = "".join(traceback.format_exception(*record.exc_info))
         self.log.event("log", level=level, **fields)
 
 
-_LEVELS = ((logging.CRITICAL, "CRITICAL"), (logging.ERROR, "ERROR"), (logging.WARNING, "WARNING"), (logging.INFO, "INFO"))
+_LEVELS = (
+    (logging.CRITICAL, "CRITICAL"),
+    (logging.ERROR, "ERROR"),
+    (logging.WARNING, "WARNING"),
+    (logging.INFO, "INFO"),
+)

@@ -1,7 +1,7 @@
 """The supervisord programs that follow from the settings: the simulator in `mode: sim`, and one for each symbol.
 
-The other processes are the same in every fleet and stand in `supervisord.conf`. Each program is a file of its own: in one
-group, adding a ticker would restart every symbol.
+The other processes are the same in every fleet and stand in `supervisord.conf`. Each program is a file of its own: in
+one group, adding a ticker would restart every symbol.
 """
 
 from __future__ import annotations

@@ -8,5 +8,6 @@ __all__ = ["Refusal"]
 class Refusal(Exception):
     """Something that the operator can mend. Its text is one line: what is wrong, where, and the remedy."""
 
-    # Above the codes of `crazy status` (0 well, 1 degraded, 2 unprotected, 3 down), so that scripts can tell them apart.
+    # Above the codes of `crazy status` (0 well, 1 degraded, 2 unprotected, 3 down), so that scripts can tell them
+    # apart.
     exit_code = 4

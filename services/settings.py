@@ -1,11 +1,11 @@
 """Every key of the configuration: its meaning, unit, range and default.
 
-A symbol process reads these from JSON and must stay small, so this file imports msgspec and the standard library only; the
-YAML that an operator writes is read and judged in `configuration.py`. The text under each field is its documentation:
-`crazy config keys` and `docs/configuration.md` are made of it.
+A symbol process reads these from JSON and must stay small, so this file imports msgspec and the standard library only;
+the YAML that an operator writes is read and judged in `configuration.py`. The text under each field is its
+documentation: `crazy config keys` and `docs/configuration.md` are made of it.
 
-Percentages are percent (5.0 is five per cent), money is US dollars, `_s` is seconds. Unless a text says "simulated", a time
-is market time.
+Percentages are percent (5.0 is five per cent), money is US dollars, `_s` is seconds. Unless a text says "simulated", a
+time is market time.
 """
 
 from __future__ import annotations
@@ -43,9 +43,7 @@ Ticker = Annotated[
         description="a ticker as IBKR writes it, in upper case, with a blank before a share class (TSLA, BRK B)",
     ),
 ]
-FleetName = Annotated[
-    str, Meta(pattern=r"^[a-z0-9-]{1,20}$", description="1 to 20 of the characters a-z, 0-9 and -")
-]
+FleetName = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,20}$", description="1 to 20 of the characters a-z, 0-9 and -")]
 Account = Annotated[str, Meta(pattern=r"^[A-Z]{1,3}[0-9]{4,12}$", description="an IBKR account id like DU1234567")]
 CalendarName = Annotated[str, Meta(pattern=r"^[A-Z0-9_]{3,12}$", description="a calendar name like XNYS")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -59,7 +57,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One group of keys."""
 
 
-class Ibkr(Section):
+class Ibkr(Section, frozen=True, kw_only=True):
     """The connection to IB Gateway or TWS. In `mode: sim` the simulated gateway listens there."""
 
     host: Annotated[str, Meta(min_length=1, description="a host name or address")] = "127.0.0.1"
@@ -67,14 +65,16 @@ class Ibkr(Section):
     port: Port = 5000
     """Port of the API socket. A simulated fleet with a name of its own and no port gets one derived from the name."""
     client_id: Annotated[int, Meta(ge=1, le=2_000_000_000)] = 12
-    """API client id. Orders belong to it: keep it. A fleet with a name of its own and no client id gets a derived one."""
+    """API client id. Orders belong to it: keep it. A fleet with a name of its own and no client id gets a derived
+    one."""
     account: Account | None = None
-    """Account to trade (`DU…` is paper). `null`: the only account of the login; with several, the fleet refuses to start."""
+    """Account to trade (`DU…` is paper). `null`: the only account of the login; with several, the fleet refuses to
+    start."""
     allow_delayed: bool = False
     """Let a paper fleet enter on delayed market data. Live never does."""
 
 
-class Allocation(Section):
+class Allocation(Section, frozen=True, kw_only=True):
     """How much money may be put to work."""
 
     total_usd_cap: Usd = 20_000.0
@@ -86,10 +86,11 @@ class Allocation(Section):
     min_cash_reserve_percent: PercentOrZero = 10.0
     """Cash that no entry may touch, as a percentage of the account's net liquidation value."""
     allow_fractional: bool = False
-    """Accepted for the sake of older files. Whole shares are bought either way: a fraction cannot be protected by a stop."""
+    """Accepted for the sake of older files. Whole shares are bought either way: a fraction cannot be protected by a
+    stop."""
 
 
-class Entries(Section):
+class Entries(Section, frozen=True, kw_only=True):
     """The buy stop above the market."""
 
     type: Literal["buy_stop", "buy_stop_limit"] = "buy_stop"
@@ -112,10 +113,11 @@ class Entries(Section):
     open_delay_s: Seconds = 15.0
     """No entries within so many seconds after the open."""
     max_price_age_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
-    """A last trade older than this, in seconds, is a reference only while it lies within bid and ask, give or take 1 %."""
+    """A last trade older than this, in seconds, is a reference only while it lies within bid and ask, give or take 1
+    %."""
 
 
-class Stops(Section):
+class Stops(Section, frozen=True, kw_only=True):
     """The stop that protects what is held."""
 
     trailing_stop_pct: Percent = 10.0
@@ -128,7 +130,7 @@ class Stops(Section):
     """Time in force. Live refuses anything but GTC: a DAY stop leaves what is held unprotected overnight."""
 
 
-class Risk(Section):
+class Risk(Section, frozen=True, kw_only=True):
     """What no entry may exceed."""
 
     max_total_exposure_usd: Usd = 20_000.0
@@ -139,39 +141,41 @@ class Risk(Section):
     """Slippage assumed for an entry without a price cap when money is reserved for it, in percent."""
 
 
-class Hours(Section):
+class Hours(Section, frozen=True, kw_only=True):
     """When the market is open."""
 
     calendar: CalendarName = "XNYS"
     """Exchange calendar, by the name that exchange_calendars gives it."""
     allow_pre_market: bool = False
-    """Accepted for the sake of older files. Entries are made in regular hours only; `true` is answered with a notice."""
+    """Accepted for the sake of older files. Entries are made in regular hours only; `true` is answered with a
+    notice."""
     allow_after_hours: bool = False
-    """Accepted for the sake of older files. Entries are made in regular hours only; `true` is answered with a notice."""
+    """Accepted for the sake of older files. Entries are made in regular hours only; `true` is answered with a
+    notice."""
 
 
-class Cooldowns(Section):
+class Cooldowns(Section, frozen=True, kw_only=True):
     """How long a symbol rests."""
 
     after_stopout_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 20
     """Minutes without entries after a stop-out, counted from the final exit fill, across sessions."""
 
 
-class MarketData(Section):
+class MarketData(Section, frozen=True, kw_only=True):
     """Streaming prices."""
 
     max_lines: Annotated[int, Meta(ge=1, le=10_000)] = 100
     """Streaming lines that the login has. Paper and live refuse a longer watchlist."""
 
 
-class Logging(Section):
+class Logging(Section, frozen=True, kw_only=True):
     """The JSON log files."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least level that is written."""
 
 
-class Simulation(Section):
+class Simulation(Section, frozen=True, kw_only=True):
     """The simulated market; only `mode: sim` reads it."""
 
     market: Literal["synthetic", "files"] = "synthetic"
@@ -187,7 +191,8 @@ class Simulation(Section):
     speed: Annotated[float, Meta(gt=0, le=100_000)] = 60.0
     """Market seconds per second. In lock-step an upper bound."""
     pace: Literal["free", "lockstep"] = "free"
-    """`free`: the market runs by the clock. `lockstep`: it waits for the fleet at each step, and a run can be repeated."""
+    """`free`: the market runs by the clock. `lockstep`: it waits for the fleet at each step, and a run can be
+    repeated."""
     skip_closed: bool = True
     """Jump over nights, weekends and holidays."""
     tick_s: Annotated[float, Meta(gt=0, le=3600)] = 5.0
@@ -198,13 +203,14 @@ class Simulation(Section):
     """Cash of the simulated account at the start, in dollars."""
 
 
-class Settings(Section, kw_only=True):
+class Settings(Section, frozen=True, kw_only=True):
     """The whole configuration of one fleet, complete and validated."""
 
     mode: Mode = "sim"
     """`sim`: simulated gateway and market. `paper`: the broker's paper account. `live`: real money."""
     fleet: FleetName | None = None
-    """Name of the fleet: its records lie under `var/<fleet>/`. `null`: the mode. Fleets of other names run side by side."""
+    """Name of the fleet: its records lie under `var/<fleet>/`. `null`: the mode. Fleets of other names run side by
+    side."""
     watchlist: Annotated[tuple[Ticker, ...], Meta(min_length=1, max_length=1000)]
     """Symbols to trade, each with a process of its own. They arm in this order when the caps are short."""
     ibkr: Ibkr = Ibkr()

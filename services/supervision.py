@@ -1,7 +1,7 @@
 """Starting, asking and stopping the supervisord of one fleet.
 
-The living supervisord is known by its pidfile *and* its command line, which names that file: a pidfile that a kill -9 left
-behind, or a number that the system has given to another process since, is not taken for it.
+The living supervisord is known by its pidfile *and* its command line, which names that file: a pidfile that a kill -9
+left behind, or a number that the system has given to another process since, is not taken for it.
 """
 
 from __future__ import annotations
@@ -145,7 +145,9 @@ class Supervisor:
 
     def _call(self, method: str) -> Any:
         """One XML-RPC call over supervisord's socket."""
-        with xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(self.fleet.supervisor_socket)) as proxy:
+        with xmlrpc.client.ServerProxy(
+            "http://localhost", transport=_UnixTransport(self.fleet.supervisor_socket)
+        ) as proxy:
             return getattr(proxy, method)()
 
 

@@ -1,8 +1,8 @@
 """The list of commands.
 
-A command is a file `services/cli/<name>.py` with one function `<name>(…, *, config: Config = None)` that returns its exit
-code (or None) and whose docstring is its manual. The files are imported when they are needed: `crazy status` does not pay
-for what `crazy audit` imports.
+A command is a file `services/cli/<name>.py` with one function `<name>(…, *, config: Config = None)` that returns its
+exit code (or None) and whose docstring is its manual. The files are imported when they are needed: `crazy status` does
+not pay for what `crazy audit` imports.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ COMMANDS = {
 }
 """Every command under its heading, in the order of `crazy --help`. `config_show` is typed `crazy config show`."""
 
+FAMILIES = {"config": "What may be configured, and what is."}
+"""Commands of two words, by their first."""
+
 app = App(
     name="crazy",
     help="Buys breakouts on your IBKR account, keeps a stop resting at the broker under what it holds, and can always "
@@ -38,10 +41,13 @@ def _register() -> None:
         for order, file in enumerate(files):
             family, _, name = file.rpartition("_")
             if family and family not in families:
-                families[family] = App(name=family, help=f"crazy {family} …", group=group)
+                families[family] = App(name=family, help=FAMILIES[family], group=group)
                 app.command(families[family])
-            parent = families.get(family, app)
-            parent.command(f"services.cli.{file}:{file}", name=name, sort_key=order, **({} if family else {"group": group}))
+            target = f"services.cli.{file}:{file}"
+            if family:
+                families[family].command(target, name=name)
+            else:
+                app.command(target, name=name, group=group, sort_key=order)
 
 
 _register()

@@ -12,8 +12,8 @@ __all__ = ["down"]
 def down(*, config: Config = None) -> int:
     """Stop the fleet.
 
-    Every process gets 10 seconds to close; the connection to the broker is closed cleanly. Orders stay where they are: a
-    stop that rests at the broker goes on protecting what is held. With nothing running this does nothing.
+    Every process gets 10 seconds to close; the connection to the broker is closed cleanly. Orders stay where they are:
+    a stop that rests at the broker goes on protecting what is held. With nothing running this does nothing.
     """
     chosen = fleet(config)
     supervisor = Supervisor(chosen)

@@ -40,7 +40,9 @@ def up(*, config: Config = None) -> int:
     wanted = chosen.settings.to_json()
     if supervisor.pid is not None:
         if chosen.settings_file.read_bytes() != wanted:
-            raise Refusal(f"fleet {chosen.name} runs with another configuration; stop it first: {crazy(config, 'down')}")
+            raise Refusal(
+                f"fleet {chosen.name} runs with another configuration; stop it first: {crazy(config, 'down')}"
+            )
         said = f"fleet {chosen.name} is running already (supervisord {supervisor.pid})"
     else:
         check(chosen, supervisor, crazy(config, "down"))
@@ -88,7 +90,9 @@ def check(chosen: Fleet, supervisor: Supervisor, down: str) -> None:
     if chosen.settings.mode == "sim":
         for file in chosen.settings.simulation.files if chosen.settings.simulation.market == "files" else ():
             if not Path(file).is_file():
-                raise Refusal(f"{file}: no such market file; mend simulation.files, or set simulation.market: synthetic")
+                raise Refusal(
+                    f"{file}: no such market file; mend simulation.files, or set simulation.market: synthetic"
+                )
         _check_port(chosen.settings.ibkr.host, chosen.settings.ibkr.port)
 
 
