@@ -1,0 +1,192 @@
+"""The TWS socket of the simulated IB Gateway: asyncio on one side, the desk on the other. The only file with a socket.
+
+All that follows from one request or one step of the market is written to a client in one go: a client never sees half a
+step, and small writes are what ib_insync decodes fastest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import cast
+
+from services.simulator import replies
+from services.simulator.client import Client
+from services.simulator.decode import UnreadableRequest, decode
+from services.simulator.desk import Desk, Ledger, LedgerLost
+from services.simulator.exchange import Exchange
+from services.simulator.framing import FrameReader, ProtocolError, negotiate
+from services.simulator.requests import StartApi
+
+__all__ = ["TwsServer"]
+
+log = logging.getLogger(__name__)
+
+_CLIENT_ID_IN_USE = (326, "Unable to connect as the client id is already in use. Retry with a unique client id.")
+
+
+class TwsServer:
+    """Listens for TWS API clients and serves them on one exchange.
+
+    `port` 0 takes a free one; `port` tells which. `max_buffer` (bytes) bounds what waits for a client that doesn't
+    read: beyond it the client is dropped. Nothing here moves the market: whoever owns the clock calls `advance`.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        store: Ledger,
+        host: str,
+        port: int,
+        account: str,
+        *,
+        download_open_orders: bool = True,
+        max_buffer: int = 16 * 1024 * 1024,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.max_buffer = max_buffer
+        self.desk = Desk(exchange, store, account, download_open_orders=download_open_orders)
+        self.connections: set[_Connection] = set()
+        self._server: asyncio.Server | None = None
+        self._lost: LedgerLost | None = None
+
+    async def start(self) -> None:
+        """Begins to listen. OSError if the address can't be had."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), self.host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Ends all connections and stops listening."""
+        if self._server is not None:
+            self._server.close()
+        closing = [connection.hang_up() for connection in self.connections]
+        if closing:
+            # A client that never reads would hold the last bytes back for ever.
+            _, stuck = await asyncio.wait(closing, timeout=1.0)
+            for connection in list(self.connections) if stuck else ():
+                connection.abort()
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    def advance(self, to_ns: int, *, one: bool = False) -> bool:
+        """Moves the market to `to_ns` (`one`: by one event at most), saves, and tells the clients.
+
+        True if orders, executions, positions or account values came of it, and not only quotes. LedgerLost if it can't
+        be saved, now or ever since: the clients are gone then, and only a restart from the ledger helps.
+        """
+        if self._lost is not None:
+            raise self._lost
+        try:
+            happened = self.desk.advance(to_ns, one=one)
+        except LedgerLost as error:
+            self.give_up(error)
+            raise
+        self.flush()
+        return happened
+
+    def wire_counts(self) -> dict[int, tuple[int, int]]:
+        """Frames received from and sent to each connected client after the handshake, by client id."""
+        return {client_id: (client.received, client.sent) for client_id, client in self.desk.clients.items()}
+
+    def flush(self) -> None:
+        """Writes what waits in the outboxes."""
+        for connection in list(self.connections):
+            connection.flush()
+
+    def give_up(self, error: LedgerLost) -> None:
+        """Nobody may learn what the ledger doesn't hold: every connection is cut, with its answers unsent."""
+        log.critical("%s", error)
+        self._lost = error
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self.connections):
+            connection.abort()
+
+
+class _Connection(asyncio.Protocol):
+    """One socket: handshake, startApi, then requests until it closes."""
+
+    def __init__(self, server: TwsServer) -> None:
+        self._server = server
+        self._frames = FrameReader()
+        self._version = 0
+        self._client: Client | None = None
+        self._closed = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # asyncio sets TCP_NODELAY by itself.
+        self._transport = cast("asyncio.Transport", transport)
+        self._name = str(self._transport.get_extra_info("peername"))
+        self._server.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connections.discard(self)
+        if self._client is not None:
+            self._server.desk.leave(self._client)
+            log.info("client %d disconnected (%s)", self._client.client_id, exc or "closed")
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for payload in self._frames.feed(data):
+                if self._transport.is_closing():
+                    return
+                self._receive(payload)
+                self._server.flush()
+        except ProtocolError as error:
+            log.error("%s is cut off: %s", self._name, error)
+            self._transport.close()
+        except LedgerLost as error:
+            self._server.give_up(error)
+
+    def flush(self) -> None:
+        """Writes the client's outbox, and drops the client if it has stopped reading."""
+        if self._client is None or self._transport.is_closing():
+            return
+        if data := self._client.take():
+            self._transport.write(data)
+            waiting = self._transport.get_write_buffer_size()
+            if waiting > self._server.max_buffer:
+                log.error("client %d is dropped: %d bytes wait to be read", self._client.client_id, waiting)
+                self._transport.abort()
+
+    def hang_up(self) -> asyncio.Future[None]:
+        """Closes after what was written; done once it is closed."""
+        self._transport.close()
+        return self._closed
+
+    def abort(self) -> None:
+        """Closes at once."""
+        self._transport.abort()
+
+    def _receive(self, payload: bytes) -> None:
+        if not self._version:
+            self._version = negotiate(payload)
+            self._transport.write(replies.greeting(self._version, self._server.desk.now_ns))
+        elif self._client is None:
+            self._start(payload)
+        else:
+            self._client.received += 1
+            self._server.desk.receive(self._client, payload)
+
+    def _start(self, payload: bytes) -> None:
+        """Reads startApi. Before it, nothing is answered."""
+        try:
+            request = decode(payload, self._version, client_id=-1)
+        except UnreadableRequest as error:
+            log.error("%s before startApi: %s", self._name, error)
+            return
+        if not isinstance(request, StartApi):
+            log.error("%s asks before startApi", self._name)
+        elif request.client_id in self._server.desk.clients:
+            log.warning("%s: client id %d is in use", self._name, request.client_id)
+            self._transport.write(replies.error(-1, *_CLIENT_ID_IN_USE, self._version))
+            self._transport.close()
+        else:
+            self._client = Client(request.client_id, self._version)
+            self._client.received += 1
+            self._server.desk.welcome(self._client)
+            log.info("client %d connected at version %d", self._client.client_id, self._version)

@@ -1,0 +1,63 @@
+"""Frames survive any chopping; what is no frame is refused; versions are clipped to what both sides speak."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.simulator.framing import MAX_FRAME, FrameReader, ProtocolError, frame, negotiate
+
+
+@given(payloads=st.lists(st.binary(max_size=40), max_size=8), cuts=st.lists(st.integers(1, 30), max_size=40))
+def test_frames_survive_any_chopping(payloads: list[bytes], cuts: list[int]) -> None:
+    stream = b"API\0" + b"".join(frame(payload) for payload in payloads)
+    reader, got, at = FrameReader(), [], 0
+    for cut in [*cuts, len(stream)]:
+        got += reader.feed(stream[at : at + cut])
+        at += cut
+    assert got == payloads
+
+
+@pytest.mark.parametrize("opening", [b"GET / HTTP/1.1\r\n", b"AP\0", b"\0\0\0\x05hello"])
+def test_another_protocol_is_refused(opening: bytes) -> None:
+    with pytest.raises(ProtocolError, match="opens with"):
+        list(FrameReader().feed(opening))
+
+
+def test_a_frame_too_long_is_refused_and_earlier_ones_are_not_lost() -> None:
+    got = []
+    with pytest.raises(ProtocolError, match=str(MAX_FRAME + 1)):
+        got.extend(FrameReader().feed(b"API\0" + frame(b"x\0")))
+        for payload in FrameReader().feed(b"API\0" + frame(b"y\0") + (MAX_FRAME + 1).to_bytes(4, "big")):
+            got.append(payload)
+    assert got == [b"x\0", b"y\0"]
+
+
+def test_the_longest_frame_passes() -> None:
+    reader = FrameReader()
+    assert list(reader.feed(b"API\0" + MAX_FRAME.to_bytes(4, "big"))) == []
+    assert [len(payload) for payload in reader.feed(bytes(MAX_FRAME))] == [MAX_FRAME]
+
+
+@pytest.mark.parametrize(
+    ("announced", "version"),
+    [
+        (b"v157..176", 176),
+        (b"v157..178", 178),
+        (b"v100..157", 157),
+        (b"v100..193", 178),
+        (b"v157..176 +PACEAPI", 176),
+        (b"v170", 170),
+    ],
+)
+def test_the_version_is_the_highest_that_both_speak(announced: bytes, version: int) -> None:
+    assert negotiate(announced) == version
+
+
+@pytest.mark.parametrize(
+    "announced", [b"v100..156", b"v179..193", b"v176..157", b"", b"63", b"v1..", b"71\x002\x001\0\0"]
+)
+def test_other_versions_are_refused(announced: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        negotiate(announced)
