@@ -76,7 +76,10 @@ class Account:
         return [self.position(held.symbol, prices.get(held.symbol)) for held in self._open_holdings()]
 
     def report(self, prices: Mapping[str, float]) -> AccountReport:
-        """The account values. Margin: half of the gross value to open, a quarter to keep. Profits are since the first day."""
+        """The account values. Margin: half of the gross value to open, a quarter to keep.
+
+        Profits are since the first day.
+        """
         holdings = self._open_holdings()
         worth = {held.symbol: held.quantity * prices.get(held.symbol, held.avg_cost) for held in holdings}
         stock = sum(worth.values())

@@ -1,8 +1,9 @@
 """When a resting order triggers, where it fills, how a trailing stop moves. Pure: one order, one movement of the price.
 
-The movement between two market events is a `Path`. A jump (a tick, the open of a bar) is a path of one point: what it leaps
-over fills there, so gaps slip. On a continuous path the price meets every level: a stop that is crossed fills at its level.
-A fill pays the spread: buys at the ask, sells at the bid, both carried along the path at their distance from the last price.
+The movement between two market events is a `Path`. A jump (a tick, the open of a bar) is a path of one point: what it
+leaps over fills there, so gaps slip. On a continuous path the price meets every level: a stop that is crossed fills at
+its level. A fill pays the spread: buys at the ask, sells at the bid, both carried along the path at their distance
+from the last price.
 
 Sells are judged as buys of the mirrored price (`sign`), so that each rule is written once. Stocks trigger on the last
 price, sells at or below, buys at or above (IBKR's trigger methods 0 and 2).
@@ -15,7 +16,18 @@ from typing import NamedTuple
 from services.simulator.model import MarketEvent, Order, Ticket
 from services.simulator.source import ticks_down, ticks_up
 
-__all__ = ["LIMITED", "STOPS", "TRAILING", "Path", "Step", "next_step", "path_of", "ratcheted", "trail_level", "trail_limit"]
+__all__ = [
+    "LIMITED",
+    "STOPS",
+    "TRAILING",
+    "Path",
+    "Step",
+    "next_step",
+    "path_of",
+    "ratcheted",
+    "trail_level",
+    "trail_limit",
+]
 
 STOPS = frozenset({"STP", "STP LMT", "TRAIL", "TRAIL LIMIT"})
 TRAILING = frozenset({"TRAIL", "TRAIL LIMIT"})
@@ -26,9 +38,9 @@ OFF_QUOTE = 0.005
 
 
 class Path(NamedTuple):
-    """A movement of one symbol's price from `start` to `end`, and what a buyer and a seller pay beside it (None: nobody there).
+    """A movement of one symbol's price from `start` to `end`, and how far from it buyers and sellers trade.
 
-    `traded` is false when only the quote moved: stops trigger on trades.
+    A distance is None where nobody is on the other side. `traded` is false when only the quote moved: stops trigger on trades.
     """
 
     start: float
@@ -114,7 +126,8 @@ def trail_limit(ticket: Ticket, level: float) -> float:
     """The limit of a TRAIL LIMIT at this stop level: below it for a sell, above it for a buy, on the price grid."""
     offset = ticket.limit_offset
     if offset is None:
-        assert ticket.limit_price is not None and ticket.trail_stop_price is not None, "refused at the door"
+        assert ticket.limit_price is not None, "refused at the door"
+        assert ticket.trail_stop_price is not None, "refused at the door"
         offset = abs(ticket.limit_price - ticket.trail_stop_price)
     return ticks_up(level + offset) if ticket.side == "BUY" else ticks_down(level - offset)
 

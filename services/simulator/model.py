@@ -21,8 +21,8 @@ __all__ = [
     "ChildOnPartialFill",
     "CommissionReport",
     "ErrorReport",
-    "Execution",
     "EventKey",
+    "Execution",
     "ExecutionReport",
     "Holding",
     "MarketEvent",
@@ -50,9 +50,10 @@ EventKey = tuple[int, str, int]
 class MarketEvent(msgspec.Struct, frozen=True, gc=False):
     """One thing that happened in one symbol's market: a trade, a quote, or both at once.
 
-    Events are totally ordered by `(time_ns, symbol, row)`; `row` counts the events of one symbol within a session of its
-    source, so that the order is the same in every run. A missing side or trade is None. `through` says that the price moved
-    continuously since the symbol's previous event: it passed every level between the two. Otherwise it jumped.
+    Events are totally ordered by `(time_ns, symbol, row)`; `row` counts the events of one symbol within a session of
+    its source, so that the order is the same in every run. A missing side or trade is None. `through` says that the
+    price moved continuously since the symbol's previous event: it passed every level between the two. Otherwise it
+    jumped.
     """
 
     time_ns: int
@@ -75,8 +76,8 @@ class MarketEvent(msgspec.Struct, frozen=True, gc=False):
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     """An order as a client asks for it (`placeOrder`), in this project's words. None means unset.
 
-    `stop_price` is the broker's auxPrice of STP and STP LMT, `trailing_amount` that of TRAIL; a trailing order has either
-    an amount or a percentage (10.0 = 10 %), and `trail_stop_price` is its optional first level.
+    `stop_price` is the broker's auxPrice of STP and STP LMT, `trailing_amount` that of TRAIL; a trailing order has
+    either an amount or a percentage (10.0 = 10 %), and `trail_stop_price` is its optional first level.
     """
 
     client_id: int
@@ -107,10 +108,10 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
 class Order(msgspec.Struct, kw_only=True):
     """An order as the exchange keeps it: its ticket (the last accepted version) and what became of it.
 
-    `status` is IBKR's own word: PendingSubmit (held, not transmitted), PreSubmitted, Submitted, PendingCancel, Cancelled,
-    Filled, Inactive. `why_held` is '', 'trigger', 'child' or 'child,trigger'. `trail_stop_price` and `limit_price` are the
-    current ones (a trailing order's move). `fresh` until the first market event after it was placed or modified.
-    `live_from_ns` is when it was transmitted; a DAY order is of that day.
+    `status` is IBKR's own word: PendingSubmit (held, not transmitted), PreSubmitted, Submitted, PendingCancel,
+    Cancelled, Filled, Inactive. `why_held` is '', 'trigger', 'child' or 'child,trigger'. `trail_stop_price` and
+    `limit_price` are the current ones (a trailing order's move). `fresh` until the first market event after it was
+    placed or modified. `live_from_ns` is when it was transmitted; a DAY order is of that day.
     """
 
     ticket: Ticket
@@ -212,7 +213,7 @@ class PositionReport(msgspec.Struct, frozen=True, tag=True):
 
 
 class AccountReport(msgspec.Struct, frozen=True, tag=True):
-    """Account values after a change, by the broker's own key names (NetLiquidation, TotalCashValue, SettledCash, …), in USD."""
+    """Account values after a change, in USD, by the broker's own key names: NetLiquidation, TotalCashValue, …"""
 
     account: str
     values: dict[str, float]
@@ -299,7 +300,7 @@ class Tape(msgspec.Struct, kw_only=True):
 
 
 class Holding(msgspec.Struct, kw_only=True):
-    """What the account holds of one symbol: signed shares, their average cost (commission included), realized profit."""
+    """What the account holds of one symbol: signed shares, average cost with commission, realized profit."""
 
     symbol: str
     quantity: float = 0.0
@@ -308,14 +309,12 @@ class Holding(msgspec.Struct, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange's own position: its time, the last market event handled, the account's cash, its counters."""
+    """Where the exchange stands: its time, the last market event handled, cash, each client's highest order id."""
 
     account: str
     now_ns: int
     market_key: EventKey
     cash: float
-    last_perm_id: int
-    executions: int
     last_order_ids: dict[int, int]
 
 

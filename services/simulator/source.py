@@ -1,7 +1,7 @@
 """Where a market comes from, and what every market has: sessions to look up and a price grid.
 
-A source gives market events in their total order and can begin after any of them, so that an exchange which was restarted
-goes on where it was. Sources: `synthetic.py` (seeded) and `files.py` (recorded).
+A source gives market events in their total order and can begin after any of them, so that an exchange which was
+restarted goes on where it was. Sources: `synthetic.py` (seeded) and `files.py` (recorded).
 """
 
 from __future__ import annotations

@@ -1,0 +1,342 @@
+"""The simulated exchange: a market source, an order book, an account. Pure: no clock, no I/O, no randomness.
+
+It is told what time it is (`advance`), what clients want (`place`, `cancel`), and answers with reports in the order in
+which a real gateway would send them. The same tickets at the same times over the same source give the same reports,
+whoever drives it: the simulated gateway's server, the backtest, a test.
+
+An order is live from the next market event of its symbol on, never within `place`. At one time, orders expire before
+the market moves. What a movement does to an order is judged in `matching.py`, what a client may ask for in
+`acceptance.py`; how an order's status goes on stands in `lifecycle.py`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+
+from services.simulator import acceptance, matching
+from services.simulator.account import Account, commission
+from services.simulator.lifecycle import Lifecycle, may_trade_outside, works_at_once
+from services.simulator.model import (
+    AccountReport,
+    Changes,
+    CommissionReport,
+    ErrorReport,
+    EventKey,
+    Execution,
+    ExecutionReport,
+    Memory,
+    Order,
+    OrderReport,
+    Policy,
+    PositionReport,
+    QuoteReport,
+    Report,
+    Session,
+    Standing,
+    Tape,
+    Ticket,
+)
+from services.simulator.orderbook import OrderBook
+from services.simulator.source import Hours, MarketSource
+from services.simulator.tape import observe, quote_of
+
+__all__ = ["Exchange"]
+
+
+class Exchange:
+    """One simulated broker with one account. `now_ns` is its time, and only `advance` moves it."""
+
+    def __init__(
+        self,
+        source: MarketSource,
+        sessions: Sequence[Session],
+        *,
+        account: str,
+        start_ns: int,
+        policy: Policy | None = None,
+        cash: float = 100_000.0,
+        memory: Memory | None = None,
+    ) -> None:
+        """Begin at `start_ns` with `cash`, or, given a memory, go on where it ends."""
+        self.account = account
+        self.symbols = source.symbols
+        self._source = source
+        self._policy = policy or Policy()
+        self._book = OrderBook()
+        self._reports: list[Report] = []
+        self._life = Lifecycle(self._book, self._policy, self._reports, start_ns)
+        self._money = Account(account, cash)
+        self._tapes = {symbol: Tape(symbol=symbol) for symbol in source.symbols}
+        self._executions: list[Execution] = []
+        self._commissions: dict[str, CommissionReport] = {}
+        self._market_key: EventKey = (start_ns, "", -1)
+        self._told_executions = 0
+        self._traded: set[str] = set()
+        self._moved: set[str] = set()
+        if memory is not None:
+            self._restore(memory)
+        self.set_sessions(sessions)
+
+    # Time
+
+    @property
+    def now_ns(self) -> int:
+        """The market's time."""
+        return self._life.now_ns
+
+    @property
+    def source_ended(self) -> bool:
+        """No market event is left in the sessions known so far."""
+        return self._coming is None
+
+    def set_sessions(self, sessions: Sequence[Session]) -> None:
+        """The calendar as known now; it may reach further than before."""
+        self._hours = Hours(sessions)
+        self._book.set_hours(self._hours)
+        self._events = self._source.events(self._market_key, sessions)
+        self._coming = next(self._events, None)
+
+    def next_event_ns(self) -> int | None:
+        """When the next thing will happen by itself: a market event or an order's expiry. None when nothing will."""
+        expiry = self._book.next_expiry_ns()
+        if self._coming is None:
+            return expiry
+        return self._coming.time_ns if expiry is None else min(expiry, self._coming.time_ns)
+
+    def advance(self, to_ns: int, *, one: bool = False) -> list[Report]:
+        """Let happen what is due by `to_ns`, in the total order.
+
+        With `one`, at most one symbol's market event or one sweep of expiries. Afterwards `now_ns` is the time of that one event, else `to_ns`.
+        """
+        while (due := self.next_event_ns()) is not None and due <= to_ns:
+            self._life.now_ns = max(self.now_ns, due)
+            if due == self._book.next_expiry_ns():
+                self._life.expire(due)
+            else:
+                self._take_event()
+            if one:
+                return self._drain()
+        self._life.now_ns = max(self.now_ns, to_ns)
+        return self._drain()
+
+    # What clients ask for
+
+    def place(self, ticket: Ticket) -> list[Report]:
+        """Take a new order, or change the one of the same client and id. Untransmitted orders are kept in silence."""
+        known = self._book.find(ticket.client_id, ticket.order_id)
+        parent = self._book.find(ticket.client_id, ticket.parent_id) if ticket.parent_id else None
+        error = acceptance.error_for(
+            ticket, known, parent, account=self.account, symbols=self.symbols, policy=self._policy
+        )
+        if error is not None:
+            return [ErrorReport(ticket.client_id, ticket.order_id, *error)]
+        if ticket.what_if:
+            return [OrderReport(Order(ticket=ticket, perm_id=0, status="PreSubmitted"))]
+        if known is None:
+            order = self._life.begin(ticket, parent)
+        else:
+            order = known
+            self._life.change(order, ticket)
+        if ticket.transmit and order.untransmitted:
+            for member in self._book.untransmitted_family(order):
+                self._life.transmit(member, self._hours, self._tapes[member.ticket.symbol])
+        return self._drain()
+
+    def cancel(self, client_id: int, order_id: int) -> list[Report]:
+        """End an order, and with it the children of an unfilled parent and, by policy, its OCA group."""
+        order = self._book.find(client_id, order_id)
+        if order is None:
+            text = f"OrderId {order_id} that needs to be cancelled is not found."
+            return [ErrorReport(client_id, order_id, 10147, text)]
+        if order.done:
+            text = f"OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {order.status}."
+            return [ErrorReport(client_id, order_id, 10148, text)]
+        if order.untransmitted:
+            self._life.discard(order)
+            text = f"Cancel attempted when order is not in a cancellable state.  Order permId ={order.perm_id}"
+            self._reports.append(ErrorReport(client_id, order_id, 161, text))
+        else:
+            self._life.cancel(order)
+        return self._drain()
+
+    # What is known
+
+    def quote(self, symbol: str) -> QuoteReport | None:
+        """The symbol's market as of its last event, None for a symbol that the source does not have."""
+        tape = self._tapes.get(symbol)
+        return None if tape is None else quote_of(tape)
+
+    def orders(self) -> list[Order]:
+        """Every order that was ever taken, by perm_id."""
+        return [copy.copy(order) for order in self._book.all()]
+
+    def open_orders(self) -> list[Order]:
+        """Orders that are transmitted and not done, by perm_id."""
+        return [copy.copy(order) for order in self._book.working()]
+
+    def completed_orders(self) -> list[Order]:
+        """Orders that are done, by perm_id."""
+        return [copy.copy(order) for order in self._book.all() if order.done]
+
+    def executions(self) -> list[Execution]:
+        """Every execution, oldest first."""
+        return list(self._executions)
+
+    def commission_of(self, exec_id: str) -> CommissionReport | None:
+        """What an execution cost."""
+        return self._commissions.get(exec_id)
+
+    def positions(self) -> list[PositionReport]:
+        """What the account holds, by symbol."""
+        return self._money.positions(self._prices())
+
+    def account_report(self) -> AccountReport:
+        """The account's values at the last prices."""
+        return self._money.report(self._prices())
+
+    def next_order_id(self, client_id: int) -> int:
+        """One more than the highest id that this client ever used; a restart does not change it."""
+        return self._book.last_order_ids.get(client_id, 0) + 1
+
+    def changes(self) -> Changes:
+        """What became different since the last call."""
+        executions = self._executions[self._told_executions :]
+        changes = Changes(
+            standing=Standing(
+                account=self.account,
+                now_ns=self.now_ns,
+                market_key=self._market_key,
+                cash=self._money.cash,
+                last_order_ids=dict(self._book.last_order_ids),
+            ),
+            orders=[copy.copy(order) for order in self._book.take_changed()],
+            executions=executions,
+            commissions=[self._commissions[execution.exec_id] for execution in executions],
+            holdings=[copy.copy(self._money.holdings[symbol]) for symbol in sorted(self._traded)],
+            tapes=[copy.copy(self._tapes[symbol]) for symbol in sorted(self._moved)],
+        )
+        self._told_executions = len(self._executions)
+        self._traded.clear()
+        self._moved.clear()
+        return changes
+
+    # The market moves
+
+    def _take_event(self) -> None:
+        event = self._coming
+        assert event is not None, "advance asked for the next event's time"
+        self._coming = next(self._events, None)
+        self._market_key = event.key
+        tape = self._tapes[event.symbol]
+        previous = tape.last
+        session = self._hours.at(event.time_ns)
+        observe(tape, event, session)
+        self._moved.add(event.symbol)
+        self._reports.append(quote_of(tape))
+        orders = self._book.of_symbol(event.symbol)
+        path = matching.path_of(event, previous, filter_strays=self._policy.last_filtered_to_quote)
+        if orders and path is not None:
+            self._match(orders, path, regular=session is not None)
+
+    def _match(self, orders: list[Order], path: matching.Path, *, regular: bool) -> None:
+        """Let one movement meet a symbol's orders, in the sequence in which it reaches their levels."""
+        active = [order for order in orders if regular or may_trade_outside(order)]
+        for order in active:
+            if order.status == "PreSubmitted" and works_at_once(order):
+                self._life.move(order, "Submitted")
+        while (found := _first_step(active, path)) is not None:
+            order, step = found
+            path = path.beyond(step.at)
+            if step.fill is None:
+                self._life.trigger(order)
+            else:
+                self._fill(order, order.remaining, step.fill, path)
+        for order in active:
+            if order.ticket.tif == "IOC" and not order.done and not order.why_held:
+                self._life.give_up(order)
+        for order in orders:
+            if path.traded and (order in active or self._policy.ratchet_outside_rth):
+                self._life.ratchet(order, path.end)
+            self._life.seen(order)
+
+    def _fill(self, order: Order, quantity: float, price: float, path: matching.Path) -> None:
+        """One match at this price; the path begins where the market was then."""
+        ticket = order.ticket
+        value = order.filled * order.avg_price + quantity * price
+        order.filled += quantity
+        order.avg_price = round(value / order.filled, 8)
+        order.last_fill_price = price
+        second = self.now_ns // 10**9
+        execution = Execution(
+            exec_id=f"{len(self._executions) + 1:08x}.{second:08x}.01.01",
+            perm_id=order.perm_id,
+            client_id=ticket.client_id,
+            order_id=ticket.order_id,
+            order_ref=ticket.order_ref,
+            account=self.account,
+            symbol=ticket.symbol,
+            side=ticket.side,
+            quantity=quantity,
+            price=price,
+            cum_quantity=order.filled,
+            avg_price=order.avg_price,
+            time_ns=second * 10**9,
+        )
+        fee = round(commission(order.filled, value) - order.commission, 6)
+        order.commission = round(order.commission + fee, 6)
+        realized = self._money.trade(ticket.symbol, ticket.side, quantity, price, fee)
+        charge = CommissionReport(execution.exec_id, ticket.client_id, fee, realized_pnl=realized)
+        self._executions.append(execution)
+        self._commissions[execution.exec_id] = charge
+        self._traded.add(ticket.symbol)
+
+        peers = self._book.peers(order)
+        self._reports.append(ExecutionReport(execution))
+        self._life.filled(order)
+        self._reports += [
+            charge,
+            self._money.position(ticket.symbol, self._tapes[ticket.symbol].last),
+            self.account_report(),
+        ]
+        for child in self._book.children(order):
+            self._life.activate(child, path.start)
+        for peer in peers:
+            self._life.yield_to_fill(peer, quantity, order.oca_type)
+
+    def _prices(self) -> dict[str, float]:
+        return {symbol: tape.last for symbol, tape in self._tapes.items() if tape.last is not None}
+
+    def _drain(self) -> list[Report]:
+        reports = self._reports.copy()
+        self._reports.clear()
+        return reports
+
+    def _restore(self, memory: Memory) -> None:
+        self._life.now_ns = memory.standing.now_ns
+        self._market_key = memory.standing.market_key
+        self._money.cash = memory.standing.cash
+        self._money.holdings = {holding.symbol: holding for holding in memory.holdings}
+        self._tapes |= {tape.symbol: tape for tape in memory.tapes}
+        for order in memory.orders:
+            self._book.add(order)
+        self._book.last_order_ids |= memory.standing.last_order_ids
+        self._book.take_changed()
+        self._executions = list(memory.executions)
+        self._commissions = {charge.exec_id: charge for charge in memory.commissions}
+        self._told_executions = len(self._executions)
+
+
+def _first_step(orders: Iterable[Order], path: matching.Path) -> tuple[Order, matching.Step] | None:
+    """Whose level the movement reaches first; the older order where it reaches two at once."""
+    best: tuple[float, int, Order, matching.Step] | None = None
+    for order in orders:
+        if order.done or order.waits_for_parent:
+            continue
+        step = matching.next_step(order, path.arrival() if order.fresh else path)
+        if step is None:
+            continue
+        rank = (abs(step.at - path.start), order.perm_id)
+        if best is None or rank < best[:2]:
+            best = (*rank, order, step)
+    return None if best is None else best[2:]
