@@ -1,0 +1,271 @@
+"""What the recorder does with each message: the rows it becomes. No state, no decision, no message of its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from messages import Message
+from messages.account import AccountUpdated, LinkChanged, PerformanceSnapshot, ReconciliationDone
+from messages.entries import EntryDenied, EntryDropped
+from messages.market import Session, SessionClosed, SessionClosing, SessionOpened
+from messages.operator import Happened, Paused, Refused, Resumed, SymbolStatus
+from messages.orders import (
+    CommissionReported,
+    Fill,
+    OrderAccepted,
+    OrderCancelled,
+    OrderFilled,
+    OrderPlaced,
+    OrderRecord,
+    OrderRejected,
+    OrderUpdated,
+    PositionUpdated,
+)
+from services.core import Deadlines, Decision, Now, State
+from services.recorder.records import (
+    RECORDS,
+    AccountRow,
+    Commission,
+    EventRow,
+    FillRow,
+    LastParent,
+    LastTrail,
+    MarketNow,
+    OrderRow,
+    PerformanceRow,
+    PositionRow,
+    Row,
+    StateRow,
+)
+
+__all__ = ["RecorderCore", "execution_key", "rows_of"]
+
+
+class RecorderCore:
+    """A core without memory: the database is not read back, and the shell need not keep the records."""
+
+    kinds: tuple[type, ...] = RECORDS
+    remembers = False
+
+    def handle(self, state: State, message: Message, now: Now) -> Decision:
+        """The rows of one message, and the market's time at which it was recorded."""
+        rows = rows_of(message, now)
+        if rows and now.market_ns > 0:
+            rows.append(MarketNow(market_ts=now.market_ns))
+        return Decision(changes=[(type(row), row.key, row) for row in rows])
+
+    def deadlines(self, state: State, now: Now) -> Deadlines:
+        """Nothing is due: it only listens."""
+        return Deadlines()
+
+    def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
+        """It has no consumers."""
+        return []
+
+    def ready(self, state: State) -> bool:
+        """Always: whatever it has not heard yet, it will."""
+        return True
+
+
+def execution_key(exec_id: str) -> tuple[str, int]:
+    """Base id and revision: IBKR numbers the corrections of an execution behind the last period of its id."""
+    base, period, suffix = exec_id.rpartition(".")
+    return (base, int(suffix)) if period and suffix.isdecimal() else (exec_id, 0)
+
+
+def rows_of(message: Message, now: Now) -> list[Row]:
+    """The rows that a message becomes; none for what concerns only its sender and its receiver."""
+    return [*_rows(message, now), *_event(message, now)]
+
+
+def _rows(message: Message, now: Now) -> list[Row]:
+    match message:
+        case OrderPlaced(order) | OrderAccepted(order) | OrderUpdated(order) | OrderCancelled(order):
+            return _order(order, now)
+        case OrderRejected(order, code, text):
+            return _order(order, now, reason=f"{code}: {text}")
+        case OrderFilled(fill, order, _, _, realized_usd):
+            return [*_order(order, now), _fill(fill, realized_usd, now)]
+        case CommissionReported(exec_id=exec_id):
+            base, revision = execution_key(exec_id)
+            return [
+                Commission(
+                    exec_key=base,
+                    revision=revision,
+                    exec_id=exec_id,
+                    commission=message.commission,
+                    currency=message.currency,
+                    broker_realized_pnl=message.realized_usd,
+                )
+            ]
+        case SymbolStatus():
+            return [_state(message, now)]
+        case PerformanceSnapshot():
+            return [PerformanceRow(**msgspec.structs.asdict(message))]
+        case AccountUpdated():
+            values = msgspec.structs.asdict(message)
+            return [AccountRow(ts=values.pop("time_ns"), **values)]
+        case PositionUpdated(symbol, account_quantity, avg_cost, own):
+            return [PositionRow(symbol=symbol, account_qty=account_quantity, avg_cost=avg_cost, own=own, ts=_time(now))]
+        case _:
+            return []
+
+
+def _order(order: OrderRecord, now: Now, reason: str = "") -> list[Row]:
+    rows: list[Row] = [
+        OrderRow(
+            client_order_id=order.client_order_id,
+            order_id=order.order_id,
+            perm_id=order.perm_id,
+            symbol=order.symbol,
+            role=order.role,
+            side=order.side,
+            order_type=order.order_type,
+            status=order.status,
+            qty=order.quantity,
+            filled=order.filled,
+            avg_price=order.avg_price,
+            stop_price=order.stop_price,
+            limit_price=order.limit_price,
+            trailing_pct=order.trailing_pct,
+            limit_offset=order.limit_offset,
+            trail_stop_price=order.trail_stop_price,
+            tif=order.tif,
+            parent_id=order.parent_id,
+            parent_client_order_id=order.parent_client_order_id,
+            oca_group=order.oca_group,
+            oca_type=order.oca_type,
+            account=order.account,
+            why_held=order.why_held,
+            reason=order.reason or reason or order.cancel_reason,
+            created_at=order.created_ns or None,
+            updated_at=order.updated_ns or _time(now),
+            cause=_cause(now),
+        )
+    ]
+    if order.order_id and order.role == "entry":
+        rows.append(LastParent(symbol=order.symbol, last_parent_id=order.order_id))
+    elif order.order_id and order.role == "stop":
+        rows.append(LastTrail(symbol=order.symbol, last_trail_id=order.order_id))
+    return rows
+
+
+def _fill(fill: Fill, realized_usd: float, now: Now) -> FillRow:
+    base, revision = execution_key(fill.exec_id)
+    return FillRow(
+        exec_key=base,
+        revision=revision,
+        exec_id=fill.exec_id,
+        client_order_id=fill.client_order_id,
+        order_id=fill.order_id,
+        perm_id=fill.perm_id,
+        symbol=fill.symbol,
+        role=fill.role,
+        side=fill.side,
+        qty=fill.quantity,
+        price=fill.price,
+        cum_qty=fill.cum_quantity,
+        avg_price=fill.avg_price,
+        account=fill.account,
+        ts=fill.time_ns or None,
+        realized_pnl=realized_usd,
+        seq=now.source.seq if now.source else 0,
+        cause=_cause(now),
+    )
+
+
+def _state(status: SymbolStatus, now: Now) -> StateRow:
+    return StateRow(
+        symbol=status.symbol,
+        state=status.state,
+        why=status.why,
+        figures_json=status.figures,
+        cooldown_until_ts=status.cooldown_until_ns or None,
+        session_date=status.session_date,
+        entry_number=status.entry_number,
+        entry_client_order_id=status.entry_client_order_id,
+        stop_client_order_id=status.stop_client_order_id,
+        own=status.own,
+        cost_usd=status.cost_usd,
+        updated_at=status.time_ns or None,
+        cause=_cause(now),
+    )
+
+
+def _event(message: Message, now: Now) -> list[Row]:
+    """The message as an event, where it is one. Payloads are flat, times in them ISO (UTC)."""
+    match message:
+        case Happened(event, symbol, level, fields, time_ns):
+            return [_told(event, symbol, level, dict(fields), now, time_ns)]
+        case Refused(producer, seq, symbol, error):
+            payload: dict[str, Any] = {"producer": producer, "seq": seq, "error": error}
+            return [_told("message_refused", symbol, "ERROR", payload, now)]
+        case Paused(symbol, by):
+            return [_told("paused", symbol, "WARNING", {"by": by}, now)]
+        case Resumed(symbol, by):
+            return [_told("resumed", symbol, "INFO", {"by": by}, now)]
+        case LinkChanged(link, up, detail):
+            level = "INFO" if up else "WARNING"
+            return [_told("link_changed", None, level, {"link": link, "up": up, "detail": detail}, now)]
+        case ReconciliationDone():
+            return [_told("reconciliation_done", None, "INFO", msgspec.structs.asdict(message), now)]
+        case EntryDenied(client_order_id, symbol, reason, figures):
+            payload = {"client_order_id": client_order_id, "reason": reason, **figures}
+            return [_told("entry_denied", symbol, "INFO", payload, now)]
+        case EntryDropped(client_order_id, symbol, reason, figures):
+            payload = {"client_order_id": client_order_id, "reason": reason, **figures}
+            return [_told("entry_dropped", symbol, "WARNING", payload, now)]
+        case SessionOpened(session, entries_until_ns):
+            payload = _session(session) | {"entries_until": _iso(entries_until_ns)}
+            return [_told("session_opened", None, "INFO", payload, now)]
+        case SessionClosing(session):
+            return [_told("session_closing", None, "INFO", _session(session), now)]
+        case SessionClosed(session, coming):
+            payload = _session(session) | {"next_open": _iso(coming.open_ns) if coming else None}
+            return [_told("session_closed", None, "INFO", payload, now)]
+        case _:
+            return []
+
+
+def _told(event: str, symbol: str | None, level: str, payload: dict[str, Any], now: Now, time_ns: int = 0) -> EventRow:
+    source = now.source
+    sender, run, seq = (source.sender, source.run, source.seq) if source else ("recorder", 0, 0)
+    # What a snapshot repeats has no row of its own; the same words from the same run are the same event.
+    event_id = f"{sender}:{seq}" if seq else f"{sender}:run{run}:{event}:{msgspec.json.encode(payload).decode()}"
+    return EventRow(
+        event_id=event_id,
+        event_type=event,
+        symbol=symbol or None,
+        level=level,
+        payload_json=payload,
+        ts=time_ns or _time(now),
+        sender=sender,
+        run=run,
+        seq=seq,
+        cause=_cause(now),
+    )
+
+
+def _session(session: Session) -> dict[str, Any]:
+    return {
+        "date": session.date,
+        "open": _iso(session.open_ns),
+        "close": _iso(session.close_ns),
+        "early": session.early,
+    }
+
+
+def _time(now: Now) -> int | None:
+    """Market time of the message: the sender's where it has one."""
+    return (now.source.time_ns if now.source else 0) or now.market_ns or None
+
+
+def _cause(now: Now) -> str:
+    return now.source.cause if now.source else ""
+
+
+def _iso(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,0 +1,264 @@
+"""The rows that the recorder writes: a struct per table, or per part of a row, and its fields are the columns.
+
+A struct that holds only some columns of its table changes only those, so that a commission and its fill meet in one row
+whichever comes first. See docs/database.md.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+
+__all__ = [
+    "RECORDS",
+    "AccountRow",
+    "Commission",
+    "EventRow",
+    "FillRow",
+    "LastParent",
+    "LastTrail",
+    "MarketNow",
+    "OrderRow",
+    "PerformanceRow",
+    "PositionRow",
+    "Row",
+    "StateRow",
+    "Timestamp",
+]
+
+Timestamp = Annotated[int | None, msgspec.Meta(extra={"timestamp": True})]
+"""Nanoseconds since the epoch (UTC) here, TIMESTAMP in UTC with microseconds in the table."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """What every record says of its table."""
+
+    table: ClassVar[str]
+    key_column: ClassVar[str]
+    rising: ClassVar[str | None] = None
+    """A row with a lower value in this column comes too late and changes nothing."""
+    final: ClassVar[bool] = False
+    """Written once, never changed."""
+
+    @property
+    def key(self) -> str:
+        """Of two records with the same key in one batch, the later one is written."""
+        return str(getattr(self, self.key_column))
+
+
+class StateRow(Row, frozen=True, kw_only=True):
+    """A symbol's state machine, as it last reported it."""
+
+    table = "state"
+    key_column = "symbol"
+
+    symbol: str
+    state: str
+    why: str
+    figures_json: dict[str, float]
+    cooldown_until_ts: Timestamp
+    session_date: str
+    entry_number: int
+    entry_client_order_id: str
+    stop_client_order_id: str
+    own: float
+    cost_usd: float
+    updated_at: Timestamp
+    cause: str
+
+
+class LastParent(Row, frozen=True, kw_only=True):
+    """The broker's id of the symbol's newest entry."""
+
+    table = "state"
+    key_column = "symbol"
+
+    symbol: str
+    last_parent_id: int
+
+
+class LastTrail(Row, frozen=True, kw_only=True):
+    """The broker's id of the symbol's newest protective stop."""
+
+    table = "state"
+    key_column = "symbol"
+
+    symbol: str
+    last_trail_id: int
+
+
+class OrderRow(Row, frozen=True, kw_only=True):
+    """An order as the gateway's book last had it."""
+
+    table = "orders"
+    key_column = "client_order_id"
+
+    client_order_id: str
+    order_id: int
+    perm_id: int
+    symbol: str
+    role: str
+    side: str
+    order_type: str
+    status: str
+    qty: float
+    filled: float
+    avg_price: float
+    stop_price: float | None
+    limit_price: float | None
+    trailing_pct: float | None
+    limit_offset: float | None
+    trail_stop_price: float | None
+    tif: str
+    parent_id: int
+    parent_client_order_id: str
+    oca_group: str
+    oca_type: int
+    account: str
+    why_held: str
+    reason: str
+    created_at: Timestamp
+    updated_at: Timestamp
+    cause: str
+
+
+class FillRow(Row, frozen=True, kw_only=True):
+    """An execution. A correction (the same base id, a higher number behind the last period) replaces it."""
+
+    table = "fills"
+    key_column = "exec_key"
+    rising = "revision"
+
+    exec_key: str
+    revision: int
+    exec_id: str
+    client_order_id: str
+    order_id: int
+    perm_id: int
+    symbol: str
+    role: str
+    side: str
+    qty: float
+    price: float
+    cum_qty: float
+    avg_price: float
+    account: str
+    ts: Timestamp
+    realized_pnl: float
+    seq: int
+    cause: str
+
+    @property
+    def key(self) -> str:
+        """The full id: which revision stands is decided in the table, not by the order of arrival."""
+        return self.exec_id
+
+
+class Commission(Row, frozen=True, kw_only=True):
+    """What an execution cost, by the broker's later word."""
+
+    table = "fills"
+    key_column = "exec_key"
+    rising = "revision"
+
+    exec_key: str
+    revision: int
+    exec_id: str
+    commission: float
+    currency: str
+    broker_realized_pnl: float | None
+
+    @property
+    def key(self) -> str:
+        """The full id, as for the fill."""
+        return self.exec_id
+
+
+class EventRow(Row, frozen=True, kw_only=True):
+    """Something worth telling. `event_id` is its row in the sender's outbox."""
+
+    table = "events"
+    key_column = "event_id"
+    final = True
+
+    event_id: str
+    event_type: str
+    symbol: str | None
+    level: str
+    payload_json: dict[str, Any]
+    ts: Timestamp
+    sender: str
+    run: int
+    seq: int
+    cause: str
+
+
+class PerformanceRow(Row, frozen=True, kw_only=True):
+    """The close of a session in figures."""
+
+    table = "performance_snapshots"
+    key_column = "date"
+
+    date: str
+    account_value: float
+    cash_value: float
+    position_value: float
+    unrealized_pnl: float
+    realized_pnl: float
+    daily_pnl: float
+    num_positions: int
+    num_trades: int
+
+
+class AccountRow(Row, frozen=True, kw_only=True):
+    """The account's newest values, USD."""
+
+    table = "account"
+    key_column = "account"
+
+    account: str
+    net_liquidation: float
+    total_cash: float
+    settled_cash: float
+    buying_power: float
+    ts: Timestamp
+
+
+class PositionRow(Row, frozen=True, kw_only=True):
+    """The account's position in one symbol, and how much of it is the bot's own."""
+
+    table = "positions"
+    key_column = "symbol"
+
+    symbol: str
+    account_qty: float
+    avg_cost: float
+    own: float
+    ts: Timestamp
+
+
+class MarketNow(Row, frozen=True, kw_only=True):
+    """The market's time as of the newest commit: what `datetime('now')` means."""
+
+    table = "market_clock"
+    key_column = "clock"
+    rising = "market_ts"
+
+    clock: str = "market"
+    market_ts: Timestamp
+
+
+RECORDS: tuple[type[Row], ...] = (
+    StateRow,
+    LastParent,
+    LastTrail,
+    OrderRow,
+    FillRow,
+    Commission,
+    EventRow,
+    PerformanceRow,
+    AccountRow,
+    PositionRow,
+    MarketNow,
+)

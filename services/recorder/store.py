@@ -1,0 +1,227 @@
+"""The DuckDB file: the one place that knows duckdb.
+
+`DuckLedger` is the recorder's ledger: the rows of a batch and the cursors of its producers in one transaction, so that
+after a kill -9 the producers send exactly what is missing. The records arrive as JSON and DuckDB reads them itself, a
+statement per kind of record: measured here, 1,000 in 7 ms (by parameter lists 11, by `executemany` 300).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar, get_args, get_type_hints
+
+import duckdb
+import msgspec
+
+import messages
+from messages.frames import Envelope
+from services.core import Now
+from services.ledger import Batch, Change, ConstraintBroken, LedgerError, Loaded, OutboxRow
+from services.recorder.core import rows_of
+from services.recorder.records import RECORDS, AccountRow, Row
+from services.recorder.schema import TABLES, VERSION, VIEWS
+
+__all__ = ["Connection", "DuckLedger", "SqlError", "open_at_rest"]
+
+Connection = duckdb.DuckDBPyConnection
+SqlError = duckdb.Error
+
+# Whoever may send SQL may read this database and nothing else: no files, no network, no extensions, no variables of
+# this process, and no statement changes that. The fleet shares the machine: one thread, and an end to memory.
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+    "memory_limit": "512MB",
+    "threads": "1",
+    "lock_configuration": "true",
+}
+
+_decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class _Cursor(Row, frozen=True, kw_only=True):
+    """What the recorder has of one producer."""
+
+    table: ClassVar[str] = "cursors"
+    key_column: ClassVar[str] = "producer"
+
+    producer: str
+    seq: int
+
+
+class DuckLedger:
+    """A ledger whose records are the tables that people query.
+
+    Journal and acknowledgements are not kept: nobody replays the recorder, and nobody consumes it. What it says itself
+    (a message refused) goes straight into `events`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, fleet: str, account: str | None):
+        self._path = Path(path)
+        kinds: tuple[type[Row], ...] = (*RECORDS, _Cursor)
+        self._statements = {kind.__name__: _upsert(kind) for kind in kinds}
+        try:
+            self._db = duckdb.connect(str(self._path), config=CONFIG)
+        except duckdb.Error as error:
+            raise LedgerError(_unusable(self._path, error)) from None
+        try:
+            self._prepare(fleet)
+            self._bind(account)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self, fleet: str) -> None:
+        db = self._db
+        with self._transaction():
+            if not db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'meta'").fetchone():
+                db.execute(TABLES)
+                for key, value in (("version", str(VERSION)), ("fleet", fleet), ("run", "0")):
+                    db.execute("INSERT INTO meta VALUES (?, ?)", [key, value])
+            meta = self._meta()
+            if meta["version"] != str(VERSION):
+                raise LedgerError(
+                    f"{self._path}: schema version {meta['version']}, this release reads {VERSION}; "
+                    "use the release that wrote it"
+                )
+            if meta["fleet"] != fleet:
+                raise LedgerError(f"{self._path}: belongs to fleet {meta['fleet']}, not {fleet}; move the file away")
+            db.execute(VIEWS)
+        self._account = meta.get("account")
+
+    def _meta(self) -> dict[str, str]:
+        return dict(self._db.execute("SELECT key, value FROM meta").fetchall())
+
+    def _bind(self, account: str | None) -> None:
+        """One account per database: the first one it hears of."""
+        if account is None or account == self._account:
+            return
+        if self._account is not None:
+            raise LedgerError(
+                f"{self._path}: holds the records of account {self._account}, not {account}; "
+                "use another fleet name for another account"
+            )
+        self._db.execute("INSERT INTO meta VALUES ('account', ?)", [account])
+        self._account = account
+
+    def load(self) -> Loaded:
+        """Cursors and the number of this run; the records stay in the file."""
+        run = int(self._meta()["run"]) + 1
+        self._db.execute("UPDATE meta SET value = ? WHERE key = 'run'", [str(run)])
+        cursors = dict(self._db.execute("SELECT producer, seq FROM cursors").fetchall())
+        return Loaded(records={}, head=self._head(), cursors=cursors, acked={}, run=run)
+
+    def commit(self, batch: Batch) -> None:
+        """Rows and cursors, all or nothing. ConstraintBroken when DuckDB can't take the data itself."""
+        told = [change for row in batch.rows for change in _told(row)]
+        cursors = [_change(_Cursor(producer=producer, seq=seq)) for producer, seq in batch.cursors.items()]
+        kinds: dict[str, dict[str, bytes | None]] = {}
+        for change in (*batch.changes, *told, *cursors):
+            kinds.setdefault(change.kind, {})[change.key] = change.body
+        try:
+            with self._transaction():
+                for account in kinds.get(AccountRow.__name__, ()):
+                    self._bind(account)
+                for kind, bodies in kinds.items():
+                    self._db.execute(self._statements[kind], [_array(bodies.values())])
+        except (duckdb.IntegrityError, duckdb.DataError, duckdb.InvalidInputException) as error:
+            raise ConstraintBroken(str(error)) from None
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Any:
+        self._db.execute("BEGIN TRANSACTION")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(duckdb.Error):  # a failed COMMIT has rolled back already
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _head(self) -> int:
+        row = self._db.execute("SELECT max(seq) FROM events WHERE sender = 'recorder'").fetchone()
+        return int(row[0] or 0) if row else 0
+
+    def rows_after(self, seq: int) -> list[OutboxRow]:
+        """Nothing: the recorder has no consumers."""
+        return []
+
+    def oldest(self) -> int:
+        """Beyond the last: no row waits for anyone."""
+        return self._head() + 1
+
+    def prune(self, through: int) -> None:
+        """Nothing to forget."""
+
+    def reader(self) -> Connection:
+        """A connection of its own for another thread, which sees what is committed."""
+        return self._db.cursor()
+
+    def close(self) -> None:
+        """Close the file; what is committed is safe with or without it."""
+        self._db.close()
+
+
+def open_at_rest(path: Path) -> Connection:
+    """The file of a fleet that is down, to be read only."""
+    try:
+        return duckdb.connect(str(path), read_only=True, config=CONFIG)
+    except duckdb.Error as error:
+        raise LedgerError(_unusable(path, error)) from None
+
+
+def _unusable(path: Path, error: duckdb.Error) -> str:
+    if "lock" in str(error):
+        return f"{path}: in use by another process; is a recorder running?"
+    reason = str(error).splitlines()[0]
+    return f"{path}: {reason}; restore the file, or move it away to begin anew"
+
+
+def _told(row: OutboxRow) -> list[Change]:
+    """A row of the recorder's own outbox, as records."""
+    envelope = _decode_envelope(row.envelope)
+    now = Now(envelope.time_ns, 0, envelope)
+    return [_change(record) for record in rows_of(messages.decode(envelope.body), now)]
+
+
+def _change(record: Row) -> Change:
+    return Change(type(record).__name__, record.key, _encode(record))
+
+
+def _array(bodies: Iterable[bytes | None]) -> str:
+    return b"".join((b"[", b",".join(body for body in bodies if body is not None), b"]")).decode()
+
+
+SQL_TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN"}
+
+
+def _upsert(kind: type[Row]) -> str:
+    """The statement that takes a JSON array of these records into their table."""
+    columns: dict[str, str] = {}
+    values: list[str] = []
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if name not in kind.__struct_fields__:
+            continue
+        meta = [m for m in getattr(hint, "__metadata__", ()) if isinstance(m, msgspec.Meta)]
+        if any((m.extra or {}).get("timestamp") for m in meta):
+            columns[name], value = "BIGINT", f"make_timestamp(r.{name} // 1000)"
+        else:
+            plain = next((a for a in (hint, *get_args(hint)) if a in SQL_TYPES), None)
+            columns[name], value = SQL_TYPES[plain] if plain else "JSON", f"r.{name}"
+        values.append(value)
+    structure = msgspec.json.encode([columns]).decode()
+    source = f"(SELECT unnest(from_json_strict(?, '{structure}')) AS r)"
+    insert = f"INSERT INTO {kind.table} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {source}"
+    if kind.rising:
+        insert += f" QUALIFY row_number() OVER (PARTITION BY r.{kind.key_column} ORDER BY r.{kind.rising} DESC) = 1"
+    if kind.final:
+        return f"{insert} ON CONFLICT DO NOTHING"
+    changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name != kind.key_column)
+    guard = f" WHERE excluded.{kind.rising} >= {kind.table}.{kind.rising}" if kind.rising else ""
+    return f"{insert} ON CONFLICT ({kind.key_column}) DO UPDATE SET {changed}{guard}"
