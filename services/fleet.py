@@ -7,6 +7,7 @@ lie deep. Everything here is derived from the settings; the watchlist stands in 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -160,8 +161,9 @@ class Fleet:
         try:
             for folder in (self.var, self.ledgers, self.logs, self.programs):
                 folder.mkdir(parents=True, exist_ok=True)
-                if not os.access(folder, os.W_OK | os.X_OK):
-                    raise PermissionError(13, "Permission denied", str(folder))
+                for path in (folder, *folder.iterdir()):
+                    if not os.access(path, os.W_OK):
+                        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
             self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise Refusal(

@@ -21,6 +21,8 @@ from services.settings import Settings
 
 __all__ = ["Key", "in_words", "is_section", "keys", "markdown", "sections"]
 
+TITLE = "Made of `services/settings.py` by `.venv/bin/crazy config keys --reference > docs/keys.md`."
+
 
 @dataclass(frozen=True)
 class Key:
@@ -116,14 +118,14 @@ def markdown() -> str:
     groups = {"": [], **{name: [] for name in sections()}}  # type: dict[str, list[Key]]
     for key in keys():
         groups[key.path.rpartition(".")[0]].append(key)
-    lines: list[str] = []
+    lines = ["# Every key of the configuration", "", TITLE, ""]
     for group, found in groups.items():
-        about = inspect.getdoc(sections()[group]) if group else "The top level."
-        lines += [f"### `{group}`" if group else "### Top level", "", str(about), ""]
+        about = inspect.getdoc(sections()[group]) if group else "What is not in a group."
+        lines += [f"## `{group}`" if group else "## Top level", "", str(about), ""]
         lines += ["| key | value | default | meaning |", "|---|---|---|---|"]
         lines += [f"| `{key.path}` | {_cell(key.range)} | `{key.default}` | {_cell(key.meaning)} |" for key in found]
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join(lines).rstrip("\n")
 
 
 def _cell(text: str) -> str:

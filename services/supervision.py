@@ -6,6 +6,8 @@ left behind, or a number that the system has given to another process since, is 
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import http.client
 import os
 import re
@@ -32,8 +34,11 @@ CODE = Path(__file__).resolve().parent.parent
 ANSWER_S = 10.0
 """Longest wait for one answer of supervisord; it is single-threaded and may be starting processes."""
 
+WAVE_S = 12.0
+"""Longest wait for processes that were stopped together: each has 10 s after SIGTERM before supervisord kills it."""
+
 STOP_S = 30.0
-"""Longest wait for the end of a fleet: each process has 10 s after SIGTERM before supervisord kills it."""
+"""Longest wait for the end of supervisord, with what is left."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,7 @@ class Supervisor:
         """Stop every process and supervisord itself; what had to be killed is named."""
         pid = self.pid
         if pid is not None:
+            self._stop_in_order()
             os.kill(pid, signal.SIGTERM)
             if not _until(lambda: self.pid is None, STOP_S):
                 os.kill(pid, signal.SIGKILL)
@@ -137,18 +143,36 @@ class Supervisor:
         locks = sorted(self.fleet.run.glob("*.lock"))
         return {lock.stem: pid for lock in locks if lock.stem != "fleet" and (pid := guard.holder(lock)) is not None}
 
+    def _stop_in_order(self) -> None:
+        """Stop who watches and decides first, then who trades, then who records, then the rest.
+
+        Left alone, supervisord takes a second for each process. What does not end in time it kills.
+        """
+        waves = ("watchdog", *self.fleet.symbols), ("gateway", "risk"), ("recorder",), ("clock", "simulator")
+        with contextlib.suppress(OSError, xmlrpc.client.Error):
+            for wave in waves:
+                for name in self._running(wave):
+                    self._call("supervisor.stopProcess", name, False)
+                _until(functools.partial(self._stopped, wave), WAVE_S)
+
+    def _running(self, names: tuple[str, ...]) -> list[str]:
+        return [process.name for process in self.processes() if process.pid and process.name in names]
+
+    def _stopped(self, names: tuple[str, ...]) -> bool:
+        return not self._running(names)
+
     def _answers(self) -> bool:
         try:
             return bool(self._call("supervisor.getPID") == self.pid)
         except OSError:
             return False
 
-    def _call(self, method: str) -> Any:
+    def _call(self, method: str, *arguments: Any) -> Any:
         """One XML-RPC call over supervisord's socket."""
         with xmlrpc.client.ServerProxy(
             "http://localhost", transport=_UnixTransport(self.fleet.supervisor_socket)
         ) as proxy:
-            return getattr(proxy, method)()
+            return getattr(proxy, method)(*arguments)
 
 
 def _command_line(pid: int) -> str:

@@ -1,0 +1,98 @@
+"""The shape of a log line."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services import log
+
+OPEN_NS = 1_736_173_865_250_000_000  # 2025-01-06 09:31:05.25 in New York
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Any:
+    path = tmp_path / "gateway.jsonl"
+    journal = log.open("gateway", path)
+    return journal, lambda: [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_line_is_one_flat_object(written: Any) -> None:
+    journal, lines = written
+    journal.event("order_filled", market_ns=OPEN_NS, symbol="TSLA", client_order_id="T-1", qty=4, stop_price=12.5)
+    (line,) = lines()
+    assert list(line)[:5] == ["timestamp", "wall", "level", "process", "event"]
+    assert line["timestamp"] == "2025-01-06T09:31:05.250-05:00"
+    assert line["wall"].endswith("+00:00")
+    del line["wall"], line["timestamp"]
+    assert line == {
+        "level": "INFO", "process": "gateway", "event": "order_filled",
+        "symbol": "TSLA", "client_order_id": "T-1", "qty": 4, "stop_price": 12.5,
+    }  # fmt: skip
+
+
+def test_an_event_outside_market_time_has_no_timestamp(written: Any) -> None:
+    journal, lines = written
+    journal.event("bot_started", level="WARNING")
+    (line,) = lines()
+    assert "timestamp" not in line
+    assert line["level"] == "WARNING"
+
+
+def test_levels_below_the_chosen_one_are_dropped(written: Any) -> None:
+    journal, lines = written
+    journal.event("noise", level="DEBUG")
+    logging.getLogger("ib_insync").debug("noise")
+    journal.event("heard")
+    assert [line["event"] for line in lines()] == ["heard"]
+
+
+def test_text_with_braces_tags_and_line_breaks_stays_one_line(written: Any) -> None:
+    journal, lines = written
+    journal.event("told", text="{x} {0} <red>\nnext", given={"a": [1]}, path=Path("/x"))
+    (line,) = lines()
+    assert line["text"] == "{x} {0} <red>\nnext"
+    assert (line["given"], line["path"]) == ({"a": [1]}, "/x")
+
+
+def test_libraries_log_into_the_same_file(written: Any) -> None:
+    _, lines = written
+    logging.getLogger("ib_insync.client").warning("Peer closed connection {%s}", 5)
+    try:
+        raise ValueError("bad {tick}")
+    except ValueError:
+        logging.getLogger("services.simulator").exception("failed")
+    first, second = lines()
+    assert (first["event"], first["logger"], first["level"]) == ("log", "ib_insync.client", "WARNING")
+    assert first["message"] == "Peer closed connection {5}"
+    assert second["exception"].rstrip().endswith("ValueError: bad {tick}")
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("account DU1234567 logged in", "account DU12***67 logged in"),
+        ('"U7654321"', '"U76***21"'),
+        ("DF123456789", "DF12***89"),
+        ("TSLA-20250106-1", "TSLA-20250106-1"),
+        ("order 1234567", "order 1234567"),
+        ("CUSIP12345678", "CUSIP12345678"),
+    ],
+)
+def test_account_ids_are_masked(written: Any, text: str, seen: str) -> None:
+    journal, lines = written
+    journal.event("told", text=text)
+    logging.getLogger("x").warning(text)
+    first, second = lines()
+    assert (first["text"], second["message"]) == (seen, seen)
+
+
+def test_a_restarted_process_goes_on_in_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "risk.jsonl"
+    for run in (1, 2):
+        log.open("risk", path).event("bot_started", run=run)
+    assert [json.loads(line)["run"] for line in path.read_text().splitlines()] == [1, 2]
