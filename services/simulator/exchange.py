@@ -14,6 +14,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from services.simulator import acceptance, matching
 from services.simulator.account import Account, commission
 from services.simulator.lifecycle import Lifecycle, may_trade_outside, works_at_once
@@ -107,7 +109,8 @@ class Exchange:
     def advance(self, to_ns: int, *, one: bool = False) -> list[Report]:
         """Let happen what is due by `to_ns`, in the total order.
 
-        With `one`, at most one symbol's market event or one sweep of expiries. Afterwards `now_ns` is the time of that one event, else `to_ns`.
+        With `one`, at most one symbol's market event or one sweep of expiries. Afterwards `now_ns` is the time of that
+        one event, else `to_ns`.
         """
         while (due := self.next_event_ns()) is not None and due <= to_ns:
             self._life.now_ns = max(self.now_ns, due)
@@ -131,6 +134,7 @@ class Exchange:
         )
         if error is not None:
             return [ErrorReport(ticket.client_id, ticket.order_id, *error)]
+        ticket = msgspec.structs.replace(ticket, account=self.account)
         if ticket.what_if:
             return [OrderReport(Order(ticket=ticket, perm_id=0, status="PreSubmitted"))]
         if known is None:

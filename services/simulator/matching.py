@@ -40,7 +40,8 @@ OFF_QUOTE = 0.005
 class Path(NamedTuple):
     """A movement of one symbol's price from `start` to `end`, and how far from it buyers and sellers trade.
 
-    A distance is None where nobody is on the other side. `traded` is false when only the quote moved: stops trigger on trades.
+    A distance is None where nobody is on the other side. `traded` is false when only the quote moved: stops trigger on
+    trades.
     """
 
     start: float

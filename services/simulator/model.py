@@ -213,7 +213,7 @@ class PositionReport(msgspec.Struct, frozen=True, tag=True):
 
 
 class AccountReport(msgspec.Struct, frozen=True, tag=True):
-    """Account values after a change, in USD, by the broker's own key names: NetLiquidation, TotalCashValue, …"""
+    """Account values after a change, in USD, by the broker's own key names (NetLiquidation, TotalCashValue)."""
 
     account: str
     values: dict[str, float]
