@@ -54,7 +54,7 @@ class Unique(msgspec.Struct, frozen=True):
 
 
 class AtMost(msgspec.Struct, frozen=True):
-    """The sum of `field` over the records of `kind` stays at or below `limit`."""
+    """The sum of `field` over the records of `kind` never grows beyond `limit` (a cap that was lowered stops no shrinking)."""
 
     kind: str
     field: str
@@ -260,10 +260,11 @@ def _constraint_sql(number: int, constraint: Constraint) -> Iterable[str]:
                 f"WHERE kind = {literal(kind)}{conditions}"
             )
         case AtMost(kind, field, limit):
-            for event in ("INSERT", "UPDATE"):
+            grows = f" AND json_extract(NEW.body, '$.{field}') > json_extract(OLD.body, '$.{field}')"
+            for event, condition in (("INSERT", ""), ("UPDATE", grows)):
                 yield (
-                    f"CREATE TRIGGER constraint_{number}_{event.lower()} AFTER {event} ON records WHEN NEW.kind = {literal(kind)} "
-                    f"AND (SELECT total(json_extract(body, '$.{field}')) FROM records WHERE kind = {literal(kind)}) > {limit!r} "
+                    f"CREATE TRIGGER constraint_{number}_{event.lower()} AFTER {event} ON records "
+                    f"WHEN NEW.kind = {literal(kind)}{condition} AND (SELECT total(json_extract(body, '$.{field}')) FROM records WHERE kind = {literal(kind)}) > {limit!r} "
                     f"BEGIN SELECT RAISE(ABORT, '{kind}: the sum of {field} exceeds {limit!r}'); END"
                 )
 
@@ -323,7 +324,8 @@ class MemoryLedger:
                     if len(values) != len(set(values)):
                         raise ConstraintBroken(f"{kind}: {field} stands twice")
                 case AtMost(kind, field, limit):
-                    if sum(r.get(field) or 0 for r in records) > limit:
+                    before = sum(json.loads(body).get(field) or 0 for body in self._records.get(kind, {}).values())
+                    if sum(r.get(field) or 0 for r in records) > max(limit, before):
                         raise ConstraintBroken(f"{kind}: the sum of {field} exceeds {limit!r}")
 
     def rows_after(self, seq: int) -> list[OutboxRow]:

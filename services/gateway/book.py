@@ -1,0 +1,193 @@
+"""What the gateway remembers: its orders, fills and shares, the session, and (in memory) links, quotes and doubts."""
+
+from __future__ import annotations
+
+import msgspec
+
+from messages.broker import Quote
+from messages.orders import Fill, OrderRecord
+
+__all__ = [
+    "PREFIX",
+    "AccountPosition",
+    "Book",
+    "CommissionSeen",
+    "Doubt",
+    "EntrySlot",
+    "FillRecord",
+    "LastError",
+    "Links",
+    "OrderRecord",
+    "Own",
+    "QuoteRecord",
+    "SessionRecord",
+    "Tombstone",
+    "Unprotected",
+    "base_id",
+]
+
+PREFIX = "CT-"
+"""Of every orderRef that is ours: nothing without it is ever touched."""
+
+
+def base_id(exec_id: str) -> str:
+    """What identifies an execution: the part before the last period; a higher number behind it corrects."""
+    return exec_id.rpartition(".")[0] or exec_id
+
+
+class Book(msgspec.Struct, frozen=True, kw_only=True):
+    """What outlives every connection. Order ids only grow, whatever the broker hands out after a restart of its own."""
+
+    account: str = ""
+    next_order_id: int = 1
+
+    @property
+    def key(self) -> str:
+        return "book"
+
+
+class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The clock's last word. `phase`: closed, open, closing."""
+
+    phase: str = "closed"
+    date: str = ""
+    entries_until_ns: int = 0
+
+    @property
+    def key(self) -> str:
+        return "session"
+
+
+class FillRecord(msgspec.Struct, frozen=True):
+    """An execution of ours, under its base id. `realized_usd` against the average cost at that moment."""
+
+    base: str
+    fill: Fill
+    realized_usd: float
+
+    @property
+    def key(self) -> str:
+        return self.base
+
+
+class CommissionSeen(msgspec.Struct, frozen=True):
+    """The commission of an execution was passed on; a replay after a reconnect says nothing new."""
+
+    exec_id: str
+    commission: float
+
+    @property
+    def key(self) -> str:
+        return self.exec_id
+
+
+class Own(msgspec.Struct, frozen=True):
+    """The bot's own shares of a symbol, and what they cost (without commissions)."""
+
+    symbol: str
+    quantity: float = 0.0
+    cost_usd: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return self.symbol
+
+
+class AccountPosition(msgspec.Struct, frozen=True):
+    """The whole account's position in a symbol, by the broker's word."""
+
+    symbol: str
+    quantity: float
+    avg_cost: float
+
+    @property
+    def key(self) -> str:
+        return self.symbol
+
+
+class Tombstone(msgspec.Struct, frozen=True):
+    """An entry was taken back before its approval arrived: never place it."""
+
+    client_order_id: str
+    reason: str
+
+    @property
+    def key(self) -> str:
+        return self.client_order_id
+
+
+class EntrySlot(msgspec.Struct, frozen=True):
+    """The one place for a live entry in a symbol: the ledger lets nobody else in."""
+
+    client_order_id: str
+    symbol: str
+
+    @property
+    def key(self) -> str:
+        return self.client_order_id
+
+
+class Links(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection, in memory. `phase`: down, reconciling, ready, refused (a wrong account: send nothing at all).
+
+    `up_since_ns` and `ask_at_ns` (when to ask for a snapshot again, 0: not) are machine time.
+    """
+
+    phase: str = "down"
+    run: int = 0
+    broker_up: bool = True
+    data_up: bool = True
+    up_since_ns: int = 0
+    ask_at_ns: int = 0
+    asking: bool = False
+
+    @property
+    def key(self) -> str:
+        return "links"
+
+
+class QuoteRecord(msgspec.Struct, frozen=True, gc=False):
+    """The newest market of a symbol, and how many ticks of it went out; in memory."""
+
+    quote: Quote
+    number: int
+
+    @property
+    def key(self) -> str:
+        return self.quote.symbol
+
+
+class Doubt(msgspec.Struct, frozen=True):
+    """An order the broker may or may not have: how often it was asked about and not found; in memory."""
+
+    client_order_id: str
+    asked: bool = False
+    absent: int = 0
+
+    @property
+    def key(self) -> str:
+        return self.client_order_id
+
+
+class LastError(msgspec.Struct, frozen=True):
+    """The last error that bears an order's id; in memory. An error alone never ends an order."""
+
+    client_order_id: str
+    code: int
+    text: str
+
+    @property
+    def key(self) -> str:
+        return self.client_order_id
+
+
+class Unprotected(msgspec.Struct, frozen=True):
+    """Own shares without a protecting stop, since and last looked at (machine time); in memory."""
+
+    symbol: str
+    since_ns: int
+    looked_ns: int
+
+    @property
+    def key(self) -> str:
+        return self.symbol

@@ -1,0 +1,21 @@
+"""IBKR's message codes, as far as they mean something to the gateway. Data, to be extended.
+
+Sources: IBKR's list of message codes; the library's own list of warnings. An error alone never ends an order.
+"""
+
+from __future__ import annotations
+
+__all__ = ["BROKER_DOWN", "BROKER_UP", "DATA_DOWN", "DATA_UP", "INFORMATION", "is_information"]
+
+BROKER_DOWN = frozenset({1100, 2110})
+BROKER_UP = frozenset({1101, 1102})
+DATA_DOWN = frozenset({2103})
+DATA_UP = frozenset({2104})
+
+INFORMATION = frozenset({165, 202, 399, 404, 434, 492, 10167, 10349})
+"""With an order id, these tell something and doubt nothing. 202 comes beside the status that says the same."""
+
+
+def is_information(code: int) -> bool:
+    """True where the order lives on, or another message says what became of it."""
+    return code in INFORMATION or 2100 <= code < 2200

@@ -1,0 +1,384 @@
+"""The gateway's decisions: place what risk approved, tell what happened, keep own shares protected.
+
+The broker is a peer: its facts come in as messages, commands to it go out as messages for 'broker', once, after the commit,
+and are never sent again. After every connect everything is asked anew, and until that is through nothing is placed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from messages import Message
+from messages.account import AccountUpdated, LinkChanged, ReconciliationDone
+from messages.broker import (
+    BrokerAccount,
+    BrokerCommission,
+    BrokerError,
+    BrokerExecution,
+    BrokerOrder,
+    BrokerPosition,
+    BrokerSnapshot,
+    CancelOrder,
+    Connected,
+    Disconnected,
+    Quote,
+    RequestSnapshot,
+    SnapshotFailed,
+)
+from messages.entries import CancelEntry, EntryApproved
+from messages.market import SessionClosed, SessionClosing, SessionOpened, Tick
+from messages.orders import OrderUpdated, PositionUpdated
+from messages.timers import Elapsed, Started
+from services.core import Deadlines, Decision, Draft, Now, State
+from services.gateway.book import (
+    AccountPosition,
+    Book,
+    CommissionSeen,
+    Doubt,
+    EntrySlot,
+    FillRecord,
+    LastError,
+    Links,
+    OrderRecord,
+    Own,
+    QuoteRecord,
+    SessionRecord,
+    Tombstone,
+    Unprotected,
+)
+from services.gateway.codes import BROKER_DOWN, BROKER_UP, DATA_DOWN, DATA_UP, is_information
+from services.gateway.folding import fold_commission, fold_execution, fold_order, fold_position, settle_dead
+from services.gateway.guard import guard, guard_deadline
+from services.gateway.placing import cancel_entry, place_entry
+from services.gateway.reconcile import absent, facts
+from services.ledger import Constraint, Unique
+from services.settings import Settings
+
+__all__ = ["CONSTRAINTS", "GatewayCore"]
+
+SECOND = 1_000_000_000
+ASK_AGAIN_NS = 2 * SECOND
+"""Machine time between two questions about an order in doubt, and after a failed snapshot."""
+ACK_NS = 10 * SECOND
+"""Machine time in which the broker has to say something of an order."""
+QUESTIONS = 3
+"""How often an order must be absent from a complete answer before it is dead."""
+KEEP_NS = 8 * 24 * 3600 * SECOND
+"""Finished orders and their fills are kept so long; the broker replays at most a week of executions."""
+
+CONSTRAINTS: tuple[Constraint, ...] = (Unique("EntrySlot", "symbol"),)
+"""One live entry per symbol, whatever the core thinks."""
+
+
+class GatewayCore:
+    """See `services.core.Core`."""
+
+    kinds: tuple[type, ...] = (
+        Book,
+        OrderRecord,
+        FillRecord,
+        CommissionSeen,
+        Own,
+        AccountPosition,
+        SessionRecord,
+        Tombstone,
+        EntrySlot,
+        Links,
+        QuoteRecord,
+        Doubt,
+        LastError,
+        Unprotected,
+    )
+    volatile: tuple[type, ...] = (Links, QuoteRecord, Doubt, LastError, Unprotected)
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+
+    def ready(self, state: State) -> bool:
+        links = state.get(Links, "links")
+        return links is not None and links.phase == "ready"
+
+    def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
+        messages: list[tuple[str, Message]] = []
+        messages += [(o.symbol, OrderUpdated(o)) for o in state.table(OrderRecord).values() if o.live]
+        for position in state.table(AccountPosition).values():
+            own = state.get(Own, position.symbol) or Own(position.symbol)
+            messages.append(
+                (position.symbol, PositionUpdated(position.symbol, position.quantity, position.avg_cost, own.quantity))
+            )
+        return messages
+
+    def deadlines(self, state: State, now: Now) -> Deadlines:
+        links = state.get(Links, "links")
+        if links is None or links.phase in ("down", "refused"):
+            return Deadlines()
+        wanted = [links.ask_at_ns] if links.ask_at_ns and not links.asking else []
+        at = guard_deadline(state)
+        if at is not None:
+            wanted.append(at)
+        return Deadlines(machine_ns=min(wanted, default=None))
+
+    def handle(self, state: State, message: Message | Any, now: Now) -> Decision:
+        d = Draft(state, now)
+        touched: Iterable[str] = ()
+        match message:
+            case Quote():
+                self._quote(d, message)
+                return d.decision
+            case BrokerOrder():
+                touched = [fold_order(d, message)]
+            case BrokerExecution():
+                touched = [fold_execution(d, message)]
+            case BrokerCommission():
+                fold_commission(d, message)
+            case BrokerPosition():
+                touched = [fold_position(d, message)]
+            case BrokerAccount():
+                self._account(d, message)
+            case BrokerError():
+                self._error(d, message)
+            case EntryApproved():
+                self._approved(d, message)
+            case CancelEntry():
+                cancel_entry(d, message, self._links(d))
+            case Connected():
+                self._connected(d, message)
+            case Disconnected(reason):
+                self._disconnected(d, reason)
+            case BrokerSnapshot():
+                touched = self._reconcile(d, message)
+            case SnapshotFailed(reason):
+                d.note("snapshot_failed", "", "WARNING", reason=reason)
+                self._ask_later(d, asking=False)
+            case SessionOpened(session, entries_until_ns):
+                d.put(SessionRecord(phase="open", date=session.date, entries_until_ns=entries_until_ns))
+                self._forget_old(d)
+                touched = list(d.state.table(Own))
+            case SessionClosing(session):
+                self._phase(d, "closing")
+            case SessionClosed():
+                self._phase(d, "closed")
+            case Started(run):
+                d.put(Links(run=run))
+                d.send("fleet", LinkChanged("socket", False, "starting"))
+            case Elapsed():
+                touched = self._elapsed(d)
+        for symbol in touched:
+            self._settle_symbol(d, symbol)
+        return d.decision
+
+    def _links(self, d: Draft) -> Links:
+        return d.get(Links, "links") or Links()
+
+    def _phase(self, d: Draft, phase: str) -> None:
+        session = d.get(SessionRecord, "session") or SessionRecord()
+        d.put(msgspec.structs.replace(session, phase=phase))
+
+    def _settle_symbol(self, d: Draft, symbol: str) -> None:
+        """After anything that touched a symbol: free the entry's place if it is over, then look at its protection."""
+        for slot in list(d.state.table(EntrySlot).values()):
+            order = d.get(OrderRecord, slot.client_order_id)
+            if slot.symbol == symbol and (order is None or not order.live):
+                d.drop(EntrySlot, slot.key)
+        guard(d, symbol, self._links(d), self.settings)
+
+    # Market data.
+
+    def _quote(self, d: Draft, quote: Quote) -> None:
+        links = self._links(d)
+        before = d.get(QuoteRecord, quote.symbol)
+        number = before.number + 1 if before else 1
+        if links.phase != "ready":
+            d.put(QuoteRecord(quote, number - 1))
+            return  # nobody may act on prices before the book agrees with the broker's
+        d.put(QuoteRecord(quote, number))
+        d.publish(
+            quote.symbol,
+            Tick(
+                symbol=quote.symbol,
+                run=links.run,
+                number=number,
+                time_ns=d.now.market_ns,
+                last=quote.last,
+                last_ns=quote.last_ns,
+                bid=quote.bid,
+                ask=quote.ask,
+                halted=quote.halted,
+                delayed=quote.delayed,
+            ),
+        )
+
+    # Entries.
+
+    def _approved(self, d: Draft, approved: EntryApproved) -> None:
+        place_entry(d, approved.plan, self._links(d), self.settings)
+        if self._links(d).phase == "ready":
+            self._watch_acks(d)
+
+    def _watch_acks(self, d: Draft) -> None:
+        """Ask about orders that nobody spoke of in time."""
+        links = self._links(d)
+        if not links.ask_at_ns:
+            d.put(msgspec.structs.replace(links, ask_at_ns=d.now.machine_ns + ACK_NS))
+
+    # The connection.
+
+    def _connected(self, d: Draft, connected: Connected) -> None:
+        links, book = self._links(d), d.get(Book, "book") or Book()
+        wanted = self.settings.ibkr.account or (connected.accounts[0] if len(connected.accounts) == 1 else "")
+        wrong = wanted not in connected.accounts or (book.account and book.account != wanted)
+        if wrong:
+            d.note("wrong_account", "", "ERROR", wanted=wanted or "none configured", has=", ".join(connected.accounts), bound_to=book.account)
+            d.put(msgspec.structs.replace(links, phase="refused"))
+            return
+        next_id = max(book.next_order_id, connected.next_order_id)
+        d.put(msgspec.structs.replace(book, account=wanted, next_order_id=next_id))
+        d.put(msgspec.structs.replace(links, phase="reconciling", broker_up=True, data_up=True, up_since_ns=d.now.machine_ns))
+        for order in d.state.table(OrderRecord).values():
+            if order.live:
+                d.put(Doubt(order.client_order_id))
+        self._ask(d)
+
+    def _disconnected(self, d: Draft, reason: str) -> None:
+        links = self._links(d)
+        if links.phase in ("down", "refused"):
+            d.put(msgspec.structs.replace(links, phase="down"))
+            return
+        d.put(msgspec.structs.replace(links, phase="down", ask_at_ns=0, asking=False))
+        d.send("fleet", LinkChanged("socket", False, reason))
+        d.note("socket_lost", "", "WARNING", reason=reason)
+
+    def _ask(self, d: Draft) -> None:
+        """One question at a time; it covers every order that is in doubt at this moment."""
+        for doubt in d.table(Doubt).values():
+            d.put(msgspec.structs.replace(doubt, asked=True))
+        d.put(msgspec.structs.replace(self._links(d), asking=True, ask_at_ns=0))
+        d.send("broker", RequestSnapshot())
+
+    def _ask_later(self, d: Draft, *, asking: bool) -> None:
+        at = d.now.machine_ns + ASK_AGAIN_NS
+        d.put(msgspec.structs.replace(self._links(d), ask_at_ns=at, asking=asking))
+
+    def _reconcile(self, d: Draft, snapshot: BrokerSnapshot) -> list[str]:
+        """The broker wins."""
+        missing = {o.client_order_id for o in absent(snapshot, d.table(OrderRecord))}
+        touched = {symbol: None for symbol in d.state.table(Own)}
+        for fact in facts(snapshot, d.state.table(AccountPosition)):
+            match fact:
+                case BrokerExecution():
+                    touched[fold_execution(d, fact)] = None
+                case BrokerCommission():
+                    fold_commission(d, fact)
+                case BrokerOrder():
+                    touched[fold_order(d, fact)] = None
+                case BrokerPosition():
+                    touched[fold_position(d, fact)] = None
+        for doubt in list(d.table(Doubt).values()):
+            order = d.get(OrderRecord, doubt.client_order_id)
+            if order is None or not order.live or doubt.client_order_id not in missing:
+                d.drop(Doubt, doubt.key)
+            elif doubt.asked:
+                absences = doubt.absent + 1
+                d.put(Doubt(doubt.client_order_id, False, absences))
+                if absences >= QUESTIONS:
+                    settle_dead(d, order)
+                    touched[order.symbol] = None
+        links = msgspec.structs.replace(self._links(d), asking=False)
+        first = links.phase == "reconciling"
+        d.put(msgspec.structs.replace(links, phase="ready") if first else links)
+        if d.table(Doubt):
+            self._ask_later(d, asking=False)
+        if first:
+            self._now_ready(d, snapshot)
+        return list(touched)
+
+    def _now_ready(self, d: Draft, snapshot: BrokerSnapshot) -> None:
+        for order in d.table(OrderRecord).values():
+            if order.live and order.cancel_reason and order.order_id and d.get(Doubt, order.key) is None:
+                d.send("broker", CancelOrder(order.order_id, order.client_order_id))  # asked for while the link was down
+        counts = {
+            "open_orders": len(snapshot.open_orders),
+            "executions": len(snapshot.executions),
+            "positions": len(snapshot.positions),
+        }
+        d.note("reconciled", "", **counts)
+        d.send("fleet", LinkChanged("socket", True, "reconciled"))
+        d.send("fleet", ReconciliationDone(snapshot.account, **counts))
+
+    def _elapsed(self, d: Draft) -> list[str]:
+        links = self._links(d)
+        if links.ask_at_ns and not links.asking and links.ask_at_ns <= d.now.machine_ns:
+            unheard = [o for o in d.state.table(OrderRecord).values() if o.status == "InFlight"]
+            for order in unheard:
+                if d.get(Doubt, order.key) is None:
+                    d.put(Doubt(order.client_order_id))
+            d.put(msgspec.structs.replace(links, ask_at_ns=0))
+            if d.table(Doubt) or links.phase == "reconciling":
+                self._ask(d)
+        return list(d.state.table(Unprotected))
+
+    # What the broker says besides.
+
+    def _account(self, d: Draft, told: BrokerAccount) -> None:
+        values = told.values
+        cash = values.get("TotalCashValue", values.get("CashBalance", 0.0))
+        d.send(
+            "fleet",
+            AccountUpdated(
+                account=told.account,
+                net_liquidation=values.get("NetLiquidation", 0.0),
+                total_cash=cash,
+                settled_cash=values.get("SettledCash", cash),
+                buying_power=values.get("BuyingPower", 0.0),
+                time_ns=d.now.market_ns,
+            ),
+        )
+
+    def _error(self, d: Draft, error: BrokerError) -> None:
+        links = self._links(d)
+        if error.order_id > 0:
+            self._order_error(d, error)
+        elif error.code in BROKER_DOWN and links.broker_up:
+            d.put(msgspec.structs.replace(links, broker_up=False))
+            d.send("fleet", LinkChanged("broker", False, error.text))
+            d.note("broker_link_lost", "", "WARNING", code=error.code, text=error.text)
+        elif error.code in BROKER_UP:
+            d.put(msgspec.structs.replace(links, broker_up=True, phase="reconciling", up_since_ns=d.now.machine_ns))
+            d.send("fleet", LinkChanged("broker", True, error.text))
+            d.note("broker_link_restored", "", code=error.code, text=error.text)
+            self._ask(d)
+        elif error.code in DATA_DOWN | DATA_UP:
+            up = error.code in DATA_UP
+            if links.data_up != up:
+                d.put(msgspec.structs.replace(links, data_up=up))
+                d.send("fleet", LinkChanged("data", up, error.text))
+                d.note("data_farm_restored" if up else "data_farm_lost", "", "WARNING", code=error.code, text=error.text)
+
+    def _order_error(self, d: Draft, error: BrokerError) -> None:
+        """It may mean the end of the order, or not: ask, and let the answer decide."""
+        order = next((o for o in d.state.table(OrderRecord).values() if o.order_id == error.order_id and o.role != "foreign"), None)
+        if order is None:
+            return
+        if is_information(error.code):
+            return
+        d.put(LastError(order.client_order_id, error.code, error.text))
+        d.note("order_error", order.symbol, "WARNING", client_order_id=order.client_order_id, code=error.code, text=error.text)
+        if order.live:
+            d.put(Doubt(order.client_order_id))
+            self._ask_later(d, asking=self._links(d).asking)
+
+    def _forget_old(self, d: Draft) -> None:
+        """Finished orders of past weeks, and their fills, leave the ledger; the recorder has them for ever."""
+        horizon = d.now.market_ns - KEEP_NS
+        for order in d.state.table(OrderRecord).values():
+            if not order.live and order.updated_ns < horizon:
+                d.drop(OrderRecord, order.key)
+        for record in d.state.table(FillRecord).values():
+            if record.fill.time_ns < horizon:
+                d.drop(FillRecord, record.key)
+                d.drop(CommissionSeen, record.fill.exec_id)
+        for stone in d.state.table(Tombstone):
+            d.drop(Tombstone, stone)

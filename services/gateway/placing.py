@@ -1,0 +1,122 @@
+"""Placing and taking back entries: what must still hold at the moment of sending, and the bracket itself.
+
+The stop is attached to the entry in one transmit, so it rests at the broker even if this whole machine dies.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from messages.broker import CancelOrder, PlaceOrder
+from messages.entries import CancelEntry, EntryDropped, EntryPlan
+from messages.orders import OrderPlaced, OrderRecord
+from services.core import Draft
+from services.gateway.book import AccountPosition, Book, EntrySlot, Links, Own, QuoteRecord, SessionRecord, Tombstone
+from services.settings import Settings
+
+__all__ = ["cancel_entry", "next_order_ids", "place_entry"]
+
+REFERENCE_BAND_PCT = 20.0
+"""An approved entry whose trigger is further than this from the market it is sent into is a mistake."""
+
+
+def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> None:
+    """Send the bracket, or say why not."""
+    dropped = _check(d, plan, links)
+    if dropped is not None:
+        reason, figures = dropped
+        d.send(plan.symbol, EntryDropped(plan.client_order_id, plan.symbol, reason, figures))
+        d.note("entry_dropped", plan.symbol, "WARNING", client_order_id=plan.client_order_id, reason=reason, **figures)
+        return
+    entry_id, stop_id = next_order_ids(d, 2)
+    book = d.get(Book, "book") or Book()
+    now_ns = d.now.market_ns
+    entry = OrderRecord(
+        client_order_id=plan.client_order_id,
+        symbol=plan.symbol,
+        role="entry",
+        side="BUY",
+        order_type=plan.order_type,
+        quantity=plan.quantity,
+        limit_price=plan.limit_price,
+        stop_price=plan.stop_price,
+        tif=plan.tif,
+        order_id=entry_id,
+        account=book.account,
+        created_ns=now_ns,
+        updated_ns=now_ns,
+    )
+    stop = OrderRecord(
+        client_order_id=plan.stop_client_order_id,
+        symbol=plan.symbol,
+        role="stop",
+        side="SELL",
+        order_type=plan.stop_order_type,
+        quantity=plan.quantity,
+        trailing_pct=plan.trailing_pct,
+        limit_offset=plan.limit_offset,
+        tif=plan.stop_tif,
+        order_id=stop_id,
+        parent_id=entry_id,
+        parent_client_order_id=plan.client_order_id,
+        account=book.account,
+        created_ns=now_ns,
+        updated_ns=now_ns,
+    )
+    d.put(EntrySlot(plan.client_order_id, plan.symbol))
+    for order, transmit in ((entry, False), (stop, True)):
+        d.put(order)
+        d.send(plan.symbol, OrderPlaced(order))
+        d.send("broker", PlaceOrder(order, transmit))
+
+
+def _check(d: Draft, plan: EntryPlan, links: Links) -> tuple[str, dict[str, float]] | None:
+    """What must hold now, whatever was true when risk approved: (reason, figures), or None."""
+    session = d.get(SessionRecord, "session") or SessionRecord()
+    position = d.get(AccountPosition, plan.symbol)
+    own = d.get(Own, plan.symbol)
+    quote = d.get(QuoteRecord, plan.symbol)
+    stone = d.get(Tombstone, plan.client_order_id)
+    if stone is not None:
+        d.drop(Tombstone, stone.key)
+        return stone.reason, {}
+    if links.phase != "ready" or not links.broker_up:
+        return "links_down", {}
+    if session.phase != "open" or session.date != plan.session_date or d.now.market_ns >= session.entries_until_ns:
+        return "session_not_open", {}
+    if d.get(OrderRecord, plan.client_order_id) is not None:
+        return "placed_before", {}
+    if any(slot.symbol == plan.symbol for slot in d.state.table(EntrySlot).values()):
+        return "entry_live", {}
+    if own is not None and own.quantity > 0:
+        return "position_open", {"own": own.quantity}
+    if position is not None and position.quantity < 0:
+        return "account_short", {"position": position.quantity}
+    if quote is None:
+        return "no_quote", {}
+    last, ask = quote.quote.last, quote.quote.ask
+    if max(last, ask) >= plan.stop_price:
+        return "price_through_trigger", {"last": last, "ask": ask, "trigger": plan.stop_price}
+    if abs(plan.stop_price / last - 1) * 100 > REFERENCE_BAND_PCT:
+        return "price_band", {"last": last, "trigger": plan.stop_price}
+    return None
+
+
+def next_order_ids(d: Draft, count: int) -> tuple[int, ...]:
+    """Fresh order ids, greater than any ever seen."""
+    book = d.get(Book, "book") or Book()
+    d.put(msgspec.structs.replace(book, next_order_id=book.next_order_id + count))
+    return tuple(range(book.next_order_id, book.next_order_id + count))
+
+
+def cancel_entry(d: Draft, command: CancelEntry, links: Links) -> None:
+    """Take an entry back. One that never arrived here leaves a tombstone for its late approval."""
+    order = d.get(OrderRecord, command.client_order_id)
+    if order is None:
+        d.put(Tombstone(command.client_order_id, command.reason))
+        return
+    if not order.live or order.cancel_reason:
+        return
+    d.put(msgspec.structs.replace(order, cancel_reason=command.reason))
+    if links.phase == "ready":
+        d.send("broker", CancelOrder(order.order_id, order.client_order_id))
