@@ -113,7 +113,7 @@ class Supervisor:
             )
         if not _until(lambda: child.poll() is not None or self._answers(), ANSWER_S) or child.poll() is not None:
             child.kill()
-            said = output.read_text(errors="replace").strip().splitlines()
+            said = [line for line in output.read_text(errors="replace").splitlines() if line.startswith("Error")]
             raise Refusal(f"supervisord does not start: {said[-1] if said else 'no answer'}; see {output}")
 
     def processes(self) -> list[Process]:
