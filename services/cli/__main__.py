@@ -13,7 +13,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run one command. What the operator can mend is told in one line, without a traceback."""
     try:
-        code = app()
+        code = app(sys.argv[1:])
     except Refusal as refusal:
         for line in str(refusal).splitlines():
             print(f"crazy: {line}", file=sys.stderr)

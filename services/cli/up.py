@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import socket
 import sys
@@ -102,7 +103,8 @@ def _check_port(host: str, port: int) -> None:
         with socket.create_server((host, port)):
             pass
     except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
         raise Refusal(
-            f"{host}:{port}: the simulated gateway cannot listen there ({error.strerror}); "
+            f"{host}:{port}: the simulated gateway cannot listen there ({why}); "
             "set ibkr.port to a free port, or give the fleet a name of its own (`fleet: mine`) for a port of its own"
         ) from error

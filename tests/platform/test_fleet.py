@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +11,7 @@ from services.fleet import Fleet
 from services.refusal import Refusal
 from services.settings import Settings
 
-
-@pytest.fixture(autouse=True)
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    # pytest's own folders are too deep for a socket.
-    with tempfile.TemporaryDirectory(prefix="crazy-", dir="/tmp") as folder:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
-        yield Path(folder)
+pytestmark = pytest.mark.usefixtures("runtime")
 
 
 def fleet(root: Path, **settings: object) -> Fleet:

@@ -6,9 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ import pytest
 from services import guard
 from services.fleet import Fleet
 from services.guard import Lock, holder
-from services.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,18 +39,7 @@ sys.exit(child.wait())
 """
 
 
-@pytest.fixture
-def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
-    with tempfile.TemporaryDirectory(prefix="crazy-", dir="/tmp") as folder:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
-        monkeypatch.delenv("SUPERVISOR_ENABLED", raising=False)
-        chosen = Fleet(Settings(watchlist=("TSLA",)), tmp_path)
-        chosen.prepare()
-        chosen.settings_file.write_bytes(chosen.settings.to_json())
-        yield chosen
-
-
-def start(fleet: Fleet, *command: str) -> subprocess.Popen[str]:
+def start(*command: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", *command], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -78,16 +65,16 @@ def test_a_lock_has_one_holder_and_is_free_after_it(tmp_path: Path) -> None:
 
 
 def test_no_process_runs_twice_and_a_dead_one_is_replaced(fleet: Fleet) -> None:
-    first = start(fleet, CHILD, str(fleet.settings_file))
+    first = start(CHILD, str(fleet.settings_file))
     assert first.stdout is not None
     assert first.stdout.readline() == "in\n"
-    second = start(fleet, CHILD, str(fleet.settings_file))
+    second = start(CHILD, str(fleet.settings_file))
     _, said = second.communicate(timeout=30)
     assert second.returncode == guard.HELD
     assert said == f"risk: runs already as process {first.pid}; `crazy down` stops the fleet\n"
     first.kill()
     first.wait()
-    third = start(fleet, CHILD, str(fleet.settings_file))
+    third = start(CHILD, str(fleet.settings_file))
     assert third.stdout is not None
     assert third.stdout.readline() == "in\n"
     third.kill()
@@ -96,7 +83,7 @@ def test_no_process_runs_twice_and_a_dead_one_is_replaced(fleet: Fleet) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PDEATHSIG is Linux")
 def test_kill_9_of_the_supervisor_takes_the_process_with_it(fleet: Fleet) -> None:
-    parent = start(fleet, SUPERVISOR, str(fleet.settings_file), str(fleet.pidfile), "mine", CHILD)
+    parent = start(SUPERVISOR, str(fleet.settings_file), str(fleet.pidfile), "mine", CHILD)
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
     assert parent.stdout.readline() == "in\n"
@@ -107,7 +94,7 @@ def test_kill_9_of_the_supervisor_takes_the_process_with_it(fleet: Fleet) -> Non
 
 
 def test_a_process_whose_supervisor_died_while_it_started_leaves(fleet: Fleet) -> None:
-    parent = start(fleet, SUPERVISOR, str(fleet.settings_file), str(fleet.pidfile), "another", CHILD)
+    parent = start(SUPERVISOR, str(fleet.settings_file), str(fleet.pidfile), "another", CHILD)
     _, said = parent.communicate(timeout=30)
     assert parent.returncode == guard.ORPHANED
     assert said.startswith("risk: the supervisor of this fleet (1) is not my parent (")

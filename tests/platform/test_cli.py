@@ -1,0 +1,183 @@
+"""`crazy up`, `down`, `logs` and `config`, as an operator meets them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from services import log
+from services.cli.__main__ import main
+from services.fleet import Fleet
+from services.supervision import Supervisor
+
+pytestmark = pytest.mark.usefixtures("runtime")
+
+Run = Callable[..., tuple[int, list[str], list[str]]]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CRAZY_HOME", str(tmp_path))
+    monkeypatch.delenv("CRAZY_CONFIG", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def crazy(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command; the exit code, what it printed, and what it complained of."""
+    # Readiness is told by the bus, which idle processes do not speak: here, by the locks they hold.
+    wait, status = types.ModuleType("services.cli.wait"), types.ModuleType("services.cli.status")
+    wait.wait_ready = ready_by_lock  # type: ignore[attr-defined]
+    status.show = lambda fleet: print(f"status of {fleet.name}")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "services.cli.wait", wait)
+    monkeypatch.setitem(sys.modules, "services.cli.status", status)
+
+    def run(*words: str) -> tuple[int, list[str], list[str]]:
+        monkeypatch.setattr(sys, "argv", ["crazy", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+        said = capsys.readouterr()
+        return int(left.value.code or 0), said.out.splitlines(), said.err.splitlines()
+
+    return run
+
+
+def ready_by_lock(fleet: Fleet, timeout_s: float) -> list[str]:
+    deadline = time.monotonic() + min(timeout_s, 30)
+    while missing := set(fleet.processes) - set(Supervisor(fleet).survivors()):
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(0.05)
+    return sorted(missing)
+
+
+def configured(home: Path, text: str = "") -> str:
+    """A configuration on a free port."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    path = home / "my.yaml"
+    path.write_text(f"watchlist: [TSLA]\nibkr: {{port: {port}}}\n{text}")
+    return str(path)
+
+
+@pytest.mark.usefixtures("idle")
+def test_up_twice_kill_9_up_again_and_down_twice(home: Path, crazy: Run) -> None:
+    config = configured(home)
+    code, said, _ = crazy("up", "--config", config)
+    try:
+        assert code == 0
+        assert said[0].startswith("fleet sim is ready after")
+        assert said[1] == "status of sim"
+        assert f"status --config {config}" in "\n".join(said[2:])
+        supervisord = int((home / "var" / "sim" / "supervisord.pid").read_text())
+
+        code, said, _ = crazy("up", "--config", config)
+        assert (code, said[0]) == (0, f"fleet sim is running already (supervisord {supervisord})")
+
+        Path(config).write_text(Path(config).read_text() + "risk: {max_symbol_exposure_usd: 1}\n")
+        code, _, complaint = crazy("up", "--config", config)
+        assert code == 4
+        assert "runs with another configuration; stop it first: " in complaint[0]
+
+        os.kill(supervisord, signal.SIGKILL)
+        code, said, _ = crazy("up", "--config", config)
+        assert code == 0
+        assert said[0].startswith("fleet sim is ready after")
+    finally:
+        code, said, _ = crazy("down", "--config", config)
+    assert (code, said) == (0, ["fleet sim is down; its orders at the broker stay where they are"])
+    assert crazy("down", "--config", config)[:2] == (0, ["fleet sim is not running"])
+
+
+def one_line(crazy: Run, home: Path, config: str) -> str:
+    """The one line with which `crazy up` refuses; nothing is started."""
+    code, said, complaint = crazy("up", "--config", config)
+    assert (code, said, len(complaint)) == (4, [], 1)
+    assert not (home / "var" / "sim" / "settings.json").exists()
+    return complaint[0]
+
+
+def test_a_broken_configuration(home: Path, crazy: Run) -> None:
+    assert ": entris: unknown key; did you mean `entries`?" in one_line(crazy, home, configured(home, "entris: {}"))
+
+
+def test_live_is_not_in_this_release(home: Path, crazy: Run) -> None:
+    assert "mode: live is not in this release" in one_line(crazy, home, configured(home, "mode: live"))
+
+
+def test_a_missing_market_file(home: Path, crazy: Run) -> None:
+    config = configured(home, "simulation: {market: files, files: [bars.parquet]}")
+    assert f"{home}/bars.parquet: no such market file; " in one_line(crazy, home, config)
+
+
+def test_a_port_in_use(home: Path, crazy: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        path = home / "my.yaml"
+        path.write_text(f"watchlist: [TSLA]\nibkr: {{port: {taken.getsockname()[1]}}}\n")
+        said = one_line(crazy, home, str(path))
+    assert "the simulated gateway cannot listen there (Address already in use)" in said
+    assert "set ibkr.port" in said
+
+
+def test_no_write_permission(home: Path, crazy: Run) -> None:
+    (home / "var").write_text("in the way")
+    assert "no write permission" in one_line(crazy, home, configured(home))
+
+
+def test_a_socket_path_over_107_bytes(home: Path, crazy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = home / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
+    assert "the system allows 107" in one_line(crazy, home, configured(home))
+
+
+def test_the_configuration_is_chosen_by_option_environment_or_default(
+    home: Path, crazy: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shown(*words: str) -> str:
+        return next(line for line in crazy("config", "show", *words)[1] if line.startswith("fleet:"))
+
+    for name in ("one", "two", "three"):
+        (home / f"{name}.yaml").write_text(f"watchlist: [TSLA]\nfleet: {name}\n")
+    (home / "config").mkdir()
+    (home / "one.yaml").rename(home / "config" / "config.yaml")
+    assert shown() == "fleet: one"
+    monkeypatch.setenv("CRAZY_CONFIG", str(home / "two.yaml"))
+    assert shown() == "fleet: two"
+    assert shown("--config", str(home / "three.yaml")) == "fleet: three"
+
+
+def test_config_keys_explains_every_key(crazy: Run) -> None:
+    code, said, _ = crazy("config", "keys")
+    assert code == 0
+    assert "entries.buy_stop_pct_above_last: 5.0" in said
+
+
+def test_logs_of_all_processes_in_the_order_in_which_they_happened(home: Path, crazy: Run) -> None:
+    config = configured(home)
+    logs = home / "var" / "sim" / "logs"
+    for number, process in enumerate(("gateway", "symbol-TSLA", "gateway", "risk")):
+        log.open(process, logs / f"{process}.jsonl").event("told", market_ns=number * 10**9, number=number)
+        time.sleep(0.002)  # the order is by the millisecond
+    code, said, _ = crazy("logs", "--config", config)
+    assert code == 0
+    assert [line.split("  ")[1].split()[0] for line in said] == ["gateway", "symbol-TSLA", "gateway", "risk"]
+    assert said[1] == "1969-12-31 19:00:01.000  symbol-TSLA  told number=1"
+    assert crazy("logs", "tsla", "--config", config)[1] == said[1:2]
+    assert crazy("logs", "--lines", "2", "--config", config)[1] == said[2:]
+    assert json.loads(crazy("logs", "risk", "--raw", "--config", config)[1][0])["number"] == 3
+
+
+def test_logs_of_a_process_that_does_not_exist(home: Path, crazy: Run) -> None:
+    code, _, complaint = crazy("logs", "GME", "--config", configured(home))
+    assert code == 4
+    assert complaint[0].startswith("crazy: GME: no process of fleet sim; there are simulator, gateway, ")
