@@ -143,6 +143,11 @@ class Supervisor:
         locks = sorted(self.fleet.run.glob("*.lock"))
         return {lock.stem: pid for lock in locks if lock.stem != "fleet" and (pid := guard.holder(lock)) is not None}
 
+    def orphans(self) -> dict[str, int]:
+        """Who lives without a supervisor, after giving those that a kill -9 of it took along the time to be gone."""
+        _until(lambda: not self.survivors(), guard.PREDECESSOR_S)
+        return self.survivors()
+
     def _stop_in_order(self) -> None:
         """Stop who watches and decides first, then who trades, then who records, then the rest.
 

@@ -15,7 +15,7 @@ __all__ = ["COMMANDS", "app"]
 
 COMMANDS = {
     "Start and stop": ("up", "down", "wait"),
-    "Look": ("status", "logs", "sql", "audit"),
+    "Look": ("status", "events", "logs", "sql", "audit"),
     "Act": ("pause", "resume"),
     "Configure": ("config_show", "config_keys"),
 }

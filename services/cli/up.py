@@ -85,7 +85,7 @@ def crazy(config: Path | None, words: str) -> str:
 
 def check(chosen: Fleet, supervisor: Supervisor, down: str) -> None:
     """Refuse what cannot work, before anything starts."""
-    left = supervisor.survivors()
+    left = supervisor.orphans()
     if left:
         raise Refusal(f"fleet {chosen.name}: {', '.join(left)} still there without a supervisor; end them: {down}")
     if chosen.settings.mode == "sim":
