@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from services.cli.app import app
+from services.cli.app import run
 from services.refusal import Refusal
 
 __all__ = ["main"]
@@ -13,7 +13,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run one command. What the operator can mend is told in one line, without a traceback."""
     try:
-        code = app(sys.argv[1:])
+        code = run(sys.argv[1:])
     except Refusal as refusal:
         for line in str(refusal).splitlines():
             print(f"crazy: {line}", file=sys.stderr)

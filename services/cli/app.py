@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 from cyclopts import App, Group
 
-__all__ = ["COMMANDS", "app"]
+__all__ = ["COMMANDS", "app", "run"]
 
 COMMANDS = {
     "Start and stop": ("up", "down", "wait"),
@@ -21,7 +21,7 @@ COMMANDS = {
 }
 """Every command under its heading, in the order of `crazy --help`. `config_show` is typed `crazy config show`."""
 
-FAMILIES = {"config": "What may be configured, and what is."}
+FAMILIES = {"config": "What may be configured (keys), and what is (show)."}
 """Commands of two words, by their first."""
 
 app = App(
@@ -48,6 +48,24 @@ def _register() -> None:
                 families[family].command(target, name=name)
             else:
                 app.command(target, name=name, group=group, sort_key=order)
+
+
+def run(words: list[str]) -> int | None:
+    """Run one command line; its exit code."""
+    # A list of commands shows the first line of each manual, so there they are imported.
+    if not words or words[0].startswith("-"):
+        _read(app)
+    elif words[0] in FAMILIES:
+        _read(app[words[0]])
+    code: int | None = app(words)
+    return code
+
+
+def _read(parent: App) -> None:
+    """Import every command below `parent`."""
+    for name in parent:
+        if not name.startswith("-"):
+            _read(parent[name])
 
 
 _register()
