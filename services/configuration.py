@@ -219,7 +219,9 @@ def _contradictions(settings: Settings) -> Iterator[Mistake]:
     lines = settings.market_data.max_lines
     if settings.mode != "sim" and len(settings.watchlist) > lines:
         count = len(settings.watchlist)
-        yield Mistake("watchlist", f"{count} symbols, market_data.max_lines is {lines}; shorten the one or raise the other")
+        yield Mistake(
+            "watchlist", f"{count} symbols, market_data.max_lines is {lines}; shorten the one or raise the other"
+        )
     if settings.mode == "live" and settings.stops.tif != "GTC":
         yield Mistake("stops.tif", "live needs `GTC`: a DAY stop leaves what is held unprotected overnight")
     market = settings.simulation
