@@ -26,12 +26,10 @@ def test_another_protocol_is_refused(opening: bytes) -> None:
 
 
 def test_a_frame_too_long_is_refused_and_earlier_ones_are_not_lost() -> None:
-    got = []
+    payloads = FrameReader().feed(b"API\0" + frame(b"x\0") + (MAX_FRAME + 1).to_bytes(4, "big"))
+    assert next(payloads) == b"x\0"
     with pytest.raises(ProtocolError, match=str(MAX_FRAME + 1)):
-        got.extend(FrameReader().feed(b"API\0" + frame(b"x\0")))
-        for payload in FrameReader().feed(b"API\0" + frame(b"y\0") + (MAX_FRAME + 1).to_bytes(4, "big")):
-            got.append(payload)
-    assert got == [b"x\0", b"y\0"]
+        next(payloads)
 
 
 def test_the_longest_frame_passes() -> None:

@@ -160,7 +160,9 @@ def test_an_open_order_is_read_as_it_was_meant(version: int) -> None:
     real = {"clearingIntent", "cashQty", "deltaNeutralOrderType", "adjustedOrderType", "dontUseAutoPriceForHedge"}
     real |= {"openClose", "displaySize", "volatilityType", "deltaNeutralOpenClose", "softDollarTier"}
     real |= {"minCompeteSize", "competeAgainstBestOffset"} if version >= 170 else set()
-    meant = "orderId clientId permId parentId action totalQuantity orderType lmtPrice auxPrice trailStopPrice tif account"
+    meant = (
+        "orderId clientId permId parentId action totalQuantity orderType lmtPrice auxPrice trailStopPrice tif account"
+    )
     meant += " trailingPercent lmtPriceOffset ocaGroup ocaType orderRef outsideRth triggerMethod"
     assert set(seen) - real == set(meant.split())
 
@@ -198,7 +200,12 @@ def test_a_completed_order_is_read_as_it_was_meant(version: int) -> None:
     ((_, (contract, order, state)),) = Heard(version).hear(order_replies.completed_order(ORDER, version))
     assert contract.symbol == "TSLA"
     assert (order.permId, order.parentPermId, order.action, order.totalQuantity) == (77, 76, "SELL", 10.0)
-    assert (order.orderType, order.lmtPrice, order.trailStopPrice, order.trailingPercent) == ("TRAIL LIMIT", 9.45, 9.5, 10)
+    assert (order.orderType, order.lmtPrice, order.trailStopPrice, order.trailingPercent) == (
+        "TRAIL LIMIT",
+        9.45,
+        9.5,
+        10,
+    )
     assert (order.filledQuantity, order.orderRef, order.ocaGroup, order.ocaType) == (4.0, "TSLA-1", "76", 3)
     assert (order.lmtPriceOffset, order.account, order.tif, order.outsideRth) == (0.05, "DU1", "GTC", True)
     assert (state.status, state.completedStatus) == ("PreSubmitted", "Cancelled by Trader")

@@ -1,0 +1,488 @@
+"""Orders over the wire: placed, changed, triggered, filled, cancelled, and found again by whoever comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import ib_insync as ibi
+import pytest
+
+from services.simulator.model import Policy
+from tests.simulator.wire import ACCOUNT, OPEN_NS, SECOND, Gateway, ask, gateway, trades
+
+TSLA = ibi.Stock("TSLA", "SMART", "USD")
+_TRAIL_STOP = -22  # its second place in openOrder at version 176, the one that clients keep
+CALM = trades("TSLA", *[10.0] * 20)
+
+
+def trail(quantity: float, *, parent: int = 0, **details: Any) -> ibi.Order:
+    percent = {} if "auxPrice" in details else {"trailingPercent": 10.0}
+    return ibi.Order(
+        orderType="TRAIL", action="SELL", totalQuantity=quantity, tif="GTC", parentId=parent, **percent, **details
+    )
+
+
+async def ready(house: Gateway, client_id: int = 1) -> ibi.IB:
+    """A client, after the first trade."""
+    ib = await house.connect(client_id)
+    await house.step()
+    await house.news(client_id)
+    return ib
+
+
+async def bracket(house: Gateway, ib: ibi.IB, parent: ibi.Order, child: ibi.Order) -> tuple[ibi.Trade, ibi.Trade]:
+    """Parent and child in one transmit; the parent alone must not be answered."""
+    parent.transmit = False
+    entry = ib.placeOrder(TSLA, parent)
+    assert await house.news(ib.client.clientId) == []
+    child.parentId = entry.order.orderId
+    return entry, ib.placeOrder(TSLA, child)
+
+
+def test_a_bracket_from_trigger_to_stop_out() -> None:
+    async def play() -> None:
+        market = trades("TSLA", 10.0, 10.2, 10.6, 11.0, 12.0, 10.9, 10.7, 10.5)
+        async with gateway(market) as house:
+            ib = await ready(house)
+            fills: list[tuple[str, float]] = []
+            commissions: list[tuple[float, float]] = []
+            ib.execDetailsEvent += lambda _trade, fill: fills.append((fill.execution.side, fill.execution.price))
+            ib.commissionReportEvent += lambda _t, _f, report: commissions.append(
+                (report.commission, report.realizedPNL)
+            )
+
+            entry, stop = await bracket(house, ib, ibi.StopLimitOrder("BUY", 10, 10.8, 10.5, orderRef="E"), trail(10))
+            a, b = entry.order.orderId, stop.order.orderId
+            assert await house.news(1) == [
+                f"5 {a}",
+                f"3 {a} PreSubmitted trigger",
+                f"5 {b}",
+                f"3 {b} PreSubmitted child,trigger",
+            ]
+            assert entry.order.permId + 1 == stop.order.permId
+
+            await house.step()  # 10.20: below the trigger
+            assert await house.news(1) == []
+            await house.step()  # 10.60: triggered, filled at the ask, the child wakes up
+            assert await house.news(1) == [
+                f"5 {a}",
+                f"3 {a} Submitted",
+                f"11 {a}",
+                f"5 {a}",
+                f"3 {a} Filled",
+                "59",
+                f"5 {b}",
+                f"3 {b} PreSubmitted trigger",
+            ]
+            assert entry.fills[0].execution.orderRef == "E"
+            assert (entry.filled(), entry.remaining(), entry.orderStatus.avgFillPrice) == (10, 0, 10.61)
+            assert [(p.position, p.avgCost) for p in ib.positions()] == [(10, pytest.approx(10.71))]
+
+            await house.step(2)  # 11.00, 12.00: the stop follows
+            assert [row[_TRAIL_STOP] for row in house.heard[1] if row[0] == "5"] == ["9.9", "10.8"]
+            assert await house.news(1) == [f"5 {b}", f"3 {b} PreSubmitted trigger"] * 2
+            await house.step()  # 10.90
+            assert await house.news(1) == []
+            await house.step()  # 10.70: below 12.00 - 10 %
+            assert await house.news(1) == [f"5 {b}", f"3 {b} Submitted", f"11 {b}", f"5 {b}", f"3 {b} Filled", "59"]
+            assert fills == [("BOT", 10.61), ("SLD", 10.69)]
+            assert commissions == [(1.0, 0.0), (1.0, pytest.approx(-1.2))]
+            assert ib.positions() == []
+            assert {v.tag: v.value for v in ib.accountValues()}["TotalCashValue"] == "99998.8"
+
+    asyncio.run(play())
+
+
+def test_the_level_of_a_trailing_stop_is_found_again() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", 10.0, 12.0, 12.0)) as house:
+            ib = await ready(house)
+            ib.placeOrder(TSLA, trail(1))
+            await house.step()
+            await house.hang_up(ib)
+            back = await house.connect(1)
+            (trade,) = back.openTrades()
+            assert (trade.order.orderType, trade.order.trailingPercent, trade.order.trailStopPrice) == (
+                "TRAIL",
+                10.0,
+                10.8,
+            )
+            assert (trade.order.auxPrice, trade.order.tif, trade.orderStatus.status) == (0.0, "GTC", "PreSubmitted")
+            assert trade.orderStatus.whyHeld == "trigger"
+
+    asyncio.run(play())
+
+
+MARKET_ORDERS = [
+    (ibi.MarketOrder("BUY", 5), "PreSubmitted", 10.01),
+    (ibi.LimitOrder("BUY", 5, 10.5), "Submitted", 10.01),
+]
+
+
+@pytest.mark.parametrize(("order", "first", "price"), MARKET_ORDERS)
+def test_what_fills_at_once_fills_at_the_next_event(order: ibi.Order, first: str, price: float) -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            trade = ib.placeOrder(TSLA, order)
+            heard = await house.news(1)
+            assert heard[1].startswith(f"3 {trade.order.orderId} ")
+            assert not trade.fills
+            await house.step()
+            assert trade.orderStatus.status == "Filled"
+            assert [fill.execution.price for fill in trade.fills] == [price]
+            assert trade.fills[0].execution.time.timestamp() * SECOND == OPEN_NS + SECOND
+
+    asyncio.run(play())
+
+
+RESTING = [
+    (ibi.LimitOrder("BUY", 5, 9.0), {"lmtPrice": 9.0}),
+    (ibi.StopOrder("BUY", 5, 11.0), {"auxPrice": 11.0}),
+    (ibi.StopLimitOrder("BUY", 5, 11.5, 11.0), {"auxPrice": 11.0, "lmtPrice": 11.5}),
+    (trail(5, auxPrice=0.5), {"auxPrice": 0.5, "trailStopPrice": 9.5}),
+    (trail(5, trailStopPrice=9.25), {"trailingPercent": 10.0, "trailStopPrice": 9.25}),
+    (
+        ibi.Order(orderType="TRAIL LIMIT", action="SELL", totalQuantity=5, trailingPercent=10.0, lmtPriceOffset=0.05),
+        {"trailingPercent": 10.0, "trailStopPrice": 9.0, "lmtPriceOffset": 0.05, "lmtPrice": 8.95},
+    ),
+]
+
+
+@pytest.mark.parametrize(("order", "prices"), RESTING)
+def test_a_resting_order_reads_back_as_it_was_placed(order: ibi.Order, prices: dict[str, float]) -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            order.orderRef, order.orderId = "ref", 0
+            placed = ib.placeOrder(TSLA, order)
+            await house.step()
+            await house.hang_up(ib)
+            back = await house.connect(1)
+            (trade,) = back.openTrades()
+            read = trade.order
+            assert (read.orderId, read.permId, read.clientId) == (
+                placed.order.orderId,
+                placed.order.permId or 1_000_001,
+                1,
+            )
+            assert (read.orderType, read.action, read.totalQuantity) == (order.orderType, order.action, 5)
+            assert (read.orderRef, read.account, trade.contract.symbol) == ("ref", ACCOUNT, "TSLA")
+            for name, price in prices.items():
+                assert getattr(read, name) == pytest.approx(price), name
+            # Sending the order again as it was read is a modification that changes nothing.
+            back.placeOrder(trade.contract, read)
+            await house.settle()
+            (again,) = house.exchange.open_orders()
+            assert again.perm_id == read.permId
+            assert not [row for row in house.heard[1] if row[0] == "4" and row[2] != "-1"]
+
+    asyncio.run(play())
+
+
+def test_a_trailing_child_needs_a_limit_parent() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            parent, child = await bracket(house, ib, ibi.StopOrder("BUY", 10, 10.5), trail(10))
+            a, b = parent.order.orderId, child.order.orderId
+            assert await house.news(1) == [f"4 {b} 328"]
+            await house.step()
+            assert await house.news(1) == []
+            ib.cancelOrder(parent.order)
+            assert await house.news(1) == [f"3 {a} Cancelled", f"4 {a} 202", f"4 {a} 161"]
+            assert house.exchange.open_orders() == []
+
+    asyncio.run(play())
+
+
+def test_the_rule_about_trailing_children_can_be_switched_off() -> None:
+    async def play() -> None:
+        async with gateway(CALM, policy=Policy(trail_child_needs_limit_parent=False)) as house:
+            ib = await ready(house)
+            await bracket(house, ib, ibi.StopOrder("BUY", 10, 10.5), trail(10))
+            assert [line.split()[0] for line in await house.news(1)] == ["5", "3", "5", "3"]
+
+    asyncio.run(play())
+
+
+def test_modify_keeps_the_permanent_id() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            trade = ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 5, 9.0))
+            await house.step()
+            perm_id = trade.order.permId
+            await house.news(1)
+            trade.order.lmtPrice, trade.order.totalQuantity = 9.5, 6
+            ib.placeOrder(TSLA, trade.order)
+            assert await house.news(1) == [f"5 {trade.order.orderId}", f"3 {trade.order.orderId} Submitted"]
+            (order,) = house.exchange.open_orders()
+            assert (order.perm_id, order.ticket.limit_price, order.ticket.quantity) == (perm_id, 9.5, 6)
+            assert trade.orderStatus.remaining == 6
+
+    asyncio.run(play())
+
+
+def test_cancel_and_cancel_again() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            trade = ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 5, 9.0))
+            number = trade.order.orderId
+            await house.news(1)
+            ib.cancelOrder(trade.order)
+            assert await house.news(1) == [f"3 {number} Cancelled", f"4 {number} 202"]
+            assert trade.isDone()
+            ib.client.cancelOrder(number)
+            ib.client.cancelOrder(99)
+            assert await house.news(1) == [f"4 {number} 10148", "4 99 10147"]
+
+    asyncio.run(play())
+
+
+def test_cancelling_the_parent_takes_the_child_along() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            parent, child = await bracket(house, ib, ibi.LimitOrder("BUY", 5, 9.0), trail(5))
+            a, b = parent.order.orderId, child.order.orderId
+            await house.news(1)
+            ib.cancelOrder(parent.order)
+            assert await house.news(1) == [f"3 {a} Cancelled", f"4 {a} 202", f"3 {b} Cancelled", f"4 {b} 202"]
+
+    asyncio.run(play())
+
+
+def test_global_cancel_reaches_everybody_once() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib, other = await ready(house, 1), await house.connect(2)
+            mine = ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 5, 9.0))
+            await house.news(1)
+            parent, child = await bracket(house, ib, ibi.LimitOrder("BUY", 5, 9.0), trail(5))
+            theirs = other.placeOrder(TSLA, ibi.LimitOrder("BUY", 5, 9.0))
+            await house.news(1)
+            await house.news(2)
+            ib.reqGlobalCancel()
+            cancelled = [t.order.orderId for t in (mine, parent, child)]
+            assert await house.news(1) == [line for n in cancelled for line in (f"3 {n} Cancelled", f"4 {n} 202")]
+            assert await house.news(2) == [f"3 {theirs.order.orderId} Cancelled", f"4 {theirs.order.orderId} 202"]
+            assert house.exchange.open_orders() == []
+
+    asyncio.run(play())
+
+
+def test_an_oca_group() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            low, high = ibi.LimitOrder("BUY", 5, 9.0), ibi.LimitOrder("BUY", 5, 10.5)
+            first, second = (ib.placeOrder(TSLA, o) for o in ib.oneCancelsAll([low, high], "pair", 1))
+            await house.step()
+            assert (first.orderStatus.status, second.orderStatus.status) == ("Cancelled", "Filled")
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("contract", "order", "code"),
+    [
+        (ibi.Stock("GONE", "SMART", "USD"), ibi.MarketOrder("BUY", 1), 200),
+        (ibi.Stock("TSLA", "", "USD"), ibi.MarketOrder("BUY", 1), 321),
+        (TSLA, ibi.MarketOrder("BUY", 1, account="DU9"), 321),
+        (TSLA, ibi.MarketOrder("BUY", 1, allOrNone=True), 321),
+        (TSLA, ibi.MarketOrder("BUY", 1, whatIf=True), 321),
+        (TSLA, ibi.LimitOrder("BUY", 1, 9.001), 110),
+        (TSLA, ibi.MarketOrder("BUY", 1, tif="NEVER"), 10052),
+        (TSLA, ibi.Order(action="BUY", totalQuantity=1, orderType="PEG MID"), 387),
+    ],
+)
+def test_what_is_refused_is_an_error_and_no_order(contract: ibi.Contract, order: ibi.Order, code: int) -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            order.orderId = 0
+            trade = ib.placeOrder(contract, order)
+            assert await house.news(1) == [f"4 {trade.order.orderId} {code}"]
+            assert house.exchange.orders() == []
+
+    asyncio.run(play())
+
+
+def test_after_a_reconnect_everything_is_found_again() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            filled = ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5, orderRef="bought"))
+            cancelled = ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 6, 9.0, orderRef="gone"))
+            resting = ib.placeOrder(TSLA, trail(5, orderRef="rest"))
+            await house.step()
+            ib.cancelOrder(cancelled.order)
+            await house.settle()
+            await house.hang_up(ib)
+
+            back = await house.connect(1)
+            assert back.client.getReqId() > resting.order.orderId
+            (opened,) = back.openTrades()
+            assert (opened.order.orderRef, opened.order.permId) == ("rest", resting.order.permId)
+            done = {t.order.orderRef: t for t in back.trades() if t.isDone()}
+            assert {ref: t.orderStatus.status for ref, t in done.items()} == {"bought": "Filled", "gone": "Cancelled"}
+            assert done["bought"].order.filledQuantity == 5
+            assert done["gone"].order.totalQuantity == 6
+            (fill,) = back.fills()
+            assert (fill.execution.permId, fill.execution.shares) == (filled.order.permId, 5)
+            assert fill.execution.time.timestamp() * SECOND == OPEN_NS + SECOND
+            assert (fill.commissionReport.commission, fill.execution.orderRef) == (0.5005, "bought")
+            assert [position.position for position in back.positions()] == [5]
+            assert [item.position for item in back.portfolio()] == [5]
+
+    asyncio.run(play())
+
+
+def test_executions_are_filtered() -> None:
+    async def play() -> None:
+        async with gateway(CALM, trades("TSM", *[20.0] * 20)) as house:
+            ib, other = await ready(house, 1), await house.connect(2)
+            ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
+            await house.step(4)
+            other.placeOrder(ibi.Stock("TSM", "SMART", "USD"), ibi.MarketOrder("SELL", 5))
+            await house.step(4)
+
+            async def found(**filters: Any) -> list[str]:
+                fills = await ib.reqExecutionsAsync(ibi.ExecutionFilter(**filters))
+                return [fill.contract.symbol for fill in fills]
+
+            assert await found() == ["TSLA", "TSM"]
+            assert await found(clientId=1) == ["TSLA"]
+            assert await found(clientId=2) == ["TSM"]
+            assert await found(symbol="TSM") == ["TSM"]
+            assert await found(side="BUY") == ["TSLA"]
+            assert await found(acctCode=ACCOUNT, secType="STK", exchange="NASDAQ") == ["TSLA", "TSM"]
+            assert await found(acctCode="DU9") == []
+            assert await found(time="20220322 09:30:02 US/Eastern") == ["TSM"]
+            assert await found(time="20220322-13:30:59") == []
+
+    asyncio.run(play())
+
+
+def test_two_clients_hear_of_their_own_orders_only() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib, other = await ready(house, 1), await house.connect(2)
+            await house.news(2)
+            mine = ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 5, 9.0))
+            number = mine.order.orderId
+            assert await house.news(1) == [f"5 {number}", f"3 {number} Submitted"]
+            assert await house.news(2) == []
+            assert await other.reqOpenOrdersAsync() == []
+            (seen,) = await other.reqAllOpenOrdersAsync()
+            assert (seen.order.permId, seen.order.clientId) == (mine.order.permId, 1)
+            await house.news(2)
+            other.client.cancelOrder(number)
+            assert await house.news(2) == [f"4 {number} 10147"]
+            assert await house.news(1) == []
+            # Positions and account values, though, are the account's.
+            ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 7))
+            await house.step()
+            assert await house.news(2) == []
+            assert [position.position for position in other.positions()] == [7]
+
+    asyncio.run(play())
+
+
+def test_a_client_that_is_away_misses_reports_and_asks_for_them() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
+            await house.settle()
+            await house.hang_up(ib)
+            await house.step()
+            back = await house.connect(1)
+            assert [fill.execution.shares for fill in back.fills()] == [5]
+            assert back.openTrades() == []
+
+    asyncio.run(play())
+
+
+def test_an_order_in_the_version_of_the_oldest_client() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            await house.step()
+            ib = await house.connect(1, highest_version=157)
+            assert ib.client.serverVersion() == 157
+            trade = ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
+            ticker = ib.reqMktData(TSLA)
+            await house.step()
+            assert (trade.orderStatus.status, trade.fills[0].execution.shares) == ("Filled", 5)
+            assert (ticker.bid, ticker.bidSize, ticker.last) == (9.99, 2, 10.0)
+
+    asyncio.run(play())
+
+
+def test_what_was_saved_is_what_clients_heard() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            saved = len(house.ledger.saved)
+            ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
+            await house.settle()
+            await house.step()
+            orders = [order.status for changes in house.ledger.saved[saved:] for order in changes.orders]
+            assert orders == ["PreSubmitted", "Filled"]
+            executions = [e.exec_id for changes in house.ledger.saved for e in changes.executions]
+            assert executions == [fill.execution.execId for fill in ib.fills()]
+
+    asyncio.run(play())
+
+
+def test_what_cant_be_saved_is_never_heard(caplog: pytest.LogCaptureFixture) -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib, other = await ready(house, 1), await house.connect(2)
+            gone = [asyncio.Event(), asyncio.Event()]
+            ib.disconnectedEvent += gone[0].set
+            other.disconnectedEvent += gone[1].set
+            await house.news(1)
+            house.ledger.broken = True
+            ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
+            async with asyncio.timeout(5):
+                await asyncio.gather(*(event.wait() for event in gone))
+            assert house.heard[1] == []
+            with pytest.raises(Exception, match="no space left on device"):
+                house.server.advance(OPEN_NS + 9 * SECOND)
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", house.server.port)
+
+    asyncio.run(play())
+    assert "can't be written" in caplog.text
+
+
+def test_one_step_is_one_write() -> None:
+    async def play() -> None:
+        async with gateway(CALM, trades("TSM", *[20.0] * 20)) as house:
+            ib = await ready(house)
+            ib.reqMktData(TSLA)
+            ib.reqMktData(ibi.Stock("TSM", "SMART", "USD"))
+            ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
+            await house.settle()
+            reads: list[int] = []
+            ib.client.conn.hasData += lambda data: reads.append(len(data))
+            assert house.server.advance(OPEN_NS + 3 * SECOND) is True
+            await house.settle()
+            assert len(reads) == 1
+            assert len(ib.fills()) == 1
+
+    asyncio.run(play())
+
+
+def test_a_malformed_order_names_its_id() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            ib.client.conn.sendMsg(ask(3, 55, 0, "TSLA"))
+            assert await house.news(1) == ["4 55 320"]
+
+    asyncio.run(play())
