@@ -233,13 +233,12 @@ class Exchange:
         self._coming = next(self._events, None)
         self._market_key = event.key
         tape = self._tapes[event.symbol]
-        previous = tape.last
+        path = matching.path_of(event, tape, filter_strays=self._policy.last_filtered_to_quote)
         session = self._hours.at(event.time_ns)
         observe(tape, event, session)
         self._moved.add(event.symbol)
         self._reports.append(quote_of(tape))
         orders = self._book.of_symbol(event.symbol)
-        path = matching.path_of(event, previous, filter_strays=self._policy.last_filtered_to_quote)
         if orders and path is not None:
             self._match(orders, path, regular=session is not None)
 
@@ -262,7 +261,6 @@ class Exchange:
         for order in orders:
             if path.traded and (order in active or self._policy.ratchet_outside_rth):
                 self._life.ratchet(order, path.end)
-            self._life.seen(order)
 
     def _fill(self, order: Order, quantity: float, price: float, path: matching.Path) -> None:
         """One match at this price; the path begins where the market was then."""
@@ -337,7 +335,7 @@ def _first_step(orders: Iterable[Order], path: matching.Path) -> tuple[Order, ma
     for order in orders:
         if order.done or order.waits_for_parent:
             continue
-        step = matching.next_step(order, path.arrival() if order.fresh else path)
+        step = matching.next_step(order, path.since(order.live_from_ns))
         if step is None:
             continue
         rank = (abs(step.at - path.start), order.perm_id)

@@ -78,7 +78,7 @@ class Lifecycle:
         self._adopt(order, ticket)
         self._book.changed(order)
         if not order.untransmitted:
-            order.fresh = True
+            order.live_from_ns = self.now_ns
             order.why_held = self._why_held(order)
             self.move(order, order.status)
 
@@ -86,7 +86,7 @@ class Lifecycle:
         """It leaves the client's hands. A trailing stop starts at the market, if there was one in this session."""
         ticket = order.ticket
         session = hours.at(self.now_ns)
-        order.live_from_ns = self.now_ns
+        order.created_ns = order.live_from_ns = self.now_ns
         order.why_held = self._why_held(order)
         unlevelled = ticket.order_type in matching.TRAILING and order.trail_stop_price is None
         if unlevelled and not order.waits_for_parent and session is not None and tape.date == session.date:
@@ -137,7 +137,6 @@ class Lifecycle:
         """Its parent filled: it goes live, a trailing stop from where the market is or from its own better level."""
         if not child.waits_for_parent:
             return
-        child.fresh = False
         child.why_held = self._why_held(child)
         if child.ticket.order_type in matching.TRAILING:
             self._set_level(child, matching.ratcheted(child, market_price))
@@ -152,12 +151,6 @@ class Lifecycle:
             self._set_level(order, level)
             if self._policy.report_trail_ratchet:
                 self._reports.append(OrderReport(copy.copy(order)))
-
-    def seen(self, order: Order) -> None:
-        """It has met a market event: the next movement finds it waiting."""
-        if order.fresh:
-            order.fresh = False
-            self._book.changed(order)
 
     def yield_to_fill(self, peer: Order, quantity: float, oca_type: int) -> None:
         """A member of its OCA group filled: type 1 cancels the rest, 2 and 3 reduce it by what was filled."""

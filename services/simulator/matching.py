@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from services.simulator.model import MarketEvent, Order, Ticket
+from services.simulator.model import MarketEvent, Order, Tape, Ticket
 from services.simulator.source import ticks_down, ticks_up
 
 __all__ = [
@@ -48,15 +48,23 @@ class Path(NamedTuple):
     end: float
     ask_distance: float | None
     bid_distance: float | None
+    start_ns: int
+    end_ns: int
     traded: bool = True
 
     def beyond(self, point: float) -> Path:
-        """What is left of the movement from this point on."""
-        return self._replace(start=point)
+        """What is left of the movement from this price on."""
+        if point == self.start:
+            return self
+        passed = (point - self.start) / (self.end - self.start)
+        return self._replace(start=point, start_ns=self.start_ns + round(passed * (self.end_ns - self.start_ns)))
 
-    def arrival(self) -> Path:
-        """Its last point alone: all that an order sees which came in during the movement."""
-        return self._replace(start=self.end)
+    def since(self, time_ns: int) -> Path:
+        """What is left of it for an order that came in at this time; prices move evenly between two events."""
+        if time_ns <= self.start_ns or self.start == self.end:
+            return self
+        passed = (time_ns - self.start_ns) / (self.end_ns - self.start_ns)
+        return self._replace(start=self.start + passed * (self.end - self.start), start_ns=time_ns)
 
 
 class Step(NamedTuple):
@@ -66,18 +74,22 @@ class Step(NamedTuple):
     fill: float | None
 
 
-def path_of(event: MarketEvent, previous: float | None, *, filter_strays: bool = False) -> Path | None:
-    """The movement that an event stands for, given the symbol's last price before it. None when it carries nothing."""
+def path_of(event: MarketEvent, tape: Tape, *, filter_strays: bool = False) -> Path | None:
+    """The movement that an event stands for, given the tape before it. None when it carries nothing."""
     price, bid, ask = event.price, event.bid, event.ask
     if price is None or (filter_strays and _stray(price, bid, ask)):
         anchor = bid if bid is not None else ask
         if anchor is None:
             return None
-        return Path(anchor, anchor, None if ask is None else ask - anchor, None if bid is None else 0.0, traded=False)
-    start = previous if event.through and previous is not None else price
+        to_ask, to_bid = None if ask is None else ask - anchor, None if bid is None else 0.0
+        return Path(anchor, anchor, to_ask, to_bid, event.time_ns, event.time_ns, traded=False)
+    start, start_ns = price, event.time_ns
+    if event.through and tape.last is not None:
+        start, start_ns = tape.last, tape.last_ns
     if bid is None and ask is None:
-        return Path(start, price, 0.0, 0.0)
-    return Path(start, price, None if ask is None else ask - price, None if bid is None else price - bid)
+        return Path(start, price, 0.0, 0.0, start_ns, event.time_ns)
+    to_ask, to_bid = None if ask is None else ask - price, None if bid is None else price - bid
+    return Path(start, price, to_ask, to_bid, start_ns, event.time_ns)
 
 
 def next_step(order: Order, path: Path) -> Step | None:

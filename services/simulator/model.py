@@ -110,8 +110,9 @@ class Order(msgspec.Struct, kw_only=True):
 
     `status` is IBKR's own word: PendingSubmit (held, not transmitted), PreSubmitted, Submitted, PendingCancel,
     Cancelled, Filled, Inactive. `why_held` is '', 'trigger', 'child' or 'child,trigger'. `trail_stop_price` and
-    `limit_price` are the current ones (a trailing order's move). `fresh` until the first market event after it was
-    placed or modified. `live_from_ns` is when it was transmitted; a DAY order is of that day.
+    `limit_price` are the current ones (a trailing order's move).
+    `created_ns` is when it was transmitted (a DAY order is of that day), `live_from_ns` when it was last transmitted or
+    modified: it meets what the market does from then on.
     """
 
     ticket: Ticket
@@ -127,7 +128,6 @@ class Order(msgspec.Struct, kw_only=True):
     oca_group: str = ""
     oca_type: int = 3
     parent_perm_id: int = 0
-    fresh: bool = True
     commission: float = 0.0
     created_ns: int = 0
     live_from_ns: int = 0

@@ -115,7 +115,7 @@ class OrderBook:
         """DAY orders end with the session they were transmitted for, after-hours included if they may trade then."""
         if order.ticket.tif == "GTD":
             return order.ticket.good_till_ns
-        session = self._hours.coming(order.live_from_ns) if order.ticket.tif == "DAY" else None
+        session = self._hours.coming(order.created_ns) if order.ticket.tif == "DAY" else None
         if session is None:
             return None
         return session.close_ns + (AFTER_HOURS_NS if order.ticket.outside_rth else 0)
