@@ -20,7 +20,7 @@ from services.recorder.store import DuckLedger, open_at_rest
 from tests.recorder.words import SECOND, T0, changes, fill, now, order, record
 
 
-@pytest.fixture()
+@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "bot.duckdb"
 
@@ -71,7 +71,7 @@ def test_every_column_of_an_order_comes_back_as_it_was(path: Path) -> None:
     )
     record(ledger, OrderPlaced(given))
     columns = "limit_price, stop_price, trailing_pct, order_id, perm_id, parent_id, account, reason, created_at"
-    when = datetime(2022, 3, 22, 14, 0, 0, 123456)  # noqa: DTZ001 (the table's times are UTC without saying so)
+    when = datetime(2022, 3, 22, 14, 0, 0, 123456)
     assert read(ledger, f"SELECT {columns}, stop_price IS NULL, trail_stop_price FROM orders") == [
         (131.123456789, 0.1 + 0.2, 10.0, 2**31, 1_987_654_321, 5, "DU1", 'said "no"; x\n', when, False, None)
     ]
@@ -122,7 +122,7 @@ def test_an_event_heard_twice_stands_once(path: Path) -> None:
     for _ in range(2):
         record(ledger, Happened("order_filled", "TSLA", "INFO", {"qty": 4, "price": 1.5, "last": True}, T0))
     assert read(ledger, "SELECT event_type, symbol, payload_json->>'qty', ts FROM events") == [
-        ("order_filled", "TSLA", "4", datetime(2022, 3, 22, 14))  # noqa: DTZ001
+        ("order_filled", "TSLA", "4", datetime(2022, 3, 22, 14))
     ]
 
 
@@ -220,7 +220,7 @@ def test_cooldowns_by_the_markets_now(path: Path) -> None:
     ledger = opened(path)
     record(ledger, status("TSLA", T0 + 60 * SECOND), status("NVDA", T0 - SECOND), status("GME", 0))
     query = "SELECT symbol, cooldown_until_ts FROM state WHERE cooldown_until_ts > datetime('now')"
-    assert read(ledger, query) == [("TSLA", datetime(2022, 3, 22, 14, 1))]  # noqa: DTZ001
+    assert read(ledger, query) == [("TSLA", datetime(2022, 3, 22, 14, 1))]
     record(ledger, OrderPlaced(order()), seq=4, time_ns=T0 + 61 * SECOND)
     assert read(ledger, query) == []
     assert read(ledger, "SELECT datetime('now', '-1 minute') = datetime('2022-03-22 14:00:01')") == [(True,)]
@@ -230,7 +230,7 @@ def test_the_markets_now_never_goes_back(path: Path) -> None:
     ledger = opened(path)
     record(ledger, OrderPlaced(order()), time_ns=T0 + 60 * SECOND)
     record(ledger, OrderPlaced(order()), seq=2, time_ns=T0)
-    assert read(ledger, "SELECT datetime('now')") == [(datetime(2022, 3, 22, 14, 1),)]  # noqa: DTZ001
+    assert read(ledger, "SELECT datetime('now')") == [(datetime(2022, 3, 22, 14, 1),)]
 
 
 def test_state_knows_the_brokers_ids_of_its_newest_orders(path: Path) -> None:
@@ -242,7 +242,8 @@ def test_state_knows_the_brokers_ids_of_its_newest_orders(path: Path) -> None:
         OrderPlaced(order("TSLA-1-S", role="stop", side="SELL", order_type="TRAIL", order_id=8, parent_id=7)),
         OrderPlaced(order("manual", role="foreign", order_id=99)),
     )
-    assert read(ledger, "SELECT symbol, state, last_parent_id, last_trail_id FROM state") == [("TSLA", "COOLDOWN", 7, 8)]
+    known = read(ledger, "SELECT symbol, state, last_parent_id, last_trail_id FROM state")
+    assert known == [("TSLA", "COOLDOWN", 7, 8)]
     joined = "SELECT o.client_order_id FROM state s JOIN orders o ON o.order_id = s.last_trail_id"
     assert read(ledger, joined) == [("TSLA-1-S",)]
 

@@ -1,0 +1,86 @@
+"""Asking: the fleet's records (of the running recorder, or the file at rest), and processes on their control socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from messages.operator import Answer, Command, Sql
+from services import guard
+from services.bus import NoAnswer, ask
+from services.fleet import Fleet
+from services.ledger import LedgerError
+from services.refusal import Refusal
+
+__all__ = ["Records", "command", "opened"]
+
+ANSWER_S = 3.0
+"""Longest wait for a process that answers from memory."""
+
+SQL_ANSWER_S = 15.0
+"""Longest wait for the recorder: a statement may run for 10 s."""
+
+PAGE = 10_000
+"""Rows asked for at a time: no answer is longer."""
+
+
+class Records:
+    """Read-only SQL on one fleet's database."""
+
+    def __init__(self, answer: Callable[[str], Answer]):
+        self._answer = answer
+
+    def run(self, statement: str) -> Answer:
+        """The answer as it is, good or bad."""
+        return self._answer(statement)
+
+    def rows(self, statement: str) -> list[dict[str, Any]]:
+        """The rows of one statement by column; a Refusal if it fails."""
+        answer = self._answer(statement)
+        if not answer.ok:
+            raise Refusal(answer.text)
+        return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+
+    def all_rows(self, select: str, order_by: str) -> Iterator[dict[str, Any]]:
+        """The rows of a statement that may have more than one answer holds, page by page."""
+        offset = 0
+        while True:
+            page = self.rows(f"SELECT * FROM ({select}) ORDER BY {order_by} LIMIT {PAGE} OFFSET {offset}")
+            yield from page
+            if len(page) < PAGE:
+                return
+            offset += PAGE
+
+
+@contextmanager
+def opened(fleet: Fleet) -> Iterator[Records]:
+    """The fleet's records, whether it runs or not; a Refusal where there are none."""
+    if guard.holder(fleet.lock("recorder")) is not None:
+        yield Records(lambda statement: command(fleet, "recorder", Sql(statement), SQL_ANSWER_S))
+        return
+    if not fleet.database.exists():
+        raise Refusal(f"{fleet.database}: no records of fleet {fleet.name} yet; start it with `crazy up`")
+    # Only here: a command that asks the recorder does not pay for importing DuckDB.
+    from services.recorder.sql import ReadOnlySql
+    from services.recorder.store import open_at_rest
+
+    try:
+        connection = open_at_rest(fleet.database)
+    except LedgerError as error:
+        raise Refusal(str(error)) from error
+    with connection:
+        yield Records(ReadOnlySql(connection).run)
+
+
+def command(fleet: Fleet, process: str, said: Command, timeout_s: float = ANSWER_S) -> Answer:
+    """Ask a process; a Refusal of one line when it does not answer."""
+    if guard.holder(fleet.lock(process)) is None:
+        raise Refusal(f"{process} of fleet {fleet.name} is not running; `crazy up` starts the fleet")
+    try:
+        return ask(fleet.run, process, said, timeout_s)
+    except NoAnswer:
+        raise Refusal(
+            f"{process} of fleet {fleet.name} lives but has not answered within {timeout_s:g} s; "
+            f"see `crazy logs {process}`"
+        ) from None

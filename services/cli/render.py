@@ -1,0 +1,104 @@
+"""How answers look on a terminal, and in a pipe: rich's tables, without wrapping where nobody's window is known."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from services.cli.summary import Summary, SymbolLine
+from services.cli.words import dollars, price, signed
+
+__all__ = ["console", "status_page", "table"]
+
+PIPE_WIDTH = 400
+"""Columns where the output is no terminal: rich would take 80 and break every line."""
+
+STYLES = {"well": "green", "degraded": "yellow", "unprotected": "bold red", "down": "bold red"}
+
+
+def console() -> Console:
+    """Where to print."""
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, soft_wrap=False)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A plain table; numbers to the right."""
+    rows = list(rows)
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for place, column in enumerate(columns):
+        found = [row[place] for row in rows if row[place] is not None]
+        numbers = bool(found) and all(isinstance(value, int | float) for value in found)
+        made.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text("" if value is None else _cell(value)) for value in row))
+    return made
+
+
+def _cell(value: object) -> str:
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def status_page(told: Summary) -> RenderableType:
+    """`crazy status`: header, money, a line per symbol (trouble in red), and what is wrong."""
+    return Group(*_header(told), Text(), _symbols(told.symbols), *_footer(told))
+
+
+def _header(told: Summary) -> list[Text]:
+    mode = Text(told.mode.upper(), style="bold white on red" if told.mode == "live" else "bold")
+    head = [f"{told.account}  fleet {told.fleet}  v{told.version}", f"    {told.market_time}  {told.phase}"]
+    links = " · ".join(f"{name} {state}" for name, state in told.links.items())
+    money = told.money
+    lines = [
+        Text.assemble(mode, "  ", *head),
+        Text(f"links   {links}    entries {told.entries}    protected {told.protected} of {told.held}"),
+        Text(
+            f"bot     today {signed(money.today)} (commission {dollars(money.commission_today, 2)})    "
+            f"at risk to stops {dollars(money.at_risk)}    exposure {dollars(money.exposure)} of {dollars(money.cap)}"
+        ),
+    ]
+    if money.cash is not None and money.reserve is not None:
+        foreign = ", ".join(f"{symbol} {quantity:g}" for symbol, quantity in sorted(money.foreign.items()))
+        not_ours = f"    not ours: {foreign} (counted, untouched)" if foreign else ""
+        lines.append(Text(f"account USD cash {dollars(money.cash)}   reserve {dollars(money.reserve)}{not_ours}"))
+    return lines
+
+
+def _symbols(lines: Sequence[SymbolLine]) -> Table:
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column, justify in (
+        ("SYMBOL", "left"),
+        ("STATE", "left"),
+        ("LAST", "right"),
+        ("ORDER", "left"),
+        ("DIST", "right"),
+        ("QTY", "right"),
+        ("P&L", "right"),
+        ("WHY", "left"),
+    ):
+        made.add_column(column, justify=justify, no_wrap=column != "WHY")  # type: ignore[arg-type]
+    for line in lines:
+        made.add_row(
+            line.symbol,
+            line.state,
+            "" if line.last is None else price(line.last),
+            line.order,
+            "" if line.distance_pct is None else f"{line.distance_pct:+.1f}%".replace("-", "−"),
+            f"{line.quantity:g}" if line.quantity else "",
+            "" if line.pnl_usd is None else f"{line.pnl_usd:+,.2f}".replace("-", "−"),
+            Text(line.why),
+            style="bold red" if line.unprotected else "",
+        )
+    return made
+
+
+def _footer(told: Summary) -> list[Text]:
+    lines = [Text()]
+    if told.warnings:
+        newest = f", the newest: {told.newest_warning}" if told.newest_warning else ""
+        lines.append(Text(f"! {told.warnings} warning{'s' if told.warnings != 1 else ''} in this session{newest}"))
+    lines += [Text(f"! {problem}", style=STYLES[told.verdict]) for problem in told.problems]
+    return lines if len(lines) > 1 else []

@@ -1,0 +1,96 @@
+"""`crazy wait`, for scripts."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from messages.operator import ProcessState, RollCall
+from services import guard
+from services.bus import NoAnswer, ask
+from services.cli import records
+from services.cli.options import Config, fleet
+from services.fleet import Fleet
+from services.refusal import Refusal
+
+__all__ = ["roll_call", "wait", "wait_ready"]
+
+POLL_S = 0.1
+ROLL_CALL_S = 1.0
+TIMED_OUT = 1
+
+
+def wait(*, ready: bool = False, end: bool = False, timeout: float = 60.0, config: Config = None) -> int:
+    """Wait until the fleet is ready, or until its simulated market has ended; exit 1 when the time is up.
+
+    Parameters
+    ----------
+    ready:
+        Until every process is ready.
+    end:
+        Until the market source has ended and all that happened is recorded.
+    timeout:
+        Longest wait, in seconds.
+    """
+    if ready == end:
+        raise Refusal("wait for what? say either --ready or --end")
+    chosen = fleet(config)
+    missing = wait_ready(chosen, timeout) if ready else wait_end(chosen, timeout)
+    if missing:
+        print(f"fleet {chosen.name}: after {timeout:g} s still waiting for {', '.join(missing)}")
+        return TIMED_OUT
+    print(f"fleet {chosen.name} is ready" if ready else f"fleet {chosen.name}: the market has ended")
+    return 0
+
+
+def roll_call(chosen: Fleet) -> dict[str, ProcessState]:
+    """The processes as the watchdog sees them; empty when it does not answer."""
+    if guard.holder(chosen.lock("watchdog")) is None:
+        return {}
+    try:
+        answer = ask(chosen.run, "watchdog", RollCall(), ROLL_CALL_S)
+    except NoAnswer:
+        return {}
+    return parsed(answer.columns, answer.rows)
+
+
+def parsed(columns: list[str], rows: list[list[object]]) -> dict[str, ProcessState]:
+    """The watchdog's table, by process name."""
+    states = (msgspec.convert(dict(zip(columns, row, strict=True)), ProcessState) for row in rows)
+    return {state.process: state for state in states}
+
+
+def wait_ready(chosen: Fleet, timeout_s: float) -> list[str]:
+    """The processes that are not ready when the time is up; empty as soon as all are."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        states = roll_call(chosen)
+        missing = [name for name in chosen.processes if name not in states or not states[name].ready]
+        if not missing or time.monotonic() >= deadline:
+            return missing
+        time.sleep(POLL_S)
+
+
+def wait_end(chosen: Fleet, timeout_s: float) -> list[str]:
+    """What is still missing at the end of the market when the time is up; empty as soon as nothing is."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        clock = roll_call(chosen).get("clock")
+        if clock is None or clock.note != "ended":
+            missing = "the clock's word that the market has ended"
+        elif not _end_recorded(chosen):
+            missing = "the recorder"
+        else:
+            return []
+        if time.monotonic() >= deadline:
+            return [missing]
+        time.sleep(POLL_S)
+
+
+def _end_recorded(chosen: Fleet) -> bool:
+    try:
+        with records.opened(chosen) as open_records:
+            return bool(open_records.rows("SELECT 1 FROM events WHERE event_type = 'market_ended' LIMIT 1"))
+    except Refusal:  # being restarted
+        return False

@@ -1,0 +1,64 @@
+"""Figures and reasons in words for people. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+__all__ = ["clock", "dollars", "price", "reason", "signed", "span"]
+
+MARKET_ZONE = ZoneInfo("America/New_York")
+
+
+def clock(moment: datetime, form: str) -> str:
+    """A UTC time without zone, as the database has it, on the exchange's clock."""
+    return moment.replace(tzinfo=UTC).astimezone(MARKET_ZONE).strftime(form)
+
+
+def span(length: timedelta) -> str:
+    """How long: '6 h 12 m', '9 m', '41 s'."""
+    seconds = max(0, round(length.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    hours, minutes = divmod(seconds // 60, 60)
+    days, hours = divmod(hours, 24)
+    parts = [f"{days} d" if days else "", f"{hours} h" if hours or days else "", f"{minutes} m" if not days else ""]
+    return " ".join(part for part in parts if part)
+
+
+def dollars(amount: float, digits: int = 0) -> str:
+    """$1,234, or −$4.00 with digits."""
+    return f"{'−' if amount < 0 else ''}${abs(amount):,.{digits}f}"
+
+
+def signed(amount: float, digits: int = 2) -> str:
+    """+$41.20 or −$4.00."""
+    return ("+" if amount >= 0 else "") + dollars(amount, digits)
+
+
+def price(value: float) -> str:
+    """A price in cents, or finer where it has more."""
+    return f"{value:,.2f}" if round(value, 2) == round(value, 4) else f"{value:,.4f}"
+
+
+def reason(why: str, figures: Mapping[str, float]) -> str:
+    """A reason code with what stands behind it; the few that everyone sees in plain words."""
+    match why:
+        case "waits_for_trigger" if "trigger" in figures:
+            return f"waits for {price(figures['trigger'])}"
+        case "protected_by_stop":
+            return "stop live at the broker"
+        case "price_above_allocation" if {"last", "allocation_usd"} <= figures.keys():
+            return f"{why}: {dollars(figures['last'])} > {dollars(figures['allocation_usd'])}"
+        case _:
+            told = ", ".join(_figure(name, value) for name, value in figures.items())
+            return f"{why}: {told}" if told else why
+
+
+def _figure(name: str, value: float) -> str:
+    if name.endswith("_usd"):
+        return f"{name.removesuffix('_usd')} {dollars(value)}"
+    if name.endswith("_s"):
+        return f"{name.removesuffix('_s')} {value:g} s"
+    return f"{name} {value:g}"
