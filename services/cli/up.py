@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from services import configuration, programs
-from services.cli import status
 from services.cli.options import Config, config_path, fleet
+from services.cli.status import show
 from services.cli.wait import wait_ready
 from services.fleet import Fleet
 from services.guard import Lock
@@ -59,7 +59,7 @@ def up(*, config: Config = None) -> int:
         logs = crazy(config, f"logs {missing[0]}")
         raise Refusal(f"fleet {chosen.name}: not ready after {READY_S:.0f} s: {', '.join(missing)}; see {logs}")
     print(said or f"fleet {chosen.name} is ready after {time.monotonic() - begun:.1f} s")
-    status.show(chosen)
+    show(chosen)
     for command, meaning in NEXT:
         print(f"  {crazy(config, command):<50} {meaning}")
     return 0

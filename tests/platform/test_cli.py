@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 import time
-import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 
 from services import log
 from services.cli.__main__ import main
+from services.cli.app import COMMANDS
 from services.fleet import Fleet
 from services.supervision import Supervisor
 
@@ -35,11 +35,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def crazy(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command; the exit code, what it printed, and what it complained of."""
     # Readiness is told by the bus, which idle processes do not speak: here, by the locks they hold.
-    wait, status = types.ModuleType("services.cli.wait"), types.ModuleType("services.cli.status")
-    wait.wait_ready = ready_by_lock  # type: ignore[attr-defined]
-    status.show = lambda fleet: print(f"status of {fleet.name}")  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "services.cli.wait", wait)
-    monkeypatch.setitem(sys.modules, "services.cli.status", status)
+    monkeypatch.setattr("services.cli.up.wait_ready", ready_by_lock)
+    monkeypatch.setattr("services.cli.up.show", lambda fleet: print(f"status of {fleet.name}"))
 
     def run(*words: str) -> tuple[int, list[str], list[str]]:
         monkeypatch.setattr(sys, "argv", ["crazy", *words])
@@ -181,3 +178,15 @@ def test_logs_of_a_process_that_does_not_exist(home: Path, crazy: Run) -> None:
     code, _, complaint = crazy("logs", "GME", "--config", configured(home))
     assert code == 4
     assert complaint[0].startswith("crazy: GME: no process of fleet sim; there are simulator, gateway, ")
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("config",)])
+def test_a_list_of_commands_says_what_each_is_for(crazy: Run, words: tuple[str, ...]) -> None:
+    commands = [file.split("_") for files in COMMANDS.values() for file in files]
+    names = (
+        {names[1] for names in commands if names[0] == "config"} if words == ("config",) else {n[0] for n in commands}
+    )
+    code, said, _ = crazy(*words)
+    listed = {cells[1]: cells[2:-1] for line in said if len(cells := line.split()) > 2}
+    assert code == 0
+    assert {name for name in names if listed.get(name)} == names
