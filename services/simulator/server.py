@@ -22,6 +22,9 @@ __all__ = ["TwsServer"]
 
 log = logging.getLogger(__name__)
 
+_GRACE_S = 1.0
+"""How long the last bytes may take to leave when the server stops: a client that never reads would take for ever."""
+
 _CLIENT_ID_IN_USE = (326, "Unable to connect as the client id is already in use. Retry with a unique client id.")
 
 
@@ -63,10 +66,11 @@ class TwsServer:
             self._server.close()
         closing = [connection.hang_up() for connection in self.connections]
         if closing:
-            # A client that never reads would hold the last bytes back for ever.
-            _, stuck = await asyncio.wait(closing, timeout=1.0)
-            for connection in list(self.connections) if stuck else ():
+            _, stuck = await asyncio.wait(closing, timeout=_GRACE_S)
+            for connection in self.connections:
                 connection.abort()
+            if stuck:
+                await asyncio.wait(stuck)
         if self._server is not None:
             await self._server.wait_closed()
 

@@ -109,6 +109,17 @@ def test_a_request_is_read_to_its_last_field(send: Callable[[IbClient], None], e
             decode(payload(fields[:-1]), version, client_id=3)
 
 
+def test_combinations_are_read_to_their_last_field() -> None:
+    pair = ibi.Bag(symbol="TSLA", comboLegs=[ibi.ComboLeg(1, 1, "BUY"), ibi.ComboLeg(2, 1, "SELL")])
+    pair.deltaNeutralContract = ibi.DeltaNeutralContract(1, 0.5, 10.0)
+    meant = Contract(0, "TSLA", "BAG", "", "")
+    fields = sent(176, lambda c: c.reqMktData(4, pair, "", False, False, []))
+    assert decode(payload(fields), 176, 3) == requests.MarketData(4, meant, False)
+    fields = sent(176, lambda c: c.reqHistoricalData(8, pair, "", "1 D", "1 min", "TRADES", True, 1, False, []))
+    assert decode(payload(fields), 176, 3) == requests.NotSimulated("historical data", 8)
+    assert placed(176, pair, ibi.MarketOrder("BUY", 1)).unsupported == ("a combination", "delta neutral")
+
+
 @pytest.mark.parametrize(("version", "count"), [(157, 110), (170, 115), (176, 115)])
 def test_a_stock_order_has_the_fields_of_its_version(version: int, count: int) -> None:
     assert len(sent(version, lambda c: c.placeOrder(7, STOCK, ibi.MarketOrder("BUY", 1)))) == count
@@ -250,6 +261,9 @@ def test_unset_prices_in_the_spelling_of_another_library() -> None:
         (["3", "12", "0", "TSLA"], 12),
         (["2", "2", "4", "5"], 4),
         (["5", "1", "1"], -1),
+        (sent(176, lambda c: c.placeOrder(7, STOCK, ibi.MarketOrder("HOLD", 1))), 7),
+        (sent(176, lambda c: c.placeOrder(7, STOCK, ibi.MarketOrder("BUY", 1, goodTillDate="soon"))), 7),
+        (sent(176, lambda c: c.placeOrder(7, STOCK, ibi.Order(action="BUY", conditions=[ibi.TimeCondition(2)]))), 7),
     ],
 )
 def test_what_cant_be_read_names_the_request(fields: list[str], request_id: int) -> None:

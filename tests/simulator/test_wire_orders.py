@@ -8,6 +8,7 @@ from typing import Any
 import ib_insync as ibi
 import pytest
 
+from services.simulator.desk import LedgerLost
 from services.simulator.model import Policy
 from tests.simulator.wire import ACCOUNT, OPEN_NS, SECOND, Gateway, ask, gateway, trades
 
@@ -451,13 +452,34 @@ def test_what_cant_be_saved_is_never_heard(caplog: pytest.LogCaptureFixture) -> 
             async with asyncio.timeout(5):
                 await asyncio.gather(*(event.wait() for event in gone))
             assert house.heard[1] == []
-            with pytest.raises(Exception, match="no space left on device"):
+            with pytest.raises(LedgerLost, match="no space left on device"):
                 house.server.advance(OPEN_NS + 9 * SECOND)
             with pytest.raises(ConnectionRefusedError):
                 await asyncio.open_connection("127.0.0.1", house.server.port)
 
     asyncio.run(play())
     assert "can't be written" in caplog.text
+
+
+def test_a_step_that_cant_be_saved_is_never_heard() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            gone = asyncio.Event()
+            ib.disconnectedEvent += gone.set
+            ib.reqMktData(TSLA)
+            await house.news(1)
+            house.ledger.broken = True
+            with pytest.raises(LedgerLost):
+                house.server.advance(OPEN_NS + SECOND)
+            async with asyncio.timeout(5):
+                await gone.wait()
+            assert house.heard[1] == []
+            house.ledger.broken = False
+            with pytest.raises(LedgerLost):
+                house.server.advance(OPEN_NS + 2 * SECOND)
+
+    asyncio.run(play())
 
 
 def test_one_step_is_one_write() -> None:

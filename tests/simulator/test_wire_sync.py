@@ -41,7 +41,7 @@ def test_what_a_connection_begins_with(caplog: pytest.LogCaptureFixture) -> None
             reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
             writer.write(b"API\0" + b"\0\0\0\x09v100..176")
             assert await rows(reader, 1) == [["176", "20220322 13:29:00 UTC"]]
-            writer.write(ask(61, 1))  # too early: must not be answered
+            writer.write(ask(61, 1) + ask(9999))  # too early: must not be answered
             writer.write(ask(71, 2, 5, ""))
             accounts, next_id, *farms = await rows(reader, 5)
             assert accounts == ["15", "1", ACCOUNT]
@@ -53,6 +53,7 @@ def test_what_a_connection_begins_with(caplog: pytest.LogCaptureFixture) -> None
 
     asyncio.run(play())
     assert "asks before startApi" in caplog.text
+    assert "message 9999: this id is unknown" in caplog.text
 
 
 def test_open_orders_come_before_the_accounts() -> None:
@@ -177,8 +178,10 @@ def test_a_request_that_cant_be_read_leaves_the_connection_alone(caplog: pytest.
             ib.client.send(2, 2, 44, "left over")
             ib.client.send(9999, 1)
             ib.client.send(1, 11, 45, TSLA, "x")
+            ib.client.startApi()
+            ib.client.reqMarketRule(5)
             await house.settle()
-            assert errors == [(-1, 320), (44, 320), (-1, 320), (45, 320)]
+            assert errors == [(-1, 320), (44, 320), (-1, 320), (45, 320), (-1, 321), (-1, 321)]
             assert await ib.reqCurrentTimeAsync() is not None
 
     asyncio.run(play())
@@ -252,6 +255,23 @@ def test_stopping_ends_the_clients() -> None:
                 await gone.wait()
             with pytest.raises(ConnectionRefusedError):
                 await asyncio.open_connection("127.0.0.1", house.server.port)
+
+    asyncio.run(play())
+
+
+def test_stopping_does_not_wait_for_a_client_that_never_reads() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", 10.0)) as house:
+            _, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            writer.write(b"API\0" + b"\0\0\0\x09v157..176" + ask(71, 2, 9, ""))
+            async with asyncio.timeout(20):
+                while house.server.wire_counts().get(9, (0, 0))[1] < 100_000:
+                    writer.write(ask(62, 1, 1, "All", "All") * 200)
+                    await asyncio.sleep(0)
+                await house.server.stop()
+            assert house.server.wire_counts() == {}
+            writer.transport.abort()
 
     asyncio.run(play())
 
