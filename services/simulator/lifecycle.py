@@ -149,6 +149,7 @@ class Lifecycle:
         level = matching.ratcheted(order, price)
         if level != order.trail_stop_price:
             self._set_level(order, level)
+            self._book.changed(order)
             if self._policy.report_trail_ratchet:
                 self._reports.append(OrderReport(copy.copy(order)))
 

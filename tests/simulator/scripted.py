@@ -77,13 +77,13 @@ def prints(
 
 
 def exchange(events: Sequence[MarketEvent], *, symbols: Sequence[str] = ("ABC",), **more: Any) -> Exchange:
-    more = {"sessions": [MONDAY, TUESDAY], "account": "DU1", "start_ns": MONDAY.open_ns} | more
-    return Exchange(Scripted(events, symbols), **more)
+    settings: dict[str, Any] = {"sessions": [MONDAY, TUESDAY], "account": "DU1", "start_ns": MONDAY.open_ns}
+    return Exchange(Scripted(events, symbols), **settings | more)
 
 
 def ticket(order_id: int, side: str, order_type: str, **more: Any) -> Ticket:
-    more = {"client_id": 1, "account": "DU1", "symbol": "ABC", "quantity": 100.0} | more
-    return Ticket(order_id=order_id, side=side, order_type=order_type, **more)  # type: ignore[arg-type]
+    settings: dict[str, Any] = {"client_id": 1, "account": "DU1", "symbol": "ABC", "quantity": 100.0}
+    return Ticket(order_id=order_id, side=side, order_type=order_type, **settings | more)  # type: ignore[arg-type]
 
 
 def told(reports: Sequence[Report], *, quotes: bool = False) -> list[tuple[Any, ...]]:

@@ -39,7 +39,8 @@ def test_a_sale_through_zero_closes_and_opens() -> None:
     realized = account.trade("ABC", "SELL", 30, 60.0, 3.0)
     assert realized == pytest.approx(10 * (60 - 50.1) - 1.0)
     short = account.position("ABC", 60.0)
-    assert (short.quantity, short.avg_cost) == (-20, pytest.approx(59.9))
+    assert short.quantity == -20
+    assert short.avg_cost == pytest.approx(59.9)
     assert account.trade("ABC", "BUY", 20, 50.0, 1.0) == pytest.approx(20 * (59.9 - 50) - 1)
     assert account.positions({}) == []
 

@@ -1,0 +1,126 @@
+"""The made-up market: reproducible, plausible, and lively enough that a newcomer sees trades."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import pairwise
+
+import pytest
+
+from services.simulator.exchange import Exchange
+from services.simulator.model import ExecutionReport, MarketEvent, Report, Ticket
+from services.simulator.source import on_grid
+from services.simulator.synthetic import SyntheticSource
+from tests.simulator.scripted import MONDAY, SECOND, TUESDAY, session, ticket
+
+SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE")
+MINUTE = 60 * SECOND
+
+
+def day(source: SyntheticSource) -> list[MarketEvent]:
+    return list(source.events(None, [MONDAY]))
+
+
+def test_the_same_seed_symbol_and_date_give_the_same_events() -> None:
+    assert day(SyntheticSource(1, SYMBOLS)) == day(SyntheticSource(1, SYMBOLS))
+    assert day(SyntheticSource(1, SYMBOLS)) != day(SyntheticSource(2, SYMBOLS))
+    alone = day(SyntheticSource(1, ["CCC"]))
+    assert alone == [event for event in day(SyntheticSource(1, SYMBOLS)) if event.symbol == "CCC"]
+
+
+def test_a_day_does_not_depend_on_the_days_before() -> None:
+    source = SyntheticSource(3, ["AAA"])
+    assert list(source.events(None, [MONDAY, TUESDAY])) == day(source) + list(source.events(None, [TUESDAY]))
+
+
+def test_events_begin_after_any_of_them() -> None:
+    source = SyntheticSource(4, ["AAA", "BBB"], tick_s=60)
+    every = list(source.events(None, [MONDAY, TUESDAY]))
+    assert [event.key for event in every] == sorted(event.key for event in every)
+    for index in (0, 1, 777, 779, 780, len(every) - 1):
+        assert list(source.events(every[index].key, [MONDAY, TUESDAY])) == every[index + 1 :]
+
+
+def test_events_lie_within_the_session_early_closes_included() -> None:
+    early = session("2024-11-29", early=True)
+    events = list(SyntheticSource(5, ["AAA"], tick_s=5).events(None, [early]))
+    assert len(events) == 3.5 * 3600 / 5
+    assert early.open_ns <= events[0].time_ns
+    assert events[-1].time_ns < early.close_ns
+
+
+@pytest.mark.parametrize("price", [0.4, 20.0, 400.0])
+def test_prices_lie_on_the_grid_within_their_quote(price: float) -> None:
+    source = SyntheticSource(6, ["AAA"], prices={"AAA": price}, tick_s=20)
+    for event in day(source):
+        assert event.bid is not None
+        assert event.ask is not None
+        assert event.price is not None
+        assert 0 < event.bid < event.price < event.ask
+        assert all(on_grid(each) for each in (event.bid, event.price, event.ask))
+        assert event.size > 0
+
+
+def test_the_day_is_u_shaped() -> None:
+    """Mean squared moves over many days: the open is the liveliest, the close livelier than midday."""
+    squares: dict[str, list[float]] = defaultdict(list)
+    for seed in range(12):
+        events = day(SyntheticSource(seed, ["AAA"], tick_s=60))
+        for index, (before, after) in enumerate(pairwise(events)):
+            part = "open" if index < 10 else "close" if index >= 380 else "midday" if 150 <= index < 250 else ""
+            squares[part].append((after.price / before.price - 1.0) ** 2)  # type: ignore[operator]
+    mean = {part: sum(values) / len(values) for part, values in squares.items()}
+    assert mean["open"] > 2 * mean["midday"]
+    assert mean["close"] > 1.3 * mean["midday"]
+
+
+def test_the_close_chains_to_the_next_open() -> None:
+    gaps, moves = [], []
+    for seed in range(20):
+        source = SyntheticSource(seed, ["AAA"], tick_s=60)
+        monday, tuesday = day(source), list(source.events(None, [TUESDAY]))
+        gaps.append(abs(tuesday[0].price / monday[-1].price - 1.0))  # type: ignore[operator]
+        moves.append(abs(tuesday[-1].price / tuesday[0].price - 1.0))  # type: ignore[operator]
+    assert 0.005 < sum(gaps) / 20 < sum(moves) / 20 < 0.4
+
+
+def test_a_newcomer_sees_entries_and_stop_outs() -> None:
+    """Over 20 seeds: in the first ten minutes an entry 5 % over the open, and on most days a stop-out after it."""
+    entered, stopped = 0, 0
+    for seed in range(20):
+        source = SyntheticSource(seed, SYMBOLS)
+        market = Exchange(source, [MONDAY], account="DU1", start_ns=MONDAY.open_ns)
+        market.advance(MONDAY.open_ns + 15 * SECOND)
+        for number, symbol in enumerate(SYMBOLS):
+            quote = market.quote(symbol)
+            assert quote is not None
+            assert quote.last is not None
+            for each in bracket(2 * number + 1, symbol, round(quote.last * 1.05, 2)):
+                market.place(each)
+        early = executions(market.advance(MONDAY.open_ns + 10 * MINUTE))
+        entered += any(each.execution.side == "BUY" for each in early)
+        stopped += any(each.execution.side == "SELL" for each in early + executions(market.advance(MONDAY.close_ns)))
+    assert entered >= 18
+    assert stopped >= 16
+
+
+def bracket(order_id: int, symbol: str, trigger: float) -> tuple[Ticket, Ticket]:
+    cap = round(trigger * 1.05, 2)
+    return (
+        ticket(order_id, "BUY", "STP LMT", symbol=symbol, stop_price=trigger, limit_price=cap, transmit=False),
+        ticket(order_id + 1, "SELL", "TRAIL", symbol=symbol, trailing_pct=10.0, parent_id=order_id, tif="GTC"),
+    )
+
+
+def executions(reports: list[Report]) -> list[ExecutionReport]:
+    return [report for report in reports if isinstance(report, ExecutionReport)]
+
+
+def test_a_market_of_years_begins_anywhere_at_once() -> None:
+    """Only the sessions asked for are generated: the first event of the last of thousands comes without the others."""
+    sessions = [session(f"{year}-{month:02}-04") for year in range(2000, 2025) for month in (1, 4, 7, 10)]
+    source = SyntheticSource(9, ["AAA"])
+    last = sessions[-1]
+    assert next(source.events((last.open_ns, "", -1), sessions)).time_ns >= last.open_ns
+    levels = [next(source.events((s.open_ns, "", -1), sessions)).price or 0.0 for s in sessions]
+    assert 0 < max(levels) < 30 * min(levels)
