@@ -19,7 +19,7 @@ from services.keys import in_words, is_section, sections
 from services.refusal import Refusal
 from services.settings import Settings
 
-__all__ = ["ConfigurationError", "derive", "judge", "load", "notices", "parse"]
+__all__ = ["ConfigurationError", "derive", "fleet_name", "judge", "load", "notices", "parse"]
 
 TICKERS = ("watchlist", "allocation.per_symbol_override")
 """Here ON, NO and TRUE are tickers; YAML takes them for booleans."""
@@ -39,6 +39,20 @@ class Mistake(Exception):
 
 def load(path: Path) -> Settings:
     """Read, complete and validate the configuration file at `path`."""
+    document, lines = _read(path)
+    settings, mistakes = judge(document)
+    if settings is None:
+        raise ConfigurationError("\n".join(f"{path}:{_line(lines, mistake.key)}: {mistake}" for mistake in mistakes))
+    return _placed(settings, path.resolve().parent)
+
+
+def fleet_name(path: Path) -> str:
+    """Which fleet the file is about, whatever else is wrong with it: a mistake must keep nobody from stopping it."""
+    document, _ = _read(path)
+    return str(document.get("fleet") or document.get("mode") or "sim")
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -49,13 +63,9 @@ def load(path: Path) -> Settings:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ConfigurationError(f"{path}: cannot be read ({reason}); make it a readable text file") from None
     try:
-        document, lines = parse(text)
+        return parse(text)
     except Mistake as mistake:
         raise ConfigurationError(f"{path}:{mistake}") from None
-    settings, mistakes = judge(document)
-    if settings is None:
-        raise ConfigurationError("\n".join(f"{path}:{_line(lines, mistake.key)}: {mistake}" for mistake in mistakes))
-    return _placed(settings, path.resolve().parent)
 
 
 def parse(text: str) -> tuple[dict[str, Any], dict[str, int]]:

@@ -13,7 +13,6 @@ import os
 import stat
 import tempfile
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from services.refusal import Refusal
@@ -92,6 +91,10 @@ class Fleet:
         """The JSON log of this process, one object a line."""
         return self.logs / f"{process}.jsonl"
 
+    def output(self, process: str) -> Path:
+        """What this process says beside its log: a traceback, before the log is open or after it is closed."""
+        return self.logs / f"{process}.out"
+
     @property
     def settings_file(self) -> Path:
         """The validated settings, as the processes read them."""
@@ -112,7 +115,7 @@ class Fleet:
         """Remembers `run` of the running fleet for shells whose environment would lead elsewhere (cron, sudo)."""
         return self.var / "run.path"
 
-    @cached_property
+    @property
     def run(self) -> Path:
         """The private folder of sockets and locks: where the running fleet has it, or else where it would be."""
         try:
@@ -155,24 +158,28 @@ class Fleet:
         simulator = ("simulator",) if self.settings.mode == "sim" else ()
         return (*simulator, *CORE_PROCESSES, *self.symbols)
 
-    def prepare(self) -> None:
-        """Create the folders, private to this user, or refuse in one line that says why."""
-        _check_length(self.run / LONGEST_SOCKET_NAME)
+    def prepare(self, *, running: bool = False) -> None:
+        """Create the folders, private to this user, or refuse in one line that says why.
+
+        Where the sockets lie is decided anew by this environment, unless the fleet is `running`.
+        """
+        run = self.run if running else self.default_run()
+        _check_length(run / LONGEST_SOCKET_NAME)
         try:
             for folder in (self.var, self.ledgers, self.logs, self.programs):
                 folder.mkdir(parents=True, exist_ok=True)
                 for path in (folder, *folder.iterdir()):
                     if not os.access(path, os.W_OK):
                         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-            self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+            run.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise Refusal(
                 f"{error.filename or self.var}: no write permission ({error.strerror}); make it writable for you, "
                 "or set CRAZY_HOME (records) or XDG_RUNTIME_DIR (sockets) to a folder that is"
             ) from error
-        for folder in (self.run.parent, self.run):
+        for folder in (run.parent, run):
             _check_private(folder)
-        self.run_note.write_text(f"{self.run}\n")
+        self.run_note.write_text(f"{run}\n")
 
 
 def _check_length(path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 
 from services import configuration
@@ -38,5 +40,12 @@ def load(config: Path | None) -> Settings:
 
 
 def fleet(config: Path | None) -> Fleet:
-    """The chosen fleet: its settings, its places, its processes."""
+    """The chosen fleet as it was last started, or as the file has it when it never was.
+
+    So an edit of the file, right or wrong, changes nothing of what is said about a running fleet, and keeps nobody from
+    pausing or stopping it.
+    """
+    started = home() / "var" / configuration.fleet_name(config_path(config)) / "settings.json"
+    with contextlib.suppress(OSError, msgspec.ValidationError):
+        return Fleet.of(started)
     return Fleet(load(config), home())

@@ -21,6 +21,8 @@ from services.supervision import Supervisor
 
 pytestmark = pytest.mark.usefixtures("runtime")
 
+DOWN = "fleet sim is down; its orders at the broker stay where they are"
+
 Run = Callable[..., tuple[int, list[str], list[str]]]
 
 
@@ -91,7 +93,7 @@ def test_up_twice_kill_9_up_again_and_down_twice(home: Path, crazy: Run) -> None
         assert said[0].startswith("fleet sim is ready after")
     finally:
         code, said, _ = crazy("down", "--config", config)
-    assert (code, said) == (0, ["fleet sim is down; its orders at the broker stay where they are"])
+    assert (code, said) == (0, [DOWN])
     assert crazy("down", "--config", config)[:2] == (0, ["fleet sim is not running"])
 
 
@@ -190,3 +192,34 @@ def test_a_list_of_commands_says_what_each_is_for(crazy: Run, words: tuple[str, 
     listed = {cells[1]: cells[2:-1] for line in said if len(cells := line.split()) > 2}
     assert code == 0
     assert {name for name in names if listed.get(name)} == names
+
+
+@pytest.mark.usefixtures("idle")
+def test_a_fleet_whose_file_was_broken_since_can_be_stopped(home: Path, crazy: Run) -> None:
+    config = configured(home)
+    assert crazy("up", "--config", config)[0] == 0
+    Path(config).write_text("watchlist: [TSLA]\nrisk: oops\n")
+    assert crazy("up", "--config", config)[0] == 4
+    assert crazy("down", "--config", config)[:2] == (0, [DOWN])
+
+
+def test_a_process_that_crashes_is_named_with_its_last_words(
+    home: Path, crazy: Run, idle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (idle / "services" / "risk" / "__main__.py").write_text("raise RuntimeError('no luck')")
+    monkeypatch.setattr("services.cli.up.READY_S", 2.0)
+    config = configured(home)
+    code, _, complaint = crazy("up", "--config", config)
+    crazy("down", "--config", config)
+    assert code == 4
+    assert complaint[0].startswith("crazy: fleet sim: not ready after 2 s: risk; see ")
+    assert complaint[1:] == ["crazy: risk: RuntimeError: no luck"]
+
+
+@pytest.mark.usefixtures("idle")
+def test_a_broker_that_is_not_there_is_a_note(home: Path, crazy: Run) -> None:
+    config = configured(home, "mode: paper")
+    code, _, notes = crazy("up", "--config", config)
+    crazy("down", "--config", config)
+    assert code == 0
+    assert notes[0].startswith("note: nothing answers at 127.0.0.1:")

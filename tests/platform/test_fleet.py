@@ -90,3 +90,17 @@ def test_an_open_socket_folder_is_closed_and_a_planted_one_refused(tmp_path: Pat
     other.default_run().symlink_to(tmp_path)
     with pytest.raises(Refusal, match="belongs to another user"):
         other.prepare()
+
+
+def test_the_environment_of_a_start_decides_where_the_sockets_lie(
+    tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = fleet(tmp_path)
+    chosen.prepare()
+    before = chosen.run
+    (runtime / "b").mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime / "b"))
+    chosen.prepare(running=True)
+    assert chosen.run == before
+    chosen.prepare()
+    assert chosen.run == runtime / "b" / before.relative_to(runtime)

@@ -1,0 +1,57 @@
+"""What is looked at before a fleet starts, so that what cannot work is said in one line instead of in twenty logs."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from services.fleet import Fleet
+from services.refusal import Refusal
+from services.supervision import Supervisor
+
+__all__ = ["check", "surroundings"]
+
+CONNECT_S = 2.0
+"""Longest wait for a broker's socket to answer."""
+
+
+def check(chosen: Fleet, supervisor: Supervisor, down: str) -> None:
+    """Refuse what cannot work, before anything starts."""
+    left = supervisor.orphans()
+    if left:
+        raise Refusal(f"fleet {chosen.name}: {', '.join(left)} still there without a supervisor; end them: {down}")
+    if chosen.settings.mode == "sim":
+        for file in chosen.settings.simulation.files if chosen.settings.simulation.market == "files" else ():
+            if not Path(file).is_file():
+                raise Refusal(
+                    f"{file}: no such market file; mend simulation.files, or set simulation.market: synthetic"
+                )
+        _check_port(chosen.settings.ibkr.host, chosen.settings.ibkr.port)
+
+
+def _check_port(host: str, port: int) -> None:
+    """The simulated gateway must be able to listen there; someone else's gateway must not be taken for it."""
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise Refusal(
+            f"{host}:{port}: the simulated gateway cannot listen there ({why}); "
+            "set ibkr.port to a free port, or give the fleet a name of its own (`fleet: mine`) for a port of its own"
+        ) from error
+
+
+def surroundings(chosen: Fleet) -> list[str]:
+    """What hinders nothing and should be known: a broker that is not there yet is waited for."""
+    ibkr = chosen.settings.ibkr
+    if chosen.settings.mode == "sim":
+        return []
+    try:
+        socket.create_connection((ibkr.host, ibkr.port), CONNECT_S).close()
+    except OSError:
+        return [
+            f"nothing answers at {ibkr.host}:{ibkr.port}; log IB Gateway in and enable its API socket, it is waited for"
+        ]
+    return []
