@@ -147,7 +147,7 @@ class Desk:
                     self._refuse(client, -1, f"market rule {rule_id} doesn't exist")
             case requests.Positions():
                 client.positions = True
-                client.say(*(replies.position(held) for held in self._exchange.positions() if held.quantity))
+                client.say(*(replies.position(held) for held in self._exchange.positions()))
                 client.say(replies.positions_end())
             case requests.StopPositions():
                 client.positions = False

@@ -139,6 +139,7 @@ def test_what_fills_at_once_fills_at_the_next_event(order: ibi.Order, first: str
 
 
 RESTING = [
+    (ibi.LimitOrder("BUY", 5, 9.0, tif="GTD", goodTillDate="20220323 20:00:00 UTC"), {"lmtPrice": 9.0}),
     (ibi.LimitOrder("BUY", 5, 9.0), {"lmtPrice": 9.0}),
     (ibi.StopOrder("BUY", 5, 11.0), {"auxPrice": 11.0}),
     (ibi.StopLimitOrder("BUY", 5, 11.5, 11.0), {"auxPrice": 11.0, "lmtPrice": 11.5}),
@@ -170,6 +171,7 @@ def test_a_resting_order_reads_back_as_it_was_placed(order: ibi.Order, prices: d
             )
             assert (read.orderType, read.action, read.totalQuantity) == (order.orderType, order.action, 5)
             assert (read.orderRef, read.account, trade.contract.symbol) == ("ref", ACCOUNT, "TSLA")
+            assert (read.tif or "DAY", read.goodTillDate) == (order.tif or "DAY", order.goodTillDate)
             for name, price in prices.items():
                 assert getattr(read, name) == pytest.approx(price), name
             # Sending the order again as it was read is a modification that changes nothing.
@@ -389,6 +391,13 @@ def test_two_clients_hear_of_their_own_orders_only() -> None:
             await house.step()
             assert await house.news(2) == []
             assert [position.position for position in other.positions()] == [7]
+            await house.news(1)
+            theirs = other.placeOrder(TSLA, ibi.MarketOrder("SELL", 3))
+            await house.step()
+            number = theirs.order.orderId
+            assert [line for line in await house.news(2) if line[:2] in ("11", "59")] == [f"11 {number}", "59"]
+            assert await house.news(1) == []
+            assert [position.position for position in ib.positions()] == [4]
 
     asyncio.run(play())
 
