@@ -8,9 +8,9 @@ from typing import Any
 import ib_insync as ibi
 import pytest
 
-from tests.simulator.wire import ACCOUNT, OPEN_NS, SECOND, Gateway, gateway, trades
+from tests.simulator.wire import ACCOUNT, OPEN_NS, SECOND, TSLA, Gateway, gateway, trades
 
-TSLA, TSM = ibi.Stock("TSLA", "SMART", "USD"), ibi.Stock("TSM", "SMART", "USD")
+TSM = ibi.Stock("TSM", "SMART", "USD")
 
 
 def test_a_stream_of_quotes() -> None:

@@ -9,9 +9,7 @@ import ib_insync as ibi
 import pytest
 
 from services.simulator.contracts import contract_id
-from tests.simulator.wire import ACCOUNT, OPEN_NS, SECOND, Gateway, ask, gateway, rows, trades
-
-TSLA = ibi.Stock("TSLA", "SMART", "USD")
+from tests.simulator.wire import ACCOUNT, OPEN_NS, SECOND, TSLA, Gateway, ask, gateway, rows, trades
 
 
 def test_connect_and_synchronize() -> None:

@@ -13,7 +13,20 @@ from services.simulator.exchange import Exchange
 from services.simulator.model import Changes, EventKey, MarketEvent, Policy, Session
 from services.simulator.server import TwsServer
 
-__all__ = ["ACCOUNT", "OPEN_NS", "SECOND", "SESSION", "Gateway", "Paper", "ask", "gateway", "rows", "trades"]
+__all__ = [
+    "ACCOUNT",
+    "CALM",
+    "OPEN_NS",
+    "SECOND",
+    "TSLA",
+    "Gateway",
+    "ask",
+    "gateway",
+    "ready",
+    "rows",
+    "trades",
+    "trail",
+]
 
 ACCOUNT = "DU1234567"
 SECOND = 1_000_000_000
@@ -37,6 +50,10 @@ def trades(symbol: str, *prices: float) -> list[MarketEvent]:
         )
         for at, price in enumerate(prices)
     ]
+
+
+TSLA = ibi.Stock("TSLA", "SMART", "USD")
+CALM = trades("TSLA", *[10.0] * 20)
 
 
 class Written:
@@ -150,6 +167,21 @@ async def gateway(*events: Sequence[MarketEvent], **options: Any) -> AsyncIterat
         for ib in house.connected():
             ib.disconnect()
         await house.server.stop()
+
+
+def trail(quantity: float, *, parent: int = 0, **details: Any) -> ibi.Order:
+    percent = {} if "auxPrice" in details else {"trailingPercent": 10.0}
+    return ibi.Order(
+        orderType="TRAIL", action="SELL", totalQuantity=quantity, tif="GTC", parentId=parent, **percent, **details
+    )
+
+
+async def ready(house: Gateway, client_id: int = 1) -> ibi.IB:
+    """A client, after the first trade."""
+    ib = await house.connect(client_id)
+    await house.step()
+    await house.news(client_id)
+    return ib
 
 
 _ACCOUNT = ("6", "7", "8", "61", "73")
