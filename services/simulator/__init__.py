@@ -1,0 +1,1 @@
+"""A simulated IB Gateway: a pure exchange model behind the real TWS wire protocol."""
