@@ -1,7 +1,7 @@
 """What the broker refuses at the door, and with which error.
 
 Pure: a ticket is judged by itself, by the order that it changes, and by its parent. Codes and texts are IBKR's. A
-refused ticket leaves no trace: no order, no status, only the error. That is what a real gateway does for these codes,
+refused ticket becomes nothing: no order, no status, only an error. That is what a real gateway does for these codes,
 and why a client has to watch the errors.
 """
 

@@ -127,6 +127,7 @@ class Exchange:
 
     def place(self, ticket: Ticket) -> list[Report]:
         """Take a new order, or change the one of the same client and id. Untransmitted orders are kept in silence."""
+        self._book.use_id(ticket.client_id, ticket.order_id)
         known = self._book.find(ticket.client_id, ticket.order_id)
         parent = self._book.find(ticket.client_id, ticket.parent_id) if ticket.parent_id else None
         error = acceptance.error_for(
@@ -200,7 +201,7 @@ class Exchange:
         return self._money.report(self._prices())
 
     def next_order_id(self, client_id: int) -> int:
-        """One more than the highest id that this client ever used; a restart does not change it."""
+        """One more than the highest id that this client ever used, refused or not; a restart does not change it."""
         return self._book.last_order_ids.get(client_id, 0) + 1
 
     def changes(self) -> Changes:

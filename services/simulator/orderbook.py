@@ -40,10 +40,13 @@ class OrderBook:
         client_id, order_id = order.ticket.client_id, order.ticket.order_id
         self._orders[order.perm_id] = order
         self._by_id[client_id, order_id] = order
-        self.last_order_ids[client_id] = max(order_id, self.last_order_ids.get(client_id, 0))
         if order.parent_perm_id:
             self._children.setdefault(order.parent_perm_id, []).append(order)
         self.changed(order)
+
+    def use_id(self, client_id: int, order_id: int) -> None:
+        """Remember the highest id that each client used."""
+        self.last_order_ids[client_id] = max(order_id, self.last_order_ids.get(client_id, 0))
 
     def changed(self, order: Order) -> None:
         """Note that an order is not what it was: it goes in or out of the working ones, and to the store."""

@@ -219,11 +219,11 @@ def test_the_switch_lets_a_trail_hang_on_any_parent() -> None:
         (ticket(1, "SELL", "LMT", limit_price=10.0, parent_id=9), 135),
     ],
 )
-def test_a_refused_ticket_leaves_no_trace(asked: Ticket, code: int) -> None:
+def test_of_a_refused_ticket_only_the_id_is_remembered(asked: Ticket, code: int) -> None:
     market = exchange(prints(100.0))
     assert told(market.place(asked)) == [("error", 1, code)]
     assert market.orders() == []
-    assert market.next_order_id(1) == 1
+    assert market.next_order_id(1) == 2
 
 
 def test_prices_on_the_grid_are_taken() -> None:

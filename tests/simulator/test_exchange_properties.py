@@ -144,6 +144,8 @@ def _act(market: Exchange, step: int) -> list[Report]:
             return reports + market.place(
                 ticket(first + 1, "SELL", "TRAIL", trailing_pct=5.0, parent_id=first, tif="GTC", **here)
             )
+        case 1 if step % 5 == 0:
+            return market.place(ticket(first, "BUY", "LMT", limit_price=0.00005, **here))
         case 1:
             return market.place(ticket(first, "SELL", "TRAIL LIMIT", trailing_amount=1.0, limit_offset=0.5, **here))
         case 2:
