@@ -29,6 +29,7 @@ __all__ = [
     "ToBroker",
 ]
 
+
 class PlaceOrder(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Send this order (or, with a known order id, change it to this). `transmit` False holds it for its child."""
 

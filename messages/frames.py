@@ -100,15 +100,17 @@ class Advance(msgspec.Struct, frozen=True, array_like=True, tag="v", gc=False):
 class Advanced(msgspec.Struct, frozen=True, array_like=True, tag="w", gc=False):
     """The answer: where the exchange is, what moved, and when it will have something to do.
 
-    `orders` is True if anything but prices changed. `symbol` had a market event ('' if none). `next_ns` is None when nothing is left.
+    `orders` is True if anything but prices changed. `symbols` had market events. `next_ns` is None when nothing is left. `wire` counts
+    the frames written to the gateway's client so far. Step 0 answers `Schedule`.
     """
 
     step: int
     now_ns: int
     orders: bool
-    symbol: str
+    symbols: tuple[str, ...]
     next_ns: int | None
     ended: bool
+    wire: int = 0
 
 
 class Probe(msgspec.Struct, frozen=True, array_like=True, tag="p", gc=False):

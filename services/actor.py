@@ -96,6 +96,7 @@ class Actor:
         self._batch = Batch()
         self._inputs: list[_Input] = []
         self._outputs = Outputs()
+        self._was_ready = False
         self._next_beat = 0
         self._next_prune = 0
         self._stalled: dict[str, tuple[int | None, int]] = {}
@@ -148,6 +149,17 @@ class Actor:
             self.market.follow(message.time_ns)
         self._handle(message, Now(self.market.now(machine_ns), machine_ns), sender, 0)
 
+    def elapse_market(self, machine_ns: int) -> None:
+        """Deliver `Elapsed` if a market deadline is due: in lock-step, on the clock's word only."""
+        now = Now(self.market.now(machine_ns), machine_ns)
+        due = self.core.deadlines(self.state, now).market_ns
+        if due is not None and due <= now.market_ns:
+            self._handle(Elapsed(), now, "", 0)
+
+    def market_deadline(self) -> int | None:
+        """When the core wants `Elapsed`, in market time."""
+        return self.core.deadlines(self.state, Now(self.market.now(0), 0)).market_ns
+
     def elapse(self, machine_ns: int) -> None:
         """Deliver due timers, beat, knock, ask again where a link stalls."""
         market_ns = self.market.now(machine_ns)
@@ -193,6 +205,10 @@ class Actor:
                 self._refuse(self._inputs[0], broken)
         self._batch = Batch()
         self._inputs.clear()
+        if self.ready is not self._was_ready:
+            self._was_ready = not self._was_ready
+            for link in self.links.values():
+                self._send_beat(link)
         outputs = self._outputs
         for link in self.links.values():
             if link.owed_ack:
@@ -405,16 +421,12 @@ class Actor:
         self.market.reach(probe.time_ns)
         self._probe = probe
         if probe.elapse:
-            now = Now(self.market.now(machine_ns), machine_ns)
-            due = self.core.deadlines(self.state, now).market_ns
-            if due is not None and due <= now.market_ns:
-                self._handle(Elapsed(), now, "", 0)
+            self.elapse_market(machine_ns)
 
     def _answer_probe(self, outputs: Outputs, wire: tuple[int, int]) -> None:
         probe = self._probe
         assert probe is not None
         self._probe = None
-        now = Now(self.market.now(0), 0)
         idle = Idle(
             step=probe.step,
             wave=probe.wave,
@@ -425,6 +437,6 @@ class Actor:
             tick=self.ticks.get(probe.symbol, (0, 0)),
             wire_in=wire[0],
             wire_out=wire[1],
-            deadline_ns=self.core.deadlines(self.state, now).market_ns,
+            deadline_ns=self.market_deadline(),
         )
         outputs.frames.append(("clock", _encode(idle)))

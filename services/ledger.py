@@ -139,6 +139,7 @@ CREATE TABLE records (kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL,
 CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, recipient TEXT NOT NULL, envelope BLOB NOT NULL);
 CREATE TABLE cursors (producer TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE acked (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE starts (wall_ns INTEGER NOT NULL);
 CREATE TABLE journal (n INTEGER PRIMARY KEY, market_ns INTEGER NOT NULL, machine_ns INTEGER NOT NULL, sender TEXT NOT NULL, body BLOB NOT NULL);
 """
 
@@ -227,6 +228,12 @@ class SqliteLedger:
         except BaseException:
             db.execute("ROLLBACK")
             raise
+
+    def count_start(self, wall_ns: int, within_ns: int) -> int:
+        """Note a start of this process; how many there were in the last `within_ns`, this one included."""
+        self._db.execute("DELETE FROM starts WHERE wall_ns < ?", (wall_ns - within_ns,))
+        self._db.execute("INSERT INTO starts VALUES (?)", (wall_ns,))
+        return int(self._db.execute("SELECT count(*) FROM starts").fetchone()[0])
 
     def rows_after(self, seq: int) -> list[OutboxRow]:
         rows = self._db.execute("SELECT seq, recipient, envelope FROM outbox WHERE seq > ? ORDER BY seq", (seq,))

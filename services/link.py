@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+import msgspec
+
 from messages.frames import Row
 from services.ledger import OutboxRow
 
@@ -74,7 +76,7 @@ class Link:
         rows: list[Row] = []
         while self._waiting and len(self._unacked) < WINDOW:
             row = self._waiting.popleft()
-            rows.append(Row(self._prev, row.seq, row.envelope))  # type: ignore[arg-type]
+            rows.append(Row(self._prev, row.seq, msgspec.Raw(row.envelope)))
             self._unacked.append(row.seq)
             self._prev = row.seq
         return rows

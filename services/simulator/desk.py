@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Protocol, assert_never
+from typing import NamedTuple, Protocol, assert_never
 
 import msgspec
 
@@ -21,7 +21,7 @@ from services.simulator.exchange import Exchange
 from services.simulator.model import Changes, Execution, QuoteReport, Report
 from services.simulator.ticks import stream_parameters, ticks
 
-__all__ = ["Desk", "Ledger", "LedgerLost"]
+__all__ = ["Desk", "Ledger", "LedgerLost", "Moved"]
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,13 @@ class Ledger(Protocol):
 
     def save(self, changes: Changes, /) -> None:
         """All of them in one transaction."""
+
+
+class Moved(NamedTuple):
+    """What came of moving the market: whether orders, executions or the account changed, and which symbols had events."""
+
+    orders: bool
+    symbols: tuple[str, ...]
 
 
 class LedgerLost(Exception):
@@ -98,11 +105,12 @@ class Desk:
             code, text = _FAILED
             client.complain(request_id, code, text.format(error))
 
-    def advance(self, to_ns: int, *, one: bool = False) -> bool:
-        """Moves the market; True if more than quotes came of it."""
+    def advance(self, to_ns: int, *, one: bool = False) -> Moved:
+        """Moves the market, and tells whom it concerns."""
         reports = self._exchange.advance(to_ns, one=one)
         self._publish(reports)
-        return any(not isinstance(report, QuoteReport) for report in reports)
+        quotes = [report.symbol for report in reports if isinstance(report, QuoteReport)]
+        return Moved(orders=len(quotes) < len(reports), symbols=tuple(dict.fromkeys(quotes)))
 
     def handle(self, client: Client, request: requests.Request) -> None:
         """Answers one request."""

@@ -13,7 +13,7 @@ from typing import cast
 from services.simulator import replies
 from services.simulator.client import Client
 from services.simulator.decode import UnreadableRequest, decode
-from services.simulator.desk import Desk, Ledger, LedgerLost
+from services.simulator.desk import Desk, Ledger, LedgerLost, Moved
 from services.simulator.exchange import Exchange
 from services.simulator.framing import FrameReader, ProtocolError, negotiate
 from services.simulator.requests import StartApi
@@ -74,21 +74,21 @@ class TwsServer:
         if self._server is not None:
             await self._server.wait_closed()
 
-    def advance(self, to_ns: int, *, one: bool = False) -> bool:
+    def advance(self, to_ns: int, *, one: bool = False) -> Moved:
         """Moves the market to `to_ns` (`one`: by one event at most), saves, and tells the clients.
 
-        True if orders, executions, positions or account values came of it, and not only quotes. LedgerLost if it can't
-        be saved, now or ever since: the clients are gone then, and only a restart from the ledger helps.
+        LedgerLost if it can't be saved, now or ever since: the clients are gone then, and only a restart from the
+        ledger helps.
         """
         if self._lost is not None:
             raise self._lost
         try:
-            happened = self.desk.advance(to_ns, one=one)
+            moved = self.desk.advance(to_ns, one=one)
         except LedgerLost as error:
             self.give_up(error)
             raise
         self.flush()
-        return happened
+        return moved
 
     def wire_counts(self) -> dict[int, tuple[int, int]]:
         """Frames received from and sent to each connected client after the handshake, by client id."""

@@ -1,0 +1,1 @@
+"""The same cores on the exchange model, in one process, with virtual time."""

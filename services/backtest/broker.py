@@ -1,0 +1,196 @@
+"""The exchange model as the gateway's broker, without a wire: commands go in, facts come out.
+
+Says what the wire says, no more: what `services/gateway/broker.py` reads off the socket, this takes from the reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from messages.broker import (
+    BrokerAccount,
+    BrokerCommission,
+    BrokerError,
+    BrokerExecution,
+    BrokerOrder,
+    BrokerPosition,
+    BrokerSnapshot,
+    CancelOrder,
+    Connected,
+    FromBroker,
+    PlaceOrder,
+    Quote,
+    RequestSnapshot,
+    ToBroker,
+)
+from messages.orders import OrderRecord
+from services.simulator.exchange import Exchange
+from services.simulator.model import (
+    AccountReport,
+    CommissionReport,
+    ErrorReport,
+    Execution,
+    ExecutionReport,
+    Order,
+    OrderReport,
+    PositionReport,
+    QuoteReport,
+    Report,
+    StatusReport,
+    Ticket,
+)
+
+__all__ = ["ExchangeBroker"]
+
+SECOND = 1_000_000_000
+
+
+class ExchangeBroker:
+    """One client of the exchange, under one client id and account."""
+
+    def __init__(self, exchange: Exchange, client_id: int):
+        self.exchange = exchange
+        self.client_id = client_id
+
+    def connect(self) -> list[FromBroker]:
+        """What a new connection tells unasked."""
+        next_id = self.exchange.next_order_id(self.client_id)
+        account = self.exchange.account_report()
+        return [Connected((self.exchange.account,), next_id, self.client_id), BrokerAccount(account.account, account.values)]
+
+    def execute(self, command: ToBroker) -> list[FromBroker]:
+        """Carry out one command; the facts that answer it."""
+        match command:
+            case PlaceOrder(order, transmit):
+                return list(self.facts(self.exchange.place(self._ticket(order, transmit))))
+            case CancelOrder(order_id):
+                return list(self.facts(self.exchange.cancel(self.client_id, order_id)))
+            case RequestSnapshot():
+                return [self._snapshot()]
+
+    def advance(self, to_ns: int) -> tuple[list[FromBroker], list[Quote]]:
+        """At most one event of the market: (facts about orders and the account, new prices)."""
+        reports = self.exchange.advance(to_ns, one=True)
+        quotes = [_quote(report) for report in reports if isinstance(report, QuoteReport)]
+        return list(self.facts(report for report in reports if not isinstance(report, QuoteReport))), quotes
+
+    def facts(self, reports: Iterable[Report]) -> Iterator[FromBroker]:
+        """The reports that concern this client, in its words."""
+        for report in reports:
+            match report:
+                case OrderReport(order) | StatusReport(order) if order.ticket.client_id == self.client_id:
+                    yield _order(order)
+                case ExecutionReport(execution) if execution.client_id == self.client_id:
+                    yield _execution(execution)
+                case CommissionReport(client_id=client_id) if client_id == self.client_id:
+                    yield _commission(report)
+                case PositionReport():
+                    yield _position(report)
+                case AccountReport(account, values):
+                    yield BrokerAccount(account, values)
+                case ErrorReport(client_id, order_id, code, text) if client_id == self.client_id:
+                    yield BrokerError(order_id, code, text)
+                case _:
+                    pass  # another client's
+
+    def _ticket(self, order: OrderRecord, transmit: bool) -> Ticket:
+        trailing = order.order_type.startswith("TRAIL")
+        return Ticket(
+            client_id=self.client_id,
+            order_id=order.order_id,
+            account=order.account,
+            symbol=order.symbol,
+            side=order.side,
+            quantity=order.quantity,
+            order_type=order.order_type,
+            limit_price=order.limit_price,
+            stop_price=None if trailing else order.stop_price,
+            trailing_pct=order.trailing_pct,
+            trail_stop_price=order.trail_stop_price if trailing else None,
+            limit_offset=order.limit_offset,
+            tif=order.tif,
+            parent_id=order.parent_id,
+            transmit=transmit,
+            oca_group=order.oca_group,
+            oca_type=order.oca_type,
+            order_ref=order.client_order_id,
+        )
+
+    def _snapshot(self) -> BrokerSnapshot:
+        exchange = self.exchange
+        executions = [e for e in exchange.executions() if e.client_id == self.client_id]
+        charges = [exchange.commission_of(e.exec_id) for e in executions]
+        return BrokerSnapshot(
+            account=exchange.account,
+            positions=tuple(_position(p) for p in exchange.positions() if p.quantity),
+            open_orders=tuple(_order(o) for o in exchange.open_orders()),
+            completed_orders=tuple(_order(o) for o in exchange.completed_orders()),
+            executions=tuple(_execution(e) for e in executions),
+            commissions=tuple(_commission(c) for c in charges if c is not None),
+        )
+
+
+def _order(order: Order) -> BrokerOrder:
+    ticket = order.ticket
+    trailing = ticket.order_type.startswith("TRAIL")
+    return BrokerOrder(
+        client_order_id=ticket.order_ref,
+        order_id=ticket.order_id,
+        perm_id=order.perm_id,
+        client_id=ticket.client_id,
+        symbol=ticket.symbol,
+        side=ticket.side,
+        order_type=ticket.order_type,
+        quantity=ticket.quantity,
+        status=order.status,
+        why_held=order.why_held,
+        filled=order.filled,
+        avg_price=order.avg_price,
+        parent_id=ticket.parent_id,
+        limit_price=ticket.limit_price if ticket.order_type in ("LMT", "STP LMT") else None,
+        stop_price=ticket.stop_price if ticket.order_type in ("STP", "STP LMT") else None,
+        trailing_pct=ticket.trailing_pct,
+        trail_stop_price=order.trail_stop_price if trailing else None,
+        tif=ticket.tif,
+        account=ticket.account,
+        oca_group=order.oca_group,
+        oca_type=order.oca_type,
+        completed_status=order.completed_status if order.done else "",
+    )
+
+
+def _execution(execution: Execution) -> BrokerExecution:
+    return BrokerExecution(
+        exec_id=execution.exec_id,
+        client_order_id=execution.order_ref,
+        order_id=execution.order_id,
+        perm_id=execution.perm_id,
+        client_id=execution.client_id,
+        symbol=execution.symbol,
+        side=execution.side,
+        quantity=execution.quantity,
+        price=execution.price,
+        cum_quantity=execution.cum_quantity,
+        avg_price=execution.avg_price,
+        account=execution.account,
+        time_ns=execution.time_ns,
+    )
+
+
+def _commission(report: CommissionReport) -> BrokerCommission:
+    return BrokerCommission(report.exec_id, report.commission, report.currency, report.realized_pnl)
+
+
+def _position(report: PositionReport) -> BrokerPosition:
+    return BrokerPosition(report.account, report.symbol, report.quantity, report.avg_cost)
+
+
+def _quote(report: QuoteReport) -> Quote:
+    return Quote(
+        symbol=report.symbol,
+        last=report.last or 0.0,
+        last_ns=report.last_time_s * SECOND,
+        bid=report.bid or 0.0,
+        ask=report.ask or 0.0,
+        halted=report.halted,
+    )

@@ -1,0 +1,218 @@
+"""Runs the fleet's cores on the exchange model in one process: a day of bars takes seconds.
+
+The steps are those of lock-step (services/clock/steps.py), so the fleet in lock-step and this runner give equal results. On a
+market file it is the backtest; with a seed, a simulated day.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+import messages
+from messages.account import PerformanceSnapshot
+from messages.broker import FromBroker, Quote
+from messages.frames import Envelope
+from messages.market import MarketTime, Session, Tick
+from messages.operator import Happened
+from messages.orders import Fill, OrderRecord
+from services.actor import Actor
+from services.backtest.broker import ExchangeBroker
+from services.clock.core import ClockCore, MarketEnded, TimeReached
+from services.clock.steps import Step, next_step
+from services.core import Core
+from services.fleet import symbol_process
+from services.gateway.book import CommissionSeen, FillRecord
+from services.gateway.core import CONSTRAINTS, GatewayCore
+from services.ledger import MemoryLedger
+from services.markettime import MarketClock
+from services.risk.core import RiskCore, constraints
+from services.settings import Settings
+from services.simulator.exchange import Exchange
+from services.simulator.model import Policy
+from services.simulator.source import MarketSource
+from services.symbol.core import SymbolCore
+from services.wiring import wiring_of
+
+__all__ = ["Result", "Runner", "run"]
+
+
+class Result(msgspec.Struct):
+    """What a run led to. `orders` by client_order_id, `fills` by exec_id, `commissions` by exec_id."""
+
+    orders: dict[str, OrderRecord]
+    fills: dict[str, Fill]
+    commissions: dict[str, float]
+    snapshots: list[PerformanceSnapshot]
+    events: list[Happened]
+    steps: int
+
+
+class Runner:
+    """One fleet in one process. `run()` goes through the whole market source."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        source: MarketSource,
+        sessions: Sequence[Session],
+        *,
+        policy: Policy | None = None,
+    ):
+        account = settings.ibkr.account or "DU1234567"
+        exchange = Exchange(
+            source, sessions, account=account, start_ns=sessions[0].open_ns - 1, policy=policy, cash=settings.simulation.cash
+        )
+        self.exchange = exchange
+        self.broker = ExchangeBroker(exchange, settings.ibkr.client_id)
+        self.clock_core = ClockCore(sessions, settings.entries.cancel_before_close_minutes)
+        self.symbol_of = {symbol_process(s): s for s in settings.watchlist}
+        self.actors: dict[str, Actor] = {}
+        self._add("clock", self.clock_core, MemoryLedger("clock"))
+        self._add("gateway", GatewayCore(settings), MemoryLedger("gateway", CONSTRAINTS))
+        self._add("risk", RiskCore(settings), MemoryLedger("risk", constraints(settings)))
+        for process, symbol in self.symbol_of.items():
+            self._add(process, SymbolCore(symbol, settings), MemoryLedger(process))
+        self.steps = 0
+        self.events: list[Happened] = []
+        self.snapshots: list[PerformanceSnapshot] = []
+        self._process_of = {symbol: process for process, symbol in self.symbol_of.items()}
+        self._queue: deque[tuple[str, str, bytes]] = deque()
+        self._facts: deque[FromBroker] = deque()
+        self._machine_ns = 0
+
+    def _add(self, name: str, core: Core, ledger: MemoryLedger) -> None:
+        wiring = wiring_of(name, self.symbol_of.get(name, ""))
+        dials = {peer: topics for peer, topics in wiring.dials.items() if peer != "recorder"}
+        self.actors[name] = Actor(
+            name,
+            core,
+            ledger,
+            dials=dials,
+            market=MarketClock(lockstep=True),
+            default_interest=wiring.hears,
+        )
+
+    # Driving.
+
+    def run(self) -> Result:
+        """To the end of the market."""
+        self._start()
+        first = self.exchange.next_event_ns()
+        if first is not None:
+            session = self.clock_core.session_after(first)
+            if session is not None:
+                self._reach(session.open_ns - 1)
+        while (step := self._next()) is not None:
+            self._take(step)
+        self._hear("clock", MarketEnded())
+        self._settle()
+        return self._result()
+
+    def _start(self) -> None:
+        for name, actor in self.actors.items():
+            actor.start(self._machine_ns)
+            actor.elapse(self._machine_ns)
+            self._flush(name)
+        self._facts.extend(self.broker.connect())
+        self._settle()
+        waiting = [name for name, actor in self.actors.items() if not actor.ready]
+        assert not waiting, f"not ready: {waiting}"
+
+    def _next(self) -> Step | None:
+        clock = self.actors["clock"]
+        record = self.clock_core.record(clock.state)
+        deadlines = {
+            name: actor.market_deadline() for name, actor in sorted(self.actors.items()) if name != "clock"
+        }
+        market_ns = self.exchange.next_event_ns()
+        boundary = self.clock_core.next_boundary(record)
+        if market_ns is None and record.phase == "waiting":
+            return None
+        return next_step(market_ns, boundary, deadlines, clock.market.now(0))
+
+    def _take(self, step: Step) -> None:
+        self.steps += 1
+        match step.kind:
+            case "calendar":
+                self._reach(step.time_ns)
+            case "deadline":
+                self._set_time(step.time_ns)
+                self.actors[step.process].elapse_market(self._machine_ns)
+                self._flush(step.process)
+                self._settle()
+            case "market":
+                self._set_time(step.time_ns)
+                facts, quotes = self.broker.advance(step.time_ns)
+                self._facts.extend(facts)
+                self._settle()
+                for quote in quotes:
+                    self._facts.append(quote)
+                self._settle()
+
+    def _reach(self, market_ns: int) -> None:
+        """A calendar step: everyone hears of the boundary."""
+        self._set_time(market_ns)
+        self._hear("clock", TimeReached(market_ns))
+        self._settle()
+
+    def _set_time(self, market_ns: int) -> None:
+        for actor in self.actors.values():
+            actor.market.reach(market_ns)
+
+    def _hear(self, name: str, message: Any) -> None:
+        self.actors[name].hear(message, self._machine_ns)
+        self._flush(name)
+
+    def _settle(self) -> None:
+        """Deliver until nobody has anything left to say."""
+        queue, facts = self._queue, self._facts
+        while queue or facts:
+            while queue:
+                target, sender, frame = queue.popleft()
+                actor = self.actors.get(target)
+                if actor is not None:
+                    actor.receive(sender, frame, self._machine_ns)
+                    self._flush(target)
+            if facts:
+                fact = facts.popleft()
+                self.actors["gateway"].hear(fact, self._machine_ns, "broker")
+                self._flush("gateway")
+
+    def _flush(self, name: str) -> None:
+        outputs = self.actors[name].flush(self._machine_ns)
+        for peer, frame in outputs.frames:
+            self._queue.append((peer, name, frame))
+        for _topic, message in outputs.published:
+            if isinstance(message, Tick):
+                self._hear(self._process_of[message.symbol], message)
+                self._hear("risk", message)
+            else:
+                assert isinstance(message, MarketTime)
+        for command in outputs.broker:
+            self._facts.extend(self.broker.execute(command))
+        self.events.extend(outputs.noted)
+
+    def _result(self) -> Result:
+        gateway = self.actors["gateway"].state
+        risk_rows = self.actors["risk"].ledger.rows_after(0)
+        return Result(
+            orders=dict(gateway.table(OrderRecord)),
+            fills={record.fill.exec_id: record.fill for record in gateway.table(FillRecord).values()},
+            commissions={seen.exec_id: seen.commission for seen in gateway.table(CommissionSeen).values()},
+            snapshots=[s for s in map(_message, risk_rows) if isinstance(s, PerformanceSnapshot)],
+            events=self.events,
+            steps=self.steps,
+        )
+
+
+def _message(row: Any) -> Any:
+    return messages.decode(msgspec.msgpack.decode(row.envelope, type=Envelope).body)
+
+
+def run(settings: Settings, source: MarketSource, sessions: Iterable[Session], *, policy: Policy | None = None) -> Result:
+    """The whole market source through the fleet's cores."""
+    return Runner(settings, source, tuple(sessions), policy=policy).run()

@@ -1,0 +1,111 @@
+"""python -m services.clock SETTINGS"""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from messages.frames import Frame
+from messages.market import MarketTime
+from services import pollloop, process
+from services.actor import Actor
+from services.bus import Bus
+from services.clock.calendar import FIRST_DATE, sessions
+from services.clock.core import ClockCore
+from services.clock.lockstep import LockStep
+from services.clock.pace import FreePace, Pace, RealPace, SimulatorLink
+from services.markettime import MarketClock
+from services.process import Process
+
+_encode = msgspec.msgpack.Encoder().encode
+
+NOT_TRADING = frozenset({"clock", "watchdog", "simulator"})
+
+
+class Clock(pollloop.Hooks):
+    """The loop's side of the clock: the pace works once a turn, and what it sends goes out after the commit."""
+
+    def __init__(self, p: Process, actor: Actor, core: ClockCore, bus: Bus):
+        self._bus = bus
+        self._actor = actor
+        self._waiting: list[tuple[str, Frame]] = []
+        self._expected = [name for name in p.fleet.processes if name not in NOT_TRADING]
+        self.pace = self._pace(p, core)
+
+    def _pace(self, p: Process, core: ClockCore) -> Pace:
+        simulation = p.settings.simulation
+        if p.settings.mode != "sim":
+            return RealPace(self._actor, core, self._publish)
+        simulator = SimulatorLink(self._send, core.sessions)
+        if p.lockstep:
+            return LockStep(
+                self._actor,
+                core,
+                simulator,
+                self._send,
+                self._publish,
+                processes=[name for name in p.fleet.processes if name not in ("clock", "watchdog", "recorder")],
+                speed=simulation.speed,
+                fleet_ready=self._fleet_ready,
+            )
+        return FreePace(
+            self._actor,
+            core,
+            simulator,
+            self._publish,
+            speed=simulation.speed,
+            skip_closed=simulation.skip_closed,
+            fleet_ready=self._fleet_ready,
+        )
+
+    def _send(self, peer: str, frame: Frame) -> None:
+        self._waiting.append((peer, frame))
+
+    def _publish(self, word: MarketTime) -> None:
+        self._bus.publish("time", word)
+
+    def _fleet_ready(self) -> bool:
+        links = self._actor.links
+        return all(name in links and links[name].peer_ready for name in self._expected)
+
+    @property
+    def note(self) -> str:  # type: ignore[override]
+        return self.pace.note
+
+    def frame(self, peer: str, frame: Frame, machine_ns: int) -> None:
+        self.pace.frame(peer, frame, machine_ns)
+
+    def work(self, machine_ns: int) -> None:
+        self.pace.work(machine_ns)
+
+    def sent(self) -> None:
+        for peer, frame in self._waiting:
+            self._bus.send(peer, _encode(frame))
+        self._waiting.clear()
+
+    def wake(self, machine_ns: int) -> int:
+        return self.pace.wake(machine_ns)
+
+
+def main() -> None:
+    """Read the calendar, then run."""
+    with process.enter("clock") as p:
+        simulation = p.settings.simulation
+        today = datetime.now(UTC).date()
+        real = p.settings.mode != "sim"
+        days = sessions(
+            p.settings.hours.calendar,
+            today if real else simulation.start or FIRST_DATE,
+            None if real else simulation.end,
+            today=today,
+            cache=p.fleet.var / "sessions.json",
+        )
+        core = ClockCore(days, p.settings.entries.cancel_before_close_minutes)
+        bus = p.bus()
+        actor = p.actor(core, p.ledger(durable=False))
+        # The clock's own time moves only by what its pace says.
+        actor.market = MarketClock(lockstep=True)
+        pollloop.run(actor, bus, p.log, Clock(p, actor, core, bus))
+
+
+if __name__ == "__main__":
+    main()

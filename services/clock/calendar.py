@@ -1,0 +1,72 @@
+"""The exchange calendar, out of exchange_calendars: the only file that imports it.
+
+That import brings pandas (77 MiB, more than a second), so the sessions are kept in a small file beside the ledgers and read
+from there as long as calendar, library version and range are the same.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from messages.market import Session
+from services.refusal import Refusal
+
+__all__ = ["FIRST_DATE", "sessions"]
+
+FIRST_DATE = date(1998, 1, 1)
+"""Recorded markets may lie so far back; nothing that trades is older."""
+
+HORIZON = timedelta(days=400)
+
+
+class _Kept(msgspec.Struct):
+    calendar: str
+    library: str
+    first: str
+    last: str
+    sessions: tuple[Session, ...]
+
+
+def sessions(name: str, first: date, last: date | None, *, today: date, cache: Path | None = None) -> tuple[Session, ...]:
+    """All sessions of a calendar from `first` to `last` (None: so far ahead that a clock that runs for a year is served).
+
+    Raises Refusal for a calendar that does not exist.
+    """
+    library = version("exchange_calendars")
+    enough = (last or max(today, first) + HORIZON / 2).isoformat()
+    if cache is not None and cache.exists():
+        try:
+            kept = msgspec.json.decode(cache.read_bytes(), type=_Kept)
+        except msgspec.DecodeError:
+            kept = None  # half written: read it anew
+        same = kept is not None and (kept.calendar, kept.library, kept.first) == (name, library, first.isoformat())
+        if kept is not None and same and kept.last >= enough:
+            return tuple(s for s in kept.sessions if last is None or s.date <= last.isoformat())
+    last = last or max(today, first) + HORIZON
+    found = _read(name, first, last)
+    if cache is not None:
+        cache.write_bytes(msgspec.json.encode(_Kept(name, library, first.isoformat(), last.isoformat(), found)))
+    return found
+
+
+def _read(name: str, first: date, last: date) -> tuple[Session, ...]:
+    import exchange_calendars
+
+    try:
+        calendar = exchange_calendars.get_calendar(name, start=first.isoformat(), end=last.isoformat())
+    except exchange_calendars.errors.InvalidCalendarName:
+        raise Refusal(f"hours.calendar: exchange_calendars knows no calendar {name!r}; XNYS is the New York Stock Exchange") from None
+    early = {day.date().isoformat() for day in calendar.early_closes}
+    return tuple(
+        Session(
+            date=day.date().isoformat(),
+            open_ns=int(row.open.value),
+            close_ns=int(row.close.value),
+            early=day.date().isoformat() in early,
+        )
+        for day, row in calendar.schedule.iterrows()
+    )

@@ -1,0 +1,157 @@
+"""The clock's decisions: market time passes the boundaries of sessions, and everyone hears of it.
+
+Sessions are data here (`calendar.py` reads them). The core is told what time it is; it never asks.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+import msgspec
+
+from messages import Message
+from messages.market import Session, SessionClosed, SessionClosing, SessionOpened
+from messages.timers import Started
+from services.core import Deadlines, Decision, Draft, Now, State
+
+__all__ = ["ClockCore", "ClockRecord", "MarketEnded", "StepBegun", "TimeReached"]
+
+MINUTE = 60_000_000_000
+FLEET = "fleet"
+
+
+class TimeReached(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """It is at least this late in the market."""
+
+    market_ns: int
+
+
+class StepBegun(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Lock-step: this step is committed, and what follows of it may happen."""
+
+    number: int
+    time_ns: int
+
+
+class MarketEnded(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The market source has nothing left: the market stays closed."""
+
+
+class ClockRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the clock stands. `date` is the session of `phase` (waiting for its open, open, closing), '' before the first word."""
+
+    now_ns: int = 0
+    date: str = ""
+    phase: str = "waiting"
+    step: int = 0
+    ended: bool = False
+
+    @property
+    def key(self) -> str:
+        return "clock"
+
+
+class ClockCore:
+    """See `services.core.Core`. `sessions` in order; `cancel_before_close_minutes` says when entries end."""
+
+    kinds: tuple[type, ...] = (ClockRecord,)
+    volatile: tuple[type, ...] = ()
+
+    def __init__(self, sessions: Sequence[Session], cancel_before_close_minutes: int):
+        self.sessions = tuple(sessions)
+        self._closes = [s.close_ns for s in self.sessions]
+        self._by_date = {s.date: s for s in self.sessions}
+        self._before_close_ns = cancel_before_close_minutes * MINUTE
+
+    def record(self, state: State) -> ClockRecord:
+        return state.get(ClockRecord, "clock") or ClockRecord()
+
+    def ready(self, state: State) -> bool:
+        return True
+
+    def deadlines(self, state: State, now: Now) -> Deadlines:
+        return Deadlines()
+
+    def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
+        record = self.record(state)
+        session = self._by_date.get(record.date)
+        if session is None or record.phase == "waiting":
+            return []
+        opened: list[tuple[str, Message]] = [(FLEET, SessionOpened(session, self.entries_until(session)))]
+        return opened if record.phase == "open" else [*opened, (FLEET, SessionClosing(session))]
+
+    def entries_until(self, session: Session) -> int:
+        """From when on unfilled entries are taken back."""
+        return session.close_ns - self._before_close_ns
+
+    def next_boundary(self, record: ClockRecord) -> int | None:
+        """Market time at which the phase changes next; None when there is no session left."""
+        if record.ended and record.phase == "waiting":
+            return None
+        session = self._by_date.get(record.date) or self.session_after(record.now_ns)
+        if session is None:
+            return None
+        match record.phase:
+            case "waiting":
+                return session.open_ns
+            case "open":
+                return self.entries_until(session)
+            case _:
+                return session.close_ns
+
+    def session_after(self, market_ns: int) -> Session | None:
+        """The session that is open at this time, or the next one."""
+        index = bisect_right(self._closes, market_ns)
+        return self.sessions[index] if index < len(self.sessions) else None
+
+    def handle(self, state: State, message: Message | TimeReached | StepBegun | MarketEnded, now: Now) -> Decision:
+        d = Draft(state, now)
+        match message:
+            case TimeReached(market_ns):
+                self._pass_time(d, market_ns)
+            case StepBegun(number, time_ns):
+                d.put(msgspec.structs.replace(self.record(state), step=number, now_ns=time_ns))
+            case MarketEnded():
+                record = self.record(state)
+                if not record.ended:
+                    d.put(msgspec.structs.replace(record, ended=True))
+                    d.note("market_ended", "", at_ns=record.now_ns)
+            case Started():
+                d.note("market_time", "", phase=self.record(state).phase, date=self.record(state).date)
+            case _:
+                pass
+        return d.decision
+
+    def _pass_time(self, d: Draft, market_ns: int) -> None:
+        before = record = self.record(d.state)
+        while (boundary := self.next_boundary(record)) is not None and boundary <= market_ns:
+            record = self._cross(d, record, market_ns)
+        if record is not before:
+            d.put(msgspec.structs.replace(record, now_ns=max(record.now_ns, market_ns)))
+
+    def _cross(self, d: Draft, record: ClockRecord, market_ns: int) -> ClockRecord:
+        session = self._by_date.get(record.date) or self.session_after(record.now_ns)
+        assert session is not None, "a boundary belongs to a session"
+        match record.phase:
+            case "waiting":
+                if session.close_ns <= market_ns:
+                    # Nobody was there while it was open: it is over, and so are those after it up to now.
+                    following = self.session_after(market_ns)
+                    date = following.date if following else ""
+                    return msgspec.structs.replace(record, date=date, now_ns=market_ns, ended=following is None)
+                d.send(FLEET, SessionOpened(session, self.entries_until(session)))
+                d.note("session_opened", "", date=session.date, early=session.early)
+                return msgspec.structs.replace(record, date=session.date, phase="open")
+            case "open":
+                d.send(FLEET, SessionClosing(session))
+                d.note("session_closing", "", date=session.date)
+                return msgspec.structs.replace(record, phase="closing")
+            case _:
+                following = self.session_after(session.close_ns)
+                d.send(FLEET, SessionClosed(session, None if record.ended else following))
+                d.note("session_closed", "", date=session.date)
+                date = following.date if following else ""
+                return msgspec.structs.replace(
+                    record, date=date, phase="waiting", now_ns=session.close_ns, ended=record.ended or following is None
+                )

@@ -1,0 +1,200 @@
+"""Lock-step: the market moves only while the fleet is quiescent, so that a run can be repeated to the cent.
+
+A step: the gateway learns the time, the simulator moves by one market event, what the broker says of orders is handled by
+all, then the gateway publishes the new price, and what follows from that is handled by all. Handled by all means: two waves
+of questions, alike, with nothing pending between (see docs/lockstep.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+
+from messages.frames import Advanced, Frame, Idle, Probe
+from messages.market import MarketTime
+from services.actor import Actor
+from services.clock.core import ClockCore, ClockRecord, MarketEnded, StepBegun, TimeReached
+from services.clock.pace import LEAD_NS, PUBLISH_NS, Publish, Send, SimulatorLink
+from services.clock.steps import Step, next_step
+from services.fleet import symbol_process
+
+__all__ = ["LockStep"]
+
+SECOND = 1_000_000_000
+ASK_AGAIN_NS = SECOND // 4
+"""Machine time after which an unanswered probe is sent again: its process may have been restarted."""
+TRADERS = ("gateway", "risk")
+SILENT = frozenset({"recorder", "watchdog"})
+"""They only listen: nothing that happens depends on how far they are."""
+
+Script = Generator[None, None, None]
+
+
+class LockStep:
+    """See the module's words. `processes` are all that take part in trading; `speed` bounds the market's pace."""
+
+    def __init__(
+        self,
+        actor: Actor,
+        core: ClockCore,
+        simulator: SimulatorLink,
+        send: Send,
+        publish: Publish,
+        *,
+        processes: Iterable[str],
+        speed: float,
+        fleet_ready: Callable[[], bool],
+    ):
+        self._actor, self._core, self._simulator = actor, core, simulator
+        self._send, self._publish = send, publish
+        self._everyone = tuple(sorted(processes))
+        self._speed, self._fleet_ready = speed, fleet_ready
+        self._deadlines: dict[str, int | None] = {}
+        self._idles: dict[str, Idle] = {}
+        self._wave = 0
+        self._machine_ns = 0
+        self._next_publish = 0
+        self._market: Advanced | None = None
+        self._script = self._play()
+        self._over = False
+        self.note = "starting"
+
+    # The loop's side.
+
+    def frame(self, peer: str, frame: Frame, machine_ns: int) -> None:
+        match frame:
+            case Idle(step, wave) if (step, wave) == (self._record.step, self._wave):
+                self._idles[peer] = frame
+            case _ if peer == "simulator":
+                self._simulator.frame(frame, machine_ns)
+
+    def work(self, machine_ns: int) -> None:
+        self._machine_ns = machine_ns
+        self._simulator.again(machine_ns)
+        if not self._over:
+            self._over = next(self._script, "over") is not None
+        if machine_ns >= self._next_publish:
+            self._next_publish = machine_ns + PUBLISH_NS
+            record = self._record
+            self.note = "ended" if self._over else record.phase
+            now_ns = self._actor.market.now(0)
+            self._publish(MarketTime(now_ns, machine_ns, 0.0, now_ns))
+
+    def wake(self, machine_ns: int) -> int:
+        return min(self._next_publish, machine_ns + ASK_AGAIN_NS)
+
+    @property
+    def _record(self) -> ClockRecord:
+        return self._core.record(self._actor.state)
+
+    # The script. Each `yield` waits for the next frame or timer.
+
+    def _play(self) -> Script:
+        while (answer := self._simulator.answer) is None or not self._fleet_ready():
+            yield
+        self._market = answer
+        first = self._core.session_after(answer.next_ns) if answer.next_ns is not None else None
+        start_ns = max(answer.now_ns, self._record.now_ns)
+        if first is not None and self._record.phase == "waiting":
+            start_ns = max(start_ns, first.open_ns - LEAD_NS)
+        self._actor.market.reach(start_ns)
+        yield from self._settle(self._everyone)
+        began_machine, began_market = self._machine_ns, start_ns
+        while (step := self._next()) is not None:
+            earliest = began_machine + int((step.time_ns - began_market) / self._speed)
+            while self._machine_ns < earliest and self._record.phase != "waiting":
+                yield
+            yield from self._take(step)
+        self._hear(MarketEnded())
+        yield from self._settle(self._everyone)
+
+    def _next(self) -> Step | None:
+        assert self._market is not None
+        if self._market.next_ns is None and self._record.phase == "waiting":
+            return None
+        boundary = self._core.next_boundary(self._record)
+        return next_step(self._market.next_ns, boundary, self._deadlines, self._actor.market.now(0))
+
+    def _take(self, step: Step) -> Script:
+        self._hear(StepBegun(self._record.step + 1, step.time_ns))
+        self._actor.market.reach(step.time_ns)
+        match step.kind:
+            case "calendar":
+                self._hear(TimeReached(step.time_ns))
+                yield from self._settle(self._everyone)
+            case "deadline":
+                yield from self._settle((step.process, *TRADERS, "simulator"), elapse=step.process)
+            case "market":
+                yield from self._ask(("gateway",))
+                self._simulator.advance(self._record.step, step.time_ns, self._machine_ns, one=True)
+                while (answer := self._simulator.answer) is None:
+                    yield
+                self._market = answer
+                for symbol in answer.symbols or ("",):
+                    involved = (symbol_process(symbol), *TRADERS, "simulator") if symbol else self._everyone
+                    if answer.orders:
+                        yield from self._settle(involved)
+                    if symbol:
+                        yield from self._settle(involved, symbol=symbol)
+
+    def _settle(self, who: Iterable[str], *, elapse: str = "", symbol: str = "") -> Script:
+        """Until nothing moves any more among those concerned, and those that they reached."""
+        who = list(dict.fromkeys(who))
+        before: tuple[tuple[int, int], ...] | None = None
+        while True:
+            yield from self._ask(who, elapse=elapse, symbol=symbol)
+            elapse = ""
+            idles = [self._idles[name] for name in who]
+            reached = {peer for idle in idles for peer in idle.reached} - SILENT - {"clock"}
+            more = sorted(reached - set(who))
+            if more:
+                who += more
+                before = None
+                continue
+            work = tuple((idle.run, idle.work) for idle in idles)
+            if self._quiet(who, symbol) and work == before:
+                return
+            before = work
+
+    def _quiet(self, who: list[str], symbol: str) -> bool:
+        """Nothing is under way: rows acknowledged, both ends of the socket level, the price heard by those it is for."""
+        if any(self._idles[name].pending for name in who) or self._actor.pending:
+            return False
+        gateway, simulator = self._idles.get("gateway"), self._idles.get("simulator")
+        if gateway is not None and simulator is not None:
+            if (gateway.wire_in, gateway.wire_out) != (simulator.wire_out, simulator.wire_in):
+                return False
+        if symbol and gateway is not None:
+            return all(self._idles[name].tick == gateway.tick for name in who if name in (symbol_process(symbol), "risk"))
+        return True
+
+    def _ask(self, who: Iterable[str], *, elapse: str = "", symbol: str = "") -> Script:
+        """One wave of questions, all answered. `symbol`: the gateway publishes its new price first."""
+        self._wave += 1
+        self._idles = {}
+        waiting = list(who)
+        asked_at = -SECOND
+        while waiting:
+            if self._machine_ns - asked_at >= ASK_AGAIN_NS:
+                asked_at = self._machine_ns
+                for name in waiting:
+                    self._send(name, self._probe(name, elapse, symbol))
+            yield
+            waiting = [name for name in waiting if name not in self._idles]
+        for name, idle in self._idles.items():
+            if name != "simulator":
+                self._deadlines[name] = idle.deadline_ns
+
+    def _probe(self, name: str, elapse: str, symbol: str) -> Probe:
+        assert self._market is not None
+        return Probe(
+            step=self._record.step,
+            wave=self._wave,
+            time_ns=self._actor.market.now(0),
+            elapse=name == elapse,
+            symbol=symbol,
+            flush=bool(symbol) and name == "gateway",
+            wire=self._market.wire,
+        )
+
+    def _hear(self, message: StepBegun | TimeReached | MarketEnded) -> None:
+        self._actor.hear(message, self._machine_ns)

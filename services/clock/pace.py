@@ -1,0 +1,250 @@
+"""What drives the market's time: the real clock, or a simulated market that runs by itself.
+
+Lock-step, where the market waits for the fleet, has a file of its own (`lockstep.py`). Each pace tells the clock's core what
+time it is (`TimeReached`) and publishes `MarketTime`; none of them decides anything about sessions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from messages.frames import Advance, Advanced, Beat, Frame, Schedule
+from messages.market import MarketTime, Session
+from services.actor import Actor
+from services.clock.core import ClockCore, ClockRecord, MarketEnded, TimeReached
+
+__all__ = ["FreePace", "Pace", "RealPace", "SimulatorLink"]
+
+SECOND = 1_000_000_000
+PUBLISH_NS = SECOND
+"""How often market time is published (machine time); readers carry it on in between."""
+STEP_NS = SECOND // 20
+"""How often a free-running simulated market moves (machine time)."""
+STALL_NS = SECOND // 5
+"""A pause of the machine longer than this is not caught up: the simulated market stood still meanwhile."""
+LEAD_NS = 60 * SECOND
+"""Market time before the open at which a simulated day begins."""
+LINGER_NS = SECOND
+"""Machine time after a close before the night is skipped, so that the last statuses arrive."""
+ASK_AGAIN_NS = SECOND // 2
+
+Send = Callable[[str, Frame], None]
+Publish = Callable[[MarketTime], None]
+
+
+class Pace(Protocol):
+    """What the clock's loop asks of a pace."""
+
+    note: str
+    """For `crazy status`: where the market is."""
+
+    def frame(self, peer: str, frame: Frame, machine_ns: int) -> None:
+        """A frame that is not about rows."""
+
+    def work(self, machine_ns: int) -> None:
+        """Do what can be done now."""
+
+    def wake(self, machine_ns: int) -> int:
+        """Machine time at which `work` is wanted again."""
+
+
+class RealPace:
+    """Paper and live: the market's time is the machine's UTC clock."""
+
+    def __init__(self, actor: Actor, core: ClockCore, publish: Publish, wall: Callable[[], int] = time.time_ns):
+        self._actor, self._core, self._publish, self._wall = actor, core, publish, wall
+        self._next_publish = 0
+        self.note = ""
+
+    def frame(self, peer: str, frame: Frame, machine_ns: int) -> None:
+        """Nothing to hear."""
+
+    def work(self, machine_ns: int) -> None:
+        now_ns = self._wall()
+        self._actor.market.reach(now_ns)
+        record = self._core.record(self._actor.state)
+        boundary = self._core.next_boundary(record)
+        if boundary is not None and boundary <= now_ns:
+            self._actor.hear(TimeReached(now_ns), machine_ns)
+            self._next_publish = 0
+        if machine_ns >= self._next_publish:
+            self._next_publish = machine_ns + PUBLISH_NS
+            record = self._core.record(self._actor.state)
+            self.note = record.phase
+            boundary = self._core.next_boundary(record)
+            self._publish(MarketTime(now_ns, machine_ns, 1.0, boundary or now_ns + 10 * SECOND))
+
+    def wake(self, machine_ns: int) -> int:
+        boundary = self._core.next_boundary(self._core.record(self._actor.state))
+        until = (boundary - self._wall()) if boundary is not None else PUBLISH_NS
+        return min(self._next_publish, machine_ns + max(0, until))
+
+
+class SimulatorLink:
+    """The clock's conversation with the simulator: hand it the sessions, then move it and hear where it is.
+
+    One question at a time; an unanswered one is asked again, and a simulator that came back gets the sessions anew.
+    """
+
+    def __init__(self, send: Send, sessions: Sequence[Session]):
+        self._send = send
+        self._schedule = Schedule(tuple(sessions), sessions[0].open_ns - LEAD_NS)
+        self._run = 0
+        self._asked: Schedule | Advance = self._schedule
+        self._asked_at = 0
+        self._repeat: Advance | None = None
+        self.answer: Advanced | None = None
+        """The answer to the last question, None while it is open."""
+        self.known = False
+        """True once the simulator has the sessions."""
+
+    def frame(self, frame: Frame, machine_ns: int) -> None:
+        """What the simulator says."""
+        match frame:
+            case Beat(run) if run != self._run:
+                self._run = run
+                if isinstance(self._asked, Advance) and self.answer is None:
+                    self._repeat = self._asked
+                self.known = False
+                self._ask(self._schedule, machine_ns)
+            case Advanced(step) if step == (self._asked.step if isinstance(self._asked, Advance) else 0):
+                self.known = True
+                if self._repeat is not None:
+                    repeat, self._repeat = self._repeat, None
+                    self._ask(repeat, machine_ns)
+                else:
+                    self.answer = frame
+            case _:
+                pass
+
+    def advance(self, step: int, to_ns: int, machine_ns: int, *, one: bool) -> None:
+        """Ask it to move."""
+        self._ask(Advance(step, to_ns, one), machine_ns)
+
+    def _ask(self, question: Schedule | Advance, machine_ns: int) -> None:
+        self.answer = None
+        self._asked, self._asked_at = question, machine_ns
+        self._send("simulator", question)
+
+    def again(self, machine_ns: int) -> None:
+        """Ask an open question again after a while."""
+        if self._run and self.answer is None and machine_ns - self._asked_at >= ASK_AGAIN_NS:
+            self._ask(self._asked, machine_ns)
+
+
+class FreePace:
+    """A simulated market that runs at `speed`, as long as the simulator follows: when it is away, the market stands still."""
+
+    def __init__(
+        self,
+        actor: Actor,
+        core: ClockCore,
+        simulator: SimulatorLink,
+        publish: Publish,
+        *,
+        speed: float,
+        skip_closed: bool,
+        fleet_ready: Callable[[], bool],
+    ):
+        self._actor, self._core, self._simulator, self._publish = actor, core, simulator, publish
+        self._speed, self._skip_closed, self._fleet_ready = speed, skip_closed, fleet_ready
+        self._step = 0
+        self._next_move = 0
+        self._next_publish = 0
+        self._moved_at = 0
+        self._closed_at: int | None = None
+        self._running = False
+        self.note = "starting"
+
+    def frame(self, peer: str, frame: Frame, machine_ns: int) -> None:
+        if peer == "simulator":
+            self._simulator.frame(frame, machine_ns)
+
+    def work(self, machine_ns: int) -> None:
+        self._simulator.again(machine_ns)
+        answer = self._simulator.answer
+        if answer is None:
+            return
+        if not self._running:
+            self._begin(answer, machine_ns)
+            return
+        self._reach(answer, machine_ns)
+        if machine_ns >= self._next_publish:
+            self._publish_time(machine_ns)
+        if machine_ns >= self._next_move and not self._ended:
+            self._move(machine_ns)
+
+    def wake(self, machine_ns: int) -> int:
+        if self._simulator.answer is None:
+            return machine_ns + ASK_AGAIN_NS
+        return min(self._next_publish, self._next_publish if self._ended else self._next_move)
+
+    @property
+    def _record(self) -> ClockRecord:
+        return self._core.record(self._actor.state)
+
+    @property
+    def _ended(self) -> bool:
+        record = self._record
+        return record.ended and record.phase == "waiting"
+
+    @property
+    def _now_ns(self) -> int:
+        return self._actor.market.now(0)
+
+    def _begin(self, answer: Advanced, machine_ns: int) -> None:
+        """The simulator is there; the market begins when the fleet is ready, shortly before the first session with data."""
+        start_ns = max(answer.now_ns, self._record.now_ns)
+        first = self._core.session_after(answer.next_ns) if answer.next_ns is not None else None
+        if first is not None and self._record.phase == "waiting":
+            start_ns = max(start_ns, first.open_ns - LEAD_NS)
+        self._actor.market.reach(start_ns)
+        if machine_ns >= self._next_publish:
+            self._next_publish = machine_ns + PUBLISH_NS
+            self._publish(MarketTime(start_ns, machine_ns, 0.0, start_ns))
+        if self._fleet_ready():
+            self._running = True
+            self._moved_at = machine_ns
+            self._next_publish = 0
+
+    def _reach(self, answer: Advanced, machine_ns: int) -> None:
+        """The market is where the simulator says it is."""
+        if answer.now_ns > self._now_ns:
+            self._actor.market.reach(answer.now_ns)
+        boundary = self._core.next_boundary(self._record)
+        if boundary is not None and boundary <= self._now_ns:
+            phase = self._record.phase
+            self._actor.hear(TimeReached(self._now_ns), machine_ns)
+            self._next_publish = 0
+            self._closed_at = machine_ns if self._record.phase == "waiting" and phase != "waiting" else None
+        if answer.ended and answer.next_ns is None and not self._record.ended and self._record.phase == "waiting":
+            self._actor.hear(MarketEnded(), machine_ns)
+            self._next_publish = 0
+
+    def _move(self, machine_ns: int) -> None:
+        """Ask the simulator on, never past a boundary that the fleet has not heard of."""
+        pause = min(machine_ns - self._moved_at, STALL_NS)
+        self._moved_at = machine_ns
+        self._next_move = machine_ns + STEP_NS
+        target = self._now_ns + int(pause * self._speed)
+        boundary = self._core.next_boundary(self._record)
+        waiting = self._record.phase == "waiting"
+        if self._skip_closed and waiting and boundary is not None:
+            rested = self._closed_at is None or machine_ns - self._closed_at >= LINGER_NS
+            if rested:
+                target = max(target, boundary - LEAD_NS)
+        if boundary is not None:
+            target = min(target, boundary)
+        self._step += 1
+        self._simulator.advance(self._step, target, machine_ns, one=False)
+
+    def _publish_time(self, machine_ns: int) -> None:
+        self._next_publish = machine_ns + PUBLISH_NS
+        record = self._record
+        self.note = "ended" if self._ended else record.phase
+        boundary = self._core.next_boundary(record)
+        now_ns = self._now_ns
+        speed = 0.0 if self._ended else self._speed
+        self._publish(MarketTime(now_ns, machine_ns, speed, boundary if boundary is not None else now_ns))

@@ -1,0 +1,40 @@
+"""Which step comes next in lock-step: pure, and the same for the fleet and for the in-process runner.
+
+A step is one time and at most one symbol's market event. Ties: the calendar first, then deadlines by process name, then the
+market's events in their own order (time, symbol, row), which the exchange keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+__all__ = ["Step", "next_step"]
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step. `process` is whose deadline it is, '' otherwise."""
+
+    kind: Literal["calendar", "deadline", "market"]
+    time_ns: int
+    process: str = ""
+
+
+def next_step(
+    market_ns: int | None, calendar_ns: int | None, deadlines: Mapping[str, int | None], now_ns: int
+) -> Step | None:
+    """The next step; None when nothing is left. A time that has passed counts as now: time never runs backwards."""
+    steps: list[tuple[int, int, str, Step]] = []
+    if calendar_ns is not None:
+        at = max(calendar_ns, now_ns)
+        steps.append((at, 0, "", Step("calendar", at)))
+    for process, deadline_ns in deadlines.items():
+        if deadline_ns is not None:
+            at = max(deadline_ns, now_ns)
+            steps.append((at, 1, process, Step("deadline", at, process)))
+    if market_ns is not None:
+        at = max(market_ns, now_ns)
+        steps.append((at, 2, "", Step("market", at)))
+    return min(steps, default=(0, 0, "", None), key=lambda s: s[:3])[3]

@@ -1,0 +1,151 @@
+"""The asyncio driver: one actor beside a broker's socket in one event loop. The gateway runs on it.
+
+A turn is the same as in the blocking loop: take what waits, let the actor handle it, commit once, send. Commands to the
+broker go out after the commit, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from typing import Protocol
+
+from messages.broker import FromBroker, Quote, ToBroker
+from messages.frames import Frame, Probe
+from services.actor import Actor
+from services.bus import Bus
+from services.log import Log
+from services.pollloop import BEAT_NS, TURN_FRAMES, beat, emit
+
+__all__ = ["BrokerEdge", "EventLoop"]
+
+SECOND = 1_000_000_000
+
+
+class BrokerEdge(Protocol):
+    """What the loop asks of the broker's edge file."""
+
+    facts: list[FromBroker]
+
+    @property
+    def wire(self) -> tuple[int, int]: ...
+
+    async def run(self) -> None: ...
+
+    def execute(self, command: ToBroker) -> None: ...
+
+    def take_quotes(self, symbol: str = "") -> list[Quote]: ...
+
+    def close(self) -> None: ...
+
+
+class EventLoop:
+    """Turns of one actor, woken by the bus, the broker or a timer."""
+
+    def __init__(self, actor: Actor, bus: Bus, log: Log):
+        self._actor, self._bus, self._log = actor, bus, log
+        self._loop = asyncio.get_running_loop()
+        self._broker: BrokerEdge | None = None
+        self._lockstep = False
+        self._soon = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._next_beat = 0
+        self._flush: Probe | None = None
+        self._flushed_step = -1
+
+    async def run(self, broker: BrokerEdge, *, lockstep: bool) -> None:
+        """Until SIGTERM or SIGINT; then the broker's connection is closed cleanly, and orders stay where they are."""
+        self._broker, self._lockstep = broker, lockstep
+        stopped = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, stopped.set)
+        self._actor.start(time.monotonic_ns())
+        self._log.event("bot_started", process_run=self._actor.run, pid=os.getpid())
+        for fd in self._bus.fds:
+            self._loop.add_reader(fd, self._turn)
+        self._turn()
+        connection = self._loop.create_task(broker.run())
+        waiting = self._loop.create_task(stopped.wait())
+        done, _ = await asyncio.wait((connection, waiting), return_when=asyncio.FIRST_COMPLETED)
+        for fd in self._bus.fds:
+            self._loop.remove_reader(fd)
+        connection.cancel()
+        broker.close()
+        await asyncio.wait((connection,), timeout=1.0)
+        if connection in done:
+            connection.result()  # it never returns: raise what ended it
+        self._log.event("bot_stopped", process_run=self._actor.run)
+
+    def turn_soon(self) -> None:
+        """Something is there; handle it when whoever calls is through."""
+        if not self._soon:
+            self._soon = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Turns until nothing is left: the bus's descriptors tell of new things only, so all must be taken."""
+        self._soon = False
+        while self._one_turn():
+            pass
+        now = time.monotonic_ns()
+        wake = min(self._actor.next_deadline(now), self._next_beat)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(max(0.0, (wake - now) / SECOND), self._turn)
+
+    def _one_turn(self) -> bool:
+        actor, bus, broker = self._actor, self._bus, self._broker
+        assert broker is not None
+        now = time.monotonic_ns()
+        taken = 0
+        for peer, frame in bus.frames():
+            self._look_at(actor.receive(peer, frame, now))
+            taken += 1
+            if actor.careful:
+                self._commit(now, drained=False)
+            if taken >= TURN_FRAMES:
+                break
+        for message in bus.publications():
+            actor.hear(message, now)
+        facts, broker.facts = broker.facts, []
+        for fact in facts:
+            actor.hear(fact, now, "broker")
+            if actor.careful:
+                self._commit(now, drained=False)
+        taken += len(facts) + self._hear_quotes(now)
+        if now >= actor.next_deadline(now):
+            actor.elapse(now)
+        sent = self._commit(now, drained=taken < TURN_FRAMES and not self._flush)
+        if now >= self._next_beat:
+            self._next_beat = now + BEAT_NS
+            beat(actor, bus, "")
+        return taken > 0 or sent
+
+    def _look_at(self, frame: Frame) -> None:
+        if isinstance(frame, Probe):
+            self._flush = frame if frame.flush else None
+
+    def _hear_quotes(self, now: int) -> int:
+        """Free-running: at once. In lock-step: on the clock's word, once a step, when all of the step was read."""
+        broker = self._broker
+        assert broker is not None
+        if not self._lockstep:
+            quotes = broker.take_quotes()
+        elif self._flush is not None and broker.wire[0] >= self._flush.wire:
+            quotes = broker.take_quotes(self._flush.symbol) if self._flush.step != self._flushed_step else []
+            self._flushed_step, self._flush = self._flush.step, None
+        else:
+            return 0
+        for quote in quotes:
+            self._actor.hear(quote, now, "broker")
+        return len(quotes)
+
+    def _commit(self, now: int, *, drained: bool) -> bool:
+        broker = self._broker
+        assert broker is not None
+        outputs = self._actor.flush(now, drained=drained, wire=broker.wire)
+        for command in emit(outputs, self._bus, self._log, self._bus.publish):
+            broker.execute(command)
+        return bool(outputs.frames or outputs.broker)

@@ -1,0 +1,470 @@
+"""The one IBKR socket: turns the gateway's commands into the library's calls, and the raw callbacks into facts.
+
+The only file that imports the IBKR library. It hooks the raw callbacks and keeps nothing of the library's own bookkeeping,
+which loses what matters here: trailing levels, corrections, recovered fills. It retries the same client id for ever, because
+orders belong to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ib_insync import IB, Stock
+from ib_insync import Order as IbOrder
+from ib_insync.client import Client
+from ib_insync.wrapper import Wrapper
+from msgspec.structs import replace
+
+from messages.broker import (
+    BrokerAccount,
+    BrokerCommission,
+    BrokerError,
+    BrokerExecution,
+    BrokerOrder,
+    BrokerPosition,
+    BrokerSnapshot,
+    CancelOrder,
+    Connected,
+    Disconnected,
+    FromBroker,
+    PlaceOrder,
+    Quote,
+    RequestSnapshot,
+    SnapshotFailed,
+    ToBroker,
+)
+from messages.orders import OrderRecord
+from services.settings import Settings
+
+__all__ = ["Broker"]
+
+log = logging.getLogger("gateway.broker")
+
+SECOND = 1_000_000_000
+UNSET = 1.7976931348623157e308
+REQUEST_IDS = 1 << 30
+"""The library's request ids begin here, far from our order ids: an error's id is then never ambiguous."""
+CONNECT_S, ANSWER_S = 10.0, 30.0
+RETRY_S, RETRY_MAX_S = 0.2, 10.0
+LIVE = (1, 2)
+"""Market data types: real-time, and frozen at the close. 3 and 4 are delayed."""
+
+
+class _Answers:
+    """What arrives while a snapshot is asked for."""
+
+    def __init__(self) -> None:
+        self.positions: dict[str, BrokerPosition] = {}
+        self.open_orders: dict[int, BrokerOrder] = {}
+        self.completed: list[BrokerOrder] = []
+        self.executions: list[BrokerExecution] = []
+        self.commissions: list[BrokerCommission] = []
+
+
+class _RawWrapper(Wrapper):  # type: ignore[misc]
+    """The library's callbacks, as they come off the wire. Ends of requests go on to the library, which holds the futures."""
+
+    def __init__(self, ib: IB, broker: Broker):
+        super().__init__(ib)
+        self._broker = broker
+
+    def nextValidId(self, reqId: int) -> None:
+        self._broker.next_order_id = reqId
+
+    def openOrder(self, orderId: int, contract: Any, order: Any, orderState: Any) -> None:
+        self._broker.on_open_order(orderId, contract, order, orderState)
+
+    def orderStatus(self, orderId: int, status: str, filled: float, remaining: float, avgFillPrice: float, permId: int, *rest: Any) -> None:
+        self._broker.on_order_status(orderId, status, filled, avgFillPrice, permId, rest[0], rest[3])
+
+    def completedOrder(self, contract: Any, order: Any, orderState: Any) -> None:
+        self._broker.on_completed_order(contract, order, orderState)
+
+    def execDetails(self, reqId: int, contract: Any, execution: Any) -> None:
+        self._broker.on_execution(reqId, contract, execution)
+
+    def commissionReport(self, report: Any) -> None:
+        self._broker.on_commission(report)
+
+    def position(self, account: str, contract: Any, posSize: float, avgCost: float) -> None:
+        self._broker.on_position(account, contract, posSize, avgCost)
+
+    def updateAccountValue(self, tag: str, val: str, currency: str, account: str) -> None:
+        self._broker.on_account_value(tag, val, currency, account)
+
+    def updateAccountTime(self, timestamp: str) -> None:
+        self._broker.on_account_complete()
+
+    def accountDownloadEnd(self, account: str) -> None:
+        self._broker.on_account_complete()
+        super().accountDownloadEnd(account)
+
+    def updatePortfolio(self, *args: Any) -> None:
+        """Positions come by themselves."""
+
+    def error(self, reqId: int, errorCode: int, errorString: str, advancedOrderRejectJson: str = "") -> None:
+        self._broker.on_error(reqId, errorCode, errorString)
+        if reqId in self._futures:
+            super().error(reqId, errorCode, errorString, advancedOrderRejectJson)
+
+    def priceSizeTick(self, reqId: int, tickType: int, price: float, size: float) -> None:
+        self._broker.on_price(reqId, tickType, price)
+
+    def tickSize(self, reqId: int, tickType: int, size: float) -> None:
+        """Sizes decide nothing here."""
+
+    def tickString(self, reqId: int, tickType: int, value: str) -> None:
+        self._broker.on_string(reqId, tickType, value)
+
+    def tickGeneric(self, reqId: int, tickType: int, value: float) -> None:
+        self._broker.on_generic(reqId, tickType, value)
+
+    def tickReqParams(self, *args: Any) -> None:
+        """Tick sizes come by market rule."""
+
+    def marketDataType(self, reqId: int, marketDataId: int) -> None:
+        self._broker.on_market_data_type(reqId, marketDataId)
+
+    def tcpDataProcessed(self) -> None:
+        self._broker.on_read()
+
+
+class Broker:
+    """The connection and what is heard on it. `heard` is called whenever facts are waiting.
+
+    `facts` are in the order of the wire. Prices are kept apart: only the newest of each symbol matters, and in lock-step
+    they wait for the clock's word.
+    """
+
+    def __init__(self, settings: Settings, heard: Callable[[], None]):
+        self._settings = settings
+        self._heard = heard
+        self.facts: list[FromBroker] = []
+        self.next_order_id = 0
+        self._quotes: dict[str, Quote] = {}
+        self._changed: dict[str, None] = {}
+        self._symbol_of: dict[int, str] = {}
+        self._orders: dict[int, BrokerOrder] = {}
+        self._account: dict[str, float] = {}
+        self._answers: _Answers | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._lost = asyncio.Event()
+        self._ib = self._library()
+
+    def _library(self) -> IB:
+        ib = IB()
+        ib.wrapper = _RawWrapper(ib, self)
+        ib.client = Client(ib.wrapper)
+        ib.client.apiEnd += self._on_lost
+        if self._settings.mode == "sim":
+            ib.client.MaxRequests = 0  # the broker's limit is per second of its own time, which runs faster here
+        return ib
+
+    # Connection.
+
+    async def run(self) -> None:
+        """Keep a connection until cancelled: one at a time, always under the same client id."""
+        ibkr = self._settings.ibkr
+        pause, said = RETRY_S, ""
+        try:
+            while True:
+                self._lost.clear()
+                try:
+                    await self._ib.client.connectAsync(ibkr.host, ibkr.port, ibkr.client_id, CONNECT_S)
+                    await self._begin()
+                except (OSError, ConnectionError, TimeoutError) as error:
+                    why = f"{type(error).__name__}: {error}"
+                    if why != said:
+                        log.warning("no connection to %s:%d, client id %d: %s", ibkr.host, ibkr.port, ibkr.client_id, why)
+                        said = why
+                    self._ib.client.disconnect()
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, RETRY_S * 2 if self._settings.mode == "sim" else RETRY_MAX_S)
+                    continue
+                pause, said = RETRY_S, ""
+                await self._lost.wait()
+        finally:
+            self._ib.client.disconnect()
+
+    async def _begin(self) -> None:
+        """What follows a handshake: tell the core, subscribe to positions, account and prices."""
+        client = self._ib.client
+        client.updateReqId(REQUEST_IDS)
+        self._quotes.clear()
+        self._changed.clear()
+        self._symbol_of.clear()
+        self._orders.clear()
+        accounts = tuple(client.getAccounts())
+        self._tell(Connected(accounts, self.next_order_id, client.clientId))
+        account = self._settings.ibkr.account or (accounts[0] if len(accounts) == 1 else "")
+        if account not in accounts:
+            return  # a wrong account: send nothing at all
+        client.reqAccountUpdates(True, account)
+        if self._settings.mode != "sim":
+            client.reqMarketDataType(3 if self._settings.ibkr.allow_delayed else 1)
+        for symbol in self._settings.watchlist:
+            request_id = client.getReqId()
+            self._symbol_of[request_id] = symbol
+            client.reqMktData(request_id, _contract(symbol), "", False, False, [])
+
+    def _on_lost(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+        self._answers = None
+        self._tell(Disconnected("socket closed"))
+        self._lost.set()
+
+    @property
+    def wire(self) -> tuple[int, int]:
+        """Frames (received, sent) on this connection, the handshake's one each excepted."""
+        if not self._ib.client.isReady():
+            return (0, 0)
+        stats = self._ib.client.connectionStats()
+        return (stats.numMsgRecv - 1, stats.numMsgSent - 1)
+
+    # Commands.
+
+    def execute(self, command: ToBroker) -> None:
+        """Send it, once. A command without a connection is lost: the core's doubt takes care of it."""
+        client = self._ib.client
+        if not client.isReady():
+            return
+        match command:
+            case PlaceOrder(order, transmit):
+                client.placeOrder(order.order_id, _contract(order.symbol), _order(order, transmit))
+            case CancelOrder(order_id):
+                client.cancelOrder(order_id, "")
+            case RequestSnapshot():
+                if self._asking is None or self._asking.done():
+                    self._asking = asyncio.get_running_loop().create_task(self._ask())
+
+    async def _ask(self) -> None:
+        """Positions, all open orders, completed orders, then executions. A missing answer is not an empty one."""
+        ib, answers = self._ib, _Answers()
+        self._answers = answers
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await asyncio.gather(ib.reqPositionsAsync(), ib.reqAllOpenOrdersAsync(), ib.reqCompletedOrdersAsync(False))
+                await ib.reqExecutionsAsync()
+        except (TimeoutError, ConnectionError) as error:
+            self._tell(SnapshotFailed(f"{type(error).__name__}: {error}" if str(error) else "no complete answer in time"))
+            return
+        finally:
+            self._answers = None
+        self._tell(
+            BrokerSnapshot(
+                account=self._settings.ibkr.account or "",
+                positions=tuple(answers.positions.values()),
+                open_orders=tuple(answers.open_orders.values()),
+                completed_orders=tuple(answers.completed),
+                executions=tuple(answers.executions),
+                commissions=tuple(answers.commissions),
+            )
+        )
+
+    def close(self) -> None:
+        """Cleanly; orders stay where they are."""
+        with contextlib.suppress(OSError, ConnectionError):
+            self._ib.client.disconnect()
+
+    # Facts.
+
+    def _tell(self, fact: FromBroker) -> None:
+        self.facts.append(fact)
+        self._heard()
+
+    def take_quotes(self, symbol: str = "") -> list[Quote]:
+        """The symbols whose market changed since the last call, with their newest prices.
+
+        `symbol` had an event, even if it left every price as it was: the wire says nothing then, and its tick counts all the same.
+        """
+        if symbol in self._quotes:
+            self._changed[symbol] = None
+        changed = [self._quotes[symbol] for symbol in self._changed]
+        self._changed.clear()
+        return changed
+
+    def on_read(self) -> None:
+        """A read from the socket is decoded: whatever it brought can be handled together."""
+        if self.facts or self._changed:
+            self._heard()
+
+    def on_open_order(self, order_id: int, contract: Any, order: Any, state: Any) -> None:
+        """The order's terms; its status follows by itself, and only then is it told."""
+        told = _terms(order_id, contract, order, state.status)
+        self._orders[order.permId] = told
+        if self._answers is not None:
+            self._answers.open_orders[order.permId] = told
+
+    def on_order_status(
+        self, order_id: int, status: str, filled: float, avg_price: float, perm_id: int, parent_id: int, why_held: str
+    ) -> None:
+        """The status, merged with the terms that were told last."""
+        terms = self._orders.get(perm_id)
+        if terms is None:
+            log.warning("status %s of an order that was never told: order id %d, perm id %d", status, order_id, perm_id)
+            return
+        merged = replace(terms, status=status, filled=float(filled), avg_price=avg_price, why_held=why_held or "", parent_id=parent_id)
+        self._orders[perm_id] = merged
+        if self._answers is not None and perm_id in self._answers.open_orders:
+            self._answers.open_orders[perm_id] = merged
+        self.facts.append(merged)
+
+    def on_completed_order(self, contract: Any, order: Any, state: Any) -> None:
+        if self._answers is not None:
+            told = _terms(0, contract, order, state.status)
+            filled = float(getattr(order, "filledQuantity", 0.0) or 0.0)
+            filled = 0.0 if filled >= UNSET else filled
+            text = state.completedStatus or state.status
+            self._answers.completed.append(replace(told, completed_status=text, filled=filled))
+
+    def on_execution(self, request_id: int, contract: Any, execution: Any) -> None:
+        fact = BrokerExecution(
+            exec_id=execution.execId,
+            client_order_id=execution.orderRef,
+            order_id=execution.orderId,
+            perm_id=execution.permId,
+            client_id=execution.clientId,
+            symbol=contract.symbol,
+            side="BUY" if execution.side == "BOT" else "SELL",
+            quantity=float(execution.shares),
+            price=execution.price,
+            cum_quantity=float(execution.cumQty),
+            avg_price=execution.avgPrice,
+            account=execution.acctNumber,
+            time_ns=int(execution.time.timestamp()) * SECOND,
+        )
+        if request_id >= 0 and self._answers is not None:
+            self._answers.executions.append(fact)
+        else:
+            self.facts.append(fact)
+
+    def on_commission(self, report: Any) -> None:
+        realized = None if report.realizedPNL is None or abs(report.realizedPNL) >= UNSET else report.realizedPNL
+        fact = BrokerCommission(report.execId, report.commission, report.currency, realized)
+        if self._answers is not None:
+            self._answers.commissions.append(fact)
+        self.facts.append(fact)
+
+    def on_position(self, account: str, contract: Any, quantity: float, avg_cost: float) -> None:
+        fact = BrokerPosition(account, contract.symbol, float(quantity), avg_cost)
+        if self._answers is not None:
+            self._answers.positions[contract.symbol] = fact
+        self.facts.append(fact)
+
+    def on_account_value(self, tag: str, value: str, currency: str, account: str) -> None:
+        if currency == "USD":
+            with contextlib.suppress(ValueError):
+                self._account[tag] = float(value)
+
+    def on_account_complete(self) -> None:
+        if self._account:
+            account = self._settings.ibkr.account or next(iter(self._ib.client.getAccounts()), "")
+            self.facts.append(BrokerAccount(account, dict(self._account)))
+
+    def on_error(self, request_id: int, code: int, text: str) -> None:
+        symbol = self._symbol_of.get(request_id)
+        if symbol is not None:
+            log.warning("%s: market data: %d %s", symbol, code, text)
+            return
+        self.facts.append(BrokerError(request_id if 0 < request_id < REQUEST_IDS else -1, code, text))
+
+    # Prices.
+
+    def on_price(self, request_id: int, tick_type: int, price: float) -> None:
+        match tick_type:  # live or delayed
+            case 4 | 68:
+                self._quote(request_id, last=price)
+            case 1 | 66:
+                self._quote(request_id, bid=max(0.0, price))
+            case 2 | 67:
+                self._quote(request_id, ask=max(0.0, price))
+
+    def on_string(self, request_id: int, tick_type: int, value: str) -> None:
+        if tick_type in (45, 88):  # the last trade's own time; ib_insync drops it
+            self._quote(request_id, last_ns=int(value) * SECOND)
+
+    def on_generic(self, request_id: int, tick_type: int, value: float) -> None:
+        if tick_type == 49:
+            self._quote(request_id, halted=value > 0)
+
+    def on_market_data_type(self, request_id: int, kind: int) -> None:
+        if request_id in self._symbol_of:
+            self._quote(request_id, delayed=kind not in LIVE)
+
+    def _quote(self, request_id: int, **fields: Any) -> None:
+        symbol = self._symbol_of.get(request_id)
+        if symbol is not None:
+            quote = self._quotes.get(symbol) or Quote(symbol, 0.0, 0, 0.0, 0.0)
+            self._quotes[symbol] = replace(quote, **fields)
+            self._changed[symbol] = None
+
+
+def _contract(symbol: str) -> Stock:
+    return Stock(symbol, "SMART", "USD")
+
+
+def _order(order: OrderRecord, transmit: bool) -> IbOrder:
+    """Our words in IBKR's: a trailing order carries a percentage, never an auxPrice."""
+    ours = IbOrder(
+        orderId=order.order_id,
+        action=order.side,
+        orderType=order.order_type,
+        totalQuantity=order.quantity,
+        tif=order.tif,
+        account=order.account,
+        orderRef=order.client_order_id,
+        parentId=order.parent_id,
+        transmit=transmit,
+        ocaGroup=order.oca_group,
+        ocaType=order.oca_type,
+        outsideRth=False,
+    )
+    if order.limit_price is not None:
+        ours.lmtPrice = order.limit_price
+    if order.order_type.startswith("TRAIL"):
+        ours.trailingPercent = order.trailing_pct
+        if order.trail_stop_price is not None:
+            ours.trailStopPrice = order.trail_stop_price
+        if order.limit_offset is not None:
+            ours.lmtPriceOffset = order.limit_offset
+    elif order.stop_price is not None:
+        ours.auxPrice = order.stop_price
+    return ours
+
+
+def _terms(order_id: int, contract: Any, order: Any, status: str) -> BrokerOrder:
+    """IBKR's words in ours. 0.0 and the library's UNSET both mean: not there."""
+    trailing = order.orderType.startswith("TRAIL")
+    return BrokerOrder(
+        client_order_id=order.orderRef,
+        order_id=order_id,
+        perm_id=order.permId,
+        client_id=order.clientId,
+        symbol=contract.symbol,
+        side=order.action,
+        order_type=order.orderType,
+        quantity=float(order.totalQuantity),
+        status=status,
+        why_held="",
+        filled=0.0,
+        avg_price=0.0,
+        parent_id=order.parentId,
+        limit_price=_price(order.lmtPrice) if order.orderType in ("LMT", "STP LMT") else None,
+        stop_price=_price(order.auxPrice) if order.orderType in ("STP", "STP LMT") else None,
+        trailing_pct=_price(order.trailingPercent),
+        trail_stop_price=_price(order.trailStopPrice) if trailing else None,
+        tif=order.tif,
+        account=order.account,
+        oca_group=order.ocaGroup,
+        oca_type=order.ocaType,
+    )
+
+
+def _price(value: float) -> float | None:
+    return None if value in (0.0, "") or value >= UNSET else value

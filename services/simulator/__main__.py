@@ -1,0 +1,205 @@
+"""python -m services.simulator SETTINGS"""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import msgspec
+
+from messages.frames import Advance, Advanced, Beat, Frame, Idle, Probe, Schedule
+from messages.heartbeat import Heartbeat
+from services import process
+from services.bus import Bus
+from services.process import Process
+from services.refusal import Refusal
+from services.settings import Settings
+from services.simulator.exchange import Exchange
+from services.simulator.files import FileSource
+from services.simulator.server import TwsServer
+from services.simulator.source import MarketSource
+from services.simulator.store import Store
+from services.simulator.synthetic import SyntheticSource
+
+SECOND = 1_000_000_000
+KNOCK_S = 0.05
+BEAT_S = 1.0
+IN_USE = 98
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Frame).decode
+
+
+def market_source(settings: Settings) -> MarketSource:
+    """The market that the configuration asks for. Raises Refusal with one clear line."""
+    simulation = settings.simulation
+    if simulation.market == "files":
+        return FileSource(
+            [Path(path) for path in simulation.files],
+            settings.watchlist,
+            start=simulation.start.isoformat() if simulation.start else None,
+            end=simulation.end.isoformat() if simulation.end else None,
+        )
+    return SyntheticSource(
+        simulation.seed, settings.watchlist, tick_s=simulation.tick_s, daily_volatility=simulation.daily_volatility
+    )
+
+
+class Simulator:
+    """The exchange between two lines: the TWS socket, and the clock that tells it what time it is.
+
+    It has no time of its own, and listens for clients once the clock has handed it the sessions.
+    """
+
+    def __init__(self, p: Process, bus: Bus):
+        self._p, self._bus = p, bus
+        self._run = time.monotonic_ns()
+        self._source = market_source(p.settings)
+        account = p.settings.ibkr.account
+        assert account is not None, "settings fill it in"
+        self._account = account
+        self._store = Store(p.fleet.simulator_ledger, account)
+        self._exchange: Exchange | None = None
+        self._server: TwsServer | None = None
+        self._last = Advanced(-1, 0, False, (), None, False)
+
+    async def run(self) -> None:
+        """Until SIGTERM or SIGINT."""
+        loop = asyncio.get_running_loop()
+        stopped = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        self._p.log.event("bot_started", process_run=self._run, pid=os.getpid())
+        clock_word = asyncio.Event()
+        for fd in self._bus.fds:
+            loop.add_reader(fd, clock_word.set)
+        beats = loop.create_task(self._beat())
+        stopping = loop.create_task(stopped.wait())
+        while not stopped.is_set():
+            clock_word.clear()
+            while await self._listen_to_clock():
+                pass
+            heard = loop.create_task(clock_word.wait())
+            await asyncio.wait((heard, stopping), return_when=asyncio.FIRST_COMPLETED)
+            heard.cancel()
+        beats.cancel()
+        if self._server is not None:
+            await self._server.stop()
+        self._store.close()
+        self._p.log.event("bot_stopped", process_run=self._run)
+
+    async def _beat(self) -> None:
+        """Make ourselves known to the clock and the watchdog."""
+        heartbeat = Heartbeat("simulator", os.getpid(), self._run, False, "")
+        next_beat = 0.0
+        while True:
+            ready = self._server is not None
+            self._bus.send("clock", _encode(Beat(self._run, ready, 0, 0)))
+            if time.monotonic() >= next_beat or ready is not heartbeat.ready:
+                heartbeat = msgspec.structs.replace(heartbeat, ready=ready)
+                self._bus.beat(_encode(heartbeat))
+                next_beat = time.monotonic() + BEAT_S
+            await asyncio.sleep(BEAT_S if ready else KNOCK_S)
+
+    async def _listen_to_clock(self) -> bool:
+        """Handle what waits; True if there was anything."""
+        busy = False
+        for _, payload in self._bus.frames():
+            busy = True
+            frame = _decode(payload)
+            match frame:
+                case Schedule():
+                    await self._open(frame)
+                    self._answer(0, orders=False, symbols=())
+                case Advance():
+                    self._advance(frame)
+                case Probe():
+                    self._bus.send("clock", _encode(self._idle(frame)))
+                case _:
+                    pass
+        return busy
+
+    async def _open(self, schedule: Schedule) -> None:
+        """The sessions are known: go on where the ledger ends, or begin; then listen."""
+        if self._exchange is not None:
+            return
+        simulation = self._p.settings.simulation
+        exchange = Exchange(
+            self._source,
+            schedule.sessions,
+            account=self._account,
+            start_ns=schedule.start_ns,
+            cash=simulation.cash,
+            memory=self._store.load(),
+        )
+        ibkr = self._p.settings.ibkr
+        server = TwsServer(exchange, self._store, ibkr.host, ibkr.port, self._account)
+        try:
+            await server.start()
+        except OSError as error:
+            self._p.log.event("port_unusable", level="ERROR", host=ibkr.host, port=ibkr.port, error=str(error))
+            raise
+        self._exchange, self._server = exchange, server
+
+    def _advance(self, wanted: Advance) -> None:
+        """Move the market; a question that was answered before gets the same answer."""
+        if self._exchange is None or self._server is None:
+            return  # the clock hands over the sessions first
+        if wanted.step == self._last.step:
+            self._bus.send("clock", _encode(self._last))
+            return
+        moved = self._server.advance(wanted.to_ns, one=wanted.one)
+        self._answer(wanted.step, orders=moved.orders, symbols=moved.symbols)
+
+    def _answer(self, step: int, *, orders: bool, symbols: tuple[str, ...]) -> None:
+        exchange = self._exchange
+        assert exchange is not None
+        answer = Advanced(
+            step=step,
+            now_ns=exchange.now_ns,
+            orders=orders,
+            symbols=symbols,
+            next_ns=exchange.next_event_ns(),
+            ended=exchange.source_ended,
+            wire=self._wire()[1],
+        )
+        if step:
+            self._last = answer
+        self._bus.send("clock", _encode(answer))
+
+    def _wire(self) -> tuple[int, int]:
+        """Frames (received, sent) on the gateway's connection."""
+        if self._server is None:
+            return (0, 0)
+        return self._server.wire_counts().get(self._p.settings.ibkr.client_id, (0, 0))
+
+    def _idle(self, probe: Probe) -> Idle:
+        received, sent = self._wire()
+        return Idle(
+            step=probe.step,
+            wave=probe.wave,
+            run=self._run,
+            pending=0,
+            work=received,
+            reached=(),
+            tick=(0, 0),
+            wire_in=received,
+            wire_out=sent,
+            deadline_ns=None,
+        )
+
+
+async def main() -> None:
+    """Serve."""
+    with process.enter("simulator") as p:
+        try:
+            simulator = Simulator(p, p.bus())
+        except Refusal as refusal:
+            p.log.event("refused", level="ERROR", error=str(refusal))
+            raise SystemExit(f"simulator: {refusal}") from None
+        await simulator.run()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

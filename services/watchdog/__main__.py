@@ -1,0 +1,68 @@
+"""python -m services.watchdog SETTINGS"""
+
+import os
+import signal
+import time
+
+import msgspec
+
+from messages.heartbeat import Heartbeat
+from messages.operator import Answer, Command, ProcessState, RollCall
+from services import pollloop, process
+from services.actor import Actor
+from services.bus import Bus
+from services.fleet import Fleet
+from services.watchdog.core import Kill, Seen, WatchdogCore
+
+_decode = msgspec.msgpack.Decoder(Heartbeat).decode
+COLUMNS = list(ProcessState.__struct_fields__)
+
+
+class Watch(pollloop.Hooks):
+    """Takes heartbeats off the bus, answers who is there, carries out kills."""
+
+    def __init__(self, actor: Actor, bus: Bus, fleet: Fleet):
+        self._actor, self._bus = actor, bus
+        self._expected = set(fleet.processes)
+
+    def work(self, machine_ns: int) -> None:
+        for body in self._bus.beats():
+            heartbeat = _decode(body)
+            if heartbeat.process in self._expected:
+                self._actor.hear(heartbeat, machine_ns)
+
+    def command(self, command: Command) -> Answer:
+        if not isinstance(command, RollCall):
+            return Answer(False, "the watchdog answers who is there")
+        now = time.monotonic_ns()
+        rows: list[list[object]] = [
+            [s.process, s.pid, s.run, s.ready, s.note, (now - s.heard_ns) / 1e9, s.starts]
+            for s in self._actor.state.table(Seen).values()
+        ]
+        return Answer(True, columns=COLUMNS, rows=rows)
+
+    def publish(self, topic: str, message: object) -> None:
+        """The core's one publication is for this shell: nobody subscribes to the watchdog."""
+        if isinstance(message, Kill) and _is_ours(message.pid):
+            os.kill(message.pid, signal.SIGKILL)
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether this pid is a process of a fleet: pids are reused, and a wrong kill is worse than a hung process."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return b"services." in file.read()
+    except OSError:
+        return False
+
+
+def main() -> None:
+    """Watch."""
+    with process.enter("watchdog") as p:
+        actor = p.actor(WatchdogCore(), p.ledger(durable=False))
+        bus = p.bus(hears_beats=True)
+        pollloop.run(actor, bus, p.log, Watch(actor, bus, p.fleet))
+
+
+if __name__ == "__main__":
+    main()

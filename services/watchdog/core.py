@@ -1,0 +1,92 @@
+"""The watchdog's decisions: who is silent for too long, and who was started anew.
+
+A process that dies is supervisord's business. One that hangs still holds its sockets and answers ZeroMQ's own heartbeats: only
+silence of its main loop tells.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from messages import Message
+from messages.heartbeat import Heartbeat
+from messages.timers import Elapsed, Started
+from services.core import Deadlines, Decision, Draft, Now, State
+
+__all__ = ["HUNG_NS", "Kill", "Seen", "WatchdogCore"]
+
+SECOND = 1_000_000_000
+HUNG_NS = 15 * SECOND
+"""Machine time of silence after which a process hangs. Longer than any honest transaction or start takes."""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A process as last heard. `heard_ns` is machine time; `starts` counts its lives since the ledger began."""
+
+    process: str
+    pid: int
+    run: int
+    ready: bool
+    note: str
+    heard_ns: int
+    starts: int
+
+    @property
+    def key(self) -> str:
+        return self.process
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """How many lives of a process were seen, across restarts of the watchdog."""
+
+    process: str
+    run: int
+    starts: int
+
+    @property
+    def key(self) -> str:
+        return self.process
+
+
+class Kill(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """For the shell: send SIGKILL to this process."""
+
+    process: str
+    pid: int
+
+
+class WatchdogCore:
+    """See `services.core.Core`. What it hears lives in memory; restarts are counted in the ledger."""
+
+    kinds: tuple[type, ...] = (Seen, Counted)
+    volatile: tuple[type, ...] = (Seen,)
+
+    def ready(self, state: State) -> bool:
+        return True
+
+    def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
+        return []
+
+    def deadlines(self, state: State, now: Now) -> Deadlines:
+        heard = [seen.heard_ns for seen in state.table(Seen).values()]
+        return Deadlines(machine_ns=min(heard) + HUNG_NS if heard else None)
+
+    def handle(self, state: State, message: Message | Heartbeat, now: Now) -> Decision:
+        d = Draft(state, now)
+        match message:
+            case Heartbeat(process, pid, run, ready, note):
+                counted = d.get(Counted, process) or Counted(process, 0, 0)
+                if counted.run != run:
+                    counted = d.put(Counted(process, run, counted.starts + 1))
+                    if counted.starts > 1:
+                        d.note("process_restarted", "", "WARNING", restarted=process, starts=counted.starts, pid=pid)
+                d.put(Seen(process, pid, run, ready, note, now.machine_ns, counted.starts))
+            case Elapsed():
+                for seen in list(state.table(Seen).values()):
+                    if now.machine_ns - seen.heard_ns >= HUNG_NS:
+                        d.drop(Seen, seen.process)
+                        d.note("process_hung", "", "ERROR", hung=seen.process, pid=seen.pid)
+                        d.publish("kill", Kill(seen.process, seen.pid))  # type: ignore[arg-type]
+            case Started():
+                pass
+        return d.decision
