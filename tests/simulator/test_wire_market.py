@@ -179,7 +179,7 @@ def test_advance_tells_whether_more_than_quotes_happened() -> None:
     async def play() -> list[bool]:
         async with gateway(trades("TSLA", 10.0, 10.0, 10.0, 10.0)) as house:
             ib = await house.connect()
-            happened = [house.server.advance(OPEN_NS, one=True)]
+            happened = [house.server.advance(OPEN_NS, one=True).orders]
             ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 1, 10.0))
             await house.settle()
             happened.append(house.server.advance(OPEN_NS + SECOND // 2))

@@ -199,7 +199,7 @@ def test_one_step_is_one_write() -> None:
             await house.settle()
             reads: list[int] = []
             ib.client.conn.hasData += lambda data: reads.append(len(data))
-            assert house.server.advance(OPEN_NS + 3 * SECOND) is True
+            assert house.server.advance(OPEN_NS + 3 * SECOND).orders is True
             await house.settle()
             assert len(reads) == 1
             assert len(ib.fills()) == 1
