@@ -182,11 +182,11 @@ def test_advance_tells_whether_more_than_quotes_happened() -> None:
             happened = [house.server.advance(OPEN_NS, one=True).orders]
             ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 1, 10.0))
             await house.settle()
-            happened.append(house.server.advance(OPEN_NS + SECOND // 2))
-            happened.append(house.server.advance(OPEN_NS + SECOND, one=True))
+            happened.append(house.server.advance(OPEN_NS + SECOND // 2).orders)
+            happened.append(house.server.advance(OPEN_NS + SECOND, one=True).orders)
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 1))
             await house.settle()
-            happened.append(house.server.advance(OPEN_NS + 3 * SECOND))
+            happened.append(house.server.advance(OPEN_NS + 3 * SECOND).orders)
             assert house.exchange.now_ns == OPEN_NS + 3 * SECOND
             await house.settle()
             return happened
