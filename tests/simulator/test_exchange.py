@@ -176,6 +176,29 @@ def test_a_trail_is_refused_on_a_stop_parent_and_leaves_it_untransmitted() -> No
     assert reports[1].text == "Order Canceled - reason:Order was discarded."
 
 
+def test_what_is_not_transmitted_may_be_changed_discarded_or_sent_by_its_own_id() -> None:
+    market = exchange(prints(100.0, 101.0))
+    market.advance(MONDAY.open_ns)
+    assert market.place(ticket(1, "BUY", "LMT", limit_price=9.0, transmit=False)) == []
+    assert market.place(ticket(1, "BUY", "LMT", limit_price=8.0, transmit=False)) == []
+    assert told(market.place(ticket(1, "BUY", "LMT", limit_price=7.0))) == [("order", 1, "Submitted", "")]
+    assert [order.limit_price for order in market.open_orders()] == [7.0]
+    market.place(ticket(2, "BUY", "LMT", limit_price=9.0, transmit=False))
+    market.place(ticket(3, "SELL", "LMT", limit_price=19.0, parent_id=2, transmit=False))
+    cancelled = [("status", 2, "Cancelled"), ("error", 2, 202), ("status", 3, "Cancelled"), ("error", 3, 202)]
+    assert told(market.cancel(1, 2)) == [*cancelled, ("error", 2, 161)]
+
+
+def test_a_child_that_is_transmitted_after_its_parent_filled_is_live() -> None:
+    market = exchange(prints(100.0, 101.0, 102.0))
+    market.advance(MONDAY.open_ns)
+    market.place(ticket(1, "BUY", "MKT"))
+    stop = {"stop_price": 90.0, "parent_id": 1}
+    market.place(ticket(2, "SELL", "STP", transmit=False, **stop))
+    market.advance(MONDAY.open_ns + MINUTE)
+    assert told(market.place(ticket(2, "SELL", "STP", **stop))) == [("order", 2, "PreSubmitted", "trigger")]
+
+
 @pytest.mark.parametrize("parent_type", ["LMT", "STP LMT"])
 def test_a_trail_is_taken_on_limit_parents(parent_type: str) -> None:
     market = exchange(prints(100.0))
@@ -516,6 +539,20 @@ def test_the_tape_shows_the_day() -> None:
     assert quote is not None
     assert (quote.open, quote.high, quote.low, quote.volume, quote.prev_close) == (101.0, 101.0, 101.0, 100, 98.0)
     assert market.quote("NONE") is None
+
+
+def test_a_quote_alone_fills_limits_and_leaves_the_last_price() -> None:
+    quote_only = MarketEvent(MONDAY.open_ns + MINUTE, "ABC", 1, bid=97.0, ask=98.0)
+    market = exchange([*prints(100.0), quote_only])
+    market.advance(MONDAY.open_ns)
+    market.place(ticket(1, "SELL", "STP", stop_price=99.0))
+    market.place(ticket(2, "BUY", "LMT", limit_price=99.0))
+    assert [each for each in told(market.advance(MONDAY.close_ns - 1)) if each[0] == "execution"] == [
+        ("execution", 2, 100.0, 98.0)
+    ]
+    quote = market.quote("ABC")
+    assert quote is not None
+    assert (quote.last, quote.bid, quote.ask) == (100.0, 97.0, 98.0)
 
 
 def test_executions_carry_whole_seconds_and_their_commission() -> None:
