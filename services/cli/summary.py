@@ -15,7 +15,7 @@ from services.cli.words import clock, price, reason, span
 
 __all__ = ["Money", "Summary", "SymbolLine", "Verdict", "summarize"]
 
-LINKS = ("socket", "broker", "data")
+LINKS = {"socket": "socket to the gateway", "broker": "the gateway's link to the broker", "data": "market data"}
 EPOCH = datetime(1970, 1, 1)
 
 
@@ -231,7 +231,8 @@ def _troubles(seen: Gathered, processes: dict[str, str], links: dict[str, str]) 
         troubles.append("the watchdog does not answer")
     if seen.trouble:
         troubles.append(seen.trouble)
-    troubles += [f"link to the {name}: {state}" for name, state in links.items() if state in ("DOWN", "unknown")]
+    if processes["gateway"] != "down":
+        troubles += [f"{LINKS[name]}: {state}" for name, state in links.items() if state in ("DOWN", "unknown")]
     troubles += [f"entries of {row['symbol'] or 'the fleet'} are paused by {row['paused_by']}" for row in seen.pauses]
     return troubles
 

@@ -1,31 +1,52 @@
 """python -m services.recorder SETTINGS"""
 
+import contextlib
 import threading
+import time
+from collections.abc import Iterator
 
 from services import pollloop, process
 from services.bus import serve_control
+from services.ledger import LedgerError
+from services.process import Process
 from services.recorder.core import RecorderCore
 from services.recorder.sql import ReadOnlySql
 from services.recorder.store import DuckLedger
 
 
 def main() -> None:
-    """Record; questions are answered in a thread of their own, so that a long one keeps no row waiting."""
-    with process.enter("recorder") as p:
+    """Record, and answer questions about it."""
+    with process.enter("recorder") as p, contextlib.closing(opened(p)) as store, answering(p, store):
+        pollloop.run(p.actor(RecorderCore(), store), p.bus(), p.log)
+
+
+def opened(p: Process) -> DuckLedger:
+    """The database, or the end of this process in one clear line."""
+    try:
         store = DuckLedger(p.fleet.database, fleet=p.fleet.name, account=p.settings.ibkr.account)
-        stopped = threading.Event()
-        questions = threading.Thread(
-            target=serve_control,
-            args=(p.fleet.run, "recorder", ReadOnlySql(store.reader()).answer, stopped.is_set),
-            daemon=True,
-        )
-        questions.start()
-        try:
-            pollloop.run(p.actor(RecorderCore(), store), p.bus(), p.log)
-        finally:
-            stopped.set()
-            questions.join(2.0)
-            store.close()
+    except LedgerError as error:
+        p.log.event("process_failed", level="ERROR", error=str(error))
+        raise SystemExit(f"recorder: {error}") from None
+    starts = store.count_start(time.time_ns(), process.STARTS_WITHIN_S * process.SECOND)
+    if starts > process.STARTS_ALLOWED:
+        p.log.event("process_failed", level="ERROR", starts=starts, within_s=process.STARTS_WITHIN_S)
+        raise SystemExit(0)
+    return store
+
+
+@contextlib.contextmanager
+def answering(p: Process, store: DuckLedger) -> Iterator[None]:
+    """Questions are answered in a thread of their own, so that a long one keeps no row waiting."""
+    reader, stopped = store.reader(), threading.Event()
+    answer = ReadOnlySql(reader).answer
+    questions = threading.Thread(target=serve_control, args=(p.fleet.run, p.name, answer, stopped.is_set), daemon=True)
+    questions.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        reader.interrupt()
+        questions.join()
 
 
 if __name__ == "__main__":

@@ -48,13 +48,15 @@ class RecorderCore:
     """A core without memory: the database is not read back, and the shell need not keep the records."""
 
     kinds: tuple[type, ...] = RECORDS
+    volatile: tuple[type, ...] = ()
     remembers = False
 
     def handle(self, state: State, message: Message, now: Now) -> Decision:
-        """The rows of one message, and the market's time at which it was recorded."""
+        """The rows of one message, and the market's time at which it is recorded."""
         rows = rows_of(message, now)
-        if rows and now.market_ns > 0:
-            rows.append(MarketNow(market_ts=now.market_ns))
+        market_ns = max(now.market_ns, now.source.time_ns if now.source else 0)
+        if rows and market_ns > 0:
+            rows.append(MarketNow(market_ts=market_ns))
         return Decision(changes=[(type(row), row.key, row) for row in rows])
 
     def deadlines(self, state: State, now: Now) -> Deadlines:

@@ -14,6 +14,8 @@ VERSION = 1
 TABLES = """
 CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
 
+CREATE TABLE starts (wall_ns BIGINT NOT NULL);
+
 CREATE TABLE cursors (producer VARCHAR PRIMARY KEY, seq BIGINT NOT NULL);
 
 CREATE TABLE market_clock (clock VARCHAR PRIMARY KEY, market_ts TIMESTAMP NOT NULL);
@@ -80,7 +82,7 @@ SELECT (SELECT max(market_ts) FROM market_clock) AS now_ts,
        (payload_json->>'close')::TIMESTAMP AS close_ts,
        (payload_json->>'next_open')::TIMESTAMP AS next_open_ts
 FROM events WHERE event_type IN ('session_opened', 'session_closing', 'session_closed')
-ORDER BY ts DESC, seq DESC LIMIT 1;
+ORDER BY ts DESC, run DESC, seq DESC LIMIT 1;
 
 -- The newest word on each of the three links to the broker.
 CREATE OR REPLACE VIEW links AS
@@ -92,7 +94,7 @@ QUALIFY row_number() OVER (PARTITION BY payload_json->>'link' ORDER BY run DESC,
 CREATE OR REPLACE VIEW pauses AS
 SELECT symbol, ts AS since_ts, payload_json->>'by' AS paused_by FROM (
     SELECT * FROM events WHERE event_type IN ('paused', 'resumed')
-    QUALIFY row_number() OVER (PARTITION BY symbol ORDER BY seq DESC) = 1
+    QUALIFY row_number() OVER (PARTITION BY symbol ORDER BY run DESC, seq DESC) = 1
 ) WHERE event_type = 'paused';
 
 -- Closed trades, first in first out: a row per entry order as far as it was sold again. Money in USD; pnl_usd is after

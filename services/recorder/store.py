@@ -117,6 +117,14 @@ class DuckLedger:
         cursors = dict(self._db.execute("SELECT producer, seq FROM cursors").fetchall())
         return Loaded(records={}, head=self._head(), cursors=cursors, acked={}, run=run)
 
+    def count_start(self, wall_ns: int, within_ns: int) -> int:
+        """Note a start of this process; how many there were in the last `within_ns`, this one included."""
+        with self._transaction():
+            self._db.execute("DELETE FROM starts WHERE wall_ns < ?", [wall_ns - within_ns])
+            self._db.execute("INSERT INTO starts VALUES (?)", [wall_ns])
+            row = self._db.execute("SELECT count(*) FROM starts").fetchone()
+        return int(row[0]) if row else 0
+
     def commit(self, batch: Batch) -> None:
         """Rows and cursors, all or nothing. ConstraintBroken when DuckDB can't take the data itself."""
         told = [change for row in batch.rows for change in _told(row)]

@@ -167,7 +167,7 @@ TROUBLES = [
     (1, "risk is down", {"alive": frozenset(PROCESSES) - {"risk"}}),
     (1, "the watchdog does not answer", {"processes": {}}),
     (1, "link to the broker: DOWN", {"links": {"socket": True, "broker": False, "data": True}}),
-    (1, "link to the data: unknown", {"links": {"socket": True, "broker": True}}),
+    (1, "market data: unknown", {"links": {"socket": True, "broker": True}}),
     (1, "entries of the fleet are paused by operator", {"pauses": [{"symbol": None, "paused_by": "operator"}]}),
     (1, "entries of NVDA are paused by operator", {"pauses": [{"symbol": "NVDA", "paused_by": "operator"}]}),
     (1, "recorder lives but", {"trouble": "recorder lives but", "symbols": []}),
