@@ -57,7 +57,7 @@ class Records:
 def opened(fleet: Fleet) -> Iterator[Records]:
     """The fleet's records, whether it runs or not; a Refusal where there are none."""
     if guard.holder(fleet.lock("recorder")) is not None:
-        yield Records(lambda statement: command(fleet, "recorder", Sql(statement), SQL_ANSWER_S))
+        yield _running(fleet)
         return
     if not fleet.database.exists():
         raise Refusal(f"{fleet.database}: no records of fleet {fleet.name} yet; start it with `crazy up`")
@@ -68,9 +68,16 @@ def opened(fleet: Fleet) -> Iterator[Records]:
     try:
         connection = open_at_rest(fleet.database)
     except LedgerError as error:
-        raise Refusal(str(error)) from error
+        if guard.holder(fleet.lock("recorder")) is None:
+            raise Refusal(str(error)) from error
+        yield _running(fleet)  # it was started just now
+        return
     with connection:
         yield Records(ReadOnlySql(connection).run)
+
+
+def _running(fleet: Fleet) -> Records:
+    return Records(lambda statement: command(fleet, "recorder", Sql(statement), SQL_ANSWER_S))
 
 
 def command(fleet: Fleet, process: str, said: Command, timeout_s: float = ANSWER_S) -> Answer:

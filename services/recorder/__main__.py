@@ -10,7 +10,7 @@ from services.bus import serve_control
 from services.ledger import LedgerError
 from services.process import Process
 from services.recorder.core import RecorderCore
-from services.recorder.sql import ReadOnlySql
+from services.recorder.sql import TIMEOUT_S, ReadOnlySql
 from services.recorder.store import DuckLedger
 
 
@@ -23,7 +23,9 @@ def main() -> None:
 def opened(p: Process) -> DuckLedger:
     """The database, or the end of this process in one clear line."""
     try:
-        store = DuckLedger(p.fleet.database, fleet=p.fleet.name, account=p.settings.ibkr.account)
+        store = DuckLedger(
+            p.fleet.database, fleet=p.fleet.name, account=p.settings.ibkr.account, patience_s=2 * TIMEOUT_S
+        )
     except LedgerError as error:
         p.log.event("process_failed", level="ERROR", error=str(error))
         raise SystemExit(f"recorder: {error}") from None

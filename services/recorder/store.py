@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, get_args, get_type_hints
@@ -60,16 +61,15 @@ class DuckLedger:
 
     Journal and acknowledgements are not kept: nobody replays the recorder, and nobody consumes it. What it says itself
     (a message refused) goes straight into `events`.
+
+    `patience_s`: how long to wait while someone reads the file, as a command does that found no recorder running.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, fleet: str, account: str | None):
+    def __init__(self, path: str | os.PathLike[str], *, fleet: str, account: str | None, patience_s: float = 0.0):
         self._path = Path(path)
         kinds: tuple[type[Row], ...] = (*RECORDS, _Cursor)
         self._statements = {kind.__name__: _upsert(kind) for kind in kinds}
-        try:
-            self._db = duckdb.connect(str(self._path), config=CONFIG)
-        except duckdb.Error as error:
-            raise LedgerError(_unusable(self._path, error)) from None
+        self._db = _opened(self._path, patience_s)
         try:
             self._prepare(fleet)
             self._bind(account)
@@ -176,6 +176,17 @@ class DuckLedger:
         self._db.close()
 
 
+def _opened(path: Path, patience_s: float) -> Connection:
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return duckdb.connect(str(path), config=CONFIG)
+        except duckdb.Error as error:
+            if not _in_use(error) or time.monotonic() >= deadline:
+                raise LedgerError(_unusable(path, error)) from None
+        time.sleep(0.05)
+
+
 def open_at_rest(path: Path) -> Connection:
     """The file of a fleet that is down, to be read only."""
     try:
@@ -184,8 +195,12 @@ def open_at_rest(path: Path) -> Connection:
         raise LedgerError(_unusable(path, error)) from None
 
 
+def _in_use(error: duckdb.Error) -> bool:
+    return "Conflicting lock" in str(error)
+
+
 def _unusable(path: Path, error: duckdb.Error) -> str:
-    if "lock" in str(error):
+    if _in_use(error):
         return f"{path}: in use by another process; is a recorder running?"
     reason = str(error).splitlines()[0]
     return f"{path}: {reason}; restore the file, or move it away to begin anew"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from datetime import datetime
 from pathlib import Path
 
@@ -206,7 +207,10 @@ def test_no_database_and_a_file_in_use_are_one_line(path: Path) -> None:
         holder.stdout.readline()
         with pytest.raises(LedgerError, match="in use by another process"):
             open_at_rest(path)
-        holder.kill()
+        with pytest.raises(LedgerError, match="in use by another process"):
+            opened(path)
+        threading.Timer(0.3, holder.kill).start()
+        DuckLedger(path, fleet="sim", account="DU1", patience_s=60.0).close()
 
 
 # The queries that users know.
@@ -260,6 +264,7 @@ def test_a_snapshots_events_stand_once_per_run(path: Path) -> None:
 
 WRITER = """
 import sys
+import threading
 from services.ledger import Batch
 from services.recorder.store import DuckLedger
 from messages.orders import OrderFilled, CommissionReported
