@@ -94,18 +94,22 @@ def test_nothing_is_lost_and_nothing_doubled(fleet: Fleet) -> None:
                 turn()
 
         actor.start(time.monotonic_ns())
+        def tell(count: int) -> None:
+            nonlocal told
+            for _ in range(count):
+                told += 1
+                actor.hear(Happened("told", "", "INFO", {"n": told}, told), time.monotonic_ns())
+
         for _ in range(3):
             recorder = started(fleet)
             try:
                 begun = told
-                until(lambda begun=begun: counted(fleet) == begun)  # type: ignore[misc]
-                for _ in range(500):
-                    told += 1
-                    actor.hear(Happened("told", "", "INFO", {"n": told}, told), time.monotonic_ns())
+                tell(500)
                 until(lambda begun=begun: counted(fleet) > begun)  # type: ignore[misc]
             finally:
                 recorder.kill()
                 recorder.wait()
+        tell(1)  # so that the last one has something to do before it is asked to go
         recorder = started(fleet)
         until(lambda: counted(fleet) == told)
         with records.opened(fleet) as db:
