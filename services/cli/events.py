@@ -17,7 +17,7 @@ LINES = 40
 
 
 def events(symbol: str | None = None, *, warn: bool = False, lines: int = LINES, config: Config = None) -> int:
-    """List what happened, the newest last: sessions, links, denials, pauses, stop-outs, errors.
+    """List what happened, the newest last: sessions, orders, fills, denials, pauses, errors.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ def events(symbol: str | None = None, *, warn: bool = False, lines: int = LINES,
             row["level"],
             row["symbol"] or "",
             row["event_type"],
-            " ".join(f"{name}={value}" for name, value in json.loads(row["payload_json"] or "{}").items()),
             row["sender"],
+            " ".join(f"{name}={value}" for name, value in json.loads(row["payload_json"] or "{}").items()),
         ]
         for row in reversed(found)
     ]
     if shown:
-        console().print(table(["ET", "LEVEL", "SYMBOL", "EVENT", "DETAILS", "FROM"], shown))
+        console().print(table(["ET", "LEVEL", "SYMBOL", "EVENT", "FROM", "DETAILS"], shown))
     else:
         print("nothing happened yet" if len(wanted) == 1 else "nothing of the kind happened")
     return 0

@@ -82,7 +82,7 @@ FOREIGN = "SELECT symbol, account_qty - own AS qty FROM positions WHERE abs(acco
 
 MONEY = """
 SELECT coalesce(sum(realized_pnl), 0) AS realized, coalesce(sum(commission), 0) AS commission,
-       coalesce(sum(commission) FILTER (ts >= (SELECT date_trunc('second', open_ts) FROM market)), 0)
+       coalesce(sum(commission) FILTER (ts >= (SELECT open_ts FROM market)), 0)
          AS commission_today,
        (SELECT realized_pnl + unrealized_pnl FROM performance_snapshots
          WHERE date < (SELECT session_date FROM market) ORDER BY date DESC LIMIT 1) AS last_close
@@ -92,7 +92,7 @@ FROM fills WHERE role <> 'foreign'
 
 WARNINGS = """
 SELECT count(*) AS count, arg_max(event_type, ts) AS newest, arg_max(symbol, ts) AS symbol
-FROM events WHERE level NOT IN ('DEBUG', 'INFO') AND ts >= (SELECT date_trunc('second', open_ts) FROM market)
+FROM events WHERE level NOT IN ('DEBUG', 'INFO') AND ts >= (SELECT open_ts FROM market)
 """
 
 

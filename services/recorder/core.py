@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from messages import Message
 from messages.account import AccountUpdated, LinkChanged, PerformanceSnapshot, ReconciliationDone
-from messages.entries import EntryDenied, EntryDropped
+from messages.entries import EntryDenied
 from messages.market import Session, SessionClosed, SessionClosing, SessionOpened
 from messages.operator import Happened, Paused, Refused, Resumed, SymbolStatus
 from messages.orders import (
@@ -38,6 +37,7 @@ from services.recorder.records import (
     PerformanceRow,
     PositionRow,
     Row,
+    SessionRow,
     StateRow,
 )
 
@@ -105,6 +105,12 @@ def _rows(message: Message, now: Now) -> list[Row]:
             ]
         case SymbolStatus():
             return [_state(message, now)]
+        case SessionOpened(session):
+            return [_session(session, "open")]
+        case SessionClosing(session):
+            return [_session(session, "closing")]
+        case SessionClosed(session, coming):
+            return [_session(session, "closed", coming)]
         case PerformanceSnapshot():
             return [PerformanceRow(**msgspec.structs.asdict(message))]
         case AccountUpdated():
@@ -198,7 +204,7 @@ def _state(status: SymbolStatus, now: Now) -> StateRow:
 
 
 def _event(message: Message, now: Now) -> list[Row]:
-    """The message as an event, where it is one. Payloads are flat, times in them ISO (UTC)."""
+    """The message as an event, unless its sender tells the same by `Happened` as well. Payloads are flat."""
     match message:
         case Happened(event, symbol, level, fields, time_ns):
             return [_told(event, symbol, level, dict(fields), now, time_ns)]
@@ -217,17 +223,6 @@ def _event(message: Message, now: Now) -> list[Row]:
         case EntryDenied(client_order_id, symbol, reason, figures):
             payload = {"client_order_id": client_order_id, "reason": reason, **figures}
             return [_told("entry_denied", symbol, "INFO", payload, now)]
-        case EntryDropped(client_order_id, symbol, reason, figures):
-            payload = {"client_order_id": client_order_id, "reason": reason, **figures}
-            return [_told("entry_dropped", symbol, "WARNING", payload, now)]
-        case SessionOpened(session, entries_until_ns):
-            payload = _session(session) | {"entries_until": _iso(entries_until_ns)}
-            return [_told("session_opened", None, "INFO", payload, now)]
-        case SessionClosing(session):
-            return [_told("session_closing", None, "INFO", _session(session), now)]
-        case SessionClosed(session, coming):
-            payload = _session(session) | {"next_open": _iso(coming.open_ns) if coming else None}
-            return [_told("session_closed", None, "INFO", payload, now)]
         case _:
             return []
 
@@ -251,13 +246,15 @@ def _told(event: str, symbol: str | None, level: str, payload: dict[str, Any], n
     )
 
 
-def _session(session: Session) -> dict[str, Any]:
-    return {
-        "date": session.date,
-        "open": _iso(session.open_ns),
-        "close": _iso(session.close_ns),
-        "early": session.early,
-    }
+def _session(session: Session, phase: str, coming: Session | None = None) -> SessionRow:
+    return SessionRow(
+        date=session.date,
+        open_ts=session.open_ns,
+        close_ts=session.close_ns,
+        early=session.early,
+        phase=phase,
+        next_open_ts=coming.open_ns if coming else None,
+    )
 
 
 def _time(now: Now) -> int | None:
@@ -267,7 +264,3 @@ def _time(now: Now) -> int | None:
 
 def _cause(now: Now) -> str:
     return now.source.cause if now.source else ""
-
-
-def _iso(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")

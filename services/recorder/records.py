@@ -23,6 +23,7 @@ __all__ = [
     "PerformanceRow",
     "PositionRow",
     "Row",
+    "SessionRow",
     "StateRow",
     "Timestamp",
 ]
@@ -194,6 +195,20 @@ class EventRow(Row, frozen=True, kw_only=True):
     cause: str
 
 
+class SessionRow(Row, frozen=True, kw_only=True):
+    """A session as far as it has come: phase 'open', 'closing' (no entries any more) or 'closed'."""
+
+    table = "sessions"
+    key_column = "date"
+
+    date: str
+    open_ts: Timestamp
+    close_ts: Timestamp
+    early: bool
+    phase: str
+    next_open_ts: Timestamp
+
+
 class PerformanceRow(Row, frozen=True, kw_only=True):
     """The close of a session in figures."""
 
@@ -257,6 +272,7 @@ RECORDS: tuple[type[Row], ...] = (
     FillRow,
     Commission,
     EventRow,
+    SessionRow,
     PerformanceRow,
     AccountRow,
     PositionRow,

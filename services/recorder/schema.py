@@ -49,6 +49,11 @@ CREATE TABLE events (
     payload_json JSON, ts TIMESTAMP, sender VARCHAR, run BIGINT, seq BIGINT, cause VARCHAR
 );
 
+CREATE TABLE sessions (
+    date DATE PRIMARY KEY, open_ts TIMESTAMP NOT NULL, close_ts TIMESTAMP NOT NULL, early BOOLEAN,
+    phase VARCHAR NOT NULL, next_open_ts TIMESTAMP
+);
+
 CREATE TABLE performance_snapshots (
     date DATE PRIMARY KEY, account_value DOUBLE, cash_value DOUBLE, position_value DOUBLE, unrealized_pnl DOUBLE,
     realized_pnl DOUBLE, daily_pnl DOUBLE, num_positions INTEGER, num_trades INTEGER
@@ -71,18 +76,11 @@ CREATE OR REPLACE MACRO datetime(moment) AS
     CASE WHEN moment = 'now' THEN (SELECT max(market_ts) FROM market_clock) ELSE moment::TIMESTAMP END
     + modifier::INTERVAL;
 
--- The session that is, or was last: phase 'open', 'closing' (no entries any more) or 'closed'. next_open_ts is NULL
--- while the session lasts, and when the market source has ended.
+-- The market's now, and the session that is, or was last. next_open_ts is NULL while the session lasts, and when the
+-- market source has ended.
 CREATE OR REPLACE VIEW market AS
-SELECT (SELECT max(market_ts) FROM market_clock) AS now_ts,
-       CASE event_type WHEN 'session_opened' THEN 'open' WHEN 'session_closing' THEN 'closing' ELSE 'closed' END
-         AS phase,
-       (payload_json->>'date')::DATE AS session_date,
-       (payload_json->>'open')::TIMESTAMP AS open_ts,
-       (payload_json->>'close')::TIMESTAMP AS close_ts,
-       (payload_json->>'next_open')::TIMESTAMP AS next_open_ts
-FROM events WHERE event_type IN ('session_opened', 'session_closing', 'session_closed')
-ORDER BY ts DESC, run DESC, seq DESC LIMIT 1;
+SELECT (SELECT max(market_ts) FROM market_clock) AS now_ts, phase, date AS session_date, open_ts, close_ts, next_open_ts
+FROM sessions ORDER BY date DESC LIMIT 1;
 
 -- The newest word on each of the three links to the broker.
 CREATE OR REPLACE VIEW links AS
@@ -135,10 +133,10 @@ WITH live AS (
            arg_max(stop_price, created_at) AS stop_price
     FROM live WHERE role = 'stop' AND side = 'SELL' GROUP BY symbol
 ), since AS (
-    SELECT max(ts) AS ts FROM events WHERE event_type = 'session_opened'
+    SELECT max(open_ts) AS ts FROM sessions
 ), today AS (
     SELECT symbol, sum(realized_pnl) AS realized, sum(commission) AS commission, count(*) AS fills
-    FROM fills, since WHERE role <> 'foreign' AND fills.ts >= date_trunc('second', since.ts) GROUP BY symbol
+    FROM fills, since WHERE role <> 'foreign' AND fills.ts >= since.ts GROUP BY symbol
 )
 SELECT s.symbol, s.state, s.why, s.figures_json, s.cooldown_until_ts, coalesce(s.own, 0) AS own,
        coalesce(s.cost_usd, 0) AS cost_usd,

@@ -236,7 +236,8 @@ def test_pause_and_resume_go_to_risk(config: Path, fleet: Fleet) -> None:
 def test_events_are_listed(config: Path, capsys: Capture) -> None:
     assert events(config=config) == 0
     shown = capsys.readouterr().out
-    assert "session_opened" in shown
+    assert "link_changed" in shown
+    assert "link=broker up=True" in shown
     assert "2022-03-22 10:00:00" in shown
     assert events(warn=True, config=config) == 0
     assert "nothing of the kind" in capsys.readouterr().out

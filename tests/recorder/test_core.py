@@ -27,7 +27,7 @@ from services.recorder.core import execution_key
 from tests.recorder.words import CORE, EMPTY, SECOND, T0, fill, now, order
 
 SESSION = Session("2022-03-22", T0, T0 + 3600 * SECOND, True)
-DAY = {"date": "2022-03-22", "open": "2022-03-22T14:00:00", "close": "2022-03-22T15:00:00", "early": True}
+NEXT = Session("2022-03-23", T0 + 86400 * SECOND, T0 + 90000 * SECOND)
 PLAN = EntryPlan("TSLA-1", "TSLA", "2022-03-22", 1, "STP", 1.0, None, 1.0, "DAY", "S", "TRAIL", 10.0, None, "GTC", T0)
 
 
@@ -163,29 +163,6 @@ EVENTS: list[tuple[messages.Message, str, str | None, str, dict[str, Any]]] = [
         "INFO",
         {"client_order_id": "TSLA-1", "reason": "cash_reserve", "reserve_usd": 5.0},
     ),
-    (
-        EntryDropped("TSLA-1", "TSLA", "price_through_trigger", {}),
-        "entry_dropped",
-        "TSLA",
-        "WARNING",
-        {"client_order_id": "TSLA-1", "reason": "price_through_trigger"},
-    ),
-    (
-        SessionOpened(SESSION, T0 + 60 * SECOND),
-        "session_opened",
-        None,
-        "INFO",
-        DAY | {"entries_until": "2022-03-22T14:01:00"},
-    ),
-    (SessionClosing(SESSION), "session_closing", None, "INFO", DAY),
-    (SessionClosed(SESSION), "session_closed", None, "INFO", DAY | {"next_open": None}),
-    (
-        SessionClosed(SESSION, Session("2022-03-23", T0 + 86400 * SECOND, T0 + 90000 * SECOND)),
-        "session_closed",
-        None,
-        "INFO",
-        DAY | {"next_open": "2022-03-23T14:00:00"},
-    ),
 ]
 
 
@@ -207,7 +184,28 @@ def test_events(message: messages.Message, event: str, symbol: str | None, level
     }
 
 
+@pytest.mark.parametrize(
+    ("message", "phase", "next_open"),
+    [
+        (SessionOpened(SESSION, T0), "open", None),
+        (SessionClosing(SESSION), "closing", None),
+        (SessionClosed(SESSION), "closed", None),
+        (SessionClosed(SESSION, NEXT), "closed", NEXT.open_ns),
+    ],
+)
+def test_a_session(message: messages.Message, phase: str, next_open: int | None) -> None:
+    assert rows(message)["SessionRow"] == {
+        "date": "2022-03-22",
+        "open_ts": T0,
+        "close_ts": T0 + 3600 * SECOND,
+        "early": True,
+        "phase": phase,
+        "next_open_ts": next_open,
+    }
+
+
 NOTHING = [
+    EntryDropped("TSLA-1", "TSLA", "price_through_trigger", {}),
     Tick("TSLA", 1, 1, T0, 100.0, T0),
     SubmitEntry(PLAN),
     EntryApproved(PLAN, 10.0),

@@ -94,6 +94,7 @@ def test_nothing_is_lost_and_nothing_doubled(fleet: Fleet) -> None:
                 turn()
 
         actor.start(time.monotonic_ns())
+
         def tell(count: int) -> None:
             nonlocal told
             for _ in range(count):

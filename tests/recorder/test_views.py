@@ -162,7 +162,7 @@ PHASES = [
     ([SessionOpened(DAY, T0), SessionClosing(DAY)], "closing", None),
     ([SessionClosing(DAY), SessionClosed(DAY, NEXT)], "closed", datetime(2022, 3, 23, 14)),
     ([SessionClosing(DAY), SessionClosed(DAY)], "closed", None),
-    ([SessionClosed(DAY), SessionOpened(NEXT, T0)], "open", None),
+    ([SessionClosed(DAY, NEXT), SessionOpened(NEXT, T0)], "open", None),
 ]
 
 
