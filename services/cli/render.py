@@ -42,9 +42,9 @@ def _cell(value: object) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def status_page(told: Summary) -> RenderableType:
+def status_page(told: Summary, warnings_command: str = "") -> RenderableType:
     """`crazy status`: header, money, a line per symbol (trouble in red), and what is wrong."""
-    return Group(*_header(told), Text(), _symbols(told.symbols), *_footer(told))
+    return Group(*_header(told), Text(), _symbols(told.symbols), *_footer(told, warnings_command))
 
 
 def _header(told: Summary) -> list[Text]:
@@ -95,10 +95,11 @@ def _symbols(lines: Sequence[SymbolLine]) -> Table:
     return made
 
 
-def _footer(told: Summary) -> list[Text]:
+def _footer(told: Summary, warnings_command: str) -> list[Text]:
     lines = [Text()]
     if told.warnings:
         newest = f", the newest: {told.newest_warning}" if told.newest_warning else ""
-        lines.append(Text(f"! {told.warnings} warning{'s' if told.warnings != 1 else ''} in this session{newest}"))
+        counted = f"! {told.warnings} warning{'s' if told.warnings != 1 else ''} in this session{newest}"
+        lines.append(Text(f"{counted}      {warnings_command}".rstrip()))
     lines += [Text(f"! {problem}", style=STYLES[told.verdict]) for problem in told.problems]
     return lines if len(lines) > 1 else []

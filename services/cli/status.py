@@ -27,14 +27,16 @@ def status(*, json: bool = False, config: Config = None) -> int:
     """
     chosen = fleet(config)
     if not json:
-        return show(chosen)
+        from services.cli.up import crazy  # which imports this file
+
+        return show(chosen, crazy(config, "events --warn"))
     told = summarize(gather(chosen))
     print(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
     return told.exit_code
 
 
-def show(chosen: Fleet) -> int:
-    """Print the status of a fleet; its exit code."""
+def show(chosen: Fleet, warnings_command: str = "") -> int:
+    """Print the status of a fleet; its exit code. `warnings_command` is what lists its warnings."""
     told = summarize(gather(chosen))
-    console().print(status_page(told))
+    console().print(status_page(told, warnings_command))
     return told.exit_code

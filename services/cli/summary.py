@@ -218,7 +218,10 @@ def _processes(seen: Gathered) -> dict[str, str]:
 
 def _links(seen: Gathered) -> dict[str, str]:
     words = {True: "ok", False: "DOWN", None: "unknown"}
-    links = {name: words[seen.links.get(name) if "gateway" in seen.alive else None] for name in LINKS}
+    socket = seen.links.get("socket") if "gateway" in seen.alive else None
+    # Nothing is known of what lies behind a socket that is down; behind one that is up, no word is good word.
+    links = {name: words[seen.links.get(name, True) if socket else None] for name in LINKS}
+    links["socket"] = words[socket]
     if links["data"] == "ok":
         delayed = any(tick.delayed for tick in seen.ticks.values())
         links["data"] = "SIMULATED" if seen.settings.mode == "sim" else "DELAYED" if delayed else "REAL-TIME"
@@ -232,7 +235,8 @@ def _troubles(seen: Gathered, processes: dict[str, str], links: dict[str, str]) 
     if seen.trouble:
         troubles.append(seen.trouble)
     if processes["gateway"] != "down":
-        troubles += [f"{LINKS[name]}: {state}" for name, state in links.items() if state in ("DOWN", "unknown")]
+        troubles += [f"{LINKS[name]}: {state}" for name, state in links.items() if state == "DOWN"]
+        troubles += [f"{LINKS['socket']}: unknown"] if links["socket"] == "unknown" else []
     troubles += [f"entries of {row['symbol'] or 'the fleet'} are paused by {row['paused_by']}" for row in seen.pauses]
     return troubles
 

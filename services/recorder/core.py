@@ -204,7 +204,10 @@ def _state(status: SymbolStatus, now: Now) -> StateRow:
 
 
 def _event(message: Message, now: Now) -> list[Row]:
-    """The message as an event, unless its sender tells the same by `Happened` as well. Payloads are flat."""
+    """The message as an event, unless its sender tells the same by `Happened` as well.
+
+    Payloads are flat. What deserves a warning is warned of by its sender, in words of its own.
+    """
     match message:
         case Happened(event, symbol, level, fields, time_ns):
             return [_told(event, symbol, level, dict(fields), now, time_ns)]
@@ -212,12 +215,11 @@ def _event(message: Message, now: Now) -> list[Row]:
             payload: dict[str, Any] = {"producer": producer, "seq": seq, "error": error}
             return [_told("message_refused", symbol, "ERROR", payload, now)]
         case Paused(symbol, by):
-            return [_told("paused", symbol, "WARNING", {"by": by}, now)]
+            return [_told("paused", symbol, "INFO", {"by": by}, now)]
         case Resumed(symbol, by):
             return [_told("resumed", symbol, "INFO", {"by": by}, now)]
         case LinkChanged(link, up, detail):
-            level = "INFO" if up else "WARNING"
-            return [_told("link_changed", None, level, {"link": link, "up": up, "detail": detail}, now)]
+            return [_told("link_changed", None, "INFO", {"link": link, "up": up, "detail": detail}, now)]
         case ReconciliationDone():
             return [_told("reconciliation_done", None, "INFO", msgspec.structs.asdict(message), now)]
         case EntryDenied(client_order_id, symbol, reason, figures):

@@ -82,11 +82,13 @@ CREATE OR REPLACE VIEW market AS
 SELECT (SELECT max(market_ts) FROM market_clock) AS now_ts, phase, date AS session_date, open_ts, close_ts, next_open_ts
 FROM sessions ORDER BY date DESC LIMIT 1;
 
--- The newest word on each of the three links to the broker.
+-- The newest word of the gateway's newest run on each of its three links. A run begins with the socket down; of the
+-- other two it speaks when they fail and when they are back.
 CREATE OR REPLACE VIEW links AS
 SELECT payload_json->>'link' AS link, (payload_json->>'up')::BOOLEAN AS up, payload_json->>'detail' AS detail, ts
-FROM events WHERE event_type = 'link_changed'
-QUALIFY row_number() OVER (PARTITION BY payload_json->>'link' ORDER BY run DESC, seq DESC) = 1;
+FROM events
+WHERE event_type = 'link_changed' AND run = (SELECT max(run) FROM events WHERE event_type = 'link_changed')
+QUALIFY row_number() OVER (PARTITION BY payload_json->>'link' ORDER BY seq DESC) = 1;
 
 -- Whose entries the operator has paused; symbol NULL is everyone's.
 CREATE OR REPLACE VIEW pauses AS

@@ -106,7 +106,7 @@ def seen(**fields: Any) -> Gathered:
 
 def printed(told: Summary, width: int = 400) -> str:
     out = io.StringIO()
-    Console(file=out, width=width).print(status_page(told))
+    Console(file=out, width=width).print(status_page(told, "crazy events --warn"))
     return out.getvalue()
 
 
@@ -167,7 +167,9 @@ TROUBLES = [
     (1, "risk is down", {"alive": frozenset(PROCESSES) - {"risk"}}),
     (1, "the watchdog does not answer", {"processes": {}}),
     (1, "link to the broker: DOWN", {"links": {"socket": True, "broker": False, "data": True}}),
-    (1, "market data: unknown", {"links": {"socket": True, "broker": True}}),
+    (1, "market data: DOWN", {"links": {"socket": True, "data": False}}),
+    (1, "socket to the gateway: DOWN", {"links": {"socket": False, "broker": True, "data": True}}),
+    (1, "socket to the gateway: unknown", {"links": {}}),
     (1, "entries of the fleet are paused by operator", {"pauses": [{"symbol": None, "paused_by": "operator"}]}),
     (1, "entries of NVDA are paused by operator", {"pauses": [{"symbol": "NVDA", "paused_by": "operator"}]}),
     (1, "recorder lives but", {"trouble": "recorder lives but", "symbols": []}),
@@ -183,6 +185,12 @@ def test_trouble_has_a_code_and_words(code: int, problem: str, change: dict[str,
     assert told.exit_code == code
     assert any(problem in text for text in told.problems), told.problems
     assert problem in printed(told)
+
+
+def test_what_lies_behind_a_socket() -> None:
+    assert summarize(seen(links={"socket": True})).links == {"socket": "ok", "broker": "ok", "data": "SIMULATED"}
+    behind = summarize(seen(links={"socket": False, "broker": True, "data": True})).links
+    assert behind == {"socket": "DOWN", "broker": "unknown", "data": "unknown"}
 
 
 def test_a_fraction_of_a_share_is_not_unprotected() -> None:
@@ -231,7 +239,7 @@ def test_the_page() -> None:
         "META    NO POSITION    1,612.40                                   price_above_allocation: $1,612 > $1,000",
         "GME     COOLDOWN                                           +0.00  stopped_out, until 10:20",
         "",
-        "! 2 warnings in this session, the newest: NVDA entry_dropped",
+        "! 2 warnings in this session, the newest: NVDA entry_dropped      crazy events --warn",
     ]
 
 

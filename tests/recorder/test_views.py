@@ -14,8 +14,9 @@ from messages.account import LinkChanged
 from messages.market import Session, SessionClosed, SessionClosing, SessionOpened
 from messages.operator import Paused, Resumed, SymbolStatus
 from messages.orders import CommissionReported, OrderFilled, OrderPlaced
+from services.ledger import Batch
 from services.recorder.store import DuckLedger
-from tests.recorder.words import SECOND, T0, fill, order, record
+from tests.recorder.words import SECOND, T0, changes, fill, now, order, record
 
 View = Callable[..., list[tuple[Any, ...]]]
 
@@ -177,6 +178,19 @@ def test_the_newest_word_on_each_link(view: View) -> None:
         ("data", False, "2103"),
         ("socket", True, ""),
     ]
+
+
+def test_what_an_earlier_run_of_the_gateway_said_of_a_link_is_over(tmp_path: Path) -> None:
+    ledger = DuckLedger(tmp_path / "bot.duckdb", fleet="sim", account="DU1")
+    for seq, (run, message) in enumerate(
+        [
+            (1, LinkChanged("socket", True, "")),
+            (1, LinkChanged("broker", False, "")),
+            (2, LinkChanged("socket", True, "")),
+        ]
+    ):
+        ledger.commit(Batch(changes=changes(message, now(seq + 1, run=run))))
+    assert ledger.reader().execute("SELECT link, up FROM links").fetchall() == [("socket", True)]
 
 
 def test_a_pause_ends_by_its_own_resume_only(view: View) -> None:
