@@ -101,7 +101,7 @@ class Advanced(msgspec.Struct, frozen=True, array_like=True, tag="w", gc=False):
     """The answer: where the exchange is, what moved, and when it will have something to do.
 
     `orders` is True if anything but prices changed. `symbols` had market events. `next_ns` is None when nothing is left. `wire` counts
-    the frames written to the gateway's client so far. Step 0 answers `Schedule`.
+    the frames (received, sent) on the gateway's connection so far. Step 0 answers `Schedule`.
     """
 
     step: int
@@ -110,13 +110,14 @@ class Advanced(msgspec.Struct, frozen=True, array_like=True, tag="w", gc=False):
     symbols: tuple[str, ...]
     next_ns: int | None
     ended: bool
-    wire: int = 0
+    wire: tuple[int, int] = (0, 0)
 
 
 class Probe(msgspec.Struct, frozen=True, array_like=True, tag="p", gc=False):
     """Clock to a process, lock-step: it is `time_ns`; are you done?
 
-    `elapse` delivers due timers. `flush` has the gateway publish the step's tick of `symbol` once it has read `wire` frames.
+    `elapse` delivers due timers. `flush` has the gateway publish the step's tick of `symbol` once it has read `wire` frames; the
+    others answer when they have handled that tick (`tick`: the gateway's run, its number).
     """
 
     step: int
@@ -126,6 +127,7 @@ class Probe(msgspec.Struct, frozen=True, array_like=True, tag="p", gc=False):
     symbol: str = ""
     flush: bool = False
     wire: int = 0
+    tick: tuple[int, int] = (0, 0)
 
 
 class Idle(msgspec.Struct, frozen=True, array_like=True, tag="i", gc=False):

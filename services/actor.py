@@ -214,7 +214,7 @@ class Actor:
             if link.owed_ack:
                 link.owed_ack = False
                 outputs.frames.append((link.peer, _encode(Ack(link.cursor or 0))))
-        if self._probe is not None and drained and self.ready:
+        if self._probe is not None and drained and self.ready and self._heard_tick(self._probe):
             self._answer_probe(outputs, wire)
         self._outputs = Outputs()
         return outputs
@@ -422,6 +422,11 @@ class Actor:
         self._probe = probe
         if probe.elapse:
             self.elapse_market(machine_ns)
+
+    def _heard_tick(self, probe: Probe) -> bool:
+        """Whether the tick that the clock asks about was handled; one of another run of the gateway can't be waited for."""
+        run, number = self.ticks.get(probe.symbol, (0, 0))
+        return run == 0 or run != probe.tick[0] or number >= probe.tick[1]
 
     def _answer_probe(self, outputs: Outputs, wire: tuple[int, int]) -> None:
         probe = self._probe

@@ -52,7 +52,7 @@ class EventLoop:
         self._soon = False
         self._timer: asyncio.TimerHandle | None = None
         self._next_beat = 0
-        self._flush: Probe | None = None
+        self._probe: Probe | None = None
         self._flushed_step = -1
 
     async def run(self, broker: BrokerEdge, *, lockstep: bool) -> None:
@@ -109,15 +109,12 @@ class EventLoop:
                 break
         for message in bus.publications():
             actor.hear(message, now)
-        facts, broker.facts = broker.facts, []
-        for fact in facts:
-            actor.hear(fact, now, "broker")
-            if actor.careful:
-                self._commit(now, drained=False)
-        taken += len(facts) + self._hear_quotes(now)
+        asked = self._probe is not None and broker.wire[0] >= self._probe.wire
+        if asked or not self._lockstep or not actor.ready:
+            taken += self._hear_broker(now, asked)
         if now >= actor.next_deadline(now):
             actor.elapse(now)
-        sent = self._commit(now, drained=taken < TURN_FRAMES and not self._flush)
+        sent = self._commit(now, drained=taken < TURN_FRAMES and asked)
         if now >= self._next_beat:
             self._next_beat = now + BEAT_NS
             beat(actor, bus, "")
@@ -125,22 +122,32 @@ class EventLoop:
 
     def _look_at(self, frame: Frame) -> None:
         if isinstance(frame, Probe):
-            self._flush = frame if frame.flush else None
+            self._probe = frame
 
-    def _hear_quotes(self, now: int) -> int:
-        """Free-running: at once. In lock-step: on the clock's word, once a step, when all of the step was read."""
-        broker = self._broker
+    def _hear_broker(self, now: int, asked: bool) -> int:
+        """What the broker said: facts in the order of the wire, then the newest prices; how many.
+
+        Free-running, that is at once. In lock-step everything waits for a probe, which brings the time at which it happened and says
+        how much of it there is; prices wait for the probe that wants them, once a step.
+        """
+        broker, actor = self._broker, self._actor
         assert broker is not None
+        facts, broker.facts = broker.facts, []
+        for fact in facts:
+            actor.hear(fact, now, "broker")
+            if actor.careful:
+                self._commit(now, drained=False)
+        quotes: list[Quote] = []
         if not self._lockstep:
             quotes = broker.take_quotes()
-        elif self._flush is not None and broker.wire[0] >= self._flush.wire:
-            quotes = broker.take_quotes(self._flush.symbol) if self._flush.step != self._flushed_step else []
-            self._flushed_step, self._flush = self._flush.step, None
-        else:
-            return 0
+        elif asked and self._probe is not None:
+            if self._probe.flush and self._probe.step != self._flushed_step:
+                self._flushed_step = self._probe.step
+                quotes = broker.take_quotes(self._probe.symbol)
+            self._probe = None
         for quote in quotes:
-            self._actor.hear(quote, now, "broker")
-        return len(quotes)
+            actor.hear(quote, now, "broker")
+        return len(facts) + len(quotes)
 
     def _commit(self, now: int, *, drained: bool) -> bool:
         broker = self._broker

@@ -27,6 +27,9 @@ __all__ = ["Process", "enter"]
 STARTS_ALLOWED, STARTS_WITHIN_S = 10, 60
 """A process that starts more often than that is broken: it says so and stays down (exit 0), instead of crashing for ever."""
 
+STAY_S = 1.5
+"""An exit within supervisord's `startsecs` would count as a failed start and be tried again."""
+
 SECOND = 1_000_000_000
 
 
@@ -52,6 +55,7 @@ class Process:
         starts = ledger.count_start(time.time_ns(), STARTS_WITHIN_S * SECOND)
         if starts > STARTS_ALLOWED:
             self.log.event("process_failed", level="ERROR", starts=starts, within_s=STARTS_WITHIN_S)
+            time.sleep(STAY_S)
             raise SystemExit(0)
         return ledger
 

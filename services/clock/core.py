@@ -139,7 +139,7 @@ class ClockCore:
                     # Nobody was there while it was open: it is over, and so are those after it up to now.
                     following = self.session_after(market_ns)
                     date = following.date if following else ""
-                    return msgspec.structs.replace(record, date=date, now_ns=market_ns, ended=following is None)
+                    return msgspec.structs.replace(record, date=date, now_ns=market_ns)
                 d.send(FLEET, SessionOpened(session, self.entries_until(session)))
                 d.note("session_opened", "", date=session.date, early=session.early)
                 return msgspec.structs.replace(record, date=session.date, phase="open")
@@ -152,6 +152,4 @@ class ClockCore:
                 d.send(FLEET, SessionClosed(session, None if record.ended else following))
                 d.note("session_closed", "", date=session.date)
                 date = following.date if following else ""
-                return msgspec.structs.replace(
-                    record, date=date, phase="waiting", now_ns=session.close_ns, ended=record.ended or following is None
-                )
+                return msgspec.structs.replace(record, date=date, phase="waiting", now_ns=session.close_ns)

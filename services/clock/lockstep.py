@@ -1,7 +1,7 @@
 """Lock-step: the market moves only while the fleet is quiescent, so that a run can be repeated to the cent.
 
-A step: the gateway learns the time, the simulator moves by one market event, what the broker says of orders is handled by
-all, then the gateway publishes the new price, and what follows from that is handled by all. Handled by all means: two waves
+A step: the simulator moves by one market event, what the broker says of orders is handled by all, then the gateway publishes the
+new price, and what follows from that is handled by all. Handled by all means: two waves
 of questions, alike, with nothing pending between (see docs/lockstep.md).
 """
 
@@ -51,6 +51,7 @@ class LockStep:
         self._deadlines: dict[str, int | None] = {}
         self._idles: dict[str, Idle] = {}
         self._wave = 0
+        self._ticks: dict[str, tuple[int, int]] = {}
         self._machine_ns = 0
         self._next_publish = 0
         self._market: Advanced | None = None
@@ -122,15 +123,14 @@ class LockStep:
                 self._hear(TimeReached(step.time_ns))
                 yield from self._settle(self._everyone)
             case "deadline":
-                yield from self._settle((step.process, *TRADERS, "simulator"), elapse=step.process)
+                yield from self._settle((step.process, *TRADERS), elapse=step.process)
             case "market":
-                yield from self._ask(("gateway",))
                 self._simulator.advance(self._record.step, step.time_ns, self._machine_ns, one=True)
                 while (answer := self._simulator.answer) is None:
                     yield
                 self._market = answer
                 for symbol in answer.symbols or ("",):
-                    involved = (symbol_process(symbol), *TRADERS, "simulator") if symbol else self._everyone
+                    involved = (symbol_process(symbol), *TRADERS) if symbol else self._everyone
                     if answer.orders:
                         yield from self._settle(involved)
                     if symbol:
@@ -140,8 +140,11 @@ class LockStep:
         """Until nothing moves any more among those concerned, and those that they reached."""
         who = list(dict.fromkeys(who))
         before: tuple[tuple[int, int], ...] | None = None
+        tick = self._next_tick(symbol) if symbol else (0, 0)
         while True:
-            yield from self._ask(who, elapse=elapse, symbol=symbol)
+            yield from self._ask(who, elapse=elapse, symbol=symbol, tick=tick)
+            if symbol:
+                tick = self._ticks[symbol] = self._idles["gateway"].tick
             elapse = ""
             idles = [self._idles[name] for name in who]
             reached = {peer for idle in idles for peer in idle.reached} - SILENT - {"clock"}
@@ -150,25 +153,39 @@ class LockStep:
                 who += more
                 before = None
                 continue
+            quiet = self._quiet(who, symbol)
+            if quiet and not reached and not self._actor.pending:
+                return  # nobody said anything since the step began: nothing can be on its way
             work = tuple((idle.run, idle.work) for idle in idles)
-            if self._quiet(who, symbol) and work == before:
+            if quiet and work == before:
                 return
             before = work
 
+    def _next_tick(self, symbol: str) -> tuple[int, int]:
+        """The tick that the gateway is about to publish, so that the others can be asked for it at once."""
+        run, number = self._ticks.get(symbol, (0, 0))
+        return (run, number + 1)
+
     def _quiet(self, who: list[str], symbol: str) -> bool:
-        """Nothing is under way: rows acknowledged, both ends of the socket level, the price heard by those it is for."""
+        """Nothing is under way: rows acknowledged, the price heard, both ends of the broker's socket level."""
         if any(self._idles[name].pending for name in who) or self._actor.pending:
             return False
         gateway, simulator = self._idles.get("gateway"), self._idles.get("simulator")
-        if gateway is not None and simulator is not None:
-            if (gateway.wire_in, gateway.wire_out) != (simulator.wire_out, simulator.wire_in):
-                return False
-        if symbol and gateway is not None:
-            return all(self._idles[name].tick == gateway.tick for name in who if name in (symbol_process(symbol), "risk"))
-        return True
+        if gateway is None:
+            return True
+        if symbol and any(self._idles[name].tick != gateway.tick for name in who if name in (symbol_process(symbol), "risk")):
+            return False
+        assert self._market is not None
+        received, sent = (simulator.wire_in, simulator.wire_out) if simulator else self._market.wire
+        if (gateway.wire_in, gateway.wire_out) == (sent, received):
+            return True
+        if simulator is None:
+            who.append("simulator")  # something went over the wire since it last spoke
+        return False
 
-    def _ask(self, who: Iterable[str], *, elapse: str = "", symbol: str = "") -> Script:
-        """One wave of questions, all answered. `symbol`: the gateway publishes its new price first."""
+    def _ask(self, who: Iterable[str], *, elapse: str = "", symbol: str = "", tick: tuple[int, int] = (0, 0)) -> Script:
+        """One wave of questions, all answered. `symbol`: about its price of this step."""
+        assert self._market is not None
         self._wave += 1
         self._idles = {}
         waiting = list(who)
@@ -177,24 +194,22 @@ class LockStep:
             if self._machine_ns - asked_at >= ASK_AGAIN_NS:
                 asked_at = self._machine_ns
                 for name in waiting:
-                    self._send(name, self._probe(name, elapse, symbol))
+                    probe = Probe(
+                        step=self._record.step,
+                        wave=self._wave,
+                        time_ns=self._actor.market.now(0),
+                        elapse=name == elapse,
+                        symbol=symbol,
+                        flush=bool(symbol) and name == "gateway",
+                        wire=self._market.wire[1],
+                        tick=tick,
+                    )
+                    self._send(name, probe)
             yield
             waiting = [name for name in waiting if name not in self._idles]
         for name, idle in self._idles.items():
             if name != "simulator":
                 self._deadlines[name] = idle.deadline_ns
-
-    def _probe(self, name: str, elapse: str, symbol: str) -> Probe:
-        assert self._market is not None
-        return Probe(
-            step=self._record.step,
-            wave=self._wave,
-            time_ns=self._actor.market.now(0),
-            elapse=name == elapse,
-            symbol=symbol,
-            flush=bool(symbol) and name == "gateway",
-            wire=self._market.wire,
-        )
 
     def _hear(self, message: StepBegun | TimeReached | MarketEnded) -> None:
         self._actor.hear(message, self._machine_ns)

@@ -162,7 +162,7 @@ class Simulator:
             symbols=symbols,
             next_ns=exchange.next_event_ns(),
             ended=exchange.source_ended,
-            wire=self._wire()[1],
+            wire=self._wire(),
         )
         if step:
             self._last = answer
