@@ -1,0 +1,168 @@
+"""The real processes with a stopwatch in the gateway: python -m benchmarks.actors KIND SETTINGS LEDGER [TICKER]
+
+KIND is gateway, risk, symbol or clock, LEDGER is durable (SQLite, as in the fleet) or memory (nothing reaches the disk).
+Cores, actors, links, bus and loops are those of the fleet. Two things stand in for the world outside: the gateway's broker is
+a source of ticks, and the clock's calendar is one session around now. There is no recorder here: the bare chain has none.
+
+The ask lies above every trigger, so the gateway's core drops each approved entry (`price_through_trigger`), risk releases the
+reservation, and the next tick leads to the next entry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.children import Measured, answer, orders
+from benchmarks.figures import TICKERS, TICKS_PER_SECOND
+from messages import Message
+from messages.broker import BrokerAccount, BrokerSnapshot, Connected, FromBroker, Quote, RequestSnapshot, ToBroker
+from messages.entries import EntryApproved
+from messages.market import MarketTime, Session
+from services import eventloop, pollloop
+from services.bus import Bus
+from services.clock.core import ClockCore
+from services.clock.pace import RealPace
+from services.core import Decision, Now, State
+from services.gateway.core import CONSTRAINTS, GatewayCore
+from services.ledger import Constraint, Ledger, MemoryLedger
+from services.markettime import MarketClock
+from services.process import Process
+from services.risk.core import RiskCore, constraints
+from services.symbol.core import SymbolCore
+
+SECOND = 1_000_000_000
+STRAGGLERS_S = 0.2
+LAST, ASK = 100.0, 200.0
+
+
+class Stopwatch(GatewayCore):
+    """The gateway's core, which notes when an approved entry reaches it, and when the tick that led to it was published."""
+
+    published: dict[str, int]
+    latencies_us: list[float]
+
+    def watch(self, bus: Bus) -> None:
+        """Note from now on."""
+        self.published, self.latencies_us = {}, []
+        publish = bus.publish
+
+        def noted(topic: str, message: Message) -> None:
+            self.published[topic] = time.monotonic_ns()
+            publish(topic, message)
+
+        bus.publish = noted  # type: ignore[method-assign]
+
+    def handle(self, state: State, message: Message | Any, now: Now) -> Decision:
+        if type(message) is EntryApproved:
+            self.latencies_us.append((time.monotonic_ns() - self.published[message.plan.symbol]) / 1000)
+        return super().handle(state, message, now)
+
+
+class TickSource:
+    """In the place of the broker's edge: connects at once, reconciles to nothing, and sends ticks when it is asked to."""
+
+    wire = (0, 0)
+
+    def __init__(self, account: str, watch: Stopwatch, loop: eventloop.EventLoop):
+        self.facts: list[FromBroker] = []
+        self._account, self._watch, self._heard = account, watch, loop.turn_soon
+        self._quotes: list[Quote] = []
+
+    async def run(self) -> None:
+        """Rounds, until nobody asks for one."""
+        self.facts.append(Connected((self._account,), 1, 1))
+        self._heard()
+        asked = iter(orders())
+        while (seconds := await asyncio.to_thread(next, asked, None)) is not None:
+            self._watch.latencies_us.clear()
+            ticks = await self._round(seconds)
+            answer(Measured(ticks, self._watch.latencies_us))
+
+    async def _round(self, seconds: float) -> int:
+        gap_s = 1 / (len(TICKERS) * TICKS_PER_SECOND)
+        begun, count = time.monotonic(), int(seconds / gap_s)
+        for number in range(count):
+            await asyncio.sleep(begun + number * gap_s - time.monotonic())
+            self._quotes.append(Quote(TICKERS[number % len(TICKERS)], LAST, time.time_ns(), LAST, ASK))
+            self._heard()
+        await asyncio.sleep(STRAGGLERS_S)
+        return count
+
+    def execute(self, command: ToBroker) -> None:
+        if isinstance(command, RequestSnapshot):
+            self.facts.append(BrokerSnapshot(self._account, (), (), (), (), ()))
+            self.facts.append(BrokerAccount(self._account, {"NetLiquidation": 1e6, "TotalCashValue": 1e6}))
+            self._heard()
+
+    def take_quotes(self, symbol: str = "") -> list[Quote]:
+        quotes, self._quotes = self._quotes, []
+        return quotes
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class Clock(pollloop.Hooks):
+    """The loop's side of a clock in real time."""
+
+    def __init__(self, pace: RealPace):
+        self._pace = pace
+
+    def work(self, machine_ns: int) -> None:
+        self._pace.work(machine_ns)
+
+    def wake(self, machine_ns: int) -> int:
+        return self._pace.wake(machine_ns)
+
+
+def _ledger(p: Process, kind: str, constraints: Sequence[Constraint] = ()) -> Ledger:
+    return p.ledger(constraints) if kind == "durable" else MemoryLedger(p.name, constraints)
+
+
+async def gateway(p: Process, ledger: str) -> None:
+    core = Stopwatch(p.settings)
+    actor = p.actor(core, _ledger(p, ledger, CONSTRAINTS))
+    bus = p.bus()
+    core.watch(bus)
+    loop = eventloop.EventLoop(actor, bus, p.log)
+    assert p.settings.ibkr.account is not None
+    await loop.run(TickSource(p.settings.ibkr.account, core, loop), lockstep=False)
+
+
+def clock(p: Process) -> None:
+    now_ns = time.time_ns()
+    core = ClockCore([Session("2025-01-06", now_ns - 3600 * SECOND, now_ns + 6 * 3600 * SECOND)], 15)
+    actor = p.actor(core, MemoryLedger(p.name))
+    actor.market = MarketClock(lockstep=True)
+    bus = p.bus()
+
+    def publish(word: MarketTime) -> None:
+        bus.publish("time", word)
+
+    pollloop.run(actor, bus, p.log, Clock(RealPace(actor, core, publish)))
+
+
+def main(kind: str, settings: str, ledger: str, *ticker: str) -> None:
+    with Process(Path(settings), kind, *ticker) as p:
+        dials = {peer: topics for peer, topics in p.wiring.dials.items() if peer != "recorder"}
+        p.wiring = msgspec.structs.replace(p.wiring, dials=dials)
+        match kind:
+            case "gateway":
+                asyncio.run(gateway(p, ledger))
+            case "clock":
+                clock(p)
+            case "risk":
+                pollloop.run(p.actor(RiskCore(p.settings), _ledger(p, ledger, constraints(p.settings))), p.bus(), p.log)
+            case _:
+                pollloop.run(p.actor(SymbolCore(p.ticker, p.settings), _ledger(p, ledger)), p.bus(), p.log)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

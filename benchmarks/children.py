@@ -1,0 +1,95 @@
+"""Starting the processes of a measurement, talking to the one that measures, and ending all of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+__all__ = ["Children", "Measured", "answer", "orders"]
+
+CODE = Path(__file__).resolve().parent.parent
+END_S = 10.0
+WARM_UP_S = 100.0
+
+
+class Measured(msgspec.Struct):
+    """One round: how many ticks were to lead to an order, and how long those took that did, in microseconds."""
+
+    ticks: int
+    latencies_us: list[float]
+
+
+class Children:
+    """The processes of one kind of chain. The first one started is asked for rounds, by a line on its stdin."""
+
+    def __init__(self, name: str, says: Path):
+        self.name = name
+        self._says = open(says, "wb")  # noqa: SIM115 (closed in __exit__)
+        self._all: list[subprocess.Popen[bytes]] = []
+
+    def start(self, module: str, *arguments: str) -> None:
+        """Start `python -m module arguments`."""
+        first = not self._all
+        child = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=CODE,
+            stdin=subprocess.PIPE if first else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if first else self._says,
+            stderr=self._says,
+        )
+        self._all.append(child)
+
+    def measure(self, seconds: float) -> Measured:
+        """One round. Raises RuntimeError if a process has died."""
+        measuring = self._all[0]
+        assert measuring.stdin is not None
+        assert measuring.stdout is not None
+        measuring.stdin.write(f"{seconds}\n".encode())
+        measuring.stdin.flush()
+        line = measuring.stdout.readline()
+        if not line or any(child.poll() is not None for child in self._all):
+            raise RuntimeError(f"{self.name}: a process ended; see {self._says.name}")
+        return msgspec.json.decode(line, type=Measured)
+
+    def warm_up(self) -> None:
+        """Short rounds until every tick of one is answered: an entry that was denied on the way is asked for again after a minute."""
+        deadline = time.monotonic() + WARM_UP_S
+        while time.monotonic() < deadline:
+            measured = self.measure(0.5)
+            if len(measured.latencies_us) == measured.ticks:
+                return
+        answered = f"{len(measured.latencies_us)} of {measured.ticks} ticks"
+        raise RuntimeError(f"{self.name}: {answered} led to an order; see {self._says.name}")
+
+    def __enter__(self) -> Children:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for child in self._all:
+            child.terminate()
+        for child in self._all:
+            try:
+                child.wait(END_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        self._says.close()
+
+
+def orders() -> Sequence[float]:
+    """In the measuring process: the seconds of each round that is asked for, until the asker is gone."""
+    return (float(line) for line in sys.stdin)  # type: ignore[return-value]
+
+
+def answer(measured: Measured) -> None:
+    """In the measuring process: the answer to one round."""
+    sys.stdout.buffer.write(msgspec.json.encode(measured) + b"\n")
+    sys.stdout.buffer.flush()

@@ -1,0 +1,152 @@
+"""How long from a tick to the order: python -m benchmarks.tick_to_order [--quick] [--rounds N] [--seconds S]
+
+From the gateway's publishing of a tick to the approved entry's arrival in the gateway, through symbol and risk, as processes:
+20 symbols, 20 ticks a second each. In one run, round by round in turn: a bare ZeroMQ chain of the same hops, the fleet with
+its ledgers in memory, the fleet with durable commits; between them what one commit and one fsync cost on this disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.children import Children
+from benchmarks.figures import TICKERS, in_words, percentile
+from services.fleet import Fleet, home
+from services.ledger import Batch, Change, OutboxRow, SqliteLedger
+from services.settings import Allocation, Ibkr, Risk, Settings
+
+BARE, MEMORY, DURABLE, COMMIT, FSYNC = "bare chain", "in memory", "durable", "one commit", "one fsync"
+COMMITS = 50
+"""Measured after each round."""
+
+
+def settings(name: str) -> Settings:
+    """A fleet that may spend without end."""
+    return Settings(
+        fleet=name,
+        watchlist=TICKERS,
+        ibkr=Ibkr(account="DU1234567"),
+        allocation=Allocation(total_usd_cap=1e6),
+        risk=Risk(max_total_exposure_usd=1e6),
+    )
+
+
+def start_bare(folder: Path, stack: ExitStack) -> Children:
+    sockets = stack.enter_context(tempfile.TemporaryDirectory(prefix="crazy-bare-"))
+    chain = stack.enter_context(Children(BARE, folder / "bare.out"))
+    chain.start("benchmarks.bare", "gateway", sockets)
+    chain.start("benchmarks.bare", "risk", sockets)
+    for ticker in TICKERS:
+        chain.start("benchmarks.bare", "symbol", sockets, ticker)
+    return chain
+
+
+def start_fleet(folder: Path, ledger: str, name: str, stack: ExitStack) -> Children:
+    fleet = Fleet(settings(f"bench-{ledger}"), folder)
+    fleet.prepare()
+    fleet.settings_file.write_bytes(fleet.settings.to_json())
+    chain = stack.enter_context(Children(name, folder / f"{ledger}.out"))
+    given = (str(fleet.settings_file), ledger)
+    for kind in ("gateway", "clock", "risk"):
+        chain.start("benchmarks.actors", kind, *given)
+    for ticker in TICKERS:
+        chain.start("benchmarks.actors", "symbol", *given, ticker)
+    return chain
+
+
+def start_in_memory(folder: Path, stack: ExitStack) -> Children:
+    return start_fleet(folder, "memory", MEMORY, stack)
+
+
+def start_durable(folder: Path, stack: ExitStack) -> Children:
+    return start_fleet(folder, "durable", DURABLE, stack)
+
+
+class Disk:
+    """What the disk takes: a commit as an entry makes it, and an fsync of 4 KiB."""
+
+    def __init__(self, folder: Path, stack: ExitStack):
+        self._ledger = SqliteLedger(folder / "disk.sqlite", "benchmark")
+        stack.callback(self._ledger.close)
+        self._file = stack.enter_context(open(folder / "disk.bin", "wb", buffering=0))
+        self._seq = 0
+
+    def commit_us(self) -> float:
+        self._seq += 1
+        record = Change("Record", "key", b'{"n": %d, "text": "%s"}' % (self._seq, b"x" * 300))
+        row = OutboxRow(self._seq, "risk", b"x" * 230)
+        begun = time.perf_counter_ns()
+        self._ledger.commit(Batch(changes=[record], rows=[row], cursors={"gateway": self._seq}))
+        return (time.perf_counter_ns() - begun) / 1000
+
+    def fsync_us(self) -> float:
+        self._file.write(b"x" * 4096)
+        begun = time.perf_counter_ns()
+        os.fsync(self._file.fileno())
+        return (time.perf_counter_ns() - begun) / 1000
+
+
+def measure(folder: Path, rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Every figure in microseconds, by what it is of."""
+    found: dict[str, list[float]] = {name: [] for name in (BARE, MEMORY, DURABLE, COMMIT, FSYNC)}
+    asked = 0
+    with ExitStack() as stack:
+        disk = Disk(folder, stack)
+        print(f"starting {3 * (len(TICKERS) + 2) + 2} processes …", flush=True)
+        chains: list[Children] = []
+        for start in (start_bare, start_in_memory, start_durable):
+            chains.append(start(folder, stack))
+            chains[-1].warm_up()
+        for number in range(rounds):
+            for chain in chains:
+                measured = chain.measure(seconds)
+                found[chain.name] += measured.latencies_us
+                asked += measured.ticks
+            found[COMMIT] += [disk.commit_us() for _ in range(COMMITS)]
+            found[FSYNC] += [disk.fsync_us() for _ in range(COMMITS)]
+            so_far = "  ".join(f"{c.name} {percentile(found[c.name], 50) / 1000:.3f}" for c in chains)
+            print(f"round {number + 1} of {rounds}: p50 so far, ms: {so_far}", flush=True)
+    answered = sum(len(found[chain.name]) for chain in chains)
+    print(f"{answered} of {asked} ticks led to an order")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="two short rounds: does it run?")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each round and kind")
+    chosen = parser.parse_args()
+    rounds, seconds = (2, 0.5) if chosen.quick else (chosen.rounds, chosen.seconds)
+    (home() / "var").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=home() / "var") as folder:
+        found = measure(Path(folder), rounds, seconds)
+    print()
+    for name, values in found.items():
+        print(f"  {name:<12} {in_words(values)}")
+    print()
+    print(summary(found))
+
+
+def summary(found: dict[str, list[float]]) -> str:
+    """The line that counts: in memory against the bare chain, durable in milliseconds and in commits."""
+
+    def ratio(of: str, to: str, percent: float) -> float:
+        return percentile(found[of], percent) / percentile(found[to], percent)
+
+    durable_ms = percentile(found[DURABLE], 99) / 1000
+    added_us = percentile(found[DURABLE], 50) - percentile(found[MEMORY], 50)
+    commits = added_us / percentile(found[COMMIT], 50)
+    return (
+        f"p50 {ratio(MEMORY, BARE, 50):.2f}x p99 {ratio(MEMORY, BARE, 99):.2f}x of the bare chain without commits; "
+        f"durable p50 {ratio(DURABLE, BARE, 50):.2f}x p99 {durable_ms:.2f} ms, {commits:.1f} commits more"
+    )
+
+
+if __name__ == "__main__":
+    main()
