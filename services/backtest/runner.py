@@ -18,7 +18,7 @@ from messages.broker import FromBroker, Quote
 from messages.frames import Envelope
 from messages.market import MarketTime, Session, Tick
 from messages.operator import Happened
-from messages.orders import Fill, OrderRecord
+from messages.orders import OrderRecord
 from services.actor import Actor
 from services.backtest.broker import ExchangeBroker
 from services.clock.core import ClockCore, MarketEnded, TimeReached
@@ -41,10 +41,10 @@ __all__ = ["Result", "Runner", "run"]
 
 
 class Result(msgspec.Struct):
-    """What a run led to. `orders` by client_order_id, `fills` by exec_id, `commissions` by exec_id."""
+    """What a run led to. `orders` by client_order_id, `fills` by base exec_id, `commissions` by exec_id."""
 
     orders: dict[str, OrderRecord]
-    fills: dict[str, Fill]
+    fills: dict[str, FillRecord]
     commissions: dict[str, float]
     snapshots: list[PerformanceSnapshot]
     events: list[Happened]
@@ -201,7 +201,7 @@ class Runner:
         risk_rows = self.actors["risk"].ledger.rows_after(0)
         return Result(
             orders=dict(gateway.table(OrderRecord)),
-            fills={record.fill.exec_id: record.fill for record in gateway.table(FillRecord).values()},
+            fills=dict(gateway.table(FillRecord)),
             commissions={seen.exec_id: seen.commission for seen in gateway.table(CommissionSeen).values()},
             snapshots=[s for s in map(_message, risk_rows) if isinstance(s, PerformanceSnapshot)],
             events=self.events,

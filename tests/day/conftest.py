@@ -1,0 +1,128 @@
+"""Whole fleets of real processes under supervisord, each in folders and on a port of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from services.fleet import Fleet
+from services.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+MARKET = ROOT.parent / "shared" / "market"
+
+
+def market_file(name: str) -> Path:
+    """A recorded market; the test that wants it is skipped, loudly, where it is not there."""
+    path = MARKET / name
+    if not path.exists():
+        pytest.skip(f"recorded market data is not at {path}: this test compares real days and did not run")
+    return path
+
+
+class RunningFleet:
+    """A fleet as an operator has it: the commands, and the processes to be killed."""
+
+    def __init__(self, name: str, home: Path, runtime: Path, config: dict[str, Any]):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.home = home
+        self.config = home / "config.yaml"
+        self.config.write_text(yaml.safe_dump({"fleet": name, "ibkr": {"port": port}, **config}))
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("CRAZY_")},
+            "CRAZY_HOME": str(home),
+            "CRAZY_CONFIG": str(self.config),
+            "XDG_RUNTIME_DIR": str(runtime),
+            "PYTHONPATH": str(ROOT),
+        }
+        self.var = home / "var" / name
+        self._name = name
+
+    def crazy(self, *words: str, check: bool = True, timeout_s: float = 110) -> subprocess.CompletedProcess[str]:
+        """A command of the operator's; its exit code has to be 0 unless `check` is False."""
+        command = [sys.executable, "-m", "services.cli", *words]
+        done = subprocess.run(
+            command, env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+        if check:
+            assert done.returncode == 0, f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.complaints()}"
+        return done
+
+    def sql(self, statement: str) -> list[dict[str, Any]]:
+        """Rows of the recorder's database."""
+        rows: list[dict[str, Any]] = json.loads(self.crazy("sql", statement, "--format", "json").stdout)
+        return rows
+
+    def status(self) -> dict[str, Any]:
+        """What `crazy status --json` says."""
+        told: dict[str, Any] = json.loads(self.crazy("status", "--json", check=False).stdout)
+        return told
+
+    def complaints(self) -> str:
+        """What the processes said on their error output."""
+        return "\n".join(f"{p.name}: {p.read_text()[-2000:]}" for p in sorted(self.var.glob("logs/*.out")) if p.stat().st_size)
+
+    def pids(self) -> dict[str, int]:
+        """Process ids by process name, of all that live and belong to this fleet."""
+        fleet = Fleet(Settings.from_json(self.var / "settings.json"), self.home)
+        names = {("services.symbol", symbol): name for name, symbol in fleet.symbols.items()}
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (folder / "cmdline").read_bytes().decode().rstrip("\0").split("\0")
+            except OSError:
+                continue
+            if "-m" in words and str(self.var / "settings.json") in words:
+                module = words[words.index("-m") + 1]
+                found[names.get((module, words[-1]), module.removeprefix("services."))] = int(folder.name)
+        return found
+
+    def supervisord(self) -> int:
+        """The process id of the supervisor."""
+        return int((self.var / "supervisord.pid").read_text())
+
+    def kill(self, process: str) -> bool:
+        """kill -9; False when there is no such process at this moment."""
+        pid = self.pids().get(process)
+        if pid is None:
+            return False
+        os.kill(pid, signal.SIGKILL)
+        return True
+
+
+@pytest.fixture
+def start_fleet(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., RunningFleet]]:
+    """Starts a fleet of this configuration; at the end of the test every one is stopped, and nothing may be left of it."""
+    started: list[RunningFleet] = []
+    with tempfile.TemporaryDirectory(prefix="crazy-", dir="/tmp") as runtime:
+
+        def start(**config: Any) -> RunningFleet:
+            name = f"t{len(started)}"
+            home = tmp_path / name
+            home.mkdir()
+            fleet = RunningFleet(name, home, Path(runtime), config)
+            started.append(fleet)
+            fleet.crazy("up")
+            return fleet
+
+        yield start
+        for fleet in started:
+            fleet.crazy("down", check=False)
+            deadline = time.monotonic() + 5
+            while fleet.pids() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert not fleet.pids(), "processes outlived `crazy down`"

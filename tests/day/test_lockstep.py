@@ -1,0 +1,77 @@
+"""Real recorded days through the whole fleet, over the real wire, in lock-step: equal to the in-process runner."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .conftest import RunningFleet, market_file
+from .days import Day, recorded, run_in_process
+
+LOCKSTEP = {"pace": "lockstep", "speed": 100_000, "market": "files"}
+
+MEMES, MEME_FILE = ["GME", "AMC", "TSLA"], "yahoo_bars_1m_2022.parquet"
+
+MARKETS = {
+    "a day of meme stocks": (MEMES, MEME_FILE, "2022-03-22", "2022-03-22"),
+    "a gap of +113 %, then -44 %": (["GME"], "iex_bars_5m_gme_2022_2025.parquet", "2024-05-13", "2024-05-14"),
+    "four days of meme stocks": (MEMES, MEME_FILE, "2022-03-22", "2022-03-25"),
+}
+LONG = {"four days of meme stocks"}
+
+
+def config_of(market: str, entry_type: str) -> dict[str, Any]:
+    watchlist, file, start, end = MARKETS[market]
+    simulation = {**LOCKSTEP, "files": [str(market_file(file))], "start": start, "end": end}
+    return {"mode": "sim", "watchlist": watchlist, "entries": {"type": entry_type}, "simulation": simulation}
+
+
+def assert_equal(fleet: Day, runner: Day) -> None:
+    """Field by field, and something must have happened."""
+    assert fleet.fills == runner.fills
+    assert fleet.orders == runner.orders
+    assert fleet.snapshots == runner.snapshots
+    assert any(f["side"] == "BUY" for f in fleet.fills), "no entry was filled: nothing was compared"
+    assert len(fleet.orders) >= 2 and fleet.snapshots
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("entry_type", ["buy_stop", "buy_stop_limit"])
+@pytest.mark.parametrize(
+    "market", [pytest.param(name, marks=[pytest.mark.soak] if name in LONG else []) for name in MARKETS]
+)
+def test_the_fleet_equals_the_runner(
+    market: str, entry_type: str, start_fleet: Callable[..., RunningFleet]
+) -> None:
+    config = config_of(market, entry_type)
+    fleet = start_fleet(**config)
+    fleet.crazy("wait", "--end", "--timeout", "280", timeout_s=290)
+    fleet.crazy("audit")
+    assert_equal(recorded(fleet), run_in_process(config))
+
+
+@pytest.mark.timeout(300)
+def test_kills_change_nothing(start_fleet: Callable[..., RunningFleet]) -> None:
+    """kill -9 of symbol, risk, clock and recorder at any step gives the same orders and fills."""
+    config = config_of("a day of meme stocks", "buy_stop")
+    fleet = start_fleet(**config)
+    rng = random.Random(20220322)
+    victims = ["symbol-GME", "symbol-AMC", "symbol-TSLA", "risk", "clock", "recorder"] * 2
+    rng.shuffle(victims)
+    killed = 0
+    for victim in victims:
+        time.sleep(rng.uniform(0.1, 0.9))
+        if fleet.sql("SELECT 1 AS ended FROM events WHERE event_type = 'market_ended'") if victim != "recorder" else ():
+            break
+        killed += fleet.kill(victim)
+    fleet.crazy("wait", "--end", "--timeout", "200", timeout_s=210)
+    fleet.crazy("audit")
+    assert killed >= 6, "the day was over before it could be disturbed"
+    ours, runner = recorded(fleet), run_in_process(config)
+    assert ours.fills == runner.fills
+    assert ours.orders == runner.orders
+    assert ours.fills

@@ -1,0 +1,78 @@
+"""The first minute: the configuration that comes with the project, as it is, until it holds a protected position."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from .conftest import ROOT, RunningFleet
+
+
+def protected(status: dict[str, Any]) -> list[str]:
+    """Symbols that hold a position under a live stop."""
+    return [s["symbol"] for s in status["symbols"] if s["state"] == "POSITION_OPEN" and s["why"] == "stop live at the broker"]
+
+
+@pytest.mark.timeout(110)
+def test_trades_within_a_minute(start_fleet: Callable[..., RunningFleet]) -> None:
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    config.pop("ibkr", None)
+    config.pop("fleet", None)
+    begun = time.monotonic()
+    fleet = start_fleet(**config)
+    held: list[str] = []
+    while not held and time.monotonic() - begun < 60:
+        time.sleep(0.5)
+        held = protected(fleet.status())
+    assert held, f"no protected position after a minute\n{fleet.crazy('status', check=False).stdout}"
+    fleet.crazy("audit", "--settle", "10")
+
+    lines = [json.loads(line) for path in fleet.var.glob("logs/*.jsonl") for line in path.read_text().splitlines()]
+    events = {line["event"] for line in lines}
+    wanted = {"bot_started", "entry_order_placed", "trailing_stop_placed", "fill_received", "order_filled", "reconciled"}
+    assert wanted <= events
+    placed = next(line for line in lines if line["event"] == "entry_order_placed")
+    assert {"symbol", "client_order_id", "order_id", "qty", "stop_price", "timestamp", "wall", "level"} <= placed.keys()
+
+    fleet.crazy("down")
+    assert not fleet.pids()
+    assert fleet.crazy("status", check=False).returncode == 3
+    stopped = [json.loads(p.read_text().splitlines()[-1])["event"] for p in fleet.var.glob("logs/*.jsonl")]
+    assert set(stopped) == {"bot_stopped"}
+
+
+def test_pause_cancels_entries_and_resume_arms_again(start_fleet: Callable[..., RunningFleet]) -> None:
+    simulation = {"seed": 7, "daily_volatility": 0.01, "speed": 60}
+    fleet = start_fleet(mode="sim", watchlist=["GME", "TSLA"], simulation=simulation)
+
+    def pending() -> set[str]:
+        rows = fleet.sql("SELECT symbol FROM state WHERE state = 'ENTRY_PENDING'")
+        return {row["symbol"] for row in rows}
+
+    def until(wanted: set[str]) -> None:
+        deadline = time.monotonic() + 30
+        while pending() != wanted and time.monotonic() < deadline:
+            time.sleep(0.3)
+        assert pending() == wanted
+
+    until({"GME", "TSLA"})
+    fleet.crazy("pause", "GME")
+    until({"TSLA"})
+    fleet.crazy("pause")
+    until(set())
+    cancelled = fleet.sql("SELECT count(*) AS n FROM orders WHERE role = 'entry' AND status = 'Cancelled'")
+    assert cancelled[0]["n"] == 2
+    assert fleet.kill("risk") and fleet.kill("symbol-TSLA")
+    fleet.crazy("wait", "--ready", "--timeout", "20")
+    assert fleet.crazy("status", check=False).returncode == 1
+    time.sleep(2)
+    assert pending() == set(), "a pause did not survive a restart"
+    fleet.crazy("resume")
+    until({"TSLA"})
+    fleet.crazy("resume", "GME")
+    until({"GME", "TSLA"})
