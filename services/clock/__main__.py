@@ -15,6 +15,7 @@ from services.clock.lockstep import LockStep
 from services.clock.pace import FreePace, Pace, RealPace, SimulatorLink
 from services.markettime import MarketClock
 from services.process import Process
+from services.refusal import Refusal
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -92,13 +93,17 @@ def main() -> None:
         simulation = p.settings.simulation
         today = datetime.now(UTC).date()
         real = p.settings.mode != "sim"
-        days = sessions(
-            p.settings.hours.calendar,
-            today if real else simulation.start or FIRST_DATE,
-            None if real else simulation.end,
-            today=today,
-            cache=p.fleet.var / "sessions.json",
-        )
+        try:
+            days = sessions(
+                p.settings.hours.calendar,
+                today if real else simulation.start or FIRST_DATE,
+                None if real else simulation.end,
+                today=today,
+                cache=p.fleet.var / "sessions.json",
+            )
+        except Refusal as refusal:
+            p.log.event("refused", level="ERROR", error=str(refusal))
+            raise SystemExit(f"clock: {refusal}") from None
         core = ClockCore(days, p.settings.entries.cancel_before_close_minutes)
         bus = p.bus()
         actor = p.actor(core, p.ledger(durable=False))

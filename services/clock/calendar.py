@@ -21,6 +21,7 @@ FIRST_DATE = date(1998, 1, 1)
 """Recorded markets may lie so far back; nothing that trades is older."""
 
 HORIZON = timedelta(days=400)
+MARGIN = timedelta(days=10)
 
 
 class _Kept(msgspec.Struct):
@@ -48,6 +49,8 @@ def sessions(name: str, first: date, last: date | None, *, today: date, cache: P
             return tuple(s for s in kept.sessions if last is None or s.date <= last.isoformat())
     last = last or max(today, first) + HORIZON
     found = _read(name, first, last)
+    if not found:
+        raise Refusal(f"{name} has no session from {first} to {last}; correct simulation.start and simulation.end")
     if cache is not None:
         cache.write_bytes(msgspec.json.encode(_Kept(name, library, first.isoformat(), last.isoformat(), found)))
     return found
@@ -57,9 +60,12 @@ def _read(name: str, first: date, last: date) -> tuple[Session, ...]:
     import exchange_calendars
 
     try:
-        calendar = exchange_calendars.get_calendar(name, start=first.isoformat(), end=last.isoformat())
+        # A margin on both sides: the library refuses a range without two days, or without a session in it.
+        calendar = exchange_calendars.get_calendar(name, start=first - MARGIN, end=last + MARGIN)
     except exchange_calendars.errors.InvalidCalendarName:
-        raise Refusal(f"hours.calendar: exchange_calendars knows no calendar {name!r}; XNYS is the New York Stock Exchange") from None
+        raise Refusal(
+            f"hours.calendar: exchange_calendars knows no calendar {name!r}; XNYS is the New York Stock Exchange"
+        ) from None
     early = {day.date().isoformat() for day in calendar.early_closes}
     return tuple(
         Session(
@@ -69,4 +75,5 @@ def _read(name: str, first: date, last: date) -> tuple[Session, ...]:
             early=day.date().isoformat() in early,
         )
         for day, row in calendar.schedule.iterrows()
+        if first <= day.date() <= last
     )
