@@ -29,11 +29,15 @@ R = TypeVar("R", bound=Record)
 
 
 class Now(msgspec.Struct, frozen=True, gc=False):
-    """The two clocks, stamped by the shell, and the envelope the message came in (None for ticks, timers and the broker)."""
+    """The two clocks, stamped by the shell, and the envelope the message came in (None for ticks, timers and the broker).
+
+    `stale`: the clock process has been silent for too long, so market time is only a guess: no entries.
+    """
 
     market_ns: int
     machine_ns: int
     source: Envelope | None = None
+    stale: bool = False
 
 
 class Deadlines(msgspec.Struct, frozen=True, gc=False):

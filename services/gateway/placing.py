@@ -82,6 +82,8 @@ def _check(d: Draft, plan: EntryPlan, links: Links) -> tuple[str, dict[str, floa
         return stone.reason, {}
     if links.phase != "ready" or not links.broker_up:
         return "links_down", {}
+    if d.now.stale:
+        return "clock_stale", {}
     if session.phase != "open" or session.date != plan.session_date or d.now.market_ns >= session.entries_until_ns:
         return "session_not_open", {}
     if d.get(OrderRecord, plan.client_order_id) is not None:

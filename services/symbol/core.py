@@ -175,7 +175,7 @@ class SymbolCore:
         if r.state is not SymbolState.NO_POSITION or seen == r.last_tick:
             return r
         now_ns = d.now.market_ns
-        blocked = self._blocked(r, now_ns) or price_blocked(tick, r.session_open_ns, now_ns, self.settings)
+        blocked = self._blocked(r, d.now) or price_blocked(tick, r.session_open_ns, now_ns, self.settings)
         if blocked is None:
             number = r.entry_number + 1
             plan = plan_entry(self.symbol, r.session_date, number, tick, now_ns, self.settings)
@@ -195,8 +195,11 @@ class SymbolCore:
         # Only a new reason is worth a record: the figures of an old one change with every tick.
         return r if blocked.why == r.why else _set(r, why=blocked.why, figures=blocked.figures)
 
-    def _blocked(self, r: SymbolRecord, now_ns: int) -> Blocked | None:
+    def _blocked(self, r: SymbolRecord, now: Now) -> Blocked | None:
         """What speaks against an entry whatever the price is."""
+        now_ns = now.market_ns
+        if now.stale:
+            return Blocked("clock_stale")
         if r.phase == "closed":
             return Blocked("session_closed")
         if r.phase == "closing" or now_ns >= r.entries_until_ns:
