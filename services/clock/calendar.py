@@ -6,6 +6,7 @@ from there as long as calendar, library version and range are the same.
 
 from __future__ import annotations
 
+import warnings
 from datetime import date, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -60,8 +61,10 @@ def _read(name: str, first: date, last: date) -> tuple[Session, ...]:
     import exchange_calendars
 
     try:
-        # A margin on both sides: the library refuses a range without two days, or without a session in it.
-        calendar = exchange_calendars.get_calendar(name, start=first - MARGIN, end=last + MARGIN)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pandas, about what the library does inside
+            # A margin on both sides: the library refuses a range without two days, or without a session in it.
+            calendar = exchange_calendars.get_calendar(name, start=first - MARGIN, end=last + MARGIN)
     except exchange_calendars.errors.InvalidCalendarName:
         raise Refusal(
             f"hours.calendar: exchange_calendars knows no calendar {name!r}; XNYS is the New York Stock Exchange"

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import time
-from pathlib import Path
 
 import msgspec
 
@@ -14,36 +13,17 @@ from services import process
 from services.bus import Bus
 from services.process import Process
 from services.refusal import Refusal
-from services.settings import Settings
 from services.simulator.exchange import Exchange
-from services.simulator.files import FileSource
+from services.simulator.market import market_source
 from services.simulator.server import TwsServer
-from services.simulator.source import MarketSource
 from services.simulator.store import Store
-from services.simulator.synthetic import SyntheticSource
 
 SECOND = 1_000_000_000
 KNOCK_S = 0.05
 BEAT_S = 1.0
-IN_USE = 98
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Frame).decode
-
-
-def market_source(settings: Settings) -> MarketSource:
-    """The market that the configuration asks for. Raises Refusal with one clear line."""
-    simulation = settings.simulation
-    if simulation.market == "files":
-        return FileSource(
-            [Path(path) for path in simulation.files],
-            settings.watchlist,
-            start=simulation.start.isoformat() if simulation.start else None,
-            end=simulation.end.isoformat() if simulation.end else None,
-        )
-    return SyntheticSource(
-        simulation.seed, settings.watchlist, tick_s=simulation.tick_s, daily_volatility=simulation.daily_volatility
-    )
 
 
 class Simulator:

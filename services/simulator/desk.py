@@ -40,6 +40,10 @@ _FARMS = (
 )
 
 
+MEMORY_NS = 7 * 24 * 3600 * 10**9
+"""How far back a gateway tells of executions: since midnight, or up to seven days where TWS's trade log is set so."""
+
+
 class Ledger(Protocol):
     """Where the exchange's changes are kept."""
 
@@ -73,6 +77,11 @@ class Desk:
     def now_ns(self) -> int:
         """The market's time."""
         return self._exchange.now_ns
+
+    @property
+    def _remembers_from(self) -> int:
+        """Executions and completed orders before this are not told any more."""
+        return self.now_ns - MEMORY_NS
 
     def welcome(self, client: Client) -> None:
         """The first messages, in the order of real gateways: open orders, accounts, next id, farms."""
@@ -130,7 +139,8 @@ class Desk:
                     client.complain(-1, *_NOT_CLIENT_0)
             case requests.CompletedOrders():
                 for order in self._exchange.completed_orders():
-                    client.say(order_replies.completed_order(order, client.version))
+                    if order.completed_ns >= self._remembers_from:
+                        client.say(order_replies.completed_order(order, client.version))
                 client.say(replies.completed_orders_end())
             case requests.Executions():
                 self._say_executions(client, request)
@@ -233,7 +243,7 @@ class Desk:
 
     def _say_executions(self, client: Client, wanted: requests.Executions) -> None:
         for execution in self._exchange.executions():
-            if _passes(execution, wanted):
+            if execution.time_ns >= self._remembers_from and _passes(execution, wanted):
                 client.say(order_replies.execution_details(execution, client.version, request_id=wanted.request_id))
                 if commission := self._exchange.commission_of(execution.exec_id):
                     client.say(order_replies.commission_report(commission))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ import msgspec
 from services.backtest.runner import Runner
 from services.clock.calendar import sessions
 from services.settings import Settings
-from services.simulator.files import FileSource
+from services.simulator.market import market_source
 
 ORDERS = """
 SELECT client_order_id, symbol, role, side, order_type, qty, limit_price, stop_price, trailing_pct, trail_stop_price, tif,
@@ -44,15 +43,10 @@ def run_in_process(config: dict[str, Any]) -> Day:
     """The same configuration through the runner."""
     settings = msgspec.convert(config, Settings, strict=False)
     simulation = settings.simulation
-    assert simulation.start is not None and simulation.end is not None
-    source = FileSource(
-        [Path(path) for path in simulation.files],
-        settings.watchlist,
-        start=simulation.start.isoformat(),
-        end=simulation.end.isoformat(),
-    )
+    assert simulation.start is not None
+    assert simulation.end is not None
     days = sessions("XNYS", simulation.start, simulation.end, today=date(2026, 1, 1))
-    result = Runner(settings, source, days).run()
+    result = Runner(settings, market_source(settings), days).run()
     orders = [
         {
             "client_order_id": o.client_order_id,

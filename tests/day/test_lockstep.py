@@ -36,7 +36,8 @@ def assert_equal(fleet: Day, runner: Day) -> None:
     assert fleet.orders == runner.orders
     assert fleet.snapshots == runner.snapshots
     assert any(f["side"] == "BUY" for f in fleet.fills), "no entry was filled: nothing was compared"
-    assert len(fleet.orders) >= 2 and fleet.snapshots
+    assert len(fleet.orders) >= 2
+    assert fleet.snapshots
 
 
 @pytest.mark.timeout(300)
@@ -52,6 +53,30 @@ def test_the_fleet_equals_the_runner(
     fleet.crazy("wait", "--end", "--timeout", "280", timeout_s=290)
     fleet.crazy("audit")
     assert_equal(recorded(fleet), run_in_process(config))
+
+
+def test_entries_end_before_an_early_close_and_arm_again(start_fleet: Callable[..., RunningFleet]) -> None:
+    """2025-07-03 closes at 13:00; made-up prices that reach no trigger."""
+    calm = {"seed": 3, "daily_volatility": 0.02, "tick_s": 60, "pace": "lockstep", "speed": 100_000}
+    simulation = {**calm, "start": "2025-07-03", "end": "2025-07-07"}
+    stops = {"use_trailing_limit": True}
+    config = {"mode": "sim", "watchlist": ["GME", "TSLA"], "stops": stops, "simulation": simulation}
+    fleet = start_fleet(**config)
+    fleet.crazy("wait", "--end", "--timeout", "60")
+    fleet.crazy("events")
+    ours = recorded(fleet)
+    assert ours == run_in_process(config)
+    ends = fleet.sql(
+        "SELECT client_order_id, status, strftime(updated_at, '%H:%M') AS utc FROM orders "
+        "WHERE role = 'entry' ORDER BY client_order_id"
+    )
+    assert [tuple(row.values()) for row in ends] == [
+        ("CT-GME-20250703-1", "Cancelled", "16:45"),
+        ("CT-GME-20250707-1", "Cancelled", "19:45"),
+        ("CT-TSLA-20250703-1", "Cancelled", "16:45"),
+        ("CT-TSLA-20250707-1", "Cancelled", "19:45"),
+    ]
+    assert {order["order_type"] for order in ours.orders} == {"STP LMT", "TRAIL LIMIT"}
 
 
 @pytest.mark.timeout(300)

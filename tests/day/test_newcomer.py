@@ -15,7 +15,7 @@ from .conftest import ROOT, RunningFleet
 
 def protected(status: dict[str, Any]) -> list[str]:
     """Symbols that hold a position under a live stop."""
-    return [s["symbol"] for s in status["symbols"] if s["state"] == "POSITION_OPEN" and s["why"] == "stop live at the broker"]
+    return [s["symbol"] for s in status["symbols"] if s["state"] == "POSITION OPEN" and s["why"] == "stop live at the broker"]
 
 
 @pytest.mark.timeout(110)

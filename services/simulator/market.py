@@ -1,0 +1,27 @@
+"""Which market a configuration asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from services.settings import Settings
+from services.simulator.files import FileSource
+from services.simulator.source import MarketSource
+from services.simulator.synthetic import SyntheticSource
+
+__all__ = ["market_source"]
+
+
+def market_source(settings: Settings) -> MarketSource:
+    """The market that the configuration asks for. Raises Refusal with one clear line."""
+    simulation = settings.simulation
+    if simulation.market == "files":
+        return FileSource(
+            [Path(path) for path in simulation.files],
+            settings.watchlist,
+            start=simulation.start.isoformat() if simulation.start else None,
+            end=simulation.end.isoformat() if simulation.end else None,
+        )
+    return SyntheticSource(
+        simulation.seed, settings.watchlist, tick_s=simulation.tick_s, daily_volatility=simulation.daily_volatility
+    )
