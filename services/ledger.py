@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -54,7 +54,10 @@ class Unique(msgspec.Struct, frozen=True):
 
 
 class AtMost(msgspec.Struct, frozen=True):
-    """The sum of `field` over the records of `kind` never grows beyond `limit` (a cap that was lowered stops no shrinking)."""
+    """No commit makes the sum of `field` over the records of `kind` grow beyond `limit`.
+
+    A cap that was lowered below the sum stops no shrinking.
+    """
 
     kind: str
     field: str
@@ -62,6 +65,9 @@ class AtMost(msgspec.Struct, frozen=True):
 
 
 Constraint = Unique | AtMost
+
+SLACK = 1e-6
+"""Of a sum: the noise of adding floats in another order than the core did."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -99,7 +105,7 @@ class Batch(msgspec.Struct):
     journal: list[JournalLine] = []
 
     def __bool__(self) -> bool:
-        return bool(self.changes or self.rows or self.cursors or self.journal)
+        return bool(self.changes or self.rows or self.cursors or self.acked or self.journal)
 
 
 class Loaded(msgspec.Struct):
@@ -151,21 +157,20 @@ class SqliteLedger:
         self, path: str | os.PathLike[str], owner: str, constraints: Sequence[Constraint] = (), *, durable: bool = True
     ):
         self._path = os.fspath(path)
+        self._limits = tuple(c for c in constraints if isinstance(c, AtMost))
         try:
             self._db = sqlite3.connect(self._path, isolation_level=None, timeout=5.0)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-            self._prepare(owner, constraints)
+            self._prepare(owner, tuple(c for c in constraints if isinstance(c, Unique)))
         except sqlite3.Error as error:
             raise LedgerError(f"{self._path}: {error}; move the file away to begin anew, or restore it") from None
 
-    def _prepare(self, owner: str, constraints: Sequence[Constraint]) -> None:
+    def _prepare(self, owner: str, unique: Sequence[Unique]) -> None:
         db = self._db
         if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-            db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-            db.executemany(
-                "INSERT INTO meta VALUES (?, ?)", [("version", str(VERSION)), ("owner", owner), ("run", "0")]
-            )
+            first = f"INSERT INTO meta VALUES ('version', '{VERSION}'), ('owner', {_literal(owner)}), ('run', '0');"
+            db.executescript(f"BEGIN; {_SCHEMA} {first} COMMIT;")
         meta = dict(db.execute("SELECT key, value FROM meta"))
         if meta["version"] != str(VERSION):
             raise LedgerError(
@@ -173,12 +178,11 @@ class SqliteLedger:
             )
         if meta["owner"] != owner:
             raise LedgerError(f"{self._path}: belongs to {meta['owner']}, not to {owner}; use another fleet name")
-        # Constraints are rebuilt at each start: caps are configuration, and may have changed.
-        for kind, name in db.execute("SELECT type, name FROM sqlite_master WHERE name LIKE 'constraint_%'").fetchall():
-            db.execute(f"DROP {kind} {name}")
-        for number, constraint in enumerate(constraints):
-            for statement in _constraint_sql(number, constraint):
-                db.execute(statement)
+        # Rebuilt at each start: another release may have others.
+        for (name,) in db.execute("SELECT name FROM sqlite_master WHERE name LIKE 'constraint_%'").fetchall():
+            db.execute(f"DROP INDEX {name}")
+        for number, constraint in enumerate(unique):
+            db.execute(_index(number, constraint))
 
     def load(self) -> Loaded:
         db = self._db
@@ -198,16 +202,19 @@ class SqliteLedger:
 
     def commit(self, batch: Batch) -> None:
         db = self._db
+        last = {(change.kind, change.key): change.body for change in batch.changes}
+        limits = [limit for limit in self._limits if any(kind == limit.kind for kind, _ in last)]
         db.execute("BEGIN IMMEDIATE")
         try:
-            for change in batch.changes:
-                if change.body is None:
-                    db.execute("DELETE FROM records WHERE kind = ? AND key = ?", (change.kind, change.key))
-                else:
-                    db.execute(
-                        "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
-                        (change.kind, change.key, change.body.decode()),
-                    )
+            before = [self._sum(limit) for limit in limits]
+            # What goes makes room for what comes.
+            db.executemany("DELETE FROM records WHERE kind = ? AND key = ?", [k for k, body in last.items() if body is None])
+            db.executemany(
+                "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
+                [(*k, body.decode()) for k, body in last.items() if body is not None],
+            )
+            for limit, sum_before in zip(limits, before, strict=True):
+                _hold(limit, sum_before, self._sum(limit))
             if batch.rows:
                 db.executemany(
                     "INSERT INTO outbox VALUES (?, ?, ?)", [(r.seq, r.recipient, r.envelope) for r in batch.rows]
@@ -226,8 +233,13 @@ class SqliteLedger:
             db.execute("ROLLBACK")
             raise ConstraintBroken(str(error)) from None
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # on some errors SQLite has rolled back by itself
+                db.execute("ROLLBACK")
             raise
+
+    def _sum(self, limit: AtMost) -> float:
+        query = f"SELECT total(json_extract(body, '$.{limit.field}')) FROM records WHERE kind = ?"
+        return float(self._db.execute(query, (limit.kind,)).fetchone()[0])
 
     def count_start(self, wall_ns: int, within_ns: int) -> int:
         """Note a start of this process; how many there were in the last `within_ns`, this one included."""
@@ -253,27 +265,23 @@ class SqliteLedger:
         self._db.close()
 
 
-def _constraint_sql(number: int, constraint: Constraint) -> Iterable[str]:
-    """Index or triggers that hold one constraint inside SQLite, over the JSON bodies."""
+def _literal(value: object) -> str:
+    """A value in SQL; JSON's true and false come out of json_extract as 1 and 0."""
+    return str(int(value)) if isinstance(value, bool) else "'" + str(value).replace("'", "''") + "'"
 
-    def literal(value: object) -> str:
-        return str(int(value)) if isinstance(value, bool) else "'" + str(value).replace("'", "''") + "'"
 
-    match constraint:
-        case Unique(kind, field, where):
-            conditions = "".join(f" AND json_extract(body, '$.{k}') = {literal(v)}" for k, v in where.items())
-            yield (
-                f"CREATE UNIQUE INDEX constraint_{number} ON records (json_extract(body, '$.{field}')) "
-                f"WHERE kind = {literal(kind)}{conditions}"
-            )
-        case AtMost(kind, field, limit):
-            grows = f" AND json_extract(NEW.body, '$.{field}') > json_extract(OLD.body, '$.{field}')"
-            for event, condition in (("INSERT", ""), ("UPDATE", grows)):
-                yield (
-                    f"CREATE TRIGGER constraint_{number}_{event.lower()} AFTER {event} ON records "
-                    f"WHEN NEW.kind = {literal(kind)}{condition} AND (SELECT total(json_extract(body, '$.{field}')) FROM records WHERE kind = {literal(kind)}) > {limit!r} "
-                    f"BEGIN SELECT RAISE(ABORT, '{kind}: the sum of {field} exceeds {limit!r}'); END"
-                )
+def _index(number: int, constraint: Unique) -> str:
+    """The index that holds a constraint inside SQLite, over the JSON bodies."""
+    where = "".join(f" AND json_extract(body, '$.{name}') = {_literal(value)}" for name, value in constraint.where.items())
+    return (
+        f"CREATE UNIQUE INDEX constraint_{number} ON records (json_extract(body, '$.{constraint.field}')) "
+        f"WHERE kind = {_literal(constraint.kind)}{where}"
+    )
+
+
+def _hold(limit: AtMost, before: float, after: float) -> None:
+    if after > max(limit.limit, before) + SLACK:
+        raise ConstraintBroken(f"{limit.kind}: the sum of {limit.field} would be {after:.2f}, the limit is {limit.limit:.2f}")
 
 
 class MemoryLedger:
@@ -330,10 +338,9 @@ class MemoryLedger:
                     values = [v for v in values if v is not None]
                     if len(values) != len(set(values)):
                         raise ConstraintBroken(f"{kind}: {field} stands twice")
-                case AtMost(kind, field, limit):
+                case AtMost(kind, field):
                     before = sum(json.loads(body).get(field) or 0 for body in self._records.get(kind, {}).values())
-                    if sum(r.get(field) or 0 for r in records) > max(limit, before):
-                        raise ConstraintBroken(f"{kind}: the sum of {field} exceeds {limit!r}")
+                    _hold(constraint, before, sum(r.get(field) or 0 for r in records))
 
     def rows_after(self, seq: int) -> list[OutboxRow]:
         return [row for number, row in self._outbox.items() if number > seq]
