@@ -67,14 +67,18 @@ class Resume(msgspec.Struct, frozen=True, array_like=True, tag="s"):
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True, tag="n"):
-    """The rows that the consumer needs are gone: the producer's state instead, as messages, as of `seq`."""
+    """The rows that the consumer needs are gone: the producer's state instead, as messages, as of `seq`.
+
+    `resumed` is the cursor of the `Resume` that it answers.
+    """
 
     seq: int
     envelopes: tuple[msgspec.Raw, ...]
+    resumed: int | None = None
 
 
 class Beat(msgspec.Struct, frozen=True, array_like=True, tag="b", gc=False):
-    """I live: my run, whether I am ready, my head on this link, my cursor of yours."""
+    """I live: my run, whether I am ready, my head on this link (-1 until you have resumed), my cursor of yours."""
 
     run: int
     ready: bool

@@ -21,7 +21,7 @@ from messages.operator import Happened, Refused
 from messages.timers import Elapsed, Started
 from services.core import Core, Decision, Now, State
 from services.ledger import Batch, Change, ConstraintBroken, JournalLine, Ledger, OutboxRow
-from services.link import Link
+from services.link import UNOPENED, Link, matches
 from services.markettime import MarketClock
 
 __all__ = ["Actor", "Outputs"]
@@ -50,13 +50,14 @@ class Outputs(msgspec.Struct):
 
 
 class _Input(msgspec.Struct):
-    """One handled input that is not committed yet."""
+    """One handled input that is not committed yet. `undo` puts back what it changed in memory."""
 
     message: Any
     now: Now
     sender: str
     seq: int
     decision: Decision
+    undo: list[tuple[type, str, Any]] = []
 
 
 class Actor:
@@ -89,7 +90,8 @@ class Actor:
         self._fill_state(loaded.records)
         self._head = loaded.head
         self._cursors = loaded.cursors
-        self._acked = loaded.acked
+        # Who must have every row before it is forgotten: whoever ever opened, and whom we dial, even before the first word.
+        self._acked = dict.fromkeys(dials, 0) | loaded.acked
         self.links: dict[str, Link] = {}
         for peer, interest in dials.items():
             self._link(peer, interest, dialed=True)
@@ -99,6 +101,7 @@ class Actor:
         self._was_ready = False
         self._next_beat = 0
         self._next_prune = 0
+        self._elapse_from = 0
         self._stalled: dict[str, tuple[int | None, int]] = {}
         # Lock-step.
         self._probe: Probe | None = None
@@ -121,15 +124,13 @@ class Actor:
             case Row():
                 self._receive_row(link, decoded, machine_ns)
             case Ack(cursor):
-                link.acknowledge(cursor)
-                self._acked[peer] = self._batch.acked[peer] = link.acked
-                self._send_rows(link)
+                self._acknowledge(link, cursor)
             case Beat():
                 self._receive_beat(link, decoded, machine_ns)
             case Resume(cursor, interest):
                 self._reopen(link, cursor, interest)
-            case Snapshot(seq, envelopes):
-                self._receive_snapshot(link, seq, envelopes, machine_ns)
+            case Snapshot():
+                self._receive_snapshot(link, decoded, machine_ns)
             case Probe():
                 self._receive_probe(decoded, machine_ns)
             case _:
@@ -147,7 +148,7 @@ class Actor:
                 return
             self.ticks[message.symbol] = (message.run, message.number)
             self.market.follow(message.time_ns)
-        self._handle(message, Now(self.market.now(machine_ns), machine_ns), sender, 0)
+        self._handle(message, self._now(machine_ns), sender, 0)
 
     def elapse_market(self, machine_ns: int) -> None:
         """Deliver `Elapsed` if a market deadline is due: in lock-step, on the clock's word only."""
@@ -156,36 +157,44 @@ class Actor:
         if due is not None and due <= now.market_ns:
             self._handle(Elapsed(), now, "", 0)
 
+    def _now(self, machine_ns: int, source: Envelope | None = None) -> Now:
+        return Now(self.market.now(machine_ns), machine_ns, source, self.market.stale(machine_ns))
+
     def market_deadline(self) -> int | None:
         """When the core wants `Elapsed`, in market time."""
         return self.core.deadlines(self.state, Now(self.market.now(0), 0)).market_ns
 
     def elapse(self, machine_ns: int) -> None:
         """Deliver due timers, beat, knock, ask again where a link stalls."""
-        market_ns = self.market.now(machine_ns)
-        due = self.core.deadlines(self.state, Now(market_ns, machine_ns))
-        if (due.machine_ns is not None and due.machine_ns <= machine_ns) or (
-            not self.market.lockstep and due.market_ns is not None and due.market_ns <= market_ns
-        ):
-            self._handle(Elapsed(), Now(market_ns, machine_ns), "", 0)
+        now = Now(self.market.now(machine_ns), machine_ns)
+        if machine_ns >= self._elapse_from and self._due(now):
+            self._handle(Elapsed(), now, "", 0)
+            if self._due(now):  # it was refused, or changed nothing: no turn without end
+                self._elapse_from = machine_ns + SECOND
         if machine_ns >= self._next_beat:
             self._beat(machine_ns)
         if machine_ns >= self._next_prune:
             self._next_prune = machine_ns + PRUNE_NS
-            if self._acked:
-                self.ledger.prune(min(self._acked.values()))
+            self._prune()
 
     def next_deadline(self, machine_ns: int) -> int:
         """Machine time at which `elapse` is wanted next."""
         wanted = self._next_beat
         due = self.core.deadlines(self.state, Now(self.market.now(machine_ns), machine_ns))
         if due.machine_ns is not None:
-            wanted = min(wanted, due.machine_ns)
+            wanted = min(wanted, max(due.machine_ns, self._elapse_from))
         if due.market_ns is not None:
             at = self.market.machine_at(due.market_ns, machine_ns)
             if at is not None:
-                wanted = min(wanted, at)
+                wanted = min(wanted, max(at, self._elapse_from))
         return wanted
+
+    def _due(self, now: Now) -> bool:
+        """Whether a deadline of the core has come. In lock-step market deadlines wait for the clock's word."""
+        due = self.core.deadlines(self.state, now)
+        if due.machine_ns is not None and due.machine_ns <= now.machine_ns:
+            return True
+        return not self.market.lockstep and due.market_ns is not None and due.market_ns <= now.market_ns
 
     # Outputs.
 
@@ -200,7 +209,7 @@ class Actor:
             try:
                 self.ledger.commit(batch)
             except ConstraintBroken as broken:
-                if len(self._inputs) > 1:
+                if len(self._inputs) != 1:
                     raise  # crash: the next run starts carefully, input by input, and refuses just the one
                 self._refuse(self._inputs[0], broken)
         self._batch = Batch()
@@ -244,10 +253,22 @@ class Actor:
             decision = self._refusal(message, sender, seq, error, now)
         self._take(_Input(message, now, sender, seq, decision))
 
+    def _handle_enclosed(self, envelope: Envelope, machine_ns: int, sender: str, seq: int) -> None:
+        """A row's message; one of a release that knows more than this one is refused like any other that can't be handled."""
+        now = self._now(machine_ns, envelope)
+        try:
+            message = messages.decode(envelope.body)
+        except msgspec.DecodeError as error:
+            self._work += 1
+            self._take(_Input(None, now, sender, seq, self._refusal(None, sender, seq, error, now)))
+            return
+        self._handle(message, now, sender, seq)
+
     def _take(self, item: _Input) -> None:
         """Apply a decision in memory and add it to the batch."""
         decision = item.decision
         if self._remembers:
+            item.undo = [(kind, key, self.state.get(kind, key)) for kind, key, _ in decision.changes]
             self.state.apply(decision.changes)
         batch = self._batch
         kept = [change for change in decision.changes if change[0] not in self._volatile]
@@ -284,9 +305,9 @@ class Actor:
     def _refuse(self, item: _Input, broken: ConstraintBroken) -> None:
         """The only input of this batch broke a constraint: back to the last commit, then commit its refusal instead."""
         self._head -= len(self._batch.rows)
-        self._fill_state(self.ledger.load().records)
+        self.state.apply(item.undo)  # not from the ledger: what lives in memory only must survive, too
         self._outputs = Outputs()
-        self._batch, self._inputs = Batch(acked=self._batch.acked), []
+        self._batch, self._inputs = Batch(), []
         for link in self.links.values():
             if link.peer_interest is not None:
                 link.reopen(link.acked, link.peer_interest, self.ledger.rows_after(link.acked))
@@ -333,20 +354,19 @@ class Actor:
             return
         envelope = _decode_envelope(row.envelope)
         self.market.follow(envelope.time_ns)
-        now = Now(self.market.now(machine_ns), machine_ns, envelope)
-        self._handle(messages.decode(envelope.body), now, link.peer, row.seq)
+        self._handle_enclosed(envelope, machine_ns, link.peer, row.seq)
         link.cursor = row.seq
         link.owed_ack = True
         if not link.caught_up:
-            link.caught_up = link.peer_run != 0 and row.seq >= link.peer_head
+            link.caught_up = link.peer_run != 0 and 0 <= link.peer_head <= row.seq
 
-    def _receive_snapshot(self, link: Link, seq: int, envelopes: tuple[msgspec.Raw, ...], machine_ns: int) -> None:
-        for raw in envelopes:
-            envelope = _decode_envelope(raw)
-            now = Now(self.market.now(machine_ns), machine_ns, envelope)
-            self._handle(messages.decode(envelope.body), now, link.peer, 0)
-        link.cursor = self._batch.cursors[link.peer] = seq
-        link.caught_up = seq >= link.peer_head
+    def _receive_snapshot(self, link: Link, snapshot: Snapshot, machine_ns: int) -> None:
+        if snapshot.resumed != link.cursor:
+            return  # asked twice, answered twice: the first answer stands, and rows have followed it
+        for raw in snapshot.envelopes:
+            self._handle_enclosed(_decode_envelope(raw), machine_ns, link.peer, 0)
+        link.cursor = self._batch.cursors[link.peer] = snapshot.seq
+        link.caught_up = 0 <= link.peer_head <= snapshot.seq
         link.owed_ack = True
 
     def _receive_beat(self, link: Link, beat: Beat, machine_ns: int) -> None:
@@ -355,10 +375,12 @@ class Actor:
             self._resume(link, machine_ns)
         link.peer_ready = beat.ready
         link.peer_head = beat.head
-        behind = (link.cursor or 0) < beat.head
-        link.caught_up = link.cursor is not None and not behind
+        if link.opened and beat.cursor <= link.head:
+            self._acknowledge(link, beat.cursor)  # an Ack may have been lost
+        behind = beat.head == UNOPENED or link.cursor is None or link.cursor < beat.head
+        link.caught_up = not behind
         if behind:
-            # No progress for a second while behind: the rows were lost on the way.
+            # No progress for a second while behind: rows were lost on the way, or what opened the link.
             cursor, since = self._stalled.get(link.peer, (None, 0))
             if cursor != link.cursor or since == 0:
                 self._stalled[link.peer] = (link.cursor, machine_ns)
@@ -376,23 +398,41 @@ class Actor:
 
     def _reopen(self, link: Link, cursor: int | None, interest: tuple[str, ...]) -> None:
         """The consumer opened. Where rows that it needs are gone, our state goes as a snapshot first."""
-        oldest = self.ledger.oldest()
-        known = cursor if cursor is not None else 0
-        if known + 1 < oldest or known > self._committed_head:
+        known = cursor or 0
+        # Rows that it has acknowledged may be gone; those beyond never are (see `_prune`).
+        gone = known + 1 < self.ledger.oldest() and (cursor is None or known < self._acked.get(link.peer, 0))
+        if gone or known > self._committed_head:
             known = self._committed_head
-            link.peer_interest = interest
-            wanted = [(t, m) for t, m in self.core.snapshot(self.state, interest) if link.wants(t)]
-            self._send(link, Snapshot(known, tuple(self._enclose(topic, message) for topic, message in wanted)))
+            wanted = [(t, m) for t, m in self.core.snapshot(self.state, interest) if matches(t, link.peer, interest)]
+            envelopes = tuple(self._enclose(topic, message) for topic, message in wanted)
+            self._send(link, Snapshot(known, envelopes, cursor))
         elif cursor is None:
-            self._send(link, Snapshot(0, ()))
+            self._send(link, Snapshot(0, (), None))
         link.reopen(known, interest, self.ledger.rows_after(known))
         for row in self._batch.rows:
             if row.seq > known and link.wants(row.recipient):
                 link.add(row)
-        self._acked.setdefault(link.peer, known)
-        self._batch.acked[link.peer] = self._acked[link.peer]
+        if link.peer not in self._acked:
+            self.ledger.commit(Batch(acked={link.peer: known}))
+        self._acked[link.peer] = known
         self._send_rows(link)
         self._send_beat(link)
+
+    def _acknowledge(self, link: Link, cursor: int) -> None:
+        link.acknowledge(cursor)
+        self._acked[link.peer] = link.acked
+        self._send_rows(link)
+
+    def _prune(self) -> None:
+        """Forget the rows that every consumer has. One with nothing outstanding holds none back, however low its cursor is."""
+        floor = self._committed_head
+        for peer, acked in self._acked.items():
+            link = self.links.get(peer)
+            if link is None or not link.opened or link.pending:
+                floor = min(floor, acked)
+        if self._acked:
+            self.ledger.commit(Batch(acked=dict(self._acked)))
+            self.ledger.prune(floor)
 
     def _enclose(self, topic: str, message: Message) -> msgspec.Raw:
         body = msgspec.Raw(messages.encode(message))
@@ -403,7 +443,8 @@ class Actor:
         return self._head - len(self._batch.rows)
 
     def _send_beat(self, link: Link) -> None:
-        self._send(link, Beat(self.run, self.ready, link.head, link.cursor or 0))
+        head = link.head if link.opened else UNOPENED
+        self._send(link, Beat(self.run, self.ready, head, link.cursor or 0))
 
     def _beat(self, machine_ns: int) -> None:
         knocking = False

@@ -13,7 +13,10 @@ import msgspec
 from messages.frames import Row
 from services.ledger import OutboxRow
 
-__all__ = ["Link", "matches"]
+__all__ = ["UNOPENED", "Link", "matches"]
+
+UNOPENED = -1
+"""A beat's head while its hearer has not resumed in this life of the producer: there may be rows that nobody spoke of."""
 
 WINDOW = 256
 """Rows that may be on their way unacknowledged; the rest waits, so that a slow consumer fills no socket."""
@@ -52,6 +55,11 @@ class Link:
         self._unacked: deque[int] = deque()
 
     # The producer's side.
+
+    @property
+    def opened(self) -> bool:
+        """Whether the consumer has resumed in this life of ours."""
+        return self.peer_interest is not None
 
     def wants(self, recipient: str) -> bool:
         """Whether the consumer has opened and a row for `recipient` is for it."""
