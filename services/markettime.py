@@ -10,14 +10,14 @@ from messages.market import MarketTime
 __all__ = ["MarketClock"]
 
 STALE_NS = 5_000_000_000
-"""Machine time after which the clock's last word no longer counts: no entries from then on."""
+"""Machine time for which the clock's last word carries: then time stands still, and there are no entries."""
 
 
 class MarketClock:
     """Market time for one process; it never runs backwards.
 
     In lock-step (`lockstep`) it moves only by `reach`; otherwise `hear` sets it and it runs on at the clock's speed, up to
-    the boundary that the clock named.
+    the boundary that the clock named, and as long as the word is not stale.
     """
 
     def __init__(self, *, lockstep: bool = False):
@@ -43,7 +43,8 @@ class MarketClock:
         """Nanoseconds of market time at machine time `machine_ns`."""
         word = self._word
         if word is not None and not self.lockstep:
-            run_on = word.market_ns + int(max(0, machine_ns - word.machine_ns) * word.speed)
+            passed = min(max(0, machine_ns - word.machine_ns), STALE_NS)
+            run_on = word.market_ns + int(passed * word.speed)
             self.reach(min(run_on, word.until_ns))
         return self._reached
 
@@ -60,6 +61,5 @@ class MarketClock:
             return None
         if market_ns <= self._reached:
             return machine_ns
-        if market_ns > word.until_ns:
-            return None
-        return word.machine_ns + int((market_ns - word.market_ns) / word.speed) + 1
+        at = word.machine_ns + int((market_ns - word.market_ns) / word.speed) + 1
+        return None if market_ns > word.until_ns or at > word.machine_ns + STALE_NS else at
