@@ -51,6 +51,7 @@ class EventLoop:
         self._lockstep = False
         self._soon = False
         self._timer: asyncio.TimerHandle | None = None
+        self._failed: asyncio.Future[None] = self._loop.create_future()
         self._next_beat = 0
         self._probe: Probe | None = None
         self._flushed_step = -1
@@ -68,13 +69,16 @@ class EventLoop:
         self._turn()
         connection = self._loop.create_task(broker.run())
         waiting = self._loop.create_task(stopped.wait())
-        done, _ = await asyncio.wait((connection, waiting), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((connection, waiting, self._failed), return_when=asyncio.FIRST_COMPLETED)
         for fd in self._bus.fds:
             self._loop.remove_reader(fd)
+        ended = connection.done()
         connection.cancel()
         broker.close()
         await asyncio.wait((connection,), timeout=1.0)
-        if connection in done:
+        if self._failed.done():
+            self._failed.result()
+        if ended:
             connection.result()  # it never returns: raise what ended it
         self._log.event("bot_stopped", process_run=self._actor.run)
 
@@ -87,8 +91,14 @@ class EventLoop:
     def _turn(self) -> None:
         """Turns until nothing is left: the bus's descriptors tell of new things only, so all must be taken."""
         self._soon = False
-        while self._one_turn():
-            pass
+        if self._failed.done():
+            return
+        try:
+            while self._one_turn():
+                pass
+        except Exception as error:  # asyncio would log it and go on, over a state that no ledger has
+            self._failed.set_exception(error)
+            return
         now = time.monotonic_ns()
         wake = min(self._actor.next_deadline(now), self._next_beat)
         if self._timer is not None:

@@ -81,12 +81,13 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
                 break
         for message in bus.publications():
             actor.hear(message, now)
-        for who, command in bus.commands():
-            bus.answer(who, hooks.command(command))
+        answers = [(who, hooks.command(command)) for who, command in bus.commands()]
+        hooks.work(now)  # before the timers: after a stop of the machine, mail that waits is heard before anyone is judged silent
         if now >= actor.next_deadline(now):
             actor.elapse(now)
-        hooks.work(now)
         emit(actor.flush(now, drained=taken < TURN_FRAMES), bus, log, hooks.publish)
+        for who, answer in answers:
+            bus.answer(who, answer)
         hooks.sent()
         if now >= next_beat:
             next_beat = now + BEAT_NS
