@@ -10,7 +10,7 @@ import msgspec
 from messages.account import AccountUpdated, LinkChanged, PerformanceSnapshot, ReconciliationDone
 from messages.broker import CancelOrder, PlaceOrder, RequestSnapshot
 from messages.entries import CancelEntry, EntryApproved, EntryDenied, EntryDropped, SubmitEntry
-from messages.market import MarketTime, SessionClosed, SessionClosing, SessionOpened, Tick
+from messages.market import MarketTime, SessionAwaited, SessionClosed, SessionClosing, SessionOpened, Tick
 from messages.operator import Happened, Pause, Paused, Refused, Resume, Resumed, SymbolStatus
 from messages.orders import (
     CommissionReported,
@@ -27,6 +27,7 @@ from messages.timers import Elapsed, Started
 Message = (
     Tick
     | MarketTime
+    | SessionAwaited
     | SessionOpened
     | SessionClosing
     | SessionClosed

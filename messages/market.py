@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["MarketTime", "Session", "SessionClosed", "SessionClosing", "SessionOpened", "Tick"]
+__all__ = ["MarketTime", "Session", "SessionAwaited", "SessionClosed", "SessionClosing", "SessionOpened", "Tick"]
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True):
@@ -46,6 +46,12 @@ class MarketTime(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=Fals
     machine_ns: int
     speed: float
     until_ns: int
+
+
+class SessionAwaited(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The clock begins (or was away for whole sessions): this session is the next one, or is open already."""
+
+    session: Session
 
 
 class SessionOpened(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,14 +23,14 @@ import msgspec
 import zmq
 
 import messages
-from messages.market import Tick
 from messages.operator import Answer, Command
 
-__all__ = ["Bus", "NoAnswer", "ask", "latest_ticks", "serve_control"]
+__all__ = ["Bus", "NoAnswer", "ask", "latest", "serve_control"]
 
 HIGH_WATER = 1000
 """Frames a socket may hold; more than a link's window, so that only the dead fill it."""
 
+SILENCE_MS = 20
 RECONNECT_MS, RECONNECT_MAX_MS = 10, 200
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -282,24 +283,23 @@ def ask(run_dir: Path, process: str, command: Command, timeout_s: float) -> Answ
         context.destroy(linger=0)
 
 
-def latest_ticks(run_dir: Path, timeout_s: float = 0.2) -> dict[str, Tick]:
-    """The newest tick of every symbol, as the gateway publishes them; empty when there is no gateway."""
-    ticks: dict[str, Tick] = {}
+def latest(run_dir: Path, process: str, timeout_s: float) -> dict[str, messages.Message]:
+    """The last value of every topic that a process publishes; empty when it is not there.
+
+    They are sent again to each new subscriber, one after another at once: silence after the first means that all have come.
+    """
+    last: dict[str, messages.Message] = {}
     context = zmq.Context()
     try:
         sock = context.socket(zmq.SUB)
         sock.setsockopt(zmq.LINGER, 0)
         sock.subscribe(b"")
-        sock.connect(f"ipc://{run_dir / 'gateway.pub'}")
-        wait = int(timeout_s * 1000)
-        while sock.poll(wait):
-            wait = 20
-            frame = sock.recv()
-            message = messages.decode(frame[frame.index(b"|") + 1 :])
-            if isinstance(message, Tick):
-                if message.symbol in ticks and ticks[message.symbol].number >= message.number:
-                    break
-                ticks[message.symbol] = message
+        sock.connect(f"ipc://{run_dir / process}.pub")
+        wait, until = int(timeout_s * 1000), time.monotonic() + timeout_s
+        while sock.poll(wait) and time.monotonic() < until:
+            wait = SILENCE_MS
+            topic, _, body = sock.recv().partition(b"|")
+            last[topic.decode()] = messages.decode(body)
     finally:
         context.destroy(linger=0)
-    return ticks
+    return last

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from importlib.metadata import version
 from typing import Any
 
 import msgspec
 
-from messages.market import Tick
+from messages.market import MarketTime, Tick
 from messages.operator import ProcessState
 from services import guard
-from services.bus import latest_ticks
+from services.bus import latest
 from services.cli import records
 from services.cli.records import Records
 from services.cli.wait import roll_call
 from services.fleet import Fleet
+from services.markettime import MarketClock
 from services.refusal import Refusal
 from services.settings import Settings
 
 __all__ = ["Gathered", "gather"]
 
-TICKS_S = 0.2
-"""Longest wait for the newest prices; a gateway that is there sends them at once."""
+NEWEST_S = 0.2
+"""Longest wait for the newest prices and the time; processes that are there send them at once."""
 
 Row = dict[str, Any]
 
@@ -35,6 +37,7 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     alive: frozenset[str]
     processes: dict[str, ProcessState]
     ticks: dict[str, Tick]
+    market_ns: int = 0
     trouble: str = ""
     symbols: list[Row] = []
     market: Row = {}
@@ -55,13 +58,27 @@ def gather(chosen: Fleet) -> Gathered:
         wanted=chosen.processes,
         alive=alive,
         processes=roll_call(chosen),
-        ticks=latest_ticks(chosen.run, TICKS_S) if "gateway" in alive else {},
+        ticks=_ticks(chosen) if "gateway" in alive else {},
+        market_ns=_market_ns(chosen) if "clock" in alive else 0,
     )
     try:
         with records.opened(chosen) as open_records:
             return msgspec.structs.replace(seen, **_recorded(open_records))
     except Refusal as refusal:
         return msgspec.structs.replace(seen, trouble=str(refusal))
+
+
+def _ticks(chosen: Fleet) -> dict[str, Tick]:
+    published = latest(chosen.run, "gateway", NEWEST_S)
+    return {topic: tick for topic, tick in published.items() if isinstance(tick, Tick)}
+
+
+def _market_ns(chosen: Fleet) -> int:
+    """What time the clock makes it now; 0 when it does not say."""
+    market, word = MarketClock(), latest(chosen.run, "clock", NEWEST_S).get("time")
+    if isinstance(word, MarketTime):
+        market.hear(word)
+    return market.now(time.monotonic_ns())
 
 
 def _recorded(db: Records) -> dict[str, Any]:

@@ -252,6 +252,8 @@ def _phase(seen: Gathered, now: datetime | None) -> str:
     market = seen.market
     if not market or now is None:
         return "no session yet"
+    if market["phase"] == "awaited":
+        return f"CLOSED, opens in {span(max(timedelta(), _time(market['open_ts']) - now))}"
     if market["phase"] == "closed":
         coming = market["next_open_ts"]
         return f"CLOSED, opens in {span(_time(coming) - now)}" if coming else "CLOSED, the market source has ended"
@@ -260,7 +262,9 @@ def _phase(seen: Gathered, now: datetime | None) -> str:
 
 
 def _market_now(seen: Gathered) -> datetime | None:
-    """The market's time: as of the newest commit, or of the newest tick."""
+    """The market's time: by the clock's word, or, without one, as of the newest commit or tick."""
+    if seen.market_ns:
+        return EPOCH + timedelta(microseconds=seen.market_ns // 1000)
     times = [EPOCH + timedelta(microseconds=tick.time_ns // 1000) for tick in seen.ticks.values()]
     if seen.market.get("now_ts"):
         times.append(_time(seen.market["now_ts"]))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from messages import Message
-from messages.market import Session, SessionClosed, SessionClosing, SessionOpened
+from messages.market import Session, SessionAwaited, SessionClosed, SessionClosing, SessionOpened
 from messages.timers import Started
 from services.core import Deadlines, Decision, Draft, Now, State
 
@@ -125,10 +125,19 @@ class ClockCore:
 
     def _pass_time(self, d: Draft, market_ns: int) -> None:
         before = record = self.record(d.state)
+        if not record.date:
+            record = self._await(d, record, market_ns)
         while (boundary := self.next_boundary(record)) is not None and boundary <= market_ns:
             record = self._cross(d, record, market_ns)
         if record is not before:
             d.put(msgspec.structs.replace(record, now_ns=max(record.now_ns, market_ns)))
+
+    def _await(self, d: Draft, record: ClockRecord, market_ns: int) -> ClockRecord:
+        """Look for the session that is open at this time, or comes next, and say so."""
+        session = self.session_after(market_ns)
+        if session is not None:
+            d.send(FLEET, SessionAwaited(session))
+        return msgspec.structs.replace(record, date=session.date if session else "", now_ns=market_ns)
 
     def _cross(self, d: Draft, record: ClockRecord, market_ns: int) -> ClockRecord:
         session = self._by_date.get(record.date) or self.session_after(record.now_ns)
@@ -137,9 +146,7 @@ class ClockCore:
             case "waiting":
                 if session.close_ns <= market_ns:
                     # Nobody was there while it was open: it is over, and so are those after it up to now.
-                    following = self.session_after(market_ns)
-                    date = following.date if following else ""
-                    return msgspec.structs.replace(record, date=date, now_ns=market_ns)
+                    return self._await(d, record, market_ns)
                 d.send(FLEET, SessionOpened(session, self.entries_until(session)))
                 d.note("session_opened", "", date=session.date, early=session.early)
                 return msgspec.structs.replace(record, date=session.date, phase="open")

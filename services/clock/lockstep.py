@@ -98,6 +98,8 @@ class LockStep:
         if first is not None and self._record.phase == "waiting":
             start_ns = max(start_ns, first.open_ns - LEAD_NS)
         self._actor.market.reach(start_ns)
+        if not self._record.date:
+            self._hear(TimeReached(start_ns))
         yield from self._settle(self._everyone)
         began_machine, began_market = self._machine_ns, start_ns
         while (step := self._next()) is not None:

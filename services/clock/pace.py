@@ -66,7 +66,7 @@ class RealPace:
         self._actor.market.reach(now_ns)
         record = self._core.record(self._actor.state)
         boundary = self._core.next_boundary(record)
-        if boundary is not None and boundary <= now_ns:
+        if not record.date or (boundary is not None and boundary <= now_ns):
             self._actor.hear(TimeReached(now_ns), machine_ns)
             self._next_publish = 0
         if machine_ns >= self._next_publish:
@@ -201,6 +201,8 @@ class FreePace:
         if first is not None and self._record.phase == "waiting":
             start_ns = max(start_ns, first.open_ns - LEAD_NS)
         self._actor.market.reach(start_ns)
+        if not self._record.date:
+            self._actor.hear(TimeReached(start_ns), machine_ns)
         if machine_ns >= self._next_publish:
             self._next_publish = machine_ns + PUBLISH_NS
             self._publish(MarketTime(start_ns, machine_ns, 0.0, start_ns))

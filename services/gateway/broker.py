@@ -43,6 +43,7 @@ from services.settings import Settings
 __all__ = ["Broker"]
 
 log = logging.getLogger("gateway.broker")
+logging.getLogger("ib_insync").setLevel(logging.CRITICAL)  # it says each failed attempt three times; we say each new reason once
 
 SECOND = 1_000_000_000
 UNSET = 1.7976931348623157e308

@@ -9,7 +9,7 @@ import msgspec
 from messages import Message
 from messages.account import AccountUpdated, LinkChanged, PerformanceSnapshot, ReconciliationDone
 from messages.entries import EntryDenied
-from messages.market import Session, SessionClosed, SessionClosing, SessionOpened
+from messages.market import Session, SessionAwaited, SessionClosed, SessionClosing, SessionOpened
 from messages.operator import Happened, Paused, Refused, Resumed, SymbolStatus
 from messages.orders import (
     CommissionReported,
@@ -105,6 +105,8 @@ def _rows(message: Message, now: Now) -> list[Row]:
             ]
         case SymbolStatus():
             return [_state(message, now)]
+        case SessionAwaited(session):
+            return [_session(session, "awaited")]
         case SessionOpened(session):
             return [_session(session, "open")]
         case SessionClosing(session):

@@ -196,7 +196,7 @@ class EventRow(Row, frozen=True, kw_only=True):
 
 
 class SessionRow(Row, frozen=True, kw_only=True):
-    """A session as far as it has come: phase 'open', 'closing' (no entries any more) or 'closed'."""
+    """A session as far as it has come: phase 'awaited', 'open', 'closing' (no entries any more) or 'closed'."""
 
     table = "sessions"
     key_column = "date"

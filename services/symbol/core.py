@@ -43,7 +43,7 @@ class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     symbol: str
     state: SymbolState = SymbolState.NO_POSITION
-    why: str = "starting"
+    why: str = "session_closed"
     figures: dict[str, float] = {}
     session_date: str = ""
     session_open_ns: int = 0
@@ -95,9 +95,10 @@ class SymbolCore:
         before = self.record(state)
         draft = Draft(state, now)
         after_ = self._fold(draft, before, message)
-        if after_ is not before:
+        born = state.get(SymbolRecord, self.symbol) is None
+        if born or after_ is not before:
             draft.put(after_)
-            if _shown(after_) != _shown(before):
+            if born or _shown(after_) != _shown(before):
                 draft.send(self.symbol, _status(after_, now.market_ns))
         return draft.decision
 
