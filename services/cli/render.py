@@ -56,8 +56,8 @@ def _header(told: Summary) -> list[Text]:
         Text.assemble(mode, "  ", *head),
         Text(f"links   {links}    entries {told.entries}    protected {told.protected} of {told.held}"),
         Text(
-            f"bot     today {signed(money.today)} (commission {dollars(money.commission_today, 2)})    "
-            f"at risk to stops {dollars(money.at_risk)}    exposure {dollars(money.exposure)} of {dollars(money.cap)}"
+            f"bot     today {_known(money.today, signed)} (commission {dollars(money.commission_today, 2)})    "
+            f"at risk to stops {_known(money.at_risk, dollars)}    exposure {dollars(money.exposure)} of {dollars(money.cap)}"
         ),
     ]
     if money.cash is not None and money.reserve is not None:
@@ -65,6 +65,11 @@ def _header(told: Summary) -> list[Text]:
         not_ours = f"    not ours: {foreign} (counted, untouched)" if foreign else ""
         lines.append(Text(f"account USD cash {dollars(money.cash)}   reserve {dollars(money.reserve)}{not_ours}"))
     return lines
+
+
+def _known(amount: float | None, written: Callable[[float], str]) -> str:
+    """What is held can't be valued without prices, and nothing is said then."""
+    return "unknown without prices" if amount is None else written(amount)
 
 
 def _symbols(lines: Sequence[SymbolLine]) -> Table:

@@ -48,11 +48,11 @@ class SymbolLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Money(msgspec.Struct, frozen=True, kw_only=True):
-    """The bot's own money, and the account's. USD."""
+    """The bot's own money, and the account's. USD. `today` and `at_risk` are None while something held has no price."""
 
-    today: float
+    today: float | None
     commission_today: float
-    at_risk: float
+    at_risk: float | None
     exposure: float
     cap: float
     cash: float | None
@@ -191,10 +191,11 @@ def _money(seen: Gathered) -> Money:
     recorded, account = seen.money, seen.account
     since_start = (recorded.get("realized") or 0.0) - (recorded.get("commission") or 0.0) + open_usd
     reserve_pct = settings.allocation.min_cash_reserve_percent
+    priced = all(_last(seen, row["symbol"]) for row in seen.symbols if row["own"])
     return Money(
-        today=since_start - (recorded.get("last_close") or 0.0),
+        today=since_start - (recorded.get("last_close") or 0.0) if priced else None,
         commission_today=recorded.get("commission_today") or 0.0,
-        at_risk=at_risk,
+        at_risk=at_risk if priced else None,
         exposure=exposure,
         cap=min(settings.allocation.total_usd_cap, settings.risk.max_total_exposure_usd),
         cash=account.get("total_cash"),
