@@ -400,7 +400,8 @@ class Actor:
         """The consumer opened. Where rows that it needs are gone, our state goes as a snapshot first."""
         known = cursor or 0
         # Rows that it has acknowledged may be gone; those beyond never are (see `_prune`).
-        gone = known + 1 < self.ledger.oldest() and (cursor is None or known < self._acked.get(link.peer, 0))
+        lost_its_place = link.peer not in self._acked or known < self._acked[link.peer]
+        gone = known + 1 < self.ledger.oldest() and lost_its_place
         if gone or known > self._committed_head:
             known = self._committed_head
             wanted = [(t, m) for t, m in self.core.snapshot(self.state, interest) if matches(t, link.peer, interest)]
