@@ -129,7 +129,12 @@ def test_the_money() -> None:
 
 def test_cost_counts_as_exposure_when_the_market_is_lower_or_unknown() -> None:
     assert summarize(seen(ticks={}, symbols=[HELD])).money.exposure == pytest.approx(1027.2)
-    assert summarize(seen(ticks={}, symbols=[HELD])).money.at_risk == 0
+
+
+def test_what_is_held_has_no_value_without_a_price() -> None:
+    money = summarize(seen(ticks={}, symbols=[HELD])).money
+    assert money.today is None
+    assert money.at_risk is None
 
 
 def test_the_lines() -> None:
