@@ -1,6 +1,7 @@
 """Everything the fleet can say, a file per conversation.
 
-`Message` is the union of all that can stand in a row; a core matches on it. Messages evolve only by fields with defaults.
+`Message` is the union of all that can stand in a row; a core matches on it. Messages evolve only by fields with
+defaults.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The gateway's conversation with the broker, in this project's words.
 
-The broker is a peer of the gateway's core: commands go out, facts come in. The edge (`services/gateway/broker.py`) turns
-them into the IBKR library's calls and back; the backtest turns the same facts out of the exchange model.
+The broker is a peer of the gateway's core: commands go out, facts come in. The edge (`services/gateway/broker.py`)
+turns them into the IBKR library's calls and back; the backtest turns the same facts out of the exchange model.
 """
 
 from __future__ import annotations
@@ -38,12 +38,17 @@ class PlaceOrder(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class CancelOrder(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Take this order back."""
+
     order_id: int
     client_order_id: str
 
 
 class RequestSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Ask for positions, all open orders, completed orders and executions: answered by one `BrokerSnapshot` or `SnapshotFailed`."""
+    """Ask for positions, all open orders, completed orders and executions.
+
+    Answered by one `BrokerSnapshot` or `SnapshotFailed`.
+    """
 
 
 ToBroker = PlaceOrder | CancelOrder | RequestSnapshot
@@ -58,6 +63,8 @@ class Connected(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Disconnected(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The socket is gone."""
+
     reason: str
 
 
@@ -107,6 +114,8 @@ class BrokerExecution(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class BrokerCommission(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """commissionReport; `realized_usd` is None for an opening execution."""
+
     exec_id: str
     commission: float
     currency: str
@@ -114,6 +123,8 @@ class BrokerCommission(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class BrokerPosition(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The account's whole position in a symbol: signed shares, average cost per share."""
+
     account: str
     symbol: str
     quantity: float
@@ -159,6 +170,8 @@ class BrokerSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class SnapshotFailed(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Not every answer arrived; nothing may be concluded."""
+
     reason: str
 
 

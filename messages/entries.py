@@ -13,9 +13,9 @@ __all__ = ["CancelEntry", "EntryApproved", "EntryDenied", "EntryDropped", "Entry
 class EntryPlan(msgspec.Struct, frozen=True, array_like=True):
     """A buy stop and the protective stop that travels with it, as the symbol decided them.
 
-    `client_order_id` is deterministic (ticker, session date, number) and becomes the broker's orderRef. `order_type` is
-    'STP LMT' (or 'STP', then `limit_price` is None); `stop_order_type` is 'TRAIL', 'TRAIL LIMIT' (then `limit_offset` is
-    set) or 'STP'. `reference` is the last price it was decided on; `usd` its size in dollars at the reference.
+    `client_order_id` is deterministic (ticker, session date, number) and becomes the broker's orderRef.
+    `order_type` is 'STP LMT' (or 'STP', then `limit_price` is None); `stop_order_type` is 'TRAIL', 'TRAIL LIMIT'
+    (then `limit_offset` is set) or 'STP'. `reference` is the last price it was decided on.
     """
 
     client_order_id: str
@@ -49,7 +49,10 @@ class EntryApproved(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class EntryDenied(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Answer, risk to symbol: no, for this reason (with its figures). Denied is not rejected: the broker never saw it."""
+    """Answer, risk to symbol: no, for this reason (with its figures).
+
+    Denied is not rejected: the broker never saw it.
+    """
 
     client_order_id: str
     symbol: str

@@ -94,7 +94,10 @@ class Schedule(msgspec.Struct, frozen=True, array_like=True, tag="c"):
 
 
 class Advance(msgspec.Struct, frozen=True, array_like=True, tag="v", gc=False):
-    """Clock to simulator: move on to `to_ns`; with `one`, by one market event at the most. `step` repeats are answered alike."""
+    """Clock to simulator: move on to `to_ns`; with `one`, by one market event at the most.
+
+    `step` repeats are answered alike.
+    """
 
     step: int
     to_ns: int
@@ -104,8 +107,8 @@ class Advance(msgspec.Struct, frozen=True, array_like=True, tag="v", gc=False):
 class Advanced(msgspec.Struct, frozen=True, array_like=True, tag="w", gc=False):
     """The answer: where the exchange is, what moved, and when it will have something to do.
 
-    `orders` is True if anything but prices changed. `symbols` had market events. `next_ns` is None when nothing is left. `wire` counts
-    the frames (received, sent) on the gateway's connection so far. Step 0 answers `Schedule`.
+    `orders` is True if anything but prices changed. `symbols` had market events. `next_ns` is None when nothing is
+    left. `wire` counts the frames (received, sent) on the gateway's connection so far. Step 0 answers `Schedule`.
     """
 
     step: int
@@ -120,8 +123,8 @@ class Advanced(msgspec.Struct, frozen=True, array_like=True, tag="w", gc=False):
 class Probe(msgspec.Struct, frozen=True, array_like=True, tag="p", gc=False):
     """Clock to a process, lock-step: it is `time_ns`; are you done?
 
-    `elapse` delivers due timers. `flush` has the gateway publish the step's tick of `symbol` once it has read `wire` frames; the
-    others answer when they have handled that tick (`tick`: the gateway's run, its number).
+    `elapse` delivers due timers. `flush` has the gateway publish the step's tick of `symbol` once it has read
+    `wire` frames; the others answer when they have handled that tick (`tick`: the gateway's run, its number).
     """
 
     step: int
@@ -137,10 +140,10 @@ class Probe(msgspec.Struct, frozen=True, array_like=True, tag="p", gc=False):
 class Idle(msgspec.Struct, frozen=True, array_like=True, tag="i", gc=False):
     """The answer to a probe, when ready and empty.
 
-    `pending`: own rows not yet acknowledged (the recorder's excepted). `work` grows with every input handled: two equal values
-    mean that nothing happened between. `reached` are the consumers that rows went to since the last step. `tick` is the number of the last tick
-    of the probed symbol that it handled (the gateway: published). `wire_in` and `wire_out` count frames of the broker's socket.
-    `deadline_ns` is the next market timer.
+    `pending`: own rows not yet acknowledged (the recorder's excepted). `work` grows with every input handled: two
+    equal values mean that nothing happened between. `reached` are the consumers that rows went to since the last
+    step. `tick` is the number of the last tick of the probed symbol that it handled (the gateway: published).
+    `wire_in` and `wire_out` count frames of the broker's socket. `deadline_ns` is the next market timer.
     """
 
     step: int

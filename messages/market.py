@@ -19,8 +19,9 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
 class Tick(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """The newest market of one symbol. Lossy: only the newest matters, and the last one is sent again on subscription.
 
-    `number` counts the ticks of this symbol within one run of the gateway. `last_ns` is the last trade's own time (the broker
-    gives whole seconds), `time_ns` the market time at which the gateway sent it. A side that is not there is 0.
+    `number` counts the ticks of this symbol within one run of the gateway. `last_ns` is the last trade's own time
+    (the broker gives whole seconds), `time_ns` the market time at which the gateway sent it. A side that is not
+    there is 0.
     """
 
     symbol: str
@@ -38,8 +39,8 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
 class MarketTime(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """What time it is in the market. Lossy.
 
-    At machine time `machine_ns` (monotonic, one machine) it was `market_ns`, and it passes `speed` times as fast; no reader
-    goes past `until_ns`, where the clock will have something to say.
+    At machine time `machine_ns` (monotonic, one machine) it was `market_ns`, and it passes `speed` times as fast;
+    no reader goes past `until_ns`, where the clock will have something to say.
     """
 
     market_ns: int

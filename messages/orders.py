@@ -32,9 +32,9 @@ LIVE_STATUSES = frozenset({"InFlight", "PendingSubmit", "PreSubmitted", "Submitt
 class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One order, as the gateway's book has it.
 
-    `status` is IBKR's word, or `InFlight` before the broker said anything. `stop_price` is the trigger (for a trailing stop
-    the current level, also in `trail_stop_price`), `trailing_pct` 10.0 = 10 %. `order_id` and `perm_id` are the broker's.
-    `reason` says why it ended, where it ended otherwise than filled.
+    `status` is IBKR's word, or `InFlight` before the broker said anything. `stop_price` is the trigger (for a
+    trailing stop the current level, also in `trail_stop_price`), `trailing_pct` 10.0 = 10 %. `order_id` and
+    `perm_id` are the broker's. `reason` says why it ended, where it ended otherwise than filled.
     """
 
     client_order_id: str
@@ -81,7 +81,10 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution. `time_ns` is the broker's time (whole seconds); `cum_quantity` and `avg_price` are the order's after it."""
+    """One execution.
+
+    `time_ns` is the broker's time (whole seconds); `cum_quantity` and `avg_price` are the order's after it.
+    """
 
     exec_id: str
     client_order_id: str

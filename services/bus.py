@@ -1,7 +1,8 @@
 """ZeroMQ, and nothing else that knows it.
 
-A send here is never an acknowledgement: what must arrive is a row (services/actor.py), and these sockets may lose anything.
-Every socket is an ipc path in the fleet's run directory, which belongs to one user (0700); who binds holds the process's lock.
+A send here is never an acknowledgement: what must arrive is a row (services/actor.py), and these sockets may lose
+anything. Every socket is an ipc path in the fleet's run directory, which belongs to one user (0700); who binds
+holds the process's lock.
 
 - links: DEALER (dials, identity = process name) and ROUTER (binds), single frames;
 - publications: XPUB/SUB, one frame 'topic|body'; the last value of a topic is sent again on subscription;
@@ -45,8 +46,9 @@ class NoAnswer(Exception):
 class Bus:
     """The sockets of one process.
 
-    `dials`: processes whose links we connect to. `binds`: others dial us. `publishes`: we have an XPUB. `subscribes`: whose
-    publications we hear, by topic ('' for all). `control`: commands may be asked of us. `hears_beats`: we are the watchdog.
+    `dials`: processes whose links we connect to. `binds`: others dial us. `publishes`: we have an XPUB.
+    `subscribes`: whose publications we hear, by topic ('' for all). `control`: commands may be asked of us.
+    `hears_beats`: we are the watchdog.
     """
 
     def __init__(
@@ -141,7 +143,10 @@ class Bus:
         return bool(self._poller.poll(timeout_ms))
 
     def frames(self) -> Iterator[tuple[str, bytes]]:
-        """What waits on the links, without waiting: (peer, frame). One frame per peer and round, so that nobody starves."""
+        """What waits on the links, without waiting: (peer, frame).
+
+        One frame per peer and round, so that nobody starves.
+        """
         busy = True
         while busy:
             busy = False
@@ -227,7 +232,8 @@ class Bus:
 
 def _readable(sock: zmq.Socket[bytes]) -> bool:
     """Whether a receive would succeed now; asking is cheaper than an exception for "no"."""
-    return bool(sock.EVENTS & zmq.POLLIN)
+    events: int = sock.getsockopt(zmq.EVENTS)  # type: ignore[assignment]
+    return bool(events & zmq.POLLIN)
 
 
 class StopSignal:
@@ -286,7 +292,8 @@ def ask(run_dir: Path, process: str, command: Command, timeout_s: float) -> Answ
 def latest(run_dir: Path, process: str, timeout_s: float) -> dict[str, messages.Message]:
     """The last value of every topic that a process publishes; empty when it is not there.
 
-    They are sent again to each new subscriber, one after another at once: silence after the first means that all have come.
+    They are sent again to each new subscriber, one after another at once: silence after the first means that all
+    have come.
     """
     last: dict[str, messages.Message] = {}
     context = zmq.Context()

@@ -137,8 +137,8 @@ class EventLoop:
     def _hear_broker(self, now: int, asked: bool) -> int:
         """What the broker said: facts in the order of the wire, then the newest prices; how many.
 
-        Free-running, that is at once. In lock-step everything waits for a probe, which brings the time at which it happened and says
-        how much of it there is; prices wait for the probe that wants them, once a step.
+        Free-running, that is at once. In lock-step everything waits for a probe, which brings the time at which it
+        happened and says how much of it there is; prices wait for the probe that wants them, once a step.
         """
         broker, actor = self._broker, self._actor
         assert broker is not None

@@ -1,7 +1,7 @@
 """How a process comes to life: its arguments, guard, log, ledger and sockets, in that order, each in one place.
 
-    with process.enter("risk") as p:
-        pollloop.run(p.actor(RiskCore(p.settings)), p.bus(), p)
+with process.enter("risk") as p:
+    pollloop.run(p.actor(RiskCore(p.settings)), p.bus(), p)
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from services.wiring import wiring_of
 __all__ = ["Process", "enter"]
 
 STARTS_ALLOWED, STARTS_WITHIN_S = 10, 60
-"""A process that starts more often than that is broken: it says so and stays down (exit 0), instead of crashing for ever."""
+"""A process that starts more often than that is broken: it says so and stays down (exit 0), instead of crashing for
+ever."""
 
 STAY_S = 1.5
 """An exit within supervisord's `startsecs` would count as a failed start and be tried again."""
@@ -88,7 +89,9 @@ class Process:
     def __enter__(self) -> Process:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if isinstance(value, Exception):
             self.log.event("process_crashed", level="ERROR", error=f"{type(value).__name__}: {value}")
         for thing in reversed(self._closing):

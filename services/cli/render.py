@@ -57,7 +57,8 @@ def _header(told: Summary) -> list[Text]:
         Text(f"links   {links}    entries {told.entries}    protected {told.protected} of {told.held}"),
         Text(
             f"bot     today {_known(money.today, signed)} (commission {dollars(money.commission_today, 2)})    "
-            f"at risk to stops {_known(money.at_risk, dollars)}    exposure {dollars(money.exposure)} of {dollars(money.cap)}"
+            f"at risk to stops {_known(money.at_risk, dollars)}    "
+            f"exposure {dollars(money.exposure)} of {dollars(money.cap)}"
         ),
     ]
     if money.cash is not None and money.reserve is not None:

@@ -1,7 +1,7 @@
 """The exchange calendar, out of exchange_calendars: the only file that imports it.
 
-That import brings pandas (77 MiB, more than a second), so the sessions are kept in a small file beside the ledgers and read
-from there as long as calendar, library version and range are the same.
+That import brings pandas (77 MiB, more than a second), so the sessions are kept in a small file beside the ledgers
+and read from there as long as calendar, library version and range are the same.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ class _Kept(msgspec.Struct):
     sessions: tuple[Session, ...]
 
 
-def sessions(name: str, first: date, last: date | None, *, today: date, cache: Path | None = None) -> tuple[Session, ...]:
-    """All sessions of a calendar from `first` to `last` (None: so far ahead that a clock that runs for a year is served).
+def sessions(
+    name: str, first: date, last: date | None, *, today: date, cache: Path | None = None
+) -> tuple[Session, ...]:
+    """All sessions of a calendar from `first` to `last`.
 
-    Raises Refusal for a calendar that does not exist.
+    None as `last`: so far ahead that a clock that runs for a year is served. Raises Refusal for a calendar that does not exist.
     """
     library = version("exchange_calendars")
     enough = (last or max(today, first) + HORIZON / 2).isoformat()

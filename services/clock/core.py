@@ -39,7 +39,10 @@ class MarketEnded(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class ClockRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the clock stands. `date` is the session of `phase` (waiting for its open, open, closing), '' before the first word."""
+    """Where the clock stands.
+
+    `date` is the session of `phase` (waiting for its open, open, closing), '' before the first word.
+    """
 
     now_ns: int = 0
     date: str = ""

@@ -1,8 +1,8 @@
 """Lock-step: the market moves only while the fleet is quiescent, so that a run can be repeated to the cent.
 
-A step: the simulator moves by one market event, what the broker says of orders is handled by all, then the gateway publishes the
-new price, and what follows from that is handled by all. Handled by all means: two waves
-of questions, alike, with nothing pending between (see docs/lockstep.md).
+A step: the simulator moves by one market event, what the broker says of orders is handled by all, then the gateway
+publishes the new price, and what follows from that is handled by all. Handled by all means: two waves of
+questions, alike, with nothing pending between (see docs/lockstep.md).
 """
 
 from __future__ import annotations
@@ -175,7 +175,9 @@ class LockStep:
         gateway, simulator = self._idles.get("gateway"), self._idles.get("simulator")
         if gateway is None:
             return True
-        if symbol and any(self._idles[name].tick != gateway.tick for name in who if name in (symbol_process(symbol), "risk")):
+        if symbol and any(
+            self._idles[name].tick != gateway.tick for name in who if name in (symbol_process(symbol), "risk")
+        ):
             return False
         assert self._market is not None
         received, sent = (simulator.wire_in, simulator.wire_out) if simulator else self._market.wire

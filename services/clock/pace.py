@@ -1,7 +1,7 @@
 """What drives the market's time: the real clock, or a simulated market that runs by itself.
 
-Lock-step, where the market waits for the fleet, has a file of its own (`lockstep.py`). Each pace tells the clock's core what
-time it is (`TimeReached`) and publishes `MarketTime`; none of them decides anything about sessions.
+Lock-step, where the market waits for the fleet, has a file of its own (`lockstep.py`). Each pace tells the clock's
+core what time it is (`TimeReached`) and publishes `MarketTime`; none of them decides anything about sessions.
 """
 
 from __future__ import annotations
@@ -135,7 +135,10 @@ class SimulatorLink:
 
 
 class FreePace:
-    """A simulated market that runs at `speed`, as long as the simulator follows: when it is away, the market stands still."""
+    """A simulated market that runs at `speed`, as long as the simulator follows.
+
+    When it is away, the market stands still.
+    """
 
     def __init__(
         self,
@@ -195,7 +198,10 @@ class FreePace:
         return self._actor.market.now(0)
 
     def _begin(self, answer: Advanced, machine_ns: int) -> None:
-        """The simulator is there; the market begins when the fleet is ready, shortly before the first session with data."""
+        """The simulator is there.
+
+        The market begins when the fleet is ready, shortly before the first session with data.
+        """
         start_ns = max(answer.now_ns, self._record.now_ns)
         first = self._core.session_after(answer.next_ns) if answer.next_ns is not None else None
         if first is not None and self._record.phase == "waiting":

@@ -1,7 +1,7 @@
 """Which step comes next in lock-step: pure, and the same for the fleet and for the in-process runner.
 
-A step is one time and at most one symbol's market event. Ties: the calendar first, then deadlines by process name, then the
-market's events in their own order (time, symbol, row), which the exchange keeps.
+A step is one time and at most one symbol's market event. Ties: the calendar first, then deadlines by process name,
+then the market's events in their own order (time, symbol, row), which the exchange keeps.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The one IBKR socket: turns the gateway's commands into the library's calls, and the raw callbacks into facts.
 
-The only file that imports the IBKR library. It hooks the raw callbacks and keeps nothing of the library's own bookkeeping,
-which loses what matters here: trailing levels, corrections, recovered fills. It retries the same client id for ever, because
-orders belong to it.
+The only file that imports the IBKR library. It hooks the raw callbacks and keeps nothing of the library's own
+bookkeeping, which loses what matters here: trailing levels, corrections, recovered fills. It retries the same
+client id for ever, because orders belong to it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ from services.settings import Settings
 __all__ = ["Broker"]
 
 log = logging.getLogger("gateway.broker")
-logging.getLogger("ib_insync").setLevel(logging.CRITICAL)  # it says each failed attempt three times; we say each new reason once
+logging.getLogger("ib_insync").setLevel(
+    logging.CRITICAL
+)  # it says each failed attempt three times; we say each new reason once
 
 SECOND = 1_000_000_000
 UNSET = 1.7976931348623157e308
@@ -66,8 +68,11 @@ class _Answers:
         self.commissions: list[BrokerCommission] = []
 
 
-class _RawWrapper(Wrapper):  # type: ignore[misc]
-    """The library's callbacks, as they come off the wire. Ends of requests go on to the library, which holds the futures."""
+class _RawWrapper(Wrapper):
+    """The library's callbacks, as they come off the wire.
+
+    Ends of requests go on to the library, which holds the futures.
+    """
 
     def __init__(self, ib: IB, broker: Broker):
         super().__init__(ib)
@@ -79,7 +84,9 @@ class _RawWrapper(Wrapper):  # type: ignore[misc]
     def openOrder(self, orderId: int, contract: Any, order: Any, orderState: Any) -> None:
         self._broker.on_open_order(orderId, contract, order, orderState)
 
-    def orderStatus(self, orderId: int, status: str, filled: float, remaining: float, avgFillPrice: float, permId: int, *rest: Any) -> None:
+    def orderStatus(
+        self, orderId: int, status: str, filled: float, remaining: float, avgFillPrice: float, permId: int, *rest: Any
+    ) -> None:
         self._broker.on_order_status(orderId, status, filled, avgFillPrice, permId, rest[0], rest[3])
 
     def completedOrder(self, contract: Any, order: Any, orderState: Any) -> None:
@@ -137,8 +144,8 @@ class _RawWrapper(Wrapper):  # type: ignore[misc]
 class Broker:
     """The connection and what is heard on it. `heard` is called whenever facts are waiting.
 
-    `facts` are in the order of the wire. Prices are kept apart: only the newest of each symbol matters, and in lock-step
-    they wait for the clock's word.
+    `facts` are in the order of the wire. Prices are kept apart: only the newest of each symbol matters, and in
+    lock-step they wait for the clock's word.
     """
 
     def __init__(self, settings: Settings, heard: Callable[[], None]):
@@ -180,7 +187,9 @@ class Broker:
                 except (OSError, ConnectionError, TimeoutError) as error:
                     why = f"{type(error).__name__}: {error}"
                     if why != said:
-                        log.warning("no connection to %s:%d, client id %d: %s", ibkr.host, ibkr.port, ibkr.client_id, why)
+                        log.warning(
+                            "no connection to %s:%d, client id %d: %s", ibkr.host, ibkr.port, ibkr.client_id, why
+                        )
                         said = why
                     self._ib.client.disconnect()
                     await asyncio.sleep(pause)
@@ -250,10 +259,14 @@ class Broker:
         self._answers = answers
         try:
             async with asyncio.timeout(ANSWER_S):
-                await asyncio.gather(ib.reqPositionsAsync(), ib.reqAllOpenOrdersAsync(), ib.reqCompletedOrdersAsync(False))
+                await asyncio.gather(
+                    ib.reqPositionsAsync(), ib.reqAllOpenOrdersAsync(), ib.reqCompletedOrdersAsync(False)
+                )
                 await ib.reqExecutionsAsync()
         except (TimeoutError, ConnectionError) as error:
-            self._tell(SnapshotFailed(f"{type(error).__name__}: {error}" if str(error) else "no complete answer in time"))
+            self._tell(
+                SnapshotFailed(f"{type(error).__name__}: {error}" if str(error) else "no complete answer in time")
+            )
             return
         finally:
             self._answers = None
@@ -282,7 +295,8 @@ class Broker:
     def take_quotes(self, symbol: str = "") -> list[Quote]:
         """The symbols whose market changed since the last call, with their newest prices.
 
-        `symbol` had an event, even if it left every price as it was: the wire says nothing then, and its tick counts all the same.
+        `symbol` had an event, even if it left every price as it was: the wire says nothing then, and its tick
+        counts all the same.
         """
         if symbol in self._quotes:
             self._changed[symbol] = None
@@ -310,7 +324,14 @@ class Broker:
         if terms is None:
             log.warning("status %s of an order that was never told: order id %d, perm id %d", status, order_id, perm_id)
             return
-        merged = replace(terms, status=status, filled=float(filled), avg_price=avg_price, why_held=why_held or "", parent_id=parent_id)
+        merged = replace(
+            terms,
+            status=status,
+            filled=float(filled),
+            avg_price=avg_price,
+            why_held=why_held or "",
+            parent_id=parent_id,
+        )
         self._orders[perm_id] = merged
         if self._answers is not None and perm_id in self._answers.open_orders:
             self._answers.open_orders[perm_id] = merged
@@ -429,7 +450,7 @@ def _order(order: OrderRecord, transmit: bool) -> IbOrder:
     if order.limit_price is not None:
         ours.lmtPrice = order.limit_price
     if order.order_type.startswith("TRAIL"):
-        ours.trailingPercent = order.trailing_pct
+        ours.trailingPercent = order.trailing_pct or UNSET
         if order.trail_stop_price is not None:
             ours.trailStopPrice = order.trail_stop_price
         if order.limit_offset is not None:

@@ -52,7 +52,10 @@ class Ledger(Protocol):
 
 
 class Moved(NamedTuple):
-    """What came of moving the market: whether orders, executions or the account changed, and which symbols had events."""
+    """What came of moving the market.
+
+    Whether orders, executions or the account changed, and which symbols had events.
+    """
 
     orders: bool
     symbols: tuple[str, ...]

@@ -1,7 +1,7 @@
 """The watchdog's decisions: who is silent for too long, and who was started anew.
 
-A process that dies is supervisord's business. One that hangs still holds its sockets and answers ZeroMQ's own heartbeats: only
-silence of its main loop tells.
+A process that dies is supervisord's business. One that hangs still holds its sockets and answers ZeroMQ's own
+heartbeats: only silence of its main loop tells.
 """
 
 from __future__ import annotations

@@ -59,7 +59,9 @@ class RunningFleet:
             command, env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False
         )
         if check:
-            assert done.returncode == 0, f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.complaints()}"
+            assert done.returncode == 0, (
+                f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.complaints()}"
+            )
         return done
 
     def sql(self, statement: str) -> list[dict[str, Any]]:
@@ -74,7 +76,9 @@ class RunningFleet:
 
     def complaints(self) -> str:
         """What the processes said on their error output."""
-        return "\n".join(f"{p.name}: {p.read_text()[-2000:]}" for p in sorted(self.var.glob("logs/*.out")) if p.stat().st_size)
+        return "\n".join(
+            f"{p.name}: {p.read_text()[-2000:]}" for p in sorted(self.var.glob("logs/*.out")) if p.stat().st_size
+        )
 
     def pids(self) -> dict[str, int]:
         """Process ids by process name, of all that live and belong to this fleet."""
@@ -106,7 +110,8 @@ class RunningFleet:
 
 @pytest.fixture
 def start_fleet(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., RunningFleet]]:
-    """Starts a fleet of this configuration; at the end of the test every one is stopped, and nothing may be left of it."""
+    """Starts a fleet of this configuration; at the end of the test every one is stopped, and nothing may be left of
+    it."""
     started: list[RunningFleet] = []
     with tempfile.TemporaryDirectory(prefix="crazy-", dir="/tmp") as runtime:
 

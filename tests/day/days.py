@@ -14,12 +14,13 @@ from services.settings import Settings
 from services.simulator.market import market_source
 
 ORDERS = """
-SELECT client_order_id, symbol, role, side, order_type, qty, limit_price, stop_price, trailing_pct, trail_stop_price, tif,
-       status, filled, avg_price, epoch_us(created_at) AS created_us
+SELECT client_order_id, symbol, role, side, order_type, qty, limit_price, stop_price, trailing_pct, trail_stop_price,
+       tif, status, filled, avg_price, epoch_us(created_at) AS created_us
 FROM orders ORDER BY client_order_id
 """
 FILLS = """
-SELECT client_order_id, side, qty, price, cum_qty, avg_price, epoch_us(ts) AS us, commission, round(realized_pnl, 6) AS pnl
+SELECT client_order_id, side, qty, price, cum_qty, avg_price, epoch_us(ts) AS us, commission,
+       round(realized_pnl, 6) AS pnl
 FROM fills ORDER BY ts, client_order_id, cum_qty
 """
 SNAPSHOTS = "SELECT * FROM performance_snapshots ORDER BY date"

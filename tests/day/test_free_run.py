@@ -1,4 +1,5 @@
-"""Free-running days with everything killed once: the fleet comes back by itself, and every record equals the broker's."""
+"""Free-running days with everything killed once: the fleet comes back by itself, and every record equals the
+broker's."""
 
 from __future__ import annotations
 

@@ -45,9 +45,7 @@ def assert_equal(fleet: Day, runner: Day) -> None:
 @pytest.mark.parametrize(
     "market", [pytest.param(name, marks=[pytest.mark.soak] if name in LONG else []) for name in MARKETS]
 )
-def test_the_fleet_equals_the_runner(
-    market: str, entry_type: str, start_fleet: Callable[..., RunningFleet]
-) -> None:
+def test_the_fleet_equals_the_runner(market: str, entry_type: str, start_fleet: Callable[..., RunningFleet]) -> None:
     config = config_of(market, entry_type)
     fleet = start_fleet(**config)
     fleet.crazy("wait", "--end", "--timeout", "280", timeout_s=290)

@@ -15,7 +15,11 @@ from .conftest import ROOT, RunningFleet
 
 def protected(status: dict[str, Any]) -> list[str]:
     """Symbols that hold a position under a live stop."""
-    return [s["symbol"] for s in status["symbols"] if s["state"] == "POSITION OPEN" and s["why"] == "stop live at the broker"]
+    return [
+        s["symbol"]
+        for s in status["symbols"]
+        if s["state"] == "POSITION OPEN" and s["why"] == "stop live at the broker"
+    ]
 
 
 @pytest.mark.timeout(110)
@@ -34,7 +38,14 @@ def test_trades_within_a_minute(start_fleet: Callable[..., RunningFleet]) -> Non
 
     lines = [json.loads(line) for path in fleet.var.glob("logs/*.jsonl") for line in path.read_text().splitlines()]
     events = {line["event"] for line in lines}
-    wanted = {"bot_started", "entry_order_placed", "trailing_stop_placed", "fill_received", "order_filled", "reconciled"}
+    wanted = {
+        "bot_started",
+        "entry_order_placed",
+        "trailing_stop_placed",
+        "fill_received",
+        "order_filled",
+        "reconciled",
+    }
     assert wanted <= events
     placed = next(line for line in lines if line["event"] == "entry_order_placed")
     assert {"symbol", "client_order_id", "order_id", "qty", "stop_price", "timestamp", "wall", "level"} <= placed.keys()
@@ -67,7 +78,8 @@ def test_pause_cancels_entries_and_resume_arms_again(start_fleet: Callable[..., 
     until(set())
     cancelled = fleet.sql("SELECT count(*) AS n FROM orders WHERE role = 'entry' AND status = 'Cancelled'")
     assert cancelled[0]["n"] == 2
-    assert fleet.kill("risk") and fleet.kill("symbol-TSLA")
+    assert fleet.kill("risk")
+    assert fleet.kill("symbol-TSLA")
     fleet.crazy("wait", "--ready", "--timeout", "20")
     assert fleet.crazy("status", check=False).returncode == 1
     time.sleep(2)
