@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from messages.broker import Quote
+from messages.broker import BrokerCommission, BrokerOrder, Quote
 from messages.orders import Fill, OrderRecord
 
 __all__ = [
@@ -13,8 +13,10 @@ __all__ = [
     "Book",
     "CommissionSeen",
     "Doubt",
+    "EarlyCommission",
     "EntrySlot",
     "FillRecord",
+    "HeldBack",
     "LastError",
     "Links",
     "OrderRecord",
@@ -24,6 +26,7 @@ __all__ = [
     "Tombstone",
     "Unprotected",
     "base_id",
+    "foreign_key",
 ]
 
 PREFIX = "CT-"
@@ -33,6 +36,11 @@ PREFIX = "CT-"
 def base_id(exec_id: str) -> str:
     """What identifies an execution: the part before the last period; a higher number behind it corrects."""
     return exec_id.rpartition(".")[0] or exec_id
+
+
+def foreign_key(told: BrokerOrder) -> str:
+    """What an order that is not ours is known by: its orderRef is nobody's business, and its order id is another client's."""
+    return f"foreign:{told.perm_id or told.order_id}"
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +175,28 @@ class Doubt(msgspec.Struct, frozen=True):
     @property
     def key(self) -> str:
         return self.client_order_id
+
+
+class HeldBack(msgspec.Struct, frozen=True):
+    """An order's end that counts more shares than its executions so far: it waits for them; in memory."""
+
+    client_order_id: str
+    told: BrokerOrder
+
+    @property
+    def key(self) -> str:
+        return self.client_order_id
+
+
+class EarlyCommission(msgspec.Struct, frozen=True):
+    """A commission that came before its execution; in memory."""
+
+    exec_id: str
+    told: BrokerCommission
+
+    @property
+    def key(self) -> str:
+        return self.exec_id
 
 
 class LastError(msgspec.Struct, frozen=True):

@@ -38,8 +38,10 @@ from services.gateway.book import (
     Book,
     CommissionSeen,
     Doubt,
+    EarlyCommission,
     EntrySlot,
     FillRecord,
+    HeldBack,
     LastError,
     Links,
     OrderRecord,
@@ -50,7 +52,7 @@ from services.gateway.book import (
     Unprotected,
 )
 from services.gateway.codes import BROKER_DOWN, BROKER_UP, DATA_DOWN, DATA_UP, is_information
-from services.gateway.folding import fold_commission, fold_execution, fold_order, fold_position, settle_dead
+from services.gateway.folding import fold_commission, fold_execution, fold_order, fold_position, settle_absent
 from services.gateway.guard import guard, guard_deadline
 from services.gateway.placing import cancel_entry, place_entry
 from services.gateway.reconcile import absent, facts
@@ -58,6 +60,17 @@ from services.ledger import Constraint, Unique
 from services.settings import Settings
 
 __all__ = ["CONSTRAINTS", "GatewayCore"]
+
+_ACCOUNTS_FACTS = (
+    BrokerOrder
+    | BrokerExecution
+    | BrokerCommission
+    | BrokerPosition
+    | BrokerAccount
+    | BrokerError
+    | BrokerSnapshot
+    | SnapshotFailed
+)
 
 SECOND = 1_000_000_000
 ASK_AGAIN_NS = 2 * SECOND
@@ -89,10 +102,12 @@ class GatewayCore:
         Links,
         QuoteRecord,
         Doubt,
+        HeldBack,
+        EarlyCommission,
         LastError,
         Unprotected,
     )
-    volatile: tuple[type, ...] = (Links, QuoteRecord, Doubt, LastError, Unprotected)
+    volatile: tuple[type, ...] = (Links, QuoteRecord, Doubt, HeldBack, EarlyCommission, LastError, Unprotected)
 
     def __init__(self, settings: Settings):
         self.settings = settings
@@ -124,12 +139,16 @@ class GatewayCore:
     def handle(self, state: State, message: Message | Any, now: Now) -> Decision:
         d = Draft(state, now)
         touched: Iterable[str] = ()
+        if self._links(d).phase == "refused" and isinstance(message, _ACCOUNTS_FACTS):
+            return d.decision  # what a wrong account says concerns nobody
         match message:
             case Quote():
                 self._quote(d, message)
                 return d.decision
             case BrokerOrder():
                 touched = [fold_order(d, message)]
+                if d.get(HeldBack, message.client_order_id) is not None:
+                    self._watch_acks(d)
             case BrokerExecution():
                 touched = [fold_execution(d, message)]
             case BrokerCommission():
@@ -231,14 +250,28 @@ class GatewayCore:
         wanted = self.settings.ibkr.account or (connected.accounts[0] if len(connected.accounts) == 1 else "")
         wrong = wanted not in connected.accounts or (book.account and book.account != wanted)
         if wrong:
-            d.note("wrong_account", "", "ERROR", wanted=wanted or "none configured", has=", ".join(connected.accounts), bound_to=book.account)
+            d.note(
+                "wrong_account",
+                "",
+                "ERROR",
+                wanted=wanted or "none configured",
+                has=", ".join(connected.accounts),
+                bound_to=book.account,
+            )
             d.put(msgspec.structs.replace(links, phase="refused"))
             return
         next_id = max(book.next_order_id, connected.next_order_id)
         d.put(msgspec.structs.replace(book, account=wanted, next_order_id=next_id))
-        d.put(msgspec.structs.replace(links, phase="reconciling", broker_up=True, data_up=True, up_since_ns=d.now.machine_ns))
+        d.put(msgspec.structs.replace(links, broker_up=True, data_up=True))
+        d.send("fleet", LinkChanged("broker", True, "connected"))  # until the broker says otherwise
+        d.send("fleet", LinkChanged("data", True, "connected"))
+        self._ask_everything(d)
+
+    def _ask_everything(self, d: Draft) -> None:
+        """Nothing is certain any more: until the answer is through nothing is placed."""
+        d.put(msgspec.structs.replace(self._links(d), phase="reconciling", up_since_ns=d.now.machine_ns))
         for order in d.state.table(OrderRecord).values():
-            if order.live:
+            if order.live and order.role != "foreign":
                 d.put(Doubt(order.client_order_id))
         self._ask(d)
 
@@ -264,9 +297,9 @@ class GatewayCore:
 
     def _reconcile(self, d: Draft, snapshot: BrokerSnapshot) -> list[str]:
         """The broker wins."""
-        missing = {o.client_order_id for o in absent(snapshot, d.table(OrderRecord))}
         touched = {symbol: None for symbol in d.state.table(Own)}
-        for fact in facts(snapshot, d.state.table(AccountPosition)):
+        account = (d.get(Book, "book") or Book()).account
+        for fact in facts(snapshot, d.state.table(AccountPosition), account):
             match fact:
                 case BrokerExecution():
                     touched[fold_execution(d, fact)] = None
@@ -276,29 +309,28 @@ class GatewayCore:
                     touched[fold_order(d, fact)] = None
                 case BrokerPosition():
                     touched[fold_position(d, fact)] = None
-        for doubt in list(d.table(Doubt).values()):
-            order = d.get(OrderRecord, doubt.client_order_id)
-            if order is None or not order.live or doubt.client_order_id not in missing:
-                d.drop(Doubt, doubt.key)
-            elif doubt.asked:
-                absences = doubt.absent + 1
-                d.put(Doubt(doubt.client_order_id, False, absences))
-                if absences >= QUESTIONS:
-                    settle_dead(d, order)
-                    touched[order.symbol] = None
+        missing = {o.client_order_id: o for o in absent(snapshot, d.table(OrderRecord))}
+        for key in d.table(Doubt):
+            if key not in missing:
+                d.drop(Doubt, key)
+        for order in missing.values():
+            settle_absent(d, order, QUESTIONS)
+            touched[order.symbol] = None
         links = msgspec.structs.replace(self._links(d), asking=False)
         first = links.phase == "reconciling"
         d.put(msgspec.structs.replace(links, phase="ready") if first else links)
         if d.table(Doubt):
             self._ask_later(d, asking=False)
         if first:
-            self._now_ready(d, snapshot)
+            self._now_ready(d, snapshot, account)
         return list(touched)
 
-    def _now_ready(self, d: Draft, snapshot: BrokerSnapshot) -> None:
+    def _now_ready(self, d: Draft, snapshot: BrokerSnapshot, account: str) -> None:
         for order in d.table(OrderRecord).values():
             if order.live and order.cancel_reason and order.order_id and d.get(Doubt, order.key) is None:
-                d.send("broker", CancelOrder(order.order_id, order.client_order_id))  # asked for while the link was down
+                d.send(
+                    "broker", CancelOrder(order.order_id, order.client_order_id)
+                )  # asked for while the link was down
         counts = {
             "open_orders": len(snapshot.open_orders),
             "executions": len(snapshot.executions),
@@ -306,7 +338,7 @@ class GatewayCore:
         }
         d.note("reconciled", "", **counts)
         d.send("fleet", LinkChanged("socket", True, "reconciled"))
-        d.send("fleet", ReconciliationDone(snapshot.account, **counts))
+        d.send("fleet", ReconciliationDone(account, **counts))
 
     def _elapsed(self, d: Draft) -> list[str]:
         links = self._links(d)
@@ -323,7 +355,9 @@ class GatewayCore:
     # What the broker says besides.
 
     def _account(self, d: Draft, told: BrokerAccount) -> None:
-        values = told.values
+        book, values = d.get(Book, "book") or Book(), told.values
+        if book.account and told.account != book.account:
+            return
         cash = values.get("TotalCashValue", values.get("CashBalance", 0.0))
         d.send(
             "fleet",
@@ -341,44 +375,63 @@ class GatewayCore:
         links = self._links(d)
         if error.order_id > 0:
             self._order_error(d, error)
+        elif links.phase == "down":
+            pass  # a word of a connection that is gone
         elif error.code in BROKER_DOWN and links.broker_up:
             d.put(msgspec.structs.replace(links, broker_up=False))
             d.send("fleet", LinkChanged("broker", False, error.text))
             d.note("broker_link_lost", "", "WARNING", code=error.code, text=error.text)
         elif error.code in BROKER_UP:
-            d.put(msgspec.structs.replace(links, broker_up=True, phase="reconciling", up_since_ns=d.now.machine_ns))
+            d.put(msgspec.structs.replace(links, broker_up=True))
             d.send("fleet", LinkChanged("broker", True, error.text))
             d.note("broker_link_restored", "", code=error.code, text=error.text)
-            self._ask(d)
+            self._ask_everything(d)
         elif error.code in DATA_DOWN | DATA_UP:
             up = error.code in DATA_UP
             if links.data_up != up:
                 d.put(msgspec.structs.replace(links, data_up=up))
                 d.send("fleet", LinkChanged("data", up, error.text))
-                d.note("data_farm_restored" if up else "data_farm_lost", "", "WARNING", code=error.code, text=error.text)
+                d.note(
+                    "data_farm_restored" if up else "data_farm_lost", "", "WARNING", code=error.code, text=error.text
+                )
 
     def _order_error(self, d: Draft, error: BrokerError) -> None:
         """It may mean the end of the order, or not: ask, and let the answer decide."""
-        order = next((o for o in d.state.table(OrderRecord).values() if o.order_id == error.order_id and o.role != "foreign"), None)
+        order = next(
+            (o for o in d.state.table(OrderRecord).values() if o.order_id == error.order_id and o.role != "foreign"),
+            None,
+        )
         if order is None:
             return
         if is_information(error.code):
             return
         d.put(LastError(order.client_order_id, error.code, error.text))
-        d.note("order_error", order.symbol, "WARNING", client_order_id=order.client_order_id, code=error.code, text=error.text)
+        d.note(
+            "order_error",
+            order.symbol,
+            "WARNING",
+            client_order_id=order.client_order_id,
+            code=error.code,
+            text=error.text,
+        )
         if order.live:
             d.put(Doubt(order.client_order_id))
             self._ask_later(d, asking=self._links(d).asking)
 
     def _forget_old(self, d: Draft) -> None:
-        """Finished orders of past weeks, and their fills, leave the ledger; the recorder has them for ever."""
+        """Finished orders of past weeks, and their fills, leave the ledger; the recorder has them for ever.
+
+        Not those of a symbol that is held: a new stop for it is made of them.
+        """
         horizon = d.now.market_ns - KEEP_NS
+        held = {own.symbol for own in d.state.table(Own).values() if own.quantity > 0}
         for order in d.state.table(OrderRecord).values():
-            if not order.live and order.updated_ns < horizon:
+            if not order.live and order.updated_ns < horizon and order.symbol not in held:
                 d.drop(OrderRecord, order.key)
         for record in d.state.table(FillRecord).values():
-            if record.fill.time_ns < horizon:
+            if record.fill.time_ns < horizon and record.fill.symbol not in held:
                 d.drop(FillRecord, record.key)
                 d.drop(CommissionSeen, record.fill.exec_id)
-        for stone in d.state.table(Tombstone):
-            d.drop(Tombstone, stone)
+        for kind in (Tombstone, EarlyCommission):
+            for key in d.state.table(kind):
+                d.drop(kind, key)

@@ -26,35 +26,58 @@ from services.gateway.book import (
     Book,
     CommissionSeen,
     Doubt,
+    EarlyCommission,
     FillRecord,
+    HeldBack,
     LastError,
     Own,
     base_id,
+    foreign_key,
 )
 
-__all__ = ["NEVER_ARRIVED", "fold_commission", "fold_execution", "fold_order", "fold_position", "settle_dead"]
+__all__ = ["NEVER_ARRIVED", "fold_commission", "fold_execution", "fold_order", "fold_position", "settle_absent"]
 
 NEVER_ARRIVED = "never_arrived"
 """The reason of an order that the broker, asked several times, does not have. It stays as a tombstone."""
 
 
+PENDING_COMMISSION = -1.0
+"""What the broker says as long as it doesn't know a commission."""
+
+
+def _ours(d: Draft, client_order_id: str, account: str) -> bool:
+    """Only what bears our orderRef in our own account is ours."""
+    book = d.get(Book, "book") or Book()
+    return client_order_id.startswith(PREFIX) and (not book.account or account in ("", book.account))
+
+
 def fold_order(d: Draft, told: BrokerOrder) -> str:
     """What the broker says of an order. Returns its symbol."""
-    if not told.client_order_id.startswith(PREFIX):
+    if not _ours(d, told.client_order_id, told.account):
         return _fold_foreign(d, told)
     known = d.get(OrderRecord, told.client_order_id)
     if known is None:
         known = _unknown(d, told.client_order_id, told.symbol, told.side, told.order_type, told.quantity, told.order_id)
+    if (
+        known.live
+        and told.status in ("Filled", "Cancelled")
+        and not told.completed_status
+        and told.filled > known.filled
+    ):
+        # Real world: the status overtakes the executions. Were it over now, another entry could be placed before they count.
+        d.put(HeldBack(known.key, told))
+        d.put(Doubt(known.key))
+        return known.symbol
     if d.get(Doubt, known.key) is not None and told.status != "PendingSubmit":
         d.drop(Doubt, known.key)
     order = _merge(d, known, told)
     if order == known:
         return known.symbol
-    if not known.live and order.live and known.reason == NEVER_ARRIVED:
-        # Real world: it was given up, and appears after all. Its place may be taken, so it goes.
+    if not known.live and order.live and (known.reason == NEVER_ARRIVED or known.role == "entry"):
+        # Real world: it was given up, or Inactive, and works after all. Its place may be taken, so it goes.
         d.note("late_order_cancelled", order.symbol, "WARNING", client_order_id=order.key, order_id=order.order_id)
         d.send("broker", CancelOrder(order.order_id, order.client_order_id))
-        order = msgspec.structs.replace(order, cancel_reason=NEVER_ARRIVED)
+        order = msgspec.structs.replace(order, cancel_reason=order.cancel_reason or "came_late")
     d.put(order)
     _tell(d, known, order)
     return order.symbol
@@ -117,7 +140,7 @@ def _tell(d: Draft, known: OrderRecord, order: OrderRecord) -> None:
 
 def _fold_foreign(d: Draft, told: BrokerOrder) -> str:
     """An order that is not ours: seen, recorded, never touched."""
-    key = f"foreign:{told.perm_id or told.order_id}"
+    key = foreign_key(told)
     known = d.get(OrderRecord, key)
     order = OrderRecord(
         client_order_id=key,
@@ -144,11 +167,20 @@ def _fold_foreign(d: Draft, told: BrokerOrder) -> str:
         order = d.put(msgspec.structs.replace(order, updated_ns=d.now.market_ns))
         d.send(told.symbol, OrderUpdated(order))
         if known is None:
-            d.note("foreign_order_seen", told.symbol, "WARNING", order_id=told.order_id, perm_id=told.perm_id, qty=told.quantity)
+            d.note(
+                "foreign_order_seen",
+                told.symbol,
+                "WARNING",
+                order_id=told.order_id,
+                perm_id=told.perm_id,
+                qty=told.quantity,
+            )
     return told.symbol
 
 
-def _unknown(d: Draft, client_order_id: str, symbol: str, side: str, order_type: str, quantity: float, order_id: int) -> OrderRecord:
+def _unknown(
+    d: Draft, client_order_id: str, symbol: str, side: str, order_type: str, quantity: float, order_id: int
+) -> OrderRecord:
     """An order under our prefix that no ledger of ours knows: the ledger was lost. It is ours all the same."""
     d.note("unknown_own_order", symbol, "WARNING", client_order_id=client_order_id, order_id=order_id)
     return OrderRecord(
@@ -165,7 +197,8 @@ def _unknown(d: Draft, client_order_id: str, symbol: str, side: str, order_type:
 
 def fold_execution(d: Draft, told: BrokerExecution) -> str:
     """An execution: own shares, the order's fill, one event. Keyed by base id; a higher suffix replaces."""
-    if not told.client_order_id.startswith(PREFIX):
+    if not _ours(d, told.client_order_id, told.account):
+        d.drop(EarlyCommission, told.exec_id)
         return told.symbol  # foreign: its position is told by itself
     base = base_id(told.exec_id)
     before = d.get(FillRecord, base)
@@ -207,19 +240,31 @@ def fold_execution(d: Draft, told: BrokerExecution) -> str:
             updated_ns=d.now.market_ns,
         )
     )
-    undone = before.realized_usd if before is not None else 0.0
-    d.send(told.symbol, OrderFilled(fill, order, own.quantity, own.cost_usd, realized - undone))
-    d.note("fill_received", told.symbol, **_fields(order), price=told.price, fill_qty=told.quantity, exec_id=told.exec_id)
+    corrects, undone = (before.fill.exec_id, before.realized_usd) if before is not None else ("", 0.0)
+    d.send(told.symbol, OrderFilled(fill, order, own.quantity, own.cost_usd, realized, corrects, undone))
+    d.note(
+        "fill_received", told.symbol, **_fields(order), price=told.price, fill_qty=told.quantity, exec_id=told.exec_id
+    )
     if order.remaining <= 0:
         d.note("order_filled", told.symbol, **_fields(order), price=told.avg_price)
+    early = d.get(EarlyCommission, told.exec_id)
+    if early is not None:
+        d.drop(EarlyCommission, told.exec_id)
+        fold_commission(d, early.told)
+    held = d.get(HeldBack, order.key)
+    if held is not None and held.told.filled <= order.filled:
+        d.drop(HeldBack, order.key)
+        fold_order(d, held.told)
     return told.symbol
 
 
 def _apply(own: Own, told: BrokerExecution) -> tuple[Own, float]:
     """(shares after it, realized dollars)."""
     if told.side == "BUY":
-        return Own(own.symbol, own.quantity + told.quantity, own.cost_usd + told.quantity * told.price), 0.0
-    average = own.cost_usd / own.quantity if own.quantity else told.price
+        quantity = own.quantity + told.quantity
+        # Sold before it was bought: only what is left after that costs anything.
+        return Own(own.symbol, quantity, own.cost_usd + min(told.quantity, max(0.0, quantity)) * told.price), 0.0
+    average = own.cost_usd / own.quantity if own.quantity > 0 else told.price
     quantity = own.quantity - told.quantity
     cost = own.cost_usd - average * told.quantity if quantity > 0 else 0.0
     return Own(own.symbol, quantity, cost), (told.price - average) * told.quantity
@@ -235,12 +280,13 @@ def _undo(own: Own, before: FillRecord) -> Own:
 
 
 def fold_commission(d: Draft, told: BrokerCommission) -> None:
-    """A commission, once per execution."""
-    if d.get(CommissionSeen, told.exec_id) is not None:
+    """A commission, once per execution; one that is early waits for it."""
+    if d.get(CommissionSeen, told.exec_id) is not None or told.commission == PENDING_COMMISSION:
         return
     fill = d.get(FillRecord, base_id(told.exec_id))
     if fill is None:
-        return  # of a foreign execution
+        d.put(EarlyCommission(told.exec_id, told))
+        return
     d.put(CommissionSeen(told.exec_id, told.commission))
     d.send(
         fill.fill.symbol,
@@ -251,7 +297,10 @@ def fold_commission(d: Draft, told: BrokerCommission) -> None:
 
 
 def fold_position(d: Draft, told: BrokerPosition) -> str:
-    """The account's position in a symbol."""
+    """The account's position in a symbol; a login may tell of other accounts as well."""
+    book = d.get(Book, "book") or Book()
+    if book.account and told.account != book.account:
+        return told.symbol
     own = d.get(Own, told.symbol) or Own(told.symbol)
     position = AccountPosition(told.symbol, told.quantity, told.avg_cost)
     if d.get(AccountPosition, told.symbol) != position:
@@ -260,19 +309,37 @@ def fold_position(d: Draft, told: BrokerPosition) -> str:
     return told.symbol
 
 
-def settle_dead(d: Draft, order: OrderRecord) -> None:
-    """Asked several times, the broker has no such order: it is dead, and its record stays as the tombstone."""
-    error = d.get(LastError, order.key)
-    dead = d.put(
-        msgspec.structs.replace(order, status="Cancelled", reason=NEVER_ARRIVED, updated_ns=d.now.market_ns)
-    )
+def settle_absent(d: Draft, order: OrderRecord, questions: int) -> None:
+    """A complete answer of the broker does not list this live order; after so many `questions` without it, it is dead.
+
+    Its record stays as the tombstone. Executions that fill it whole say more than any list.
+    """
+    if order.role == "foreign":
+        _end(d, order, "Cancelled", "gone")
+        return
+    if order.remaining <= 0:
+        _end(d, order, "Filled", order.reason)
+        return
+    doubt = d.get(Doubt, order.key) or Doubt(order.key)
+    absences = doubt.absent + 1 if doubt.asked else doubt.absent
+    if absences < questions:
+        d.put(Doubt(order.key, False, absences))
+        return
+    dead = d.put(msgspec.structs.replace(order, status="Cancelled", reason=NEVER_ARRIVED, updated_ns=d.now.market_ns))
     d.drop(Doubt, order.key)
+    error = d.get(LastError, order.key)
     if error is not None:
         d.send(order.symbol, OrderRejected(dead, error.code, error.text))
         d.note("order_rejected", order.symbol, "WARNING", **_fields(dead), code=error.code, text=error.text)
     else:
         d.send(order.symbol, OrderCancelled(dead, bool(dead.cancel_reason)))
         d.note("order_never_arrived", order.symbol, "WARNING", **_fields(dead))
+
+
+def _end(d: Draft, order: OrderRecord, status: str, reason: str) -> None:
+    ended = d.put(msgspec.structs.replace(order, status=status, reason=reason, updated_ns=d.now.market_ns))
+    d.drop(Doubt, order.key)
+    d.send(order.symbol, OrderUpdated(ended))
 
 
 def _fields(order: OrderRecord) -> dict[str, str | float | int | bool | None]:

@@ -11,7 +11,17 @@ import msgspec
 from messages.broker import CancelOrder, PlaceOrder
 from messages.orders import OrderPlaced, OrderRecord
 from services.core import Draft, State
-from services.gateway.book import AccountPosition, Book, FillRecord, Links, Own, QuoteRecord, SessionRecord, Unprotected
+from services.gateway.book import (
+    AccountPosition,
+    Book,
+    Doubt,
+    FillRecord,
+    Links,
+    Own,
+    QuoteRecord,
+    SessionRecord,
+    Unprotected,
+)
 from services.gateway.placing import next_order_ids
 from services.gateway.protection import CancelStop, PlaceStop, ResizeStop, covered, plan
 from services.prices import round_down
@@ -36,7 +46,7 @@ def guard(d: Draft, symbol: str, links: Links, settings: Settings) -> None:
     """Look at one symbol; act if something is missing or too much, and it is safe to act."""
     own = d.get(Own, symbol) or Own(symbol)
     orders = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.live]
-    sells = [o for o in orders if o.role == "stop"]
+    sells = [_as_far_as_known(d, o) for o in orders if o.role == "stop"]
     entries = [o for o in orders if o.role == "entry"]
     if own.quantity <= 0 and not sells:
         d.drop(Unprotected, symbol)
@@ -62,7 +72,8 @@ def guard(d: Draft, symbol: str, links: Links, settings: Settings) -> None:
             case PlaceStop(quantity):
                 _place(d, symbol, quantity, settings)
             case ResizeStop(order, quantity):
-                resized = d.put(msgspec.structs.replace(order, quantity=quantity))
+                # Its entry is over: the broker refuses a change that still names the parent (135).
+                resized = d.put(msgspec.structs.replace(order, quantity=quantity, parent_id=0))
                 d.note("stop_resized", symbol, client_order_id=order.client_order_id, qty=quantity, was=order.quantity)
                 d.send("broker", PlaceOrder(resized, True))
             case CancelStop(order, reason):
@@ -70,6 +81,11 @@ def guard(d: Draft, symbol: str, links: Links, settings: Settings) -> None:
                 event = "duplicate_stop_cancelled" if reason == "duplicate_stop" else "orphan_stop_cancelled"
                 d.note(event, symbol, "WARNING", client_order_id=order.client_order_id, order_id=order.order_id)
                 d.send("broker", CancelOrder(order.order_id, order.client_order_id))
+
+
+def _as_far_as_known(d: Draft, stop: OrderRecord) -> OrderRecord:
+    """A stop in doubt may sell and may not protect."""
+    return stop if d.get(Doubt, stop.key) is None else msgspec.structs.replace(stop, status="InFlight")
 
 
 def _safe(d: Draft, symbol: str, links: Links) -> bool:
@@ -126,5 +142,12 @@ def _place(d: Draft, symbol: str, quantity: float, settings: Settings) -> None:
         )
     )
     d.send(symbol, OrderPlaced(stop))
-    d.note("trailing_stop_recreated", symbol, "WARNING", client_order_id=stop.client_order_id, qty=quantity, stop_price=level)
+    d.note(
+        "trailing_stop_recreated",
+        symbol,
+        "WARNING",
+        client_order_id=stop.client_order_id,
+        qty=quantity,
+        stop_price=level,
+    )
     d.send("broker", PlaceOrder(stop, True))

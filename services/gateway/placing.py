@@ -88,7 +88,8 @@ def _check(d: Draft, plan: EntryPlan, links: Links) -> tuple[str, dict[str, floa
         return "session_not_open", {}
     if d.get(OrderRecord, plan.client_order_id) is not None:
         return "placed_before", {}
-    if any(slot.symbol == plan.symbol for slot in d.state.table(EntrySlot).values()):
+    live = any(o.live and o.role == "entry" and o.symbol == plan.symbol for o in d.state.table(OrderRecord).values())
+    if live or any(slot.symbol == plan.symbol for slot in d.state.table(EntrySlot).values()):
         return "entry_live", {}
     if own is not None and own.quantity > 0:
         return "position_open", {"own": own.quantity}
@@ -112,10 +113,11 @@ def next_order_ids(d: Draft, count: int) -> tuple[int, ...]:
 
 
 def cancel_entry(d: Draft, command: CancelEntry, links: Links) -> None:
-    """Take an entry back. One that never arrived here leaves a tombstone for its late approval."""
+    """Take an entry back. One that never arrived here is dropped at once, and leaves a tombstone for its late approval."""
     order = d.get(OrderRecord, command.client_order_id)
     if order is None:
         d.put(Tombstone(command.client_order_id, command.reason))
+        d.send(command.symbol, EntryDropped(command.client_order_id, command.symbol, command.reason, {}))
         return
     if not order.live or order.cancel_reason:
         return

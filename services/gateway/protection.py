@@ -38,7 +38,9 @@ Action = PlaceStop | ResizeStop | CancelStop
 
 
 def protects(order: OrderRecord) -> bool:
-    """Whether the broker works this sell now."""
+    """Whether the broker works this sell now, and nobody asked it to stop."""
+    if order.cancel_reason:
+        return False
     if order.status == "PreSubmitted":
         return order.why_held in ("", "trigger")
     return order.status == "Submitted"

@@ -9,30 +9,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from messages.broker import BrokerPosition, BrokerSnapshot, FromBroker
-from services.gateway.book import PREFIX, AccountPosition, OrderRecord
+from services.gateway.book import AccountPosition, OrderRecord, foreign_key
 
 __all__ = ["absent", "facts"]
 
 
-def facts(snapshot: BrokerSnapshot, positions: Mapping[str, AccountPosition]) -> list[FromBroker]:
+def facts(snapshot: BrokerSnapshot, positions: Mapping[str, AccountPosition], account: str) -> list[FromBroker]:
     """Everything the snapshot says, as single facts in the order in which to fold them.
 
-    A position that the broker no longer lists is flat: a complete answer without it says so.
+    A position of `account` that the broker no longer lists is flat: a complete answer without it says so. Times are whole seconds:
+    within one, what was bought comes before what was sold.
     """
-    listed = {p.symbol for p in snapshot.positions}
+    listed = {p.symbol for p in snapshot.positions if p.account == account}
     gone = [p for p in positions.values() if p.symbol not in listed and p.quantity != 0]
     return [
-        *sorted(snapshot.executions, key=lambda e: (e.time_ns, e.exec_id)),
+        *sorted(snapshot.executions, key=lambda e: (e.time_ns, e.side == "SELL", e.exec_id)),
         *snapshot.commissions,
         *snapshot.completed_orders,
         *snapshot.open_orders,
         *snapshot.positions,
-        *(BrokerPosition(snapshot.account, p.symbol, 0.0, 0.0) for p in gone),
+        *(BrokerPosition(account, p.symbol, 0.0, 0.0) for p in gone),
     ]
 
 
 def absent(snapshot: BrokerSnapshot, orders: Mapping[str, OrderRecord]) -> list[OrderRecord]:
-    """Live orders of ours that appear nowhere in the answer: in doubt, not dead."""
-    seen = {o.client_order_id for o in (*snapshot.open_orders, *snapshot.completed_orders)}
-    seen |= {e.client_order_id for e in snapshot.executions}
-    return [o for o in orders.values() if o.live and o.client_order_id.startswith(PREFIX) and o.client_order_id not in seen]
+    """Live orders that the broker lists neither as open nor as completed: ours are in doubt, not dead; foreign ones are gone."""
+    told = (*snapshot.open_orders, *snapshot.completed_orders)
+    seen = {o.client_order_id for o in told} | {foreign_key(o) for o in told}
+    return [o for o in orders.values() if o.live and o.client_order_id not in seen]
