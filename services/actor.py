@@ -327,7 +327,7 @@ class Actor:
     def _fill_state(self, records: Mapping[str, Mapping[str, bytes]]) -> None:
         state = State(self.core.kinds)
         for kind in self.core.kinds:
-            decode = msgspec.json.Decoder(kind).decode
+            decode: Any = msgspec.json.Decoder(kind).decode
             state.apply([(kind, key, decode(body)) for key, body in records.get(kind.__name__, {}).items()])
         self.state = state
 

@@ -124,7 +124,7 @@ class Draft:
         self._published.append((topic, message))
 
     def note(
-        self, event: str, symbol: str = "", level: str = "INFO", **fields: str | float | int | bool | None
+        self, event: str, symbol: str = "", level: str = "INFO", /, **fields: str | float | int | bool | None
     ) -> None:
         """Something worth a line in the log and a row in `events`."""
         self.send("recorder", Happened(event, symbol, level, fields, self.now.market_ns))

@@ -208,7 +208,9 @@ class SqliteLedger:
         try:
             before = [self._sum(limit) for limit in limits]
             # What goes makes room for what comes.
-            db.executemany("DELETE FROM records WHERE kind = ? AND key = ?", [k for k, body in last.items() if body is None])
+            db.executemany(
+                "DELETE FROM records WHERE kind = ? AND key = ?", [k for k, body in last.items() if body is None]
+            )
             db.executemany(
                 "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
                 [(*k, body.decode()) for k, body in last.items() if body is not None],
@@ -272,7 +274,9 @@ def _literal(value: object) -> str:
 
 def _index(number: int, constraint: Unique) -> str:
     """The index that holds a constraint inside SQLite, over the JSON bodies."""
-    where = "".join(f" AND json_extract(body, '$.{name}') = {_literal(value)}" for name, value in constraint.where.items())
+    where = "".join(
+        f" AND json_extract(body, '$.{name}') = {_literal(value)}" for name, value in constraint.where.items()
+    )
     return (
         f"CREATE UNIQUE INDEX constraint_{number} ON records (json_extract(body, '$.{constraint.field}')) "
         f"WHERE kind = {_literal(constraint.kind)}{where}"
@@ -281,7 +285,9 @@ def _index(number: int, constraint: Unique) -> str:
 
 def _hold(limit: AtMost, before: float, after: float) -> None:
     if after > max(limit.limit, before) + SLACK:
-        raise ConstraintBroken(f"{limit.kind}: the sum of {limit.field} would be {after:.2f}, the limit is {limit.limit:.2f}")
+        raise ConstraintBroken(
+            f"{limit.kind}: the sum of {limit.field} would be {after:.2f}, the limit is {limit.limit:.2f}"
+        )
 
 
 class MemoryLedger:

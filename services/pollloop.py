@@ -82,7 +82,9 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
         for message in bus.publications():
             actor.hear(message, now)
         answers = [(who, hooks.command(command)) for who, command in bus.commands()]
-        hooks.work(now)  # before the timers: after a stop of the machine, mail that waits is heard before anyone is judged silent
+        hooks.work(
+            now
+        )  # before the timers: after a stop of the machine, mail that waits is heard before anyone is judged silent
         if now >= actor.next_deadline(now):
             actor.elapse(now)
         emit(actor.flush(now, drained=taken < TURN_FRAMES), bus, log, hooks.publish)

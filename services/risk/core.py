@@ -94,9 +94,8 @@ class RiskCore:
                 tally = self._tally(d)
                 d.put(msgspec.structs.replace(tally, commissions_usd=tally.commissions_usd + commission))
             case PositionUpdated(symbol, account_quantity, avg_cost, own):
-                foreign = account_quantity - own
                 holding = d.get(Holding, symbol) or Holding(symbol)
-                d.put(msgspec.structs.replace(holding, foreign=foreign, foreign_cost=abs(foreign) * avg_cost))
+                d.put(msgspec.structs.replace(holding, own=own, account=account_quantity, avg_cost=avg_cost))
             case AccountUpdated(account, net_liquidation, total_cash):
                 d.put(AccountRecord(account, net_liquidation, total_cash))
             case ReconciliationDone():
@@ -136,7 +135,10 @@ class RiskCore:
             self.settings,
         )
         if denied is not None:
-            d.send(f"symbol-{plan.symbol.replace(' ', '.')}", EntryDenied(plan.client_order_id, plan.symbol, denied.reason, denied.figures))
+            d.send(
+                f"symbol-{plan.symbol.replace(' ', '.')}",
+                EntryDenied(plan.client_order_id, plan.symbol, denied.reason, denied.figures),
+            )
             d.note(denied.reason, plan.symbol, "WARNING", client_order_id=plan.client_order_id, **denied.figures)
             return
         d.put(Reservation(plan.client_order_id, plan.symbol, plan.quantity, plan.quantity, per_share, usd))
@@ -158,7 +160,8 @@ class RiskCore:
         holding = d.get(Holding, fill.symbol) or Holding(fill.symbol)
         d.put(msgspec.structs.replace(holding, own=filled.own, cost_usd=filled.cost_usd))
         tally = self._tally(d)
-        d.put(msgspec.structs.replace(tally, realized_usd=tally.realized_usd + filled.realized_usd, trades=tally.trades + 1))
+        realized = tally.realized_usd + filled.realized_usd - filled.undone_usd
+        d.put(msgspec.structs.replace(tally, realized_usd=realized, trades=tally.trades + (not filled.corrects)))
         reservation = d.get(Reservation, fill.client_order_id)
         if reservation is not None:
             leaves = order.quantity - fill.cum_quantity
@@ -168,7 +171,7 @@ class RiskCore:
                 usd = leaves * reservation.usd_per_share
                 d.put(msgspec.structs.replace(reservation, leaves=leaves, usd=usd))
         account = d.get(AccountRecord, "account")
-        if fill.side == "BUY" and account is not None:
+        if fill.side == "BUY" and account is not None and not filled.corrects:
             # Until the broker's next word the money counts as spent: better too little than twice the same.
             d.put(msgspec.structs.replace(account, total_cash=account.total_cash - fill.quantity * fill.price))
 

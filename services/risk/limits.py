@@ -20,17 +20,22 @@ COMMISSION_PER_SHARE, COMMISSION_MINIMUM = 0.005, 1.0
 
 
 class Holding(msgspec.Struct, frozen=True):
-    """What is held of a symbol: the bot's own shares and their cost, and what else the account has of it."""
+    """What is held of a symbol: the bot's own shares and their cost, and all that the account has of it at its average cost."""
 
     symbol: str
     own: float = 0.0
     cost_usd: float = 0.0
-    foreign: float = 0.0
-    foreign_cost: float = 0.0
+    account: float = 0.0
+    avg_cost: float = 0.0
 
     @property
     def key(self) -> str:
         return self.symbol
+
+    @property
+    def foreign(self) -> float:
+        """Shares that are not the bot's: what the account has beyond them, or is short. An account that has less is late or disputed."""
+        return max(0.0, self.account - max(0.0, self.own)) + max(0.0, -self.account)
 
 
 class Reservation(msgspec.Struct, frozen=True):
@@ -88,7 +93,7 @@ def worst_cost(plan: EntryPlan, settings: Settings) -> tuple[float, float]:
 def exposure_of(holding: Holding, mark: float | None) -> float:
     """Dollars at the larger of cost and market value."""
     own = max(holding.cost_usd, holding.own * (mark or 0.0))
-    foreign = max(holding.foreign_cost, abs(holding.foreign) * (mark or 0.0))
+    foreign = holding.foreign * max(holding.avg_cost, mark or 0.0)
     return own + foreign
 
 
@@ -110,11 +115,16 @@ def first_limit(
     of_symbol = exposures.get(plan.symbol, 0.0) + sum(r.usd for r in reservations.values() if r.symbol == plan.symbol)
     limit = settings.risk.max_symbol_exposure_usd
     if of_symbol + usd > limit:
-        return Denied("symbol_exposure_exceeded", {"exposure_usd": round(of_symbol, 2), "entry_usd": round(usd, 2), "limit_usd": limit})
+        return Denied(
+            "symbol_exposure_exceeded",
+            {"exposure_usd": round(of_symbol, 2), "entry_usd": round(usd, 2), "limit_usd": limit},
+        )
     total = sum(exposures.values()) + reserved
     limit = min(settings.allocation.total_usd_cap, settings.risk.max_total_exposure_usd)
     if total + usd > limit:
-        return Denied("exposure_limit_exceeded", {"exposure_usd": round(total, 2), "entry_usd": round(usd, 2), "limit_usd": limit})
+        return Denied(
+            "exposure_limit_exceeded", {"exposure_usd": round(total, 2), "entry_usd": round(usd, 2), "limit_usd": limit}
+        )
     left = account.total_cash - reserved - usd
     reserve = account.net_liquidation * settings.allocation.min_cash_reserve_percent / 100
     if left < reserve:

@@ -20,6 +20,7 @@ from messages.orders import (
     OrderRecord,
     OrderRejected,
     OrderUpdated,
+    PositionUpdated,
 )
 from messages.timers import Elapsed
 from services.core import Deadlines, Decision, Draft, Now, State
@@ -141,6 +142,8 @@ class SymbolCore:
                 return self._on_rejected(d, r, order, code)
             case OrderFilled():
                 return self._on_fill(d, r, message)
+            case PositionUpdated(_, _, _, own):
+                return self._on_position(r, own)
             case Paused(symbol, _) if symbol in (None, self.symbol):
                 r = _set(r, paused=True) if symbol else _set(r, fleet_paused=True)
                 if r.state is SymbolState.ENTRY_PENDING:
@@ -156,6 +159,9 @@ class SymbolCore:
                 return _set(r, links_down=tuple(name for name in r.links_down if name != "socket"))
             case Refused(_, _, symbol, error) if symbol == self.symbol:
                 d.note("symbol_paused", self.symbol, "ERROR", reason="message_refused", error=error)
+                if r.state is SymbolState.ENTRY_PENDING:
+                    # It may have been the entry that was refused: then nobody else will ever speak of it.
+                    d.send("gateway", CancelEntry(r.entry_id, self.symbol, "message_refused"))
                 return _set(r, paused=True)
             case Elapsed():
                 if r.state is SymbolState.COOLDOWN and d.now.market_ns >= r.cooldown_until_ns:
@@ -252,8 +258,13 @@ class SymbolCore:
 
     def _on_fill(self, d: Draft, r: SymbolRecord, filled: OrderFilled) -> SymbolRecord:
         fill = filled.fill
+        held_before = r.own > 0
         r = _set(r, own=filled.own, cost_usd=filled.cost_usd)
+        if filled.corrects and (r.own > 0) is held_before:
+            return r  # figures of what happened before, not something that happens
         if fill.side == "BUY":
+            if r.own <= 0:
+                return r  # heard after the stop that sold it again
             return self._move(_set(r, why="protected_by_stop", figures={}), Event.ENTRY_FILLED)
         if r.own > 0:
             return self._move(_set(r, why="stop_filling"), Event.STOP_FILLED_PARTLY)
@@ -269,6 +280,14 @@ class SymbolCore:
         )
         r = _set(r, cooldown_until_ns=until, why="stopped_out", figures={"price": fill.price})
         return self._move(r, Event.STOPPED_OUT)
+
+    def _on_position(self, r: SymbolRecord, own: float) -> SymbolRecord:
+        """What it holds it knows from fills; only after it lost rows (its ledger, or the gateway's) does this tell anything new."""
+        if (own > 0) is (r.own > 0):
+            return r
+        if own > 0:
+            return self._move(_set(r, own=own, why="protected_by_stop", figures={}), Event.ENTRY_FILLED)
+        return self._move(_set(r, own=0.0, cost_usd=0.0, why="sold_unseen", figures={}), Event.SOLD_OTHERWISE)
 
 
 def _set(r: SymbolRecord, **changes: object) -> SymbolRecord:

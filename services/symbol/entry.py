@@ -34,7 +34,7 @@ def price_blocked(tick: Tick, session_open_ns: int, now_ns: int, settings: Setti
         return Blocked("halted")
     if tick.last <= 0 or tick.last_ns < session_open_ns:
         return Blocked("no_trade_yet")
-    if tick.delayed and not settings.ibkr.allow_delayed:
+    if tick.delayed and not (settings.ibkr.allow_delayed and settings.mode != "live"):
         return Blocked("delayed_data")
     age_s = (now_ns - tick.last_ns) / SECOND
     if age_s > settings.entries.max_price_age_s:

@@ -153,5 +153,7 @@ class Network:
 
     def heard(self, name: str) -> dict[str, int]:
         """What this process's ledger has heard, in the order in which it did: text to times."""
-        table = [msgspec.json.decode(b, type=Heard) for b in self.ledgers[name].load().records.get("Heard", {}).values()]
+        table = [
+            msgspec.json.decode(b, type=Heard) for b in self.ledgers[name].load().records.get("Heard", {}).values()
+        ]
         return {h.text: h.times for h in sorted(table, key=lambda h: h.place)}

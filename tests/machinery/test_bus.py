@@ -75,7 +75,14 @@ class TestLinks:
             Bus("symbol-B", folder, dials=["risk"]) as b,
         ):
             first: set[str] = set()
-            until(lambda: a.send("risk", b"0") or b.send("risk", b"0") or first.update(p for p, _ in risk.frames()) or len(first) == 2)
+            until(
+                lambda: (
+                    a.send("risk", b"0")
+                    or b.send("risk", b"0")
+                    or first.update(p for p, _ in risk.frames())
+                    or len(first) == 2
+                )
+            )
             for _ in range(300):
                 a.send("risk", b"1")
             b.send("risk", b"1")
@@ -140,7 +147,12 @@ class TestControl:
             asked = []
 
             def serve() -> None:
-                until(lambda: risk.poll(10) and [asked.append(c) or risk.answer(who, Answer(True, "done")) for who, c in risk.commands()])
+                until(
+                    lambda: (
+                        risk.poll(10)
+                        and [asked.append(c) or risk.answer(who, Answer(True, "done")) for who, c in risk.commands()]
+                    )
+                )
 
             server = threading.Thread(target=serve)
             server.start()

@@ -149,7 +149,11 @@ class TestAtMost:
     CAP = AtMost("Reservation", "usd", 100.0)
 
     def reserve(self, **usd: float | None) -> Batch:
-        return Batch(changes=[Change("Reservation", k, None if v is None else json.dumps({"usd": v}).encode()) for k, v in usd.items()])
+        return Batch(
+            changes=[
+                Change("Reservation", k, None if v is None else json.dumps({"usd": v}).encode()) for k, v in usd.items()
+            ]
+        )
 
     def test_up_to_the_limit_and_not_beyond(self, reopen: Open) -> None:
         ledger = reopen(self.CAP)

@@ -99,7 +99,13 @@ def test_every_row_is_handled_once_and_in_order(seed: int) -> None:
             assert [t for t in heard if t.startswith(f"{speaker}:")] == expected[consumer][speaker]
     assert not any(actor.pending for actor in net.actors.values())
     assert all(actor.ready for actor in net.actors.values())
-    for what in ("lost on the way", "killed before the commit", "killed between handling and commit", "killed", "pruned"):
+    for what in (
+        "lost on the way",
+        "killed before the commit",
+        "killed between handling and commit",
+        "killed",
+        "pruned",
+    ):
         assert net.counts[what] >= 5, f"{what} never had a chance: {net.counts}"
     for name, ledger in net.ledgers.items():
         net.actors[name]._prune()
@@ -108,7 +114,11 @@ def test_every_row_is_handled_once_and_in_order(seed: int) -> None:
 
 def test_a_consumer_that_was_never_there_gets_everything() -> None:
     """The recorder may start an hour after the others: whom a process dials, its rows wait for."""
-    dials: dict[str, dict[str, tuple[str, ...]]] = {"gateway": {"recorder": ()}, "risk": {"gateway": ("*",)}, "recorder": {}}
+    dials: dict[str, dict[str, tuple[str, ...]]] = {
+        "gateway": {"recorder": ()},
+        "risk": {"gateway": ("*",)},
+        "recorder": {},
+    }
     net = Network(1, dials)
     down = net.actors.pop("recorder")
     for n in range(5):
@@ -426,7 +436,9 @@ class TestLockstep:
     def idle(self, actor: Actor, net: Network) -> Idle:
         frames = actor.flush(net.now).frames
         type(self).rows = [frame for peer, frame in frames if peer == "risk"]
-        (found,) = [f for f in (decode_frame(frame) for peer, frame in frames if peer == "clock") if isinstance(f, Idle)]
+        (found,) = [
+            f for f in (decode_frame(frame) for peer, frame in frames if peer == "clock") if isinstance(f, Idle)
+        ]
         return found
 
     def test_not_before_its_inputs_are_drained(self) -> None:
