@@ -109,6 +109,8 @@ class SymbolCore:
                 return self._on_tick(d, r, message)
             case SessionOpened(session, entries_until_ns):
                 new_day = session.date != r.session_date
+                if new_day and r.state is SymbolState.NO_POSITION:
+                    r = _set(r, why="open_delay", figures={})
                 return _set(
                     r,
                     phase="open",
@@ -125,7 +127,8 @@ class SymbolCore:
                     d.send("gateway", CancelEntry(r.entry_id, self.symbol, "end_of_day"))
                 return r
             case SessionClosed():
-                return _set(r, phase="closed")
+                r = _set(r, phase="closed")
+                return _set(r, why="session_closed", figures={}) if r.state is SymbolState.NO_POSITION else r
             case EntryDenied(client_order_id, _, reason, figures) if client_order_id == r.entry_id:
                 r = _set(r, why=reason, figures=figures, wait_until_ns=d.now.market_ns + ASK_AGAIN_NS)
                 return self._move(r, Event.ENTRY_ENDED)
