@@ -1,11 +1,12 @@
 """The real processes with a stopwatch in the gateway: python -m benchmarks.actors KIND SETTINGS LEDGER [TICKER]
 
-KIND is gateway, risk, symbol or clock, LEDGER is durable (SQLite, as in the fleet) or memory (nothing reaches the disk).
-Cores, actors, links, bus and loops are those of the fleet. Two things stand in for the world outside: the gateway's broker is
-a source of ticks, and the clock's calendar is one session around now. There is no recorder here: the bare chain has none.
+KIND is gateway, risk, symbol or clock, LEDGER is durable (SQLite, as in the fleet) or memory (nothing reaches the
+disk). Cores, actors, links, bus and loops are those of the fleet. Two things stand in for the world outside: the
+gateway's broker is a source of ticks, and the clock's calendar is one session around now. There is no recorder
+here: the bare chain has none.
 
-The ask lies above every trigger, so the gateway's core drops each approved entry (`price_through_trigger`), risk releases the
-reservation, and the next tick leads to the next entry.
+The ask lies above every trigger, so the gateway's core drops each approved entry (`price_through_trigger`), risk
+releases the reservation, and the next tick leads to the next entry.
 """
 
 from __future__ import annotations
@@ -20,21 +21,24 @@ from typing import Any
 import msgspec
 
 from benchmarks.children import Measured, answer, orders
-from benchmarks.figures import TICKERS, TICKS_PER_SECOND
+from benchmarks.figures import TICKS_PER_SECOND
 from messages import Message
 from messages.broker import BrokerAccount, BrokerSnapshot, Connected, FromBroker, Quote, RequestSnapshot, ToBroker
 from messages.entries import EntryApproved
 from messages.market import MarketTime, Session
 from services import eventloop, pollloop
+from services.actor import Actor
 from services.bus import Bus
 from services.clock.core import ClockCore
 from services.clock.pace import RealPace
 from services.core import Decision, Now, State
+from services.fleet import symbol_process
 from services.gateway.core import CONSTRAINTS, GatewayCore
 from services.ledger import Constraint, Ledger, MemoryLedger
 from services.markettime import MarketClock
 from services.process import Process
 from services.risk.core import RiskCore, constraints
+from services.settings import Settings
 from services.symbol.core import SymbolCore
 
 SECOND = 1_000_000_000
@@ -43,7 +47,7 @@ LAST, ASK = 100.0, 200.0
 
 
 class Stopwatch(GatewayCore):
-    """The gateway's core, which notes when an approved entry reaches it, and when the tick that led to it was published."""
+    """The gateway's core, noting when an approved entry reaches it, and when the tick behind it was published."""
 
     published: dict[str, int]
     latencies_us: list[float]
@@ -66,31 +70,42 @@ class Stopwatch(GatewayCore):
 
 
 class TickSource:
-    """In the place of the broker's edge: connects at once, reconciles to nothing, and sends ticks when it is asked to."""
+    """In the place of the broker's edge: connects at once, reconciles to nothing, sends ticks when asked to."""
 
     wire = (0, 0)
 
-    def __init__(self, account: str, watch: Stopwatch, loop: eventloop.EventLoop):
+    def __init__(self, settings: Settings, actor: Actor, watch: Stopwatch, loop: eventloop.EventLoop):
         self.facts: list[FromBroker] = []
-        self._account, self._watch, self._heard = account, watch, loop.turn_soon
+        self._actor = actor
+        assert settings.ibkr.account is not None
+        self._account, self._tickers = settings.ibkr.account, settings.watchlist
+        self._watch, self._heard = watch, loop.turn_soon
         self._quotes: list[Quote] = []
 
     async def run(self) -> None:
         """Rounds, until nobody asks for one."""
         self.facts.append(Connected((self._account,), 1, 1))
         self._heard()
+        while not self._all_ready():
+            await asyncio.sleep(0.05)
         asked = iter(orders())
         while (seconds := await asyncio.to_thread(next, asked, None)) is not None:
             self._watch.latencies_us.clear()
             ticks = await self._round(seconds)
             answer(Measured(ticks, self._watch.latencies_us))
 
+    def _all_ready(self) -> bool:
+        """An entry that is asked for too early is denied, and asked for again after a minute only."""
+        links = self._actor.links
+        names = ("risk", *(symbol_process(ticker) for ticker in self._tickers))
+        return all(name in links and links[name].peer_ready for name in names)
+
     async def _round(self, seconds: float) -> int:
-        gap_s = 1 / (len(TICKERS) * TICKS_PER_SECOND)
+        gap_s = 1 / (len(self._tickers) * TICKS_PER_SECOND)
         begun, count = time.monotonic(), int(seconds / gap_s)
         for number in range(count):
             await asyncio.sleep(begun + number * gap_s - time.monotonic())
-            self._quotes.append(Quote(TICKERS[number % len(TICKERS)], LAST, time.time_ns(), LAST, ASK))
+            self._quotes.append(Quote(self._tickers[number % len(self._tickers)], LAST, time.time_ns(), LAST, ASK))
             self._heard()
         await asyncio.sleep(STRAGGLERS_S)
         return count
@@ -132,13 +147,17 @@ async def gateway(p: Process, ledger: str) -> None:
     bus = p.bus()
     core.watch(bus)
     loop = eventloop.EventLoop(actor, bus, p.log)
-    assert p.settings.ibkr.account is not None
-    await loop.run(TickSource(p.settings.ibkr.account, core, loop), lockstep=False)
+    await loop.run(TickSource(p.settings, actor, core, loop), lockstep=False)
+
+
+def session() -> Session:
+    """One that is open."""
+    now_ns = time.time_ns()
+    return Session("2025-01-06", now_ns - 3600 * SECOND, now_ns + 6 * 3600 * SECOND)
 
 
 def clock(p: Process) -> None:
-    now_ns = time.time_ns()
-    core = ClockCore([Session("2025-01-06", now_ns - 3600 * SECOND, now_ns + 6 * 3600 * SECOND)], 15)
+    core = ClockCore([session()], 15)
     actor = p.actor(core, MemoryLedger(p.name))
     actor.market = MarketClock(lockstep=True)
     bus = p.bus()

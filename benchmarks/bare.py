@@ -1,18 +1,19 @@
-"""A ZeroMQ chain of the same hops with empty handlers: python -m benchmarks.bare gateway|risk|symbol FOLDER [TICKER]
+"""A ZeroMQ chain of the same hops with empty handlers: python -m benchmarks.bare gateway|risk|symbol FOLDER TICKER…
 
-What the wire, the scheduler and Python cost before a line of this project runs: XPUB to SUB, DEALER to ROUTER, DEALER to
-ROUTER, with frames as long as the real ones.
+What the wire, the scheduler and Python cost before a line of this project runs: XPUB to SUB, DEALER to ROUTER,
+DEALER to ROUTER, with frames as long as the real ones.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 import zmq
 
 from benchmarks.children import Measured, answer, orders
-from benchmarks.figures import TICKERS, TICKS_PER_SECOND
+from benchmarks.figures import TICKS_PER_SECOND
 
 TICK = b"x" * 60
 ENTRY = b"x" * 230
@@ -52,7 +53,7 @@ def symbol(folder: str, ticker: str) -> None:
         risk.send(ticker.encode() + ENTRY)
 
 
-def risk(folder: str) -> None:
+def risk(folder: str, *_: str) -> None:
     """Each entry goes on to the gateway."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     entries = _bind(context, zmq.ROUTER, f"ipc://{folder}/risk")
@@ -65,7 +66,7 @@ def risk(folder: str) -> None:
         gateway.send(entries.recv_multipart()[1])
 
 
-def gateway(folder: str) -> None:
+def gateway(folder: str, *tickers: str) -> None:
     """Ticks go out evenly, entries come back."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     publication = _bind(context, zmq.XPUB, f"ipc://{folder}/gateway.pub")
@@ -73,7 +74,7 @@ def gateway(folder: str) -> None:
     poller = zmq.Poller()
     poller.register(publication, zmq.POLLIN)
     poller.register(approved, zmq.POLLIN)
-    gap_ns = int(1e9 / (len(TICKERS) * TICKS_PER_SECOND))
+    gap_ns = int(1e9 / (len(tickers) * TICKS_PER_SECOND))
     for seconds in orders():
         count = int(seconds * 1e9 / gap_ns)
         sent: dict[str, int] = {}
@@ -82,18 +83,21 @@ def gateway(folder: str) -> None:
         end_ns = next_ns + count * gap_ns + int(STRAGGLERS_S * 1e9)
         while (now := time.monotonic_ns()) < end_ns:
             if now >= next_ns and number < count:
-                ticker = TICKERS[number % len(TICKERS)]
+                ticker = tickers[number % len(tickers)]
                 sent[ticker] = time.monotonic_ns()
                 publication.send(f"{ticker}|".encode() + TICK)
                 number, next_ns = number + 1, next_ns + gap_ns
                 continue
             wait_ns = (next_ns if number < count else end_ns) - now
-            for sock, _ in poller.poll(max(0, -(-wait_ns // 1_000_000))):
-                frame = sock.recv_multipart()[-1]  # type: ignore[union-attr]
-                if sock is approved:
-                    latencies.append((time.monotonic_ns() - sent[frame[:2].decode()]) / 1000)
+            ready = dict(poller.poll(max(0, -(-wait_ns // 1_000_000))))
+            if publication in ready:
+                publication.recv()
+            if approved in ready:
+                frame = approved.recv_multipart()[1]
+                latencies.append((time.monotonic_ns() - sent[frame[:2].decode()]) / 1000)
         answer(Measured(count, latencies))
 
 
 if __name__ == "__main__":
-    {"gateway": gateway, "risk": risk, "symbol": symbol}[sys.argv[1]](*sys.argv[2:])
+    roles: dict[str, Callable[..., None]] = {"gateway": gateway, "risk": risk, "symbol": symbol}
+    roles[sys.argv[1]](*sys.argv[2:])

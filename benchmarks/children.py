@@ -58,7 +58,7 @@ class Children:
         return msgspec.json.decode(line, type=Measured)
 
     def warm_up(self) -> None:
-        """Short rounds until every tick of one is answered: an entry that was denied on the way is asked for again after a minute."""
+        """Short rounds until every tick of one is answered; who is denied on the way asks again after a minute."""
         deadline = time.monotonic() + WARM_UP_S
         while time.monotonic() < deadline:
             measured = self.measure(0.5)
@@ -74,6 +74,8 @@ class Children:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         for child in self._all:
+            if child.stdin is not None:
+                child.stdin.close()  # whoever waits for the next round is through
             child.terminate()
         for child in self._all:
             try:

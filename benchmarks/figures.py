@@ -1,10 +1,11 @@
-"""Percentiles, and how they are printed."""
+"""What the measurements have in common: the symbols, percentiles, a free port."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 
-__all__ = ["TICKS_PER_SECOND", "TICKERS", "in_words", "percentile"]
+__all__ = ["TICKERS", "TICKS_PER_SECOND", "free_port", "in_words", "percentile"]
 
 TICKERS = tuple(f"T{letter}" for letter in "ABCDEFGHIJKLMNOPQRST")
 """Twenty symbols that are nobody's."""
@@ -25,3 +26,9 @@ def in_words(values_us: Sequence[float]) -> str:
         return "none"
     p50, p99 = percentile(values_us, 50) / 1000, percentile(values_us, 99) / 1000
     return f"p50 {p50:6.3f} ms  p99 {p99:6.3f} ms  ({len(values_us)})"
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])

@@ -1,21 +1,20 @@
 """What a fleet of 20 symbols takes while it does nothing: python -m benchmarks.footprint [--quick]
 
-Under supervisord, with the simulated gateway: seconds until every process is ready, memory (PSS), and the processor time of a
-fleet whose market is closed, and of one in session without ticks.
+Under supervisord, with the simulated gateway: seconds until every process is ready, memory (PSS), and the processor
+time of a fleet whose market is closed, and of one in session without ticks.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import socket
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.figures import TICKERS
+from benchmarks.figures import TICKERS, free_port
 from benchmarks.procfs import cpu_s, pss_mib
 from services import programs
 from services.cli.wait import roll_call, wait_end, wait_ready
@@ -42,7 +41,7 @@ def fleet(root: Path, name: str, speed: float) -> Iterator[Fleet]:
         Settings(
             fleet=name,
             watchlist=TICKERS,
-            ibkr=Ibkr(port=_free_port()),
+            ibkr=Ibkr(port=free_port()),
             simulation=Simulation(market="files", files=(str(market),), speed=speed),
         ),
         root,
@@ -54,11 +53,6 @@ def fleet(root: Path, name: str, speed: float) -> Iterator[Fleet]:
         yield chosen
     finally:
         Supervisor(chosen).stop()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def start(chosen: Fleet) -> float:

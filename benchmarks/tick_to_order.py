@@ -1,8 +1,10 @@
 """How long from a tick to the order: python -m benchmarks.tick_to_order [--quick] [--rounds N] [--seconds S]
 
-From the gateway's publishing of a tick to the approved entry's arrival in the gateway, through symbol and risk, as processes:
-20 symbols, 20 ticks a second each. In one run, round by round in turn: a bare ZeroMQ chain of the same hops, the fleet with
-its ledgers in memory, the fleet with durable commits; between them what one commit and one fsync cost on this disk.
+From the gateway's publishing of a tick to the approved entry's arrival in the gateway, through symbol and risk, as
+processes: 20 symbols, 20 ticks a second each. In one run, round by round in turn: a bare ZeroMQ chain of the same
+hops, the fleet with its ledgers in memory, the fleet with durable commits; between them what one commit and one
+fsync cost on this disk. Then the way through the wire, with the recorder and the real gateway: from the simulator's
+writing of a tick to its reading of placeOrder.
 """
 
 from __future__ import annotations
@@ -15,56 +17,85 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.children import Children
-from benchmarks.figures import TICKERS, in_words, percentile
+from benchmarks.figures import TICKERS, free_port, in_words, percentile
+from services.cli.wait import roll_call
 from services.fleet import Fleet, home
 from services.ledger import Batch, Change, OutboxRow, SqliteLedger
-from services.settings import Allocation, Ibkr, Risk, Settings
+from services.settings import Allocation, Cooldowns, Ibkr, Risk, Settings
 
-BARE, MEMORY, DURABLE, COMMIT, FSYNC = "bare chain", "in memory", "durable", "one commit", "one fsync"
+BARE, MEMORY, DURABLE, COMMIT, FSYNC, WIRE = "bare chain", "in memory", "durable", "one commit", "one fsync", "wire"
+WIRE_SECONDS = 4.0
+"""Of each round on the wire: every symbol once."""
+READY_S = 60.0
 COMMITS = 50
 """Measured after each round."""
 
 
-def settings(name: str) -> Settings:
-    """A fleet that may spend without end."""
+def settings(name: str, tickers: tuple[str, ...], port: int = 5000) -> Settings:
+    """A fleet that may spend without end, and doesn't rest."""
     return Settings(
         fleet=name,
-        watchlist=TICKERS,
-        ibkr=Ibkr(account="DU1234567"),
+        watchlist=tickers,
+        ibkr=Ibkr(account="DU1234567", port=port),
+        cooldowns=Cooldowns(after_stopout_minutes=0),
         allocation=Allocation(total_usd_cap=1e6),
         risk=Risk(max_total_exposure_usd=1e6),
     )
 
 
-def start_bare(folder: Path, stack: ExitStack) -> Children:
+def start_bare(folder: Path, tickers: tuple[str, ...], stack: ExitStack) -> Children:
     sockets = stack.enter_context(tempfile.TemporaryDirectory(prefix="crazy-bare-"))
     chain = stack.enter_context(Children(BARE, folder / "bare.out"))
-    chain.start("benchmarks.bare", "gateway", sockets)
+    chain.start("benchmarks.bare", "gateway", sockets, *tickers)
     chain.start("benchmarks.bare", "risk", sockets)
-    for ticker in TICKERS:
+    for ticker in tickers:
         chain.start("benchmarks.bare", "symbol", sockets, ticker)
     return chain
 
 
-def start_fleet(folder: Path, ledger: str, name: str, stack: ExitStack) -> Children:
-    fleet = Fleet(settings(f"bench-{ledger}"), folder)
+def start_fleet(folder: Path, tickers: tuple[str, ...], ledger: str, name: str, stack: ExitStack) -> Children:
+    fleet = Fleet(settings(f"bench-{ledger}", tickers), folder)
     fleet.prepare()
     fleet.settings_file.write_bytes(fleet.settings.to_json())
     chain = stack.enter_context(Children(name, folder / f"{ledger}.out"))
     given = (str(fleet.settings_file), ledger)
     for kind in ("gateway", "clock", "risk"):
         chain.start("benchmarks.actors", kind, *given)
-    for ticker in TICKERS:
+    for ticker in tickers:
         chain.start("benchmarks.actors", "symbol", *given, ticker)
     return chain
 
 
-def start_in_memory(folder: Path, stack: ExitStack) -> Children:
-    return start_fleet(folder, "memory", MEMORY, stack)
+def start_in_memory(folder: Path, tickers: tuple[str, ...], stack: ExitStack) -> Children:
+    return start_fleet(folder, tickers, "memory", MEMORY, stack)
 
 
-def start_durable(folder: Path, stack: ExitStack) -> Children:
-    return start_fleet(folder, "durable", DURABLE, stack)
+def start_durable(folder: Path, tickers: tuple[str, ...], stack: ExitStack) -> Children:
+    return start_fleet(folder, tickers, "durable", DURABLE, stack)
+
+
+def start_wire(folder: Path, tickers: tuple[str, ...], stack: ExitStack) -> Children:
+    """The fleet as it is, recorder included, but for the exchange's stopwatch and the clock's calendar."""
+    fleet = Fleet(settings("bench-wire", tickers, free_port()), folder)
+    fleet.prepare()
+    fleet.settings_file.write_bytes(fleet.settings.to_json())
+    given = str(fleet.settings_file)
+    chain = stack.enter_context(Children(WIRE, folder / "wire.out"))
+    chain.start("benchmarks.exchange", given)
+    chain.start("benchmarks.actors", "clock", given, "memory")
+    for kind in ("recorder", "watchdog", "risk", "gateway"):
+        chain.start(f"services.{kind}", given)
+    for ticker in tickers:
+        chain.start("services.symbol", given, ticker)
+    missing = {"all"}
+    deadline = time.monotonic() + READY_S
+    while missing and time.monotonic() < deadline:
+        ready = {name for name, state in roll_call(fleet).items() if state.ready}
+        missing = set(fleet.processes) - ready - {"simulator"}
+        time.sleep(0.2)
+    if missing:
+        raise RuntimeError(f"{WIRE}: not ready: {', '.join(sorted(missing))}; see {fleet.logs}")
+    return chain
 
 
 class Disk:
@@ -73,7 +104,7 @@ class Disk:
     def __init__(self, folder: Path, stack: ExitStack):
         self._ledger = SqliteLedger(folder / "disk.sqlite", "benchmark")
         stack.callback(self._ledger.close)
-        self._file = stack.enter_context(open(folder / "disk.bin", "wb", buffering=0))
+        self._file = stack.enter_context((folder / "disk.bin").open("wb", buffering=0))
         self._seq = 0
 
     def commit_us(self) -> float:
@@ -91,16 +122,16 @@ class Disk:
         return (time.perf_counter_ns() - begun) / 1000
 
 
-def measure(folder: Path, rounds: int, seconds: float) -> dict[str, list[float]]:
+def measure(folder: Path, tickers: tuple[str, ...], rounds: int, seconds: float) -> dict[str, list[float]]:
     """Every figure in microseconds, by what it is of."""
-    found: dict[str, list[float]] = {name: [] for name in (BARE, MEMORY, DURABLE, COMMIT, FSYNC)}
+    found: dict[str, list[float]] = {name: [] for name in (BARE, MEMORY, DURABLE, COMMIT, FSYNC, WIRE)}
     asked = 0
     with ExitStack() as stack:
         disk = Disk(folder, stack)
-        print(f"starting {3 * (len(TICKERS) + 2) + 2} processes …", flush=True)
+        print(f"starting {3 * (len(tickers) + 2) + 2} processes …", flush=True)
         chains: list[Children] = []
         for start in (start_bare, start_in_memory, start_durable):
-            chains.append(start(folder, stack))
+            chains.append(start(folder, tickers, stack))
             chains[-1].warm_up()
         for number in range(rounds):
             for chain in chains:
@@ -113,19 +144,26 @@ def measure(folder: Path, rounds: int, seconds: float) -> dict[str, list[float]]
             print(f"round {number + 1} of {rounds}: p50 so far, ms: {so_far}", flush=True)
     answered = sum(len(found[chain.name]) for chain in chains)
     print(f"{answered} of {asked} ticks led to an order")
+    with ExitStack() as stack:
+        print(f"starting {len(tickers) + 6} processes, and the broker's wire …", flush=True)
+        chain = start_wire(folder, tickers, stack)
+        chain.measure(WIRE_SECONDS)
+        for number in range(rounds):
+            found[WIRE] += chain.measure(WIRE_SECONDS).latencies_us
+            print(f"round {number + 1} of {rounds}: {WIRE} p50 {percentile(found[WIRE], 50) / 1000:.3f} ms", flush=True)
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="two short rounds: does it run?")
+    parser.add_argument("--quick", action="store_true", help="three symbols, one short round: does it run?")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each round and kind")
     chosen = parser.parse_args()
-    rounds, seconds = (2, 0.5) if chosen.quick else (chosen.rounds, chosen.seconds)
+    tickers, rounds, seconds = (TICKERS[:3], 1, 0.5) if chosen.quick else (TICKERS, chosen.rounds, chosen.seconds)
     (home() / "var").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=home() / "var") as folder:
-        found = measure(Path(folder), rounds, seconds)
+        found = measure(Path(folder), tickers, rounds, seconds)
     print()
     for name, values in found.items():
         print(f"  {name:<12} {in_words(values)}")
@@ -144,7 +182,8 @@ def summary(found: dict[str, list[float]]) -> str:
     commits = added_us / percentile(found[COMMIT], 50)
     return (
         f"p50 {ratio(MEMORY, BARE, 50):.2f}x p99 {ratio(MEMORY, BARE, 99):.2f}x of the bare chain without commits; "
-        f"durable p50 {ratio(DURABLE, BARE, 50):.2f}x p99 {durable_ms:.2f} ms, {commits:.1f} commits more"
+        f"durable p50 {ratio(DURABLE, BARE, 50):.2f}x p99 {durable_ms:.2f} ms, {commits:.1f} commits more; "
+        f"through the wire p50 {percentile(found[WIRE], 50) / 1000:.2f} p99 {percentile(found[WIRE], 99) / 1000:.2f} ms"
     )
 
 
