@@ -1,10 +1,13 @@
 """Carries out what `protection.py` plans, and only when that is safe.
 
-It acts with the session open, all links up for 10 s, the book reconciled, executions and position in agreement, the entry
-over and no halt. Shares that stay uncovered for 5 s under these conditions are alerted.
+It acts with the session open, all links up for 10 s, the book reconciled, the entry over and no halt. Shares that stay uncovered
+for 5 s under these conditions are alerted. While the account has fewer shares than the executions say, nothing is added; a stop
+for more than it has is shrunk once that has lasted 5 s.
 """
 
 from __future__ import annotations
+
+import math
 
 import msgspec
 
@@ -53,7 +56,7 @@ def guard(d: Draft, symbol: str, links: Links, settings: Settings) -> None:
         return
     position = d.get(AccountPosition, symbol)
     actions = plan(own.quantity, position.quantity if position else None, sells, bool(entries))
-    short = own.quantity >= 1 and covered(sells) < own.quantity and not entries
+    short = covered(sells) < math.floor(own.quantity) and not entries
     if not short and not actions:
         d.drop(Unprotected, symbol)
         return
@@ -63,10 +66,18 @@ def guard(d: Draft, symbol: str, links: Links, settings: Settings) -> None:
         d.put(Unprotected(symbol, now_ns, now_ns))
         return
     since_ns = before.since_ns if before is not None else now_ns
-    if short and now_ns - since_ns >= ALERT_NS:
-        d.note("position_unprotected", symbol, "ERROR", own=own.quantity, covered=covered(sells))
+    lasted = now_ns - since_ns >= ALERT_NS
+    if lasted:
         since_ns = now_ns  # said again as long as it lasts
     d.put(Unprotected(symbol, since_ns, now_ns))
+    if position is None or position.quantity < own.quantity:
+        # Late executions look like this, and so does a sale by hand; if it lasts it is that, and the stop must not sell what is gone.
+        if not lasted:
+            return
+        account = position.quantity if position else None
+        d.note("position_disputed", symbol, "ERROR", own=own.quantity, account=account)
+    elif short and lasted:
+        d.note("position_unprotected", symbol, "ERROR", own=own.quantity, covered=covered(sells))
     for action in actions:
         match action:
             case PlaceStop(quantity):
@@ -91,16 +102,12 @@ def _as_far_as_known(d: Draft, stop: OrderRecord) -> OrderRecord:
 def _safe(d: Draft, symbol: str, links: Links) -> bool:
     session = d.get(SessionRecord, "session") or SessionRecord()
     quote = d.get(QuoteRecord, symbol)
-    position = d.get(AccountPosition, symbol)
-    own = d.get(Own, symbol) or Own(symbol)
     return (
         session.phase != "closed"
         and links.phase == "ready"
         and links.broker_up
         and d.now.machine_ns - links.up_since_ns >= STEADY_NS
         and not (quote is not None and quote.quote.halted)
-        and position is not None
-        and position.quantity >= own.quantity
     )
 
 
