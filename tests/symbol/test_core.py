@@ -1,0 +1,340 @@
+"""The day of a symbol: what becomes of its entries, and when it rests."""
+
+from __future__ import annotations
+
+import pytest
+
+from messages.account import LinkChanged, ReconciliationDone
+from messages.market import Session
+from messages.operator import Paused, Refused, Resumed
+from messages.orders import OrderAccepted, OrderCancelled, OrderRejected, PositionUpdated
+from services.core import Now
+from services.symbol.states import SymbolState
+
+from .actor_words import MINUTE, MONDAY, SECOND, TUESDAY, Symbol
+
+S = SymbolState
+
+
+class TestEndOfDay:
+    def test_an_unfilled_entry_is_taken_back_before_the_close(self) -> None:
+        symbol = Symbol()
+        entry = symbol.enter()
+        symbol.closing()
+        assert symbol.cancels() == [(entry, "end_of_day")]
+        assert symbol.is_in is S.ENTRY_PENDING, "until the broker says so"
+        symbol.cancelled(asked=True)
+        assert (symbol.is_in, symbol.why) == (S.NO_POSITION, "end_of_day")
+        symbol.tick()
+        assert len(symbol.submitted()) == 1
+        symbol.closed()
+        symbol.open(TUESDAY)
+        symbol.now += MINUTE
+        symbol.enter()
+        assert symbol.record.entry_id == "CT-TSLA-20250107-1"
+
+    def test_left_to_expire_if_configured(self) -> None:
+        symbol = Symbol(entries={"cancel_at_close": False})
+        symbol.enter()
+        symbol.closing()
+        assert symbol.cancels() == []
+        symbol.closed()
+        symbol.cancelled(asked=False)
+        assert (symbol.is_in, symbol.record.refusals) == (S.NO_POSITION, 0)
+
+    def test_an_early_close_comes_early(self) -> None:
+        half = Session(MONDAY.date, MONDAY.open_ns, MONDAY.open_ns + 210 * MINUTE, True)
+        symbol = Symbol(cold=True)
+        symbol.open(half)
+        symbol.now = half.close_ns - 15 * MINUTE - 1
+        symbol.enter()
+        symbol.closing(half)
+        assert len(symbol.cancels()) == 1
+        symbol.cancelled(asked=True)
+        symbol.now = half.close_ns - 15 * MINUTE
+        symbol.tick()
+        assert len(symbol.submitted()) == 1
+
+    def test_not_rearmed_until_resumed(self) -> None:
+        symbol = Symbol(entries={"rearm_next_session": False})
+        symbol.enter()
+        symbol.closing()
+        symbol.cancelled(asked=True)
+        symbol.closed()
+        symbol.open(TUESDAY)
+        symbol.now += MINUTE
+        symbol.tick()
+        assert symbol.why == "not_rearmed"
+        symbol.hear(Resumed(None, "operator"))
+        symbol.tick()
+        assert symbol.why == "not_rearmed"
+        symbol.hear(Resumed("TSLA", "operator"))
+        symbol.enter()
+
+    def test_a_position_stays_overnight(self) -> None:
+        symbol = Symbol()
+        symbol.hold()
+        symbol.closing()
+        symbol.closed()
+        symbol.open(TUESDAY)
+        assert (symbol.is_in, symbol.cancels()) == (S.POSITION_OPEN, [])
+
+    def test_the_same_session_told_twice_begins_no_new_day(self) -> None:
+        symbol = Symbol()
+        symbol.enter()
+        symbol.drop("price_through_trigger")
+        symbol.open()
+        symbol.tick()
+        assert symbol.record.entry_id == "CT-TSLA-20250106-2"
+
+
+class TestStopOut:
+    def stopped(self) -> Symbol:
+        symbol = Symbol()
+        symbol.hold()
+        symbol.now += 90 * SECOND + 300
+        symbol.fill(symbol.record.stop_id, "SELL", own=0.0, price=94.0)
+        return symbol
+
+    def test_it_rests_from_the_brokers_time_of_the_last_fill(self) -> None:
+        symbol = self.stopped()
+        assert (symbol.is_in, symbol.why) == (S.COOLDOWN, "stopped_out")
+        until = symbol.now // SECOND * SECOND + 20 * MINUTE
+        assert symbol.record.cooldown_until_ns == until
+        assert symbol.core.deadlines(symbol.state, Now(symbol.now, 0)).market_ns == until
+        assert "stopout_cooldown_started" in symbol.notes()
+        symbol.now = until - 1
+        symbol.elapse()
+        symbol.tick()
+        assert symbol.is_in is S.COOLDOWN
+        symbol.now = until
+        symbol.elapse()
+        assert symbol.is_in is S.NO_POSITION
+        assert symbol.core.deadlines(symbol.state, Now(symbol.now, 0)).market_ns is None
+        assert symbol.enter() == "CT-TSLA-20250106-2"
+
+    def test_across_sessions(self) -> None:
+        symbol = Symbol()
+        symbol.hold()
+        symbol.now = MONDAY.close_ns - MINUTE
+        symbol.fill(symbol.record.stop_id, "SELL", own=0.0)
+        symbol.closed()
+        symbol.now = TUESDAY.open_ns
+        symbol.elapse()
+        symbol.open(TUESDAY)
+        symbol.now += MINUTE
+        assert symbol.enter() == "CT-TSLA-20250107-1"
+
+    def test_in_parts(self) -> None:
+        symbol = Symbol()
+        symbol.hold()
+        symbol.fill(symbol.record.stop_id, "SELL", own=5.0, quantity=4.0)
+        assert (symbol.is_in, symbol.record.own) == (S.EXITING, 5.0)
+        symbol.tick()
+        symbol.fill(symbol.record.stop_id, "SELL", own=0.0, quantity=5.0)
+        assert symbol.is_in is S.COOLDOWN
+
+    def test_heard_before_the_entry(self) -> None:
+        symbol = Symbol()
+        entry = symbol.enter()
+        symbol.fill(symbol.record.stop_id, "SELL", own=-9.0)
+        symbol.fill(entry, "BUY", own=0.0)
+        assert (symbol.is_in, symbol.record.own) == (S.COOLDOWN, 0.0)
+
+    def test_a_correction_of_it_is_no_second_stop_out(self) -> None:
+        symbol = self.stopped()
+        symbol.now = symbol.record.cooldown_until_ns
+        symbol.elapse()
+        symbol.enter()
+        before = symbol.record
+        symbol.fill("CT-TSLA-20250106-1-S1", "SELL", own=0.0, price=93.0, corrects="e.1.01")
+        assert symbol.record == before
+
+    def test_a_correction_of_the_entry_while_flat_opens_nothing(self) -> None:
+        symbol = self.stopped()
+        symbol.fill("CT-TSLA-20250106-1", "BUY", own=0.0, corrects="e.1.01")
+        assert symbol.is_in is S.COOLDOWN
+
+    def test_sold_by_something_else_waits_for_the_operator(self) -> None:
+        symbol = Symbol()
+        symbol.hold()
+        symbol.fill("CT-TSLA-20250106-1-X", "SELL", own=0.0, role="foreign")
+        assert (symbol.is_in, symbol.why) == (S.PAUSED, "sold_otherwise")
+        symbol.tick()
+        symbol.hear(Resumed("TSLA", "operator"))
+        symbol.enter()
+
+
+class TestFills:
+    def test_in_parts_it_holds_from_the_first(self) -> None:
+        symbol = Symbol()
+        entry = symbol.enter()
+        symbol.fill(entry, "BUY", own=4.0, quantity=4.0)
+        symbol.fill(entry, "BUY", own=9.0, quantity=5.0)
+        assert (symbol.is_in, symbol.record.own, symbol.record.cost_usd) == (S.POSITION_OPEN, 9.0, 945.0)
+
+    def test_the_rest_is_cancelled_and_the_position_stays(self) -> None:
+        symbol = Symbol()
+        entry = symbol.enter()
+        symbol.fill(entry, "BUY", own=4.0, quantity=4.0)
+        symbol.cancelled(asked=True, filled=4.0)
+        assert symbol.is_in is S.POSITION_OPEN
+
+    def test_after_a_cancel(self) -> None:
+        symbol = Symbol()
+        entry = symbol.enter()
+        symbol.cancelled(asked=True)
+        symbol.fill(entry, "BUY", own=9.0)
+        assert symbol.is_in is S.POSITION_OPEN
+
+    def test_a_new_stop_is_known_by_its_name(self) -> None:
+        symbol = Symbol()
+        entry = symbol.hold()
+        stop = symbol.entry(client_order_id=f"{entry}-S2", role="stop", side="SELL", status="PreSubmitted")
+        symbol.hear(OrderAccepted(stop))
+        assert symbol.record.stop_id == f"{entry}-S2"
+
+    def test_what_an_older_entry_says_does_not_concern_the_present_one(self) -> None:
+        symbol = Symbol()
+        first = symbol.enter()
+        symbol.drop("price_through_trigger")
+        symbol.enter()
+        older = symbol.entry(client_order_id=first)
+        symbol.hear(OrderCancelled(older, True))
+        symbol.hear(OrderRejected(older, 201, ""))
+        assert symbol.is_in is S.ENTRY_PENDING
+
+
+class TestBackOff:
+    @pytest.mark.parametrize("refuse", [Symbol.rejected, lambda s: s.cancelled(asked=False)])
+    def test_one_two_minutes_then_the_operator(self, refuse) -> None:  # type: ignore[no-untyped-def]
+        symbol = Symbol()
+        for minutes in (1, 2):
+            symbol.enter()
+            refuse(symbol)
+            assert symbol.is_in is S.NO_POSITION
+            symbol.now += minutes * MINUTE - 1
+            asked = len(symbol.submitted())
+            symbol.tick()
+            assert len(symbol.submitted()) == asked
+            symbol.now += 1
+        symbol.enter()
+        refuse(symbol)
+        assert (symbol.is_in, symbol.why) == (S.PAUSED, "refused_too_often")
+        assert "symbol_paused" in symbol.notes()
+        symbol.hear(Resumed("TSLA", "operator"))
+        symbol.now += 4 * MINUTE
+        symbol.enter()
+        refuse(symbol)
+        assert symbol.is_in is S.NO_POSITION, "the operator's word begins the count anew"
+
+    def test_field_29_counts_per_session(self) -> None:
+        symbol = Symbol()
+        for _ in range(2):
+            symbol.enter()
+            symbol.rejected()
+            symbol.now += 2 * MINUTE
+        symbol.closed()
+        symbol.open(TUESDAY)
+        symbol.now += MINUTE
+        symbol.enter()
+        symbol.rejected()
+        assert symbol.is_in is S.NO_POSITION
+
+    def test_dropped_by_the_gateway(self) -> None:
+        symbol = Symbol()
+        symbol.enter()
+        symbol.drop("price_through_trigger")
+        symbol.enter()  # the next tick is the new reference
+        symbol.drop("links_down")
+        symbol.tick()
+        assert symbol.is_in is S.NO_POSITION
+        symbol.now += 5 * SECOND
+        symbol.enter()
+
+
+class TestPause:
+    @pytest.mark.parametrize("scope", [None, "TSLA"])
+    def test_takes_the_entry_back_and_leaves_the_stop(self, scope: str | None) -> None:
+        symbol = Symbol()
+        entry = symbol.enter()
+        symbol.hear(Paused(scope, "operator"))
+        assert symbol.cancels() == [(entry, "paused")]
+        symbol.cancelled(asked=True)
+        symbol.now += MINUTE
+        symbol.tick()
+        assert (symbol.is_in, symbol.why) == (S.NO_POSITION, "paused")
+        symbol.hear(Resumed(scope, "operator"))
+        symbol.enter()
+
+    def test_two_pauses_need_two_resumes(self) -> None:
+        symbol = Symbol()
+        symbol.hear(Paused(None, "operator"))
+        symbol.hear(Paused("TSLA", "operator"))
+        symbol.hear(Resumed(None, "operator"))
+        symbol.tick()
+        assert symbol.why == "paused"
+        symbol.hear(Resumed("TSLA", "operator"))
+        symbol.enter()
+
+    def test_a_position_does_not_mind(self) -> None:
+        symbol = Symbol()
+        symbol.hold()
+        symbol.hear(Paused(None, "operator"))
+        assert (symbol.is_in, symbol.cancels()) == (S.POSITION_OPEN, [])
+
+    def test_a_refused_message_pauses_and_takes_back_what_may_be_lost(self) -> None:
+        symbol = Symbol()
+        entry = symbol.enter()
+        symbol.hear(Refused("gateway", 7, "TSLA", "boom"))
+        assert symbol.cancels() == [(entry, "message_refused")]
+        symbol.drop("message_refused")
+        symbol.now += MINUTE
+        symbol.tick()
+        assert (symbol.is_in, symbol.why) == (S.NO_POSITION, "paused")
+        symbol.hear(Refused("gateway", 8, "NVDA", "boom"))
+        symbol.hear(Resumed("TSLA", "operator"))
+        symbol.enter()
+
+
+class TestLinks:
+    def test_all_must_stand(self) -> None:
+        symbol = Symbol()
+        for link in ("socket", "broker"):
+            symbol.hear(LinkChanged(link, False, ""))  # type: ignore[arg-type]
+        symbol.hear(LinkChanged("socket", True, ""))
+        symbol.tick()
+        assert symbol.why == "links_down"
+        symbol.hear(LinkChanged("broker", True, ""))
+        symbol.enter()
+
+    def test_reconciled_is_up(self) -> None:
+        symbol = Symbol()
+        symbol.hear(LinkChanged("socket", False, ""))
+        symbol.hear(ReconciliationDone("DU1", 0, 0, 0))
+        symbol.enter()
+
+
+class TestLostRows:
+    """Its ledger, or the gateway's, is gone: what is held is told by the snapshot."""
+
+    def test_it_finds_what_it_holds(self) -> None:
+        symbol = Symbol()
+        symbol.hear(PositionUpdated("TSLA", 9.0, 105.0, 9.0))
+        assert (symbol.is_in, symbol.record.own) == (S.POSITION_OPEN, 9.0)
+        symbol.tick()
+        assert symbol.submitted() == []
+
+    def test_it_finds_that_it_holds_nothing_any_more(self) -> None:
+        symbol = Symbol()
+        symbol.hold()
+        symbol.hear(PositionUpdated("TSLA", 0.0, 0.0, 0.0))
+        assert (symbol.is_in, symbol.why, symbol.record.own) == (S.PAUSED, "sold_unseen", 0.0)
+
+    def test_otherwise_fills_say_it_all(self) -> None:
+        symbol = Symbol()
+        symbol.hold()
+        before = symbol.record
+        for own in (9.0, 5.0):
+            symbol.hear(PositionUpdated("TSLA", own, 105.0, own))
+        assert symbol.record == before

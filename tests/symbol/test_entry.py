@@ -1,0 +1,194 @@
+"""When an entry may be made, and what it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from messages.account import LinkChanged
+from messages.market import Tick
+from messages.operator import Paused
+from services.prices import increment, round_down, round_up
+from services.symbol.core import ASK_AGAIN_NS
+from services.symbol.entry import Blocked, plan_entry, price_blocked
+
+from .actor_words import MINUTE, MONDAY, SECOND, Symbol, settings_of
+
+NOW = MONDAY.open_ns + 30 * MINUTE
+
+
+def tick(last: float = 100.0, age_s: float = 0.0, **more: Any) -> Tick:
+    told: dict[str, Any] = {"last_ns": NOW - int(age_s * SECOND), "bid": 99.99, "ask": 100.01}
+    return Tick("TSLA", 1, 1, NOW, last, **(told | more))
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        (tick(), None),
+        (tick(age_s=10), None),
+        (tick(age_s=10.5), None),  # old, but within bid and ask
+        (tick(101.01, age_s=11), None),  # ... give or take one per cent
+        (tick(101.02, age_s=11), "price_stale"),
+        (tick(99.0, age_s=11), None),
+        (tick(98.98, age_s=11), "price_stale"),
+        (tick(101.02, age_s=10), None),  # a fresh trade needs no quote
+        (tick(age_s=11, bid=0.0), "price_stale"),
+        (tick(age_s=11, ask=0.0), "price_stale"),
+        (tick(age_s=0, bid=0.0, ask=0.0), None),
+        (tick(age_s=30 * 60), None),  # the first trade of the session
+        (tick(age_s=30 * 60 + 1), "no_trade_yet"),  # the close of yesterday, or before the open
+        (tick(0.0), "no_trade_yet"),
+        (tick(halted=True), "halted"),
+        (tick(delayed=True), "delayed_data"),
+    ],
+)
+def test_what_serves_as_a_reference(told: Tick, why: str | None) -> None:
+    blocked = price_blocked(told, MONDAY.open_ns, NOW, settings_of())
+    assert (blocked.why if blocked else None) == why
+
+
+def test_delayed_data_serves_paper_if_it_says_so_and_live_never() -> None:
+    allowed = {"ibkr": {"allow_delayed": True}}
+    for mode, blocked in [("sim", None), ("paper", None), ("live", Blocked("delayed_data"))]:
+        assert price_blocked(tick(delayed=True), MONDAY.open_ns, NOW, settings_of(mode=mode, **allowed)) == blocked
+
+
+class TestThePlan:
+    def plan(self, last: float = 100.0, **sections: Any) -> Any:
+        return plan_entry("TSLA", "2025-01-06", 3, tick(last), NOW, settings_of(**sections))
+
+    def test_a_capped_stop_above_the_last_price_with_a_trailing_stop(self) -> None:
+        entry = self.plan()
+        assert (entry.order_type, entry.stop_price, entry.limit_price) == ("STP LMT", 105.0, 110.25)
+        assert (entry.quantity, entry.reference, entry.tif) == (10.0, 100.0, "DAY")
+        assert (entry.stop_order_type, entry.trailing_pct, entry.limit_offset, entry.stop_tif) == (
+            "TRAIL",
+            10.0,
+            None,
+            "GTC",
+        )
+        assert (entry.client_order_id, entry.stop_client_order_id) == ("CT-TSLA-20250106-3", "CT-TSLA-20250106-3-S1")
+
+    def test_stop_limit_slips_less(self) -> None:
+        assert self.plan(entries={"type": "buy_stop_limit"}).limit_price == 106.05
+
+    def test_trailing_limit(self) -> None:
+        entry = self.plan(stops={"use_trailing_limit": True})
+        assert (entry.stop_order_type, entry.limit_offset) == ("TRAIL LIMIT", 0.21)
+
+    @pytest.mark.parametrize(
+        ("last", "trigger"),
+        [(33.33, 35.0), (33.34, 35.01), (0.97, 1.02), (0.95, 0.9975), (0.9524, 1.01), (20.0, 21.0), (19.99, 20.99)],
+    )
+    def test_field_31_the_trigger_is_rounded_up_by_its_own_increment(self, last: float, trigger: float) -> None:
+        entry = self.plan(last)
+        assert entry.stop_price == trigger
+        assert entry.stop_price >= last * 1.05 - 1e-9
+        assert entry.limit_price >= entry.stop_price
+
+    def test_whole_shares_rounded_down(self) -> None:
+        assert self.plan(333.4).quantity == 2.0
+        assert self.plan(1000.0).quantity == 1.0
+
+    def test_price_above_allocation(self) -> None:
+        assert self.plan(1000.01) == Blocked("price_above_allocation", {"last": 1000.01, "allocation_usd": 1000.0})
+        assert self.plan(1000.01, allocation={"per_symbol_override": {"TSLA": 3000.0}}).quantity == 2.0
+
+    def test_a_share_class_has_no_blank_in_its_order_ids(self) -> None:
+        entry = plan_entry("BRK B", "2025-01-06", 1, tick(), NOW, settings_of(watchlist=["BRK B"]))
+        assert not isinstance(entry, Blocked)
+        assert (entry.symbol, entry.client_order_id) == ("BRK B", "CT-BRK.B-20250106-1")
+
+
+@pytest.mark.parametrize("price", [0.0001, 0.5, 0.99991, 0.9999, 1.0, 1.001, 1.005, 104.999999, 3.3333, 12345.678])
+def test_rounding_goes_one_way_and_no_further_than_a_step(price: float) -> None:
+    up, down = round_up(price), round_down(price)
+    assert down <= price + 1e-9
+    assert up >= price - 1e-9
+    assert up - down <= increment(price) + 1e-9
+    assert round_up(up) == up
+    assert round_down(down) == down
+
+
+def early(symbol: Symbol) -> None:
+    symbol.now = MONDAY.open_ns + 15 * SECOND - 1
+
+
+def late(symbol: Symbol) -> None:
+    symbol.now = MONDAY.close_ns - 15 * MINUTE
+
+
+def silent(symbol: Symbol) -> None:
+    symbol.stale = True
+
+
+@pytest.mark.parametrize(
+    ("before", "why"),
+    [
+        (early, "open_delay"),
+        (late, "closing"),
+        (Symbol.closing, "closing"),
+        (Symbol.closed, "session_closed"),
+        (silent, "clock_stale"),
+        (lambda s: s.hear(Paused(None, "operator")), "paused"),
+        (lambda s: s.hear(Paused("TSLA", "operator")), "paused"),
+        (lambda s: s.hear(LinkChanged("socket", False, "")), "links_down"),
+        (lambda s: s.hear(LinkChanged("broker", False, "")), "links_down"),
+        (lambda s: s.hear(LinkChanged("data", False, "")), "links_down"),
+    ],
+)
+def test_when_there_is_no_entry(before: Any, why: str) -> None:
+    symbol = Symbol()
+    before(symbol)
+    symbol.tick()
+    assert symbol.submitted() == []
+    assert symbol.why == why
+
+
+def test_before_the_first_session_there_is_none() -> None:
+    symbol = Symbol(cold=True)
+    symbol.tick()
+    assert symbol.submitted() == []
+    assert symbol.why == "session_closed"
+
+
+def test_fifteen_seconds_after_the_open_there_is_one() -> None:
+    symbol = Symbol()
+    symbol.now = MONDAY.open_ns + 15 * SECOND
+    symbol.tick()
+    (asked,) = symbol.submitted()
+    assert asked.plan.client_order_id == "CT-TSLA-20250106-1"
+    assert [recipient for recipient, m in symbol.said if m is asked] == ["risk"]
+    assert symbol.why == "waits_for_trigger"
+
+
+def test_on_another_symbols_word_nothing_happens() -> None:
+    symbol = Symbol()
+    symbol.hear(Paused("NVDA", "operator"))
+    symbol.enter()
+
+
+def test_one_tick_one_entry() -> None:
+    symbol = Symbol()
+    symbol.enter()
+    symbol.drop("price_through_trigger")
+    last = Tick("TSLA", 1, symbol.number, symbol.now, 100.0, symbol.now, 99.99, 100.01)
+    symbol.hear(last)
+    assert len(symbol.submitted()) == 1, "the last value that is sent again is no news"
+    symbol.tick()
+    assert [m.plan.client_order_id[-2:] for m in symbol.submitted()] == ["-1", "-2"]
+
+
+def test_a_denied_question_is_asked_again_after_a_while() -> None:
+    symbol = Symbol()
+    symbol.enter()
+    symbol.deny()
+    assert (symbol.why, symbol.record.figures) == ("exposure_limit_exceeded", {"limit_usd": 1.0})
+    symbol.now += ASK_AGAIN_NS - 1
+    symbol.tick()
+    assert len(symbol.submitted()) == 1
+    assert symbol.why == "exposure_limit_exceeded"
+    symbol.now += 1
+    symbol.enter()
