@@ -1,0 +1,158 @@
+"""The boundaries of sessions: told once, in order, whenever the clock was away."""
+
+from __future__ import annotations
+
+import pytest
+
+from messages.market import Session, SessionAwaited, SessionClosed, SessionClosing, SessionOpened
+from messages.operator import Happened
+from services.clock.core import ClockCore, ClockRecord, MarketEnded, StepBegun, TimeReached
+from services.clock.steps import Step, next_step
+from services.core import Now, State
+
+MINUTE = 60_000_000_000
+DAY = 24 * 60 * MINUTE
+OPEN, CLOSE = 570 * MINUTE, 960 * MINUTE
+
+
+def session(day: int, *, early: bool = False) -> Session:
+    return Session(f"2025-01-{day:02}", day * DAY + OPEN, day * DAY + (780 * MINUTE if early else CLOSE), early)
+
+
+# A Thursday, a Friday that closes early, a weekend, a Monday.
+DAYS = (session(2), session(3, early=True), session(6))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.core = ClockCore(DAYS, 15)
+        self.state = State(self.core.kinds)
+
+    def hear(self, message: object) -> list[tuple[str, str]]:
+        decision = self.core.handle(self.state, message, Now(0, 0))  # type: ignore[arg-type]
+        self.state.apply(decision.changes)
+        return [
+            (type(m).__name__, m.session.date)
+            for to, m in decision.messages
+            if isinstance(m, SessionAwaited | SessionOpened | SessionClosing | SessionClosed) and to == "fleet"
+        ]
+
+    def reach(self, at: int) -> list[tuple[str, str]]:
+        return self.hear(TimeReached(at))
+
+    @property
+    def record(self) -> ClockRecord:
+        return self.core.record(self.state)
+
+    @property
+    def boundary(self) -> int | None:
+        return self.core.next_boundary(self.record)
+
+
+def test_boundary_by_boundary() -> None:
+    clock = Clock()
+    said, at = clock.reach(DAYS[0].open_ns - MINUTE), []
+    while (boundary := clock.boundary) is not None:
+        assert clock.reach(boundary - 1) == []
+        at.append(boundary)
+        said += clock.reach(boundary)
+    assert at == [t for s in DAYS for t in (s.open_ns, s.close_ns - 15 * MINUTE, s.close_ns)]
+    told = [(kind, date) for kind, date in said if kind != "SessionAwaited"]
+    assert told == [(k, s.date) for s in DAYS for k in ("SessionOpened", "SessionClosing", "SessionClosed")]
+
+
+def test_an_early_close_ends_entries_early() -> None:
+    clock = Clock()
+    assert clock.core.entries_until(DAYS[1]) == DAYS[1].open_ns + 210 * MINUTE - 15 * MINUTE
+
+
+def test_the_close_names_the_next_session() -> None:
+    clock = Clock()
+    for at in (DAYS[0].open_ns, DAYS[0].close_ns - 1):
+        clock.reach(at)
+    decision = clock.core.handle(clock.state, TimeReached(DAYS[0].close_ns), Now(0, 0))  # type: ignore[arg-type]
+    (closed,) = [m for _, m in decision.messages if isinstance(m, SessionClosed)]
+    assert closed.next == DAYS[1]
+
+
+AWAY = [
+    # (the clock's last time, now, what it says when it is back)
+    (DAYS[0].open_ns - MINUTE, DAYS[0].open_ns + MINUTE, ["SessionOpened 2"]),
+    (DAYS[0].open_ns + MINUTE, DAYS[0].open_ns + 2 * MINUTE, []),
+    (DAYS[0].open_ns + MINUTE, DAYS[0].close_ns - MINUTE, ["SessionClosing 2"]),
+    (DAYS[0].open_ns + MINUTE, DAYS[0].close_ns + MINUTE, ["SessionClosing 2", "SessionClosed 2"]),
+    (DAYS[0].close_ns - MINUTE, DAYS[0].close_ns + MINUTE, ["SessionClosed 2"]),
+    (DAYS[0].open_ns + MINUTE, DAYS[1].open_ns + MINUTE, ["SessionClosing 2", "SessionClosed 2", "SessionOpened 3"]),
+    # Friday was missed altogether: nobody traded in it, and nothing is said of it.
+    (DAYS[0].open_ns + MINUTE, DAYS[2].open_ns + MINUTE, ["SessionClosing 2", "SessionClosed 2", "SessionOpened 6"]),
+    (DAYS[0].open_ns - MINUTE, DAYS[2].close_ns - MINUTE, ["SessionOpened 6", "SessionClosing 6"]),
+    (DAYS[0].open_ns - MINUTE, DAYS[2].close_ns + MINUTE, []),
+    (DAYS[1].open_ns + MINUTE, DAYS[1].close_ns + DAY, ["SessionClosing 3", "SessionClosed 3"]),
+]
+
+
+@pytest.mark.parametrize(("last", "now", "says"), AWAY)
+def test_back_after_being_away(last: int, now: int, says: list[str]) -> None:
+    clock = Clock()
+    clock.reach(last)
+    said = [f"{kind} {int(date[-2:])}" for kind, date in clock.reach(now) if kind != "SessionAwaited"]
+    assert said == says
+    assert clock.reach(now) == [] or not clock.record.date
+    boundary = clock.boundary
+    assert boundary is None or boundary > now
+
+
+def test_started_late_in_a_session() -> None:
+    clock = Clock()
+    said = clock.reach(DAYS[1].close_ns - MINUTE)
+    assert [kind for kind, _ in said] == ["SessionAwaited", "SessionOpened", "SessionClosing"]
+
+
+def test_when_the_market_ends() -> None:
+    clock = Clock()
+    clock.reach(DAYS[0].open_ns)
+    clock.reach(DAYS[0].close_ns - MINUTE)
+    clock.hear(MarketEnded())
+    assert clock.boundary == DAYS[0].close_ns, "an open session still closes"
+    decision = clock.core.handle(clock.state, TimeReached(DAYS[0].close_ns), Now(0, 0))  # type: ignore[arg-type]
+    clock.state.apply(decision.changes)
+    (closed,) = [m for _, m in decision.messages if isinstance(m, SessionClosed)]
+    assert closed.next is None
+    assert clock.boundary is None
+    again = clock.core.handle(clock.state, MarketEnded(), Now(0, 0))  # type: ignore[arg-type]
+    assert not [m for _, m in again.messages if isinstance(m, Happened)], "said once"
+
+
+def test_a_snapshot_tells_an_open_session() -> None:
+    clock = Clock()
+    assert clock.core.snapshot(clock.state, ("fleet",)) == []
+    clock.reach(DAYS[0].open_ns)
+    opened = ("fleet", SessionOpened(DAYS[0], DAYS[0].close_ns - 15 * MINUTE))
+    assert clock.core.snapshot(clock.state, ("fleet",)) == [opened]
+    clock.reach(DAYS[0].close_ns - MINUTE)
+    assert clock.core.snapshot(clock.state, ("fleet",)) == [opened, ("fleet", SessionClosing(DAYS[0]))]
+
+
+def test_a_step_is_remembered() -> None:
+    clock = Clock()
+    clock.hear(StepBegun(7, 99))
+    assert (clock.record.step, clock.record.now_ns) == (7, 99)
+
+
+class TestSteps:
+    def test_the_earliest(self) -> None:
+        assert next_step(30, 20, {"risk": 10, "symbol-A": None}, 0) == Step("deadline", 10, "risk")
+        assert next_step(30, 20, {}, 0) == Step("calendar", 20)
+        assert next_step(30, None, {}, 0) == Step("market", 30)
+        assert next_step(None, None, {"risk": None}, 0) is None
+
+    def test_ties_calendar_then_deadlines_by_name_then_the_market(self) -> None:
+        deadlines = {"symbol-B": 10, "symbol-A": 10}
+        assert next_step(10, 10, deadlines, 0) == Step("calendar", 10)
+        assert next_step(10, 11, deadlines, 0) == Step("deadline", 10, "symbol-A")
+        assert next_step(10, 11, {"symbol-A": 11}, 0) == Step("market", 10)
+
+    def test_what_has_passed_counts_as_now(self) -> None:
+        """Time never runs backwards, and what is late is still in its order."""
+        assert next_step(3, 50, {"risk": 5}, 40) == Step("deadline", 40, "risk")
+        assert next_step(3, 2, {"risk": 5}, 40) == Step("calendar", 40)
