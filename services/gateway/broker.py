@@ -306,8 +306,7 @@ class Broker:
 
     def on_read(self) -> None:
         """A read from the socket is decoded: whatever it brought can be handled together."""
-        if self.facts or self._changed:
-            self._heard()
+        self._heard()
 
     def on_open_order(self, order_id: int, contract: Any, order: Any, state: Any) -> None:
         """The order's terms; its status follows by itself, and only then is it told."""

@@ -43,6 +43,7 @@ class Simulator:
         self._exchange: Exchange | None = None
         self._server: TwsServer | None = None
         self._last = Advanced(-1, 0, False, (), None, False)
+        self._look = asyncio.Event()
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT."""
@@ -51,16 +52,15 @@ class Simulator:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
         self._p.log.event("bot_started", process_run=self._run, pid=os.getpid())
-        clock_word = asyncio.Event()
         for fd in self._bus.fds:
-            loop.add_reader(fd, clock_word.set)
+            loop.add_reader(fd, self._look.set)
         beats = loop.create_task(self._beat())
         stopping = loop.create_task(stopped.wait())
         while not stopped.is_set():
-            clock_word.clear()
+            self._look.clear()
             while await self._listen_to_clock():
                 pass
-            heard = loop.create_task(clock_word.wait())
+            heard = loop.create_task(self._look.wait())
             await asyncio.wait((heard, stopping), return_when=asyncio.FIRST_COMPLETED)
             heard.cancel()
         beats.cancel()
@@ -76,6 +76,7 @@ class Simulator:
         while True:
             ready = self._server is not None
             self._bus.send("clock", _encode(Beat(self._run, ready, 0, 0)))
+            self._look.set()  # a send takes the descriptor's news with it: what came in meanwhile would never be seen
             if time.monotonic() >= next_beat or ready is not heartbeat.ready:
                 heartbeat = msgspec.structs.replace(heartbeat, ready=ready)
                 self._bus.beat(_encode(heartbeat))
