@@ -56,7 +56,10 @@ class ExchangeBroker:
         """What a new connection tells unasked."""
         next_id = self.exchange.next_order_id(self.client_id)
         account = self.exchange.account_report()
-        return [Connected((self.exchange.account,), next_id, self.client_id), BrokerAccount(account.account, account.values)]
+        return [
+            Connected((self.exchange.account,), next_id, self.client_id),
+            BrokerAccount(account.account, account.values),
+        ]
 
     def execute(self, command: ToBroker) -> list[FromBroker]:
         """Carry out one command; the facts that answer it."""

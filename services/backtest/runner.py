@@ -14,16 +14,18 @@ import msgspec
 
 import messages
 from messages.account import PerformanceSnapshot
-from messages.broker import FromBroker, Quote
+from messages.broker import FromBroker
 from messages.frames import Envelope
 from messages.market import MarketTime, Session, Tick
 from messages.operator import Happened
 from messages.orders import OrderRecord
+from messages.timers import Elapsed
 from services.actor import Actor
 from services.backtest.broker import ExchangeBroker
+from services.backtest.promises import Promises
 from services.clock.core import ClockCore, MarketEnded, TimeReached
 from services.clock.steps import Step, next_step
-from services.core import Core
+from services.core import Core, Now
 from services.fleet import symbol_process
 from services.gateway.book import CommissionSeen, FillRecord
 from services.gateway.core import CONSTRAINTS, GatewayCore
@@ -61,10 +63,16 @@ class Runner:
         sessions: Sequence[Session],
         *,
         policy: Policy | None = None,
+        promises: Promises | None = None,
     ):
         account = settings.ibkr.account or "DU1234567"
         exchange = Exchange(
-            source, sessions, account=account, start_ns=sessions[0].open_ns - 1, policy=policy, cash=settings.simulation.cash
+            source,
+            sessions,
+            account=account,
+            start_ns=sessions[0].open_ns - 1,
+            policy=policy,
+            cash=settings.simulation.cash,
         )
         self.exchange = exchange
         self.broker = ExchangeBroker(exchange, settings.ibkr.client_id)
@@ -82,6 +90,7 @@ class Runner:
         self._process_of = {symbol: process for process, symbol in self.symbol_of.items()}
         self._queue: deque[tuple[str, str, bytes]] = deque()
         self._facts: deque[FromBroker] = deque()
+        self._promises = promises
         self._machine_ns = 0
 
     def _add(self, name: str, core: Core, ledger: MemoryLedger) -> None:
@@ -125,9 +134,7 @@ class Runner:
     def _next(self) -> Step | None:
         clock = self.actors["clock"]
         record = self.clock_core.record(clock.state)
-        deadlines = {
-            name: actor.market_deadline() for name, actor in sorted(self.actors.items()) if name != "clock"
-        }
+        deadlines = {name: actor.market_deadline() for name, actor in sorted(self.actors.items()) if name != "clock"}
         market_ns = self.exchange.next_event_ns()
         boundary = self.clock_core.next_boundary(record)
         if market_ns is None and record.phase == "waiting":
@@ -160,8 +167,15 @@ class Runner:
         self._settle()
 
     def _set_time(self, market_ns: int) -> None:
+        """Machine time is virtual here: it passes as the market's does, and timers that wait for it come first."""
+        self._machine_ns = market_ns
         for actor in self.actors.values():
             actor.market.reach(market_ns)
+        for name, actor in self.actors.items():
+            due = actor.core.deadlines(actor.state, Now(market_ns, market_ns)).machine_ns
+            if due is not None and due <= market_ns:
+                self._hear(name, Elapsed())
+        self._settle()
 
     def _hear(self, name: str, message: Any) -> None:
         self.actors[name].hear(message, self._machine_ns)
@@ -177,10 +191,17 @@ class Runner:
                 if actor is not None:
                     actor.receive(sender, frame, self._machine_ns)
                     self._flush(target)
+                    self._look()
             if facts:
                 fact = facts.popleft()
                 self.actors["gateway"].hear(fact, self._machine_ns, "broker")
                 self._flush("gateway")
+                self._look()
+
+    def _look(self) -> None:
+        if self._promises is not None:
+            gateway, risk = self.actors["gateway"], self.actors["risk"]
+            self._promises.look(gateway.state, risk.state, gateway.market.now(0))
 
     def _flush(self, name: str) -> None:
         outputs = self.actors[name].flush(self._machine_ns)
@@ -213,6 +234,13 @@ def _message(row: Any) -> Any:
     return messages.decode(msgspec.msgpack.decode(row.envelope, type=Envelope).body)
 
 
-def run(settings: Settings, source: MarketSource, sessions: Iterable[Session], *, policy: Policy | None = None) -> Result:
-    """The whole market source through the fleet's cores."""
-    return Runner(settings, source, tuple(sessions), policy=policy).run()
+def run(
+    settings: Settings,
+    source: MarketSource,
+    sessions: Iterable[Session],
+    *,
+    policy: Policy | None = None,
+    promises: Promises | None = None,
+) -> Result:
+    """The whole market source through the fleet's cores; with `promises` these are checked after every event."""
+    return Runner(settings, source, tuple(sessions), policy=policy, promises=promises).run()

@@ -1,0 +1,140 @@
+"""The promises of the fleet as checks on what gateway and risk have in their books, looked at after every event.
+
+Pure: it reads states and remembers what it has seen. `counts` says how often each thing was there to be checked: a check that
+never had a chance to fail proves nothing.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+
+from messages.market import Session
+from messages.orders import OrderRecord
+from services.core import State
+from services.gateway.book import AccountPosition, Own
+from services.risk.limits import AccountRecord, Holding, Mark, Reservation, exposure_of
+from services.settings import Settings
+
+__all__ = ["PromiseBroken", "Promises"]
+
+SECOND = 1_000_000_000
+CENT = 0.01
+
+
+class PromiseBroken(Exception):
+    """What must never be, was; the message names the promise, the symbol and the figures."""
+
+
+class Promises:
+    """One run's watch over promises 1, 3, 4 and 5."""
+
+    def __init__(self, settings: Settings, sessions: Sequence[Session]):
+        self._settings = settings
+        self._sessions = tuple(sessions)
+        self._opens = [s.open_ns for s in self._sessions]
+        self._reserved: set[str] = set()
+        self._placed: set[str] = set()
+        self._ended: set[str] = set()
+        self.counts: Counter[str] = Counter()
+
+    def look(self, gateway: State, risk: State, now_ns: int) -> None:
+        """Raises PromiseBroken."""
+        orders = list(gateway.table(OrderRecord).values())
+        live = [o for o in orders if o.live and o.role != "foreign"]
+        self._one_entry(live)
+        for symbol in {o.symbol for o in live if o.side == "SELL"}:
+            self._sells(symbol, orders, gateway)
+        self._no_short(gateway)
+        self._caps(risk)
+        self._hours(orders, now_ns)
+
+    def _one_entry(self, live: Sequence[OrderRecord]) -> None:
+        """Promise 1: at most one live entry per symbol; one in doubt is live."""
+        entries = Counter(o.symbol for o in live if o.role == "entry")
+        for symbol, count in entries.items():
+            if count > 1:
+                raise PromiseBroken(f"1: {count} live entries in {symbol}")
+
+    def _sells(self, symbol: str, orders: Sequence[OrderRecord], gateway: State) -> None:
+        """Promise 3: live sells never exceed own shares. A child counts what its entry has filled and not yet sold again."""
+        mine = [o for o in orders if o.symbol == symbol]
+        by_id = {o.client_order_id: o for o in mine}
+        sells = 0.0
+        for order in mine:
+            if order.side != "SELL" or not order.live or order.role == "foreign":
+                continue
+            parent = by_id.get(order.parent_client_order_id)
+            held = order.remaining
+            if parent is not None:
+                sold = sum(o.filled for o in mine if o.parent_client_order_id == parent.client_order_id)
+                held = min(held, max(0.0, parent.filled - sold))
+            sells += held
+        own = gateway.get(Own, symbol)
+        shares = own.quantity if own is not None else 0.0
+        if sells > shares:
+            raise PromiseBroken(f"3: live sells of {sells:g} {symbol} against {shares:g} own shares")
+        self.counts["sells covered by shares"] += sells > 0
+
+    def _no_short(self, gateway: State) -> None:
+        """Promise 3: our orders never make the position negative."""
+        for own in gateway.table(Own).values():
+            if own.quantity < 0:
+                raise PromiseBroken(f"3: {own.quantity:g} own shares of {own.symbol}")
+        for position in gateway.table(AccountPosition).values():
+            if position.quantity < 0:
+                raise PromiseBroken(f"3: the account is short {position.quantity:g} {position.symbol}")
+
+    def _caps(self, risk: State) -> None:
+        """Promise 4: at each approval, what is held, what is reserved and this entry are within every cap and the cash reserve."""
+        reservations = risk.table(Reservation)
+        new = [r for key, r in reservations.items() if key not in self._reserved]
+        if not new:
+            return
+        self._reserved |= reservations.keys()
+        settings, marks = self._settings, risk.table(Mark)
+        exposure = {
+            symbol: exposure_of(holding, marks[symbol].price if symbol in marks else None)
+            for symbol, holding in risk.table(Holding).items()
+        }
+        reserved = sum(r.usd for r in reservations.values())
+        cap = min(settings.allocation.total_usd_cap, settings.risk.max_total_exposure_usd)
+        if sum(exposure.values()) + reserved > cap + CENT:
+            raise PromiseBroken(f"4: {sum(exposure.values()):.2f} held and {reserved:.2f} reserved against {cap:.2f}")
+        for entry in new:
+            self.counts["entries approved"] += 1
+            of_symbol = exposure.get(entry.symbol, 0.0) + entry.usd
+            if of_symbol > settings.risk.max_symbol_exposure_usd + CENT:
+                raise PromiseBroken(f"4: {of_symbol:.2f} in {entry.symbol}")
+        account = risk.get(AccountRecord, "account")
+        reserve_pct = settings.allocation.min_cash_reserve_percent
+        if account is None or account.total_cash - reserved < account.net_liquidation * reserve_pct / 100 - CENT:
+            raise PromiseBroken(f"4: {reserved:.2f} reserved against the cash of {account}")
+
+    def _hours(self, orders: Sequence[OrderRecord], now_ns: int) -> None:
+        """Promise 5: entries are placed within the allowed hours only, and none outlives its session."""
+        entries = self._settings.entries
+        for order in orders:
+            if order.role == "entry" and order.key not in self._ended:
+                session = self._session(order.created_ns)
+                if order.key not in self._placed:
+                    self._placed.add(order.key)
+                    self.counts["entries placed"] += 1
+                    begin_ns = session.open_ns + int(entries.open_delay_s * SECOND)
+                    end_ns = session.close_ns - entries.cancel_before_close_minutes * 60 * SECOND
+                    if not begin_ns <= order.created_ns < end_ns:
+                        raise PromiseBroken(
+                            f"5: {order.key} was placed at {order.created_ns}, allowed from {begin_ns} to {end_ns}"
+                        )
+                if order.live and now_ns > session.close_ns:
+                    raise PromiseBroken(f"5: {order.key} is live after the close")
+                if not order.live:
+                    self._ended.add(order.key)
+                    self.counts[f"entries {order.status.lower()}"] += 1
+            elif order.role == "stop" and order.status == "Filled" and order.key not in self._ended:
+                self._ended.add(order.key)
+                self.counts["stops filled"] += 1
+
+    def _session(self, at_ns: int) -> Session:
+        return self._sessions[max(0, bisect_right(self._opens, at_ns) - 1)]
