@@ -1,6 +1,7 @@
 """A small world of actors over a network that loses frames and kills processes, all of it from one seed.
 
-Every actor has one core, `Relay`: it takes orders to say things, and keeps everything that it hears, with how often it heard it.
+Every actor has one core, `Relay`: it takes orders to say things, and keeps everything that it hears, with how often it
+heard it.
 """
 
 from __future__ import annotations

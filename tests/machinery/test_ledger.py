@@ -234,7 +234,7 @@ while True:
 
 
 def test_a_kill_leaves_whole_batches(tmp_path: Path) -> None:
-    """The process is killed while it commits; records, row and cursor are of one batch, and none that returned is missing."""
+    """Killed while it commits: records, row and cursor are of one batch, and none that returned is missing."""
     path = tmp_path / "x.sqlite"
     heads = []
     for kill in range(4):

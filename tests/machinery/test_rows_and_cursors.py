@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -158,7 +159,10 @@ def test_who_opened_once_is_remembered_across_a_kill() -> None:
 
 
 class TestSnapshot:
-    PAIR: dict[str, dict[str, tuple[str, ...]]] = {"gateway": {}, "symbol-TSLA": {"gateway": ("TSLA", "fleet")}}
+    PAIR: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {
+        "gateway": {},
+        "symbol-TSLA": {"gateway": ("TSLA", "fleet")},
+    }
 
     def spoken(self) -> Network:
         net = Network(1, self.PAIR)
@@ -363,7 +367,7 @@ class TestTicks:
 
     def test_each_once_newer_only_and_a_new_run_anew(self) -> None:
         class Counting(Relay):
-            ticks: list[tuple[int, int]] = []
+            ticks: ClassVar[list[tuple[int, int]]] = []
 
             def handle(self, state: State, message, now: Now):  # type: ignore[no-untyped-def]
                 if isinstance(message, Tick):
@@ -431,7 +435,7 @@ class TestLockstep:
         third = self.idle(gateway, net)
         assert (third.work, third.reached) == (second.work, ())
 
-    rows: list[bytes] = []
+    rows: ClassVar[list[bytes]] = []
 
     def idle(self, actor: Actor, net: Network) -> Idle:
         frames = actor.flush(net.now).frames

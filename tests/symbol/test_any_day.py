@@ -28,7 +28,7 @@ DAY = 86_400 * SECOND
 
 
 class AnyDay(RuleBasedStateMachine):
-    """What risk, gateway and broker may do to a symbol, kept as simply as they would: one entry, its fate, what is owned."""
+    """What risk, gateway and broker may do to a symbol, as simply as can be: one entry, its fate, what is owned."""
 
     @initialize()
     def begin(self) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from services.symbol.diagram import markdown
 from services.symbol.states import TRANSITIONS, Event, SymbolState, after
 
 S, E = SymbolState, Event
@@ -68,3 +71,8 @@ def test_every_state_can_be_reached_and_left() -> None:
 
 def test_only_a_stop_out_leads_to_a_cooldown() -> None:
     assert {event for (_, event), to in TRANSITIONS.items() if to is S.COOLDOWN} == {E.STOPPED_OUT}
+
+
+def test_the_page_with_the_diagram_is_up_to_date() -> None:
+    page = Path(__file__).parents[2] / "docs" / "states.md"
+    assert page.read_text() == markdown() + "\n", "renew it: python -m services.symbol.diagram > docs/states.md"
