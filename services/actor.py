@@ -1,8 +1,8 @@
 """One process without its I/O: a core, its ledger, its links.
 
-A driver feeds frames and facts in (`receive`, `hear`, `elapse`), and calls `flush` when its inputs are drained: then all that
-was handled is committed in one transaction, and only then does anything go out: rows first, acknowledgements after.
-Three drivers run it: a blocking poll loop, asyncio, and the in-process runner.
+A driver feeds frames and facts in (`receive`, `hear`, `elapse`), and calls `flush` when its inputs are drained: then
+all that was handled is committed in one transaction, and only then does anything go out: rows first, acknowledgements
+after. Three drivers run it: a blocking poll loop, asyncio, and the in-process runner.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class _Input(msgspec.Struct):
 class Actor:
     """See the module's words.
 
-    `dials` are the processes that it connects to, each with the interest it has in their rows; whoever connects to it is
-    consumed with `default_interest`. `market` is this process's market time.
+    `dials` are the processes that it connects to, each with the interest it has in their rows; whoever connects to it
+    is consumed with `default_interest`. `market` is this process's market time.
     """
 
     def __init__(
@@ -90,7 +90,8 @@ class Actor:
         self._fill_state(loaded.records)
         self._head = loaded.head
         self._cursors = loaded.cursors
-        # Who must have every row before it is forgotten: whoever ever opened, and whom we dial, even before the first word.
+        # Who must have every row before it is forgotten: whoever ever opened, and whom we dial, even before the first
+        # word.
         self._acked = dict.fromkeys(dials, 0) | loaded.acked
         self.links: dict[str, Link] = {}
         for peer, interest in dials.items():
@@ -201,8 +202,8 @@ class Actor:
     def flush(self, machine_ns: int, *, drained: bool = True, wire: tuple[int, int] = (0, 0)) -> Outputs:
         """Commit what was handled; what goes out follows from what is now durable.
 
-        `drained`: the driver has nothing more to hand in at this moment, so that a probe may be answered. `wire` are the
-        gateway's frame counts on the broker's socket.
+        `drained`: the driver has nothing more to hand in at this moment, so that a probe may be answered. `wire` are
+        the gateway's frame counts on the broker's socket.
         """
         batch = self._batch
         if batch:
@@ -235,7 +236,7 @@ class Actor:
 
     @property
     def careful(self) -> bool:
-        """True for the first inputs of a run: each is then committed alone, so that one that breaks a constraint is found."""
+        """True for the first inputs of a run: each is committed alone, so one that breaks a constraint is found."""
         return self._work < CAREFUL_INPUTS
 
     @property
@@ -254,7 +255,7 @@ class Actor:
         self._take(_Input(message, now, sender, seq, decision))
 
     def _handle_enclosed(self, envelope: Envelope, machine_ns: int, sender: str, seq: int) -> None:
-        """A row's message; one of a release that knows more than this one is refused like any other that can't be handled."""
+        """A row's message; one that can't be decoded (a later release's) is refused like any that can't be handled."""
         now = self._now(machine_ns, envelope)
         try:
             message = messages.decode(envelope.body)
@@ -425,7 +426,10 @@ class Actor:
         self._send_rows(link)
 
     def _prune(self) -> None:
-        """Forget the rows that every consumer has. One with nothing outstanding holds none back, however low its cursor is."""
+        """Forget the rows that every consumer has.
+
+        One with nothing outstanding holds none back, however low its cursor is.
+        """
         floor = self._committed_head
         for peer, acked in self._acked.items():
             link = self.links.get(peer)
@@ -466,7 +470,7 @@ class Actor:
             self.elapse_market(machine_ns)
 
     def _heard_tick(self, probe: Probe) -> bool:
-        """Whether the tick that the clock asks about was handled; one of another run of the gateway can't be waited for."""
+        """Whether the tick that the clock asks about was handled; one of another run of the gateway never comes."""
         run, number = self.ticks.get(probe.symbol, (0, 0))
         return run == 0 or run != probe.tick[0] or number >= probe.tick[1]
 

@@ -1,7 +1,7 @@
 """What a core is made of: state, draft, decision.
 
-A core is `handle(state, message, now) -> Decision`: it reads records, drafts changed ones and the messages that follow, and
-touches nothing else. No clock, no random number, no file, no socket; no iteration over unordered sets.
+A core is `handle(state, message, now) -> Decision`: it reads records, drafts changed ones and the messages that follow,
+and touches nothing else. No clock, no random number, no file, no socket; no iteration over unordered sets.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ R = TypeVar("R", bound=Record)
 
 
 class Now(msgspec.Struct, frozen=True, gc=False):
-    """The two clocks, stamped by the shell, and the envelope the message came in (None for ticks, timers and the broker).
+    """The two clocks, stamped by the shell, and the envelope of the row (None for ticks, timers and the broker).
 
     `stale`: the clock process has been silent for too long, so market time is only a guess: no entries.
     """

@@ -1,10 +1,11 @@
 """What a process remembers: records, outbox, cursors, journal; committed together or not at all.
 
-`load()` and `commit()` are the heart of it; the rest serves links that resume. Two implementations pass one contract suite:
-`SqliteLedger` (one file per process, which nobody else opens) and `MemoryLedger` (for the in-process runner). A file is bound
-to its owner and to its schema version.
+`load()` and `commit()` are the heart of it; the rest serves links that resume. Two implementations pass one contract
+suite: `SqliteLedger` (one file per process, which nobody else opens) and `MemoryLedger` (for the in-process runner). A
+file is bound to its owner and to its schema version.
 
-Constraints are the last line of defence behind the cores: they bind intents and reservations, never facts from the broker.
+Constraints are the last line of defence behind the cores: they bind intents and reservations, never facts from the
+broker.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class Batch(msgspec.Struct):
 
 
 class Loaded(msgspec.Struct):
-    """What `load()` gives: records by kind and key, the last seq ever used, cursors by producer, acknowledgements by consumer."""
+    """What `load()` gives: records by kind and key, the last seq ever used, cursors by producer, acks by consumer."""
 
     records: dict[str, dict[str, bytes]]
     head: int
@@ -146,7 +147,13 @@ CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, recipient TEXT NOT N
 CREATE TABLE cursors (producer TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE acked (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE starts (wall_ns INTEGER NOT NULL);
-CREATE TABLE journal (n INTEGER PRIMARY KEY, market_ns INTEGER NOT NULL, machine_ns INTEGER NOT NULL, sender TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE journal (
+    n INTEGER PRIMARY KEY,
+    market_ns INTEGER NOT NULL,
+    machine_ns INTEGER NOT NULL,
+    sender TEXT NOT NULL,
+    body BLOB NOT NULL
+);
 """
 
 
@@ -174,7 +181,8 @@ class SqliteLedger:
         meta = dict(db.execute("SELECT key, value FROM meta"))
         if meta["version"] != str(VERSION):
             raise LedgerError(
-                f"{self._path}: schema version {meta['version']}, this release reads {VERSION}; use the release that wrote it"
+                f"{self._path}: schema version {meta['version']}, this release reads {VERSION}; "
+                "use the release that wrote it"
             )
         if meta["owner"] != owner:
             raise LedgerError(f"{self._path}: belongs to {meta['owner']}, not to {owner}; use another fleet name")

@@ -16,14 +16,17 @@ from services.ledger import OutboxRow
 __all__ = ["UNOPENED", "Link", "matches"]
 
 UNOPENED = -1
-"""A beat's head while its hearer has not resumed in this life of the producer: there may be rows that nobody spoke of."""
+"""A beat's head while its hearer has not resumed in this life of the producer: there may be rows it was not told of."""
 
 WINDOW = 256
 """Rows that may be on their way unacknowledged; the rest waits, so that a slow consumer fills no socket."""
 
 
 def matches(recipient: str, consumer: str, interest: tuple[str, ...]) -> bool:
-    """Whether a row for `recipient` is for this consumer. Topics are tickers (upper case) and 'fleet'; processes are lower case."""
+    """Whether a row for `recipient` is for this consumer.
+
+    Topics are tickers (upper case) and 'fleet'; processes are lower case.
+    """
     if recipient == consumer or recipient in interest or "**" in interest:
         return True
     return "*" in interest and (recipient == "fleet" or recipient.isupper())

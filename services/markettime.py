@@ -16,8 +16,8 @@ STALE_NS = 5_000_000_000
 class MarketClock:
     """Market time for one process; it never runs backwards.
 
-    In lock-step (`lockstep`) it moves only by `reach`; otherwise `hear` sets it and it runs on at the clock's speed, up to
-    the boundary that the clock named, and as long as the word is not stale.
+    In lock-step (`lockstep`) it moves only by `reach`; otherwise `hear` sets it and it runs on at the clock's speed, up
+    to the boundary that the clock named, and as long as the word is not stale.
     """
 
     def __init__(self, *, lockstep: bool = False):
@@ -35,7 +35,7 @@ class MarketClock:
             self._reached = market_ns
 
     def follow(self, market_ns: int) -> None:
-        """Someone else spoke at this market time: in lock-step that brings it along, otherwise it is only their word."""
+        """Someone else spoke at this market time: in lock-step that moves it, otherwise it is only their word."""
         if self.lockstep:
             self.reach(market_ns)
 
@@ -55,7 +55,7 @@ class MarketClock:
         return self._word is None or machine_ns - self._word.machine_ns > STALE_NS
 
     def machine_at(self, market_ns: int, machine_ns: int) -> int | None:
-        """The machine time at which it will be `market_ns`; None when that can't be said (lock-step, no word, boundary before)."""
+        """The machine time at which it will be `market_ns`; None where nobody can say (lock-step, no fresh word)."""
         word = self._word
         if self.lockstep or word is None or word.speed <= 0:
             return None

@@ -1,6 +1,7 @@
 """Prices on the exchange's grid, rounded deliberately up or down.
 
-US stocks (Reg NMS, Rule 612): increments of $0.01 from $1.00 on, $0.0001 below. The increment depends on the *order's* price.
+US stocks (Reg NMS, Rule 612): increments of $0.01 from $1.00 on, $0.0001 below. The increment depends on the *order's*
+price.
 """
 
 from __future__ import annotations

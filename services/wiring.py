@@ -17,8 +17,8 @@ OWN_TICKER = "$"
 class Wiring(msgspec.Struct, frozen=True):
     """One kind of process.
 
-    `dials`: whom it connects to, each with the topics it wants from there ('*' all). `hears`: the topics it wants of those who
-    connect to it. `subscribes`: whose publications it hears, by topic ('' all).
+    `dials`: whom it connects to, each with the topics it wants from there ('*' all). `hears`: the topics it wants of
+    those who connect to it. `subscribes`: whose publications it hears, by topic ('' all).
     """
 
     dials: dict[str, tuple[str, ...]] = {}

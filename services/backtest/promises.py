@@ -1,7 +1,7 @@
 """The promises of the fleet as checks on what gateway and risk have in their books, looked at after every event.
 
-Pure: it reads states and remembers what it has seen. `counts` says how often each thing was there to be checked: a check that
-never had a chance to fail proves nothing.
+Pure: it reads states and remembers what it has seen. `counts` says how often each thing was there to be checked: a
+check that never had a chance to fail proves nothing.
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ class Promises:
                 raise PromiseBroken(f"1: {count} live entries in {symbol}")
 
     def _sells(self, symbol: str, orders: Sequence[OrderRecord], gateway: State) -> None:
-        """Promise 3: live sells never exceed own shares. A child counts what its entry has filled and not yet sold again."""
+        """Promise 3: live sells never exceed own shares.
+
+        A child counts what its entry has filled and not yet sold again.
+        """
         mine = [o for o in orders if o.symbol == symbol]
         by_id = {o.client_order_id: o for o in mine}
         sells = 0.0
@@ -87,7 +90,7 @@ class Promises:
                 raise PromiseBroken(f"3: the account is short {position.quantity:g} {position.symbol}")
 
     def _caps(self, risk: State) -> None:
-        """Promise 4: at each approval, what is held, what is reserved and this entry are within every cap and the cash reserve."""
+        """Promise 4: at each approval all that is held and reserved is within every cap and the cash reserve."""
         reservations = risk.table(Reservation)
         new = [r for key, r in reservations.items() if key not in self._reserved]
         if not new:

@@ -1,7 +1,7 @@
 """Runs the fleet's cores on the exchange model in one process: a day of bars takes seconds.
 
-The steps are those of lock-step (services/clock/steps.py), so the fleet in lock-step and this runner give equal results. On a
-market file it is the backtest; with a seed, a simulated day.
+The steps are those of lock-step (services/clock/steps.py), so the fleet in lock-step and this runner give equal
+results. On a market file it is the backtest; with a seed, a simulated day.
 """
 
 from __future__ import annotations

@@ -38,7 +38,8 @@ def sessions(
 ) -> tuple[Session, ...]:
     """All sessions of a calendar from `first` to `last`.
 
-    None as `last`: so far ahead that a clock that runs for a year is served. Raises Refusal for a calendar that does not exist.
+    None as `last`: so far ahead that a clock that runs for a year is served. Raises Refusal for a calendar that does
+    not exist.
     """
     library = version("exchange_calendars")
     enough = (last or max(today, first) + HORIZON / 2).isoformat()

@@ -39,7 +39,7 @@ def base_id(exec_id: str) -> str:
 
 
 def foreign_key(told: BrokerOrder) -> str:
-    """What an order that is not ours is known by: its orderRef is nobody's business, and its order id is another client's."""
+    """What an order that is not ours is known by: orderRef and order id are another client's business."""
     return f"foreign:{told.perm_id or told.order_id}"
 
 

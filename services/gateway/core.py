@@ -1,7 +1,8 @@
 """The gateway's decisions: place what risk approved, tell what happened, keep own shares protected.
 
-The broker is a peer: its facts come in as messages, commands to it go out as messages for 'broker', once, after the commit,
-and are never sent again. After every connect everything is asked anew, and until that is through nothing is placed.
+The broker is a peer: its facts come in as messages, commands to it go out as messages for 'broker', once, after the
+commit, and are never sent again. After every connect everything is asked anew, and until that is through nothing is
+placed.
 """
 
 from __future__ import annotations
@@ -297,7 +298,7 @@ class GatewayCore:
 
     def _reconcile(self, d: Draft, snapshot: BrokerSnapshot) -> list[str]:
         """The broker wins."""
-        touched = {symbol: None for symbol in d.state.table(Own)}
+        touched = dict.fromkeys(d.state.table(Own))
         account = (d.get(Book, "book") or Book()).account
         for fact in facts(snapshot, d.state.table(AccountPosition), account):
             match fact:

@@ -1,4 +1,4 @@
-"""The broker's facts become the fleet's events: orders, executions, commissions, positions, each folded into the book once.
+"""The broker's facts become the fleet's events: orders, executions, commissions, positions, each folded once.
 
 The broker may tell the same thing many times, late, or in any order; every function here is safe to call again.
 """
@@ -64,7 +64,8 @@ def fold_order(d: Draft, told: BrokerOrder) -> str:
         and not told.completed_status
         and told.filled > known.filled
     ):
-        # Real world: the status overtakes the executions. Were it over now, another entry could be placed before they count.
+        # Real world: the status overtakes the executions. Were it over now, another entry could be placed before they
+        # count.
         d.put(HeldBack(known.key, told))
         d.put(Doubt(known.key))
         return known.symbol

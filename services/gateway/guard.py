@@ -1,8 +1,8 @@
 """Carries out what `protection.py` plans, and only when that is safe.
 
-It acts with the session open, all links up for 10 s, the book reconciled, the entry over and no halt. Shares that stay uncovered
-for 5 s under these conditions are alerted. While the account has fewer shares than the executions say, nothing is added; a stop
-for more than it has is shrunk once that has lasted 5 s.
+It acts with the session open, all links up for 10 s, the book reconciled, the entry over and no halt. Shares that stay
+uncovered for 5 s under these conditions are alerted. While the account has fewer shares than the executions say,
+nothing is added; a stop for more than it has is shrunk once that has lasted 5 s.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ def guard(d: Draft, symbol: str, links: Links, settings: Settings) -> None:
         since_ns = now_ns  # said again as long as it lasts
     d.put(Unprotected(symbol, since_ns, now_ns))
     if position is None or position.quantity < own.quantity:
-        # Late executions look like this, and so does a sale by hand; if it lasts it is that, and the stop must not sell what is gone.
+        # Late executions look like this, and so does a sale by hand; if it lasts it is that, and the stop must not sell
+        # what is gone.
         if not lasted:
             return
         account = position.quantity if position else None

@@ -113,7 +113,10 @@ def next_order_ids(d: Draft, count: int) -> tuple[int, ...]:
 
 
 def cancel_entry(d: Draft, command: CancelEntry, links: Links) -> None:
-    """Take an entry back. One that never arrived here is dropped at once, and leaves a tombstone for its late approval."""
+    """Take an entry back.
+
+    One that never arrived here is dropped at once, and leaves a tombstone for its late approval.
+    """
     order = d.get(OrderRecord, command.client_order_id)
     if order is None:
         d.put(Tombstone(command.client_order_id, command.reason))

@@ -1,7 +1,7 @@
 """Which protective orders a symbol needs: pure. The only place that decides to place, resize or cancel a stop.
 
-A sell *protects* when the broker works it; while any sell only *reserves* its shares (sent and unconfirmed, cancel pending,
-held behind its parent), nothing is placed: so live sells never exceed the shares.
+A sell *protects* when the broker works it; while any sell only *reserves* its shares (sent and unconfirmed, cancel
+pending, held behind its parent), nothing is placed: so live sells never exceed the shares.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class ResizeStop(msgspec.Struct, frozen=True):
 
 
 class CancelStop(msgspec.Struct, frozen=True):
+    """Take a stop back that sells too much."""
+
     order: OrderRecord
     reason: str
 

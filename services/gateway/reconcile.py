@@ -1,7 +1,7 @@
 """Compare the broker's complete answer with the book: pure. The broker wins; nothing trades until it is through.
 
-Executions come first, in time order, then what became of orders, then what is open: so that a fill is heard before the status
-that it explains.
+Executions come first, in time order, then what became of orders, then what is open: so that a fill is heard before the
+status that it explains.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ __all__ = ["absent", "facts"]
 def facts(snapshot: BrokerSnapshot, positions: Mapping[str, AccountPosition], account: str) -> list[FromBroker]:
     """Everything the snapshot says, as single facts in the order in which to fold them.
 
-    A position of `account` that the broker no longer lists is flat: a complete answer without it says so. Times are whole seconds:
-    within one, what was bought comes before what was sold.
+    A position of `account` that the broker no longer lists is flat: a complete answer without it says so. Times are
+    whole seconds: within one, what was bought comes before what was sold.
     """
     listed = {p.symbol for p in snapshot.positions if p.account == account}
     gone = [p for p in positions.values() if p.symbol not in listed and p.quantity != 0]
@@ -33,7 +33,7 @@ def facts(snapshot: BrokerSnapshot, positions: Mapping[str, AccountPosition], ac
 
 
 def absent(snapshot: BrokerSnapshot, orders: Mapping[str, OrderRecord]) -> list[OrderRecord]:
-    """Live orders that the broker lists neither as open nor as completed: ours are in doubt, not dead; foreign ones are gone."""
+    """Live orders that the broker lists nowhere: ours are in doubt, not dead; foreign ones are gone."""
     told = (*snapshot.open_orders, *snapshot.completed_orders)
     seen = {o.client_order_id for o in told} | {foreign_key(o) for o in told}
     return [o for o in orders.values() if o.live and o.client_order_id not in seen]

@@ -1,7 +1,7 @@
 """What an entry may cost: pure sums over holdings, reservations and the account.
 
-Exposure of a symbol is what is held at the larger of cost and market value, the bot's own and foreign shares alike, plus what
-is reserved for entries under way. Nothing here approves: it returns the first limit that speaks against.
+Exposure of a symbol is what is held at the larger of cost and market value, the bot's own and foreign shares alike,
+plus what is reserved for entries under way. Nothing here approves: it returns the first limit that speaks against.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ COMMISSION_PER_SHARE, COMMISSION_MINIMUM = 0.005, 1.0
 
 
 class Holding(msgspec.Struct, frozen=True):
-    """What is held of a symbol: the bot's own shares and their cost, and all that the account has of it at its average cost."""
+    """What is held of a symbol: the bot's own shares and their cost, and all that the account has."""
 
     symbol: str
     own: float = 0.0
@@ -34,7 +34,10 @@ class Holding(msgspec.Struct, frozen=True):
 
     @property
     def foreign(self) -> float:
-        """Shares that are not the bot's: what the account has beyond them, or is short. An account that has less is late or disputed."""
+        """Shares that are not the bot's: what the account has beyond them, or is short.
+
+        An account that has less is late or disputed.
+        """
         return max(0.0, self.account - max(0.0, self.own)) + max(0.0, -self.account)
 
 
@@ -84,7 +87,7 @@ class Denied(msgspec.Struct, frozen=True):
 
 
 def worst_cost(plan: EntryPlan, settings: Settings) -> tuple[float, float]:
-    """(dollars per share, dollars in all): the limit price, or the trigger with assumed slippage; commission included."""
+    """(dollars per share, dollars in all): the limit price, or trigger and assumed slippage; with commission."""
     price = plan.limit_price or plan.stop_price * (1 + settings.risk.stop_slippage_pct / 100)
     total = price * plan.quantity + max(COMMISSION_MINIMUM, COMMISSION_PER_SHARE * plan.quantity)
     return total / plan.quantity, total

@@ -1,1 +1,4 @@
-"""One process per ticker: when to enter, when to take the entry back. Owns the state machine of its symbol, no orders."""
+"""One process per ticker: when to enter, when to take the entry back.
+
+Owns the state machine of its symbol, no orders.
+"""

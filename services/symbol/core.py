@@ -1,4 +1,4 @@
-"""The symbol actor's decisions: it asks for an entry on a tick of its own symbol, follows what becomes of it, and rests.
+"""The symbol actor's decisions: it asks for an entry on a tick of its symbol, follows what becomes of it, and rests.
 
 It places nothing: risk approves, the gateway places, and the stop that protects the shares travels inside the entry.
 """
@@ -133,7 +133,8 @@ class SymbolCore:
                 r = _set(r, why=reason, figures=figures, wait_until_ns=d.now.market_ns + ASK_AGAIN_NS)
                 return self._move(r, Event.ENTRY_ENDED)
             case EntryDropped(client_order_id, _, reason, figures) if client_order_id == r.entry_id:
-                # The price ran through the trigger: the next tick is the new reference. Anything else has to pass first.
+                # The price ran through the trigger: the next tick is the new reference. Anything else has to pass
+                # first.
                 wait_ns = 0 if reason == "price_through_trigger" else RETRY_NS
                 r = _set(r, why=reason, figures=figures, wait_until_ns=d.now.market_ns + wait_ns)
                 return self._move(r, Event.ENTRY_ENDED)
@@ -285,7 +286,7 @@ class SymbolCore:
         return self._move(r, Event.STOPPED_OUT)
 
     def _on_position(self, r: SymbolRecord, own: float) -> SymbolRecord:
-        """What it holds it knows from fills; only after it lost rows (its ledger, or the gateway's) does this tell anything new."""
+        """What it holds it knows from fills; only where rows were lost (with a ledger) does this tell anything new."""
         if (own > 0) is (r.own > 0):
             return r
         if own > 0:

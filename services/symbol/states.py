@@ -56,7 +56,8 @@ TRANSITIONS: dict[tuple[SymbolState, Event], SymbolState] = {
     (S.NO_POSITION, E.ENTRY_FILLED): S.POSITION_OPEN,
     (S.COOLDOWN, E.ENTRY_FILLED): S.POSITION_OPEN,
     (S.PAUSED, E.ENTRY_FILLED): S.POSITION_OPEN,
-    # A remainder of the entry that fills while the stop is already selling: what is left is held again until it is sold.
+    # A remainder of the entry that fills while the stop is already selling: what is left is held again until it is
+    # sold.
     (S.EXITING, E.ENTRY_FILLED): S.EXITING,
     # A stop-out is heard before the entry's own fill when both happened while nobody listened.
     (S.ENTRY_PENDING, E.STOPPED_OUT): S.COOLDOWN,

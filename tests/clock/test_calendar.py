@@ -96,8 +96,9 @@ class TestCache:
         cache = tmp_path / "sessions.json"
         sessions("XNYS", TODAY, date(2025, 1, 31), today=TODAY, cache=cache)
         code = (
-            "import sys; from datetime import date; from pathlib import Path; from services.clock.calendar import sessions;"
-            f"sessions('XNYS', date(2025, 1, 1), date(2025, 1, 31), today=date(2025, 1, 1), cache=Path({str(cache)!r}));"
+            "import sys; from datetime import date; from pathlib import Path;"
+            "from services.clock.calendar import sessions; day = date(2025, 1, 1);"
+            f"sessions('XNYS', day, date(2025, 1, 31), today=day, cache=Path({str(cache)!r}));"
             "sys.exit('pandas' in sys.modules)"
         )
         root = Path(__file__).parents[2]

@@ -63,7 +63,10 @@ def plan(
 
 
 class Gateway:
-    """The core with its state, both clocks, and everything that it said. The session is open and the link stands, unless `cold`."""
+    """The core with its state, both clocks, and everything that it said.
+
+    The session is open and the link stands, unless `cold`.
+    """
 
     def __init__(self, *, cold: bool = False, **settings: Any):
         self.core = GatewayCore(msgspec.convert({"watchlist": ["TSLA", "NVDA"]} | settings, Settings))

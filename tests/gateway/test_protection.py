@@ -114,7 +114,7 @@ stops = st.lists(
 def test_promise_3_live_sells_never_exceed_own_shares(
     own: float, account: float | None, sells: list[OrderRecord], entry_live: bool
 ) -> None:
-    """Whatever is planned: no new sell beyond the shares, none while another one may be on its way, none that flips the account."""
+    """No new sell beyond the shares, none while another one may be on its way, none that flips the account."""
     may_sell = sum(o.remaining for o in sells)
     actions = plan(own, account, sells, entry_live)
     for action in actions:

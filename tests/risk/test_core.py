@@ -386,7 +386,7 @@ class TestTheClose:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_promise_4_whoever_asks_whenever(seed: int) -> None:
-    """Random entries, fills, prices and ends: at every approval all caps and the reserve hold; and both answers are given often."""
+    """Random entries, fills, prices and ends: at every approval all caps and the reserve hold."""
     random = Random(seed)
     cap, most = 6000.0, 2500.0
     symbols = ["A", "B", "C", "D", "E", "F", "G", "H"]
