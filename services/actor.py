@@ -94,6 +94,7 @@ class Actor:
         # word.
         self._acked = dict.fromkeys(dials, 0) | loaded.acked
         self.links: dict[str, Link] = {}
+        self._routes: dict[str, list[Link]] = {}
         for peer, interest in dials.items():
             self._link(peer, interest, dialed=True)
         self._batch = Batch()
@@ -288,11 +289,10 @@ class Actor:
             envelope = _encode(Envelope(self.name, self.run, self._head, cause, now.market_ns, recipient, body))
             row = OutboxRow(self._head, recipient, envelope)
             batch.rows.append(row)
-            for link in self.links.values():
-                if link.wants(recipient):
-                    link.add(row)
-                    self._reached[link.peer] = None
-                    self._send_rows(link)
+            for link in self._route(recipient):
+                link.add(row)
+                self._reached[link.peer] = None
+                self._send_rows(link)
         for topic, message in decision.published:
             if type(message) is Tick:
                 self.ticks[message.symbol] = (message.run, message.number)
@@ -302,6 +302,13 @@ class Actor:
         if item.seq:
             batch.cursors[item.sender] = item.seq
         self._inputs.append(item)
+
+    def _route(self, recipient: str) -> list[Link]:
+        """The links that want its rows; worked out once, until someone opens."""
+        found = self._routes.get(recipient)
+        if found is None:
+            found = self._routes[recipient] = [link for link in self.links.values() if link.wants(recipient)]
+        return found
 
     def _refuse(self, item: _Input, broken: ConstraintBroken) -> None:
         """The only input of this batch broke a constraint: back to the last commit, then commit its refusal instead."""
@@ -410,6 +417,7 @@ class Actor:
             self._send(link, Snapshot(known, envelopes, cursor))
         elif cursor is None:
             self._send(link, Snapshot(0, (), None))
+        self._routes.clear()
         link.reopen(known, interest, self.ledger.rows_after(known))
         for row in self._batch.rows:
             if row.seq > known and link.wants(row.recipient):

@@ -84,6 +84,8 @@ class Bus:
             self._beats_in.subscribe(b"")
         for sock in self._inputs():
             self._poller.register(sock, zmq.POLLIN)
+        self._found: set[object] = set(self._inputs())
+        """Where the last poll found something; before the first, anything may wait anywhere."""
 
     # Making sockets.
 
@@ -139,8 +141,16 @@ class Bus:
     # Receiving.
 
     def poll(self, timeout_ms: int) -> bool:
-        """Wait until something is there; True if so."""
-        return bool(self._poller.poll(timeout_ms))
+        """Wait until something is there; True if so. From then on only what was found is looked at, until the next."""
+        self._found = {sock for sock, _ in self._poller.poll(timeout_ms)}
+        return bool(self._found)
+
+    def _waits(self, sock: zmq.Socket[bytes]) -> bool:
+        """Whether a receive would succeed now; asking is cheaper than an exception for "no"."""
+        if sock not in self._found:
+            return False
+        events: int = sock.getsockopt(zmq.EVENTS)  # type: ignore[assignment]
+        return bool(events & zmq.POLLIN)
 
     def frames(self) -> Iterator[tuple[str, bytes]]:
         """What waits on the links, without waiting: (peer, frame).
@@ -151,10 +161,10 @@ class Bus:
         while busy:
             busy = False
             for dealer, peer in self._peer_of.items():
-                if _readable(dealer):
+                if self._waits(dealer):
                     busy = True
                     yield peer, dealer.recv()
-            if self._router is not None and _readable(self._router):
+            if self._router is not None and self._waits(self._router):
                 busy = True
                 identity, frame = self._router.recv_multipart()
                 yield identity.decode(), frame
@@ -162,11 +172,11 @@ class Bus:
     def publications(self) -> Iterator[messages.Message]:
         """What waits on the subscriptions; and new subscribers of ours get the last values they asked for."""
         for sub in self._subs:
-            while _readable(sub):
+            while self._waits(sub):
                 frame = sub.recv()
                 yield messages.decode(frame[frame.index(b"|") + 1 :])
         if self._xpub is not None:
-            while _readable(self._xpub):
+            while self._waits(self._xpub):
                 wish = self._xpub.recv()
                 if wish[:1] == b"\x01":
                     for topic, last in self._last.items():
@@ -175,7 +185,7 @@ class Bus:
 
     def commands(self) -> Iterator[tuple[bytes, Command]]:
         """What waits on the control socket: (whom to answer, command)."""
-        while self._control is not None and _readable(self._control):
+        while self._control is not None and self._waits(self._control):
             who, _, body = self._control.recv_multipart()
             try:
                 command = _decode_command(body)
@@ -186,14 +196,14 @@ class Bus:
 
     def beats(self) -> Iterator[bytes]:
         """The watchdog's mail."""
-        while self._beats_in is not None and _readable(self._beats_in):
+        while self._beats_in is not None and self._waits(self._beats_in):
             yield self._beats_in.recv()
 
     # Sending. What can't go at once is dropped: rows come again, the rest is stale anyway.
 
     def send(self, peer: str, frame: bytes) -> None:
         dealer = self._dealers.get(peer)
-        with contextlib.suppress(zmq.Again, zmq.ZMQError):
+        with contextlib.suppress(zmq.ZMQError):
             if dealer is not None:
                 dealer.send(frame, zmq.NOBLOCK)
             elif self._router is not None:
@@ -228,12 +238,6 @@ class Bus:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _readable(sock: zmq.Socket[bytes]) -> bool:
-    """Whether a receive would succeed now; asking is cheaper than an exception for "no"."""
-    events: int = sock.getsockopt(zmq.EVENTS)  # type: ignore[assignment]
-    return bool(events & zmq.POLLIN)
 
 
 class StopSignal:

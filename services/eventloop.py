@@ -94,18 +94,25 @@ class EventLoop:
         if self._failed.done():
             return
         try:
-            while self._one_turn():
-                pass
+            self._bus.poll(0)
+            self._one_turn()
+            while self._bus.poll(0):
+                self._one_turn()
         except Exception as error:  # asyncio would log it and go on, over a state that no ledger has
             self._failed.set_exception(error)
             return
         now = time.monotonic_ns()
-        wake = min(self._actor.next_deadline(now), self._next_beat)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(max(0.0, (wake - now) / SECOND), self._turn)
+        wake = min(self._actor.next_deadline(now), self._next_beat) / SECOND
+        if self._timer is None or wake < self._timer.when():  # one turn too many costs less than a new timer each turn
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(wake, self._on_timer)
 
-    def _one_turn(self) -> bool:
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._turn()
+
+    def _one_turn(self) -> None:
         actor, bus, broker = self._actor, self._bus, self._broker
         assert broker is not None
         now = time.monotonic_ns()
@@ -124,11 +131,10 @@ class EventLoop:
             taken += self._hear_broker(now, asked)
         if now >= actor.next_deadline(now):
             actor.elapse(now)
-        sent = self._commit(now, drained=taken < TURN_FRAMES and asked)
+        self._commit(now, drained=taken < TURN_FRAMES and asked)
         if now >= self._next_beat:
             self._next_beat = now + BEAT_NS
             beat(actor, bus, "")
-        return taken > 0 or sent
 
     def _look_at(self, frame: Frame) -> None:
         if isinstance(frame, Probe):
@@ -159,10 +165,9 @@ class EventLoop:
             actor.hear(quote, now, "broker")
         return len(facts) + len(quotes)
 
-    def _commit(self, now: int, *, drained: bool) -> bool:
+    def _commit(self, now: int, *, drained: bool) -> None:
         broker = self._broker
         assert broker is not None
         outputs = self._actor.flush(now, drained=drained, wire=broker.wire)
         for command in emit(outputs, self._bus, self._log, self._bus.publish):
             broker.execute(command)
-        return bool(outputs.frames or outputs.broker)

@@ -5,6 +5,7 @@ Each turn takes what waits on the sockets, lets the actor handle it, commits onc
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -60,6 +61,8 @@ class Hooks:
 def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
     """Until SIGTERM or SIGINT."""
     hooks = hooks or Hooks()
+    gc.collect()
+    gc.freeze()  # what exists by now stays: no collection has to look at it again
     stop = StopSignal()
     bus.watch(stop.fileno())
     monotonic: Callable[[], int] = time.monotonic_ns
@@ -68,7 +71,8 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
     next_beat = 0
     while not stop.set:
         now = monotonic()
-        wake = min(actor.next_deadline(now), hooks.wake(now), next_beat)
+        due = actor.next_deadline(now)
+        wake = min(due, hooks.wake(now), next_beat)
         bus.poll(max(0, -(-(wake - now) // 1_000_000)))
         now = monotonic()
         taken = 0
@@ -82,10 +86,9 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
         for message in bus.publications():
             actor.hear(message, now)
         answers = [(who, hooks.command(command)) for who, command in bus.commands()]
-        hooks.work(
-            now
-        )  # before the timers: after a stop of the machine, mail that waits is heard before anyone is judged silent
-        if now >= actor.next_deadline(now):
+        # Before the timers: after a stop of the machine, mail that waits is heard before anyone is judged silent.
+        hooks.work(now)
+        if now >= due:  # what this turn's inputs made due is for the next turn, which begins at once
             actor.elapse(now)
         emit(actor.flush(now, drained=taken < TURN_FRAMES), bus, log, hooks.publish)
         for who, answer in answers:
