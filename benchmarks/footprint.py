@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 from benchmarks.figures import TICKERS, free_port
@@ -23,6 +24,9 @@ from services.settings import Ibkr, Settings, Simulation
 from services.supervision import Supervisor
 
 READY_S = 120.0
+SETTLE_S = 15.0
+"""Heartbeats slow down when a process has had nothing to handle for ten seconds."""
+DAY = date(2025, 1, 6)
 OPEN_TICK, LAST_TICK = "2025-01-06T14:30:20", "2025-01-06T20:59:00"
 """UTC. One trade of each symbol after the open, which arms it, and one before the close."""
 
@@ -42,7 +46,7 @@ def fleet(root: Path, name: str, speed: float) -> Iterator[Fleet]:
             fleet=name,
             watchlist=TICKERS,
             ibkr=Ibkr(port=free_port()),
-            simulation=Simulation(market="files", files=(str(market),), speed=speed),
+            simulation=Simulation(market="files", files=(str(market),), start=DAY, end=DAY, speed=speed),
         ),
         root,
     )
@@ -98,7 +102,7 @@ def measure(root: Path, starts: int, seconds: float) -> Rows:
         said(f"ready after {first:.2f} s; waiting for the market's end")
         if missing := wait_end(chosen, READY_S):
             raise RuntimeError(f"still waiting for {', '.join(missing)}; see {chosen.logs}")
-        time.sleep(2.0)
+        time.sleep(SETTLE_S)
         memory = {name: pss_mib(pid) for name, pid in pids(chosen).items()}
         symbols = [mib for name, mib in memory.items() if name.startswith("symbol-")]
         said(f"market closed: {seconds:g} s of doing nothing")
@@ -113,7 +117,7 @@ def measure(root: Path, starts: int, seconds: float) -> Rows:
         said("waiting for the session to open")
         while roll_call(chosen)["clock"].note != "open":
             time.sleep(0.5)
-        time.sleep(5.0)
+        time.sleep(SETTLE_S)
         said(f"in session, no ticks: {seconds:g} s of doing nothing")
         session, session_kinds = idle(chosen, seconds)
     rows.append(("first start, until all are ready", first, "s", None))
