@@ -126,8 +126,8 @@ class OrderUpdated(msgspec.Struct, frozen=True, array_like=True, tag=True):
 class OrderFilled(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Some or all of it traded. `own` is what the bot owns of the symbol after this fill, `cost_usd` what that cost.
 
-    `realized_usd` against the average cost. A fill that `corrects` an earlier one (its exec_id) takes its place; that one had
-    realized `undone_usd`.
+    `realized_usd` against the average cost. A fill that `corrects` an earlier one (its exec_id) takes its place; that
+    one had realized `undone_usd`.
     """
 
     fill: Fill

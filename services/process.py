@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from services import guard, log
 from services.actor import Actor
@@ -34,6 +35,13 @@ STAY_S = 1.5
 SECOND = 1_000_000_000
 
 
+class CountsStarts(Protocol):
+    """A ledger that remembers when its process was started."""
+
+    def count_start(self, wall_ns: int, within_ns: int) -> int:
+        """Note a start; how many there were in the last `within_ns`, this one included."""
+
+
 class Process:
     """One process of the fleet, entered: nobody else of this name runs, and it dies with its supervisor."""
 
@@ -53,12 +61,16 @@ class Process:
         owner = f"{self.name}@{self.settings.ibkr.account or self.settings.mode}"
         ledger = SqliteLedger(self.fleet.ledger(self.name), owner, constraints, durable=durable)
         self._closing.append(ledger)
+        self.count_start(ledger)
+        return ledger
+
+    def count_start(self, ledger: CountsStarts) -> None:
+        """A process that starts too often ends here, and stays down."""
         starts = ledger.count_start(time.time_ns(), STARTS_WITHIN_S * SECOND)
         if starts > STARTS_ALLOWED:
             self.log.event("process_failed", level="ERROR", starts=starts, within_s=STARTS_WITHIN_S)
             time.sleep(STAY_S)
             raise SystemExit(0)
-        return ledger
 
     def actor(self, core: Core, ledger: Ledger) -> Actor:
         """The core with its links, as the wiring has them."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +16,7 @@ from services import configuration
 from services.fleet import Fleet, home
 from services.settings import Settings
 
-__all__ = ["Config", "config_path", "fleet", "load"]
+__all__ = ["Config", "config_path", "crazy", "fleet", "load"]
 
 Config = Annotated[
     Path | None,
@@ -49,3 +51,12 @@ def fleet(config: Path | None) -> Fleet:
     with contextlib.suppress(OSError, msgspec.ValidationError):
         return Fleet.of(started)
     return Fleet(load(config), home())
+
+
+def crazy(config: Path | None, words: str) -> str:
+    """A command as the operator can paste it, for this fleet, from this folder."""
+    program = Path(sys.executable).with_name("crazy")
+    if program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
+    chosen = f" --config {shlex.quote(str(config))}" if config else ""
+    return f"{shlex.quote(str(program))} {words}{chosen}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from services.cli.gather import gather
-from services.cli.options import Config, fleet
+from services.cli.options import Config, crazy, fleet
 from services.cli.render import console, status_page
 from services.cli.summary import summarize
 from services.fleet import Fleet
@@ -27,15 +27,13 @@ def status(*, json: bool = False, config: Config = None) -> int:
     """
     chosen = fleet(config)
     if not json:
-        from services.cli.up import crazy  # which imports this file
-
         return show(chosen, crazy(config, "events --warn"))
     told = summarize(gather(chosen))
     print(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
     return told.exit_code
 
 
-def show(chosen: Fleet, warnings_command: str = "") -> int:
+def show(chosen: Fleet, warnings_command: str) -> int:
     """Print the status of a fleet; its exit code. `warnings_command` is what lists its warnings."""
     told = summarize(gather(chosen))
     console().print(status_page(told, warnings_command))

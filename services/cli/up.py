@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
-from pathlib import Path
 
 from services import configuration, programs
-from services.cli.options import Config, config_path, load
+from services.cli.options import Config, config_path, crazy, load
 from services.cli.preflight import check, surroundings
 from services.cli.status import show
 from services.cli.wait import wait_ready
@@ -57,7 +55,7 @@ def up(*, config: Config = None) -> int:
         raise Refusal(f"fleet {chosen.name}: not ready after {READY_S:.0f} s: {', '.join(missing)}; see {logs}{last}")
     taken = f"is running already (supervisord {running})" if running else f"is ready after {time.time() - begun:.1f} s"
     print(f"fleet {chosen.name} {taken}")
-    show(chosen)
+    show(chosen, crazy(config, "events --warn"))
     for command, meaning in NEXT:
         print(f"  {crazy(config, command):<50} {meaning}")
     return 0
@@ -70,15 +68,6 @@ NEXT = (
     ("down", "stop; orders at the broker stay"),
 )
 """What to type next, most wanted first."""
-
-
-def crazy(config: Path | None, words: str) -> str:
-    """A command as the operator can paste it, for this fleet, from this folder."""
-    program = Path(sys.executable).with_name("crazy")
-    if program.is_relative_to(Path.cwd()):
-        program = program.relative_to(Path.cwd())
-    chosen = f" --config {shlex.quote(str(config))}" if config else ""
-    return f"{shlex.quote(str(program))} {words}{chosen}"
 
 
 def last_words(chosen: Fleet, process: str, since: float) -> str:

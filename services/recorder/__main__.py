@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-import time
 from collections.abc import Iterator
 
 from services import pollloop, process
@@ -29,10 +28,7 @@ def opened(p: Process) -> DuckLedger:
     except LedgerError as error:
         p.log.event("process_failed", level="ERROR", error=str(error))
         raise SystemExit(f"recorder: {error}") from None
-    starts = store.count_start(time.time_ns(), process.STARTS_WITHIN_S * process.SECOND)
-    if starts > process.STARTS_ALLOWED:
-        p.log.event("process_failed", level="ERROR", starts=starts, within_s=process.STARTS_WITHIN_S)
-        raise SystemExit(0)
+    p.count_start(store)
     return store
 
 

@@ -38,7 +38,7 @@ def crazy(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     """Run a command; the exit code, what it printed, and what it complained of."""
     # Readiness is told by the bus, which idle processes do not speak: here, by the locks they hold.
     monkeypatch.setattr("services.cli.up.wait_ready", ready_by_lock)
-    monkeypatch.setattr("services.cli.up.show", lambda fleet: print(f"status of {fleet.name}"))
+    monkeypatch.setattr("services.cli.up.show", lambda fleet, _: print(f"status of {fleet.name}"))
 
     def run(*words: str) -> tuple[int, list[str], list[str]]:
         monkeypatch.setattr(sys, "argv", ["crazy", *words])
