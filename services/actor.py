@@ -27,8 +27,9 @@ from services.markettime import MarketClock
 __all__ = ["Actor", "Outputs"]
 
 SECOND = 1_000_000_000
-BEAT_NS = SECOND
-"""Heartbeats on links."""
+BEAT_NS, SLOW_BEAT_NS = SECOND, 5 * SECOND
+"""Heartbeats of a process, and of one that has had nothing to handle for `QUIET_NS`."""
+QUIET_NS = 10 * SECOND
 HELLO_NS = SECOND // 20
 """How often a dialler knocks until it is answered."""
 PRUNE_NS = 60 * SECOND
@@ -100,8 +101,10 @@ class Actor:
         self._batch = Batch()
         self._inputs: list[_Input] = []
         self._outputs = Outputs()
-        self._was_ready = False
-        self._next_beat = 0
+        self.told_ready = False
+        """Whether the others were told that they may count on us."""
+        self._next_beat = self._next_round = 0
+        self._active_ns = 0
         self._next_prune = 0
         self._elapse_from = 0
         self._stalled: dict[str, tuple[int | None, int]] = {}
@@ -216,8 +219,8 @@ class Actor:
                 self._refuse(self._inputs[0], broken)
         self._batch = Batch()
         self._inputs.clear()
-        if self.ready is not self._was_ready:
-            self._was_ready = not self._was_ready
+        if self.ready is not self.told_ready:
+            self.told_ready = not self.told_ready
             for link in self.links.values():
                 self._send_beat(link)
         outputs = self._outputs
@@ -235,6 +238,10 @@ class Actor:
         """Links stand and are caught up, and the core agrees."""
         return all(link.caught_up for link in self.links.values() if link.dialed) and self.core.ready(self.state)
 
+    def beat_ns(self, machine_ns: int) -> int:
+        """How long until the next heartbeat: a fleet that has nothing to do costs next to nothing."""
+        return BEAT_NS if machine_ns - self._active_ns < QUIET_NS else SLOW_BEAT_NS
+
     @property
     def careful(self) -> bool:
         """True for the first inputs of a run: each is committed alone, so one that breaks a constraint is found."""
@@ -249,6 +256,9 @@ class Actor:
 
     def _handle(self, message: Any, now: Now, sender: str, seq: int) -> None:
         self._work += 1
+        if now.machine_ns - self._active_ns >= QUIET_NS:
+            self._next_beat = self._next_round = now.machine_ns  # whoever wakes up finds out who is there
+        self._active_ns = now.machine_ns
         try:
             decision = self.core.handle(self.state, message, now)
         except Exception as error:  # a message that can't be handled must not stop the process (rule 9)
@@ -379,8 +389,11 @@ class Actor:
 
     def _receive_beat(self, link: Link, beat: Beat, machine_ns: int) -> None:
         if link.met(beat.run):
-            self._send_beat(link)
+            if link.dialed:
+                self._send_beat(link)
             self._resume(link, machine_ns)
+        if not link.dialed:
+            self._send_beat(link)
         link.peer_ready = beat.ready
         link.peer_head = beat.head
         if link.opened and beat.cursor <= link.head:
@@ -460,11 +473,15 @@ class Actor:
         self._send(link, Beat(self.run, self.ready, head, link.cursor or 0))
 
     def _beat(self, machine_ns: int) -> None:
-        knocking = False
-        for link in self.links.values():
+        """Whoever dials beats, and is answered; on those that were never heard of it knocks more often."""
+        dialed = [link for link in self.links.values() if link.dialed]
+        strangers = [link for link in dialed if link.peer_run == 0]
+        everyone = machine_ns >= self._next_round
+        if everyone:
+            self._next_round = machine_ns + self.beat_ns(machine_ns)
+        for link in dialed if everyone else strangers:
             self._send_beat(link)
-            knocking = knocking or (link.dialed and link.peer_run == 0)
-        self._next_beat = machine_ns + (HELLO_NS if knocking else BEAT_NS)
+        self._next_beat = machine_ns + HELLO_NS if strangers else self._next_round
 
     # Lock-step.
 

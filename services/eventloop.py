@@ -17,7 +17,7 @@ from messages.frames import Frame, Probe
 from services.actor import Actor
 from services.bus import Bus
 from services.log import Log
-from services.pollloop import BEAT_NS, TURN_FRAMES, beat, emit
+from services.pollloop import TURN_FRAMES, beat, emit
 
 __all__ = ["BrokerEdge", "EventLoop"]
 
@@ -52,7 +52,7 @@ class EventLoop:
         self._soon = False
         self._timer: asyncio.TimerHandle | None = None
         self._failed: asyncio.Future[None] = self._loop.create_future()
-        self._next_beat = 0
+        self._next_beat, self._told_ready = 0, False
         self._probe: Probe | None = None
         self._flushed_step = -1
 
@@ -132,8 +132,9 @@ class EventLoop:
         if now >= actor.next_deadline(now):
             actor.elapse(now)
         self._commit(now, drained=taken < TURN_FRAMES and asked)
-        if now >= self._next_beat:
-            self._next_beat = now + BEAT_NS
+        if now >= self._next_beat or actor.told_ready is not self._told_ready:
+            self._told_ready = actor.told_ready
+            self._next_beat = now + actor.beat_ns(now)
             beat(actor, bus, "")
 
     def _look_at(self, frame: Frame) -> None:

@@ -24,7 +24,6 @@ from services.log import Log
 __all__ = ["Hooks", "beat", "emit", "run"]
 
 SECOND = 1_000_000_000
-BEAT_NS = SECOND
 TURN_FRAMES = 256
 """Frames that one turn, and so one transaction, takes at the most."""
 IDLE_NS = 5 * SECOND
@@ -68,7 +67,7 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
     monotonic: Callable[[], int] = time.monotonic_ns
     actor.start(monotonic())
     log.event("bot_started", process_run=actor.run, pid=os.getpid())
-    next_beat = 0
+    next_beat, told_ready = 0, False
     while not stop.set:
         now = monotonic()
         due = actor.next_deadline(now)
@@ -94,8 +93,9 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
         for who, answer in answers:
             bus.answer(who, answer)
         hooks.sent()
-        if now >= next_beat:
-            next_beat = now + BEAT_NS
+        if now >= next_beat or actor.told_ready is not told_ready:
+            told_ready = actor.told_ready
+            next_beat = now + actor.beat_ns(now)
             beat(actor, bus, hooks.note)
     log.event("bot_stopped", process_run=actor.run)
 
@@ -114,4 +114,4 @@ def emit(outputs: Outputs, bus: Bus, log: Log, publish: Callable[[str, Message],
 
 def beat(actor: Actor, bus: Bus, note: str) -> None:
     """Tell the watchdog."""
-    bus.beat(_encode(Heartbeat(actor.name, os.getpid(), actor.run, actor.ready, note)))
+    bus.beat(_encode(Heartbeat(actor.name, os.getpid(), actor.run, actor.told_ready, note)))
