@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import traceback
+import types
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from loguru import logger
 
 __all__ = ["Log", "masked", "open"]
 
@@ -31,6 +32,25 @@ ROTATION, FILES_KEPT = "20 MB", 10
 NS = 1_000_000_000
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def _logger() -> Any:
+    """loguru, without the asyncio that it imports for coroutine sinks: here is none.
+
+    That would be 30 ms and 4 MiB in each process, ssl included. Who runs on asyncio has it imported before.
+    """
+    stand_in = types.ModuleType("asyncio")
+    stand_in.get_running_loop = None  # type: ignore[attr-defined]
+    has_it = sys.modules.setdefault("asyncio", stand_in) is not stand_in
+    try:
+        from loguru import logger
+    finally:
+        if not has_it:
+            del sys.modules["asyncio"]
+    return logger
+
+
+logger = _logger()
 
 
 class Log:
