@@ -33,6 +33,8 @@ QUIET_NS = 10 * SECOND
 HELLO_NS = SECOND // 20
 """How often a dialler knocks until it is answered."""
 PRUNE_NS = 60 * SECOND
+JOURNAL_KEPT_NS = 31 * 24 * 3600 * SECOND
+"""Market time for which inputs stay journaled: an incident is replayed within a month, or exported."""
 CAREFUL_INPUTS = 64
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -180,7 +182,7 @@ class Actor:
             self._beat(machine_ns)
         if machine_ns >= self._next_prune:
             self._next_prune = machine_ns + PRUNE_NS
-            self._prune()
+            self._prune(machine_ns)
 
     def next_deadline(self, machine_ns: int) -> int:
         """Machine time at which `elapse` is wanted next."""
@@ -446,7 +448,7 @@ class Actor:
         self._acked[link.peer] = link.acked
         self._send_rows(link)
 
-    def _prune(self) -> None:
+    def _prune(self, machine_ns: int) -> None:
         """Forget the rows that every consumer has.
 
         One with nothing outstanding holds none back, however low its cursor is.
@@ -458,7 +460,7 @@ class Actor:
                 floor = min(floor, acked)
         if self._acked:
             self.ledger.commit(Batch(acked=dict(self._acked)))
-            self.ledger.prune(floor)
+            self.ledger.prune(floor, self.market.now(machine_ns) - JOURNAL_KEPT_NS)
 
     def _enclose(self, topic: str, message: Message) -> msgspec.Raw:
         body = msgspec.Raw(messages.encode(message))

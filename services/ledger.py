@@ -134,8 +134,8 @@ class Ledger(Protocol):
     def oldest(self) -> int:
         """The seq of the oldest row that was not pruned (head + 1 when none is left)."""
 
-    def prune(self, through: int) -> None:
-        """Forget the rows up to `through`."""
+    def prune(self, through: int, journal_before_ns: int) -> None:
+        """Forget the rows up to `through`, and what was journaled before that market time."""
 
     def close(self) -> None: ...
 
@@ -268,8 +268,13 @@ class SqliteLedger:
         head = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
         return (head[0] if head else 0) + 1
 
-    def prune(self, through: int) -> None:
+    def prune(self, through: int, journal_before_ns: int) -> None:
         self._db.execute("DELETE FROM outbox WHERE seq <= ?", (through,))
+        # Journal lines are in the order of time: the first one to keep is found without a scan.
+        self._db.execute(
+            "DELETE FROM journal WHERE n < (SELECT n FROM journal WHERE market_ns >= ? ORDER BY n LIMIT 1)",
+            (journal_before_ns,),
+        )
 
     def close(self) -> None:
         self._db.close()
@@ -362,9 +367,11 @@ class MemoryLedger:
     def oldest(self) -> int:
         return next(iter(self._outbox), self._head + 1)
 
-    def prune(self, through: int) -> None:
+    def prune(self, through: int, journal_before_ns: int) -> None:
         for seq in [s for s in self._outbox if s <= through]:
             del self._outbox[seq]
+        kept = next((i for i, line in enumerate(self.journal) if line.market_ns >= journal_before_ns), 0)
+        del self.journal[:kept]
 
     def close(self) -> None:
         """Nothing to close."""

@@ -18,7 +18,7 @@ from services.actor import Actor
 from services.bus import Bus
 from services.core import Core
 from services.fleet import Fleet, symbol_process
-from services.ledger import Constraint, Ledger, SqliteLedger
+from services.ledger import Constraint, Ledger, LedgerError, SqliteLedger
 from services.markettime import MarketClock
 from services.refusal import Refusal
 from services.wiring import wiring_of
@@ -59,7 +59,11 @@ class Process:
     def ledger(self, constraints: Sequence[Constraint] = (), *, durable: bool = True) -> SqliteLedger:
         """This process's own ledger, bound to the account; a process that starts too often ends here."""
         owner = f"{self.name}@{self.settings.ibkr.account or self.settings.mode}"
-        ledger = SqliteLedger(self.fleet.ledger(self.name), owner, constraints, durable=durable)
+        try:
+            ledger = SqliteLedger(self.fleet.ledger(self.name), owner, constraints, durable=durable)
+        except LedgerError as error:
+            self.log.event("process_failed", level="ERROR", error=str(error))
+            raise SystemExit(f"{self.name}: {error}") from None
         self._closing.append(ledger)
         self.count_start(ledger)
         return ledger

@@ -164,7 +164,7 @@ class DuckLedger:
         """Beyond the last: no row waits for anyone."""
         return self._head() + 1
 
-    def prune(self, through: int) -> None:
+    def prune(self, through: int, journal_before_ns: int) -> None:
         """Nothing to forget."""
 
     def reader(self) -> Connection:

@@ -97,15 +97,33 @@ def test_acknowledgements_alone_are_worth_a_commit() -> None:
 def test_seq_outlives_pruning_and_restart(reopen: Open) -> None:
     ledger = reopen()
     ledger.commit(Batch(rows=[row(1), row(2), row(3)]))
-    ledger.prune(2)
+    ledger.prune(2, 0)
     assert (ledger.oldest(), ledger.rows_after(0)) == (3, [row(3)])
-    ledger.prune(3)
+    ledger.prune(3, 0)
     assert (ledger.oldest(), ledger.rows_after(0)) == (4, [])
     ledger = reopen()
     assert ledger.load().head == 3
     ledger.commit(Batch(rows=[row(4)]))
     assert reopen().load().head == 4
     assert reopen().oldest() == 4
+
+
+def test_the_journal_is_kept_for_a_while(tmp_path: Path) -> None:
+    lines = [JournalLine(market_ns, 0, "gateway", b"input") for market_ns in (10, 20, 20, 30)]
+    memory, disk = MemoryLedger("risk"), SqliteLedger(tmp_path / "risk.sqlite", "risk")
+
+    def journaled() -> list[list[int]]:
+        with sqlite3.connect(tmp_path / "risk.sqlite") as db:
+            rows = db.execute("SELECT market_ns FROM journal ORDER BY n").fetchall()
+        return [[line.market_ns for line in memory.journal], [row[0] for row in rows]]
+
+    for ledger in (memory, disk):
+        ledger.commit(Batch(journal=lines))
+        ledger.prune(0, 20)
+    assert journaled() == [[20, 20, 30]] * 2
+    for ledger in (memory, disk):
+        ledger.prune(0, 40)  # nothing that late: the newest life is kept whole
+    assert journaled() == [[20, 20, 30]] * 2
 
 
 class TestUnique:

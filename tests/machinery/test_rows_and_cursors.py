@@ -90,7 +90,7 @@ def test_every_row_is_handled_once_and_in_order(seed: int) -> None:
             net.start(name)
             net.counts["killed"] += 1
         else:
-            net.actors[name]._prune()
+            net.actors[name]._prune(0)
             net.counts["pruned"] += 1
     net.settle()
     for consumer in DIALS:
@@ -109,7 +109,7 @@ def test_every_row_is_handled_once_and_in_order(seed: int) -> None:
     ):
         assert net.counts[what] >= 5, f"{what} never had a chance: {net.counts}"
     for name, ledger in net.ledgers.items():
-        net.actors[name]._prune()
+        net.actors[name]._prune(0)
         assert ledger.rows_after(0) == [], f"{name} keeps rows that everyone has"
 
 
@@ -171,7 +171,7 @@ class TestSnapshot:
             net.say("gateway", "TSLA", f"gateway:{n}")
             net.flush("gateway")
         net.settle(4)
-        net.actors["gateway"]._prune()
+        net.actors["gateway"]._prune(0)
         assert net.ledgers["gateway"].rows_after(0) == []
         return net
 
@@ -195,7 +195,7 @@ class TestSnapshot:
         for n in range(10):
             net.say("gateway", "NVDA", f"gateway:other {n}")
             net.flush("gateway")
-        net.actors["gateway"]._prune()
+        net.actors["gateway"]._prune(0)
         for restarted in ("symbol-TSLA", "gateway", "symbol-TSLA"):
             net.start(restarted)
             net.settle(4)
