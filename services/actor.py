@@ -240,9 +240,14 @@ class Actor:
         """Links stand and are caught up, and the core agrees."""
         return all(link.caught_up for link in self.links.values() if link.dialed) and self.core.ready(self.state)
 
-    def beat_ns(self, machine_ns: int) -> int:
-        """How long until the next heartbeat: a fleet that has nothing to do costs next to nothing."""
-        return BEAT_NS if machine_ns - self._active_ns < QUIET_NS else SLOW_BEAT_NS
+    def beat_after(self, machine_ns: int) -> int:
+        """Machine time of the heartbeat after this one: a fleet that has nothing to do costs next to nothing.
+
+        Slow hearts beat together, so that who hears many of them wakes up once.
+        """
+        if machine_ns - self._active_ns < QUIET_NS:
+            return machine_ns + BEAT_NS
+        return (machine_ns // SLOW_BEAT_NS + 1) * SLOW_BEAT_NS
 
     @property
     def careful(self) -> bool:
@@ -480,7 +485,7 @@ class Actor:
         strangers = [link for link in dialed if link.peer_run == 0]
         everyone = machine_ns >= self._next_round
         if everyone:
-            self._next_round = machine_ns + self.beat_ns(machine_ns)
+            self._next_round = self.beat_after(machine_ns)
         for link in dialed if everyone else strangers:
             self._send_beat(link)
         self._next_beat = machine_ns + HELLO_NS if strangers else self._next_round

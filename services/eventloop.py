@@ -134,7 +134,7 @@ class EventLoop:
         self._commit(now, drained=taken < TURN_FRAMES and asked)
         if now >= self._next_beat or actor.told_ready is not self._told_ready:
             self._told_ready = actor.told_ready
-            self._next_beat = now + actor.beat_ns(now)
+            self._next_beat = actor.beat_after(now)
             beat(actor, bus, "")
 
     def _look_at(self, frame: Frame) -> None:

@@ -95,7 +95,7 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
         hooks.sent()
         if now >= next_beat or actor.told_ready is not told_ready:
             told_ready = actor.told_ready
-            next_beat = now + actor.beat_ns(now)
+            next_beat = actor.beat_after(now)
             beat(actor, bus, hooks.note)
     log.event("bot_stopped", process_run=actor.run)
 

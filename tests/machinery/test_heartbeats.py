@@ -77,9 +77,9 @@ def test_nothing_to_handle_makes_the_heart_slow_and_a_tick_wakes_it(symbol: Acto
         assert beaten(symbol, second * SECOND) == ["gateway", "risk"], second
     symbol.hear(MarketTime(0, 0, 1.0, 0), 11 * SECOND)
     assert beaten(symbol, 11 * SECOND) == ["gateway", "risk"]
-    assert symbol.next_deadline(11 * SECOND) == 16 * SECOND, "market time is nothing to handle"
-    assert beaten(symbol, 15 * SECOND) == []
-    assert beaten(symbol, 16 * SECOND) == ["gateway", "risk"]
+    assert symbol.next_deadline(11 * SECOND) == 15 * SECOND, "market time is nothing to handle"
+    assert beaten(symbol, 14 * SECOND) == []
+    assert beaten(symbol, 15 * SECOND) == ["gateway", "risk"], "with all others, at a multiple of five seconds"
     symbol.hear(Tick("TSLA", 1, 1, 0, 10.0, 0), 17 * SECOND)
     assert symbol.next_deadline(17 * SECOND) == 17 * SECOND
     assert beaten(symbol, 17 * SECOND) == ["gateway", "risk"]
