@@ -60,7 +60,6 @@ class Hooks:
 def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
     """Until SIGTERM or SIGINT."""
     hooks = hooks or Hooks()
-    gc.collect()
     gc.freeze()  # what exists by now stays: no collection has to look at it again
     stop = StopSignal()
     bus.watch(stop.fileno())
