@@ -20,8 +20,8 @@ __all__ = ["FreePace", "Pace", "RealPace", "SimulatorLink"]
 SECOND = 1_000_000_000
 PUBLISH_NS = SECOND
 """How often market time is published (machine time); readers carry it on in between."""
-STEP_NS = SECOND // 20
-"""How often a free-running simulated market moves (machine time)."""
+STEP_NS, LONG_STEP_NS = SECOND // 20, SECOND
+"""How often a free-running simulated market moves (machine time), and how long it rests where nothing happens."""
 STALL_NS = SECOND // 5
 """A pause of the machine longer than this is not caught up: the simulated market stood still meanwhile."""
 LEAD_NS = 60 * SECOND
@@ -157,6 +157,7 @@ class FreePace:
         self._next_move = 0
         self._next_publish = 0
         self._moved_at = 0
+        self._rest_ns = STEP_NS
         self._closed_at: int | None = None
         self._running = False
         self.note = "starting"
@@ -230,12 +231,13 @@ class FreePace:
         if answer.ended and answer.next_ns is None and not self._record.ended and self._record.phase == "waiting":
             self._actor.hear(MarketEnded(), machine_ns)
             self._next_publish = 0
+        self._rest_ns = self._rest(answer.next_ns)
+        self._next_move = self._moved_at + self._rest_ns
 
     def _move(self, machine_ns: int) -> None:
         """Ask the simulator on, never past a boundary that the fleet has not heard of."""
-        pause = min(machine_ns - self._moved_at, STALL_NS)
+        pause = min(machine_ns - self._moved_at, self._rest_ns + STALL_NS)
         self._moved_at = machine_ns
-        self._next_move = machine_ns + STEP_NS
         target = self._now_ns + int(pause * self._speed)
         boundary = self._core.next_boundary(self._record)
         waiting = self._record.phase == "waiting"
@@ -247,6 +249,12 @@ class FreePace:
             target = min(target, boundary)
         self._step += 1
         self._simulator.advance(self._step, target, machine_ns, one=False)
+
+    def _rest(self, next_ns: int | None) -> int:
+        """Machine time until the market (at `next_ns`) or the calendar will have something, as far as is known."""
+        coming = (next_ns, self._core.next_boundary(self._record))
+        until = min((at - self._now_ns for at in coming if at is not None), default=0)
+        return max(STEP_NS, min(LONG_STEP_NS, int(until / self._speed)))
 
     def _publish_time(self, machine_ns: int) -> None:
         self._next_publish = machine_ns + PUBLISH_NS
