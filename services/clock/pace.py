@@ -18,8 +18,11 @@ from services.clock.core import ClockCore, ClockRecord, MarketEnded, TimeReached
 __all__ = ["FreePace", "Pace", "RealPace", "SimulatorLink"]
 
 SECOND = 1_000_000_000
-PUBLISH_NS = SECOND
-"""How often market time is published (machine time); readers carry it on in between."""
+PUBLISH_NS, PUBLISH_CLOSED_NS = SECOND, 4 * SECOND
+"""How often market time is published (machine time), in and out of sessions; readers carry it on in between.
+
+Both are shorter than the time after which a reader takes the clock for dead.
+"""
 STEP_NS, LONG_STEP_NS = SECOND // 20, SECOND
 """How often a free-running simulated market moves (machine time), and how long it rests where nothing happens."""
 STALL_NS = SECOND // 5
@@ -70,8 +73,8 @@ class RealPace:
             self._actor.hear(TimeReached(now_ns), machine_ns)
             self._next_publish = 0
         if machine_ns >= self._next_publish:
-            self._next_publish = machine_ns + PUBLISH_NS
             record = self._core.record(self._actor.state)
+            self._next_publish = machine_ns + _publish_after(record)
             self.note = record.phase
             boundary = self._core.next_boundary(record)
             self._publish(MarketTime(now_ns, machine_ns, 1.0, boundary or now_ns + 10 * SECOND))
@@ -80,6 +83,10 @@ class RealPace:
         boundary = self._core.next_boundary(self._core.record(self._actor.state))
         until = (boundary - self._wall()) if boundary is not None else PUBLISH_NS
         return min(self._next_publish, machine_ns + max(0, until))
+
+
+def _publish_after(record: ClockRecord) -> int:
+    return PUBLISH_CLOSED_NS if record.phase == "waiting" else PUBLISH_NS
 
 
 class SimulatorLink:
@@ -257,8 +264,8 @@ class FreePace:
         return max(STEP_NS, min(LONG_STEP_NS, int(until / self._speed)))
 
     def _publish_time(self, machine_ns: int) -> None:
-        self._next_publish = machine_ns + PUBLISH_NS
         record = self._record
+        self._next_publish = machine_ns + _publish_after(record)
         self.note = "ended" if self._ended else record.phase
         boundary = self._core.next_boundary(record)
         now_ns = self._now_ns
