@@ -65,14 +65,17 @@ clean: ## Remove .venv and caches; records in var/ stay
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 
+# A lock is complete: nothing is resolved again, and what comes as source is built with what the lock brought.
+LOCKED := --require-hashes --no-deps --no-build-isolation --use-pep517
+
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@.ci/venv "$(VENV)" "$(PYTHON)"
 	@echo "installing into $(VENV) …"
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install $(LOCKED) -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@echo "installing the development tools into $(VENV) …"
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install $(LOCKED) -r requirements-dev.lock
 	@touch $@
