@@ -20,7 +20,7 @@ from services.fleet import Fleet
 from services.simulator import requests
 from services.simulator.client import Client
 from services.simulator.exchange import Exchange
-from services.simulator.model import EventKey, MarketEvent, Session
+from services.simulator.model import AccountTerms, EventKey, MarketEvent, Session
 from services.simulator.server import TwsServer
 from services.simulator.store import Store
 
@@ -113,7 +113,8 @@ async def main(settings: str) -> None:
     fleet = Fleet.of(settings)
     ibkr = fleet.settings.ibkr
     assert ibkr.account is not None
-    exchange = Exchange(Market(fleet.settings.watchlist), [], account=ibkr.account, start_ns=time.time_ns(), cash=1e9)
+    accounts = [AccountTerms(account=ibkr.account, cash=1e9)]
+    exchange = Exchange(Market(fleet.settings.watchlist), [], accounts=accounts, start_ns=time.time_ns())
     server = TimedServer(exchange, Store(fleet.simulator_ledger, ibkr.account), ibkr.host, ibkr.port, ibkr.account)
     await server.start()
     watch = Stopwatch(exchange, server)

@@ -46,18 +46,19 @@ SECOND = 1_000_000_000
 
 
 class ExchangeBroker:
-    """One client of the exchange, under one client id and account."""
+    """One client of the exchange, under one client id, with the exchange's first account."""
 
     def __init__(self, exchange: Exchange, client_id: int):
         self.exchange = exchange
         self.client_id = client_id
+        self.account = exchange.accounts[0]
 
     def connect(self) -> list[FromBroker]:
         """What a new connection tells unasked."""
         next_id = self.exchange.next_order_id(self.client_id)
-        account = self.exchange.account_report()
+        account = self.exchange.account_report(self.account)
         return [
-            Connected((self.exchange.account,), next_id, self.client_id),
+            Connected(self.exchange.accounts, next_id, self.client_id),
             BrokerAccount(account.account, account.values),
         ]
 
@@ -124,8 +125,8 @@ class ExchangeBroker:
         executions = [e for e in exchange.executions() if e.client_id == self.client_id]
         charges = [exchange.commission_of(e.exec_id) for e in executions]
         return BrokerSnapshot(
-            account=exchange.account,
-            positions=tuple(_position(p) for p in exchange.positions() if p.quantity),
+            account=self.account,
+            positions=tuple(_position(p) for p in exchange.positions(self.account) if p.quantity),
             open_orders=tuple(_order(o) for o in exchange.open_orders()),
             completed_orders=tuple(_order(o) for o in exchange.completed_orders()),
             executions=tuple(_execution(e) for e in executions),

@@ -34,7 +34,7 @@ from services.markettime import MarketClock
 from services.risk.core import RiskCore, constraints
 from services.settings import Settings
 from services.simulator.exchange import Exchange
-from services.simulator.model import Policy
+from services.simulator.model import AccountTerms, Policy
 from services.simulator.source import MarketSource
 from services.symbol.core import SymbolCore
 from services.wiring import wiring_of
@@ -69,10 +69,9 @@ class Runner:
         exchange = Exchange(
             source,
             sessions,
-            account=account,
+            accounts=[AccountTerms(account=account, cash=settings.simulation.cash)],
             start_ns=sessions[0].open_ns - 1,
             policy=policy,
-            cash=settings.simulation.cash,
         )
         self.exchange = exchange
         self.broker = ExchangeBroker(exchange, settings.ibkr.client_id)

@@ -15,6 +15,7 @@ from services.process import Process
 from services.refusal import Refusal
 from services.simulator.exchange import Exchange
 from services.simulator.market import market_source
+from services.simulator.model import AccountTerms
 from services.simulator.server import TwsServer
 from services.simulator.store import Store
 
@@ -109,9 +110,8 @@ class Simulator:
         exchange = Exchange(
             self._source,
             schedule.sessions,
-            account=self._account,
+            accounts=[AccountTerms(account=self._account, cash=simulation.cash)],
             start_ns=schedule.start_ns,
-            cash=simulation.cash,
             memory=self._store.load(),
         )
         ibkr = self._p.settings.ibkr

@@ -7,7 +7,7 @@ and why a client has to watch the errors.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from services.simulator.matching import LIMITED, STOPS, TRAILING
 from services.simulator.model import Order, Policy, Ticket
@@ -28,7 +28,7 @@ def error_for(
     known: Order | None,
     parent: Order | None,
     *,
-    account: str,
+    accounts: Sequence[str],
     symbols: Collection[str],
     policy: Policy,
 ) -> Error | None:
@@ -36,15 +36,17 @@ def error_for(
 
     `known` is the order of the same client and id, if there is one (a modification); `parent` that of its `parent_id`.
     """
-    return _invalid(ticket, account, symbols) or (
+    return _invalid(ticket, accounts, symbols) or (
         _unmodifiable(ticket, known) if known is not None else _unattachable(ticket, parent, policy)
     )
 
 
-def _invalid(ticket: Ticket, account: str, symbols: Collection[str]) -> Error | None:
+def _invalid(ticket: Ticket, accounts: Sequence[str], symbols: Collection[str]) -> Error | None:
     if ticket.symbol not in symbols:
         return 200, "No security definition has been found for the request"
-    if ticket.account not in ("", account):
+    if not ticket.account and len(accounts) > 1:
+        return 435, "You must specify an account."
+    if ticket.account and ticket.account not in accounts:
         return _validation(ticket, f"Invalid account code '{ticket.account}'.")
     if ticket.order_type not in ORDER_TYPES:
         return 387, "Unsupported order type for this exchange and security type."
@@ -87,7 +89,8 @@ def _unmodifiable(ticket: Ticket, known: Order) -> Error | None:
         return 103, "Duplicate order id"
     before = known.ticket
     attached_as_before = ticket.parent_id == before.parent_id or (not ticket.parent_id and not known.waits_for_parent)
-    if (ticket.symbol, ticket.side) != (before.symbol, before.side) or not attached_as_before:
+    same = (ticket.symbol, ticket.side) == (before.symbol, before.side) and ticket.account in ("", before.account)
+    if not same or not attached_as_before:
         return 105, "Order being modified does not match original order."
     if ticket.order_type not in (before.order_type, "MKT"):
         return 329, "Order modify failed. Cannot change to the new order type."
@@ -105,6 +108,8 @@ def _unattachable(ticket: Ticket, parent: Order | None, policy: Policy) -> Error
         return None
     if parent is None or parent.done:
         return 135, f"Can't find order with ID ={ticket.parent_id}"
+    if ticket.account not in ("", parent.ticket.account):
+        return _validation(ticket, "An attached order has its parent's account.")
     if (
         policy.trail_child_needs_limit_parent
         and ticket.order_type in TRAILING

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.simulator.model import AccountReport, Holding, PositionReport, Side
+from services.simulator.model import AccountReport, AccountTerms, Funds, Holding, PositionReport, Side
 
 __all__ = ["Account", "commission"]
 
@@ -30,18 +30,24 @@ def commission(quantity: float, value: float) -> float:
 
 
 class Account:
-    """Cash and holdings of one margin account in US dollars. Prices to value them by are given from outside."""
+    """Cash and holdings of one account in US dollars. Prices to value them by are given from outside."""
 
-    def __init__(self, name: str, cash: float) -> None:
-        self.name = name
-        self.cash = cash
+    def __init__(self, terms: AccountTerms) -> None:
+        self.name = terms.account
+        self.terms = terms
+        self.funds = Funds(account=terms.account, cash=terms.cash)
         self.holdings: dict[str, Holding] = {}
+
+    @property
+    def cash(self) -> float:
+        """Its cash, settled or not."""
+        return self.funds.cash
 
     def trade(self, symbol: str, side: Side, quantity: float, price: float, fee: float) -> float | None:
         """Book one execution; the realized profit of what it closed, None if it only opened."""
         signed = quantity if side == "BUY" else -quantity
-        held = self.holdings.setdefault(symbol, Holding(symbol=symbol))
-        self.cash -= signed * price + fee
+        held = self.holdings.setdefault(symbol, self._nothing_of(symbol))
+        self.funds.cash -= signed * price + fee
         closing = min(quantity, abs(held.quantity)) if held.quantity * signed < 0 else 0.0
         realized = None
         if closing:
@@ -61,7 +67,7 @@ class Account:
 
     def position(self, symbol: str, price: float | None) -> PositionReport:
         """What is held of one symbol, valued at a price (at cost while there is none)."""
-        held = self.holdings.get(symbol) or Holding(symbol=symbol)
+        held = self.holdings.get(symbol) or self._nothing_of(symbol)
         return PositionReport(
             account=self.name,
             symbol=symbol,
@@ -106,6 +112,9 @@ class Account:
             "ExchangeRate": 1.0,
         }
         return AccountReport(account=self.name, values={key: round(value, 2) for key, value in values.items()})
+
+    def _nothing_of(self, symbol: str) -> Holding:
+        return Holding(account=self.name, symbol=symbol)
 
     def _open_holdings(self) -> list[Holding]:
         return [self.holdings[symbol] for symbol in sorted(self.holdings) if self.holdings[symbol].quantity]

@@ -177,13 +177,13 @@ class Desk:
             case requests.AccountUpdatesMulti(request_id, account):
                 if self._is_ours(client, request_id, account):
                     client.account_updates_multi.add(request_id)
-                    say_multi(client, request_id, self._exchange.account_report())
+                    say_multi(client, request_id, self._exchange.account_report(self._account))
                     client.say(replies.account_update_multi_end(request_id))
             case requests.StopAccountUpdatesMulti(request_id):
                 client.account_updates_multi.discard(request_id)
             case requests.AccountSummary(request_id, tags):
                 client.summaries[request_id] = tags
-                say_summary(client, request_id, self._exchange.account_report())
+                say_summary(client, request_id, self._exchange.account_report(self._account))
                 client.say(replies.account_summary_end(request_id))
             case requests.StopAccountSummary(request_id):
                 client.summaries.pop(request_id, None)
@@ -280,7 +280,7 @@ class Desk:
         client.account_updates = subscribe
         if subscribe:
             client.say(*(replies.portfolio_value(held) for held in self._exchange.positions()))
-            say_account(client, self._exchange.account_report(), self.now_ns)
+            say_account(client, self._exchange.account_report(self._account), self.now_ns)
             client.say(replies.account_download_end(self._account))
 
     # What is refused before the exchange sees it

@@ -21,6 +21,7 @@ from services.simulator.account import Account, commission
 from services.simulator.lifecycle import Lifecycle, may_trade_outside, works_at_once
 from services.simulator.model import (
     AccountReport,
+    AccountTerms,
     Changes,
     CommissionReport,
     ErrorReport,
@@ -47,34 +48,33 @@ __all__ = ["Exchange"]
 
 
 class Exchange:
-    """One simulated broker with one account. `now_ns` is its time, and only `advance` moves it."""
+    """One simulated broker with its accounts. `now_ns` is its time, and only `advance` moves it."""
 
     def __init__(
         self,
         source: MarketSource,
         sessions: Sequence[Session],
         *,
-        account: str,
+        accounts: Sequence[AccountTerms],
         start_ns: int,
         policy: Policy | None = None,
-        cash: float = 100_000.0,
         memory: Memory | None = None,
     ) -> None:
-        """Begin at `start_ns` with `cash`, or, given a memory, go on where it ends."""
-        self.account = account
+        """Begin at `start_ns` with each account's first cash, or, given a memory, go on where it ends."""
+        self.accounts = tuple(terms.account for terms in accounts)
         self.symbols = source.symbols
         self._source = source
         self._policy = policy or Policy()
         self._book = OrderBook()
         self._reports: list[Report] = []
         self._life = Lifecycle(self._book, self._policy, self._reports, start_ns)
-        self._money = Account(account, cash)
+        self._money = {terms.account: Account(terms) for terms in accounts}
         self._tapes = {symbol: Tape(symbol=symbol) for symbol in source.symbols}
         self._executions: list[Execution] = []
         self._commissions: dict[str, CommissionReport] = {}
         self._market_key: EventKey = (start_ns, "", -1)
         self._told_executions = 0
-        self._traded: set[str] = set()
+        self._traded: set[tuple[str, str]] = set()
         self._moved: set[str] = set()
         if memory is not None:
             self._restore(memory)
@@ -131,11 +131,12 @@ class Exchange:
         known = self._book.find(ticket.client_id, ticket.order_id)
         parent = self._book.find(ticket.client_id, ticket.parent_id) if ticket.parent_id else None
         error = acceptance.error_for(
-            ticket, known, parent, account=self.account, symbols=self.symbols, policy=self._policy
+            ticket, known, parent, accounts=self.accounts, symbols=self.symbols, policy=self._policy
         )
         if error is not None:
             return [ErrorReport(ticket.client_id, ticket.order_id, *error)]
-        ticket = msgspec.structs.replace(ticket, account=self.account)
+        account = ticket.account or (self.accounts[0] if known is None else known.ticket.account)
+        ticket = msgspec.structs.replace(ticket, account=account)
         if ticket.what_if:
             return [OrderReport(Order(ticket=ticket, perm_id=0, status="PreSubmitted"))]
         if known is None:
@@ -192,13 +193,14 @@ class Exchange:
         """What an execution cost."""
         return self._commissions.get(exec_id)
 
-    def positions(self) -> list[PositionReport]:
-        """What the account holds, by symbol."""
-        return self._money.positions(self._prices())
+    def positions(self, account: str | None = None) -> list[PositionReport]:
+        """What one account holds, by symbol; without a name, what all of them hold, by account."""
+        names = self.accounts if account is None else (account,)
+        return [held for name in names for held in self._money[name].positions(self._prices())]
 
-    def account_report(self) -> AccountReport:
-        """The account's values at the last prices."""
-        return self._money.report(self._prices())
+    def account_report(self, account: str) -> AccountReport:
+        """An account's values at the last prices."""
+        return self._money[account].report(self._prices())
 
     def next_order_id(self, client_id: int) -> int:
         """One more than the highest id that this client ever used, refused or not; a restart does not change it."""
@@ -209,16 +211,15 @@ class Exchange:
         executions = self._executions[self._told_executions :]
         changes = Changes(
             standing=Standing(
-                account=self.account,
                 now_ns=self.now_ns,
                 market_key=self._market_key,
-                cash=self._money.cash,
+                funds=[copy.copy(account.funds) for account in self._money.values()],
                 last_order_ids=dict(self._book.last_order_ids),
             ),
             orders=[copy.copy(order) for order in self._book.take_changed()],
             executions=executions,
             commissions=[self._commissions[execution.exec_id] for execution in executions],
-            holdings=[copy.copy(self._money.holdings[symbol]) for symbol in sorted(self._traded)],
+            holdings=[copy.copy(self._money[name].holdings[symbol]) for name, symbol in sorted(self._traded)],
             tapes=[copy.copy(self._tapes[symbol]) for symbol in sorted(self._moved)],
         )
         self._told_executions = len(self._executions)
@@ -277,7 +278,7 @@ class Exchange:
             client_id=ticket.client_id,
             order_id=ticket.order_id,
             order_ref=ticket.order_ref,
-            account=self.account,
+            account=ticket.account,
             symbol=ticket.symbol,
             side=ticket.side,
             quantity=quantity,
@@ -288,19 +289,20 @@ class Exchange:
         )
         fee = round(commission(order.filled, value) - order.commission, 6)
         order.commission = round(order.commission + fee, 6)
-        realized = self._money.trade(ticket.symbol, ticket.side, quantity, price, fee)
+        account = self._money[ticket.account]
+        realized = account.trade(ticket.symbol, ticket.side, quantity, price, fee)
         charge = CommissionReport(execution.exec_id, ticket.client_id, fee, realized_pnl=realized)
         self._executions.append(execution)
         self._commissions[execution.exec_id] = charge
-        self._traded.add(ticket.symbol)
+        self._traded.add((ticket.account, ticket.symbol))
 
         peers = self._book.peers(order)
         self._reports.append(ExecutionReport(execution))
         self._life.filled(order)
         self._reports += [
             charge,
-            self._money.position(ticket.symbol, self._tapes[ticket.symbol].last),
-            self.account_report(),
+            account.position(ticket.symbol, self._tapes[ticket.symbol].last),
+            account.report(self._prices()),
         ]
         for child in self._book.children(order):
             self._life.activate(child, path.start)
@@ -318,8 +320,10 @@ class Exchange:
     def _restore(self, memory: Memory) -> None:
         self._life.now_ns = memory.standing.now_ns
         self._market_key = memory.standing.market_key
-        self._money.cash = memory.standing.cash
-        self._money.holdings = {holding.symbol: holding for holding in memory.holdings}
+        for funds in memory.standing.funds:
+            self._money[funds.account].funds = funds
+        for holding in memory.holdings:
+            self._money[holding.account].holdings[holding.symbol] = holding
         self._tapes |= {tape.symbol: tape for tape in memory.tapes}
         for order in memory.orders:
             self._book.add(order)

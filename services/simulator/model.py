@@ -17,6 +17,7 @@ from messages.market import Session
 
 __all__ = [
     "AccountReport",
+    "AccountTerms",
     "Changes",
     "ChildOnPartialFill",
     "CommissionReport",
@@ -24,6 +25,7 @@ __all__ = [
     "EventKey",
     "Execution",
     "ExecutionReport",
+    "Funds",
     "Holding",
     "MarketEvent",
     "Memory",
@@ -299,9 +301,35 @@ class Tape(msgspec.Struct, kw_only=True):
     volume: int = 0
 
 
-class Holding(msgspec.Struct, kw_only=True):
-    """What the account holds of one symbol: signed shares, average cost with commission, realized profit."""
+class AccountTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """An account as it is opened: its name, its first cash, and what it may do.
 
+    A `margin` account may borrow and, unless `may_short` says otherwise, sell what it doesn't have; a `cash` account
+    does neither.
+    """
+
+    account: str
+    cash: float = 100_000.0
+    kind: Literal["margin", "cash"] = "margin"
+    may_short: bool = True
+
+    @property
+    def shorts(self) -> bool:
+        """Whether it may hold less than nothing."""
+        return self.may_short and self.kind == "margin"
+
+
+class Funds(msgspec.Struct, kw_only=True):
+    """The money of one account: its cash."""
+
+    account: str
+    cash: float
+
+
+class Holding(msgspec.Struct, kw_only=True):
+    """What an account holds of one symbol: signed shares, average cost with commission, realized profit."""
+
+    account: str
     symbol: str
     quantity: float = 0.0
     avg_cost: float = 0.0
@@ -309,12 +337,11 @@ class Holding(msgspec.Struct, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the exchange stands: its time, the last market event handled, cash, each client's highest order id."""
+    """Where the exchange stands: its time, the last market event handled, the money, each client's highest order id."""
 
-    account: str
     now_ns: int
     market_key: EventKey
-    cash: float
+    funds: list[Funds]
     last_order_ids: dict[int, int]
 
 

@@ -1,8 +1,8 @@
 """The simulator's own ledger, in its own SQLite file: what really happened at the simulated broker.
 
 Nothing else writes it, and tests and the audit compare with its tables `orders`, `executions` and `commissions`. The
-rest that a restart needs (time, cash, holdings, the last market) lies as JSON in `meta`. A file belongs to one
-account.
+rest that a restart needs (time, cash, holdings, the last market) lies as JSON in `meta`. A file belongs to the
+accounts for which it was made.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from services.simulator.model import Changes, CommissionReport, Execution, Holdi
 
 __all__ = ["SCHEMA_VERSION", "Store"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1: one account, named by `account` in `meta`. 2: several, named by `accounts`; money and holdings know theirs."""
 
 _ORDER_COLUMNS = (
     "perm_id",
@@ -70,11 +71,11 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 
 class Store:
-    """The ledger of one account in the file at `path`, created if it is not there. One writer."""
+    """The ledger of these accounts in the file at `path`, created if it is not there. One writer."""
 
-    def __init__(self, path: Path, account: str) -> None:
+    def __init__(self, path: Path, *accounts: str) -> None:
         self._path = path
-        self._account = account
+        self._accounts = sorted(accounts)
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -115,9 +116,9 @@ class Store:
 
     def save(self, changes: Changes) -> None:
         """Write what changed, in one transaction."""
-        meta = {"standing": msgspec.json.encode(changes.standing).decode()}
-        meta |= {f"holding:{each.symbol}": msgspec.json.encode(each).decode() for each in changes.holdings}
-        meta |= {f"tape:{each.symbol}": msgspec.json.encode(each).decode() for each in changes.tapes}
+        meta = {"standing": _json(changes.standing)}
+        meta |= {f"holding:{each.account}:{each.symbol}": _json(each) for each in changes.holdings}
+        meta |= {f"tape:{each.symbol}": _json(each) for each in changes.tapes}
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._db.executemany(_upsert("orders", _ORDER_COLUMNS), map(_order_row, changes.orders))
@@ -139,21 +140,47 @@ class Store:
         self._db.close()
 
     def _bind(self) -> None:
-        """A ledger keeps to its account and its schema."""
-        meta = dict(self._db.execute("SELECT key, value FROM meta WHERE key IN ('schema', 'account')"))
+        """A ledger keeps to its accounts and its schema."""
+        meta = dict(self._db.execute("SELECT key, value FROM meta WHERE key IN ('schema', 'account', 'accounts')"))
         if not meta:
-            rows = (("schema", str(SCHEMA_VERSION)), ("account", self._account))
+            rows = (("schema", str(SCHEMA_VERSION)), ("accounts", " ".join(self._accounts)))
             self._db.executemany("INSERT INTO meta VALUES (?, ?)", rows)
             return
         if int(meta["schema"]) > SCHEMA_VERSION:
             raise Refusal(
                 f"{self._path}: has schema {meta['schema']}, this release knows {SCHEMA_VERSION}; use the newer release"
             )
-        if meta["account"] != self._account:
+        owners = (meta["account"] if meta["schema"] == "1" else meta["accounts"]).split()
+        if owners != self._accounts:
             raise Refusal(
-                f"{self._path}: belongs to account {meta['account']}, not {self._account};"
+                f"{self._path}: belongs to account {', '.join(owners)}, not {', '.join(self._accounts)};"
                 " set ibkr.account, or choose another fleet"
             )
+        if meta["schema"] == "1":
+            self._upgrade(*owners)
+
+    def _upgrade(self, account: str) -> None:
+        """Schema 1 to 2: the only account's name goes into its money and its holdings."""
+        rows = dict(self._db.execute("SELECT key, value FROM meta"))
+        new = {"schema": str(SCHEMA_VERSION), "accounts": account}
+        for key, value in rows.items():
+            kind, _, symbol = key.partition(":")
+            if kind == "holding":
+                new[f"holding:{account}:{symbol}"] = _json({"account": account, **msgspec.json.decode(value)})
+            elif kind == "standing":
+                standing = msgspec.json.decode(value)
+                standing["funds"] = [{"account": standing.pop("account"), "cash": standing.pop("cash")}]
+                new[key] = _json(standing)
+            elif kind == "tape":
+                new[key] = value
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute("DELETE FROM meta")
+        self._db.executemany("INSERT INTO meta VALUES (?, ?)", new.items())
+        self._db.execute("COMMIT")
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _order_row(order: Order) -> tuple[object, ...]:
@@ -182,7 +209,7 @@ def _order_row(order: Order) -> tuple[object, ...]:
         order.created_ns,
         order.completed_ns,
         order.completed_status,
-        msgspec.json.encode(order).decode(),
+        _json(order),
     )
 
 

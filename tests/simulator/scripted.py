@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from services.simulator.exchange import Exchange
 from services.simulator.model import (
     AccountReport,
+    AccountTerms,
     CommissionReport,
     ErrorReport,
     EventKey,
@@ -37,6 +38,7 @@ def session(date: str, *, early: bool = False) -> Session:
 
 MONDAY = session("2024-03-04")
 TUESDAY = session("2024-03-05")
+DU1 = AccountTerms(account="DU1")
 
 
 class Scripted:
@@ -77,7 +79,7 @@ def prints(
 
 
 def exchange(events: Sequence[MarketEvent], *, symbols: Sequence[str] = ("ABC",), **more: Any) -> Exchange:
-    settings: dict[str, Any] = {"sessions": [MONDAY, TUESDAY], "account": "DU1", "start_ns": MONDAY.open_ns}
+    settings: dict[str, Any] = {"sessions": [MONDAY, TUESDAY], "accounts": [DU1], "start_ns": MONDAY.open_ns}
     return Exchange(Scripted(events, symbols), **settings | more)
 
 

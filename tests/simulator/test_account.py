@@ -7,6 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.simulator.account import Account, commission
+from services.simulator.model import AccountTerms
+
+
+def account_with(cash: float) -> Account:
+    return Account(AccountTerms(account="DU1", cash=cash))
 
 
 @pytest.mark.parametrize(
@@ -23,7 +28,7 @@ def test_commission_of_the_fixed_schedule(quantity: float, price: float, expecte
 
 
 def test_cost_and_profit_include_commissions() -> None:
-    account = Account("DU1", 10_000.0)
+    account = account_with(10_000.0)
     assert account.trade("ABC", "BUY", 100, 50.0, 1.0) is None
     assert account.cash == 4_999.0
     held = account.position("ABC", 55.0)
@@ -34,7 +39,7 @@ def test_cost_and_profit_include_commissions() -> None:
 
 
 def test_a_sale_through_zero_closes_and_opens() -> None:
-    account = Account("DU1", 10_000.0)
+    account = account_with(10_000.0)
     account.trade("ABC", "BUY", 10, 50.0, 1.0)
     realized = account.trade("ABC", "SELL", 30, 60.0, 3.0)
     assert realized == pytest.approx(10 * (60 - 50.1) - 1.0)
@@ -46,7 +51,7 @@ def test_a_sale_through_zero_closes_and_opens() -> None:
 
 
 def test_account_values_at_the_market() -> None:
-    account = Account("DU1", 10_000.0)
+    account = account_with(10_000.0)
     account.trade("ABC", "BUY", 100, 50.0, 1.0)
     values = account.report({"ABC": 60.0}).values
     assert values["NetLiquidation"] == 4_999 + 6_000
@@ -69,7 +74,7 @@ TRADES = st.lists(
 
 @given(TRADES)
 def test_cash_and_cost_change_by_the_realized_profit_alone(trades: list[tuple[str, str, int, float]]) -> None:
-    account = Account("DU1", 100_000.0)
+    account = account_with(100_000.0)
     realized = 0.0
     for symbol, side, quantity, price in trades:
         fee = commission(quantity, quantity * price)

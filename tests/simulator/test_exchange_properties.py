@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.simulator.exchange import Exchange
-from services.simulator.model import MarketEvent, Order, OrderReport, Report, Ticket
+from services.simulator.model import AccountTerms, MarketEvent, Order, OrderReport, Report, Ticket
 from services.simulator.store import Store
 from services.simulator.synthetic import SyntheticSource
-from tests.simulator.scripted import MONDAY, SECOND, TUESDAY, exchange, prints, ticket
+from tests.simulator.scripted import DU1, MONDAY, SECOND, TUESDAY, exchange, prints, ticket
 
 MINUTE = 60 * SECOND
 
@@ -106,7 +106,7 @@ def test_a_restart_changes_nothing(seed: int, restarts: set[int]) -> None:
 def _day(source: SyntheticSource, restarts: set[int]) -> tuple[list[Report], list[Order]]:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "simulator.sqlite", "DU1")
-        market = Exchange(source, [MONDAY, TUESDAY], account="DU1", start_ns=MONDAY.open_ns)
+        market = Exchange(source, [MONDAY, TUESDAY], accounts=[DU1], start_ns=MONDAY.open_ns)
         reports: list[Report] = []
         step = 0
         while (due := market.next_event_ns()) is not None:
@@ -118,12 +118,11 @@ def _day(source: SyntheticSource, restarts: set[int]) -> tuple[list[Report], lis
                 memory = store.load()
                 assert memory is not None
                 assert memory.standing.now_ns == market.now_ns
-                market = Exchange(
-                    source, [MONDAY, TUESDAY], account="DU1", start_ns=MONDAY.open_ns, cash=0.0, memory=memory
-                )
+                broke = [AccountTerms(account="DU1", cash=0.0)]
+                market = Exchange(source, [MONDAY, TUESDAY], accounts=broke, start_ns=MONDAY.open_ns, memory=memory)
         store.close()
         assert market.executions()
-        assert market.account_report().values["NetLiquidation"] > 0
+        assert market.account_report("DU1").values["NetLiquidation"] > 0
         return reports, market.orders()
 
 
@@ -166,7 +165,7 @@ def test_the_restart_property_sees_a_difference() -> None:
 def test_a_bracket_in_each_symbol_over_a_day_of_bars_ends_flat_or_protected() -> None:
     reports: dict[str, list[Report]] = defaultdict(list)
     source = SyntheticSource(11, ["AAA", "BBB", "CCC"], tick_s=15)
-    market = Exchange(source, [MONDAY], account="DU1", start_ns=MONDAY.open_ns)
+    market = Exchange(source, [MONDAY], accounts=[DU1], start_ns=MONDAY.open_ns)
     market.advance(MONDAY.open_ns + MINUTE)
     for number, symbol in enumerate(source.symbols):
         first = 2 * number + 1
@@ -184,7 +183,7 @@ def test_a_bracket_in_each_symbol_over_a_day_of_bars_ends_flat_or_protected() ->
 @pytest.mark.parametrize("bound", ["AAA", "BBB"])
 def test_what_is_held_of_a_symbol_that_left_the_source_is_remembered(bound: str) -> None:
     source = SyntheticSource(3, ["AAA", "BBB"], tick_s=300)
-    market = Exchange(source, [MONDAY], account="DU1", start_ns=MONDAY.open_ns)
+    market = Exchange(source, [MONDAY], accounts=[DU1], start_ns=MONDAY.open_ns)
     market.place(ticket(1, "BUY", "MKT", symbol=bound))
     market.place(ticket(2, "SELL", "LMT", symbol=bound, limit_price=9999.0, tif="GTC"))
     market.advance(MONDAY.close_ns)
@@ -194,7 +193,7 @@ def test_what_is_held_of_a_symbol_that_left_the_source_is_remembered(bound: str)
         memory = store.load()
         store.close()
     other = SyntheticSource(3, [symbol for symbol in source.symbols if symbol != bound], tick_s=300)
-    later = Exchange(other, [MONDAY, TUESDAY], account="DU1", start_ns=MONDAY.open_ns, memory=memory)
+    later = Exchange(other, [MONDAY, TUESDAY], accounts=[DU1], start_ns=MONDAY.open_ns, memory=memory)
     later.advance(TUESDAY.close_ns)
     assert later.positions() == market.positions()
     assert [order.ticket.order_id for order in later.open_orders()] == [2]

@@ -11,7 +11,7 @@ from services.simulator.exchange import Exchange
 from services.simulator.model import ExecutionReport, MarketEvent, Report, Ticket
 from services.simulator.source import on_grid
 from services.simulator.synthetic import SyntheticSource
-from tests.simulator.scripted import MONDAY, SECOND, TUESDAY, session, ticket
+from tests.simulator.scripted import DU1, MONDAY, SECOND, TUESDAY, session, ticket
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE")
 MINUTE = 60 * SECOND
@@ -89,7 +89,7 @@ def test_a_newcomer_sees_entries_and_stop_outs() -> None:
     entered, stopped = 0, 0
     for seed in range(20):
         source = SyntheticSource(seed, SYMBOLS)
-        market = Exchange(source, [MONDAY], account="DU1", start_ns=MONDAY.open_ns)
+        market = Exchange(source, [MONDAY], accounts=[DU1], start_ns=MONDAY.open_ns)
         market.advance(MONDAY.open_ns + 15 * SECOND)
         for number, symbol in enumerate(SYMBOLS):
             quote = market.quote(symbol)

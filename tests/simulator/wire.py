@@ -10,7 +10,7 @@ from typing import Any
 import ib_insync as ibi
 
 from services.simulator.exchange import Exchange
-from services.simulator.model import Changes, EventKey, MarketEvent, Policy, Session
+from services.simulator.model import AccountTerms, Changes, EventKey, MarketEvent, Policy, Session
 from services.simulator.server import TwsServer
 
 __all__ = [
@@ -87,7 +87,11 @@ class Gateway:
         policy = options.pop("policy", Policy())
         self.ledger = Paper()
         self.exchange = Exchange(
-            Written(events), [SESSION], account=ACCOUNT, start_ns=OPEN_NS - 60 * SECOND, policy=policy
+            Written(events),
+            [SESSION],
+            accounts=[AccountTerms(account=ACCOUNT)],
+            start_ns=OPEN_NS - 60 * SECOND,
+            policy=policy,
         )
         self.server = TwsServer(self.exchange, self.ledger, "127.0.0.1", 0, ACCOUNT, **options)
         self.clients: list[ibi.IB] = []
