@@ -11,7 +11,15 @@ import msgspec
 from messages.account import AccountUpdated, LinkChanged, PerformanceSnapshot, ReconciliationDone
 from messages.broker import CancelOrder, PlaceOrder, RequestSnapshot
 from messages.entries import CancelEntry, EntryApproved, EntryDenied, EntryDropped, SubmitEntry
-from messages.market import MarketTime, SessionAwaited, SessionClosed, SessionClosing, SessionOpened, Tick
+from messages.market import (
+    MarketTime,
+    SessionApproaching,
+    SessionAwaited,
+    SessionClosed,
+    SessionClosing,
+    SessionOpened,
+    Tick,
+)
 from messages.operator import Happened, Pause, Paused, Refused, Resume, Resumed, SymbolStatus
 from messages.orders import (
     CommissionReported,
@@ -29,6 +37,7 @@ Message = (
     Tick
     | MarketTime
     | SessionAwaited
+    | SessionApproaching
     | SessionOpened
     | SessionClosing
     | SessionClosed

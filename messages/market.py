@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["MarketTime", "Session", "SessionAwaited", "SessionClosed", "SessionClosing", "SessionOpened", "Tick"]
+__all__ = [
+    "MarketTime",
+    "Session",
+    "SessionApproaching",
+    "SessionAwaited",
+    "SessionClosed",
+    "SessionClosing",
+    "SessionOpened",
+    "Tick",
+]
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True):
@@ -51,6 +60,12 @@ class MarketTime(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=Fals
 
 class SessionAwaited(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The clock begins (or was away for whole sessions): this session is the next one, or is open already."""
+
+    session: Session
+
+
+class SessionApproaching(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The open is `hours.protective_audit_minutes` away: every protective order is looked at before it can trigger."""
 
     session: Session
 

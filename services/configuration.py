@@ -232,6 +232,8 @@ def _contradictions(settings: Settings) -> Iterator[Mistake]:
         yield Mistake(
             "watchlist", f"{count} symbols, market_data.max_lines is {lines}; shorten the one or raise the other"
         )
+    if settings.entries.native_stp and settings.entries.type != "buy_stop":
+        yield Mistake("entries.native_stp", "a bare STP has no limit: set `entries.type: buy_stop`")
     if settings.mode == "live" and settings.stops.tif != "GTC":
         yield Mistake("stops.tif", "live needs `GTC`: a DAY stop leaves what is held unprotected overnight")
     market = settings.simulation

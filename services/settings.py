@@ -115,6 +115,19 @@ class Entries(Section, frozen=True, kw_only=True):
     max_price_age_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     """A last trade older than this, in seconds, is a reference only while it lies within bid and ask, give or take 1
     %."""
+    reanchor_minutes: Annotated[int, Meta(ge=0, le=1440)] = 0
+    """After so many minutes a resting trigger is moved down to where the last price wants it. 0: it stays, however far
+    the price falls."""
+    unfilled_after_trigger_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
+    """An entry that was triggered and is not filled after so many seconds is cancelled, and the symbol arms anew."""
+    partial_fill_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    """Seconds from an entry's first fill until what is left of it is cancelled."""
+    on_halt: Literal["cancel", "keep"] = "cancel"
+    """What a trading halt does to a resting entry. `cancel`: taken back, and armed anew after the first trade that
+    follows; `keep`: it stays at its old trigger."""
+    native_stp: bool = False
+    """`buy_stop` as a bare STP without a price cap. The broker attaches no trailing stop to it: a fixed stop
+    `trailing_stop_pct` under the trigger protects the fill until it is exchanged for the trailing one."""
 
 
 class Stops(Section, frozen=True, kw_only=True):
@@ -139,6 +152,9 @@ class Risk(Section, frozen=True, kw_only=True):
     """Most exposure of one symbol, in dollars."""
     stop_slippage_pct: PercentOrZero = 5.0
     """Slippage assumed for an entry without a price cap when money is reserved for it, in percent."""
+    flatten_if_unprotectable: bool = False
+    """Sell what can't be protected: after the broker has refused two stops for it, at the market, once. The symbol then
+    waits for `crazy resume SYMBOL`."""
 
 
 class Hours(Section, frozen=True, kw_only=True):
@@ -146,6 +162,8 @@ class Hours(Section, frozen=True, kw_only=True):
 
     calendar: CalendarName = "XNYS"
     """Exchange calendar, by the name that exchange_calendars gives it."""
+    protective_audit_minutes: Annotated[int, Meta(ge=0, le=300)] = 30
+    """Minutes before the open at which every stop is compared with what is held: a split would let it fire at once."""
     allow_pre_market: bool = False
     """Accepted for the sake of older files. Entries are made in regular hours only; `true` is answered with a
     notice."""

@@ -75,7 +75,9 @@ class Runner:
         )
         self.exchange = exchange
         self.broker = ExchangeBroker(exchange, settings.ibkr.client_id)
-        self.clock_core = ClockCore(sessions, settings.entries.cancel_before_close_minutes)
+        self.clock_core = ClockCore(
+            sessions, settings.entries.cancel_before_close_minutes, settings.hours.protective_audit_minutes
+        )
         self.symbol_of = {symbol_process(s): s for s in settings.watchlist}
         self.actors: dict[str, Actor] = {}
         self._add("clock", self.clock_core, MemoryLedger("clock"))

@@ -104,7 +104,9 @@ def main() -> None:
         except Refusal as refusal:
             p.log.event("refused", level="ERROR", error=str(refusal))
             raise SystemExit(f"clock: {refusal}") from None
-        core = ClockCore(days, p.settings.entries.cancel_before_close_minutes)
+        core = ClockCore(
+            days, p.settings.entries.cancel_before_close_minutes, p.settings.hours.protective_audit_minutes
+        )
         bus = p.bus()
         actor = p.actor(core, p.ledger(durable=False))
         # The clock's own time moves only by what its pace says.

@@ -11,7 +11,14 @@ from collections.abc import Sequence
 import msgspec
 
 from messages import Message
-from messages.market import Session, SessionAwaited, SessionClosed, SessionClosing, SessionOpened
+from messages.market import (
+    Session,
+    SessionApproaching,
+    SessionAwaited,
+    SessionClosed,
+    SessionClosing,
+    SessionOpened,
+)
 from messages.timers import Started
 from services.core import Deadlines, Decision, Draft, Now, State
 
@@ -41,12 +48,14 @@ class MarketEnded(msgspec.Struct, frozen=True, array_like=True, tag=True):
 class ClockRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Where the clock stands.
 
-    `date` is the session of `phase` (waiting for its open, open, closing), '' before the first word.
+    `date` is the session of `phase` (waiting for its open, open, closing), '' before the first word; `audited` the
+    last one whose morning audit was announced.
     """
 
     now_ns: int = 0
     date: str = ""
     phase: str = "waiting"
+    audited: str = ""
     step: int = 0
     ended: bool = False
 
@@ -56,16 +65,22 @@ class ClockRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClockCore:
-    """See `services.core.Core`. `sessions` in order; `cancel_before_close_minutes` says when entries end."""
+    """See `services.core.Core`. `sessions` in order.
+
+    `cancel_before_close_minutes` says when entries end, `audit_before_open_minutes` when stops are looked at.
+    """
 
     kinds: tuple[type, ...] = (ClockRecord,)
     volatile: tuple[type, ...] = ()
 
-    def __init__(self, sessions: Sequence[Session], cancel_before_close_minutes: int):
+    def __init__(
+        self, sessions: Sequence[Session], cancel_before_close_minutes: int, audit_before_open_minutes: int = 0
+    ):
         self.sessions = tuple(sessions)
         self._closes = [s.close_ns for s in self.sessions]
         self._by_date = {s.date: s for s in self.sessions}
         self._before_close_ns = cancel_before_close_minutes * MINUTE
+        self._before_open_ns = audit_before_open_minutes * MINUTE
 
     def record(self, state: State) -> ClockRecord:
         return state.get(ClockRecord, "clock") or ClockRecord()
@@ -96,6 +111,8 @@ class ClockCore:
         if session is None:
             return None
         match record.phase:
+            case "waiting" if record.audited != session.date:
+                return session.open_ns - self._before_open_ns
             case "waiting":
                 return session.open_ns
             case "open":
@@ -150,6 +167,9 @@ class ClockCore:
                 if session.close_ns <= market_ns:
                     # Nobody was there while it was open: it is over, and so are those after it up to now.
                     return self._await(d, record, market_ns)
+                if record.audited != session.date:
+                    d.send(FLEET, SessionApproaching(session))
+                    return msgspec.structs.replace(record, audited=session.date)
                 d.send(FLEET, SessionOpened(session, self.entries_until(session)))
                 d.note("session_opened", "", date=session.date, early=session.early)
                 return msgspec.structs.replace(record, date=session.date, phase="open")

@@ -131,13 +131,13 @@ class SymbolCore:
                 return _set(r, why="session_closed", figures={}) if r.state is SymbolState.NO_POSITION else r
             case EntryDenied(client_order_id, _, reason, figures) if client_order_id == r.entry_id:
                 r = _set(r, why=reason, figures=figures, wait_until_ns=d.now.market_ns + ASK_AGAIN_NS)
-                return self._move(r, Event.ENTRY_ENDED)
+                return self._move(r, Event.ENTRY_DENIED)
             case EntryDropped(client_order_id, _, reason, figures) if client_order_id == r.entry_id:
                 # The price ran through the trigger: the next tick is the new reference. Anything else has to pass
                 # first.
                 wait_ns = 0 if reason == "price_through_trigger" else RETRY_NS
                 r = _set(r, why=reason, figures=figures, wait_until_ns=d.now.market_ns + wait_ns)
-                return self._move(r, Event.ENTRY_ENDED)
+                return self._move(r, Event.ENTRY_DENIED)
             case OrderPlaced(order) | OrderAccepted(order) | OrderUpdated(order):
                 return self._on_order(r, order)
             case OrderCancelled(order, asked):
@@ -243,7 +243,7 @@ class SymbolCore:
             return self._refused(d, r, "cancelled_by_broker", {})
         disarmed = not self.settings.entries.rearm_next_session
         why = order.cancel_reason or "expired"
-        return self._move(_set(r, why=why, figures={}, disarmed=disarmed), Event.ENTRY_ENDED)
+        return self._move(_set(r, why=why, figures={}, disarmed=disarmed), Event.ENTRY_CANCELLED)
 
     def _on_rejected(self, d: Draft, r: SymbolRecord, order: OrderRecord, code: int) -> SymbolRecord:
         if order.role != "entry" or order.client_order_id != r.entry_id or order.filled > 0:
@@ -255,10 +255,12 @@ class SymbolCore:
         refusals = r.refusals + 1
         if refusals >= len(BACK_OFF_MINUTES):
             d.note("symbol_paused", self.symbol, "WARNING", reason=why, refusals=refusals)
-            return self._move(_set(r, refusals=refusals, why="refused_too_often", figures=figures), Event.GAVE_UP)
+            return self._move(
+                _set(r, refusals=refusals, why="refused_too_often", figures=figures), Event.REFUSED_TOO_OFTEN
+            )
         wait_ns = BACK_OFF_MINUTES[refusals - 1] * MINUTE
         r = _set(r, refusals=refusals, why=why, figures=figures, wait_until_ns=d.now.market_ns + wait_ns)
-        return self._move(r, Event.ENTRY_ENDED)
+        return self._move(r, Event.ENTRY_REFUSED)
 
     def _on_fill(self, d: Draft, r: SymbolRecord, filled: OrderFilled) -> SymbolRecord:
         fill = filled.fill

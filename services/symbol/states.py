@@ -1,13 +1,15 @@
-"""The state machine of a symbol, as one table.
+"""The state machine of a symbol: one table with a row for every event, and in it a cell for every state.
 
-What is not in the table changes no state. The awkward rows say why they exist: reality forces them.
+A cell says which state follows; `STAYS` says that nothing changes, and the row says why. The awkward rows are there
+because reality forces them. docs/states.md is drawn from this table (`diagram.py`).
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
-__all__ = ["TRANSITIONS", "Event", "SymbolState", "after"]
+__all__ = ["TABLE", "Event", "Row", "SymbolState", "after"]
 
 
 class SymbolState(StrEnum):
@@ -17,54 +19,107 @@ class SymbolState(StrEnum):
     ENTRY_PENDING = "ENTRY_PENDING"
     POSITION_OPEN = "POSITION_OPEN"
     EXITING = "EXITING"
+    """A sell is triggered or ordered, and not done."""
     COOLDOWN = "COOLDOWN"
     PAUSED = "PAUSED"
+    """Waits for the operator: `crazy resume SYMBOL`."""
 
 
 class Event(StrEnum):
     """What can happen to it."""
 
-    ENTRY_SUBMITTED = "entry submitted"
-    ENTRY_ENDED = "entry denied, dropped, cancelled or rejected, nothing filled"
-    ENTRY_FILLED = "entry filled (in part or whole)"
-    STOP_FILLED_PARTLY = "stop filled in part"
-    STOPPED_OUT = "stop filled, nothing left"
-    SOLD_OTHERWISE = "own shares sold by something else than a stop, nothing left"
-    COOLDOWN_OVER = "cooldown over"
-    GAVE_UP = "too many refusals in a session"
+    ENTRY_SUBMITTED = "entry asked for"
+    ENTRY_DENIED = "entry denied or dropped"
+    ENTRY_CANCELLED = "entry cancelled or expired unfilled"
+    ENTRY_REFUSED = "entry refused by the broker"
+    REFUSED_TOO_OFTEN = "third refusal in a session"
+    ENTRY_FILLED = "entry fills"
+    REMAINDER_ENDED = "rest of the entry ends"
+    STOP_TRIGGERED = "stop triggered, not filled"
+    STOP_FILLED_PARTLY = "stop fills in part"
+    STOPPED_OUT = "stop fills, nothing is left"
+    STOP_VANISHED = "stop cancelled, rejected or lost"
+    FLATTEN_ORDERED = "flatten ordered"
+    SOLD_OTHERWISE = "shares gone without a stop-out"
+    OWN_APPEARED = "own shares without a fill"
+    POSITION_DIFFERS = "account differs from own shares"
+    HALTED = "halted by the exchange"
+    ENTRIES_PAUSED = "paused by the operator"
     RESUMED = "resumed by the operator"
+    COOLDOWN_OVER = "cooldown over or cleared"
 
 
-S, E = SymbolState, Event
+class Row(NamedTuple):
+    """What one event does in each state; `because` explains the cells in which nothing, or something odd, happens."""
 
-TRANSITIONS: dict[tuple[SymbolState, Event], SymbolState] = {
-    (S.NO_POSITION, E.ENTRY_SUBMITTED): S.ENTRY_PENDING,
-    (S.ENTRY_PENDING, E.ENTRY_ENDED): S.NO_POSITION,
-    (S.ENTRY_PENDING, E.ENTRY_FILLED): S.POSITION_OPEN,
-    (S.ENTRY_PENDING, E.GAVE_UP): S.PAUSED,
-    (S.NO_POSITION, E.GAVE_UP): S.PAUSED,
-    (S.POSITION_OPEN, E.ENTRY_FILLED): S.POSITION_OPEN,
-    (S.POSITION_OPEN, E.STOP_FILLED_PARTLY): S.EXITING,
-    (S.POSITION_OPEN, E.STOPPED_OUT): S.COOLDOWN,
-    (S.POSITION_OPEN, E.SOLD_OTHERWISE): S.PAUSED,
-    (S.EXITING, E.STOP_FILLED_PARTLY): S.EXITING,
-    (S.EXITING, E.STOPPED_OUT): S.COOLDOWN,
-    (S.EXITING, E.SOLD_OTHERWISE): S.PAUSED,
-    (S.COOLDOWN, E.COOLDOWN_OVER): S.NO_POSITION,
-    (S.PAUSED, E.RESUMED): S.NO_POSITION,
-    # A fill after a cancel, or after a rejection that was none: the broker's executions win over what was said before.
-    (S.NO_POSITION, E.ENTRY_FILLED): S.POSITION_OPEN,
-    (S.COOLDOWN, E.ENTRY_FILLED): S.POSITION_OPEN,
-    (S.PAUSED, E.ENTRY_FILLED): S.POSITION_OPEN,
-    # A remainder of the entry that fills while the stop is already selling: what is left is held again until it is
-    # sold.
-    (S.EXITING, E.ENTRY_FILLED): S.EXITING,
-    # A stop-out is heard before the entry's own fill when both happened while nobody listened.
-    (S.ENTRY_PENDING, E.STOPPED_OUT): S.COOLDOWN,
-    (S.NO_POSITION, E.STOPPED_OUT): S.COOLDOWN,
+    no_position: SymbolState
+    entry_pending: SymbolState
+    position_open: SymbolState
+    exiting: SymbolState
+    cooldown: SymbolState
+    paused: SymbolState
+    because: str
+
+    def cell(self, state: SymbolState) -> SymbolState:
+        """The state that follows `state`."""
+        return self[list(SymbolState).index(state)]  # type: ignore[return-value]
+
+
+NONE, PENDING, OPEN = SymbolState.NO_POSITION, SymbolState.ENTRY_PENDING, SymbolState.POSITION_OPEN
+EXITING, COOLDOWN, PAUSED = SymbolState.EXITING, SymbolState.COOLDOWN, SymbolState.PAUSED
+E = Event
+
+# fmt: off
+TABLE: dict[Event, Row] = {
+    #  in:                NO_POSITION ENTRY_PENDING POSITION_OPEN EXITING COOLDOWN PAUSED
+    E.ENTRY_SUBMITTED: Row(PENDING, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
+        "Entries are asked for in NO_POSITION only."),
+    E.ENTRY_DENIED: Row(NONE, NONE, OPEN, EXITING, COOLDOWN, PAUSED,
+        "The answer concerns whoever waits for it. Denied is not refused: the broker never saw it, so nothing counts."),
+    E.ENTRY_CANCELLED: Row(NONE, NONE, OPEN, EXITING, COOLDOWN, PAUSED,
+        "Whoever holds shares holds them after the entry's end as well."),
+    E.ENTRY_REFUSED: Row(NONE, NONE, OPEN, EXITING, COOLDOWN, PAUSED,
+        "A rejection, Inactive or a cancel that nobody asked for: back-off, then armed again. Shares that filled "
+        "before it stay held."),
+    E.REFUSED_TOO_OFTEN: Row(PAUSED, PAUSED, OPEN, EXITING, COOLDOWN, PAUSED,
+        "Whoever holds shares or rests after a stop-out is not paused by the refusal of something older."),
+    E.ENTRY_FILLED: Row(OPEN, OPEN, OPEN, EXITING, OPEN, OPEN,
+        "Executions win over everything said before: a fill after a cancel, after a rejection that was none, after the "
+        "symbol gave up. A rest of the entry that fills while the stop sells is held until it is sold as well."),
+    E.REMAINDER_ENDED: Row(NONE, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
+        "A partial fill, then a cancel: what filled is held, and the gateway mends the stop's quantity."),
+    E.STOP_TRIGGERED: Row(NONE, PENDING, EXITING, EXITING, COOLDOWN, PAUSED,
+        "Without shares that are known it says nothing: the fill of the entry will be heard."),
+    E.STOP_FILLED_PARTLY: Row(NONE, PENDING, EXITING, EXITING, COOLDOWN, PAUSED,
+        "A part sold of what nobody knew to be held: the fill of the entry will be heard."),
+    E.STOPPED_OUT: Row(COOLDOWN, COOLDOWN, COOLDOWN, COOLDOWN, COOLDOWN, PAUSED,
+        "During recovery a stop-out is heard before its entry's fill, or while an older one still rests: it counts "
+        "from its own time. PAUSED waits for the operator, and the cooldown runs meanwhile."),
+    E.STOP_VANISHED: Row(NONE, PENDING, OPEN, OPEN, COOLDOWN, PAUSED,
+        "The shares are held all the same; the gateway puts a stop back. A triggered stop that is gone sells no more."),
+    E.FLATTEN_ORDERED: Row(PAUSED, PAUSED, EXITING, EXITING, PAUSED, PAUSED,
+        "What is flat waits for the operator, whose word this is more than any cooldown's. A live entry is being "
+        "cancelled; if it fills before that, the fill opens the position, and the gateway sells it."),
+    E.SOLD_OTHERWISE: Row(NONE, PENDING, PAUSED, PAUSED, COOLDOWN, PAUSED,
+        "Flattened, or sold by hand: only a stop-out is followed by a cooldown, so the operator decides. Who held "
+        "nothing has lost nothing."),
+    E.OWN_APPEARED: Row(OPEN, OPEN, OPEN, EXITING, OPEN, OPEN,
+        "Adopted by the operator, or the rows that told of the fill are lost."),
+    E.POSITION_DIFFERS: Row(NONE, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
+        "Bought or sold by hand: entries freeze (`position_mismatch`) as long as it lasts, and nothing is adopted. The "
+        "gateway shrinks a stop for shares that are gone."),
+    E.HALTED: Row(NONE, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
+        "The entry is being cancelled, and its end is what moves the state; nothing is armed until a trade follows."),
+    E.ENTRIES_PAUSED: Row(NONE, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
+        "A mark beside the state, so that no cooldown and no position is forgotten. A live entry is being cancelled."),
+    E.RESUMED: Row(NONE, PENDING, OPEN, EXITING, COOLDOWN, NONE,
+        "Only what waits for the operator goes on; a cooldown is cleared by a command of its own."),
+    E.COOLDOWN_OVER: Row(NONE, PENDING, OPEN, EXITING, NONE, PAUSED,
+        "Only who rests can be through with it: a fill or the operator came first."),
 }
+# fmt: on
 
 
 def after(state: SymbolState, event: Event) -> SymbolState:
-    """The state that follows; unchanged where the table has no row."""
-    return TRANSITIONS.get((state, event), state)
+    """The state that follows."""
+    return TABLE[event].cell(state)

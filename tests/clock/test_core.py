@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from messages.market import Session, SessionAwaited, SessionClosed, SessionClosing, SessionOpened
+from messages.market import Session, SessionApproaching, SessionAwaited, SessionClosed, SessionClosing, SessionOpened
 from messages.operator import Happened
 from services.clock.core import ClockCore, ClockRecord, MarketEnded, StepBegun, TimeReached
 from services.clock.steps import Step, next_step
@@ -64,6 +64,26 @@ def test_boundary_by_boundary() -> None:
 def test_an_early_close_ends_entries_early() -> None:
     clock = Clock()
     assert clock.core.entries_until(DAYS[1]) == DAYS[1].open_ns + 210 * MINUTE - 15 * MINUTE
+
+
+def test_the_morning_audit_is_announced_once_before_each_open() -> None:
+    core = ClockCore(DAYS, 15, 30)
+    state = State(core.kinds)
+    at: list[tuple[int, str]] = []
+    now_ns: int | None = DAYS[0].open_ns - DAY
+    while now_ns is not None:
+        decision = core.handle(state, TimeReached(now_ns), Now(0, 0))
+        state.apply(decision.changes)
+        at += [(now_ns, m.session.date) for _, m in decision.messages if isinstance(m, SessionApproaching)]
+        now_ns = core.next_boundary(core.record(state))
+    assert at == [(s.open_ns - 30 * MINUTE, s.date) for s in DAYS]
+
+
+def test_whoever_comes_after_it_hears_of_it_before_the_open() -> None:
+    core = ClockCore(DAYS, 15, 30)
+    decision = core.handle(State(core.kinds), TimeReached(DAYS[0].open_ns + MINUTE), Now(0, 0))
+    kinds = [type(m).__name__ for to, m in decision.messages if to == "fleet"]
+    assert kinds == ["SessionAwaited", "SessionApproaching", "SessionOpened"]
 
 
 def test_the_close_names_the_next_session() -> None:

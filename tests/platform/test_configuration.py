@@ -75,6 +75,11 @@ def refused(folder: Path, text: str) -> list[str]:
             "swap",
         ),
         ("watchlist: [TSLA]\nsimulation: {market: files}", "my.yaml:2: simulation.files:", "name one"),
+        (
+            "watchlist: [TSLA]\nentries: {type: buy_stop_limit, native_stp: true}",
+            "my.yaml:2: entries.native_stp: a bare STP has no limit",
+            "buy_stop",
+        ),
         ("mode: live\nwatchlist: [TSLA]\nstops: {tif: DAY}", "my.yaml:3: stops.tif: live needs `GTC`", "overnight"),
         (
             "mode: paper\nwatchlist: [AA, BB]\nmarket_data: {max_lines: 1}",
