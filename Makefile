@@ -3,12 +3,14 @@
 CONFIG ?=
 PYTHON ?=
 VENV   := .venv
+THEIRS := .venv-clients
+NODE   := tests/clients/node
 BIN    := $(VENV)/bin
 CRAZY  := $(BIN)/crazy
 WITH    = $(if $(CONFIG),--config "$(CONFIG)")
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test check format coverage soak bench install lock clean
+.PHONY: help up down status logs test clients check format coverage soak bench install lock clean
 
 help: ## Describe every target (this list)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,8 +28,11 @@ status: $(VENV)/.installed ## Show what every symbol does, and why
 logs: $(VENV)/.installed ## Follow the logs of all processes (Ctrl-C ends it)
 	@$(CRAZY) logs --follow $(WITH)
 
-test: $(VENV)/.installed-dev ## Run the tests (lock-step and in-process; minutes)
+test: $(VENV)/.installed-dev clients ## Run the tests (lock-step and in-process; minutes)
 	$(BIN)/python -m pytest -q
+
+clients: $(THEIRS)/.installed $(if $(shell command -v npm),$(NODE)/node_modules/.installed) ## Install other people's TWS clients, which the tests try the gateway with
+	@command -v npm >/dev/null || echo "no Node.js here: the tests with its TWS client will be skipped"
 
 check: $(VENV)/.installed-dev ## Formatting, lint, types
 	$(BIN)/ruff format --check .
@@ -54,16 +59,17 @@ lock: $(VENV)/.installed ## Renew the lock files from pyproject.toml (needs the 
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile $(LOCK) --extra build -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --extra build --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) -o tests/clients/requirements.lock tests/clients/requirements.in
 LOCK := -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         --no-emit-index-url --no-emit-find-links
 
 clean: ## Remove .venv and caches; records in var/ stay
-	rm -rf $(VENV) build *.egg-info .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(THEIRS) $(NODE)/node_modules build *.egg-info .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find messages services tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are renewed only when a lock or the project file changes. A failure says one line and leaves no stamp.
 
-PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
+PIP := python -m pip --disable-pip-version-check --no-input -q
 
 # A lock is complete: nothing is resolved again, and what comes as source is built with what the lock brought.
 LOCKED := --require-hashes --no-deps --no-build-isolation --use-pep517
@@ -71,11 +77,26 @@ LOCKED := --require-hashes --no-deps --no-build-isolation --use-pep517
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@.ci/venv "$(VENV)" "$(PYTHON)"
 	@echo "installing into $(VENV) …"
-	@$(PIP) install $(LOCKED) -r requirements.lock
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(BIN)/$(PIP) install $(LOCKED) -r requirements.lock
+	@$(BIN)/$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@echo "installing the development tools into $(VENV) …"
-	@$(PIP) install $(LOCKED) -r requirements-dev.lock
+	@$(BIN)/$(PIP) install $(LOCKED) -r requirements-dev.lock
+	@touch $@
+
+# Other people's clients have an environment of their own: one of them brings a library that takes the place of one of ours.
+# What comes as source needs setuptools first, which not every Python brings along.
+$(THEIRS)/.installed: tests/clients/requirements.lock
+	@.ci/venv "$(THEIRS)" "$(PYTHON)"
+	@echo "installing other people's clients into $(THEIRS) …"
+	@awk '/^[a-z]/ { wanted = /^setuptools==/ } wanted' $< > $(THEIRS)/setuptools.lock
+	@$(THEIRS)/bin/$(PIP) install --require-hashes --no-deps -r $(THEIRS)/setuptools.lock
+	@$(THEIRS)/bin/$(PIP) install $(LOCKED) -r $<
+	@touch $@
+
+$(NODE)/node_modules/.installed: $(NODE)/package-lock.json
+	@echo "installing the client for Node.js into $(NODE) …"
+	@npm ci --prefix $(NODE) --ignore-scripts --silent
 	@touch $@

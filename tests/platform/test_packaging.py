@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ from services.fleet import CORE_PROCESSES
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements.lock", "requirements-dev.lock")
+THEIRS = "tests/clients/requirements.lock"
 
 
 def pins(name: str) -> dict[str, list[str]]:
@@ -27,7 +29,7 @@ def pins(name: str) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, THEIRS])
 def test_a_lock_has_hashes_and_no_addresses(name: str) -> None:
     text = (ROOT / name).read_text()
     assert not re.search(r"://|--index|--find-links|--trusted|^-e|^/| @ ", text, re.MULTILINE)
@@ -47,6 +49,17 @@ def test_the_locks_agree_and_hold_every_dependency() -> None:
     assert names(project["dependencies"] + extras["build"]) <= runtime.keys()
     assert names(extras["dev"]) <= everything.keys()
     assert runtime["ib-insync"] == ["0.9.86"]
+
+
+def test_other_peoples_clients_are_locked() -> None:
+    """By hash and without the address of a registry, so that whoever installs them takes his own."""
+    assert pins(THEIRS)["ibapi"] == ["9.81.1.post1"]
+    assert pins(THEIRS)["setuptools"]
+    text = (ROOT / "tests" / "clients" / "node" / "package-lock.json").read_text()
+    assert '"resolved"' not in text
+    packages = json.loads(text)["packages"]
+    assert packages["node_modules/@stoqey/ib"]["version"] == "1.6.10"
+    assert all(package["integrity"] for name, package in packages.items() if name)
 
 
 def test_supervisord_conf_has_every_process_of_every_fleet() -> None:

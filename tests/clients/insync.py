@@ -1,0 +1,219 @@
+"""python insync.py ib_insync|ib_async PORT CLIENT_ID: either library, used as its users use it.
+
+Its raw callbacks are overheard on their way in, so that what it was told can be compared with what it made of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import sys
+from typing import Any
+
+from talk import commands, order_seen, order_wanted, saw
+
+library: Any = importlib.import_module(sys.argv[1])
+wrappers: Any = importlib.import_module(f"{sys.argv[1]}.wrapper")
+entrance: Any = importlib.import_module(f"{sys.argv[1]}.ib")
+
+
+class Overheard(wrappers.Wrapper):  # type: ignore[misc]
+    """The library's own wrapper, which tells what it is told."""
+
+    def managedAccounts(self, accountsList: str) -> None:
+        saw("accounts", accounts=accountsList)
+        super().managedAccounts(accountsList)
+
+    def nextValidId(self, reqId: int) -> None:
+        saw("next_id", id=reqId)
+        super().nextValidId(reqId)
+
+    def error(self, reqId: int, errorCode: int, errorString: str, advancedOrderRejectJson: str = "") -> None:
+        saw("error", id=reqId, code=errorCode, text=errorString)
+        super().error(reqId, errorCode, errorString, advancedOrderRejectJson)
+
+    def openOrder(self, orderId: int, contract: Any, order: Any, orderState: Any) -> None:
+        saw("order", id=orderId, **order_seen(contract, order, orderState))
+        if order.whatIf:
+            saw("margin", change=float(orderState.initMarginChange), commission=orderState.commission)
+        super().openOrder(orderId, contract, order, orderState)
+
+    def openOrderEnd(self) -> None:
+        saw("orders_end")
+        super().openOrderEnd()
+
+    def completedOrder(self, contract: Any, order: Any, orderState: Any) -> None:
+        saw(
+            "completed",
+            done=orderState.completedStatus,
+            at=orderState.completedTime,
+            filled=order.filledQuantity,
+            **order_seen(contract, order, orderState),
+        )
+        super().completedOrder(contract, order, orderState)
+
+    def orderStatus(self, orderId: int, status: str, filled: float, remaining: float, *rest: Any) -> None:
+        average, perm_id, parent_id, last, client_id, why_held, _cap = rest
+        saw(
+            "status",
+            id=orderId,
+            status=status,
+            filled=filled,
+            remaining=remaining,
+            average=average,
+            perm=perm_id,
+            parent=parent_id,
+            last=last,
+            client=client_id,
+            why=why_held,
+        )
+        super().orderStatus(orderId, status, filled, remaining, *rest)
+
+    def execDetails(self, reqId: int, contract: Any, execution: Any) -> None:
+        saw(
+            "execution",
+            request=reqId,
+            id=execution.orderId,
+            symbol=contract.symbol,
+            side=execution.side,
+            shares=execution.shares,
+            price=execution.price,
+            exec_id=execution.execId,
+            time=execution.time.strftime("%Y%m%d %H:%M:%S"),
+            perm=execution.permId,
+            total=execution.cumQty,
+            ref=execution.orderRef,
+        )
+        super().execDetails(reqId, contract, execution)
+
+    def commissionReport(self, commissionReport: Any) -> None:
+        earned = commissionReport.realizedPNL
+        saw("commission", exec_id=commissionReport.execId, amount=commissionReport.commission, earned=earned)
+        super().commissionReport(commissionReport)
+
+    def position(self, account: str, contract: Any, posSize: float, avgCost: float) -> None:
+        saw("position", account=account, symbol=contract.symbol, quantity=posSize, cost=avgCost)
+        super().position(account, contract, posSize, avgCost)
+
+    def priceSizeTick(self, reqId: int, tickType: int, price: float, size: float) -> None:
+        saw("tick", request=reqId, kind=tickType, value=price)
+        super().priceSizeTick(reqId, tickType, price, size)
+
+    def tickSize(self, reqId: int, tickType: int, size: float) -> None:
+        saw("tick", request=reqId, kind=tickType, value=size)
+        super().tickSize(reqId, tickType, size)
+
+    def tickString(self, reqId: int, tickType: int, value: str) -> None:
+        saw("tick", request=reqId, kind=tickType, value=value)
+        super().tickString(reqId, tickType, value)
+
+    def tickGeneric(self, reqId: int, tickType: int, value: float) -> None:
+        saw("tick", request=reqId, kind=tickType, value=value)
+        super().tickGeneric(reqId, tickType, value)
+
+    def marketDataType(self, reqId: int, marketDataId: int) -> None:
+        saw("data_type", request=reqId, kind=marketDataId)
+        super().marketDataType(reqId, marketDataId)
+
+
+class Program:
+    """One connection, and what can be done with it."""
+
+    def __init__(self, port: int, client_id: int) -> None:
+        self.ib = library.IB()
+        self.port, self.client_id = port, client_id
+        self.stocks: dict[str, Any] = {}
+
+    async def connect(self, wanted: dict[str, Any]) -> None:
+        try:
+            patience = wanted.get("patience", 10)
+            await self.ib.connectAsync("127.0.0.1", self.port, self.client_id, timeout=patience)
+        except (ConnectionError, TimeoutError):
+            saw("refused")
+        else:
+            saw("version", version=self.ib.client.serverVersion())
+
+    async def leave(self, _: dict[str, Any]) -> None:
+        self.ib.disconnect()
+
+    async def details(self, wanted: dict[str, Any]) -> None:
+        for found in await self.ib.reqContractDetailsAsync(self.stock(wanted)):
+            self.stocks[found.contract.symbol] = found.contract
+            saw("details", symbol=found.contract.symbol, id=found.contract.conId, min_tick=found.minTick)
+
+    async def stream(self, wanted: dict[str, Any]) -> None:
+        self.ib.reqMktData(self.stock(wanted))
+
+    async def unstream(self, wanted: dict[str, Any]) -> None:
+        self.ib.cancelMktData(self.stock(wanted))
+
+    async def place(self, wanted: dict[str, Any]) -> None:
+        self.ib.placeOrder(self.stock(wanted), order_wanted(library.Order(), wanted["order"]))
+
+    async def cancel(self, wanted: dict[str, Any]) -> None:
+        self.ib.client.cancelOrder(wanted["id"])
+
+    async def cancel_all(self, _: dict[str, Any]) -> None:
+        self.ib.reqGlobalCancel()
+
+    async def positions(self, _: dict[str, Any]) -> None:
+        await self.ib.reqPositionsAsync()
+
+    async def open_orders(self, _: dict[str, Any]) -> None:
+        await self.ib.reqOpenOrdersAsync()
+
+    async def completed(self, _: dict[str, Any]) -> None:
+        await self.ib.reqCompletedOrdersAsync(False)
+
+    async def executions(self, _: dict[str, Any]) -> None:
+        await self.ib.reqExecutionsAsync()
+
+    async def account(self, _: dict[str, Any]) -> None:
+        await self.ib.reqAccountUpdatesAsync("")
+        for value in self.ib.accountValues():
+            if value.tag == "TotalCashValue":
+                saw("cash", value=float(value.value))
+
+    async def summary(self, _: dict[str, Any]) -> None:
+        for value in await self.ib.accountSummaryAsync():
+            if value.tag == "NetLiquidation":
+                saw("worth", value=float(value.value))
+
+    async def history(self, wanted: dict[str, Any]) -> None:
+        bars = await self.ib.reqHistoricalDataAsync(
+            self.stock(wanted), "", wanted["duration"], wanted["bar"], wanted["what"], True, 2
+        )
+        saw("bars", bars=[[bar.open, bar.high, bar.low, bar.close] for bar in bars or []])
+
+    async def wait(self, _: dict[str, Any]) -> None:
+        """Nothing but the answer to what follows each command: all that was sent before it has arrived then."""
+
+    async def belief(self, _: dict[str, Any]) -> None:
+        """What the library made of it all: of the orders, that is, which the broker took."""
+        trades = sorted(self.ib.trades(), key=lambda trade: trade.order.permId)
+        trades = [trade for trade in trades if trade.order.permId]
+        saw("belief", trades=[[trade.orderStatus.status, trade.filled()] for trade in trades])
+
+    async def time(self) -> None:
+        await self.ib.reqCurrentTimeAsync()
+
+    def stock(self, wanted: dict[str, Any]) -> Any:
+        """The contract as the gateway described it: ib_async streams no other."""
+        return self.stocks.get(wanted["symbol"]) or library.Stock(wanted["symbol"], "SMART", "USD")
+
+
+async def main() -> None:
+    logging.disable()
+    program = Program(int(sys.argv[2]), int(sys.argv[3]))
+    loop = asyncio.get_running_loop()
+    waiting = commands()
+    while (wanted := await loop.run_in_executor(None, next, waiting, None)) is not None:
+        await getattr(program, wanted["do"])(wanted)
+        if program.ib.isConnected():
+            await program.time()
+        saw("done")
+
+
+entrance.Wrapper = Overheard
+asyncio.run(main())

@@ -1,0 +1,265 @@
+"""python official.py PORT CLIENT_ID: the broker's own library, with its reader thread and its callbacks."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from typing import Any
+
+from ibapi.client import EClient
+from ibapi.contract import Contract
+from ibapi.execution import ExecutionFilter
+from ibapi.order import Order
+from ibapi.wrapper import EWrapper
+from talk import commands, order_seen, order_wanted, saw
+
+PATIENCE_S = 5.0
+
+
+class Program(EWrapper, EClient):  # type: ignore[misc]
+    """Both halves of the library in one object, as its own examples have it."""
+
+    def __init__(self, port: int, client_id: int) -> None:
+        EClient.__init__(self, self)
+        self.port, self.client_number = port, client_id
+        self.answered = threading.Event()
+        self.told_time = threading.Event()
+        self.requests = 0
+        self.streams: dict[str, int] = {}
+        self.rows: list[list[float]] = []
+
+    # What it is told
+
+    def managedAccounts(self, accountsList: str) -> None:
+        saw("accounts", accounts=accountsList)
+
+    def nextValidId(self, orderId: int) -> None:
+        saw("next_id", id=orderId)
+        self.answered.set()
+
+    def error(self, reqId: int, errorCode: int, errorString: str) -> None:
+        saw("error", id=reqId, code=errorCode, text=errorString)
+        self.answered.set()
+
+    def connectionClosed(self) -> None:
+        self.answered.set()
+
+    def currentTime(self, time: int) -> None:
+        self.told_time.set()
+
+    def openOrder(self, orderId: int, contract: Any, order: Any, orderState: Any) -> None:
+        saw("order", id=orderId, **order_seen(contract, order, orderState))
+        if order.whatIf:
+            saw("margin", change=float(orderState.initMarginChange), commission=orderState.commission)
+
+    def openOrderEnd(self) -> None:
+        saw("orders_end")
+        self.answered.set()
+
+    def completedOrder(self, contract: Any, order: Any, orderState: Any) -> None:
+        saw(
+            "completed",
+            done=orderState.completedStatus,
+            at=orderState.completedTime,
+            filled=order.filledQuantity,
+            **order_seen(contract, order, orderState),
+        )
+
+    def completedOrdersEnd(self) -> None:
+        self.answered.set()
+
+    def orderStatus(self, orderId: int, status: str, filled: float, remaining: float, *rest: Any) -> None:
+        average, perm_id, parent_id, last, client_id, why_held, _cap = rest
+        saw(
+            "status",
+            id=orderId,
+            status=status,
+            filled=filled,
+            remaining=remaining,
+            average=average,
+            perm=perm_id,
+            parent=parent_id,
+            last=last,
+            client=client_id,
+            why=why_held,
+        )
+
+    def execDetails(self, reqId: int, contract: Any, execution: Any) -> None:
+        saw(
+            "execution",
+            request=reqId,
+            id=execution.orderId,
+            symbol=contract.symbol,
+            side=execution.side,
+            shares=execution.shares,
+            price=execution.price,
+            exec_id=execution.execId,
+            time=" ".join(execution.time.split()[:2]),
+            perm=execution.permId,
+            total=execution.cumQty,
+            ref=execution.orderRef,
+        )
+
+    def execDetailsEnd(self, reqId: int) -> None:
+        self.answered.set()
+
+    def commissionReport(self, report: Any) -> None:
+        saw("commission", exec_id=report.execId, amount=report.commission, earned=report.realizedPNL)
+
+    def position(self, account: str, contract: Any, position: float, avgCost: float) -> None:
+        saw("position", account=account, symbol=contract.symbol, quantity=position, cost=avgCost)
+
+    def positionEnd(self) -> None:
+        self.answered.set()
+
+    def tickPrice(self, reqId: int, tickType: int, price: float, attrib: Any) -> None:
+        saw("tick", request=reqId, kind=tickType, value=price)
+
+    def tickSize(self, reqId: int, tickType: int, size: int) -> None:
+        saw("tick", request=reqId, kind=tickType, value=size)
+
+    def tickString(self, reqId: int, tickType: int, value: str) -> None:
+        saw("tick", request=reqId, kind=tickType, value=value)
+
+    def tickGeneric(self, reqId: int, tickType: int, value: float) -> None:
+        saw("tick", request=reqId, kind=tickType, value=value)
+
+    def marketDataType(self, reqId: int, marketDataType: int) -> None:
+        saw("data_type", request=reqId, kind=marketDataType)
+
+    def contractDetails(self, reqId: int, contractDetails: Any) -> None:
+        contract = contractDetails.contract
+        saw("details", symbol=contract.symbol, id=contract.conId, min_tick=contractDetails.minTick)
+
+    def contractDetailsEnd(self, reqId: int) -> None:
+        self.answered.set()
+
+    def updateAccountValue(self, key: str, val: str, currency: str, accountName: str) -> None:
+        if key == "TotalCashValue" and self.asked == "account":
+            saw("cash", value=float(val))
+
+    def accountDownloadEnd(self, accountName: str) -> None:
+        self.answered.set()
+
+    def accountSummary(self, reqId: int, account: str, tag: str, value: str, currency: str) -> None:
+        if tag == "NetLiquidation" and self.asked == "summary":
+            saw("worth", value=float(value))
+
+    def accountSummaryEnd(self, reqId: int) -> None:
+        self.answered.set()
+
+    def historicalData(self, reqId: int, bar: Any) -> None:
+        self.rows.append([bar.open, bar.high, bar.low, bar.close])
+
+    def historicalDataEnd(self, reqId: int, start: str, end: str) -> None:
+        self.answered.set()
+
+    # What it does; True where an answer is to be waited for
+
+    asked = ""
+
+    def do(self, wanted: dict[str, Any]) -> None:
+        self.asked = wanted["do"]
+        self.answered.clear()
+        if getattr(self, f"do_{self.asked}")(wanted) and not self.answered.wait(PATIENCE_S):
+            saw("silence", about=self.asked)
+        if self.asked == "history":
+            saw("bars", bars=self.rows)
+        if self.isConnected():
+            self.told_time.clear()
+            self.reqCurrentTime()
+            self.told_time.wait(PATIENCE_S)
+
+    def do_connect(self, _: dict[str, Any]) -> bool:
+        self.connect("127.0.0.1", self.port, self.client_number)
+        saw("version", version=self.serverVersion())
+        threading.Thread(target=self.run, daemon=True).start()
+        return True
+
+    def do_leave(self, _: dict[str, Any]) -> None:
+        self.disconnect()
+
+    def do_details(self, wanted: dict[str, Any]) -> bool:
+        self.reqContractDetails(self.next_request(), self.stock(wanted))
+        return True
+
+    def do_stream(self, wanted: dict[str, Any]) -> None:
+        self.streams[wanted["symbol"]] = self.next_request()
+        self.reqMktData(self.requests, self.stock(wanted), "", False, False, [])
+
+    def do_unstream(self, wanted: dict[str, Any]) -> None:
+        self.cancelMktData(self.streams.pop(wanted["symbol"]))
+
+    def do_place(self, wanted: dict[str, Any]) -> None:
+        order = order_wanted(Order(), wanted["order"])
+        order.eTradeOnly = order.firmQuoteOnly = False
+        self.placeOrder(order.orderId, self.stock(wanted), order)
+
+    def do_cancel(self, wanted: dict[str, Any]) -> None:
+        self.cancelOrder(wanted["id"])
+
+    def do_cancel_all(self, _: dict[str, Any]) -> None:
+        self.reqGlobalCancel()
+
+    def do_positions(self, _: dict[str, Any]) -> bool:
+        self.reqPositions()
+        return True
+
+    def do_open_orders(self, _: dict[str, Any]) -> bool:
+        self.reqOpenOrders()
+        return True
+
+    def do_completed(self, _: dict[str, Any]) -> bool:
+        self.reqCompletedOrders(False)
+        return True
+
+    def do_executions(self, _: dict[str, Any]) -> bool:
+        self.reqExecutions(self.next_request(), ExecutionFilter())
+        return True
+
+    def do_account(self, _: dict[str, Any]) -> bool:
+        self.reqAccountUpdates(True, "")
+        return True
+
+    def do_summary(self, _: dict[str, Any]) -> bool:
+        self.reqAccountSummary(self.next_request(), "All", "NetLiquidation")
+        return True
+
+    def do_history(self, wanted: dict[str, Any]) -> bool:
+        self.rows = []
+        self.reqHistoricalData(
+            self.next_request(), self.stock(wanted), "", wanted["duration"], wanted["bar"], wanted["what"],
+            1, 2, False, [],
+        )  # fmt: skip
+        return True
+
+    def do_wait(self, _: dict[str, Any]) -> None:
+        """Nothing: see insync.py."""
+
+    def do_belief(self, _: dict[str, Any]) -> None:
+        """It keeps nothing."""
+
+    def next_request(self) -> int:
+        self.requests += 1
+        return self.requests
+
+    def stock(self, wanted: dict[str, Any]) -> Any:
+        contract = Contract()
+        contract.symbol, contract.secType, contract.exchange, contract.currency = (
+            wanted["symbol"],
+            "STK",
+            "SMART",
+            "USD",
+        )
+        return contract
+
+
+logging.disable()
+program = Program(int(sys.argv[1]), int(sys.argv[2]))
+for wanted in commands():
+    program.do(wanted)
+    saw("done")
+sys.stdout.flush()
+os._exit(0)  # its reader thread would hold the process
