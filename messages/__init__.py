@@ -9,8 +9,9 @@ from __future__ import annotations
 import msgspec
 
 from messages.account import AccountUpdated, LinkChanged, PerformanceSnapshot, ReconciliationDone
-from messages.broker import CancelOrder, PlaceOrder, RequestSnapshot
+from messages.broker import CancelOrder, PlaceOrder, RequestSnapshot, Subscribe
 from messages.entries import CancelEntry, EntryApproved, EntryDenied, EntryDropped, SubmitEntry
+from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import (
     MarketTime,
     SessionApproaching,
@@ -32,6 +33,7 @@ from messages.orders import (
     PositionUpdated,
 )
 from messages.timers import Elapsed, Started
+from messages.watchlist import SymbolRetired, Watch, WatchlistChanged
 
 Message = (
     Tick
@@ -70,6 +72,12 @@ Message = (
     | PlaceOrder
     | CancelOrder
     | RequestSnapshot
+    | Subscribe
+    | EntriesBlocked
+    | EntriesUnblocked
+    | Watch
+    | WatchlistChanged
+    | SymbolRetired
 )
 
 encode = msgspec.msgpack.Encoder().encode

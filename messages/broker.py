@@ -12,6 +12,7 @@ from messages.orders import OrderRecord
 
 __all__ = [
     "BrokerAccount",
+    "BrokerClock",
     "BrokerCommission",
     "BrokerError",
     "BrokerExecution",
@@ -22,10 +23,12 @@ __all__ = [
     "Connected",
     "Disconnected",
     "FromBroker",
+    "LiveConfirmation",
     "PlaceOrder",
     "Quote",
     "RequestSnapshot",
     "SnapshotFailed",
+    "Subscribe",
     "ToBroker",
 ]
 
@@ -51,7 +54,13 @@ class RequestSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """
 
 
-ToBroker = PlaceOrder | CancelOrder | RequestSnapshot
+class Subscribe(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Stream the prices of these symbols, and of no others."""
+
+    symbols: tuple[str, ...]
+
+
+ToBroker = PlaceOrder | CancelOrder | RequestSnapshot | Subscribe
 
 
 class Connected(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -175,6 +184,23 @@ class SnapshotFailed(msgspec.Struct, frozen=True, array_like=True, tag=True):
     reason: str
 
 
+class BrokerClock(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """How far this machine's clock is ahead of the broker's: at least, and at most, in seconds (negative: behind).
+
+    The broker tells whole seconds, so the truth lies between.
+    """
+
+    least_s: float
+    most_s: float
+
+
+class LiveConfirmation(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The owner's word that this account may be traded live, until then; account '' when there is none."""
+
+    account: str
+    until_ns: int
+
+
 FromBroker = (
     Connected
     | Disconnected
@@ -187,4 +213,6 @@ FromBroker = (
     | Quote
     | BrokerSnapshot
     | SnapshotFailed
+    | BrokerClock
+    | LiveConfirmation
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from messages.watchlist import Watch
+
 __all__ = [
     "Answer",
     "Command",
@@ -42,7 +44,7 @@ class Sql(msgspec.Struct, frozen=True, array_like=True, tag=True):
     statement: str
 
 
-Command = Pause | Resume | RollCall | Sql
+Command = Pause | Resume | RollCall | Sql | Watch
 
 
 class ProcessState(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from messages.broker import FromBroker, Quote, ToBroker
@@ -44,8 +45,8 @@ class BrokerEdge(Protocol):
 class EventLoop:
     """Turns of one actor, woken by the bus, the broker or a timer."""
 
-    def __init__(self, actor: Actor, bus: Bus, log: Log):
-        self._actor, self._bus, self._log = actor, bus, log
+    def __init__(self, actor: Actor, bus: Bus, log: Log, note: Callable[[], str] = lambda: ""):
+        self._actor, self._bus, self._log, self._note = actor, bus, log, note
         self._loop = asyncio.get_running_loop()
         self._broker: BrokerEdge | None = None
         self._lockstep = False
@@ -135,7 +136,7 @@ class EventLoop:
         if now >= self._next_beat or actor.told_ready is not self._told_ready:
             self._told_ready = actor.told_ready
             self._next_beat = actor.beat_after(now)
-            beat(actor, bus, "")
+            beat(actor, bus, self._note())
 
     def _look_at(self, frame: Frame) -> None:
         if isinstance(frame, Probe):

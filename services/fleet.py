@@ -101,6 +101,11 @@ class Fleet:
         return self.var / "settings.json"
 
     @property
+    def confirmation(self) -> Path:
+        """The owner's word for live trading, and until when it holds."""
+        return self.var / "confirmation.json"
+
+    @property
     def pidfile(self) -> Path:
         """Where supervisord writes its process id."""
         return self.var / "supervisord.pid"
@@ -149,8 +154,9 @@ class Fleet:
 
     @property
     def symbols(self) -> dict[str, str]:
-        """Process name of each ticker, in the order of the watchlist."""
-        return {symbol_process(symbol): symbol for symbol in self.settings.watchlist}
+        """Process name of each ticker, in the order of the watchlist; those that are winding down come last."""
+        settings = self.settings
+        return {symbol_process(symbol): symbol for symbol in (*settings.watchlist, *settings.winding_down)}
 
     @property
     def processes(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ __all__ = [
     "Entries",
     "Hours",
     "Ibkr",
+    "Live",
     "Logging",
     "MarketData",
     "Mode",
@@ -186,6 +187,14 @@ class MarketData(Section, frozen=True, kw_only=True):
     """Streaming lines that the login has. Paper and live refuse a longer watchlist."""
 
 
+class Live(Section, frozen=True, kw_only=True):
+    """Real money: what `mode: live` asks for besides `ibkr.account`."""
+
+    confirmation_days: Annotated[int, Meta(ge=1, le=365)] = 30
+    """Days for which `crazy golive` confirms live trading; after them entries are blocked until it is confirmed
+    anew."""
+
+
 class Logging(Section, frozen=True, kw_only=True):
     """The JSON log files."""
 
@@ -231,6 +240,11 @@ class Settings(Section, frozen=True, kw_only=True):
     side."""
     watchlist: Annotated[tuple[Ticker, ...], Meta(min_length=1, max_length=1000)]
     """Symbols to trade, each with a process of its own. They arm in this order when the caps are short."""
+    winding_down: Annotated[tuple[Ticker, ...], Meta(max_length=1000)] = ()
+    """Symbols that get no new entries and keep their process until what they hold is sold. `crazy symbols remove` puts
+    them here."""
+    observe: bool = False
+    """Decide and send nothing: every order that would go out is recorded instead. `crazy up --observe` sets it."""
     ibkr: Ibkr = Ibkr()
     allocation: Allocation = Allocation()
     entries: Entries = Entries()
@@ -239,6 +253,7 @@ class Settings(Section, frozen=True, kw_only=True):
     hours: Hours = Hours()
     cooldowns: Cooldowns = Cooldowns()
     market_data: MarketData = MarketData()
+    live: Live = Live()
     logging: Logging = Logging()
     simulation: Simulation = Simulation()
 

@@ -21,6 +21,7 @@ from messages.broker import (
     PlaceOrder,
     Quote,
     RequestSnapshot,
+    Subscribe,
     ToBroker,
 )
 from messages.orders import OrderRecord
@@ -71,6 +72,8 @@ class ExchangeBroker:
                 return list(self.facts(self.exchange.cancel(self.client_id, order_id)))
             case RequestSnapshot():
                 return [self._snapshot()]
+            case Subscribe():
+                return []  # every symbol's prices are heard here
 
     def advance(self, to_ns: int) -> tuple[list[FromBroker], list[Quote]]:
         """At most one event of the market: (facts about orders and the account, new prices)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from msgspec.structs import replace
 
 from messages.broker import (
     BrokerAccount,
+    BrokerClock,
     BrokerCommission,
     BrokerError,
     BrokerExecution,
@@ -35,9 +37,12 @@ from messages.broker import (
     Quote,
     RequestSnapshot,
     SnapshotFailed,
+    Subscribe,
     ToBroker,
 )
 from messages.orders import OrderRecord
+from services.gateway import hostclock
+from services.gateway.interlock import account_trouble
 from services.settings import Settings
 
 __all__ = ["Broker"]
@@ -53,6 +58,8 @@ REQUEST_IDS = 1 << 30
 """The library's request ids begin here, far from our order ids: an error's id is then never ambiguous."""
 CONNECT_S, ANSWER_S = 10.0, 30.0
 RETRY_S, RETRY_MAX_S = 0.2, 10.0
+COMPARE_S, COMPARE_SOON_S = 60.0, 10.0
+"""How often this machine's clock is compared with the broker's, and how often as long as the two differ."""
 LIVE = (1, 2)
 """Market data types: real-time, and frozen at the close. 3 and 4 are delayed."""
 
@@ -131,6 +138,9 @@ class _RawWrapper(Wrapper):
     def tickGeneric(self, reqId: int, tickType: int, value: float) -> None:
         self._broker.on_generic(reqId, tickType, value)
 
+    def currentTime(self, time: int) -> None:
+        self._broker.on_current_time(time)
+
     def tickReqParams(self, *args: Any) -> None:
         """Tick sizes come by market rule."""
 
@@ -160,6 +170,9 @@ class Broker:
         self._account: dict[str, float] = {}
         self._answers: _Answers | None = None
         self._asking: asyncio.Task[None] | None = None
+        self._symbols = (*settings.watchlist, *settings.winding_down)
+        self._comparing: asyncio.Task[None] | None = None
+        self._told_time: asyncio.Future[int] | None = None
         self._lost = asyncio.Event()
         self._ib = self._library()
 
@@ -209,24 +222,61 @@ class Broker:
         self._symbol_of.clear()
         self._orders.clear()
         accounts = tuple(client.getAccounts())
-        self._tell(Connected(accounts, self.next_order_id, client.clientId))
-        account = self._settings.ibkr.account or (accounts[0] if len(accounts) == 1 else "")
-        if account not in accounts:
+        self.tell(Connected(accounts, self.next_order_id, client.clientId))
+        account, trouble = account_trouble(self._settings, accounts, "")
+        if trouble:
             return  # a wrong account: send nothing at all
         client.reqAccountUpdates(True, account)
         if self._settings.mode != "sim":
-            client.reqMarketDataType(3 if self._settings.ibkr.allow_delayed else 1)
-        for symbol in self._settings.watchlist:
-            request_id = client.getReqId()
-            self._symbol_of[request_id] = symbol
-            client.reqMktData(request_id, _contract(symbol), "", False, False, [])
+            client.reqMarketDataType(3 if self._settings.ibkr.allow_delayed and self._settings.mode == "paper" else 1)
+            self._comparing = asyncio.get_running_loop().create_task(self._compare_clocks())
+        self._stream(self._symbols)
+
+    def _stream(self, symbols: tuple[str, ...]) -> None:
+        """Stream the prices of these symbols, and of no others."""
+        client, self._symbols = self._ib.client, symbols
+        for request_id, symbol in list(self._symbol_of.items()):
+            if symbol not in symbols:
+                del self._symbol_of[request_id]
+                self._quotes.pop(symbol, None)
+                self._changed.pop(symbol, None)
+                client.cancelMktData(request_id)
+        streamed = set(self._symbol_of.values())
+        for symbol in symbols:
+            if symbol not in streamed:
+                request_id = client.getReqId()
+                self._symbol_of[request_id] = symbol
+                client.reqMktData(request_id, _contract(symbol), "", False, False, [])
+
+    async def _compare_clocks(self) -> None:
+        """Ask the broker's time now and then: several times within a second, because it tells whole seconds."""
+        while True:
+            samples = []
+            for _ in range(hostclock.QUESTIONS):
+                self._told_time = asyncio.get_running_loop().create_future()
+                asked_ns = time.time_ns()
+                self._ib.client.reqCurrentTime()
+                with contextlib.suppress(TimeoutError):
+                    told_s = await asyncio.wait_for(self._told_time, ANSWER_S)
+                    samples.append((asked_ns, time.time_ns(), told_s))
+                await asyncio.sleep(hostclock.ASK_EVERY_S)
+            found = hostclock.bounds(samples)
+            if found is not None:
+                self.tell(BrokerClock(*found))
+            apart = found is None or max(abs(found[0]), abs(found[1])) > 1.0
+            await asyncio.sleep(COMPARE_SOON_S if apart else COMPARE_S)
+
+    def on_current_time(self, told_s: int) -> None:
+        if self._told_time is not None and not self._told_time.done():
+            self._told_time.set_result(told_s)
 
     def _on_lost(self) -> None:
-        if self._asking is not None:
-            self._asking.cancel()
-            self._asking = None
+        for task in (self._asking, self._comparing):
+            if task is not None:
+                task.cancel()
+        self._asking = self._comparing = None
         self._answers = None
-        self._tell(Disconnected("socket closed"))
+        self.tell(Disconnected("socket closed"))
         self._lost.set()
 
     @property
@@ -245,6 +295,10 @@ class Broker:
         if not client.isReady():
             return
         match command:
+            case PlaceOrder() | CancelOrder() if self._settings.observe:
+                log.error("a fleet that only observes was about to send %s", command)
+            case Subscribe(symbols):
+                self._stream(symbols)
             case PlaceOrder(order, transmit):
                 client.placeOrder(order.order_id, _contract(order.symbol), _order(order, transmit))
             case CancelOrder(order_id):
@@ -264,13 +318,13 @@ class Broker:
                 )
                 await ib.reqExecutionsAsync()
         except (TimeoutError, ConnectionError) as error:
-            self._tell(
+            self.tell(
                 SnapshotFailed(f"{type(error).__name__}: {error}" if str(error) else "no complete answer in time")
             )
             return
         finally:
             self._answers = None
-        self._tell(
+        self.tell(
             BrokerSnapshot(
                 account=self._settings.ibkr.account or "",
                 positions=tuple(answers.positions.values()),
@@ -288,7 +342,8 @@ class Broker:
 
     # Facts.
 
-    def _tell(self, fact: FromBroker) -> None:
+    def tell(self, fact: FromBroker) -> None:
+        """One more fact, and the word that something is there."""
         self.facts.append(fact)
         self._heard()
 

@@ -16,6 +16,7 @@ from messages import Message
 from messages.account import AccountUpdated, LinkChanged, ReconciliationDone
 from messages.broker import (
     BrokerAccount,
+    BrokerClock,
     BrokerCommission,
     BrokerError,
     BrokerExecution,
@@ -25,14 +26,20 @@ from messages.broker import (
     CancelOrder,
     Connected,
     Disconnected,
+    LiveConfirmation,
+    PlaceOrder,
     Quote,
     RequestSnapshot,
     SnapshotFailed,
+    Subscribe,
 )
 from messages.entries import CancelEntry, EntryApproved
+from messages.interlock import EntriesBlocked
 from messages.market import SessionClosed, SessionClosing, SessionOpened, Tick
+from messages.operator import Happened
 from messages.orders import OrderUpdated, PositionUpdated
 from messages.timers import Elapsed, Started
+from messages.watchlist import WatchlistChanged
 from services.core import Deadlines, Decision, Draft, Now, State
 from services.gateway.book import (
     AccountPosition,
@@ -55,6 +62,16 @@ from services.gateway.book import (
 from services.gateway.codes import BROKER_DOWN, BROKER_UP, DATA_DOWN, DATA_UP, is_information
 from services.gateway.folding import fold_commission, fold_execution, fold_order, fold_position, settle_absent
 from services.gateway.guard import guard, guard_deadline
+from services.gateway.interlock import (
+    Block,
+    Confirmed,
+    account_trouble,
+    block,
+    block_deadline,
+    judge_clock,
+    judge_confirmation,
+    unblock,
+)
 from services.gateway.placing import cancel_entry, place_entry
 from services.gateway.reconcile import absent, facts
 from services.ledger import Constraint, Unique
@@ -107,8 +124,19 @@ class GatewayCore:
         EarlyCommission,
         LastError,
         Unprotected,
+        Block,
+        Confirmed,
     )
-    volatile: tuple[type, ...] = (Links, QuoteRecord, Doubt, HeldBack, EarlyCommission, LastError, Unprotected)
+    volatile: tuple[type, ...] = (
+        Links,
+        QuoteRecord,
+        Doubt,
+        HeldBack,
+        EarlyCommission,
+        LastError,
+        Unprotected,
+        Confirmed,
+    )
 
     def __init__(self, settings: Settings):
         self.settings = settings
@@ -125,7 +153,13 @@ class GatewayCore:
             messages.append(
                 (position.symbol, PositionUpdated(position.symbol, position.quantity, position.avg_cost, own.quantity))
             )
+        messages += [("fleet", EntriesBlocked(b.reason, b.text, b.figures)) for b in state.table(Block).values()]
         return messages
+
+    def note(self, state: State) -> str:
+        """For the watchdog's roll call: why it does nothing at all."""
+        wrong = state.get(Block, "wrong_account")
+        return wrong.text if wrong is not None else ""
 
     def deadlines(self, state: State, now: Now) -> Deadlines:
         links = state.get(Links, "links")
@@ -135,7 +169,7 @@ class GatewayCore:
         at = guard_deadline(state)
         if at is not None:
             wanted.append(at)
-        return Deadlines(machine_ns=min(wanted, default=None))
+        return Deadlines(market_ns=block_deadline(state), machine_ns=min(wanted, default=None))
 
     def handle(self, state: State, message: Message | Any, now: Now) -> Decision:
         d = Draft(state, now)
@@ -186,9 +220,32 @@ class GatewayCore:
                 d.send("fleet", LinkChanged("socket", False, "starting"))
             case Elapsed():
                 touched = self._elapsed(d)
+            case LiveConfirmation(account, until_ns):
+                d.put(Confirmed(account, until_ns))
+                self._judge_confirmation(d)
+            case BrokerClock():
+                judge_clock(d, message)
+            case WatchlistChanged(watchlist, winding_down):
+                d.send("broker", Subscribe((*watchlist, *winding_down)))
         for symbol in touched:
             self._settle_symbol(d, symbol)
-        return d.decision
+        return self._observed(d.decision, now) if self.settings.observe else d.decision
+
+    def _observed(self, decision: Decision, now: Now) -> Decision:
+        """Decide and send nothing: what would have gone to the broker is told instead, and questions still go."""
+        for place, (recipient, told) in enumerate(decision.messages):
+            if recipient == "broker" and isinstance(told, PlaceOrder | CancelOrder):
+                fields: dict[str, Any] = {"would": type(told).__name__, "client_order_id": _name_of(told)}
+                decision.messages[place] = ("recorder", Happened("order_observed", "", "INFO", fields, now.market_ns))
+        return decision
+
+    def _judge_confirmation(self, d: Draft) -> None:
+        """Without the owner's word nothing is entered in live, and what has not filled is taken back."""
+        links, book = self._links(d), d.get(Book, "book") or Book()
+        if book.account and judge_confirmation(d, self.settings, book.account):
+            for order in d.table(OrderRecord).values():
+                if order.live and order.role == "entry":
+                    cancel_entry(d, CancelEntry(order.client_order_id, order.symbol, "live_unconfirmed"), links)
 
     def _links(self, d: Draft) -> Links:
         return d.get(Links, "links") or Links()
@@ -248,25 +305,19 @@ class GatewayCore:
 
     def _connected(self, d: Draft, connected: Connected) -> None:
         links, book = self._links(d), d.get(Book, "book") or Book()
-        wanted = self.settings.ibkr.account or (connected.accounts[0] if len(connected.accounts) == 1 else "")
-        wrong = wanted not in connected.accounts or (book.account and book.account != wanted)
-        if wrong:
-            d.note(
-                "wrong_account",
-                "",
-                "ERROR",
-                wanted=wanted or "none configured",
-                has=", ".join(connected.accounts),
-                bound_to=book.account,
-            )
+        wanted, trouble = account_trouble(self.settings, connected.accounts, book.account)
+        if trouble:
+            block(d, "wrong_account", f"{trouble}; nothing is sent")
             d.put(msgspec.structs.replace(links, phase="refused"))
             return
+        unblock(d, "wrong_account")
         next_id = max(book.next_order_id, connected.next_order_id)
         d.put(msgspec.structs.replace(book, account=wanted, next_order_id=next_id))
         d.put(msgspec.structs.replace(links, broker_up=True, data_up=True))
         d.send("fleet", LinkChanged("broker", True, "connected"))  # until the broker says otherwise
         d.send("fleet", LinkChanged("data", True, "connected"))
         self._ask_everything(d)
+        self._judge_confirmation(d)
 
     def _ask_everything(self, d: Draft) -> None:
         """Nothing is certain any more: until the answer is through nothing is placed."""
@@ -343,6 +394,7 @@ class GatewayCore:
 
     def _elapsed(self, d: Draft) -> list[str]:
         links = self._links(d)
+        self._judge_confirmation(d)
         if links.ask_at_ns and not links.asking and links.ask_at_ns <= d.now.machine_ns:
             unheard = [o for o in d.state.table(OrderRecord).values() if o.status == "InFlight"]
             for order in unheard:
@@ -436,3 +488,7 @@ class GatewayCore:
         for kind in (Tombstone, EarlyCommission):
             for key in d.state.table(kind):
                 d.drop(kind, key)
+
+
+def _name_of(command: PlaceOrder | CancelOrder) -> str:
+    return command.order.client_order_id if isinstance(command, PlaceOrder) else command.client_order_id

@@ -48,6 +48,8 @@ def guard_deadline(state: State) -> int | None:
 def guard(d: Draft, symbol: str, links: Links, settings: Settings) -> None:
     """Look at one symbol; act if something is missing or too much, and it is safe to act."""
     own = d.get(Own, symbol) or Own(symbol)
+    if settings.observe:
+        return  # it sends nothing; what rests at the broker stays
     orders = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.live]
     sells = [_as_far_as_known(d, o) for o in orders if o.role == "stop"]
     entries = [o for o in orders if o.role == "entry"]

@@ -12,6 +12,7 @@ from messages.entries import CancelEntry, EntryDropped, EntryPlan
 from messages.orders import OrderPlaced, OrderRecord
 from services.core import Draft
 from services.gateway.book import AccountPosition, Book, EntrySlot, Links, Own, QuoteRecord, SessionRecord, Tombstone
+from services.gateway.interlock import blocked
 from services.settings import Settings
 
 __all__ = ["cancel_entry", "next_order_ids", "place_entry"]
@@ -22,7 +23,7 @@ REFERENCE_BAND_PCT = 20.0
 
 def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> None:
     """Send the bracket, or say why not."""
-    dropped = _check(d, plan, links)
+    dropped = _check(d, plan, links) or _observed(d, plan, settings)
     if dropped is not None:
         reason, figures = dropped
         d.send(plan.symbol, EntryDropped(plan.client_order_id, plan.symbol, reason, figures))
@@ -70,6 +71,25 @@ def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> 
         d.send("broker", PlaceOrder(order, transmit))
 
 
+def _observed(d: Draft, plan: EntryPlan, settings: Settings) -> tuple[str, dict[str, float]] | None:
+    """An entry that would be sent now, in a fleet that only observes: told, with all that it would have been."""
+    if not settings.observe:
+        return None
+    d.note(
+        "entry_observed",
+        plan.symbol,
+        client_order_id=plan.client_order_id,
+        order_type=plan.order_type,
+        qty=plan.quantity,
+        stop_price=plan.stop_price,
+        limit_price=plan.limit_price,
+        reference=plan.reference,
+        stop_order_type=plan.stop_order_type,
+        trailing_pct=plan.trailing_pct,
+    )
+    return "observed", {"quantity": plan.quantity, "trigger": plan.stop_price}
+
+
 def _check(d: Draft, plan: EntryPlan, links: Links) -> tuple[str, dict[str, float]] | None:
     """What must hold now, whatever was true when risk approved: (reason, figures), or None."""
     session = d.get(SessionRecord, "session") or SessionRecord()
@@ -80,6 +100,9 @@ def _check(d: Draft, plan: EntryPlan, links: Links) -> tuple[str, dict[str, floa
     if stone is not None:
         d.drop(Tombstone, stone.key)
         return stone.reason, {}
+    stopped = blocked(d)
+    if stopped is not None:
+        return stopped.reason, stopped.figures
     if links.phase != "ready" or not links.broker_up:
         return "links_down", {}
     if d.now.stale:

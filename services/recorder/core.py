@@ -9,6 +9,7 @@ import msgspec
 from messages import Message
 from messages.account import AccountUpdated, LinkChanged, PerformanceSnapshot, ReconciliationDone
 from messages.entries import EntryDenied
+from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import Session, SessionAwaited, SessionClosed, SessionClosing, SessionOpened
 from messages.operator import Happened, Paused, Refused, Resumed, SymbolStatus
 from messages.orders import (
@@ -220,6 +221,10 @@ def _event(message: Message, now: Now) -> list[Row]:
             return [_told("paused", symbol, "INFO", {"by": by}, now)]
         case Resumed(symbol, by):
             return [_told("resumed", symbol, "INFO", {"by": by}, now)]
+        case EntriesBlocked(reason, text, figures):
+            return [_told("entries_blocked", None, "INFO", {"reason": reason, "text": text, **figures}, now)]
+        case EntriesUnblocked(reason):
+            return [_told("entries_unblocked", None, "INFO", {"reason": reason}, now)]
         case LinkChanged(link, up, detail):
             return [_told("link_changed", None, "INFO", {"link": link, "up": up, "detail": detail}, now)]
         case ReconciliationDone():

@@ -97,6 +97,13 @@ SELECT symbol, ts AS since_ts, payload_json->>'by' AS paused_by FROM (
     QUALIFY row_number() OVER (PARTITION BY symbol ORDER BY run DESC, seq DESC) = 1
 ) WHERE event_type = 'paused';
 
+-- What blocks entries of the whole fleet now, though nobody paused it: a reason code, and a line with the remedy.
+CREATE OR REPLACE VIEW blocks AS
+SELECT payload_json->>'reason' AS reason, payload_json->>'text' AS text, ts AS since_ts FROM (
+    SELECT * FROM events WHERE event_type IN ('entries_blocked', 'entries_unblocked')
+    QUALIFY row_number() OVER (PARTITION BY payload_json->>'reason' ORDER BY run DESC, seq DESC) = 1
+) WHERE event_type = 'entries_blocked';
+
 -- Closed trades, first in first out: a row per entry order as far as it was sold again. Money in USD; pnl_usd is after
 -- commission, which is taken in proportion where only a part was sold.
 CREATE OR REPLACE VIEW trades AS

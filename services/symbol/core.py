@@ -10,6 +10,7 @@ import msgspec
 from messages import Message
 from messages.account import LinkChanged, ReconciliationDone
 from messages.entries import CancelEntry, EntryDenied, EntryDropped, SubmitEntry
+from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import SessionClosed, SessionClosing, SessionOpened, Tick
 from messages.operator import Paused, Refused, Resumed, SymbolStatus
 from messages.orders import (
@@ -22,7 +23,8 @@ from messages.orders import (
     OrderUpdated,
     PositionUpdated,
 )
-from messages.timers import Elapsed
+from messages.timers import Elapsed, Started
+from messages.watchlist import SymbolRetired, WatchlistChanged
 from services.core import Deadlines, Decision, Draft, Now, State
 from services.settings import Settings
 from services.symbol.entry import Blocked, plan_entry, price_blocked
@@ -63,6 +65,9 @@ class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
     fleet_paused: bool = False
     links_down: tuple[str, ...] = ()
     last_tick: tuple[int, int] = (0, 0)
+    blocks: dict[str, dict[str, float]] = {}
+    winding_down: bool = False
+    retired: bool = False
 
     @property
     def key(self) -> str:
@@ -95,7 +100,7 @@ class SymbolCore:
     def handle(self, state: State, message: Message, now: Now) -> Decision:
         before = self.record(state)
         draft = Draft(state, now)
-        after_ = self._fold(draft, before, message)
+        after_ = self._retire(draft, self._fold(draft, before, message))
         born = state.get(SymbolRecord, self.symbol) is None
         if born or after_ is not before:
             draft.put(after_)
@@ -136,7 +141,8 @@ class SymbolCore:
                 # The price ran through the trigger: the next tick is the new reference. Anything else has to pass
                 # first.
                 wait_ns = 0 if reason == "price_through_trigger" else RETRY_NS
-                r = _set(r, why=reason, figures=figures, wait_until_ns=d.now.market_ns + wait_ns)
+                until_ns = r.entries_until_ns if reason == "observed" else d.now.market_ns + wait_ns
+                r = _set(r, why=reason, figures=figures, wait_until_ns=until_ns)
                 return self._move(r, Event.ENTRY_DENIED)
             case OrderPlaced(order) | OrderAccepted(order) | OrderUpdated(order):
                 return self._on_order(r, order)
@@ -159,6 +165,14 @@ class SymbolCore:
             case LinkChanged(link, up, _):
                 down = tuple(name for name in r.links_down if name != link)
                 return _set(r, links_down=down if up else (*down, link))
+            case EntriesBlocked(reason, _, figures):
+                return _set(r, blocks={**r.blocks, reason: figures})
+            case EntriesUnblocked(reason):
+                return _set(r, blocks={key: figures for key, figures in r.blocks.items() if key != reason})
+            case WatchlistChanged(watchlist, winding_down):
+                return self._watch(d, r, winding=self.symbol in winding_down or self.symbol not in watchlist)
+            case Started():
+                return self._watch(d, r, winding=self.symbol in self.settings.winding_down)
             case ReconciliationDone():
                 return _set(r, links_down=tuple(name for name in r.links_down if name != "socket"))
             case Refused(_, _, symbol, error) if symbol == self.symbol:
@@ -178,6 +192,23 @@ class SymbolCore:
     def _move(self, r: SymbolRecord, event: Event) -> SymbolRecord:
         state = after(r.state, event)
         return r if state is r.state else _set(r, state=state)
+
+    # Leaving.
+
+    def _watch(self, d: Draft, r: SymbolRecord, *, winding: bool) -> SymbolRecord:
+        """Removed from the watchlist: the entry is taken back, what is held stays under its stop. Or back again."""
+        if winding and not r.winding_down and r.state is SymbolState.ENTRY_PENDING:
+            d.send("gateway", CancelEntry(r.entry_id, self.symbol, "removal_pending"))
+        return _set(r, winding_down=winding, retired=r.retired and winding)
+
+    def _retire(self, d: Draft, r: SymbolRecord) -> SymbolRecord:
+        """Nothing is held and nothing can fill any more: the others may go on without this process."""
+        flat = r.own <= 0 and r.state in (SymbolState.NO_POSITION, SymbolState.COOLDOWN, SymbolState.PAUSED)
+        if not r.winding_down or r.retired or not flat:
+            return r
+        d.send("clock", SymbolRetired(self.symbol))
+        d.note("symbol_retired", self.symbol)
+        return _set(r, retired=True)
 
     # Entry.
 
@@ -221,6 +252,10 @@ class SymbolCore:
             return Blocked("paused")
         if r.links_down:
             return Blocked("links_down")
+        for reason, figures in r.blocks.items():
+            return Blocked(reason, figures)
+        if r.winding_down:
+            return Blocked("removal_pending")
         if r.disarmed:
             return Blocked("not_rearmed")
         if now_ns < r.wait_until_ns:

@@ -21,6 +21,7 @@ from messages.broker import (
     PlaceOrder,
     Quote,
     RequestSnapshot,
+    Subscribe,
     ToBroker,
 )
 from messages.entries import CancelEntry, EntryApproved, EntryPlan
@@ -269,6 +270,8 @@ def _short(command: ToBroker) -> str:
             return f"cancel {key}"
         case RequestSnapshot():
             return "ask"
+        case Subscribe(symbols):
+            return f"stream {' '.join(symbols)}"
 
 
 def broker_order(client_order_id: str, **more: Any) -> BrokerOrder:

@@ -42,7 +42,17 @@ PURE = [
     *(f"services/{name}/core.py" for name in ("clock", "gateway", "recorder", "risk", "symbol", "watchdog")),
     *(
         f"services/gateway/{name}.py"
-        for name in ("book", "codes", "folding", "guard", "placing", "protection", "reconcile")
+        for name in (
+            "book",
+            "codes",
+            "folding",
+            "guard",
+            "hostclock",
+            "interlock",
+            "placing",
+            "protection",
+            "reconcile",
+        )
     ),
     *(f"services/symbol/{name}.py" for name in ("entry", "states")),
     "services/risk/limits.py",

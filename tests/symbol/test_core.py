@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from messages.account import LinkChanged, ReconciliationDone
+from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import Session
 from messages.operator import Paused, Refused, Resumed
 from messages.orders import OrderAccepted, OrderCancelled, OrderRejected, PositionUpdated
+from messages.timers import Started
+from messages.watchlist import SymbolRetired, WatchlistChanged
 from services.core import Now
 from services.symbol.states import SymbolState
 
@@ -295,6 +298,79 @@ class TestPause:
         symbol.hear(Refused("gateway", 8, "NVDA", "boom"))
         symbol.hear(Resumed("TSLA", "operator"))
         symbol.enter()
+
+
+class TestBlocks:
+    def test_a_block_of_the_gateways_stops_entries_until_it_ends(self) -> None:
+        symbol = Symbol()
+        entry = symbol.enter()
+        symbol.hear(EntriesBlocked("clock_off", "synchronize it", {"off_s": 1.5}))
+        assert symbol.cancels() == [], "what rests at the broker is the gateway's business"
+        symbol.cancelled(asked=True)
+        symbol.tick()
+        assert (symbol.why, symbol.record.figures) == ("clock_off", {"off_s": 1.5})
+        symbol.hear(EntriesUnblocked("clock_off"))
+        symbol.enter()
+        assert symbol.record.entry_id != entry
+
+    def test_one_would_be_entry_a_session_where_nothing_is_sent(self) -> None:
+        symbol = Symbol()
+        symbol.enter()
+        symbol.drop("observed")
+        for _ in range(10):
+            symbol.now += MINUTE
+            symbol.tick()
+        assert (symbol.is_in, symbol.why, len(symbol.submitted())) == (S.NO_POSITION, "observed", 1)
+        symbol.closing()
+        symbol.closed()
+        symbol.open(TUESDAY)
+        symbol.now += MINUTE
+        symbol.enter()
+
+
+class TestRemoved:
+    """From the watchlist, while the fleet runs."""
+
+    GONE = WatchlistChanged(("NVDA",), ("TSLA",))
+
+    def retired(self, symbol: Symbol) -> int:
+        return sum(isinstance(m, SymbolRetired) for to, m in symbol.said if to == "clock")
+
+    def test_idle_it_goes_at_once_and_says_so_once(self) -> None:
+        symbol = Symbol()
+        symbol.hear(self.GONE)
+        symbol.hear(self.GONE)
+        symbol.tick()
+        assert (self.retired(symbol), symbol.why, symbol.submitted()) == (1, "removal_pending", [])
+
+    def test_the_entry_is_taken_back_first(self) -> None:
+        symbol = Symbol()
+        entry = symbol.enter()
+        symbol.hear(self.GONE)
+        assert (symbol.cancels(), self.retired(symbol)) == ([(entry, "removal_pending")], 0)
+        symbol.cancelled(asked=True)
+        assert self.retired(symbol) == 1
+
+    def test_an_entry_that_fills_meanwhile_is_held_until_its_stop_sells(self) -> None:
+        symbol = Symbol()
+        entry = symbol.enter()
+        symbol.hear(self.GONE)
+        symbol.fill(entry, "BUY", own=9.0)
+        assert (symbol.is_in, self.retired(symbol)) == (S.POSITION_OPEN, 0)
+        symbol.fill(symbol.record.stop_id, "SELL", own=0.0)
+        assert (symbol.is_in, self.retired(symbol)) == (S.COOLDOWN, 1)
+
+    def test_back_on_the_watchlist_it_trades_again(self) -> None:
+        symbol = Symbol()
+        symbol.hear(self.GONE)
+        symbol.hear(WatchlistChanged(("NVDA", "TSLA"), ()))
+        assert not symbol.record.retired
+        symbol.enter()
+
+    def test_a_restart_goes_by_the_settings(self) -> None:
+        symbol = Symbol(winding_down=["TSLA"], watchlist=["NVDA"])
+        symbol.hear(Started(2))
+        assert self.retired(symbol) == 1
 
 
 class TestLinks:

@@ -1,0 +1,144 @@
+"""What must hold before this fleet may enter at all: the right account, the owner's word in live, a right clock. Pure.
+
+Blocking entries is cheap, withholding protection is not (TRADING.md, section 6): whatever is found here stops entries
+and nothing else. Only a wrong account sends nothing at all. A reason is said once when it begins and once when it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from messages.broker import BrokerClock
+from messages.interlock import EntriesBlocked, EntriesUnblocked
+from services.core import Draft, State
+from services.settings import Settings
+
+__all__ = [
+    "CLOCK_OFF_S",
+    "Block",
+    "Confirmed",
+    "account_trouble",
+    "block",
+    "block_deadline",
+    "blocked",
+    "judge_clock",
+    "judge_confirmation",
+    "unblock",
+]
+
+CLOCK_OFF_S = 1.0
+"""A machine whose clock is further than this from the broker's enters nothing: sessions and ages would be wrong."""
+
+PAPER = "D"
+"""IBKR's paper accounts begin with it (DU; DF and DI for advisors and institutions); no live one does."""
+
+CANCELS = frozenset({"live_unconfirmed"})
+"""Reasons that take unfilled entries back. A wrong clock does not: what rests at the broker needs none of ours."""
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A reason that speaks against entries now."""
+
+    reason: str
+    text: str
+    figures: dict[str, float]
+
+    @property
+    def key(self) -> str:
+        return self.reason
+
+
+class Confirmed(msgspec.Struct, frozen=True):
+    """The owner's word for live trading, as last read; in memory."""
+
+    account: str = ""
+    until_ns: int = 0
+
+    @property
+    def key(self) -> str:
+        return "confirmed"
+
+
+def block(d: Draft, reason: str, text: str, **figures: float) -> bool:
+    """No entries from now on; False if that was so already. What it takes back is the caller's."""
+    if d.get(Block, reason) is not None:
+        return False
+    d.put(Block(reason, text, figures))
+    d.send("fleet", EntriesBlocked(reason, text, figures))
+    d.note(reason, "", "ERROR", text=text, **figures)
+    return reason in CANCELS
+
+
+def unblock(d: Draft, reason: str) -> None:
+    """This reason is gone."""
+    if d.get(Block, reason) is not None:
+        d.drop(Block, reason)
+        d.send("fleet", EntriesUnblocked(reason))
+        d.note(f"{reason}_over", "")
+
+
+def blocked(d: Draft) -> Block | None:
+    """The first reason that speaks against entries."""
+    return next(iter(d.table(Block).values()), None)
+
+
+def account_trouble(settings: Settings, accounts: Sequence[str], bound_to: str) -> tuple[str, str]:
+    """(the account to trade, '') or ('', what is wrong in one line).
+
+    The port proves nothing; the account's prefix does. `bound_to` is the account that this fleet's records are of.
+    """
+    wanted, login = settings.ibkr.account, ", ".join(accounts) or "none"
+    if wanted is None and len(accounts) == 1:
+        wanted = accounts[0]
+    if wanted is None:
+        trouble = f"ibkr.account is null and the login has {len(accounts)} accounts ({login}); name the one to trade"
+    elif wanted not in accounts:
+        trouble = f"ibkr.account {wanted} is not of this login ({login}); log in with its user, or name another"
+    elif settings.mode != "sim" and wanted.startswith(PAPER) is not (settings.mode == "paper"):
+        kind = "paper" if wanted.startswith(PAPER) else "live"
+        trouble = (
+            f"mode is {settings.mode}, {wanted} is a {kind} account; log in with another user, or set mode: {kind}"
+        )
+    elif bound_to and bound_to != wanted:
+        trouble = f"the records of this fleet are of {bound_to}, not of {wanted}; name another fleet (`fleet:`)"
+    else:
+        return wanted, ""
+    return "", trouble
+
+
+def judge_confirmation(d: Draft, settings: Settings, account: str) -> bool:
+    """Live needs the owner's word, for this account and not expired. True: unfilled entries are to be taken back."""
+    if settings.mode != "live":
+        return False
+    told = d.get(Confirmed, "confirmed") or Confirmed()
+    if told.account == account and d.now.market_ns < told.until_ns:
+        unblock(d, "live_unconfirmed")
+        return False
+    if not told.account:
+        why = "has not been confirmed"
+    elif told.account != account:
+        why = f"was confirmed for {told.account} and trades {account}"
+    else:
+        why = "confirmation has expired"
+    return block(d, "live_unconfirmed", f"live trading {why}; stops stay and are kept, `crazy golive` confirms it")
+
+
+def block_deadline(state: State) -> int | None:
+    """Market time at which the confirmation expires."""
+    told = state.get(Confirmed, "confirmed")
+    if told is None or not told.until_ns or state.get(Block, "live_unconfirmed") is not None:
+        return None
+    return told.until_ns
+
+
+def judge_clock(d: Draft, told: BrokerClock) -> None:
+    """Compare this machine's clock with the broker's; only a certain difference counts, either way."""
+    off_s = told.least_s if told.least_s > 0 else told.most_s if told.most_s < 0 else 0.0
+    if abs(off_s) > CLOCK_OFF_S:
+        way = "ahead of" if off_s > 0 else "behind"
+        text = f"this machine's clock is at least {abs(off_s):.1f} s {way} the broker's; synchronize it (NTP)"
+        block(d, "clock_off", text, off_s=round(off_s, 2))
+    elif max(told.most_s, -told.least_s) <= 2 * CLOCK_OFF_S:
+        unblock(d, "clock_off")

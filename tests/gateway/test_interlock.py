@@ -1,0 +1,262 @@
+"""What stops entries for the whole fleet and nothing else: the wrong account, no word for live, a wrong clock."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messages.broker import (
+    BrokerClock,
+    BrokerPosition,
+    CancelOrder,
+    Connected,
+    LiveConfirmation,
+    PlaceOrder,
+    RequestSnapshot,
+    Subscribe,
+)
+from messages.entries import EntryDropped
+from messages.interlock import EntriesBlocked, EntriesUnblocked
+from messages.market import SessionOpened
+from messages.operator import Happened
+from messages.timers import Elapsed
+from messages.watchlist import WatchlistChanged
+from services.core import Now
+from services.gateway.hostclock import ASK_EVERY_S, QUESTIONS, bounds
+from services.gateway.interlock import account_trouble
+from services.settings import Ibkr, Settings
+from tests.gateway.broker_words import ACCOUNT, DAY, SECOND, Gateway, broker_execution
+
+LIVE = "U1234567"
+UNTIL = DAY.open_ns + 3600 * SECOND
+
+
+def settings(mode: str, account: str | None = None) -> Settings:
+    return Settings(mode=mode, watchlist=("TSLA",), ibkr=Ibkr(account=account))  # type: ignore[arg-type]
+
+
+ACCOUNTS = [
+    # (mode, configured, of the login, bound to, the account or a word of the trouble)
+    ("paper", None, ("DU1234567",), "", "DU1234567"),
+    ("paper", "DU1234567", ("DU1234567", "DU7654321"), "", "DU1234567"),
+    ("paper", None, ("DU1234567", "DU7654321"), "", "!name the one to trade"),
+    ("paper", None, (), "", "!name the one to trade"),
+    ("paper", "DU1234567", ("DU7654321",), "", "!not of this login"),
+    ("paper", None, ("U1234567",), "", "!set mode: live"),
+    ("paper", "U1234567", ("U1234567",), "", "!set mode: live"),
+    ("live", "U1234567", ("U1234567",), "", "U1234567"),
+    ("live", "U1234567", ("U1234567", "U7654321"), "U1234567", "U1234567"),
+    ("live", "DU1234567", ("DU1234567",), "", "!set mode: paper"),
+    ("live", "U1234567", ("U1234567",), "U7654321", "!name another fleet"),
+    ("sim", None, ("U1234567",), "", "!not of this login"),
+]
+
+
+@pytest.mark.parametrize(("mode", "configured", "login", "bound", "said"), ACCOUNTS)
+def test_mode_account_and_login_must_agree(
+    mode: str, configured: str | None, login: tuple[str, ...], bound: str, said: str
+) -> None:
+    account, trouble = account_trouble(settings(mode, configured), login, bound)
+    if said.startswith("!"):
+        assert account == ""
+        assert said[1:] in trouble
+        assert "\n" not in trouble
+    else:
+        assert (account, trouble) == (said, "")
+
+
+def live(word: LiveConfirmation | None = None) -> Gateway:
+    """A live gateway in an open session; by default its owner has confirmed until an hour after the open."""
+    gateway = Gateway(cold=True, mode="live", ibkr={"account": LIVE})
+    gateway.hear(LiveConfirmation(LIVE, UNTIL) if word is None else word)
+    gateway.hear(Connected((LIVE,), 1, 12))
+    gateway.answer(account=LIVE)
+    gateway.hear(SessionOpened(DAY, DAY.close_ns - 900 * SECOND))
+    gateway.quote()
+    gateway.to_broker = []
+    return gateway
+
+
+def dropped(gateway: Gateway) -> list[str]:
+    return [m.reason for _, m in gateway.said if isinstance(m, EntryDropped)]
+
+
+def blocks(gateway: Gateway) -> list[str]:
+    return [m.reason for _, m in gateway.said if isinstance(m, EntriesBlocked)]
+
+
+def expiry(gateway: Gateway) -> int | None:
+    return gateway.core.deadlines(gateway.state, Now(gateway.market_ns, gateway.machine_ns)).market_ns
+
+
+def unblocks(gateway: Gateway) -> list[str]:
+    return [m.reason for _, m in gateway.said if isinstance(m, EntriesUnblocked)]
+
+
+class TestLive:
+    def test_confirmed_it_trades(self) -> None:
+        gateway = live()
+        gateway.enter()
+        assert [type(m) for m in gateway.to_broker] == [PlaceOrder, PlaceOrder]
+        assert blocks(gateway) == []
+
+    @pytest.mark.parametrize(
+        ("word", "why"),
+        [
+            (LiveConfirmation("", 0), "has not been confirmed"),
+            (LiveConfirmation("U7654321", UNTIL), "was confirmed for U7654321"),
+            (LiveConfirmation(LIVE, DAY.open_ns), "confirmation has expired"),
+        ],
+    )
+    def test_without_the_owners_word_it_only_protects(self, word: LiveConfirmation, why: str) -> None:
+        gateway = live(word)
+        (told,) = [m for _, m in gateway.said if isinstance(m, Happened) and m.event == "live_unconfirmed"]
+        assert (told.level, why in str(told.fields["text"])) == ("ERROR", True)
+        gateway.forget()
+        gateway.hear(LiveConfirmation("", 0))
+        gateway.hear(word)
+        assert not gateway.notes(), "said once"
+        gateway.enter()
+        assert dropped(gateway) == ["live_unconfirmed"]
+        assert gateway.to_broker == []
+
+    def test_what_is_held_keeps_its_protection(self) -> None:
+        gateway = live()
+        entry = gateway.working()
+        key = entry.client_order_id
+        gateway.hear(gateway.execution(key, 10.0, 105.0, account=LIVE))
+        gateway.hear(gateway.status(key, "Filled", filled=10.0, account=LIVE))
+        gateway.hear(BrokerPosition(LIVE, "TSLA", 10.0, 105.0))
+        gateway.hear(LiveConfirmation("", 0))
+        gateway.wait(15)
+        gateway.forget()
+        gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled", account=LIVE))
+        gateway.wait(15)
+        assert "SELL 10 TRAIL" in gateway.orders_sent()
+
+    def test_an_expiry_takes_back_what_has_not_filled_and_a_new_word_ends_it(self) -> None:
+        gateway = live()
+        gateway.working()
+        gateway.forget()
+        assert expiry(gateway) == UNTIL
+        gateway.market_ns = UNTIL
+        gateway.hear(Elapsed())
+        assert blocks(gateway) == ["live_unconfirmed"]
+        assert [type(m) for m in gateway.to_broker] == [CancelOrder]
+        assert expiry(gateway) is None
+        gateway.hear(LiveConfirmation(LIVE, UNTIL + 3600 * SECOND))
+        assert unblocks(gateway) == ["live_unconfirmed"]
+
+    def test_a_block_outlives_a_restart_and_is_told_to_newcomers(self) -> None:
+        gateway = live(LiveConfirmation("", 0))
+        gateway.restart()
+        told = [m for to, m in gateway.core.snapshot(gateway.state, ("fleet",)) if isinstance(m, EntriesBlocked)]
+        assert [m.reason for m in told] == ["live_unconfirmed"]
+
+    def test_a_wrong_account_sends_nothing_and_says_so_once(self) -> None:
+        gateway = Gateway(cold=True, mode="live", ibkr={"account": LIVE})
+        for _ in range(3):
+            gateway.hear(Connected((ACCOUNT,), 1, 12))
+            gateway.disconnect()
+        assert blocks(gateway) == ["wrong_account"]
+        assert gateway.to_broker == []
+        assert "not of this login" in gateway.core.note(gateway.state)
+        gateway.hear(Connected((LIVE,), 1, 12))
+        assert unblocks(gateway) == ["wrong_account"]
+        assert gateway.core.note(gateway.state) == ""
+
+
+class TestClock:
+    @pytest.mark.parametrize(
+        ("least", "most", "off"),
+        [
+            (-0.9, 0.1, 0),
+            (0.95, 1.1, 0),
+            (1.1, 1.3, 1.1),
+            (-1.4, -1.2, -1.2),
+            (-30.0, 0.5, 0),
+            (3600.0, 3600.2, 3600.0),
+        ],
+    )
+    def test_more_than_a_second_for_certain_blocks(self, least: float, most: float, off: float) -> None:
+        gateway = Gateway(mode="paper")
+        gateway.hear(BrokerClock(least, most))
+        assert blocks(gateway) == (["clock_off"] if off else [])
+        gateway.forget()
+        gateway.enter()
+        if off:
+            (told,) = [m for _, m in gateway.said if isinstance(m, EntryDropped)]
+            assert (told.reason, told.figures) == ("clock_off", {"off_s": off})
+        else:
+            assert dropped(gateway) == []
+
+    def test_it_is_said_once_and_clears(self) -> None:
+        gateway = Gateway(mode="paper")
+        for _ in range(5):
+            gateway.hear(BrokerClock(2.0, 2.2))
+        gateway.hear(BrokerClock(-5.0, 2.0))
+        assert (blocks(gateway), unblocks(gateway)) == (["clock_off"], []), "a slow answer proves nothing"
+        gateway.hear(BrokerClock(-0.1, 0.1))
+        gateway.hear(BrokerClock(-0.1, 0.1))
+        assert unblocks(gateway) == ["clock_off"]
+
+    def test_what_rests_at_the_broker_stays(self) -> None:
+        gateway = Gateway(mode="paper")
+        gateway.working()
+        gateway.forget()
+        gateway.hear(BrokerClock(2.0, 2.2))
+        assert gateway.to_broker == []
+
+    @given(
+        st.floats(-5, 5),
+        st.integers(0, SECOND - 1),
+        st.lists(st.floats(0, 0.05), min_size=QUESTIONS, max_size=QUESTIONS),
+    )
+    def test_the_truth_lies_within_the_bounds_and_they_are_narrow(
+        self, ahead_s: float, phase_ns: int, way_s: list[float]
+    ) -> None:
+        broker_ns, samples = 1_700_000_000 * SECOND + phase_ns, []
+        for way in way_s:
+            asked = broker_ns + int(ahead_s * SECOND)
+            told_s = (broker_ns + int(way * SECOND)) // SECOND
+            broker_ns += int(2 * way * SECOND)
+            samples.append((asked, broker_ns + int(ahead_s * SECOND), told_s))
+            broker_ns += int(ASK_EVERY_S * SECOND)
+        found = bounds(samples)
+        assert found is not None
+        assert found[0] - 1e-6 <= ahead_s <= found[1] + 1e-6
+        assert found[1] - found[0] < 0.45
+
+    def test_nothing_follows_from_no_answer_or_from_a_clock_that_was_set_meanwhile(self) -> None:
+        assert bounds([]) is None
+        assert bounds([(0, 0, 0), (100 * SECOND, 100 * SECOND, 0)]) is None
+
+
+class TestObserve:
+    def test_an_entry_is_told_and_not_sent(self) -> None:
+        gateway = Gateway(mode="paper", observe=True)
+        gateway.enter()
+        assert dropped(gateway) == ["observed"]
+        (told,) = [m for _, m in gateway.said if isinstance(m, Happened) and m.event == "entry_observed"]
+        assert {"client_order_id", "qty", "stop_price", "limit_price", "trailing_pct"} <= told.fields.keys()
+        assert gateway.to_broker == []
+
+    def test_what_would_be_dropped_is_dropped_for_its_own_reason(self) -> None:
+        gateway = Gateway(mode="paper", observe=True)
+        gateway.quote(106.0)
+        gateway.enter()
+        assert dropped(gateway) == ["price_through_trigger"]
+
+    def test_shares_of_an_earlier_life_get_no_stop_from_it(self) -> None:
+        gateway = Gateway(mode="paper", observe=True)
+        gateway.hear(broker_execution("CT-TSLA-20250106-1", 10.0, 105.0))
+        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
+        gateway.wait(60)
+        assert [m for m in gateway.to_broker if not isinstance(m, RequestSnapshot)] == []
+
+
+def test_the_broker_streams_what_is_watched() -> None:
+    gateway = Gateway()
+    gateway.hear(WatchlistChanged(("TSLA", "GME"), ("NVDA",)))
+    assert gateway.to_broker == [Subscribe(("TSLA", "GME", "NVDA"))]
