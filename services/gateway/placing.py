@@ -23,7 +23,7 @@ REFERENCE_BAND_PCT = 20.0
 
 def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> None:
     """Send the bracket, or say why not."""
-    dropped = _check(d, plan, links) or _observed(d, plan, settings)
+    dropped = _check(d, plan, links, settings) or _observed(d, plan, settings)
     if dropped is not None:
         reason, figures = dropped
         d.send(plan.symbol, EntryDropped(plan.client_order_id, plan.symbol, reason, figures))
@@ -90,7 +90,7 @@ def _observed(d: Draft, plan: EntryPlan, settings: Settings) -> tuple[str, dict[
     return "observed", {"quantity": plan.quantity, "trigger": plan.stop_price}
 
 
-def _check(d: Draft, plan: EntryPlan, links: Links) -> tuple[str, dict[str, float]] | None:
+def _check(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> tuple[str, dict[str, float]] | None:
     """What must hold now, whatever was true when risk approved: (reason, figures), or None."""
     session = d.get(SessionRecord, "session") or SessionRecord()
     position = d.get(AccountPosition, plan.symbol)
@@ -120,6 +120,8 @@ def _check(d: Draft, plan: EntryPlan, links: Links) -> tuple[str, dict[str, floa
         return "account_short", {"position": position.quantity}
     if quote is None:
         return "no_quote", {}
+    if quote.quote.delayed and not (settings.ibkr.allow_delayed and settings.mode != "live"):
+        return "delayed_data", {}
     last, ask = quote.quote.last, quote.quote.ask
     if max(last, ask) >= plan.stop_price:
         return "price_through_trigger", {"last": last, "ask": ask, "trigger": plan.stop_price}

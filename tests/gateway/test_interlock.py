@@ -233,6 +233,23 @@ class TestClock:
         assert bounds([(0, 0, 0), (100 * SECOND, 100 * SECOND, 0)]) is None
 
 
+class TestDelayedData:
+    @pytest.mark.parametrize(
+        ("mode", "allowed", "sent"), [("paper", True, True), ("paper", False, False), ("live", True, False)]
+    )
+    def test_paper_may_allow_it_live_never(self, mode: str, allowed: bool, sent: bool) -> None:
+        account = LIVE if mode == "live" else ACCOUNT
+        gateway = Gateway(cold=True, mode=mode, ibkr={"account": account, "allow_delayed": allowed})
+        gateway.hear(LiveConfirmation(LIVE, UNTIL))
+        gateway.hear(Connected((account,), 1, 12))
+        gateway.answer(account=account)
+        gateway.hear(SessionOpened(DAY, DAY.close_ns - 900 * SECOND))
+        gateway.quote(delayed=True)
+        gateway.forget()
+        gateway.enter()
+        assert dropped(gateway) == ([] if sent else ["delayed_data"])
+
+
 class TestObserve:
     def test_an_entry_is_told_and_not_sent(self) -> None:
         gateway = Gateway(mode="paper", observe=True)

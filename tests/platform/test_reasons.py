@@ -11,10 +11,18 @@ from services.reasons import GROUPS, REASONS, markdown
 ROOT = Path(__file__).parents[2]
 CORES = sorted(p for name in ("symbol", "gateway", "risk") for p in (ROOT / "services" / name).glob("*.py"))
 
-POSITIONS = {"Blocked": 0, "Denied": 0, "CancelEntry": 2, "CancelStop": 1, "EntryDropped": 2, "EntryDenied": 2}
+POSITIONS = {
+    "Blocked": 0,
+    "Denied": 0,
+    "CancelEntry": 2,
+    "CancelStop": 1,
+    "EntryDropped": 2,
+    "EntryDenied": 2,
+    "block": 1,
+}
 """Calls whose argument at this place is a reason."""
 KEYWORDS = {"why", "cancel_reason"}
-RETURNS = {"_check"}
+RETURNS = {"_check", "_observed"}
 """Functions that return (reason, figures)."""
 
 
