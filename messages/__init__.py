@@ -13,6 +13,7 @@ from messages.broker import CancelOrder, PlaceOrder, RequestSnapshot, Subscribe
 from messages.entries import CancelEntry, EntryApproved, EntryDenied, EntryDropped, SubmitEntry
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import (
+    MarketRule,
     MarketTime,
     SessionApproaching,
     SessionAwaited,
@@ -38,6 +39,7 @@ from messages.watchlist import SymbolRetired, Watch, WatchlistChanged
 Message = (
     Tick
     | MarketTime
+    | MarketRule
     | SessionAwaited
     | SessionApproaching
     | SessionOpened

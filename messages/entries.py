@@ -15,7 +15,8 @@ class EntryPlan(msgspec.Struct, frozen=True, array_like=True):
 
     `client_order_id` is deterministic (ticker, session date, number) and becomes the broker's orderRef.
     `order_type` is 'STP LMT' (or 'STP', then `limit_price` is None); `stop_order_type` is 'TRAIL', 'TRAIL LIMIT'
-    (then `limit_offset` is set) or 'STP'. `reference` is the last price it was decided on.
+    (then `limit_offset` is set) or 'STP' (then `stop_level` is its fixed price, and `trailing_pct` is that of the
+    trailing stop that follows). `reference` is the last price it was decided on.
     """
 
     client_order_id: str
@@ -33,6 +34,7 @@ class EntryPlan(msgspec.Struct, frozen=True, array_like=True):
     limit_offset: float | None
     stop_tif: str
     decided_ns: int
+    stop_level: float | None = None
 
 
 class SubmitEntry(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 __all__ = [
+    "MarketRule",
     "MarketTime",
     "Session",
     "SessionApproaching",
@@ -43,6 +44,13 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     ask: float = 0.0
     halted: bool = False
     delayed: bool = False
+
+
+class MarketRule(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The broker's price grid of a symbol, where it differs from that of US stocks: (from this price on, increment)."""
+
+    symbol: str
+    steps: tuple[tuple[float, float], ...]
 
 
 class MarketTime(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):

@@ -1,31 +1,36 @@
 """Prices on the exchange's grid, rounded deliberately up or down.
 
 US stocks (Reg NMS, Rule 612): increments of $0.01 from $1.00 on, $0.0001 below. The increment depends on the *order's*
-price.
+price. Where the broker's market rule for a symbol differs, it is that grid that counts.
 """
 
 from __future__ import annotations
 
 import math
 
-__all__ = ["increment", "round_down", "round_up"]
+__all__ = ["US_STOCKS", "Grid", "increment", "round_down", "round_up"]
+
+Grid = tuple[tuple[float, float], ...]
+"""(from this price on, increment), lowest first, as IBKR's market rules have it."""
+
+US_STOCKS: Grid = ((0.0, 0.0001), (1.0, 0.01))
 
 SLACK = 1e-6
 """Of one increment: floating point noise that must not push a price a whole increment further."""
 
 
-def increment(price: float) -> float:
+def increment(price: float, grid: Grid = US_STOCKS) -> float:
     """The price step at `price`, in dollars."""
-    return 0.01 if price >= 1.0 else 0.0001
+    return next((step for edge, step in reversed(grid) if price >= edge), grid[0][1])
 
 
-def round_up(price: float) -> float:
+def round_up(price: float, grid: Grid = US_STOCKS) -> float:
     """The lowest valid price at or above `price`."""
-    step = increment(price)
-    return round(math.ceil(price / step - SLACK) * step, 4)
+    step = increment(price, grid)
+    return round(math.ceil(price / step - SLACK) * step, 6)
 
 
-def round_down(price: float) -> float:
+def round_down(price: float, grid: Grid = US_STOCKS) -> float:
     """The highest valid price at or below `price`."""
-    step = increment(price)
-    return round(math.floor(price / step + SLACK) * step, 4)
+    step = increment(price, grid)
+    return round(math.floor(price / step + SLACK) * step, 6)

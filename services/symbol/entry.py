@@ -11,7 +11,7 @@ import msgspec
 
 from messages.entries import EntryPlan
 from messages.market import Tick
-from services.prices import round_down, round_up
+from services.prices import US_STOCKS, Grid, round_down, round_up
 from services.settings import Settings
 
 __all__ = ["Blocked", "plan_entry", "price_blocked"]
@@ -28,12 +28,19 @@ class Blocked(msgspec.Struct, frozen=True):
     figures: dict[str, float] = {}
 
 
-def price_blocked(tick: Tick, session_open_ns: int, now_ns: int, settings: Settings) -> Blocked | None:
-    """What speaks against using this tick's last price as a reference; None if it serves."""
+def price_blocked(
+    tick: Tick, session_open_ns: int, now_ns: int, settings: Settings, halt_trade_ns: int = 0
+) -> Blocked | None:
+    """What speaks against using this tick's last price as a reference; None if it serves.
+
+    `halt_trade_ns`: the time of the last trade before a halt, 0 without one.
+    """
     if tick.halted:
         return Blocked("halted")
     if tick.last <= 0 or tick.last_ns < session_open_ns:
         return Blocked("no_trade_yet")
+    if tick.last_ns <= halt_trade_ns:
+        return Blocked("no_trade_since_halt")
     if tick.delayed and not (settings.ibkr.allow_delayed and settings.mode != "live"):
         return Blocked("delayed_data")
     age_s = (now_ns - tick.last_ns) / SECOND
@@ -46,33 +53,45 @@ def price_blocked(tick: Tick, session_open_ns: int, now_ns: int, settings: Setti
 
 
 def plan_entry(
-    symbol: str, session_date: str, number: int, tick: Tick, now_ns: int, settings: Settings
+    symbol: str,
+    session_date: str,
+    number: int,
+    tick: Tick,
+    now_ns: int,
+    settings: Settings,
+    grid: Grid = US_STOCKS,
 ) -> EntryPlan | Blocked:
-    """The bracket for this reference price: buy stop above it, trailing stop attached."""
+    """The bracket for this reference price: buy stop above it, protective stop attached."""
     entries, stops = settings.entries, settings.stops
     usd = settings.entry_usd(symbol)
     quantity = math.floor(usd / tick.last)
     if quantity < 1:
         return Blocked("price_above_allocation", {"last": tick.last, "allocation_usd": usd})
-    trigger = round_up(tick.last * (1 + entries.buy_stop_pct_above_last / 100))
+    trigger = round_up(tick.last * (1 + entries.buy_stop_pct_above_last / 100), grid)
+    if tick.ask >= trigger:
+        return Blocked("price_through_trigger", {"last": tick.last, "ask": tick.ask, "trigger": trigger})
     cap_pct = entries.stop_limit_max_slip_pct if entries.type == "buy_stop_limit" else entries.buy_stop_cap_pct
-    limit = round_up(trigger * (1 + cap_pct / 100))
+    limit = round_up(trigger * (1 + cap_pct / 100), grid)
     client_order_id = f"CT-{symbol.replace(' ', '.')}-{session_date.replace('-', '')}-{number}"
-    offset = round_down(trigger * stops.trail_limit_offset_pct / 100) if stops.use_trailing_limit else None
+    offset = round_down(trigger * stops.trail_limit_offset_pct / 100, grid) if stops.use_trailing_limit else None
+    # IBKR attaches trailing stops to LMT and STP LMT parents only (328): a bare STP gets a fixed one.
+    bare = entries.native_stp
+    trailing = "TRAIL" if offset is None else "TRAIL LIMIT"
     return EntryPlan(
         client_order_id=client_order_id,
         symbol=symbol,
         session_date=session_date,
         quantity=float(quantity),
-        order_type="STP LMT",
+        order_type="STP" if bare else "STP LMT",
         stop_price=trigger,
-        limit_price=limit,
+        limit_price=None if bare else limit,
         reference=tick.last,
         tif=entries.tif,
         stop_client_order_id=f"{client_order_id}-S1",
-        stop_order_type="TRAIL LIMIT" if stops.use_trailing_limit else "TRAIL",
+        stop_order_type="STP" if bare else trailing,
         trailing_pct=stops.trailing_stop_pct,
-        limit_offset=offset,
+        limit_offset=None if bare else offset,
         stop_tif=stops.tif,
         decided_ns=now_ns,
+        stop_level=round_down(trigger * (1 - stops.trailing_stop_pct / 100), grid) if bare else None,
     )

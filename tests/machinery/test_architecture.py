@@ -54,7 +54,7 @@ PURE = [
             "reconcile",
         )
     ),
-    *(f"services/symbol/{name}.py" for name in ("entry", "states")),
+    *(f"services/symbol/{name}.py" for name in ("entry", "outcome", "record", "states")),
     "services/risk/limits.py",
     "services/clock/steps.py",
     "services/backtest/promises.py",

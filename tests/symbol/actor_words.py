@@ -10,7 +10,7 @@ from messages import Message
 from messages.entries import CancelEntry, EntryDenied, EntryDropped, SubmitEntry
 from messages.market import Session, SessionClosed, SessionClosing, SessionOpened, Tick
 from messages.operator import Happened, SymbolStatus
-from messages.orders import Fill, OrderCancelled, OrderFilled, OrderRecord, OrderRejected
+from messages.orders import Fill, OrderAccepted, OrderCancelled, OrderFilled, OrderRecord, OrderRejected, OrderUpdated
 from messages.timers import Elapsed
 from services.core import Decision, Now, State
 from services.settings import Settings
@@ -111,7 +111,16 @@ class Symbol:
         self.hear(EntryDropped(self.record.entry_id, "TSLA", reason, {}))
 
     def cancelled(self, *, asked: bool, **more: Any) -> None:
-        self.hear(OrderCancelled(self.entry(cancel_reason="end_of_day" if asked else "", **more), asked))
+        reason = {"cancel_reason": "end_of_day" if asked else ""}
+        self.hear(OrderCancelled(self.entry(**(reason | more)), asked))
+
+    def resting(self) -> None:
+        """The broker has the entry and holds it until its trigger."""
+        self.hear(OrderAccepted(self.entry(status="PreSubmitted", why_held="trigger")))
+
+    def working(self) -> None:
+        """The exchange has the entry: triggered, if it was held before."""
+        self.hear(OrderUpdated(self.entry(status="Submitted")))
 
     def rejected(self) -> None:
         self.hear(OrderRejected(self.entry(status="Inactive"), 201, "no"))
@@ -125,6 +134,7 @@ class Symbol:
         role: str = "",
         quantity: float = 9.0,
         price: float = 105.0,
+        cum: float = 0.0,
         **more: Any,
     ) -> None:
         role = role or ("entry" if side == "BUY" else "stop")
@@ -136,14 +146,15 @@ class Symbol:
             side=side,  # type: ignore[arg-type]
             quantity=quantity,
             price=price,
-            cum_quantity=quantity,
+            cum_quantity=cum or quantity,
             avg_price=price,
             order_id=1,
             perm_id=1,
             account="DU1",
             time_ns=self.now // SECOND * SECOND,
         )
-        order = self.entry(client_order_id=client_order_id, role=role, side=side, status="Filled", filled=quantity)
+        status = "Filled" if (cum or quantity) >= 9.0 else "Submitted"
+        order = self.entry(client_order_id=client_order_id, role=role, side=side, status=status, filled=cum or quantity)
         self.hear(OrderFilled(fill, order, own, own * price, 0.0, **more))
 
     def elapse(self) -> None:

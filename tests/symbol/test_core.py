@@ -8,7 +8,7 @@ from messages.account import LinkChanged, ReconciliationDone
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import Session
 from messages.operator import Paused, Refused, Resumed
-from messages.orders import OrderAccepted, OrderCancelled, OrderRejected, PositionUpdated
+from messages.orders import OrderAccepted, OrderCancelled, OrderRejected, OrderUpdated, PositionUpdated
 from messages.timers import Started
 from messages.watchlist import SymbolRetired, WatchlistChanged
 from services.core import Now
@@ -173,7 +173,7 @@ class TestFills:
         symbol = Symbol()
         entry = symbol.enter()
         symbol.fill(entry, "BUY", own=4.0, quantity=4.0)
-        symbol.fill(entry, "BUY", own=9.0, quantity=5.0)
+        symbol.fill(entry, "BUY", own=9.0, quantity=5.0, cum=9.0)
         assert (symbol.is_in, symbol.record.own, symbol.record.cost_usd) == (S.POSITION_OPEN, 9.0, 945.0)
 
     def test_the_rest_is_cancelled_and_the_position_stays(self) -> None:
@@ -407,10 +407,248 @@ class TestLostRows:
         symbol.hear(PositionUpdated("TSLA", 0.0, 0.0, 0.0))
         assert (symbol.is_in, symbol.why, symbol.record.own) == (S.PAUSED, "sold_unseen", 0.0)
 
-    def test_otherwise_fills_say_it_all(self) -> None:
+    def test_shares_that_become_more_by_a_split_are_the_same_position(self) -> None:
         symbol = Symbol()
         symbol.hold()
-        before = symbol.record
-        for own in (9.0, 5.0):
-            symbol.hear(PositionUpdated("TSLA", own, 105.0, own))
-        assert symbol.record == before
+        symbol.hear(PositionUpdated("TSLA", 18.0, 52.5, 18.0))
+        assert (symbol.is_in, symbol.record.own, symbol.record.cost_usd) == (S.POSITION_OPEN, 18.0, 945.0)
+
+    def test_what_is_adopted_takes_a_waiting_entry_back(self) -> None:
+        symbol = Symbol()
+        entry = symbol.enter()
+        symbol.hear(PositionUpdated("TSLA", 5.0, 105.0, 5.0))
+        assert symbol.is_in is S.POSITION_OPEN
+        assert symbol.cancels() == [(entry, "position_open")]
+
+
+class TestByHand:
+    def test_a_position_that_does_not_match_freezes_entries_until_it_does(self) -> None:
+        symbol = Symbol()
+        symbol.hear(PositionUpdated("TSLA", 50.0, 90.0, 0.0))
+        symbol.tick()
+        symbol.tick()
+        assert (symbol.is_in, symbol.why) == (S.NO_POSITION, "position_mismatch")
+        assert symbol.record.figures == {"own": 0.0, "account": 50.0}
+        assert symbol.notes().count("position_mismatch") == 1
+        symbol.hear(PositionUpdated("TSLA", 0.0, 0.0, 0.0))
+        symbol.enter()
+
+    def test_the_position_is_heard_before_its_executions(self) -> None:
+        symbol = Symbol()
+        entry = symbol.enter()
+        symbol.hear(PositionUpdated("TSLA", 9.0, 105.0, 0.0))
+        symbol.fill(entry, "BUY", own=9.0)
+        symbol.hear(PositionUpdated("TSLA", 0.0, 0.0, 9.0))
+        symbol.fill(symbol.record.stop_id, "SELL", own=0.0)
+        symbol.now = symbol.record.cooldown_until_ns
+        symbol.elapse()
+        symbol.enter()
+
+
+class TestTriggered:
+    def test_and_not_filled_for_thirty_seconds_it_is_taken_back_and_armed_anew(self) -> None:
+        symbol = Symbol()
+        entry = symbol.enter()
+        symbol.resting()
+        symbol.working()
+        assert (symbol.is_in, symbol.why) == (S.ENTRY_PENDING, "entry_triggered")
+        symbol.now += 30 * SECOND - 1
+        symbol.elapse()
+        assert symbol.cancels() == []
+        symbol.now += 1
+        symbol.elapse()
+        symbol.elapse()
+        assert symbol.cancels() == [(entry, "triggered_unfilled")]
+        symbol.cancelled(asked=True, cancel_reason="triggered_unfilled")
+        assert (symbol.is_in, symbol.why, symbol.record.refusals) == (S.NO_POSITION, "triggered_unfilled", 0)
+        assert symbol.enter() == "CT-TSLA-20250106-2"
+
+    def test_an_exchange_that_holds_the_stop_itself_calls_it_working_all_along(self) -> None:
+        symbol = Symbol()
+        symbol.enter()
+        symbol.working()
+        symbol.tick(104.0)
+        symbol.now += MINUTE
+        symbol.elapse()
+        assert symbol.cancels() == []
+        symbol.tick(105.0)
+        symbol.now += 30 * SECOND
+        symbol.elapse()
+        assert [reason for _, reason in symbol.cancels()] == ["triggered_unfilled"]
+
+    def test_filled_in_time_nothing_is_due(self) -> None:
+        symbol = Symbol()
+        entry = symbol.enter()
+        symbol.resting()
+        symbol.working()
+        symbol.fill(entry, "BUY", own=9.0)
+        assert symbol.core.deadlines(symbol.state, Now(symbol.now, 0)).market_ns is None
+
+
+class TestHalt:
+    def test_takes_the_entry_back_and_waits_for_a_trade(self) -> None:
+        symbol = Symbol()
+        entry = symbol.enter()
+        traded_ns = symbol.now
+        symbol.now += MINUTE
+        symbol.tick(halted=True, last_ns=traded_ns)
+        assert symbol.cancels() == [(entry, "halted")]
+        symbol.cancelled(asked=True, cancel_reason="halted")
+        assert (symbol.is_in, symbol.why) == (S.NO_POSITION, "halted")
+        symbol.tick(halted=True, last_ns=traded_ns)
+        symbol.now += 5 * MINUTE
+        symbol.tick(last_ns=traded_ns)
+        assert symbol.why == "no_trade_since_halt"
+        symbol.tick(102.0)
+        assert symbol.is_in is S.ENTRY_PENDING
+
+    def test_kept_if_configured(self) -> None:
+        symbol = Symbol(entries={"on_halt": "keep"})
+        symbol.enter()
+        symbol.tick(halted=True)
+        assert symbol.cancels() == []
+
+    def test_idle_it_says_so(self) -> None:
+        symbol = Symbol()
+        symbol.tick(halted=True)
+        assert symbol.why == "halted"
+
+    def test_what_is_left_of_a_filling_entry_goes_too(self) -> None:
+        symbol = Symbol()
+        entry = symbol.enter()
+        symbol.fill(entry, "BUY", own=4.0, quantity=4.0)
+        symbol.tick(halted=True)
+        assert symbol.cancels() == [(entry, "halted")]
+
+
+class TestReanchor:
+    def fallen(self, **entries: object) -> Symbol:
+        symbol = Symbol(entries=entries)
+        symbol.enter()
+        symbol.resting()
+        symbol.now += 10 * MINUTE
+        symbol.tick(95.0)
+        return symbol
+
+    def test_off_by_default_the_trigger_stays_where_it_is(self) -> None:
+        assert self.fallen().cancels() == []
+
+    def test_moves_a_resting_trigger_down(self) -> None:
+        symbol = self.fallen(reanchor_minutes=10)
+        assert [reason for _, reason in symbol.cancels()] == ["reanchored"]
+        symbol.cancelled(asked=True, cancel_reason="reanchored")
+        symbol.tick(95.0)
+        assert symbol.submitted()[-1].plan.stop_price == 99.75
+
+    def test_never_up_and_not_too_early(self) -> None:
+        symbol = Symbol(entries={"reanchor_minutes": 10})
+        symbol.enter()
+        symbol.resting()
+        symbol.now += 10 * MINUTE - 1
+        symbol.tick(95.0)
+        symbol.now += 1
+        symbol.tick(101.0)
+        assert symbol.cancels() == []
+
+    def test_only_for_a_price_that_may_be_entered_on(self) -> None:
+        symbol = Symbol(entries={"reanchor_minutes": 10})
+        symbol.enter()
+        symbol.resting()
+        symbol.now += 10 * MINUTE
+        symbol.tick(95.0, last_ns=symbol.now - 11 * SECOND, bid=90.0, ask=92.0)
+        symbol.hear(LinkChanged("data", False, ""))
+        symbol.tick(95.0)
+        assert symbol.cancels() == []
+
+
+class TestPartialFill:
+    def filling(self, **entries: object) -> tuple[Symbol, str]:
+        symbol = Symbol(entries=entries)
+        entry = symbol.enter()
+        symbol.fill(entry, "BUY", own=4.0, quantity=4.0)
+        return symbol, entry
+
+    def test_the_rest_has_ten_seconds_from_the_first(self) -> None:
+        symbol, entry = self.filling()
+        assert (symbol.is_in, symbol.why) == (S.POSITION_OPEN, "entry_filling")
+        symbol.now += 6 * SECOND
+        symbol.fill(entry, "BUY", own=6.0, quantity=2.0, cum=6.0)
+        symbol.now += 4 * SECOND
+        symbol.elapse()
+        symbol.elapse()
+        assert symbol.cancels() == [(entry, "partial_fill")]
+        symbol.cancelled(asked=True, filled=6.0, cancel_reason="partial_fill")
+        assert (symbol.is_in, symbol.why, symbol.record.entry_live) == (S.POSITION_OPEN, "protected_by_stop", False)
+
+    def test_in_time_it_is_whole(self) -> None:
+        symbol, entry = self.filling()
+        symbol.fill(entry, "BUY", own=9.0, quantity=5.0, cum=9.0)
+        assert (symbol.why, symbol.record.entry_live) == ("protected_by_stop", False)
+        assert symbol.core.deadlines(symbol.state, Now(symbol.now, 0)).market_ns is None
+
+    def test_the_close_takes_the_rest_back_too(self) -> None:
+        symbol, entry = self.filling(partial_fill_s=3600)
+        symbol.closing()
+        assert symbol.cancels() == [(entry, "end_of_day")]
+
+    def test_the_stop_sells_while_the_rest_is_live(self) -> None:
+        symbol, entry = self.filling()
+        symbol.fill(symbol.record.stop_id, "SELL", own=0.0, quantity=4.0)
+        assert symbol.is_in is S.COOLDOWN
+        assert symbol.cancels() == [(entry, "stopped_out")]
+        symbol.fill(entry, "BUY", own=5.0, quantity=5.0, cum=9.0)
+        assert symbol.is_in is S.POSITION_OPEN, "it filled before the cancel"
+
+    def test_an_entry_that_was_given_up_fills_while_the_next_one_waits(self) -> None:
+        symbol = Symbol()
+        first = symbol.enter()
+        symbol.drop("price_through_trigger")
+        second = symbol.enter()
+        symbol.fill(first, "BUY", own=9.0)
+        assert symbol.is_in is S.POSITION_OPEN
+        assert symbol.cancels() == [(second, "position_open")]
+
+
+class TestExiting:
+    def triggered(self, order_type: str) -> Symbol:
+        symbol = Symbol(stops={"use_trailing_limit": True})
+        symbol.hold()
+        for status, why_held in (("PreSubmitted", "trigger"), ("Submitted", "")):
+            stop = symbol.entry(
+                client_order_id=symbol.record.stop_id,
+                role="stop",
+                side="SELL",
+                order_type=order_type,
+                status=status,
+                why_held=why_held,
+            )
+            symbol.hear(OrderUpdated(stop))
+        return symbol
+
+    def test_a_capped_stop_that_does_not_fill_is_alerted_once(self) -> None:
+        symbol = self.triggered("TRAIL LIMIT")
+        assert (symbol.is_in, symbol.why) == (S.EXITING, "stop_triggered")
+        symbol.now += 30 * SECOND
+        symbol.elapse()
+        symbol.now += MINUTE
+        symbol.elapse()
+        assert symbol.notes().count("exit_unfilled") == 1
+
+    def test_an_uncapped_one_fills_or_was_native_all_along(self) -> None:
+        assert self.triggered("TRAIL").is_in is S.POSITION_OPEN
+
+    @pytest.mark.parametrize("told", [OrderCancelled, OrderRejected])
+    def test_if_it_vanishes_the_shares_are_held_again(self, told: type) -> None:
+        symbol = self.triggered("TRAIL LIMIT")
+        stop = symbol.entry(client_order_id=symbol.record.stop_id, role="stop", side="SELL")
+        symbol.hear(told(stop, False) if told is OrderCancelled else told(stop, 201, "no"))
+        assert (symbol.is_in, symbol.why) == (S.POSITION_OPEN, "stop_lost")
+        again = symbol.entry(
+            client_order_id=f"{symbol.record.entry_id}-S2",
+            role="stop",
+            side="SELL",
+            status="PreSubmitted",
+            why_held="trigger",
+        )
+        symbol.hear(OrderAccepted(again))
+        assert symbol.why == "protected_by_stop"

@@ -57,7 +57,7 @@ def test_delayed_data_serves_paper_if_it_says_so_and_live_never() -> None:
 
 class TestThePlan:
     def plan(self, last: float = 100.0, **sections: Any) -> Any:
-        return plan_entry("TSLA", "2025-01-06", 3, tick(last), NOW, settings_of(**sections))
+        return plan_entry("TSLA", "2025-01-06", 3, tick(last, bid=last, ask=last), NOW, settings_of(**sections))
 
     def test_a_capped_stop_above_the_last_price_with_a_trailing_stop(self) -> None:
         entry = self.plan()
@@ -73,6 +73,25 @@ class TestThePlan:
 
     def test_stop_limit_slips_less(self) -> None:
         assert self.plan(entries={"type": "buy_stop_limit"}).limit_price == 106.05
+
+    def test_a_bare_stop_has_a_fixed_stop_behind_it(self) -> None:
+        """The broker attaches trailing stops to LMT and STP LMT parents only (error 328)."""
+        entry = self.plan(entries={"native_stp": True})
+        assert (entry.order_type, entry.stop_price, entry.limit_price) == ("STP", 105.0, None)
+        assert (entry.stop_order_type, entry.stop_level, entry.trailing_pct) == ("STP", 94.5, 10.0)
+
+    def test_an_ask_at_the_trigger_would_buy_at_once(self) -> None:
+        wide = tick(100.0, bid=95.0, ask=105.0)
+        blocked = plan_entry("TSLA", "2025-01-06", 3, wide, NOW, settings_of())
+        assert blocked == Blocked("price_through_trigger", {"last": 100.0, "ask": 105.0, "trigger": 105.0})
+
+    @pytest.mark.parametrize(("last", "trigger", "limit"), [(100.0, 105.0, 110.25), (100.02, 105.05, 110.35)])
+    def test_the_brokers_own_grid_counts_where_it_is_another(self, last: float, trigger: float, limit: float) -> None:
+        """A symbol of the tick-size pilot: five cents, whatever the price."""
+        told = tick(last, bid=last, ask=last)
+        entry = plan_entry("TSLA", "2025-01-06", 3, told, NOW, settings_of(), ((0.0, 0.05),))
+        assert not isinstance(entry, Blocked)
+        assert (entry.stop_price, entry.limit_price) == (trigger, limit)
 
     def test_trailing_limit(self) -> None:
         entry = self.plan(stops={"use_trailing_limit": True})

@@ -1,0 +1,207 @@
+"""What becomes of an entry and of the shares that it bought: pure functions from a record and an event to a record.
+
+The state follows by the table (`states.py`); here stands what is remembered beside it, and what is said.
+"""
+
+from __future__ import annotations
+
+from messages.entries import CancelEntry
+from messages.orders import OrderCancelled, OrderFilled, OrderRecord, OrderRejected, PositionUpdated
+from services.core import Draft
+from services.settings import Settings
+from services.symbol.record import SymbolRecord, changed, moved
+from services.symbol.states import Event, SymbolState
+
+__all__ = [
+    "BACK_OFF_MINUTES",
+    "ended",
+    "on_cancelled",
+    "on_fill",
+    "on_order",
+    "on_position",
+    "on_rejected",
+    "take_back",
+    "triggered",
+]
+
+MINUTE = 60_000_000_000
+BACK_OFF_MINUTES = (1, 2, 4)
+"""After a rejection or an unasked cancel; the third in a session pauses the symbol."""
+ENDINGS_OF_A_DAY = ("", "end_of_day", "expired")
+"""Why an entry ended with its session; '' is its expiry. After any other end the symbol arms anew."""
+CAPPED = ("TRAIL LIMIT", "STP LMT", "LMT")
+"""Sells that can be triggered and stay unfilled. Any other that the broker calls Submitted may just be resting."""
+
+
+def take_back(d: Draft, r: SymbolRecord, reason: str) -> SymbolRecord:
+    """Cancel what is live of the entry, once. Its end is heard of."""
+    if not r.entry_live or r.cancelling:
+        return r
+    d.send("gateway", CancelEntry(r.entry_id, r.symbol, reason))
+    return changed(r, cancelling=reason)
+
+
+def ended(r: SymbolRecord) -> SymbolRecord:
+    """Nothing of the entry is live any more."""
+    return changed(r, entry_live=False, entry_at="", cancelling="", triggered_ns=0, partial_ns=0)
+
+
+def triggered(r: SymbolRecord, now_ns: int) -> SymbolRecord:
+    """The entry's trigger was reached; how long it takes to fill counts from now."""
+    if r.triggered_ns or not r.entry_live:
+        return r
+    r = changed(r, triggered_ns=now_ns)
+    return changed(r, why="entry_triggered") if r.state is SymbolState.ENTRY_PENDING else r
+
+
+def on_order(d: Draft, r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
+    """The broker has it, or changed it."""
+    held = order.live and "trigger" in order.why_held
+    working = order.status == "Submitted" and not order.why_held
+    if order.role == "entry" and order.client_order_id == r.entry_id and r.entry_live:
+        if not order.live and order.remaining <= 0:
+            return ended(r)
+        if held:
+            return changed(r, entry_at="held")
+        if working and r.entry_at == "held":
+            return triggered(changed(r, entry_at="working"), d.now.market_ns)
+        return changed(r, entry_at="working") if working else r
+    if order.role != "stop" or not order.live:
+        return r
+    if order.client_order_id != r.stop_id:
+        r = changed(r, stop_id=order.client_order_id, stop_held=False)
+    if r.why == "stop_lost" and (held or working):
+        r = changed(r, why="protected_by_stop", figures={})
+    if held:
+        return changed(r, stop_held=True)
+    if working and r.stop_held and order.order_type in CAPPED and r.own > 0:
+        return _exiting(d, changed(r, why="stop_triggered", figures={}), Event.STOP_TRIGGERED)
+    return r
+
+
+def on_cancelled(d: Draft, r: SymbolRecord, told: OrderCancelled, settings: Settings) -> SymbolRecord:
+    """An order ended without filling whole."""
+    order = told.order
+    if order.role == "stop":
+        return _stop_gone(r, order)
+    if order.role != "entry" or order.client_order_id != r.entry_id:
+        return r
+    cancelling = r.cancelling
+    r = ended(r)
+    if order.filled > 0:
+        return _remainder_ended(r)
+    if r.state is not SymbolState.ENTRY_PENDING:
+        return r
+    reason = order.cancel_reason or cancelling
+    if not told.asked and not reason and r.phase == "open":
+        return _refused(d, r, why="cancelled_by_broker", figures={})
+    disarmed = reason in ENDINGS_OF_A_DAY and not settings.entries.rearm_next_session
+    return moved(
+        changed(r, why=reason or "expired", figures={}, disarmed=r.disarmed or disarmed), Event.ENTRY_CANCELLED
+    )
+
+
+def on_rejected(d: Draft, r: SymbolRecord, told: OrderRejected) -> SymbolRecord:
+    """The broker refused an order, or holds it Inactive."""
+    order = told.order
+    if order.role == "stop":
+        return _stop_gone(r, order)
+    if order.role != "entry" or order.client_order_id != r.entry_id:
+        return r
+    r = ended(r)
+    if order.filled > 0:
+        return _remainder_ended(r)
+    return _refused(d, r, why="rejected_by_broker", figures={"code": float(told.code)})
+
+
+def _remainder_ended(r: SymbolRecord) -> SymbolRecord:
+    if r.why == "entry_filling":
+        r = changed(r, why="protected_by_stop", figures={})
+    return moved(r, Event.REMAINDER_ENDED)
+
+
+def _stop_gone(r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
+    if r.own <= 0 or order.client_order_id != r.stop_id:
+        return r
+    r = changed(r, why="stop_lost", figures={}, stop_held=False, exiting_ns=0, exit_told=False)
+    return moved(r, Event.STOP_VANISHED)
+
+
+def _refused(d: Draft, r: SymbolRecord, *, why: str, figures: dict[str, float]) -> SymbolRecord:
+    """Back off 1, 2, 4 minutes; after the third refusal of a session wait for the operator."""
+    refusals = r.refusals + 1
+    if refusals >= len(BACK_OFF_MINUTES):
+        d.note("symbol_paused", r.symbol, "WARNING", reason=why, refusals=refusals)
+        return moved(changed(r, refusals=refusals, why="refused_too_often", figures=figures), Event.REFUSED_TOO_OFTEN)
+    wait_ns = BACK_OFF_MINUTES[refusals - 1] * MINUTE
+    r = changed(r, refusals=refusals, why=why, figures=figures, wait_until_ns=d.now.market_ns + wait_ns)
+    return moved(r, Event.ENTRY_REFUSED)
+
+
+def on_fill(d: Draft, r: SymbolRecord, filled: OrderFilled, settings: Settings) -> SymbolRecord:
+    """Shares were bought or sold."""
+    fill = filled.fill
+    held_before = r.own > 0
+    r = changed(r, own=filled.own, cost_usd=filled.cost_usd)
+    if filled.corrects and (r.own > 0) is held_before:
+        return r  # figures of what happened before, not something that happens
+    if fill.side == "BUY":
+        return _bought(d, r, filled)
+    if r.own > 0:
+        return _exiting(d, changed(r, why="stop_filling"), Event.STOP_FILLED_PARTLY)
+    r = changed(r, stop_held=False, exiting_ns=0, exit_told=False)
+    if fill.role != "stop":
+        return moved(changed(r, why="sold_otherwise", figures={}), Event.SOLD_OTHERWISE)
+    until = fill.time_ns + settings.cooldowns.after_stopout_minutes * MINUTE
+    d.note(
+        "stopout_cooldown_started",
+        r.symbol,
+        until_ns=until,
+        price=fill.price,
+        client_order_id=fill.client_order_id,
+    )
+    r = changed(r, cooldown_until_ns=until, why="stopped_out", figures={"price": fill.price})
+    # A rest of the entry that is still live would buy into the fall.
+    return moved(take_back(d, r, "stopped_out"), Event.STOPPED_OUT)
+
+
+def _bought(d: Draft, r: SymbolRecord, filled: OrderFilled) -> SymbolRecord:
+    order = filled.order
+    if order.client_order_id == r.entry_id:
+        if order.remaining <= 0:
+            r = ended(r)
+        elif r.entry_live and not r.partial_ns:
+            r = changed(r, partial_ns=d.now.market_ns)
+    elif r.entry_live:
+        # Real world: one that was given up fills after all. Two entries would be twice the size.
+        r = take_back(d, r, "position_open")
+    if r.own <= 0:
+        return r  # heard after the stop that sold it again
+    if r.state is not SymbolState.EXITING:
+        r = changed(r, why="entry_filling" if r.entry_live and r.partial_ns else "protected_by_stop", figures={})
+    return moved(r, Event.ENTRY_FILLED)
+
+
+def _exiting(d: Draft, r: SymbolRecord, event: Event) -> SymbolRecord:
+    if not r.exiting_ns:
+        r = changed(r, exiting_ns=d.now.market_ns)
+    # What is left of the entry must not go on buying while the stop sells.
+    return moved(take_back(d, r, "stop_triggered"), event)
+
+
+def on_position(d: Draft, r: SymbolRecord, told: PositionUpdated) -> SymbolRecord:
+    """The account's position.
+
+    What is own is known from fills; this tells something new where rows were lost, shares adopted, or a split mended.
+    """
+    own, before = told.own, r.own
+    r = changed(r, account=told.account_quantity, own=own)
+    if told.account_quantity != own:
+        r = moved(r, Event.POSITION_DIFFERS)
+    if (own > 0) is (before > 0):
+        return r
+    if own > 0:
+        r = take_back(d, changed(r, why="protected_by_stop", figures={}), "position_open")
+        return moved(r, Event.OWN_APPEARED)
+    r = changed(r, cost_usd=0.0, why="sold_unseen", figures={}, stop_held=False, exiting_ns=0, exit_told=False)
+    return moved(r, Event.SOLD_OTHERWISE)

@@ -1,0 +1,100 @@
+"""What a symbol remembers, and how it shows itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from messages.operator import SymbolStatus
+from services.prices import US_STOCKS, Grid
+from services.symbol.states import Event, SymbolState, after
+
+__all__ = ["SymbolRecord", "changed", "moved", "shown", "status_of"]
+
+
+class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a symbol remembers. Times are market time in ns, 0 where there is none.
+
+    `entry_live`: the last entry asked for may still trade; `cancelling` is why it is being taken back, '' if it is
+    not. `entry_at` is where the broker has it: '' unconfirmed, 'held' until its trigger, 'working'. `stop_held` says
+    the same of the stop. `account` is the account's whole position, None before it was told. `halt_trade_ns` is the
+    time of the last trade that was seen during a halt.
+    """
+
+    symbol: str
+    state: SymbolState = SymbolState.NO_POSITION
+    why: str = "session_closed"
+    figures: dict[str, float] = {}
+    session_date: str = ""
+    session_open_ns: int = 0
+    entries_until_ns: int = 0
+    phase: str = "closed"
+    entry_number: int = 0
+    entry_id: str = ""
+    stop_id: str = ""
+    own: float = 0.0
+    cost_usd: float = 0.0
+    cooldown_until_ns: int = 0
+    wait_until_ns: int = 0
+    refusals: int = 0
+    disarmed: bool = False
+    paused: bool = False
+    fleet_paused: bool = False
+    links_down: tuple[str, ...] = ()
+    last_tick: tuple[int, int] = (0, 0)
+    blocks: dict[str, dict[str, float]] = {}
+    winding_down: bool = False
+    retired: bool = False
+    entry_live: bool = False
+    entry_at: str = ""
+    entry_trigger: float = 0.0
+    anchored_ns: int = 0
+    triggered_ns: int = 0
+    partial_ns: int = 0
+    cancelling: str = ""
+    stop_held: bool = False
+    exiting_ns: int = 0
+    exit_told: bool = False
+    account: float | None = None
+    halt_trade_ns: int = 0
+    grid: Grid = US_STOCKS
+
+    @property
+    def key(self) -> str:
+        return self.symbol
+
+
+def changed(r: SymbolRecord, **changes: Any) -> SymbolRecord:
+    """The record with these fields; the same object when nothing differs."""
+    if all(getattr(r, name) == value for name, value in changes.items()):
+        return r
+    return msgspec.structs.replace(r, **changes)
+
+
+def moved(r: SymbolRecord, event: Event) -> SymbolRecord:
+    """The record after this event, by the table of states."""
+    return changed(r, state=after(r.state, event))
+
+
+def shown(r: SymbolRecord) -> tuple[object, ...]:
+    """What a status row is worth sending for."""
+    return (r.state, r.why, r.own, r.entry_id, r.stop_id, r.cooldown_until_ns, r.session_date)
+
+
+def status_of(r: SymbolRecord, now_ns: int) -> SymbolStatus:
+    """The record as the fleet sees it."""
+    return SymbolStatus(
+        symbol=r.symbol,
+        state=r.state.value,
+        why=r.why,
+        figures=r.figures,
+        cooldown_until_ns=r.cooldown_until_ns,
+        session_date=r.session_date,
+        entry_number=r.entry_number,
+        entry_client_order_id=r.entry_id,
+        stop_client_order_id=r.stop_id,
+        own=r.own,
+        cost_usd=r.cost_usd,
+        time_ns=now_ns,
+    )
