@@ -1,6 +1,7 @@
 # What one types. `make` alone explains itself.
 
 CONFIG ?=
+OBSERVE ?=
 PYTHON ?=
 VENV   := .venv
 THEIRS := .venv-clients
@@ -15,9 +16,10 @@ WITH    = $(if $(CONFIG),--config "$(CONFIG)")
 help: ## Describe every target (this list)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  CONFIG=path chooses the configuration (default config/config.yaml), PYTHON=path the Python to install with."
+	@echo "  OBSERVE=1 with \`make up\`: decide and send nothing."
 
 up: $(VENV)/.installed ## Install what is missing, start the fleet, return when every process is ready
-	@$(CRAZY) up $(WITH)
+	@$(CRAZY) up $(WITH) $(if $(OBSERVE),--observe)
 
 down: $(VENV)/.installed ## Stop the fleet; its orders at the broker stay where they are
 	@$(CRAZY) down $(WITH)

@@ -87,10 +87,14 @@ class Beat(msgspec.Struct, frozen=True, array_like=True, tag="b", gc=False):
 
 
 class Schedule(msgspec.Struct, frozen=True, array_like=True, tag="c"):
-    """Clock to simulator: the sessions there are, and when to begin."""
+    """Clock to simulator: the sessions there are, when to begin, and the symbols that are traded.
+
+    Heard again it lists what is new of them; a symbol that was listed once stays so.
+    """
 
     sessions: tuple[Session, ...]
     start_ns: int
+    symbols: tuple[str, ...] = ()
 
 
 class Advance(msgspec.Struct, frozen=True, array_like=True, tag="v", gc=False):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["Heartbeat"]
+__all__ = ["RETIRED", "Heartbeat"]
+
+RETIRED = "retired"
+"""The note of a symbol that was removed, holds nothing, and leaves."""
 
 
 class Heartbeat(msgspec.Struct, frozen=True, array_like=True):

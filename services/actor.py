@@ -7,7 +7,7 @@ after. Three drivers run it: a blocking poll loop, asyncio, and the in-process r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -19,10 +19,12 @@ from messages.frames import Ack, Beat, Envelope, Frame, Idle, Probe, Resume, Row
 from messages.market import MarketTime, Tick
 from messages.operator import Happened, Refused
 from messages.timers import Elapsed, Started
+from messages.watchlist import WatchlistChanged
 from services.core import Core, Decision, Now, State
 from services.ledger import Batch, Change, ConstraintBroken, JournalLine, Ledger, OutboxRow
 from services.link import UNOPENED, Link, matches
 from services.markettime import MarketClock
+from services.wiring import SYMBOL, symbol_process
 
 __all__ = ["Actor", "Outputs"]
 
@@ -116,6 +118,20 @@ class Actor:
         self._work = 0
         self._reached: dict[str, None] = {}
         self.ticks: dict[str, tuple[int, int]] = {}
+
+    def forget_others(self, symbols: Iterable[str]) -> None:
+        """Only these symbols have a process: rows wait for no other one any more.
+
+        Where it was in the rows of one that left is kept: it may come back, and goes on in them.
+        """
+        there = {symbol_process(symbol) for symbol in symbols}
+        for peer in [peer for peer in self._acked if peer.startswith(SYMBOL) and peer not in there]:
+            link = self.links.pop(peer, None)
+            if link is not None and link.cursor is not None:
+                self._cursors[peer] = link.cursor
+            del self._acked[peer]
+            self.ledger.forget(peer)
+        self._routes.clear()
 
     def start(self, machine_ns: int) -> None:
         """The first input of every run."""
@@ -289,6 +305,8 @@ class Actor:
         if self._remembers:
             item.undo = [(kind, key, self.state.get(kind, key)) for kind, key, _ in decision.changes]
             self.state.apply(decision.changes)
+        if type(item.message) is WatchlistChanged:
+            self.forget_others((*item.message.watchlist, *item.message.winding_down))
         batch = self._batch
         kept = [change for change in decision.changes if change[0] not in self._volatile]
         for kind, key, record in kept:

@@ -15,11 +15,21 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 import yaml
 
-from services.keys import in_words, is_section, sections
+from services.keys import in_words, is_section, keys, sections
 from services.refusal import Refusal
 from services.settings import Settings
 
-__all__ = ["ConfigurationError", "derive", "fleet_name", "judge", "load", "notices", "parse"]
+__all__ = [
+    "ConfigurationError",
+    "contradictions",
+    "derive",
+    "fleet_name",
+    "judge",
+    "load",
+    "notices",
+    "origins",
+    "parse",
+]
 
 TICKERS = ("watchlist", "allocation.per_symbol_override")
 """Here ON, NO and TRUE are tickers; YAML takes them for booleans."""
@@ -44,6 +54,39 @@ def load(path: Path) -> Settings:
     if settings is None:
         raise ConfigurationError("\n".join(f"{path}:{_line(lines, mistake.key)}: {mistake}" for mistake in mistakes))
     return _placed(settings, path.resolve().parent)
+
+
+def origins(path: Path) -> dict[str, str]:
+    """Where the value of each key comes from: the line of the file, what it follows from, or the default."""
+    settings = load(path)
+    _, lines = _read(path)
+    found: dict[str, str] = {}
+    for key in keys():
+        value, default = _value(settings, key.path), key.default
+        if key.path in lines:
+            found[key.path] = f"{path}:{lines[key.path]}"
+        elif default == "must be given" or str(msgspec.json.encode(value), "utf-8").strip('"') == default:
+            found[key.path] = "default"
+        else:
+            found[key.path] = f"derived from {DERIVED.get(key.path, 'other keys')}"
+    return found
+
+
+DERIVED = {
+    "fleet": "mode",
+    "ibkr.account": "mode: sim",
+    "ibkr.port": "fleet",
+    "ibkr.client_id": "fleet",
+    "simulation.start": "simulation.market",
+}
+"""What a key without a value of its own follows from."""
+
+
+def _value(settings: Settings, path: str) -> Any:
+    found: Any = settings
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
 
 
 def fleet_name(path: Path) -> str:
@@ -126,7 +169,7 @@ def judge(document: dict[str, Any]) -> tuple[Settings | None, list[Mistake]]:
     if mistakes:
         return None, mistakes
     settings = msgspec.convert(completed, Settings)
-    mistakes = list(_contradictions(settings))
+    mistakes = list(contradictions(settings))
     return (None, mistakes) if mistakes else (settings, [])
 
 
@@ -219,21 +262,33 @@ def _shown(value: Any) -> str:
     return f"`{text}`" if len(text) <= 40 else f"`{text[:39]}…`"
 
 
-def _contradictions(settings: Settings) -> Iterator[Mistake]:
+def contradictions(settings: Settings) -> Iterator[Mistake]:
     """Keys that are right by themselves and wrong together."""
     seen: set[str] = set()
     for number, symbol in enumerate(settings.watchlist):
         if symbol in seen:
             yield Mistake(f"watchlist[{number}]", f"`{symbol}` is there already; each ticker stands once")
         seen.add(symbol)
+    for number, symbol in enumerate(settings.winding_down):
+        if symbol in seen:
+            yield Mistake(f"winding_down[{number}]", f"`{symbol}` is there already, or traded; it stands in one list")
+        seen.add(symbol)
     lines = settings.market_data.max_lines
-    if settings.mode != "sim" and len(settings.watchlist) > lines:
-        count = len(settings.watchlist)
+    if settings.mode != "sim" and len(seen) > lines:
+        count = len(seen)
         yield Mistake(
             "watchlist", f"{count} symbols, market_data.max_lines is {lines}; shorten the one or raise the other"
         )
     if settings.entries.native_stp and settings.entries.type != "buy_stop":
         yield Mistake("entries.native_stp", "a bare STP has no limit: set `entries.type: buy_stop`")
+    account = settings.ibkr.account
+    if settings.mode == "live" and account is None:
+        yield Mistake("ibkr.account", "live is never left to guess; give the id of the account (`U…`)")
+    if settings.mode == "live" and settings.ibkr.allow_delayed:
+        yield Mistake("ibkr.allow_delayed", "live never enters on delayed data; remove it")
+    if settings.mode != "sim" and account is not None and account.startswith("D") is not (settings.mode == "paper"):
+        kind = "paper" if account.startswith("D") else "live"
+        yield Mistake("ibkr.account", f"{account} is a {kind} account and mode is {settings.mode}; correct one of them")
     if settings.mode == "live" and settings.stops.tif != "GTC":
         yield Mistake("stops.tif", "live needs `GTC`: a DAY stop leaves what is held unprotected overnight")
     market = settings.simulation

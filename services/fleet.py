@@ -17,6 +17,7 @@ from pathlib import Path
 
 from services.refusal import Refusal
 from services.settings import Settings
+from services.wiring import symbol_process
 
 __all__ = ["SOCKET_PATH_BYTES", "Fleet", "home", "symbol_process"]
 
@@ -33,11 +34,6 @@ def home() -> Path:
     """The folder that holds `var/`: CRAZY_HOME, or else the checkout that this code was installed from."""
     chosen = os.environ.get("CRAZY_HOME")
     return Path(chosen).resolve() if chosen else Path(__file__).resolve().parent.parent
-
-
-def symbol_process(symbol: str) -> str:
-    """Name of the process of one ticker. A process name has no blank: `BRK B` runs as `symbol-BRK.B`."""
-    return f"symbol-{symbol.replace(' ', '.')}"
 
 
 @dataclass(frozen=True)
@@ -99,6 +95,11 @@ class Fleet:
     def settings_file(self) -> Path:
         """The validated settings, as the processes read them."""
         return self.var / "settings.json"
+
+    @property
+    def overlay(self) -> Path:
+        """What was changed of the watchlist since, by commands."""
+        return self.var / "watchlist.json"
 
     @property
     def confirmation(self) -> Path:

@@ -137,6 +137,9 @@ class Ledger(Protocol):
     def prune(self, through: int, journal_before_ns: int) -> None:
         """Forget the rows up to `through`, and what was journaled before that market time."""
 
+    def forget(self, consumer: str) -> None:
+        """This consumer is gone for good: no row waits for it any more."""
+
     def close(self) -> None: ...
 
 
@@ -276,6 +279,9 @@ class SqliteLedger:
             (journal_before_ns,),
         )
 
+    def forget(self, consumer: str) -> None:
+        self._db.execute("DELETE FROM acked WHERE consumer = ?", (consumer,))
+
     def close(self) -> None:
         self._db.close()
 
@@ -372,6 +378,9 @@ class MemoryLedger:
             del self._outbox[seq]
         kept = next((i for i, line in enumerate(self.journal) if line.market_ns >= journal_before_ns), 0)
         del self.journal[:kept]
+
+    def forget(self, consumer: str) -> None:
+        self._acked.pop(consumer, None)
 
     def close(self) -> None:
         """Nothing to close."""

@@ -35,6 +35,8 @@ class Hooks:
     """What a process adds to the loop; the plain one adds nothing."""
 
     note = ""
+    done = False
+    """True once the process has nothing left to do: it ends with exit code 0, and is left down."""
 
     def frame(self, peer: str, frame: Frame, machine_ns: int) -> None:
         """Every frame, after the actor had it."""
@@ -67,7 +69,7 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
     actor.start(monotonic())
     log.event("bot_started", process_run=actor.run, pid=os.getpid())
     next_beat, told_ready = 0, False
-    while not stop.set:
+    while not stop.set and not hooks.done:
         now = monotonic()
         due = actor.next_deadline(now)
         wake = min(due, hooks.wake(now), next_beat)

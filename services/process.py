@@ -78,7 +78,7 @@ class Process:
 
     def actor(self, core: Core, ledger: Ledger) -> Actor:
         """The core with its links, as the wiring has them."""
-        return Actor(
+        actor = Actor(
             self.name,
             core,
             ledger,
@@ -86,6 +86,8 @@ class Process:
             market=MarketClock(lockstep=self.lockstep),
             default_interest=self.wiring.hears,
         )
+        actor.forget_others(self.fleet.symbols.values())
+        return actor
 
     def bus(self, *, hears_beats: bool = False) -> Bus:
         """The sockets, as the wiring has them."""

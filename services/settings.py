@@ -191,7 +191,7 @@ class Live(Section, frozen=True, kw_only=True):
     """Real money: what `mode: live` asks for besides `ibkr.account`."""
 
     confirmation_days: Annotated[int, Meta(ge=1, le=365)] = 30
-    """Days for which the owner confirms live trading; after them entries are blocked until it is confirmed
+    """Days for which `crazy golive` confirms live trading; after them entries are blocked until it is confirmed
     anew."""
 
 
@@ -241,7 +241,8 @@ class Settings(Section, frozen=True, kw_only=True):
     watchlist: Annotated[tuple[Ticker, ...], Meta(min_length=1, max_length=1000)]
     """Symbols to trade, each with a process of its own. They arm in this order when the caps are short."""
     winding_down: Annotated[tuple[Ticker, ...], Meta(max_length=1000)] = ()
-    """Symbols that get no new entries and keep their process until what they hold is sold."""
+    """Symbols that get no new entries and keep their process until what they hold is sold. `crazy symbols remove` puts
+    them here."""
     observe: bool = False
     """Decide and send nothing: every order that would go out is recorded instead. `crazy up --observe` sets it."""
     ibkr: Ibkr = Ibkr()

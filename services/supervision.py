@@ -121,6 +121,27 @@ class Supervisor:
         found: Any = self._call("supervisor.getAllProcessInfo")
         return [Process(each["name"], each["statename"], each["pid"], each["description"]) for each in found]
 
+    def update(self) -> None:
+        """Start and stop what came and went among the program files; whatever else runs is left alone."""
+        ((added, _, removed),) = self._call("supervisor.reloadConfig")
+        for name in removed:
+            with contextlib.suppress(xmlrpc.client.Fault):  # it has ended by itself
+                self._call("supervisor.stopProcessGroup", name)
+            self._call("supervisor.removeProcessGroup", name)
+        for name in added:
+            self._call("supervisor.addProcessGroup", name)
+
+    def begin(self, name: str) -> None:
+        """Start a process that has left; nothing where it runs."""
+        with contextlib.suppress(xmlrpc.client.Fault):
+            self._call("supervisor.startProcess", name, False)
+
+    def restart(self, name: str) -> None:
+        """End a process and start it anew: it goes on from its ledger."""
+        with contextlib.suppress(xmlrpc.client.Fault):
+            self._call("supervisor.stopProcess", name)
+        self._call("supervisor.startProcess", name)
+
     def stop(self) -> list[str]:
         """Stop every process and supervisord itself; what had to be killed is named."""
         pid = self.pid

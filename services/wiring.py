@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["OWN_TICKER", "WIRING", "Wiring", "wiring_of"]
+__all__ = ["OWN_TICKER", "SYMBOL", "WIRING", "Wiring", "symbol_process", "wiring_of"]
+
+SYMBOL = "symbol-"
+"""How the name of a symbol's process begins."""
 
 OWN_TICKER = "$"
 """Stands for the ticker of a symbol process."""
@@ -52,11 +55,16 @@ WIRING: dict[str, Wiring] = {
         },
         subscribes={"gateway": (OWN_TICKER,), "clock": ("time",)},
     ),
-    "clock": Wiring(dials={"recorder": ()}, binds=True, publishes=True),
+    "clock": Wiring(dials={"recorder": ()}, binds=True, publishes=True, control=True),
     "recorder": Wiring(hears=("**",), binds=True, subscribes={"clock": ("time",)}),
     "watchdog": Wiring(dials={"recorder": ()}, subscribes={"clock": ("time",)}, control=True),
     "simulator": Wiring(dials={"clock": ()}),
 }
+
+
+def symbol_process(symbol: str) -> str:
+    """Name of the process of one ticker. A process name has no blank: `BRK B` runs as `symbol-BRK.B`."""
+    return f"{SYMBOL}{symbol.replace(' ', '.')}"
 
 
 def wiring_of(process: str, ticker: str = "") -> Wiring:

@@ -14,14 +14,18 @@ from cyclopts import App, Group
 __all__ = ["COMMANDS", "app", "run"]
 
 COMMANDS = {
-    "Start and stop": ("up", "down", "wait"),
+    "Start and stop": ("up", "down", "wait", "golive"),
     "Look": ("status", "events", "logs", "sql", "audit"),
     "Act": ("pause", "resume"),
+    "Symbols": ("symbols_list", "symbols_add", "symbols_remove", "symbols_file"),
     "Configure": ("config_show", "config_keys"),
 }
 """Every command under its heading, in the order of `crazy --help`. `config_show` is typed `crazy config show`."""
 
-FAMILIES = {"config": "What may be configured (keys), and what is (show)."}
+FAMILIES = {
+    "config": "What may be configured (keys), and what is (show).",
+    "symbols": "Which symbols are traded, while the fleet runs (list, add, remove, file).",
+}
 """Commands of two words, by their first."""
 
 app = App(

@@ -43,6 +43,7 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     market: Row = {}
     links: dict[str, bool] = {}
     pauses: list[Row] = []
+    blocks: list[Row] = []
     account: Row = {}
     foreign: dict[str, float] = {}
     money: Row = {}
@@ -87,6 +88,7 @@ def _recorded(db: Records) -> dict[str, Any]:
         "market": _first(db.rows("SELECT * FROM market")),
         "links": {row["link"]: row["up"] for row in db.rows("SELECT link, up FROM links")},
         "pauses": db.rows("SELECT * FROM pauses"),
+        "blocks": db.rows("SELECT * FROM blocks"),
         "account": _first(db.rows("SELECT * FROM account ORDER BY ts DESC LIMIT 1")),
         "foreign": {row["symbol"]: row["qty"] for row in db.rows(FOREIGN)},
         "money": _first(db.rows(MONEY)),

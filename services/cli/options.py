@@ -12,8 +12,9 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from services import configuration
+from services import configuration, overlay
 from services.fleet import Fleet, home
+from services.refusal import Refusal
 from services.settings import Settings
 
 __all__ = ["Config", "config_path", "crazy", "fleet", "load"]
@@ -37,8 +38,13 @@ def config_path(config: Path | None) -> Path:
 
 
 def load(config: Path | None) -> Settings:
-    """The validated settings of the chosen fleet; raises a `Refusal` of one line."""
-    return configuration.load(config_path(config))
+    """The validated settings of the chosen fleet, with what `crazy symbols` changed; raises a `Refusal` of one line."""
+    settings = configuration.load(config_path(config))
+    place = Fleet(settings, home()).overlay
+    laid = overlay.laid_over(settings, overlay.read(place))
+    for mistake in configuration.contradictions(laid):
+        raise Refusal(f"{place}: {mistake}; or remove this file")
+    return laid
 
 
 def fleet(config: Path | None) -> Fleet:

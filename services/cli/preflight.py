@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 
+from services import confirmation
 from services.fleet import Fleet
 from services.refusal import Refusal
 from services.supervision import Supervisor
 
-__all__ = ["check", "surroundings"]
+__all__ = ["check", "check_live", "surroundings"]
 
 CONNECT_S = 2.0
 """Longest wait for a broker's socket to answer."""
@@ -28,6 +30,18 @@ def check(chosen: Fleet, supervisor: Supervisor, down: str) -> None:
                     f"{file}: no such market file; mend simulation.files, or set simulation.market: synthetic"
                 )
         _check_port(chosen.settings.ibkr.host, chosen.settings.ibkr.port)
+
+
+def check_live(chosen: Fleet, golive: str) -> None:
+    """The first start into live needs the owner's word.
+
+    Later ones start in any case: what is held is to be protected, and without the word nothing is entered.
+    """
+    if chosen.settings.mode != "live" or chosen.ledger("gateway").exists():
+        return
+    word = confirmation.read(chosen.confirmation)
+    if word is None or not word.valid(chosen.settings.ibkr.account, datetime.now(UTC)):
+        raise Refusal(f"fleet {chosen.name}: real money is traded only after its owner's word: {golive}")
 
 
 def _check_port(host: str, port: int) -> None:

@@ -48,7 +48,8 @@ def status_page(told: Summary, warnings_command: str = "") -> RenderableType:
 
 
 def _header(told: Summary) -> list[Text]:
-    mode = Text(told.mode.upper(), style="bold white on red" if told.mode == "live" else "bold")
+    shown = told.mode.upper() + (" OBSERVE" if told.observe else "")
+    mode = Text(shown, style="bold white on red" if told.mode == "live" else "bold")
     head = [f"{told.account}  fleet {told.fleet}  v{told.version}", f"    {told.market_time}  {told.phase}"]
     links = " · ".join(f"{name} {state}" for name, state in told.links.items())
     money = told.money

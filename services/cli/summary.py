@@ -12,6 +12,7 @@ import msgspec
 
 from services.cli.gather import Gathered
 from services.cli.words import clock, price, reason, span
+from services.wiring import symbol_process
 
 __all__ = ["Money", "Summary", "SymbolLine", "Verdict", "summarize"]
 
@@ -67,6 +68,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int
     problems: list[str]
     mode: str
+    observe: bool
     account: str
     fleet: str
     version: str
@@ -105,6 +107,7 @@ def summarize(seen: Gathered) -> Summary:
         exit_code=verdict,
         problems=problems,
         mode=seen.settings.mode,
+        observe=seen.settings.observe,
         account=seen.account.get("account") or seen.settings.ibkr.account or "",
         fleet=seen.settings.name,
         version=seen.version,
@@ -125,8 +128,9 @@ def summarize(seen: Gathered) -> Summary:
 def _rows(seen: Gathered) -> list[dict[str, Any]]:
     """A row per symbol of the watchlist, in its order, then what else is held."""
     known = {row["symbol"]: row for row in seen.symbols}
-    listed = [known.get(symbol, {"symbol": symbol}) for symbol in seen.settings.watchlist]
-    return listed + [row for symbol, row in known.items() if symbol not in seen.settings.watchlist and row["own"] > 0]
+    wanted = (*seen.settings.watchlist, *seen.settings.winding_down)
+    listed = [known.get(symbol, {"symbol": symbol}) for symbol in wanted]
+    return listed + [row for symbol, row in known.items() if symbol not in wanted and row["own"] > 0]
 
 
 def _line(seen: Gathered, row: dict[str, Any], now: datetime | None) -> SymbolLine:
@@ -149,10 +153,14 @@ def _line(seen: Gathered, row: dict[str, Any], now: datetime | None) -> SymbolLi
         distance_pct=(level / last - 1) * 100 if level and last else None,
         quantity=quantity,
         pnl_usd=_symbol_pnl(row, last),
-        why=_why(row, unprotected, now),
+        why=_pending(seen, symbol) + _why(row, unprotected, now),
         own=own,
         unprotected=unprotected,
     )
+
+
+def _pending(seen: Gathered, symbol: str) -> str:
+    return "removal pending: " if symbol in seen.settings.winding_down else ""
 
 
 def _why(row: dict[str, Any], unprotected: float, now: datetime | None) -> str:
@@ -206,10 +214,11 @@ def _money(seen: Gathered) -> Money:
 
 def _processes(seen: Gathered) -> dict[str, str]:
     states = {}
+    leaving = {symbol_process(symbol) for symbol in seen.settings.winding_down}
     for name in seen.wanted:
         told = seen.processes.get(name)
         if name not in seen.alive:
-            states[name] = "down"
+            states[name] = "removed" if name in leaving else "down"
         elif told is None:
             states[name] = "unknown"
         else:
@@ -238,11 +247,20 @@ def _troubles(seen: Gathered, processes: dict[str, str], links: dict[str, str]) 
     if processes["gateway"] != "down":
         troubles += [f"{LINKS[name]}: {state}" for name, state in links.items() if state == "DOWN"]
         troubles += [f"{LINKS['socket']}: unknown"] if links["socket"] == "unknown" else []
+    if links["data"] == "DELAYED":
+        allowed = seen.settings.ibkr.allow_delayed and seen.settings.mode == "paper"
+        what = "entries are made on prices that are minutes old" if allowed else "no entries"
+        troubles.append(f"DELAYED DATA: {what} (ibkr.allow_delayed)")
+    troubles += [f"entries are blocked: {row['text']}" for row in seen.blocks]
     troubles += [f"entries of {row['symbol'] or 'the fleet'} are paused by {row['paused_by']}" for row in seen.pauses]
     return troubles
 
 
 def _entries(seen: Gathered) -> str:
+    if seen.blocks:
+        return "BLOCKED"
+    if seen.settings.observe:
+        return "OBSERVED, nothing is sent"
     if any(row["symbol"] is None for row in seen.pauses):
         return "PAUSED"
     paused = sorted(row["symbol"] for row in seen.pauses)

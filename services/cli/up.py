@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import time
 
+import msgspec
+
 from services import configuration, programs
-from services.cli.options import Config, config_path, crazy, load
-from services.cli.preflight import check, surroundings
+from services.cli.options import Config, crazy, load
+from services.cli.preflight import check, check_live, surroundings
 from services.cli.status import show
-from services.cli.wait import wait_ready
+from services.cli.wait import refused, wait_ready
 from services.fleet import Fleet, home
 from services.guard import Lock
 from services.refusal import Refusal
@@ -21,15 +23,19 @@ READY_S = 60.0
 """Longest wait for every process to be ready."""
 
 
-def up(*, config: Config = None) -> int:
+def up(*, observe: bool = False, config: Config = None) -> int:
     """Start the fleet and return when every process is ready.
 
     Checks the configuration and the surroundings first; whatever would hinder the start is said in one line and nothing
     starts. Waits 60 seconds at most, then shows the status. A second `crazy up` on a running fleet changes nothing.
+
+    Parameters
+    ----------
+    observe:
+        Decide and send nothing: every order that would go out is recorded instead (`crazy events`).
     """
-    chosen = Fleet(load(config), home())
-    if chosen.settings.mode == "live":
-        raise Refusal(f"{config_path(config)}: mode: live is not in this release; set mode: paper, or mode: sim")
+    settings = load(config)
+    chosen = Fleet(msgspec.structs.replace(settings, observe=True) if observe else settings, home())
     supervisor = Supervisor(chosen)
     chosen.prepare(running=supervisor.pid is not None)
     lock = Lock(chosen.lock("fleet"))
@@ -43,12 +49,15 @@ def up(*, config: Config = None) -> int:
             raise Refusal(f"fleet {chosen.name} runs with another configuration; stop it first: {down}")
     else:
         check(chosen, supervisor, crazy(config, "down"))
+        check_live(chosen, crazy(config, "golive"))
         for notice in (*configuration.notices(chosen.settings), *surroundings(chosen)):
             print(f"note: {notice}", file=sys.stderr)
         chosen.settings_file.write_bytes(chosen.settings.to_json())
         programs.write(chosen)
         supervisor.start()
     missing = wait_ready(chosen, READY_S)
+    if missing and (why := refused(chosen)):
+        raise Refusal(f"fleet {chosen.name}: {why}; it waits for that to change, or stop it: {crazy(config, 'down')}")
     if missing:
         logs = crazy(config, f"logs {missing[0]}")
         last = "".join(f"\n{name}: {words}" for name in missing if (words := last_words(chosen, name, begun)))

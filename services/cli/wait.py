@@ -13,8 +13,9 @@ from services.cli import records
 from services.cli.options import Config, fleet
 from services.fleet import Fleet
 from services.refusal import Refusal
+from services.wiring import symbol_process
 
-__all__ = ["roll_call", "wait", "wait_ready"]
+__all__ = ["refused", "roll_call", "wait", "wait_ready"]
 
 POLL_S = 0.1
 ROLL_CALL_S = 1.0
@@ -66,10 +67,26 @@ def wait_ready(chosen: Fleet, timeout_s: float) -> list[str]:
     deadline = time.monotonic() + timeout_s
     while True:
         states = roll_call(chosen)
-        missing = [name for name in chosen.processes if name not in states or not states[name].ready]
-        if not missing or time.monotonic() >= deadline:
+        missing = [name for name in staying(chosen) if name not in states or not states[name].ready]
+        if not missing or time.monotonic() >= deadline or _refusal(states):
             return missing
         time.sleep(POLL_S)
+
+
+def refused(chosen: Fleet) -> str:
+    """Why the gateway does nothing at all (a wrong account); '' when it does not say so."""
+    return _refusal(roll_call(chosen))
+
+
+def _refusal(states: dict[str, ProcessState]) -> str:
+    gateway = states.get("gateway")
+    return gateway.note if gateway is not None and not gateway.ready else ""
+
+
+def staying(chosen: Fleet) -> tuple[str, ...]:
+    """The processes that must be there: one that winds down may leave at any time."""
+    leaving = {symbol_process(symbol) for symbol in chosen.settings.winding_down}
+    return tuple(name for name in chosen.processes if name not in leaving)
 
 
 def wait_end(chosen: Fleet, timeout_s: float) -> list[str]:

@@ -6,6 +6,8 @@ import msgspec
 
 from messages.frames import Frame
 from messages.market import MarketTime
+from messages.operator import Answer, Command, RollCall
+from messages.watchlist import Watch
 from services import pollloop, process
 from services.actor import Actor
 from services.bus import Bus
@@ -16,6 +18,7 @@ from services.clock.pace import FreePace, Pace, RealPace, SimulatorLink
 from services.markettime import MarketClock
 from services.process import Process
 from services.refusal import Refusal
+from services.wiring import SYMBOL, symbol_process
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -29,14 +32,17 @@ class Clock(pollloop.Hooks):
         self._bus = bus
         self._actor = actor
         self._waiting: list[tuple[str, Frame]] = []
+        self._core = core
         self._expected = [name for name in p.fleet.processes if name not in NOT_TRADING]
+        self._steady = [name for name in p.fleet.processes if not name.startswith(SYMBOL)]
+        self._wanted: Watch | None = Watch(p.settings.watchlist, p.settings.winding_down)
         self.pace = self._pace(p, core)
 
     def _pace(self, p: Process, core: ClockCore) -> Pace:
         simulation = p.settings.simulation
         if p.settings.mode != "sim":
             return RealPace(self._actor, core, self._publish)
-        simulator = SimulatorLink(self._send, core.sessions)
+        simulator = SimulatorLink(self._send, core.sessions, tuple(p.fleet.symbols.values()))
         if p.lockstep:
             return LockStep(
                 self._actor,
@@ -44,7 +50,7 @@ class Clock(pollloop.Hooks):
                 simulator,
                 self._send,
                 self._publish,
-                processes=[name for name in p.fleet.processes if name not in ("clock", "watchdog", "recorder")],
+                processes=self._taking_part,
                 speed=simulation.speed,
                 fleet_ready=self._fleet_ready,
             )
@@ -57,6 +63,26 @@ class Clock(pollloop.Hooks):
             skip_closed=simulation.skip_closed,
             fleet_ready=self._fleet_ready,
         )
+
+    def _taking_part(self) -> list[str]:
+        """Who answers in lock-step: those that trade, as everyone was told last."""
+        watched = self._core.watched(self._actor.state)
+        symbols = [symbol_process(symbol) for symbol in (*watched.watchlist, *watched.staying)]
+        return [name for name in self._steady if name not in ("clock", "watchdog", "recorder")] + symbols
+
+    def command(self, command: Command) -> Answer:
+        """The operator changes the watchlist, or asks who is on it."""
+        match command:
+            case Watch():
+                self._wanted = command
+                return Answer(True, "the watchlist changes")
+            case RollCall():
+                watched = self._core.watched(self._actor.state)
+                rows: list[list[object]] = [[symbol, "traded"] for symbol in watched.watchlist]
+                rows += [[symbol, "left" if symbol in watched.left else "leaving"] for symbol in watched.winding_down]
+                return Answer(True, columns=["symbol", "part"], rows=rows)
+            case _:
+                return Answer(False, "the clock takes the watchlist")
 
     def _send(self, peer: str, frame: Frame) -> None:
         self._waiting.append((peer, frame))
@@ -76,6 +102,11 @@ class Clock(pollloop.Hooks):
         self.pace.frame(peer, frame, machine_ns)
 
     def work(self, machine_ns: int) -> None:
+        wanted = self._wanted
+        # The market trades a symbol before anyone hears of it: who subscribes at once finds it there.
+        if wanted is not None and self.pace.list_symbols((*wanted.watchlist, *wanted.winding_down)):
+            self._wanted = None
+            self._actor.hear(wanted, machine_ns, "operator")
         self.pace.work(machine_ns)
 
     def sent(self) -> None:

@@ -20,9 +20,10 @@ from messages.market import (
     SessionOpened,
 )
 from messages.timers import Started
+from messages.watchlist import SymbolRetired, Watch, WatchlistChanged
 from services.core import Deadlines, Decision, Draft, Now, State
 
-__all__ = ["ClockCore", "ClockRecord", "MarketEnded", "StepBegun", "TimeReached"]
+__all__ = ["ClockCore", "ClockRecord", "MarketEnded", "StepBegun", "TimeReached", "Watched"]
 
 MINUTE = 60_000_000_000
 FLEET = "fleet"
@@ -64,13 +65,30 @@ class ClockRecord(msgspec.Struct, frozen=True, kw_only=True):
         return "clock"
 
 
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """Who takes part: the symbols that are traded, those that wind down, and of these the ones that have left."""
+
+    watchlist: tuple[str, ...] = ()
+    winding_down: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return "watched"
+
+    @property
+    def staying(self) -> tuple[str, ...]:
+        """Those of the winding down that still have something to do."""
+        return tuple(symbol for symbol in self.winding_down if symbol not in self.left)
+
+
 class ClockCore:
     """See `services.core.Core`. `sessions` in order.
 
     `cancel_before_close_minutes` says when entries end, `audit_before_open_minutes` when stops are looked at.
     """
 
-    kinds: tuple[type, ...] = (ClockRecord,)
+    kinds: tuple[type, ...] = (ClockRecord, Watched)
     volatile: tuple[type, ...] = ()
 
     def __init__(
@@ -85,6 +103,10 @@ class ClockCore:
     def record(self, state: State) -> ClockRecord:
         return state.get(ClockRecord, "clock") or ClockRecord()
 
+    def watched(self, state: State) -> Watched:
+        """Who takes part, as everyone was told."""
+        return state.get(Watched, "watched") or Watched()
+
     def ready(self, state: State) -> bool:
         return True
 
@@ -94,10 +116,15 @@ class ClockCore:
     def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
         record = self.record(state)
         session = self._by_date.get(record.date)
-        if session is None or record.phase == "waiting":
-            return []
-        opened: list[tuple[str, Message]] = [(FLEET, SessionOpened(session, self.entries_until(session)))]
-        return opened if record.phase == "open" else [*opened, (FLEET, SessionClosing(session))]
+        watched = self.watched(state)
+        told: list[tuple[str, Message]] = []
+        if watched.watchlist:
+            told.append((FLEET, WatchlistChanged(watched.watchlist, watched.staying)))
+        if session is not None and record.phase != "waiting":
+            told.append((FLEET, SessionOpened(session, self.entries_until(session))))
+            if record.phase == "closing":
+                told.append((FLEET, SessionClosing(session)))
+        return told
 
     def entries_until(self, session: Session) -> int:
         """From when on unfilled entries are taken back."""
@@ -137,11 +164,39 @@ class ClockCore:
                 if not record.ended:
                     d.put(msgspec.structs.replace(record, ended=True))
                     d.note("market_ended", "", at_ns=record.now_ns)
+            case Watch(watchlist, winding_down):
+                self._watch(d, watchlist, winding_down)
+            case SymbolRetired(symbol):
+                watched = self.watched(state)
+                if symbol in watched.staying:
+                    self._tell(d, msgspec.structs.replace(watched, left=(*watched.left, symbol)))
             case Started():
                 d.note("market_time", "", phase=self.record(state).phase, date=self.record(state).date)
             case _:
                 pass
         return d.decision
+
+    def _watch(self, d: Draft, watchlist: tuple[str, ...], winding_down: tuple[str, ...]) -> None:
+        """The operator's word, or the settings' at a start. One that has left stays so until it is traded again."""
+        before = self.watched(d.state)
+        after = Watched(
+            watchlist=watchlist,
+            winding_down=winding_down,
+            left=tuple(symbol for symbol in before.left if symbol in winding_down),
+        )
+        if after == before:
+            return
+        added = [symbol for symbol in watchlist if symbol not in before.watchlist]
+        removed = [symbol for symbol in before.watchlist if symbol not in watchlist]
+        if not before.watchlist:
+            d.put(after)  # the first start: everyone read the same settings
+            return
+        d.note("watchlist_changed", "", added=" ".join(added), removed=" ".join(removed))
+        self._tell(d, after)
+
+    def _tell(self, d: Draft, watched: Watched) -> None:
+        d.put(watched)
+        d.send(FLEET, WatchlistChanged(watched.watchlist, watched.staying))
 
     def _pass_time(self, d: Draft, market_ns: int) -> None:
         before = record = self.record(d.state)

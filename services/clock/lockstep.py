@@ -30,7 +30,7 @@ Script = Generator[None, None, None]
 
 
 class LockStep:
-    """See the module's words. `processes` are all that take part in trading; `speed` bounds the market's pace."""
+    """See the module's words. `processes` says who takes part in trading now; `speed` bounds the market's pace."""
 
     def __init__(
         self,
@@ -40,13 +40,13 @@ class LockStep:
         send: Send,
         publish: Publish,
         *,
-        processes: Iterable[str],
+        processes: Callable[[], Iterable[str]],
         speed: float,
         fleet_ready: Callable[[], bool],
     ):
         self._actor, self._core, self._simulator = actor, core, simulator
         self._send, self._publish = send, publish
-        self._everyone = tuple(sorted(processes))
+        self._processes = processes
         self._speed, self._fleet_ready = speed, fleet_ready
         self._deadlines: dict[str, int | None] = {}
         self._idles: dict[str, Idle] = {}
@@ -68,6 +68,9 @@ class LockStep:
             case _ if peer == "simulator":
                 self._simulator.frame(frame, machine_ns)
 
+    def list_symbols(self, symbols: tuple[str, ...]) -> bool:
+        return self._over or self._simulator.want(symbols)
+
     def work(self, machine_ns: int) -> None:
         self._machine_ns = machine_ns
         self._simulator.again(machine_ns)
@@ -87,6 +90,10 @@ class LockStep:
     def _record(self) -> ClockRecord:
         return self._core.record(self._actor.state)
 
+    @property
+    def _everyone(self) -> tuple[str, ...]:
+        return tuple(sorted(self._processes()))
+
     # The script. Each `yield` waits for the next frame or timer.
 
     def _play(self) -> Script:
@@ -102,13 +109,23 @@ class LockStep:
             self._hear(TimeReached(start_ns))
         yield from self._settle(self._everyone)
         began_machine, began_market = self._machine_ns, start_ns
-        while (step := self._next()) is not None:
+        while True:
+            yield from self._relist()
+            if (step := self._next()) is None:
+                break
             earliest = began_machine + int((step.time_ns - began_market) / self._speed)
             while self._machine_ns < earliest and self._record.phase != "waiting":
                 yield
             yield from self._take(step)
         self._hear(MarketEnded())
         yield from self._settle(self._everyone)
+
+    def _relist(self) -> Script:
+        """Symbols that are new since the last step are listed before the next one."""
+        if self._simulator.relist(self._machine_ns):
+            while (answer := self._simulator.answer) is None:
+                yield
+            self._market = answer
 
     def _next(self) -> Step | None:
         assert self._market is not None

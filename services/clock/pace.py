@@ -52,6 +52,9 @@ class Pace(Protocol):
     def wake(self, machine_ns: int) -> int:
         """Machine time at which `work` is wanted again."""
 
+    def list_symbols(self, symbols: tuple[str, ...]) -> bool:
+        """Have the market trade these; False until it does (to be asked again)."""
+
 
 class RealPace:
     """Paper and live: the market's time is the machine's UTC clock."""
@@ -63,6 +66,9 @@ class RealPace:
 
     def frame(self, peer: str, frame: Frame, machine_ns: int) -> None:
         """Nothing to hear."""
+
+    def list_symbols(self, symbols: tuple[str, ...]) -> bool:
+        return True
 
     def work(self, machine_ns: int) -> None:
         now_ns = self._wall()
@@ -95,9 +101,11 @@ class SimulatorLink:
     One question at a time; an unanswered one is asked again, and a simulator that came back gets the sessions anew.
     """
 
-    def __init__(self, send: Send, sessions: Sequence[Session]):
+    def __init__(self, send: Send, sessions: Sequence[Session], symbols: Sequence[str] = ()):
         self._send = send
-        self._schedule = Schedule(tuple(sessions), sessions[0].open_ns - LEAD_NS)
+        self._schedule = Schedule(tuple(sessions), sessions[0].open_ns - LEAD_NS, tuple(symbols))
+        self.listed = tuple(symbols)
+        """The symbols that the simulator was told of and has answered to."""
         self._run = 0
         self._asked: Schedule | Advance = self._schedule
         self._asked_at = 0
@@ -118,6 +126,8 @@ class SimulatorLink:
                 self._ask(self._schedule, machine_ns)
             case Advanced(step) if step == (self._asked.step if isinstance(self._asked, Advance) else 0):
                 self.known = True
+                if self._asked is self._schedule:
+                    self.listed = self._schedule.symbols
                 if self._repeat is not None:
                     repeat, self._repeat = self._repeat, None
                     self._ask(repeat, machine_ns)
@@ -125,6 +135,20 @@ class SimulatorLink:
                     self.answer = frame
             case _:
                 pass
+
+    def want(self, symbols: tuple[str, ...]) -> bool:
+        """The simulator shall list these; True once it does. Whoever drives says when (`relist`)."""
+        new = tuple(symbol for symbol in symbols if symbol not in self._schedule.symbols)
+        if new:
+            self._schedule = Schedule(self._schedule.sessions, self._schedule.start_ns, (*self._schedule.symbols, *new))
+        return set(symbols) <= set(self.listed)
+
+    def relist(self, machine_ns: int) -> bool:
+        """Between two moves: hand over the symbols that are new. True when it has to answer first."""
+        if self.listed == self._schedule.symbols or self.answer is None:
+            return False
+        self._ask(self._schedule, machine_ns)
+        return True
 
     def advance(self, step: int, to_ns: int, machine_ns: int, *, one: bool) -> None:
         """Ask it to move."""
@@ -173,6 +197,9 @@ class FreePace:
         if peer == "simulator":
             self._simulator.frame(frame, machine_ns)
 
+    def list_symbols(self, symbols: tuple[str, ...]) -> bool:
+        return self._simulator.want(symbols)
+
     def work(self, machine_ns: int) -> None:
         self._simulator.again(machine_ns)
         answer = self._simulator.answer
@@ -184,6 +211,8 @@ class FreePace:
         self._reach(answer, machine_ns)
         if machine_ns >= self._next_publish:
             self._publish_time(machine_ns)
+        if self._simulator.relist(machine_ns):
+            return
         if machine_ns >= self._next_move and not self._ended:
             self._move(machine_ns)
 

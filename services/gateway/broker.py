@@ -292,6 +292,8 @@ class Broker:
     def execute(self, command: ToBroker) -> None:
         """Send it, once. A command without a connection is lost: the core's doubt takes care of it."""
         client = self._ib.client
+        if isinstance(command, Subscribe):
+            self._symbols = command.symbols  # wanted, connected or not
         if not client.isReady():
             return
         match command:

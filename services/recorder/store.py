@@ -167,6 +167,9 @@ class DuckLedger:
     def prune(self, through: int, journal_before_ns: int) -> None:
         """Nothing to forget."""
 
+    def forget(self, consumer: str) -> None:
+        """It has no consumers."""
+
     def reader(self) -> Connection:
         """A connection of its own for another thread, which sees what is committed."""
         return self._db.cursor()

@@ -5,15 +5,21 @@ import time
 from messages.operator import Answer, Command, Pause, Resume
 from services import pollloop, process
 from services.actor import Actor
+from services.fleet import Fleet
 from services.risk.core import RiskCore, constraints
 
 
 class Commands(pollloop.Hooks):
     """The operator's commands become messages to the core; the answer goes out once they are handled."""
 
-    def __init__(self, actor: Actor, symbols: tuple[str, ...]):
+    def __init__(self, actor: Actor, fleet: Fleet):
         self.actor = actor
-        self.symbols = symbols
+        self.fleet = fleet
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols there are now: the watchlist may change while the fleet runs."""
+        return tuple(Fleet.of(self.fleet.settings_file).symbols.values())
 
     def command(self, command: Command) -> Answer:
         if not isinstance(command, Pause | Resume):
@@ -28,4 +34,4 @@ class Commands(pollloop.Hooks):
 if __name__ == "__main__":
     with process.enter("risk") as p:
         actor = p.actor(RiskCore(p.settings), p.ledger(constraints(p.settings)))
-        pollloop.run(actor, p.bus(), p.log, Commands(actor, p.settings.watchlist))
+        pollloop.run(actor, p.bus(), p.log, Commands(actor, p.fleet))

@@ -105,6 +105,7 @@ class Simulator:
     async def _open(self, schedule: Schedule) -> None:
         """The sessions are known: go on where the ledger ends, or begin; then listen."""
         if self._exchange is not None:
+            self._list(schedule.symbols)
             return
         simulation = self._p.settings.simulation
         exchange = Exchange(
@@ -122,6 +123,20 @@ class Simulator:
             self._p.log.event("port_unusable", level="ERROR", host=ibkr.host, port=ibkr.port, error=str(error))
             raise
         self._exchange, self._server = exchange, server
+
+    def _list(self, symbols: tuple[str, ...]) -> None:
+        """Trade what is new on the watchlist; a market that has not got it goes on without."""
+        assert self._exchange is not None
+        assert self._server is not None
+        new = tuple(symbol for symbol in symbols if symbol not in self._exchange.symbols)
+        if new:
+            try:
+                source = market_source(self._p.settings, (*self._exchange.symbols, *new))
+            except Refusal as refusal:
+                self._p.log.event("refused", level="ERROR", error=str(refusal))
+                return
+            self._server.desk.list_symbols(source)
+            self._p.log.event("symbols_listed", symbols=" ".join(new))
 
     def _advance(self, wanted: Advance) -> None:
         """Move the market; a question that was answered before gets the same answer."""

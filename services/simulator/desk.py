@@ -19,6 +19,7 @@ from services.simulator.decode import UnreadableRequest, decode
 from services.simulator.delivery import deliver, say_account, say_multi, say_order, say_summary
 from services.simulator.exchange import Exchange
 from services.simulator.model import Changes, Execution, QuoteReport, Report
+from services.simulator.source import MarketSource
 from services.simulator.ticks import stream_parameters, ticks
 
 __all__ = ["Desk", "Ledger", "LedgerLost", "Moved"]
@@ -75,6 +76,11 @@ class Desk:
         self._account = account
         self._download_open_orders = download_open_orders
         self._listing = Listing(exchange.symbols)
+
+    def list_symbols(self, source: MarketSource) -> None:
+        """The market trades more symbols from now on."""
+        self._exchange.list_symbols(source)
+        self._listing = Listing(source.symbols)
 
     @property
     def now_ns(self) -> int:

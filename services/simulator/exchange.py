@@ -94,9 +94,19 @@ class Exchange:
 
     def set_sessions(self, sessions: Sequence[Session]) -> None:
         """The calendar as known now; it may reach further than before."""
+        self._sessions = tuple(sessions)
         self._hours = Hours(sessions)
         self._book.set_hours(self._hours)
         self._events = self._source.events(self._market_key, sessions)
+        self._coming = next(self._events, None)
+
+    def list_symbols(self, source: MarketSource) -> None:
+        """The market trades more symbols from now on: the same source, over all of them."""
+        self.symbols = source.symbols
+        self._source = source
+        for symbol in source.symbols:
+            self._tapes.setdefault(symbol, Tape(symbol=symbol))
+        self._events = source.events(self._market_key, self._sessions)
         self._coming = next(self._events, None)
 
     def next_event_ns(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from services.settings import Settings
@@ -12,16 +13,20 @@ from services.simulator.synthetic import SyntheticSource
 __all__ = ["market_source"]
 
 
-def market_source(settings: Settings) -> MarketSource:
-    """The market that the configuration asks for. Raises Refusal with one clear line."""
+def market_source(settings: Settings, symbols: Sequence[str] = ()) -> MarketSource:
+    """The market that the configuration asks for, of these symbols (of the watchlist, where none are given).
+
+    Raises Refusal with one clear line.
+    """
     simulation = settings.simulation
+    symbols = tuple(symbols) or (*settings.watchlist, *settings.winding_down)
     if simulation.market == "files":
         return FileSource(
             [Path(path) for path in simulation.files],
-            settings.watchlist,
+            symbols,
             start=simulation.start.isoformat() if simulation.start else None,
             end=simulation.end.isoformat() if simulation.end else None,
         )
     return SyntheticSource(
-        simulation.seed, settings.watchlist, tick_s=simulation.tick_s, daily_volatility=simulation.daily_volatility
+        simulation.seed, symbols, tick_s=simulation.tick_s, daily_volatility=simulation.daily_volatility
     )

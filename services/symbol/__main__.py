@@ -1,9 +1,36 @@
 """python -m services.symbol SETTINGS TICKER"""
 
+import time
+
+from messages.heartbeat import RETIRED
 from services import pollloop, process
+from services.actor import Actor
+from services.process import STAY_S
 from services.symbol.core import SymbolCore
+
+SECOND = 1_000_000_000
+
+
+class Retiring(pollloop.Hooks):
+    """A symbol that was removed and holds nothing ends by itself, once all that it said has arrived."""
+
+    def __init__(self, actor: Actor, core: SymbolCore):
+        self._actor, self._core = actor, core
+        self._since = time.monotonic_ns()
+
+    def work(self, machine_ns: int) -> None:
+        retired = self._core.record(self._actor.state).retired
+        self.note = RETIRED if retired else ""
+        told = not any(link.pending for link in self._actor.links.values()) and self._actor.told_ready
+        # An exit within supervisord's startsecs would count as a failed start and be tried again.
+        self.done = retired and told and machine_ns - self._since > STAY_S * SECOND
+
+    def wake(self, machine_ns: int) -> int:
+        return machine_ns + (SECOND // 5 if self.note else pollloop.IDLE_NS)
+
 
 if __name__ == "__main__":
     with process.enter("symbol") as p:
-        actor = p.actor(SymbolCore(p.ticker, p.settings), p.ledger())
-        pollloop.run(actor, p.bus(), p.log)
+        core = SymbolCore(p.ticker, p.settings)
+        actor = p.actor(core, p.ledger())
+        pollloop.run(actor, p.bus(), p.log, Retiring(actor, core))

@@ -13,6 +13,7 @@ from services.actor import Actor
 from services.bus import Bus
 from services.fleet import Fleet
 from services.watchdog.core import Kill, Seen, WatchdogCore
+from services.wiring import SYMBOL
 
 _decode = msgspec.msgpack.Decoder(Heartbeat).decode
 COLUMNS = list(ProcessState.__struct_fields__)
@@ -28,7 +29,7 @@ class Watch(pollloop.Hooks):
     def work(self, machine_ns: int) -> None:
         for body in self._bus.beats():
             heartbeat = _decode(body)
-            if heartbeat.process in self._expected:
+            if heartbeat.process in self._expected or heartbeat.process.startswith(SYMBOL):
                 self._actor.hear(heartbeat, machine_ns)
 
     def command(self, command: Command) -> Answer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from messages import Message
-from messages.heartbeat import Heartbeat
+from messages.heartbeat import RETIRED, Heartbeat
 from messages.timers import Elapsed, Started
 from services.core import Deadlines, Decision, Draft, Now, State
 
@@ -80,7 +80,10 @@ class WatchdogCore:
                     counted = d.put(Counted(process, run, counted.starts + 1))
                     if counted.starts > 1:
                         d.note("process_restarted", "", "WARNING", restarted=process, starts=counted.starts, pid=pid)
-                d.put(Seen(process, pid, run, ready, note, now.machine_ns, counted.starts))
+                if note == RETIRED:
+                    d.drop(Seen, process)  # it ends by itself, and its silence is no hang
+                else:
+                    d.put(Seen(process, pid, run, ready, note, now.machine_ns, counted.starts))
             case Elapsed():
                 for seen in list(state.table(Seen).values()):
                     if now.machine_ns - seen.heard_ns >= HUNG_NS:

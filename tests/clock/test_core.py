@@ -6,6 +6,7 @@ import pytest
 
 from messages.market import Session, SessionApproaching, SessionAwaited, SessionClosed, SessionClosing, SessionOpened
 from messages.operator import Happened
+from messages.watchlist import SymbolRetired, Watch, WatchlistChanged
 from services.clock.core import ClockCore, ClockRecord, MarketEnded, StepBegun, TimeReached
 from services.clock.steps import Step, next_step
 from services.core import Now, State
@@ -157,6 +158,40 @@ def test_a_step_is_remembered() -> None:
     clock = Clock()
     clock.hear(StepBegun(7, 99))
     assert (clock.record.step, clock.record.now_ns) == (7, 99)
+
+
+class TestWatchlist:
+    def told(self, clock: Clock, message: object) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+        decision = clock.core.handle(clock.state, message, Now(0, 0))  # type: ignore[arg-type]
+        clock.state.apply(decision.changes)
+        return [(m.watchlist, m.winding_down) for _, m in decision.messages if isinstance(m, WatchlistChanged)]
+
+    def test_the_first_start_tells_nobody_anything_new(self) -> None:
+        clock = Clock()
+        assert self.told(clock, Watch(("GME", "TSLA"))) == []
+        assert self.told(clock, Watch(("GME", "TSLA"))) == []
+
+    def test_a_change_is_told_once(self) -> None:
+        clock = Clock()
+        self.told(clock, Watch(("GME", "TSLA")))
+        assert self.told(clock, Watch(("TSLA", "NVDA"), ("GME",))) == [(("TSLA", "NVDA"), ("GME",))]
+        assert self.told(clock, Watch(("TSLA", "NVDA"), ("GME",))) == []
+
+    def test_who_has_left_stays_so_over_restarts_until_it_is_traded_again(self) -> None:
+        clock = Clock()
+        self.told(clock, Watch(("GME", "TSLA")))
+        self.told(clock, Watch(("TSLA",), ("GME",)))
+        assert self.told(clock, SymbolRetired("GME")) == [(("TSLA",), ())]
+        assert self.told(clock, SymbolRetired("GME")) == []
+        assert self.told(clock, SymbolRetired("AMC")) == [], "nobody asked it to"
+        assert self.told(clock, Watch(("TSLA",), ("GME",))) == [], "the settings of a restart"
+        assert self.told(clock, Watch(("TSLA", "GME"))) == [(("TSLA", "GME"), ())]
+        assert self.told(clock, Watch(("TSLA",), ("GME",))) == [(("TSLA",), ("GME",))]
+
+    def test_a_newcomer_is_told_by_the_snapshot(self) -> None:
+        clock = Clock()
+        self.told(clock, Watch(("TSLA",), ("GME",)))
+        assert clock.core.snapshot(clock.state, ("fleet",)) == [("fleet", WatchlistChanged(("TSLA",), ("GME",)))]
 
 
 class TestSteps:

@@ -108,6 +108,14 @@ def test_seq_outlives_pruning_and_restart(reopen: Open) -> None:
     assert reopen().oldest() == 4
 
 
+def test_a_consumer_that_is_gone_is_forgotten(reopen: Open) -> None:
+    ledger = reopen()
+    ledger.commit(Batch(acked={"risk": 3, "symbol-GME": 2}))
+    ledger.forget("symbol-GME")
+    ledger.forget("symbol-AMC")
+    assert reopen().load().acked == {"risk": 3}
+
+
 def test_the_journal_is_kept_for_a_while(tmp_path: Path) -> None:
     lines = [JournalLine(market_ns, 0, "gateway", b"input") for market_ns in (10, 20, 20, 30)]
     memory, disk = MemoryLedger("risk"), SqliteLedger(tmp_path / "risk.sqlite", "risk")

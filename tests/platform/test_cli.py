@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from services import log
 from services.cli.__main__ import main
 from services.cli.app import COMMANDS
 from services.fleet import Fleet
+from services.settings import Settings
 from services.supervision import Supervisor
 
 pytestmark = pytest.mark.usefixtures("runtime")
@@ -109,8 +111,58 @@ def test_a_broken_configuration(home: Path, crazy: Run) -> None:
     assert ": entris: unknown key; did you mean `entries`?" in one_line(crazy, home, configured(home, "entris: {}"))
 
 
-def test_live_is_not_in_this_release(home: Path, crazy: Run) -> None:
-    assert "mode: live is not in this release" in one_line(crazy, home, configured(home, "mode: live"))
+def live(home: Path) -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    path = home / "my.yaml"
+    path.write_text(f"mode: live\nwatchlist: [TSLA]\nibkr: {{port: {port}, account: U1234567}}\n")
+    return str(path)
+
+
+@pytest.mark.usefixtures("idle")
+def test_live_starts_after_its_owners_word_and_later_in_any_case(
+    home: Path, crazy: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, word = live(home), home / "var" / "live" / "confirmation.json"
+    code, _, complaint = crazy("up", "--config", config)
+    assert (code, len(complaint)) == (4, 1)
+    assert "only after its owner's word: " in complaint[0]
+    assert f"golive --config {config}" in complaint[0]
+
+    for typed, code in (("U7654321\n", 4), ("\n", 4), ("U1234567\n", 0)):
+        assert not word.exists()
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+        assert crazy("golive", "--config", config)[0] == code
+    assert word.stat().st_mode & 0o777 == 0o600
+
+    # The word is gone, and there are records: what may be held is to be protected, so it starts.
+    fleet = Fleet(Settings(mode="live", watchlist=("TSLA",)), home)
+    try:
+        assert crazy("up", "--config", config)[0] == 0
+        crazy("down", "--config", config)
+        fleet.ledger("gateway").touch()
+        assert crazy("golive", "--revoke", "--config", config)[0] == 0
+        assert not word.exists()
+        assert crazy("up", "--config", config)[0] == 0
+    finally:
+        crazy("down", "--config", config)
+
+
+def test_only_live_is_confirmed(home: Path, crazy: Run) -> None:
+    code, _, complaint = crazy("golive", "--config", configured(home))
+    assert (code, "only `mode: live` is confirmed" in complaint[0]) == (4, True)
+
+
+@pytest.mark.usefixtures("idle")
+def test_observe_is_part_of_what_runs(home: Path, crazy: Run) -> None:
+    config = configured(home)
+    try:
+        assert crazy("up", "--observe", "--config", config)[0] == 0
+        assert Settings.from_json(home / "var" / "sim" / "settings.json").observe
+        code, _, complaint = crazy("up", "--config", config)
+        assert (code, "runs with another configuration" in complaint[0]) == (4, True)
+    finally:
+        crazy("down", "--config", config)
 
 
 def test_a_missing_market_file(home: Path, crazy: Run) -> None:

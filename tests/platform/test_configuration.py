@@ -80,7 +80,32 @@ def refused(folder: Path, text: str) -> list[str]:
             "my.yaml:2: entries.native_stp: a bare STP has no limit",
             "buy_stop",
         ),
-        ("mode: live\nwatchlist: [TSLA]\nstops: {tif: DAY}", "my.yaml:3: stops.tif: live needs `GTC`", "overnight"),
+        (
+            "mode: live\nwatchlist: [TSLA]\nstops: {tif: DAY}\nibkr: {account: U1234567}",
+            "my.yaml:3: stops.tif: live needs `GTC`",
+            "overnight",
+        ),
+        ("mode: live\nwatchlist: [TSLA]", "my.yaml:1: ibkr.account: live is never left to guess", "give the id"),
+        (
+            "mode: live\nwatchlist: [TSLA]\nibkr: {account: U1234567, allow_delayed: true}",
+            "my.yaml:3: ibkr.allow_delayed: live never",
+            "remove it",
+        ),
+        (
+            "mode: live\nwatchlist: [TSLA]\nibkr: {account: DU1234567}",
+            "my.yaml:3: ibkr.account: DU1234567 is a paper account and mode is live",
+            "correct one",
+        ),
+        (
+            "mode: paper\nwatchlist: [TSLA]\nibkr: {account: U1234567}",
+            "my.yaml:3: ibkr.account: U1234567 is a live account and mode is paper",
+            "correct one",
+        ),
+        (
+            "watchlist: [TSLA]\nwinding_down: [GME, TSLA]",
+            "my.yaml:2: winding_down[1]: `TSLA` is there already",
+            "one list",
+        ),
         (
             "mode: paper\nwatchlist: [AA, BB]\nmarket_data: {max_lines: 1}",
             "my.yaml:2: watchlist: 2 symbols, market_data.max_lines is 1",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from messages.heartbeat import Heartbeat
+from messages.heartbeat import RETIRED, Heartbeat
 from messages.operator import Happened
 from messages.timers import Elapsed
 from services.core import Now, State
@@ -63,3 +63,10 @@ def test_who_is_killed_and_comes_back_is_watched_again() -> None:
     assert watchdog.due() is None
     watchdog.beat("risk", HUNG_NS + 5, run=2)
     assert watchdog.due() == 2 * HUNG_NS + 5
+
+
+def test_one_that_leaves_is_not_missed() -> None:
+    watchdog = Watchdog()
+    watchdog.beat("symbol-GME", 0)
+    watchdog.hear(Heartbeat("symbol-GME", 100, 1, True, RETIRED), 1)
+    assert watchdog.due() is None
