@@ -11,7 +11,7 @@ CRAZY  := $(BIN)/crazy
 WITH    = $(if $(CONFIG),--config "$(CONFIG)")
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test clients check format coverage soak bench install lock clean
+.PHONY: help up down status logs test clients check format coverage soak fuzz bench install lock clean
 
 help: ## Describe every target (this list)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ coverage: $(VENV)/.installed-dev ## Run the tests and show which lines they neve
 
 soak: $(VENV)/.installed-dev ## Run free-running days on the real processes, kills included (long)
 	$(BIN)/python -m pytest -q -m soak --timeout=3600
+
+fuzz: $(VENV)/.installed-dev ## Attack the simulated gateway with a million requests (INPUTS=, SEED=, REPLAY=file)
+	$(BIN)/python -m tests.hostile $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED)) $(if $(REPLAY),--replay $(REPLAY))
 
 bench: $(VENV)/.installed-dev ## Measure latency and footprint on this machine
 	$(BIN)/python -m benchmarks.tick_to_order

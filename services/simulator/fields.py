@@ -7,6 +7,7 @@ largest int, nan); all of them read as None or as the default of the field.
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -31,6 +32,10 @@ UNSET_FLOAT = "1.7976931348623157E308"
 UNSET_INT = "2147483647"
 
 _LARGEST = float(UNSET_FLOAT)
+_CONCEIVABLE = 1e15
+"""Up to here a double is exact to better than a dollar, and nothing computed from two of them overflows."""
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?|[+-]?nan", re.ASCII | re.IGNORECASE)
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _NS = 1_000_000_000
 
 Field = str | int | float | bool | None
@@ -92,23 +97,35 @@ class FieldReader:
             self.text()
 
     def number(self) -> float | None:
-        """A number, None if unset in any spelling. `Infinite` is infinity."""
+        """A number of a size that some price, quantity or time can have; None if unset in any spelling."""
         text = self.text()
         if text in ("", UNSET_INT):
             return None
-        try:
-            value = math.inf if text == "Infinite" else float(text)
-        except ValueError:
-            raise FieldError(f"field {self._next} should be a number and is {text!r}") from None
-        return None if math.isnan(value) or value == _LARGEST else value
+        if not _NUMBER.fullmatch(text):
+            raise FieldError(f"field {self._next} should be a number and is {text[:40]!r}")
+        value = float(text)
+        if math.isnan(value) or value == _LARGEST:
+            return None
+        if abs(value) > _CONCEIVABLE:
+            raise FieldError(f"field {self._next} is out of range: {text[:40]}")
+        return value
+
+    def number_or_infinite(self) -> float | None:
+        """The same for the one field that may be `Infinite`."""
+        if self._fields[self._next : self._next + 1] == ["Infinite"]:
+            self.skip()
+            return math.inf
+        return self.number()
 
     def integer(self, default: int = 0) -> int:
-        """A whole number; `default` if unset."""
+        """A whole number of 32 bits; `default` if unset."""
         value = self.number()
         if value is None:
             return default
         if value != value // 1:
             raise FieldError(f"field {self._next} should be a whole number and is {value!r}")
+        if not -(2**31) <= value < 2**31:
+            raise FieldError(f"field {self._next} is out of range: {value:.0f}")
         return int(value)
 
     def flag(self, default: bool = False) -> bool:
@@ -156,7 +173,9 @@ def nanoseconds(text: str) -> int | None:
     try:
         moment = datetime.strptime(f"{date} {time}", "%Y%m%d %H:%M:%S").replace(tzinfo=ZoneInfo(zone))
     except (ValueError, LookupError, OSError):
-        raise FieldError(f"not a time: {text!r}") from None
+        raise FieldError(f"not a time: {text[:40]!r}") from None
+    if not _FIRST_YEAR < moment.year < _LAST_YEAR:
+        raise FieldError(f"not a time of ours: {text[:40]!r}")
     return int(moment.timestamp()) * _NS
 
 

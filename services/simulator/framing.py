@@ -9,10 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ["MAX_FRAME", "MAX_VERSION", "MIN_VERSION", "FrameReader", "ProtocolError", "frame", "negotiate"]
+__all__ = [
+    "MAX_FRAME",
+    "MAX_OPENING",
+    "MAX_VERSION",
+    "MIN_VERSION",
+    "FrameReader",
+    "ProtocolError",
+    "frame",
+    "negotiate",
+]
 
 MAX_FRAME = 0xFFFFFF
 """The longest payload that clients of IBKR accept, in bytes."""
+
+MAX_OPENING = 4096
+"""The longest payload from somebody who hasn't yet said who it is: two short messages are expected of him."""
 
 MIN_VERSION, MAX_VERSION = 157, 178
 """The server versions spoken here: 157 is what the oldest client still in use ends at, 178 the newest that all
@@ -27,9 +39,10 @@ class ProtocolError(Exception):
 
 
 class FrameReader:
-    """Cuts a stream of bytes into frames, however the network chopped it."""
+    """Cuts a stream of bytes into frames, however the network chopped it. `limit` is the longest one that it takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_FRAME) -> None:
+        self.limit = limit
         self._buffer = bytearray()
         self._greeted = False
 
@@ -46,8 +59,8 @@ class FrameReader:
             self._greeted = True
         while len(self._buffer) >= 4:
             length = int.from_bytes(self._buffer[:4], "big")
-            if length > MAX_FRAME:
-                raise ProtocolError(f"a frame of {length} bytes, {MAX_FRAME} is the limit")
+            if length > self.limit:
+                raise ProtocolError(f"a frame of {length} bytes, {self.limit} is the limit")
             if len(self._buffer) < 4 + length:
                 return
             payload = bytes(self._buffer[4 : 4 + length])

@@ -159,7 +159,7 @@ def _skip_pegged(fields: FieldReader, exchange: str, order_type: str) -> None:
         fields.skip()
     if order_type == "PEG BEST":
         fields.skip()
-        if fields.number() == math.inf:
+        if fields.number_or_infinite() == math.inf:
             fields.skip(2)
     elif order_type == "PEG MID":
         fields.skip(2)

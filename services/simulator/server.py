@@ -15,7 +15,7 @@ from services.simulator.client import Client
 from services.simulator.decode import UnreadableRequest, decode
 from services.simulator.desk import Desk, Ledger, LedgerLost, Moved
 from services.simulator.exchange import Exchange
-from services.simulator.framing import FrameReader, ProtocolError, negotiate
+from services.simulator.framing import MAX_FRAME, MAX_OPENING, FrameReader, ProtocolError, negotiate
 from services.simulator.requests import StartApi
 
 __all__ = ["TwsServer"]
@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 _GRACE_S = 1.0
 """How long the last bytes may take to leave when the server stops: a client that never reads would take for ever."""
 
+_OPENING_S = 30.0
+"""How long a connection may take to say who it is: one that never does would keep its place for ever."""
+
 _CLIENT_ID_IN_USE = (326, "Unable to connect as the client id is already in use. Retry with a unique client id.")
 
 
@@ -32,7 +35,8 @@ class TwsServer:
     """Listens for TWS API clients and serves them on one exchange.
 
     `port` 0 takes a free one; `port` tells which. `max_buffer` (bytes) bounds what waits for a client that doesn't
-    read: beyond it the client is dropped. Nothing here moves the market: whoever owns the clock calls `advance`.
+    read: beyond it the client is dropped. `max_connections` bounds how many there are; one more is closed at once.
+    Nothing here moves the market: whoever owns the clock calls `advance`.
     """
 
     def __init__(
@@ -45,10 +49,12 @@ class TwsServer:
         *,
         download_open_orders: bool = True,
         max_buffer: int = 16 * 1024 * 1024,
+        max_connections: int = 500,
     ) -> None:
         self.host = host
         self.port = port
         self.max_buffer = max_buffer
+        self.max_connections = max_connections
         self.desk = Desk(exchange, store, account, download_open_orders=download_open_orders)
         self.connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
@@ -57,8 +63,12 @@ class TwsServer:
     async def start(self) -> None:
         """Begins to listen. OSError if the address can't be had."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), self.host, self.port)
+        self._server = await loop.create_server(self.connection, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    def connection(self) -> asyncio.Protocol:
+        """The protocol of one more connection."""
+        return _Connection(self)
 
     async def stop(self) -> None:
         """Ends all connections and stops listening."""
@@ -114,19 +124,26 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, server: TwsServer) -> None:
         self._server = server
-        self._frames = FrameReader()
+        self._frames = FrameReader(MAX_OPENING)
         self._version = 0
         self._client: Client | None = None
-        self._closed = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._late = loop.call_later(_OPENING_S, self._wait_no_longer)
+        self._closed = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # asyncio sets TCP_NODELAY by itself.
         self._transport = cast("asyncio.Transport", transport)
         self._name = str(self._transport.get_extra_info("peername"))
+        if len(self._server.connections) >= self._server.max_connections:
+            log.error("%s is refused: there are %d connections", self._name, len(self._server.connections))
+            self._transport.abort()
+            return
         self._server.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
+        self._late.cancel()
         if self._client is not None:
             self._server.desk.leave(self._client)
             log.info("client %d disconnected (%s)", self._client.client_id, exc or "closed")
@@ -142,7 +159,7 @@ class _Connection(asyncio.Protocol):
                 self._server.flush()
         except ProtocolError as error:
             log.error("%s is cut off: %s", self._name, error)
-            self._transport.close()
+            self._transport.abort()
         except LedgerLost as error:
             self._server.give_up(error)
 
@@ -164,6 +181,10 @@ class _Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Closes at once."""
+        self._transport.abort()
+
+    def _wait_no_longer(self) -> None:
+        log.error("%s is cut off: it hasn't started the API within %g s", self._name, _OPENING_S)
         self._transport.abort()
 
     def _receive(self, payload: bytes) -> None:
@@ -190,6 +211,8 @@ class _Connection(asyncio.Protocol):
             self._transport.write(replies.error(-1, *_CLIENT_ID_IN_USE, self._version))
             self._transport.close()
         else:
+            self._late.cancel()
+            self._frames.limit = MAX_FRAME
             self._client = Client(request.client_id, self._version)
             self._client.received += 1
             self._server.desk.welcome(self._client)

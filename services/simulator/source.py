@@ -59,7 +59,7 @@ def tick_size(price: float) -> float:
 def on_grid(price: float) -> bool:
     """Whether an order may name this price."""
     steps = price / tick_size(price)
-    return abs(steps - round(steps)) < _EPSILON * max(1.0, steps)
+    return steps > _EPSILON and abs(steps - round(steps)) < _EPSILON * max(1.0, steps)
 
 
 def ticks_up(price: float) -> float:

@@ -35,12 +35,22 @@ def test_unset_in_any_spelling(unset: str) -> None:
 
 def test_numbers() -> None:
     reader = FieldReader(["0", "0.0", "12.5", "-1", "Infinite", "1e-05", "100.0", "1", "0"])
-    assert [reader.number() for _ in range(6)] == [0.0, 0.0, 12.5, -1.0, math.inf, 1e-05]
+    assert [reader.number_or_infinite() for _ in range(6)] == [0.0, 0.0, 12.5, -1.0, math.inf, 1e-05]
     assert (reader.integer(), reader.flag(), reader.flag(default=True)) == (100, True, False)
     reader.finish()
 
 
-@pytest.mark.parametrize("text", ["ten", "1.5", "Infinite", "--1"])
+@pytest.mark.parametrize(
+    "text",
+    ["ten", "Infinite", "inf", "-inf", "1e400", "1e16", "-1e16", "9" * 400, "1_0", " 1", "0x10", "١", "½", "--1"],
+)
+def test_what_is_no_number_or_beyond_all_prices_and_sizes(text: str) -> None:
+    """Java's parser takes none of these either, and a number that overflows later would take the exchange along."""
+    with pytest.raises(FieldError, match="field 1"):
+        FieldReader([text]).number()
+
+
+@pytest.mark.parametrize("text", ["ten", "1.5", "Infinite", "--1", "2147483648", "-2147483649"])
 def test_what_is_no_whole_number(text: str) -> None:
     with pytest.raises(FieldError, match="field 1"):
         FieldReader([text]).integer()

@@ -59,3 +59,14 @@ def test_the_version_is_the_highest_that_both_speak(announced: bytes, version: i
 def test_other_versions_are_refused(announced: bytes) -> None:
     with pytest.raises(ProtocolError):
         negotiate(announced)
+
+
+def test_the_limit_can_be_raised_in_the_middle() -> None:
+    reader = FrameReader(limit=5)
+    found = []
+    for payload in reader.feed(b"API\0" + frame(b"short") + frame(b"longer")):
+        found.append(payload)
+        reader.limit = 6
+    assert found == [b"short", b"longer"]
+    with pytest.raises(ProtocolError, match="a frame of 7 bytes, 6 is the limit"):
+        list(reader.feed(frame(b"longest")))

@@ -1,0 +1,1 @@
+"""Tests; a package, because one of the libraries installs another one of this name."""

@@ -1,0 +1,181 @@
+"""Clients that don't behave: none of them crashes the gateway, fills its memory, or is noticed by the others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tracemalloc
+
+import pytest
+
+from services.simulator import server as server_module
+from services.simulator.framing import MAX_FRAME, frame
+from tests.hostile.corpus import start_api
+from tests.hostile.mutations import written
+from tests.hostile.world import Line
+from tests.simulator.wire import CALM, Gateway, ask, gateway, ready, rows
+
+HELLO = b"API\0" + frame(b"v100..178")
+
+
+async def unharmed(house: Gateway) -> None:
+    """The well-behaved client is served."""
+    house.heard[1].clear()
+    await house.clients[0].reqCurrentTimeAsync()
+    assert [fields[0] for fields in house.heard[1]] == ["49"]
+
+
+async def closed(reader: asyncio.StreamReader) -> bytes:
+    """What came until the gateway hung up."""
+    async with asyncio.timeout(5):
+        try:
+            return await reader.read()
+        except ConnectionResetError:
+            return b""
+
+
+OPENINGS = {
+    "another protocol": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "TLS": bytes.fromhex("16030100f4010000f00303"),
+    "nothing but zeros": b"\0" * 64,
+    "a greeting without versions": b"API\0" + frame(b""),
+    "versions that are none": b"API\0" + frame(b"v" * 100),
+    "versions of the past": b"API\0" + frame(b"v1..99"),
+    "a long greeting": b"API\0" + frame(b"v100..178 " + b"+" * 5000),
+    "a frame without end": b"API\0" + b"\xff\xff\xff\xff",
+    "a frame too long before the start": HELLO + (5000).to_bytes(4, "big"),
+}
+
+
+@pytest.mark.parametrize("opening", OPENINGS.values(), ids=OPENINGS)
+def test_what_is_no_client_is_cut_off(opening: bytes) -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            await ready(house)
+            reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+            writer.write(opening)
+            said = await closed(reader)
+            assert said == b"" or opening.startswith(HELLO)
+            writer.close()
+            await unharmed(house)
+
+    asyncio.run(play())
+
+
+PATIENT = {
+    "silence": b"",
+    "half a greeting": b"AP",
+    "half a length": HELLO + b"\0\0",
+    "half a frame": HELLO + ask(*start_api(7))[:-1],
+    "an announcement of much": HELLO + ask(*start_api(7)) + MAX_FRAME.to_bytes(4, "big") + b"3\0" * 1000,
+}
+
+
+@pytest.mark.parametrize("opening", PATIENT.values(), ids=PATIENT)
+def test_what_stops_in_the_middle_is_waited_for(opening: bytes) -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            await ready(house)
+            _, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+            writer.write(opening)
+            await writer.drain()
+            while len(house.server.connections) < 2:
+                await asyncio.sleep(0.001)
+            await unharmed(house)
+            writer.close()
+            while len(house.server.connections) > 1:
+                await asyncio.sleep(0.001)
+            await unharmed(house)
+
+    asyncio.run(play())
+
+
+def test_who_never_starts_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server_module, "_OPENING_S", 0.05)
+
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            await ready(house)
+            reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+            writer.write(HELLO)
+            assert await closed(reader) != b""
+            writer.close()
+            await unharmed(house)
+
+    asyncio.run(play())
+    assert "hasn't started the API within 0.05 s" in caplog.text
+
+
+def test_nothing_is_answered_before_the_start() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            await ready(house)
+            reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+            writer.write(HELLO + ask(49, 1) + ask(61, 1) + ask(3, "x") + ask(999) + ask(*start_api(7)))
+            greeting, accounts, next_id = await rows(reader, 3)
+            assert greeting[0] == "178"
+            assert (accounts[0], next_id[0]) == ("15", "9")
+            writer.close()
+
+    asyncio.run(play())
+
+
+def test_more_connections_than_there_is_room_for() -> None:
+    async def play() -> None:
+        async with gateway(CALM, max_connections=20) as house:
+            await ready(house)
+            lines = [await asyncio.open_connection("127.0.0.1", house.server.port) for _ in range(40)]
+            refused = 0
+            for reader, _ in lines[19:]:
+                refused += await closed(reader) == b""
+            assert refused == 21
+            assert len(house.server.connections) == 20
+            await unharmed(house)
+            for _, writer in lines:
+                writer.close()
+            while len(house.server.connections) > 1:
+                await asyncio.sleep(0.001)
+            await house.connect(2)
+
+    asyncio.run(play())
+
+
+def test_thousands_of_connections_with_half_a_frame_each(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "services")  # what is logged is kept for the test, and counted
+
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            await ready(house)
+            tracemalloc.start()
+            lines = [Line(house.server) for _ in range(5000)]
+            for line in lines:
+                line.send(HELLO + (4096).to_bytes(4, "big") + b"x" * 4000)
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert len(house.server.connections) == house.server.max_connections
+            assert peak < 20_000_000
+            await unharmed(house)
+            for line in lines:
+                line.hang_up()
+            assert len(house.server.connections) == 1
+
+    asyncio.run(play())
+
+
+def test_a_huge_request_is_an_error_and_no_more() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            await ready(house)
+            line = Line(house.server)
+            line.send(HELLO + frame(written(start_api(7))))
+            line.taken()
+            for payload in (b"\0" * 1_000_000, b"3\0" + b"7\0" * 500_000, b"9" * 1_000_000, b"\xff" * 1_000_000):
+                line.send(frame(payload))
+                (answer,) = line.taken()
+                assert answer.startswith(b"4\0")
+                assert len(answer) < 1000
+            await unharmed(house)
+
+    asyncio.run(play())
