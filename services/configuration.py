@@ -18,6 +18,7 @@ import yaml
 from services.keys import in_words, is_section, keys, sections
 from services.refusal import Refusal
 from services.settings import Settings
+from services.simulator.policy import mistakes as policy_mistakes
 
 __all__ = [
     "ConfigurationError",
@@ -296,6 +297,8 @@ def contradictions(settings: Settings) -> Iterator[Mistake]:
         yield Mistake(
             "simulation.files", "the market is `files` and none is named; name one, or set simulation.market: synthetic"
         )
+    for name, text in policy_mistakes(market.policy):
+        yield Mistake(f"simulation.policy.{name}", text)
     if market.start and market.end and market.end < market.start:
         yield Mistake("simulation.end", f"{market.end} is before simulation.start {market.start}; swap them")
 

@@ -47,6 +47,8 @@ Ticker = Annotated[
 FleetName = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,20}$", description="1 to 20 of the characters a-z, 0-9 and -")]
 Account = Annotated[str, Meta(pattern=r"^[A-Z]{1,3}[0-9]{4,12}$", description="an IBKR account id like DU1234567")]
 CalendarName = Annotated[str, Meta(pattern=r"^[A-Z0-9_]{3,12}$", description="a calendar name like XNYS")]
+SwitchName = Annotated[str, Meta(description="the name of a switch")]
+SwitchValue = Annotated[bool | float | str, Meta(description="a value that fits the switch")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Usd = Annotated[float, Meta(gt=0, le=1_000_000_000)]
 Percent = Annotated[float, Meta(gt=0, lt=100)]
@@ -228,6 +230,8 @@ class Simulation(Section, frozen=True, kw_only=True):
     """Synthetic: standard deviation of one day's log return (0.2 is 20 %), lively enough to see trades at once."""
     cash: Usd = 100_000.0
     """Cash of the simulated account at the start, in dollars."""
+    policy: dict[SwitchName, SwitchValue] = {}
+    """How the simulated broker behaves where that is thinly documented, switch by switch: `{funds_checked: false}`."""
 
 
 class Settings(Section, frozen=True, kw_only=True):

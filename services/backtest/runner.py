@@ -34,7 +34,8 @@ from services.markettime import MarketClock
 from services.risk.core import RiskCore, constraints
 from services.settings import Settings
 from services.simulator.exchange import Exchange
-from services.simulator.model import AccountTerms, Policy
+from services.simulator.model import AccountTerms
+from services.simulator.policy import Policy, policy_of
 from services.simulator.source import MarketSource
 from services.symbol.core import SymbolCore
 from services.wiring import wiring_of
@@ -71,7 +72,7 @@ class Runner:
             sessions,
             accounts=[AccountTerms(account=account, cash=settings.simulation.cash)],
             start_ns=sessions[0].open_ns - 1,
-            policy=policy,
+            policy=policy or policy_of(settings.simulation.policy),
         )
         self.exchange = exchange
         self.broker = ExchangeBroker(exchange, settings.ibkr.client_id)

@@ -16,6 +16,7 @@ from services.refusal import Refusal
 from services.simulator.exchange import Exchange
 from services.simulator.market import market_source
 from services.simulator.model import AccountTerms
+from services.simulator.policy import policy_of
 from services.simulator.server import TwsServer
 from services.simulator.store import Store
 
@@ -113,6 +114,7 @@ class Simulator:
             schedule.sessions,
             accounts=[AccountTerms(account=self._account, cash=simulation.cash)],
             start_ns=schedule.start_ns,
+            policy=policy_of(simulation.policy),
             memory=self._store.load(),
         )
         ibkr = self._p.settings.ibkr

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from services.simulator.matching import LIMITED, STOPS, TRAILING
-from services.simulator.model import Order, Policy, Ticket
+from services.simulator.model import Order, Ticket
+from services.simulator.policy import Policy
 from services.simulator.source import on_grid
 
 __all__ = ["error_for"]

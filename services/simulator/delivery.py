@@ -62,8 +62,10 @@ def deliver(reports: Iterable[Report], clients: Mapping[int, Client], now_ns: in
 
 
 def say_order(client: Client, order: Order) -> None:
-    """An order as a pair: openOrder, then orderStatus."""
-    client.say(order_replies.open_order(order, client.version), order_replies.order_status(order))
+    """An order as a pair: openOrder, then orderStatus. What only might be has no status."""
+    client.say(order_replies.open_order(order, client.version))
+    if order.margin is None:
+        client.say(order_replies.order_status(order))
 
 
 def say_account(client: Client, report: AccountReport, now_ns: int) -> None:

@@ -214,7 +214,7 @@ class Desk:
         symbol = self._find(client, ticket.order_id, request.contract)
         if symbol is None:
             return
-        missing = [*request.unsupported, *(["a what-if order"] if ticket.what_if else [])]
+        missing = request.unsupported
         if missing:
             log.warning("client %d sends an order with %s", client.client_id, ", ".join(missing))
             self._refuse(client, ticket.order_id, f"{', '.join(missing)}: not simulated yet")

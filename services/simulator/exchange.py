@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from services.simulator import acceptance, matching
+from services.simulator import acceptance, margin, matching
 from services.simulator.account import Account, commission
 from services.simulator.lifecycle import Lifecycle, may_trade_outside, works_at_once
 from services.simulator.model import (
@@ -31,7 +31,7 @@ from services.simulator.model import (
     Memory,
     Order,
     OrderReport,
-    Policy,
+    PnlReport,
     PositionReport,
     QuoteReport,
     Report,
@@ -41,6 +41,7 @@ from services.simulator.model import (
     Ticket,
 )
 from services.simulator.orderbook import OrderBook
+from services.simulator.policy import Policy
 from services.simulator.source import Hours, MarketSource
 from services.simulator.tape import observe, quote_of
 
@@ -68,8 +69,9 @@ class Exchange:
         self._book = OrderBook()
         self._reports: list[Report] = []
         self._life = Lifecycle(self._book, self._policy, self._reports, start_ns)
-        self._money = {terms.account: Account(terms) for terms in accounts}
         self._tapes = {symbol: Tape(symbol=symbol) for symbol in source.symbols}
+        daily = self._policy.realized_pnl_resets_daily
+        self._money = {terms.account: Account(terms, self._tapes, daily_profit=daily) for terms in accounts}
         self._executions: list[Execution] = []
         self._commissions: dict[str, CommissionReport] = {}
         self._market_key: EventKey = (start_ns, "", -1)
@@ -86,6 +88,11 @@ class Exchange:
     def now_ns(self) -> int:
         """The market's time."""
         return self._life.now_ns
+
+    @property
+    def today(self) -> str:
+        """The date of the session whose pre-market began last."""
+        return self._hours.date(self.now_ns)
 
     @property
     def source_ended(self) -> bool:
@@ -148,7 +155,10 @@ class Exchange:
         account = ticket.account or (self.accounts[0] if known is None else known.ticket.account)
         ticket = msgspec.structs.replace(ticket, account=account)
         if ticket.what_if:
-            return [OrderReport(Order(ticket=ticket, perm_id=0, status="PreSubmitted"))]
+            asked = margin.preview(ticket, self._money[account], self._tapes[ticket.symbol], self.today)
+            return [OrderReport(Order(ticket=ticket, perm_id=0, status="PreSubmitted", margin=asked))]
+        if known is not None and not known.untransmitted and (objection := self._objection(ticket)):
+            return [ErrorReport(ticket.client_id, ticket.order_id, 201, f"Order rejected - reason:{objection}")]
         if known is None:
             order = self._life.begin(ticket, parent)
         else:
@@ -156,7 +166,12 @@ class Exchange:
             self._life.change(order, ticket)
         if ticket.transmit and order.untransmitted:
             for member in self._book.untransmitted_family(order):
-                self._life.transmit(member, self._hours, self._tapes[member.ticket.symbol])
+                if member.done:
+                    continue  # rejected with its parent
+                if objection := self._objection(member.ticket):
+                    self._life.reject(member, objection)
+                else:
+                    self._life.transmit(member, self._hours, self._tapes[member.ticket.symbol])
         return self._drain()
 
     def cancel(self, client_id: int, order_id: int) -> list[Report]:
@@ -206,11 +221,19 @@ class Exchange:
     def positions(self, account: str | None = None) -> list[PositionReport]:
         """What one account holds, by symbol; without a name, what all of them hold, by account."""
         names = self.accounts if account is None else (account,)
-        return [held for name in names for held in self._money[name].positions(self._prices())]
+        return [held for name in names for held in self._money[name].positions(self.today)]
 
     def account_report(self, account: str) -> AccountReport:
         """An account's values at the last prices."""
-        return self._money[account].report(self._prices())
+        return self._money[account].report(self.today)
+
+    def pnl(self, account: str) -> PnlReport:
+        """An account's profit: today's, unrealized, realized."""
+        return self._money[account].pnl(self.today)
+
+    def pnl_single(self, account: str, symbol: str) -> PnlReport:
+        """An account's profit with one symbol."""
+        return self._money[account].pnl_single(symbol, self.today)
 
     def next_order_id(self, client_id: int) -> int:
         """One more than the highest id that this client ever used, refused or not; a restart does not change it."""
@@ -223,7 +246,7 @@ class Exchange:
             standing=Standing(
                 now_ns=self.now_ns,
                 market_key=self._market_key,
-                funds=[copy.copy(account.funds) for account in self._money.values()],
+                funds=[copy.deepcopy(account.funds) for account in self._money.values()],
                 last_order_ids=dict(self._book.last_order_ids),
             ),
             orders=[copy.copy(order) for order in self._book.take_changed()],
@@ -277,6 +300,12 @@ class Exchange:
     def _fill(self, order: Order, quantity: float, price: float, path: matching.Path) -> None:
         """One match at this price; the path begins where the market was then."""
         ticket = order.ticket
+        account = self._money[ticket.account]
+        if ticket.side == "SELL" and self._policy.funds_checked and not account.terms.shorts:
+            quantity = min(quantity, account.quantity(ticket.symbol))
+            if quantity <= 0:
+                self._life.refuse_short(order)
+                return
         value = order.filled * order.avg_price + quantity * price
         order.filled += quantity
         order.avg_price = round(value / order.filled, 8)
@@ -299,8 +328,7 @@ class Exchange:
         )
         fee = round(commission(order.filled, value) - order.commission, 6)
         order.commission = round(order.commission + fee, 6)
-        account = self._money[ticket.account]
-        realized = account.trade(ticket.symbol, ticket.side, quantity, price, fee)
+        realized = account.trade(ticket.symbol, ticket.side, quantity, price, fee, self.today)
         charge = CommissionReport(execution.exec_id, ticket.client_id, fee, realized_pnl=realized)
         self._executions.append(execution)
         self._commissions[execution.exec_id] = charge
@@ -311,16 +339,18 @@ class Exchange:
         self._life.filled(order)
         self._reports += [
             charge,
-            account.position(ticket.symbol, self._tapes[ticket.symbol].last),
-            account.report(self._prices()),
+            account.position(ticket.symbol, self.today),
+            account.report(self.today),
         ]
         for child in self._book.children(order):
             self._life.activate(child, path.start)
         for peer in peers:
             self._life.yield_to_fill(peer, quantity, order.oca_type)
 
-    def _prices(self) -> dict[str, float]:
-        return {symbol: tape.last for symbol, tape in self._tapes.items() if tape.last is not None}
+    def _objection(self, ticket: Ticket) -> str | None:
+        if not self._policy.funds_checked:
+            return None
+        return margin.objection(ticket, self._money[ticket.account], self._tapes[ticket.symbol], self._book, self.today)
 
     def _drain(self) -> list[Report]:
         reports = self._reports.copy()

@@ -21,7 +21,6 @@ from services.simulator.model import (
     ErrorReport,
     Order,
     OrderReport,
-    Policy,
     Report,
     Session,
     StatusReport,
@@ -29,6 +28,7 @@ from services.simulator.model import (
     Ticket,
 )
 from services.simulator.orderbook import OrderBook
+from services.simulator.policy import Policy
 from services.simulator.source import Hours
 
 __all__ = ["Lifecycle", "may_trade_outside", "works_at_once"]
@@ -105,6 +105,18 @@ class Lifecycle:
         for member in (order, *peers):
             self._end(member, BY_TRADER)
 
+    def reject(self, order: Order, reason: str) -> None:
+        """The broker doesn't take it: error 201, and the end of it and of its children."""
+        order.status, order.why_held = self._policy.rejected_as, ""
+        self._complete(order, f"Rejected: {reason}")
+        told: list[Report] = [
+            ErrorReport(order.ticket.client_id, order.ticket.order_id, 201, f"Order rejected - reason:{reason}"),
+            StatusReport(copy.copy(order)),
+        ]
+        self._reports += told if self._policy.rejection_before_status else reversed(told)
+        for child in self._book.children(order):
+            self.reject(child, "Parent order is being cancelled.")
+
     def discard(self, order: Order) -> None:
         """A client gives up what it never transmitted, children included."""
         self._cancelled(order, BY_TRADER, "Order Canceled - reason:Order was discarded.")
@@ -164,6 +176,10 @@ class Lifecycle:
     def give_up(self, order: Order) -> None:
         """An immediate-or-cancel order found nobody."""
         self.move(order, "PendingCancel")
+        self._end(order, BY_SYSTEM)
+
+    def refuse_short(self, order: Order) -> None:
+        """It would sell what its account doesn't have and may not borrow."""
         self._end(order, BY_SYSTEM)
 
     def expire(self, due_ns: int) -> None:

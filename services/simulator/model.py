@@ -1,4 +1,4 @@
-"""What the simulated exchange speaks of: sessions, market events, orders, executions, reports, policy.
+"""What the simulated exchange speaks of: sessions, market events, orders, executions, reports.
 
 Data only. The exchange (`exchange.py`) takes tickets and market events and answers with reports; the wire server turns
 reports into TWS messages, the backtest turns the same reports into broker messages. Nothing here knows of either.
@@ -8,7 +8,6 @@ Units: times are nanoseconds since the epoch (UTC), prices and amounts are US do
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Literal
 
 import msgspec
@@ -19,7 +18,6 @@ __all__ = [
     "AccountReport",
     "AccountTerms",
     "Changes",
-    "ChildOnPartialFill",
     "CommissionReport",
     "ErrorReport",
     "EventKey",
@@ -27,11 +25,12 @@ __all__ = [
     "ExecutionReport",
     "Funds",
     "Holding",
+    "Margin",
     "MarketEvent",
     "Memory",
     "Order",
     "OrderReport",
-    "Policy",
+    "PnlReport",
     "PositionReport",
     "QuoteReport",
     "Report",
@@ -107,6 +106,18 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     what_if: bool = False
 
 
+class Margin(msgspec.Struct, frozen=True, kw_only=True):
+    """What an order would do to its account, in dollars: the answer to a what-if."""
+
+    initial_before: float
+    maintenance_before: float
+    equity_before: float
+    initial_after: float
+    maintenance_after: float
+    equity_after: float
+    commission: float
+
+
 class Order(msgspec.Struct, kw_only=True):
     """An order as the exchange keeps it: its ticket (the last accepted version) and what became of it.
 
@@ -114,7 +125,7 @@ class Order(msgspec.Struct, kw_only=True):
     Cancelled, Filled, Inactive. `why_held` is '', 'trigger', 'child' or 'child,trigger'. `trail_stop_price` and
     `limit_price` are the current ones (a trailing order's move).
     `created_ns` is when it was transmitted (a DAY order is of that day), `live_from_ns` when it was last transmitted or
-    modified: it meets what the market does from then on.
+    modified: it meets what the market does from then on. `margin` is the answer to a what-if.
     """
 
     ticket: Ticket
@@ -135,6 +146,7 @@ class Order(msgspec.Struct, kw_only=True):
     live_from_ns: int = 0
     completed_ns: int = 0
     completed_status: str = ""
+    margin: Margin | None = None
 
     @property
     def remaining(self) -> float:
@@ -221,6 +233,19 @@ class AccountReport(msgspec.Struct, frozen=True, tag=True):
     values: dict[str, float]
 
 
+class PnlReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Profit in dollars: since the last close, of what is held, of what was closed; shares and their value.
+
+    For a whole account `quantity` is 0.
+    """
+
+    daily: float
+    unrealized: float
+    realized: float
+    quantity: float
+    value: float
+
+
 class QuoteReport(msgspec.Struct, frozen=True, tag=True):
     """One symbol's market after an event: for whoever streams it. `last_time_s` is the last trade's own second."""
 
@@ -261,29 +286,11 @@ Report = (
 )
 
 
-class ChildOnPartialFill(StrEnum):
-    """What an attached child does while its parent is partly filled."""
-
-    AT_ONCE = "active_at_once"
-    AT_FULL_FILL = "at_full_fill"
-    FOLLOWS = "follows_the_fill"
-
-
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """Broker behaviour that is documented thinly or only inferred: each point is a switch with a default."""
-
-    trail_child_needs_limit_parent: bool = True
-    oca_client_cancel_cascades: bool = True
-    child_oca_overwritten: bool = True
-    child_on_partial_fill: ChildOnPartialFill = ChildOnPartialFill.FOLLOWS
-    child_survives_parent_cancel: bool = False
-    ratchet_outside_rth: bool = False
-    last_filtered_to_quote: bool = False
-    report_trail_ratchet: bool = True
-
-
 class Tape(msgspec.Struct, kw_only=True):
-    """One symbol's market as of its last event: last trade, quote, and the range of the session `date`."""
+    """One symbol's market as of its last event: last trade, quote, and the range of the session `date`.
+
+    `close` is that session's last price so far, `prev_close` the one of the session before.
+    """
 
     symbol: str
     last: float | None = None
@@ -298,6 +305,7 @@ class Tape(msgspec.Struct, kw_only=True):
     high: float | None = None
     low: float | None = None
     prev_close: float | None = None
+    close: float | None = None
     volume: int = 0
 
 
@@ -320,20 +328,28 @@ class AccountTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Funds(msgspec.Struct, kw_only=True):
-    """The money of one account: its cash."""
+    """The money of one account: its cash, and which of it isn't settled yet (session date, amount)."""
 
     account: str
     cash: float
+    unsettled: list[tuple[str, float]] = []
 
 
 class Holding(msgspec.Struct, kw_only=True):
-    """What an account holds of one symbol: signed shares, average cost with commission, realized profit."""
+    """What an account holds of one symbol: signed shares, average cost with commission, realized profit.
+
+    The figures of the session date `day`: shares at its beginning, money in or out since, profit realized since.
+    """
 
     account: str
     symbol: str
     quantity: float = 0.0
     avg_cost: float = 0.0
     realized_pnl: float = 0.0
+    day: str = ""
+    day_quantity: float = 0.0
+    day_flow: float = 0.0
+    day_realized: float = 0.0
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):

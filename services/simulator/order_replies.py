@@ -83,7 +83,7 @@ def open_order(order: Order, version: int) -> bytes:
     ]  # … delta neutral
     fields += [False, "", _trail_stop(order), ticket.trailing_pct, "", "", "", 0, 0, 0]  # … legs, routing parameters
     fields += [UNSET_INT, UNSET_INT, "", "", False, "", "IB", False, 0, "", False, ticket.what_if]  # scale … what if
-    fields += [order.status, *[UNSET_FLOAT] * 9]  # margins and equity before, change, after
+    fields += [order.status, *_margins(order)]
     fields += [*_commission(order), ""]  # … warning text
     fields += [
         False,
@@ -166,8 +166,21 @@ def _good_till(order: Order) -> str:
     return "" if order.ticket.good_till_ns is None else date_time(order.ticket.good_till_ns)
 
 
+def _margins(order: Order) -> list[Field]:
+    """Initial margin, maintenance margin and equity: before, change, after. Only a what-if knows them."""
+    margin = order.margin
+    if margin is None:
+        return [UNSET_FLOAT] * 9
+    before = (margin.initial_before, margin.maintenance_before, margin.equity_before)
+    after = (margin.initial_after, margin.maintenance_after, margin.equity_after)
+    changes = [round(late - early, 2) for early, late in zip(before, after, strict=True)]
+    return [*before, *changes, *after]
+
+
 def _commission(order: Order) -> list[Field]:
     """Commission, its bounds, its currency: known once the order is filled."""
+    if order.margin is not None:
+        return [order.margin.commission, UNSET_FLOAT, UNSET_FLOAT, "USD"]
     if order.status == "Filled" and order.commission:
         return [order.commission, UNSET_FLOAT, UNSET_FLOAT, "USD"]
     return [UNSET_FLOAT, UNSET_FLOAT, UNSET_FLOAT, ""]

@@ -39,11 +39,17 @@ class Hours:
     def __init__(self, sessions: Sequence[Session]) -> None:
         self._sessions = sorted(sessions, key=lambda session: session.open_ns)
         self._closes = [session.close_ns for session in self._sessions]
+        self._begins = [session.open_ns - PRE_MARKET_NS for session in self._sessions]
 
     def coming(self, time_ns: int) -> Session | None:
         """The session that is open, else the next one; None beyond the last one known."""
         index = bisect_right(self._closes, time_ns)
         return self._sessions[index] if index < len(self._sessions) else None
+
+    def date(self, time_ns: int) -> str:
+        """The date of the session whose pre-market began last; "" before all of them."""
+        index = bisect_right(self._begins, time_ns)
+        return self._sessions[index - 1].date if index else ""
 
     def at(self, time_ns: int) -> Session | None:
         """The session that is open, else None."""

@@ -16,12 +16,13 @@ def observe(tape: Tape, event: MarketEvent, session: Session | None) -> None:
         return
     if session is not None:
         if session.date != tape.date:
-            tape.date, tape.prev_close = session.date, tape.last
+            tape.date, tape.prev_close = session.date, tape.close
             tape.open = tape.high = tape.low = event.price
             tape.volume = 0
         tape.high = max(event.price, tape.high or event.price)
         tape.low = min(event.price, tape.low or event.price)
         tape.volume += event.size
+        tape.close = event.price
     tape.last, tape.last_size, tape.last_ns = event.price, event.size, event.time_ns
 
 

@@ -61,7 +61,10 @@ PURE = [
     *(f"services/{name}.py" for name in ("actor", "core", "link", "markettime", "prices", "wiring")),
     *(
         f"services/simulator/{name}.py"
-        for name in ("exchange", "lifecycle", "matching", "model", "orderbook", "account")
+        for name in (
+            *("exchange", "lifecycle", "matching", "model", "orderbook", "account", "acceptance", "margin", "policy"),
+            "tape",
+        )
     ),
 ]
 

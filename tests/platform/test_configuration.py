@@ -245,3 +245,18 @@ def test_the_examples_are_valid(name: str) -> None:
 def test_what_may_surprise_is_said(tmp_path: Path, text: str, notice: str) -> None:
     (said,) = configuration.notices(loaded(tmp_path, f"watchlist: [TSLA]\n{text}"))
     assert notice in said
+
+
+def test_a_wrong_switch_of_the_simulated_broker_is_named(tmp_path: Path) -> None:
+    text = "watchlist: [TSLA]\nsimulation:\n  policy:\n    funds_checked: false\n    fund_checked: true\n"
+    with pytest.raises(ConfigurationError, match=r":5: simulation.policy.fund_checked: unknown switch; did you mean"):
+        loaded(tmp_path, text)
+    good = loaded(tmp_path, text.replace("    fund_checked: true\n", ""))
+    assert good.simulation.policy == {"funds_checked": False}
+    assert Settings.from_json(_written(tmp_path, good)) == good
+
+
+def _written(folder: Path, settings: Settings) -> Path:
+    path = folder / "settings.json"
+    path.write_bytes(settings.to_json())
+    return path

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.simulator.model import ErrorReport, ExecutionReport, MarketEvent, Policy, Ticket
+from services.simulator.model import ErrorReport, ExecutionReport, MarketEvent, Ticket
+from services.simulator.policy import Policy
 from tests.simulator.scripted import MONDAY, SECOND, TUESDAY, exchange, prints, session, ticket, told
 
 MINUTE = 60 * SECOND
@@ -252,7 +253,7 @@ def test_of_a_refused_ticket_only_the_id_is_remembered(asked: Ticket, code: int)
 def test_prices_on_the_grid_are_taken() -> None:
     market = exchange(prints(100.0))
     for order_id, price in enumerate([19.99, 1.1, 4999.57, 0.0123, 0.29], start=1):
-        assert told(market.place(ticket(order_id, "BUY", "LMT", limit_price=price))) == [
+        assert told(market.place(ticket(order_id, "BUY", "LMT", limit_price=price, quantity=1.0))) == [
             ("order", order_id, "Submitted", "")
         ]
 

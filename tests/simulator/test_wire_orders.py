@@ -7,7 +7,7 @@ import asyncio
 import ib_insync as ibi
 import pytest
 
-from services.simulator.model import Policy
+from services.simulator.policy import Policy
 from tests.simulator.wire import ACCOUNT, CALM, OPEN_NS, SECOND, TSLA, Gateway, ask, gateway, ready, trades, trail
 
 _TRAIL_STOP = -22  # its second place in openOrder at version 176, the one that clients keep
@@ -277,7 +277,6 @@ def test_an_oca_group() -> None:
         (ibi.Stock("TSLA", "", "USD"), ibi.MarketOrder("BUY", 1), 321),
         (TSLA, ibi.MarketOrder("BUY", 1, account="DU9"), 321),
         (TSLA, ibi.MarketOrder("BUY", 1, allOrNone=True), 321),
-        (TSLA, ibi.MarketOrder("BUY", 1, whatIf=True), 321),
         (TSLA, ibi.LimitOrder("BUY", 1, 9.001), 110),
         (TSLA, ibi.MarketOrder("BUY", 1, tif="NEVER"), 10052),
         (TSLA, ibi.Order(action="BUY", totalQuantity=1, orderType="PEG MID"), 387),
@@ -290,6 +289,19 @@ def test_what_is_refused_is_an_error_and_no_order(contract: ibi.Contract, order:
             order.orderId = 0
             trade = ib.placeOrder(contract, order)
             assert await house.news(1) == [f"4 {trade.order.orderId} {code}"]
+            assert house.exchange.orders() == []
+
+    asyncio.run(play())
+
+
+def test_a_what_if_tells_margins_and_commission() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            state = await ib.whatIfOrderAsync(TSLA, ibi.LimitOrder("BUY", 100, 10.0))
+            assert (state.initMarginBefore, state.initMarginChange, state.initMarginAfter) == ("0.0", "250.0", "250.0")
+            assert (state.equityWithLoanBefore, state.equityWithLoanAfter) == ("100000.0", "99999.0")
+            assert (state.commission, state.commissionCurrency) == (1.0, "USD")
             assert house.exchange.orders() == []
 
     asyncio.run(play())

@@ -10,7 +10,8 @@ from typing import Any
 import ib_insync as ibi
 
 from services.simulator.exchange import Exchange
-from services.simulator.model import AccountTerms, Changes, EventKey, MarketEvent, Policy, Session
+from services.simulator.model import AccountTerms, Changes, EventKey, MarketEvent, Session
+from services.simulator.policy import Policy
 from services.simulator.server import TwsServer
 
 __all__ = [

@@ -1,0 +1,44 @@
+"""The switches of the simulated broker: each explained, each judged."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from services.simulator.policy import ChildOnPartialFill, Policy, mistakes, policy_of, switches
+
+
+def test_every_switch_is_explained() -> None:
+    found = list(switches())
+    assert [switch.name for switch in found] == [field.name for field in msgspec.structs.fields(Policy)]
+    for switch in found:
+        assert switch.meaning, switch
+        assert switch.evidence.startswith("["), switch
+        assert switch.values, switch
+
+
+def test_the_defaults_are_a_policy() -> None:
+    assert policy_of({}) == Policy()
+
+
+def test_a_policy_from_the_configuration() -> None:
+    given = {"child_on_partial_fill": "at_full_fill", "funds_checked": False}
+    policy = policy_of(given)
+    assert (policy.child_on_partial_fill, policy.funds_checked) == (ChildOnPartialFill.AT_FULL_FILL, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"fund_checked": False}, "unknown switch; did you mean `funds_checked`?"),
+        ({"weather": True}, "unknown switch; there are trail_child_needs_limit_parent, "),
+        ({"funds_checked": "maybe"}, "`maybe` does not fit; give true or false"),
+        ({"child_on_partial_fill": "never"}, "give active_at_once or at_full_fill or follows_the_fill"),
+    ],
+)
+def test_a_wrong_switch_is_one_clear_line(given: dict[str, object], text: str) -> None:
+    ((name, said),) = mistakes(given)
+    assert name in given
+    assert text in said
+    with pytest.raises(ValueError, match=name):
+        policy_of(given)
