@@ -5,8 +5,8 @@ disk). Cores, actors, links, bus and loops are those of the fleet. Two things st
 gateway's broker is a source of ticks, and the clock's calendar is one session around now. There is no recorder
 here: the bare chain has none.
 
-The ask lies above every trigger, so the gateway's core drops each approved entry (`price_through_trigger`), risk
-releases the reservation, and the next tick leads to the next entry.
+When an approval reaches the gateway the ask has run through the trigger, so its core drops the entry
+(`price_through_trigger`), risk releases the reservation, and the next tick leads to the next entry.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from services.clock.core import ClockCore
 from services.clock.pace import RealPace
 from services.core import Decision, Now, State
 from services.fleet import symbol_process
+from services.gateway.book import QuoteRecord
 from services.gateway.core import CONSTRAINTS, GatewayCore
 from services.ledger import Constraint, Ledger, MemoryLedger
 from services.markettime import MarketClock
@@ -43,7 +44,7 @@ from services.symbol.core import SymbolCore
 
 SECOND = 1_000_000_000
 STRAGGLERS_S = 0.2
-LAST, ASK = 100.0, 200.0
+LAST, ASK, ASK_LATER = 100.0, 100.02, 200.0
 
 
 class Stopwatch(GatewayCore):
@@ -65,7 +66,11 @@ class Stopwatch(GatewayCore):
 
     def handle(self, state: State, message: Message | Any, now: Now) -> Decision:
         if type(message) is EntryApproved:
-            self.latencies_us.append((time.monotonic_ns() - self.published[message.plan.symbol]) / 1000)
+            symbol = message.plan.symbol
+            self.latencies_us.append((time.monotonic_ns() - self.published[symbol]) / 1000)
+            known = state.table(QuoteRecord)[symbol]
+            later = QuoteRecord(msgspec.structs.replace(known.quote, ask=ASK_LATER), known.number)
+            state.apply([(QuoteRecord, symbol, later)])
         return super().handle(state, message, now)
 
 
