@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import msgspec
 
-from messages.account import AccountUpdated, LinkChanged, PerformanceSnapshot, ReconciliationDone
+from messages.account import (
+    AccountUpdated,
+    BookTold,
+    LinkChanged,
+    PerformanceSnapshot,
+    ReconciliationDone,
+    RequestBook,
+)
 from messages.broker import CancelOrder, PlaceOrder, RequestSnapshot, Subscribe
 from messages.entries import CancelEntry, EntryApproved, EntryDenied, EntryDropped, SubmitEntry
 from messages.interlock import EntriesBlocked, EntriesUnblocked
@@ -22,7 +29,19 @@ from messages.market import (
     SessionOpened,
     Tick,
 )
-from messages.operator import Happened, Pause, Paused, Refused, Resume, Resumed, SymbolStatus
+from messages.operator import (
+    Adopt,
+    ClearCooldown,
+    Flatten,
+    Flattening,
+    Happened,
+    Pause,
+    Paused,
+    Refused,
+    Resume,
+    Resumed,
+    SymbolStatus,
+)
 from messages.orders import (
     CommissionReported,
     OrderAccepted,
@@ -62,8 +81,14 @@ Message = (
     | LinkChanged
     | ReconciliationDone
     | PerformanceSnapshot
+    | RequestBook
+    | BookTold
     | Pause
     | Resume
+    | Flatten
+    | Adopt
+    | ClearCooldown
+    | Flattening
     | Paused
     | Resumed
     | SymbolStatus

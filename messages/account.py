@@ -6,11 +6,18 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["AccountUpdated", "LinkChanged", "PerformanceSnapshot", "ReconciliationDone"]
+from messages.orders import OrderRecord, PositionUpdated
+
+__all__ = ["AccountUpdated", "BookTold", "LinkChanged", "PerformanceSnapshot", "ReconciliationDone", "RequestBook"]
 
 
 class AccountUpdated(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The account in USD, by the broker's word. `settled_cash` equals `total_cash` where the broker gives none."""
+    """The account in USD, by the broker's word. `settled_cash` equals `total_cash` where the broker gives none.
+
+    Cash is what there is of dollars, not what another currency could be changed into. `account_type` is 'cash',
+    'margin', or '' where the broker does not say. `usd_rate` is what a dollar is worth in the account's
+    `base_currency`; None when the broker told no rate: then no figure can be trusted.
+    """
 
     account: str
     net_liquidation: float
@@ -18,6 +25,9 @@ class AccountUpdated(msgspec.Struct, frozen=True, array_like=True, tag=True):
     settled_cash: float
     buying_power: float
     time_ns: int
+    account_type: str = ""
+    base_currency: str = "USD"
+    usd_rate: float | None = 1.0
 
 
 class LinkChanged(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -35,6 +45,26 @@ class ReconciliationDone(msgspec.Struct, frozen=True, array_like=True, tag=True)
     open_orders: int
     executions: int
     positions: int
+
+
+class RequestBook(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Question, risk to gateway: what is held, what is ordered?
+
+    It comes behind every approval, so the answer knows what became of each.
+    """
+
+
+class BookTold(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Answer, gateway to risk: all that counts as exposure, foreign positions and orders included.
+
+    `orders` are the live ones; `account` is None while the broker has not told its values; `reconciled`: the book
+    agrees with the broker's.
+    """
+
+    reconciled: bool
+    positions: tuple[PositionUpdated, ...]
+    orders: tuple[OrderRecord, ...]
+    account: AccountUpdated | None
 
 
 class PerformanceSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):

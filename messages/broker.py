@@ -141,10 +141,15 @@ class BrokerPosition(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class BrokerAccount(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The account's values, by the broker's own keys, in USD."""
+    """The account's values, by the broker's own keys: `values` in USD, `others` as they were told.
+
+    A key of `others` is the name and, after a blank, the currency, if it has one: 'NetLiquidation EUR',
+    'TradingType-S'.
+    """
 
     account: str
     values: dict[str, float]
+    others: dict[str, str] = {}
 
 
 class BrokerError(msgspec.Struct, frozen=True, array_like=True, tag=True):

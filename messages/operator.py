@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from messages.watchlist import Watch
 
 __all__ = [
+    "Adopt",
     "Answer",
+    "ClearCooldown",
     "Command",
+    "Flatten",
+    "Flattening",
     "Happened",
     "Pause",
     "Paused",
@@ -34,6 +40,29 @@ class Resume(msgspec.Struct, frozen=True, array_like=True, tag=True):
     symbol: str | None = None
 
 
+class Flatten(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Command to risk, which pauses and passes it on: cancel entries, sell what is own, of one symbol or of all.
+
+    The gateway alone sells. `withdraw` takes back a flatten that waits and has sold nothing yet.
+    """
+
+    symbol: str | None = None
+    withdraw: bool = False
+
+
+class Adopt(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Command to risk, which passes it on to the gateway: so many shares of the account become the bot's own."""
+
+    symbol: str
+    quantity: float
+
+
+class ClearCooldown(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Command to risk, which passes it on to the symbol (or to all): end the rest after a stop-out."""
+
+    symbol: str | None = None
+
+
 class RollCall(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Question to the watchdog: who is there? Answered by `ProcessState` per process in `Answer.rows`."""
 
@@ -44,7 +73,7 @@ class Sql(msgspec.Struct, frozen=True, array_like=True, tag=True):
     statement: str
 
 
-Command = Pause | Resume | RollCall | Sql | Watch
+Command = Pause | Resume | Flatten | Adopt | ClearCooldown | RollCall | Sql | Watch
 
 
 class ProcessState(msgspec.Struct, frozen=True):
@@ -80,6 +109,20 @@ class Resumed(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
     symbol: str | None
     by: str
+
+
+class Flattening(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Event of the gateway: how far a flatten has come.
+
+    `phase`: 'waiting' (it can't be executed now, `reason` says why), 'clearing' (own orders are being cancelled),
+    'selling', 'done', 'failed' (the broker refuses the sale: the stop is placed again), 'withdrawn'. `quantity`: what
+    is to be sold, or was.
+    """
+
+    symbol: str
+    phase: Literal["waiting", "clearing", "selling", "done", "failed", "withdrawn"]
+    quantity: float
+    reason: str = ""
 
 
 class SymbolStatus(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -23,7 +23,9 @@ __all__ = [
     "PositionUpdated",
 ]
 
-Role = Literal["entry", "stop", "foreign"]
+Role = Literal["entry", "stop", "flatten", "adopted", "foreign"]
+"""What an order is for. `flatten`: the operator's sale of own shares. `adopted`: no order at all, but the record of
+shares that became own by the operator's word; the broker has none of it."""
 
 LIVE_STATUSES = frozenset({"InFlight", "PendingSubmit", "PreSubmitted", "Submitted", "PendingCancel"})
 """An order with one of these may still trade. `InFlight` is ours: sent (or about to be) and not confirmed yet."""
@@ -166,9 +168,10 @@ class CommissionReported(msgspec.Struct, frozen=True, array_like=True, tag=True)
 
 
 class PositionUpdated(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The account's position in a symbol, and how much of it is the bot's own."""
+    """The account's position in a symbol, and how much of it is the bot's own (and cost it, where that is told)."""
 
     symbol: str
     account_quantity: float
     avg_cost: float
     own: float
+    own_cost_usd: float | None = None

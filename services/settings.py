@@ -21,6 +21,7 @@ __all__ = [
     "Allocation",
     "Cooldowns",
     "Entries",
+    "Guards",
     "Hours",
     "Ibkr",
     "Live",
@@ -54,6 +55,7 @@ Usd = Annotated[float, Meta(gt=0, le=1_000_000_000)]
 Percent = Annotated[float, Meta(gt=0, lt=100)]
 PercentOrZero = Annotated[float, Meta(ge=0, lt=100)]
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
+Count = Annotated[int, Meta(ge=1, le=100_000)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -160,6 +162,40 @@ class Risk(Section, frozen=True, kw_only=True):
     waits for `crazy resume SYMBOL`."""
 
 
+class Guards(Section, frozen=True, kw_only=True):
+    """Circuit breakers on entries; `null` is off. Money is the bot's own P&L over `allocation.total_usd_cap`."""
+
+    daily_loss_pct: Percent | None = None
+    """No entries for the rest of the session once the bot has lost so many percent of `allocation.total_usd_cap` since
+    the last close."""
+    drawdown_pct: Percent | None = None
+    """No entries until `crazy resume` once the bot's P&L is so many percent of `allocation.total_usd_cap` below its
+    peak."""
+    stopouts_per_day: Count | None = None
+    """No entries for the rest of the session after so many stop-outs of all symbols."""
+    stopouts_per_symbol_per_day: Count | None = None
+    """No entries in a symbol for the rest of the session after so many stop-outs of it."""
+    consecutive_losses: Count | None = None
+    """No entries until `crazy resume` after so many closed positions in a row that lost money."""
+    orders_per_minute: Count | None = 120
+    """Most entries approved within 60 seconds."""
+    price_band_pct: Percent | None = 50.0
+    """An entry whose trigger or limit is further than so many percent from the last trade is denied."""
+    max_quantity: Annotated[float, Meta(gt=0, le=1_000_000_000)] | None = None
+    """Most shares of one entry."""
+    max_notional_usd: Usd | None = None
+    """Most that one entry may cost at its worst price, in dollars."""
+    restricted: tuple[Ticker, ...] = ()
+    """Symbols without entries; what is held of them stays protected."""
+    blackouts: dict[Ticker, tuple[date, ...]] = {}
+    """Exchange dates without entries, by symbol (earnings, corporate actions): `{NVDA: [2025-02-26, 2025-02-27]}`."""
+    day_trades: Annotated[int, Meta(ge=0, le=1000)] | None = None
+    """Most day trades (bought and sold in one session) within `day_trade_sessions`. What was bought today and every
+    entry under way count as well, because their stop may sell them today."""
+    day_trade_sessions: Annotated[int, Meta(ge=1, le=30)] = 5
+    """Sessions, today included, in which day trades are counted."""
+
+
 class Hours(Section, frozen=True, kw_only=True):
     """When the market is open."""
 
@@ -254,6 +290,7 @@ class Settings(Section, frozen=True, kw_only=True):
     entries: Entries = Entries()
     stops: Stops = Stops()
     risk: Risk = Risk()
+    guards: Guards = Guards()
     hours: Hours = Hours()
     cooldowns: Cooldowns = Cooldowns()
     market_data: MarketData = MarketData()

@@ -14,7 +14,7 @@ from messages.market import Session
 from messages.orders import OrderRecord
 from services.core import State
 from services.gateway.book import AccountPosition, Own
-from services.risk.limits import AccountRecord, Holding, Mark, Reservation, exposure_of
+from services.risk.limits import AccountRecord, ForeignOrder, Holding, Mark, Reservation, cap_usd, exposures
 from services.settings import Settings
 
 __all__ = ["PromiseBroken", "Promises"]
@@ -97,12 +97,9 @@ class Promises:
             return
         self._reserved |= reservations.keys()
         settings, marks = self._settings, risk.table(Mark)
-        exposure = {
-            symbol: exposure_of(holding, marks[symbol].price if symbol in marks else None)
-            for symbol, holding in risk.table(Holding).items()
-        }
+        exposure = exposures(risk.table(Holding), risk.table(ForeignOrder), marks)
         reserved = sum(r.usd for r in reservations.values())
-        cap = min(settings.allocation.total_usd_cap, settings.risk.max_total_exposure_usd)
+        cap = cap_usd(settings)
         if sum(exposure.values()) + reserved > cap + CENT:
             raise PromiseBroken(f"4: {sum(exposure.values()):.2f} held and {reserved:.2f} reserved against {cap:.2f}")
         for entry in new:
@@ -112,7 +109,7 @@ class Promises:
                 raise PromiseBroken(f"4: {of_symbol:.2f} in {entry.symbol}")
         account = risk.get(AccountRecord, "account")
         reserve_pct = settings.allocation.min_cash_reserve_percent
-        if account is None or account.total_cash - reserved < account.net_liquidation * reserve_pct / 100 - CENT:
+        if account is None or account.spendable - reserved < account.net_liquidation * reserve_pct / 100 - CENT:
             raise PromiseBroken(f"4: {reserved:.2f} reserved against the cash of {account}")
 
     def _hours(self, orders: Sequence[OrderRecord], now_ns: int) -> None:

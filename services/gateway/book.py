@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
+from messages.account import AccountUpdated, BookTold
 from messages.broker import BrokerCommission, BrokerOrder, Quote
-from messages.orders import Fill, OrderRecord
+from messages.orders import Fill, OrderRecord, PositionUpdated
+from services.core import State
 
 __all__ = [
     "PREFIX",
     "AccountPosition",
+    "AccountSeen",
     "Book",
     "CommissionSeen",
     "Doubt",
@@ -26,7 +29,9 @@ __all__ = [
     "Tombstone",
     "Unprotected",
     "base_id",
+    "book_told",
     "foreign_key",
+    "positions_told",
 ]
 
 PREFIX = "CT-"
@@ -221,3 +226,35 @@ class Unprotected(msgspec.Struct, frozen=True):
     @property
     def key(self) -> str:
         return self.symbol
+
+
+class AccountSeen(msgspec.Struct, frozen=True):
+    """The account's values by the broker's last word; in memory."""
+
+    told: AccountUpdated
+
+    @property
+    def key(self) -> str:
+        return "account"
+
+
+def positions_told(state: State) -> list[PositionUpdated]:
+    """Every position as an event; own shares that the broker has no position for are told as well."""
+    positions, owned = state.table(AccountPosition), state.table(Own)
+    told = []
+    for symbol in dict.fromkeys((*positions, *owned)):
+        position = positions.get(symbol) or AccountPosition(symbol, 0.0, 0.0)
+        own = owned.get(symbol) or Own(symbol)
+        told.append(PositionUpdated(symbol, position.quantity, position.avg_cost, own.quantity, own.cost_usd))
+    return told
+
+
+def book_told(state: State) -> BookTold:
+    """All that counts as exposure, as the book has it now."""
+    links, account = state.get(Links, "links"), state.get(AccountSeen, "account")
+    return BookTold(
+        reconciled=links is not None and links.phase == "ready",
+        positions=tuple(positions_told(state)),
+        orders=tuple(o for o in state.table(OrderRecord).values() if o.live),
+        account=account.told if account else None,
+    )

@@ -168,6 +168,7 @@ class Broker:
         self._symbol_of: dict[int, str] = {}
         self._orders: dict[int, BrokerOrder] = {}
         self._account: dict[str, float] = {}
+        self._account_others: dict[str, str] = {}
         self._answers: _Answers | None = None
         self._asking: asyncio.Task[None] | None = None
         self._symbols = (*settings.watchlist, *settings.winding_down)
@@ -221,6 +222,8 @@ class Broker:
         self._changed.clear()
         self._symbol_of.clear()
         self._orders.clear()
+        self._account.clear()
+        self._account_others.clear()
         accounts = tuple(client.getAccounts())
         self.tell(Connected(accounts, self.next_order_id, client.clientId))
         account, trouble = account_trouble(self._settings, accounts, "")
@@ -439,11 +442,13 @@ class Broker:
         if currency == "USD":
             with contextlib.suppress(ValueError):
                 self._account[tag] = float(value)
+        else:
+            self._account_others[f"{tag} {currency}".rstrip()] = value
 
     def on_account_complete(self) -> None:
-        if self._account:
+        if self._account or self._account_others:
             account = self._settings.ibkr.account or next(iter(self._ib.client.getAccounts()), "")
-            self.facts.append(BrokerAccount(account, dict(self._account)))
+            self.facts.append(BrokerAccount(account, dict(self._account), dict(self._account_others)))
 
     def on_error(self, request_id: int, code: int, text: str) -> None:
         symbol = self._symbol_of.get(request_id)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from messages import Message
-from messages.account import AccountUpdated, LinkChanged, ReconciliationDone
+from messages.account import LinkChanged, ReconciliationDone, RequestBook
 from messages.broker import (
     BrokerAccount,
     BrokerClock,
@@ -37,12 +37,14 @@ from messages.entries import CancelEntry, EntryApproved
 from messages.interlock import EntriesBlocked
 from messages.market import SessionClosed, SessionClosing, SessionOpened, Tick
 from messages.operator import Happened
-from messages.orders import OrderUpdated, PositionUpdated
+from messages.orders import OrderUpdated
 from messages.timers import Elapsed, Started
 from messages.watchlist import WatchlistChanged
 from services.core import Deadlines, Decision, Draft, Now, State
+from services.gateway.account import account_update
 from services.gateway.book import (
     AccountPosition,
+    AccountSeen,
     Book,
     CommissionSeen,
     Doubt,
@@ -58,6 +60,8 @@ from services.gateway.book import (
     SessionRecord,
     Tombstone,
     Unprotected,
+    book_told,
+    positions_told,
 )
 from services.gateway.codes import BROKER_DOWN, BROKER_UP, DATA_DOWN, DATA_UP, is_information
 from services.gateway.folding import fold_commission, fold_execution, fold_order, fold_position, settle_absent
@@ -126,6 +130,7 @@ class GatewayCore:
         Unprotected,
         Block,
         Confirmed,
+        AccountSeen,
     )
     volatile: tuple[type, ...] = (
         Links,
@@ -136,6 +141,7 @@ class GatewayCore:
         LastError,
         Unprotected,
         Confirmed,
+        AccountSeen,
     )
 
     def __init__(self, settings: Settings):
@@ -148,11 +154,7 @@ class GatewayCore:
     def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
         messages: list[tuple[str, Message]] = []
         messages += [(o.symbol, OrderUpdated(o)) for o in state.table(OrderRecord).values() if o.live]
-        for position in state.table(AccountPosition).values():
-            own = state.get(Own, position.symbol) or Own(position.symbol)
-            messages.append(
-                (position.symbol, PositionUpdated(position.symbol, position.quantity, position.avg_cost, own.quantity))
-            )
+        messages += [(told.symbol, told) for told in positions_told(state)]
         messages += [("fleet", EntriesBlocked(b.reason, b.text, b.figures)) for b in state.table(Block).values()]
         return messages
 
@@ -196,6 +198,8 @@ class GatewayCore:
                 self._error(d, message)
             case EntryApproved():
                 self._approved(d, message)
+            case RequestBook():
+                d.send("risk", book_told(d.state))
             case CancelEntry():
                 cancel_entry(d, message, self._links(d))
             case Connected():
@@ -408,21 +412,11 @@ class GatewayCore:
     # What the broker says besides.
 
     def _account(self, d: Draft, told: BrokerAccount) -> None:
-        book, values = d.get(Book, "book") or Book(), told.values
-        if book.account and told.account != book.account:
-            return
-        cash = values.get("TotalCashValue", values.get("CashBalance", 0.0))
-        d.send(
-            "fleet",
-            AccountUpdated(
-                account=told.account,
-                net_liquidation=values.get("NetLiquidation", 0.0),
-                total_cash=cash,
-                settled_cash=values.get("SettledCash", cash),
-                buying_power=values.get("BuyingPower", 0.0),
-                time_ns=d.now.market_ns,
-            ),
-        )
+        book = d.get(Book, "book") or Book()
+        update = account_update(told, d.now.market_ns)
+        if update is not None and (not book.account or told.account == book.account):
+            d.put(AccountSeen(update))
+            d.send("fleet", update)
 
     def _error(self, d: Draft, error: BrokerError) -> None:
         links = self._links(d)

@@ -17,9 +17,6 @@ from services.settings import Settings
 
 __all__ = ["cancel_entry", "next_order_ids", "place_entry"]
 
-REFERENCE_BAND_PCT = 20.0
-"""An approved entry whose trigger is further than this from the market it is sent into is a mistake."""
-
 
 def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> None:
     """Send the bracket, or say why not."""
@@ -125,8 +122,9 @@ def _check(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> tuple
     last, ask = quote.quote.last, quote.quote.ask
     if max(last, ask) >= plan.stop_price:
         return "price_through_trigger", {"last": last, "ask": ask, "trigger": plan.stop_price}
-    if abs(plan.stop_price / last - 1) * 100 > REFERENCE_BAND_PCT:
-        return "price_band", {"last": last, "trigger": plan.stop_price}
+    band = settings.guards.price_band_pct
+    if band is not None and abs(plan.stop_price / last - 1) * 100 > band:
+        return "price_band", {"last": last, "price": plan.stop_price, "band_pct": band}
     return None
 
 

@@ -118,7 +118,8 @@ def _rows(message: Message, now: Now) -> list[Row]:
             return [PerformanceRow(**msgspec.structs.asdict(message))]
         case AccountUpdated():
             values = msgspec.structs.asdict(message)
-            return [AccountRow(ts=values.pop("time_ns"), **values)]
+            kept = {name: values[name] for name in AccountRow.__struct_fields__ if name != "ts"}
+            return [AccountRow(ts=message.time_ns, **kept)]
         case PositionUpdated(symbol, account_quantity, avg_cost, own):
             return [PositionRow(symbol=symbol, account_qty=account_quantity, avg_cost=avg_cost, own=own, ts=_time(now))]
         case _:

@@ -2,15 +2,16 @@
 
 import time
 
-from messages.operator import Answer, Command, Pause, Resume
+from messages.operator import Answer, Command
 from services import pollloop, process
 from services.actor import Actor
 from services.fleet import Fleet
 from services.risk.core import RiskCore, constraints
+from services.risk.operator import judge
 
 
 class Commands(pollloop.Hooks):
-    """The operator's commands become messages to the core; the answer goes out once they are handled."""
+    """The operator's commands become messages to the core; the answer goes out once they are committed."""
 
     def __init__(self, actor: Actor, fleet: Fleet):
         self.actor = actor
@@ -22,13 +23,11 @@ class Commands(pollloop.Hooks):
         return tuple(Fleet.of(self.fleet.settings_file).symbols.values())
 
     def command(self, command: Command) -> Answer:
-        if not isinstance(command, Pause | Resume):
-            return Answer(False, "risk takes pause and resume")
-        if command.symbol is not None and command.symbol not in self.symbols:
-            return Answer(False, f"{command.symbol} is not on the watchlist ({', '.join(self.symbols)})")
-        self.actor.hear(command, time.monotonic_ns(), "operator")
-        done = "paused: unfilled entries are cancelled, stops stay" if isinstance(command, Pause) else "resumed"
-        return Answer(True, f"{command.symbol or 'all symbols'} {done}")
+        state = self.actor.state
+        answer = judge(state, command, self.symbols, ready=self.actor.core.ready(state))
+        if answer.ok:
+            self.actor.hear(command, time.monotonic_ns(), "operator")
+        return answer
 
 
 if __name__ == "__main__":

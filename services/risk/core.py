@@ -1,6 +1,7 @@
 """Risk's decisions: every entry passes here, one after another, so that however many ask at once no limit is exceeded.
 
-Closed until the gateway has reconciled and the account is known (fail closed).
+Closed until the gateway has reconciled and the account is known (fail closed). After a start, and after every
+reconciliation, the gateway is asked for its book; who asks meanwhile is answered when it has come.
 """
 
 from __future__ import annotations
@@ -8,72 +9,121 @@ from __future__ import annotations
 import msgspec
 
 from messages import Message
-from messages.account import AccountUpdated, LinkChanged, PerformanceSnapshot, ReconciliationDone
+from messages.account import (
+    AccountUpdated,
+    BookTold,
+    LinkChanged,
+    PerformanceSnapshot,
+    ReconciliationDone,
+    RequestBook,
+)
 from messages.entries import EntryApproved, EntryDenied, EntryDropped, EntryPlan, SubmitEntry
-from messages.market import SessionClosed, SessionOpened, Tick
-from messages.operator import Pause, Paused, Refused, Resume, Resumed
-from messages.orders import CommissionReported, OrderCancelled, OrderFilled, OrderRejected, PositionUpdated
+from messages.market import Session, SessionClosed, SessionOpened, Tick
+from messages.operator import Adopt, ClearCooldown, Flatten, Flattening, Pause, Paused, Refused, Resume
+from messages.orders import (
+    CommissionReported,
+    OrderCancelled,
+    OrderFilled,
+    OrderRejected,
+    OrderUpdated,
+    PositionUpdated,
+)
+from messages.timers import Started
 from services.core import Deadlines, Decision, Draft, Now, State
 from services.ledger import AtMost, Constraint, Unique
-from services.risk.limits import AccountRecord, Denied, Holding, Mark, Reservation, first_limit, worst_cost
+from services.risk.exposure import account_told, fold_fill, fold_foreign, fold_position, rebuild
+from services.risk.guards import MINUTE_NS, Pace, Tally, Track, denial, guards_on
+from services.risk.limits import (
+    AccountRecord,
+    Denied,
+    ForeignOrder,
+    Holding,
+    Mark,
+    Reservation,
+    cap_usd,
+    exposures,
+    first_limit,
+    worst_cost,
+)
+from services.risk.operator import FlattenRecord, carry_out, fold_flattening
+from services.risk.pauses import FLEET, NEXT_SESSION, PauseRecord, lift, pause, paused_by
+from services.risk.track import count_fill, look, record_of
+from services.risk.turns import TURN_NS, needed_usd, wait_for_turn
 from services.settings import Settings
 
-__all__ = ["PauseRecord", "RiskCore", "Tally", "constraints"]
+__all__ = ["Asked", "Door", "RiskCore", "SessionRecord", "constraints"]
 
-FLEET = "fleet"
-
-
-class PauseRecord(msgspec.Struct, frozen=True):
-    """Entries of `scope` (a symbol, or 'fleet') are paused."""
-
-    scope: str
-    by: str
-
-    @property
-    def key(self) -> str:
-        return self.scope
+SECOND = 1_000_000_000
 
 
-class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """The bot's own money since the ledger began, and what the last session's close was measured at."""
+class Door(msgspec.Struct, frozen=True):
+    """Whether entries may pass; in memory, so every run begins closed. `state`: closed, asking (for the book), open."""
 
-    realized_usd: float = 0.0
-    commissions_usd: float = 0.0
-    last_close_pnl_usd: float = 0.0
-    session_date: str = ""
-    trades: int = 0
-    reconciled: bool = False
+    state: str
 
     @property
     def key(self) -> str:
-        return "tally"
+        return "door"
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """An entry that was asked for while the book was on its way."""
+
+    plan: EntryPlan
+
+    @property
+    def key(self) -> str:
+        return self.plan.client_order_id
+
+
+class SessionRecord(msgspec.Struct, frozen=True):
+    """The session, and the symbols that asked in it already."""
+
+    session: Session
+    asked: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return "session"
 
 
 def constraints(settings: Settings) -> tuple[Constraint, ...]:
     """What risk's ledger holds even if its core erred: one reservation per symbol, their sum within the cap."""
-    cap = min(settings.allocation.total_usd_cap, settings.risk.max_total_exposure_usd)
-    return (Unique("Reservation", "symbol"), AtMost("Reservation", "usd", cap))
+    return (Unique("Reservation", "symbol"), AtMost("Reservation", "usd", cap_usd(settings)))
 
 
 class RiskCore:
     """See `services.core.Core`."""
 
-    kinds: tuple[type, ...] = (AccountRecord, Holding, Reservation, PauseRecord, Tally, Mark)
-    volatile: tuple[type, ...] = (Mark,)
+    kinds: tuple[type, ...] = (
+        AccountRecord,
+        Holding,
+        ForeignOrder,
+        Reservation,
+        PauseRecord,
+        Tally,
+        Track,
+        Pace,
+        SessionRecord,
+        Asked,
+        FlattenRecord,
+        Mark,
+        Door,
+    )
+    volatile: tuple[type, ...] = (Mark, Door)
 
     def __init__(self, settings: Settings):
         self.settings = settings
 
     def ready(self, state: State) -> bool:
-        tally = state.get(Tally, "tally")
-        return tally is not None and tally.reconciled and state.get(AccountRecord, "account") is not None
+        door = state.get(Door, "door")
+        return door is not None and door.state == "open" and state.get(AccountRecord, "account") is not None
 
     def deadlines(self, state: State, now: Now) -> Deadlines:
         return Deadlines()
 
     def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
-        pauses = state.table(PauseRecord).values()
-        return [(p.scope, Paused(None if p.scope == FLEET else p.scope, p.by)) for p in pauses]
+        return [(p.scope, Paused(p.symbol, p.by)) for p in state.table(PauseRecord).values()]
 
     def handle(self, state: State, message: Message, now: Now) -> Decision:
         d = Draft(state, now)
@@ -81,59 +131,93 @@ class RiskCore:
             case Tick(symbol=symbol, last=last):
                 if last > 0:
                     d.put(Mark(symbol, last))
+                    holding = state.get(Holding, symbol)
+                    if holding is not None and holding.own:
+                        look(d, self.settings)
             case SubmitEntry(plan):
-                self._decide(d, plan)
+                if self._door(d) == "asking":
+                    d.put(Asked(plan))
+                else:
+                    self._decide(d, plan)
             case EntryDropped(client_order_id):
                 d.drop(Reservation, client_order_id)
+                d.drop(Asked, client_order_id)
             case OrderCancelled(order) | OrderRejected(order):
                 if order.role == "entry":
                     d.drop(Reservation, order.client_order_id)
+            case OrderUpdated(order):
+                if order.role == "foreign":
+                    fold_foreign(d, order)
             case OrderFilled():
-                self._fill(d, message)
-            case CommissionReported(commission=commission):
-                tally = self._tally(d)
+                fold_fill(d, message)
+                count_fill(d, message)
+                look(d, self.settings)
+            case CommissionReported(symbol=symbol, commission=commission):
+                tally, track = self._tally(d), d.get(Track, symbol) or Track(symbol=symbol)
                 d.put(msgspec.structs.replace(tally, commissions_usd=tally.commissions_usd + commission))
-            case PositionUpdated(symbol, account_quantity, avg_cost, own):
-                holding = d.get(Holding, symbol) or Holding(symbol)
-                d.put(msgspec.structs.replace(holding, own=own, account=account_quantity, avg_cost=avg_cost))
-            case AccountUpdated(account, net_liquidation, total_cash):
-                d.put(AccountRecord(account, net_liquidation, total_cash))
+                if (d.get(Holding, symbol) or Holding(symbol)).own >= 1:
+                    d.put(msgspec.structs.replace(track, realized_usd=track.realized_usd - commission))
+                look(d, self.settings)
+            case PositionUpdated():
+                fold_position(d, message)
+            case AccountUpdated():
+                account_told(d, message)
+            case BookTold():
+                self._book_told(d, message)
+            case Started():
+                self._lift_guards_that_are_off(d)
+                self._ask_for_the_book(d)
             case ReconciliationDone():
-                d.put(msgspec.structs.replace(self._tally(d), reconciled=True))
+                self._ask_for_the_book(d)
             case LinkChanged(link, up, _):
-                if link == "socket" and not up:
-                    d.put(msgspec.structs.replace(self._tally(d), reconciled=False))
+                if link == "socket" and not up and self._door(d) == "open":
+                    d.put(Door("closed"))
             case SessionOpened(session):
-                tally = self._tally(d)
-                if tally.session_date != session.date:
-                    d.put(msgspec.structs.replace(tally, session_date=session.date, trades=0))
+                self._session_opened(d, session)
             case SessionClosed(session):
                 self._snapshot(d, session.date)
-            case Pause(symbol):
-                self._pause(d, symbol, "operator")
-            case Resume(symbol):
-                d.drop(PauseRecord, symbol or FLEET)
-                d.send(symbol or FLEET, Resumed(symbol, "operator"))
-                d.note("entries_resumed", symbol or "", by="operator")
+            case Pause() | Resume() | Flatten() | Adopt() | ClearCooldown():
+                carry_out(d, message, self.settings)
+            case Flattening():
+                fold_flattening(d, message)
             case Refused(_, _, symbol, error):
-                self._pause(d, symbol or None, f"refused message: {error}")
+                pause(d, PauseRecord(scope=symbol or FLEET, cause="refused", by=f"refused message: {error}"))
         return d.decision
 
     def _tally(self, d: Draft) -> Tally:
         return d.get(Tally, "tally") or Tally()
 
+    # The door.
+
+    def _door(self, d: Draft) -> str:
+        door = d.get(Door, "door")
+        return door.state if door is not None else "closed"
+
+    def _ask_for_the_book(self, d: Draft) -> None:
+        d.put(Door("asking"))
+        d.send("gateway", RequestBook())
+
+    def _book_told(self, d: Draft, told: BookTold) -> None:
+        rebuild(d, told, self.settings)
+        d.put(Door("open" if told.reconciled else "closed"))
+        for asked in d.table(Asked).values():
+            d.drop(Asked, asked.key)
+            self._decide(d, asked.plan)
+
+    def _lift_guards_that_are_off(self, d: Draft) -> None:
+        """The configuration may have changed since they tripped."""
+        on = guards_on(self.settings)
+        for scope in dict.fromkeys(p.scope for p in d.table(PauseRecord).values()):
+            lift(d, scope, lambda p: p.is_guard and p.cause not in on, "configuration")
+
+    # Entries.
+
     def _decide(self, d: Draft, plan: EntryPlan) -> None:
         per_share, usd = worst_cost(plan, self.settings)
-        d.put(Mark(plan.symbol, plan.reference))
-        denied = self._closed(d, plan) or first_limit(
-            plan,
-            usd,
-            d.state.table(Holding),
-            d.state.table(Reservation),
-            d.table(Mark),
-            d.get(AccountRecord, "account") or AccountRecord("", 0.0, 0.0),
-            self.settings,
-        )
+        d.put(Mark(plan.symbol, plan.reference))  # risk may have heard this tick, or not yet: the day must not differ
+        denied = self._closed(d, plan) or denial(plan, usd, record_of(d), self.settings) or self._limit(d, plan, usd)
+        if denied is None or denied.reason != "waits_for_turn":
+            self._had_its_turn(d, plan.symbol)
         if denied is not None:
             d.send(
                 f"symbol-{plan.symbol.replace(' ', '.')}",
@@ -142,52 +226,85 @@ class RiskCore:
             d.note(denied.reason, plan.symbol, "WARNING", client_order_id=plan.client_order_id, **denied.figures)
             return
         d.put(Reservation(plan.client_order_id, plan.symbol, plan.quantity, plan.quantity, per_share, usd))
+        if self.settings.guards.orders_per_minute is not None:
+            pace, now_ns = d.get(Pace, "pace") or Pace(), d.now.market_ns
+            d.put(Pace((*(at for at in pace.approved_ns if at > now_ns - MINUTE_NS), now_ns)))
         d.send("gateway", EntryApproved(plan, usd))
 
     def _closed(self, d: Draft, plan: EntryPlan) -> Denied | None:
         """What closes the door whatever the entry costs."""
-        if not self.ready(d.state):
-            return Denied("risk_not_ready", {})
-        for scope in (FLEET, plan.symbol):
-            if d.get(PauseRecord, scope) is not None:
-                return Denied("paused", {})
-        if any(r.symbol == plan.symbol for r in d.state.table(Reservation).values()):
-            return Denied("entry_live", {})
+        if self._door(d) != "open" or d.get(AccountRecord, "account") is None:
+            return Denied("risk_not_ready")
+        paused = paused_by(d, plan.symbol)
+        if paused is not None:
+            return Denied(paused.reason, paused.figures)
+        if any(r.symbol == plan.symbol for r in d.table(Reservation).values()):
+            return Denied("entry_live")
         return None
 
-    def _fill(self, d: Draft, filled: OrderFilled) -> None:
-        fill, order = filled.fill, filled.order
-        holding = d.get(Holding, fill.symbol) or Holding(fill.symbol)
-        d.put(msgspec.structs.replace(holding, own=filled.own, cost_usd=filled.cost_usd))
-        tally = self._tally(d)
-        realized = tally.realized_usd + filled.realized_usd - filled.undone_usd
-        d.put(msgspec.structs.replace(tally, realized_usd=realized, trades=tally.trades + (not filled.corrects)))
-        reservation = d.get(Reservation, fill.client_order_id)
-        if reservation is not None:
-            leaves = order.quantity - fill.cum_quantity
-            if leaves <= 0 or not order.live:
-                d.drop(Reservation, reservation.key)
-            else:
-                usd = leaves * reservation.usd_per_share
-                d.put(msgspec.structs.replace(reservation, leaves=leaves, usd=usd))
-        account = d.get(AccountRecord, "account")
-        if fill.side == "BUY" and account is not None and not filled.corrects:
-            # Until the broker's next word the money counts as spent: better too little than twice the same.
-            d.put(msgspec.structs.replace(account, total_cash=account.total_cash - fill.quantity * fill.price))
+    def _limit(self, d: Draft, plan: EntryPlan, usd: float) -> Denied | None:
+        """Caps and cash, then whose turn it is."""
+        holdings, reservations = d.table(Holding), d.table(Reservation)
+        exposed = exposures(holdings, d.table(ForeignOrder), d.table(Mark))
+        account = d.get(AccountRecord, "account") or AccountRecord("", 0.0, 0.0)
+        denied = first_limit(plan, usd, exposed, reservations, account, self.settings)
+        today = d.get(SessionRecord, "session")
+        if denied is not None or today is None:
+            return denied
+        begin_ns = today.session.open_ns + int(self.settings.entries.open_delay_s * SECOND)
+        if d.now.market_ns >= begin_ns + TURN_NS:
+            return None
+        had = {*today.asked, *(h.symbol for h in holdings.values() if h.own >= 1), *self.settings.guards.restricted}
+        had.update(s for s in self.settings.watchlist if paused_by(d, s) is not None)
+        used = sum(exposed.values()) + sum(r.usd for r in reservations.values())
+        return wait_for_turn(plan.symbol, usd, used, had, self.settings)
 
-    def _pause(self, d: Draft, symbol: str | None, by: str) -> None:
-        d.put(PauseRecord(symbol or FLEET, by))
-        d.send(symbol or FLEET, Paused(symbol, by))
-        d.note("entries_paused", symbol or "", "WARNING", by=by)
+    def _had_its_turn(self, d: Draft, symbol: str) -> None:
+        today = d.get(SessionRecord, "session")
+        if today is not None and symbol not in today.asked:
+            d.put(msgspec.structs.replace(today, asked=(*today.asked, symbol)))
+
+    # The session.
+
+    def _session_opened(self, d: Draft, session: Session) -> None:
+        tally = self._tally(d)
+        if tally.session_date == session.date:
+            return
+        sessions = (*tally.sessions, session.date)[-self.settings.guards.day_trade_sessions :]
+        d.put(msgspec.structs.replace(tally, session_date=session.date, sessions=sessions, trades=0, stopouts=0))
+        for track in d.table(Track).values():
+            kept = tuple(day for day in track.day_trades if day in sessions)
+            if track.stopouts or kept != track.day_trades:
+                d.put(msgspec.structs.replace(track, stopouts=0, day_trades=kept))
+        d.put(SessionRecord(session))
+        for scope in (FLEET, *self.settings.watchlist):
+            lift(d, scope, lambda p: p.resets == NEXT_SESSION, "next session")
+        look(d, self.settings)
+        self._say_if_caps_are_short(d)
+
+    def _say_if_caps_are_short(self, d: Draft) -> None:
+        holdings = d.table(Holding)
+        used = sum(exposures(holdings, d.table(ForeignOrder), d.table(Mark)).values())
+        held = {h.symbol for h in holdings.values() if h.own >= 1}
+        wanted = [symbol for symbol in self.settings.watchlist if symbol not in held]
+        needed = sum(needed_usd(symbol, self.settings) for symbol in wanted)
+        if used + needed > cap_usd(self.settings):
+            d.note(
+                "caps_short",
+                "",
+                exposure_usd=round(used, 2),
+                needed_usd=round(needed, 2),
+                limit_usd=cap_usd(self.settings),
+                order="watchlist",
+            )
 
     def _snapshot(self, d: Draft, date: str) -> None:
         """The close in figures. The day's P&L is what the bot's own total moved by since the last close."""
-        tally, account = self._tally(d), d.get(AccountRecord, "account")
-        held = [h for h in d.state.table(Holding).values() if h.own]
-        marks = d.state.table(Mark)
+        record, account = record_of(d), d.get(AccountRecord, "account")
+        held = [h for h in record.holdings.values() if h.own]
+        marks = record.marks
         value = sum(h.own * marks[h.symbol].price if h.symbol in marks else h.cost_usd for h in held)
-        unrealized = value - sum(h.cost_usd for h in held)
-        realized = tally.realized_usd - tally.commissions_usd
+        realized = record.tally.realized_usd - record.tally.commissions_usd
         d.send(
             FLEET,
             PerformanceSnapshot(
@@ -195,11 +312,11 @@ class RiskCore:
                 account_value=account.net_liquidation if account else 0.0,
                 cash_value=account.total_cash if account else 0.0,
                 position_value=round(value, 4),
-                unrealized_pnl=round(unrealized, 4),
+                unrealized_pnl=round(record.pnl_usd - realized, 4),
                 realized_pnl=round(realized, 4),
-                daily_pnl=round(realized + unrealized - tally.last_close_pnl_usd, 4),
+                daily_pnl=round(record.pnl_usd - record.tally.last_close_pnl_usd, 4),
                 num_positions=len(held),
-                num_trades=tally.trades,
+                num_trades=record.tally.trades,
             ),
         )
-        d.put(msgspec.structs.replace(tally, last_close_pnl_usd=realized + unrealized))
+        d.put(msgspec.structs.replace(record.tally, last_close_pnl_usd=record.pnl_usd))

@@ -1,7 +1,8 @@
-"""What an entry may cost: pure sums over holdings, reservations and the account.
+"""What an entry may cost: pure sums over holdings, orders, reservations and the account.
 
-Exposure of a symbol is what is held at the larger of cost and market value, the bot's own and foreign shares alike,
-plus what is reserved for entries under way. Nothing here approves: it returns the first limit that speaks against.
+Exposure of a symbol is what is held at the larger of cost and market value, the bot's own and foreign shares alike, and
+what foreign orders may still add; on top of it comes what is reserved for entries under way. Nothing here approves: it
+returns the first limit that speaks against.
 """
 
 from __future__ import annotations
@@ -11,9 +12,24 @@ from collections.abc import Mapping
 import msgspec
 
 from messages.entries import EntryPlan
+from messages.orders import OrderRecord
 from services.settings import Settings
 
-__all__ = ["AccountRecord", "Denied", "Holding", "Mark", "Reservation", "exposure_of", "first_limit", "worst_cost"]
+__all__ = [
+    "AccountRecord",
+    "Denied",
+    "ForeignOrder",
+    "Holding",
+    "Mark",
+    "Reservation",
+    "cap_usd",
+    "commission",
+    "exposure_of",
+    "exposures",
+    "first_limit",
+    "worst_cost",
+    "worst_price",
+]
 
 COMMISSION_PER_SHARE, COMMISSION_MINIMUM = 0.005, 1.0
 """IBKR's fixed US schedule; the maximum of 1 % of the trade only lowers it."""
@@ -41,6 +57,26 @@ class Holding(msgspec.Struct, frozen=True):
         return max(0.0, self.account - max(0.0, self.own)) + max(0.0, -self.account)
 
 
+class ForeignOrder(msgspec.Struct, frozen=True):
+    """A live order that is not ours. `price` is its limit or else its trigger, 0 where it has neither."""
+
+    order_key: str
+    symbol: str
+    side: str
+    remaining: float
+    price: float
+
+    @property
+    def key(self) -> str:
+        return self.order_key
+
+    @classmethod
+    def of(cls, order: OrderRecord) -> ForeignOrder:
+        """The part of an order that may still trade."""
+        price = order.limit_price or order.stop_price or 0.0
+        return cls(order.client_order_id, order.symbol, order.side, max(0.0, order.remaining), price)
+
+
 class Reservation(msgspec.Struct, frozen=True):
     """Money set aside for an approved entry, at the worst price that it can fill at."""
 
@@ -57,15 +93,34 @@ class Reservation(msgspec.Struct, frozen=True):
 
 
 class AccountRecord(msgspec.Struct, frozen=True):
-    """The account by the broker's last word, cash lowered by entry fills since."""
+    """The account by the broker's last word, in dollars; cash lowered by entry fills since.
+
+    `settled_cash` is None where the broker tells none. `usd_rate` is None where a foreign base currency has no rate.
+    """
 
     account: str
     net_liquidation: float
     total_cash: float
+    settled_cash: float | None = None
+    account_type: str = ""
+    base_currency: str = "USD"
+    usd_rate: float | None = 1.0
 
     @property
     def key(self) -> str:
         return "account"
+
+    @property
+    def spendable(self) -> float:
+        """Settled cash in a cash account, all cash in a margin account; the smaller where nobody says which it is."""
+        settled = self.total_cash if self.settled_cash is None else self.settled_cash
+        match self.account_type:
+            case "margin":
+                return self.total_cash
+            case "cash":
+                return settled
+            case _:
+                return min(settled, self.total_cash)
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
@@ -83,14 +138,29 @@ class Denied(msgspec.Struct, frozen=True):
     """The limit that speaks against an entry, with its figures."""
 
     reason: str
-    figures: dict[str, float]
+    figures: dict[str, float] = {}
+
+
+def commission(quantity: float) -> float:
+    """Most that the commission of one order can be, in dollars."""
+    return max(COMMISSION_MINIMUM, COMMISSION_PER_SHARE * quantity)
+
+
+def worst_price(limit_price: float | None, stop_price: float | None, settings: Settings) -> float:
+    """Dearest price that an entry can fill at: its limit, or trigger and assumed slippage."""
+    return limit_price or (stop_price or 0.0) * (1 + settings.risk.stop_slippage_pct / 100)
 
 
 def worst_cost(plan: EntryPlan, settings: Settings) -> tuple[float, float]:
-    """(dollars per share, dollars in all): the limit price, or trigger and assumed slippage; with commission."""
-    price = plan.limit_price or plan.stop_price * (1 + settings.risk.stop_slippage_pct / 100)
-    total = price * plan.quantity + max(COMMISSION_MINIMUM, COMMISSION_PER_SHARE * plan.quantity)
+    """(dollars per share, dollars in all) of an entry at its worst price, with commission."""
+    price = worst_price(plan.limit_price, plan.stop_price, settings)
+    total = price * plan.quantity + commission(plan.quantity)
     return total / plan.quantity, total
+
+
+def cap_usd(settings: Settings) -> float:
+    """Most exposure of all symbols together: the smaller of the two caps."""
+    return min(settings.allocation.total_usd_cap, settings.risk.max_total_exposure_usd)
 
 
 def exposure_of(holding: Holding, mark: float | None) -> float:
@@ -100,35 +170,62 @@ def exposure_of(holding: Holding, mark: float | None) -> float:
     return own + foreign
 
 
+def exposures(
+    holdings: Mapping[str, Holding], foreign: Mapping[str, ForeignOrder], marks: Mapping[str, Mark]
+) -> dict[str, float]:
+    """Dollars per symbol: what is held, and what foreign orders may add to it.
+
+    A foreign sale adds what it would sell beyond the account's shares: that would be a short position.
+    """
+    found = {}
+    for symbol, holding in holdings.items():
+        found[symbol] = exposure_of(holding, marks[symbol].price if symbol in marks else None)
+    sold: dict[str, float] = {}
+    for order in foreign.values():
+        symbol, shares = order.symbol, order.remaining
+        mark = marks[symbol].price if symbol in marks else 0.0
+        if order.side == "SELL":
+            held = max(0.0, holdings[symbol].account) if symbol in holdings else 0.0
+            before = sold.get(symbol, 0.0)
+            sold[symbol] = before + shares
+            shares = max(0.0, before + shares - held) - max(0.0, before - held)
+        found[symbol] = found.get(symbol, 0.0) + shares * max(order.price, mark)
+    return found
+
+
 def first_limit(
     plan: EntryPlan,
     usd: float,
-    holdings: Mapping[str, Holding],
+    exposed: Mapping[str, float],
     reservations: Mapping[str, Reservation],
-    marks: Mapping[str, Mark],
     account: AccountRecord,
     settings: Settings,
 ) -> Denied | None:
-    """The first limit that this entry would exceed; None when it fits."""
-    exposures = {
-        symbol: exposure_of(holding, marks[symbol].price if symbol in marks else None)
-        for symbol, holding in holdings.items()
-    }
+    """The first limit that this entry would exceed; None when it fits. `exposed`: see `exposures`."""
     reserved = sum(r.usd for r in reservations.values())
-    of_symbol = exposures.get(plan.symbol, 0.0) + sum(r.usd for r in reservations.values() if r.symbol == plan.symbol)
+    of_symbol = exposed.get(plan.symbol, 0.0) + sum(r.usd for r in reservations.values() if r.symbol == plan.symbol)
     limit = settings.risk.max_symbol_exposure_usd
     if of_symbol + usd > limit:
         return Denied(
             "symbol_exposure_exceeded",
             {"exposure_usd": round(of_symbol, 2), "entry_usd": round(usd, 2), "limit_usd": limit},
         )
-    total = sum(exposures.values()) + reserved
-    limit = min(settings.allocation.total_usd_cap, settings.risk.max_total_exposure_usd)
+    total = sum(exposed.values()) + reserved
+    limit = cap_usd(settings)
     if total + usd > limit:
         return Denied(
             "exposure_limit_exceeded", {"exposure_usd": round(total, 2), "entry_usd": round(usd, 2), "limit_usd": limit}
         )
-    left = account.total_cash - reserved - usd
+    return _cash_limit(usd, reserved, account, settings)
+
+
+def _cash_limit(usd: float, reserved: float, account: AccountRecord, settings: Settings) -> Denied | None:
+    """Nothing is borrowed, and the reserve stays: in dollars, or not at all."""
+    if account.usd_rate is None:
+        return Denied("no_exchange_rate")
+    if account.total_cash < 0:
+        return Denied("negative_cash", {"cash_usd": round(account.total_cash, 2)})
+    left = account.spendable - reserved - usd
     reserve = account.net_liquidation * settings.allocation.min_cash_reserve_percent / 100
     if left < reserve:
         return Denied("cash_reserve", {"cash_left_usd": round(left, 2), "reserve_usd": round(reserve, 2)})

@@ -147,9 +147,11 @@ class SymbolCore:
             case Paused(symbol, _) if symbol in (None, self.symbol):
                 r = changed(r, paused=True) if symbol else changed(r, fleet_paused=True)
                 return moved(take_back(d, r, "paused"), Event.ENTRIES_PAUSED)
-            case Resumed(symbol, _) if symbol in (None, self.symbol):
+            case Resumed(symbol, by) if symbol in (None, self.symbol):
                 if symbol is None:
                     return changed(r, fleet_paused=False)
+                if by != "operator":
+                    return changed(r, paused=False)  # a guard is over; what waits for the operator goes on waiting
                 return moved(changed(r, paused=False, disarmed=False, refusals=0), Event.RESUMED)
             case LinkChanged(link, up, _):
                 down = tuple(name for name in r.links_down if name != link)

@@ -78,7 +78,7 @@ def clock_silent(gateway: Gateway) -> None:
         (lambda g: g.hear(BrokerPosition(ACCOUNT, "TSLA", -5.0, 100.0)), "account_short"),
         (lambda g: g.quote(105.0), "price_through_trigger"),
         (lambda g: g.quote(104.99, ask=105.0), "price_through_trigger"),
-        (lambda g: g.quote(80.0), "price_band"),
+        (lambda g: g.quote(60.0), "price_band"),
         (cancelled_before, "end_of_day"),
     ],
 )

@@ -43,8 +43,11 @@ PURE = [
     *(
         f"services/gateway/{name}.py"
         for name in (
+            "account",
+            "adopt",
             "book",
             "codes",
+            "flatten",
             "folding",
             "guard",
             "hostclock",
@@ -55,7 +58,7 @@ PURE = [
         )
     ),
     *(f"services/symbol/{name}.py" for name in ("entry", "outcome", "record", "states")),
-    "services/risk/limits.py",
+    *(f"services/risk/{name}.py" for name in ("exposure", "guards", "limits", "operator", "pauses", "track", "turns")),
     "services/clock/steps.py",
     "services/backtest/promises.py",
     *(f"services/{name}.py" for name in ("actor", "core", "link", "markettime", "prices", "wiring")),

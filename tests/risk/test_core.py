@@ -10,7 +10,14 @@ import msgspec
 import pytest
 
 from messages import Message
-from messages.account import AccountUpdated, LinkChanged, PerformanceSnapshot, ReconciliationDone
+from messages.account import (
+    AccountUpdated,
+    BookTold,
+    LinkChanged,
+    PerformanceSnapshot,
+    ReconciliationDone,
+    RequestBook,
+)
 from messages.entries import EntryApproved, EntryDenied, EntryDropped, EntryPlan, SubmitEntry
 from messages.market import Session, SessionClosed, SessionOpened, Tick
 from messages.operator import Happened, Pause, Paused, Refused, Resume, Resumed
@@ -70,6 +77,7 @@ class Risk:
         self.state = State(self.core.kinds)
         self.ledger = MemoryLedger("risk", constraints(self.settings))
         self.said: list[tuple[str, Message]] = []
+        self.gateway_answers = True
         if not cold:
             self.hear(ReconciliationDone("DU1", 0, 0, 0))
             self.account(cash)
@@ -83,6 +91,20 @@ class Risk:
         )
         self.state.apply(decision.changes)
         self.said += decision.messages
+        if any(isinstance(m, RequestBook) for _, m in decision.messages) and self.gateway_answers:
+            self.hear(self.book())
+
+    def book(self, *, reconciled: bool = True, orders: tuple[OrderRecord, ...] = ()) -> BookTold:
+        """What a gateway answers whose book holds what risk has heard so far, and live entries for its reservations."""
+        positions = tuple(
+            PositionUpdated(h.symbol, h.account, h.avg_cost, h.own, h.cost_usd)
+            for h in self.state.table(Holding).values()
+        )
+        live = tuple(
+            order(r.client_order_id, r.symbol, quantity=r.quantity, filled=r.quantity - r.leaves)
+            for r in self.state.table(Reservation).values()
+        )
+        return BookTold(reconciled, positions, (*live, *orders), None)
 
     def account(self, cash: float, worth: float = 100_000.0) -> None:
         self.hear(AccountUpdated("DU1", worth, cash, cash, 0.0, 0))
@@ -229,7 +251,11 @@ class TestLimits:
 
     @pytest.mark.parametrize(("total", "most"), [(2002.0, 20_000.0), (20_000.0, 2002.0)])
     def test_of_all_the_smaller_cap_holds_to_the_cent(self, total: float, most: float) -> None:
-        risk = Risk(allocation={"total_usd_cap": total}, risk={"max_total_exposure_usd": most})
+        risk = Risk(
+            allocation={"total_usd_cap": total},
+            risk={"max_total_exposure_usd": most},
+            guards={"price_band_pct": None},
+        )
         assert isinstance(risk.ask(plan()), EntryApproved)
         assert isinstance(risk.ask(plan(symbol="NVDA")), EntryApproved)
         reason, figures = denied(risk.ask(plan(symbol="AMD", quantity=1.0, limit=0.01)))
@@ -302,7 +328,7 @@ class TestLimits:
         assert isinstance(risk.ask(plan(symbol="NVDA")), EntryApproved)
 
     def test_negative_cash_is_refused(self) -> None:
-        assert denied(Risk(cash=-5.0).ask(plan()))[0] == "cash_reserve"
+        assert denied(Risk(cash=-5.0).ask(plan())) == ("negative_cash", {"cash_usd": -5.0})
 
 
 class TestPause:
@@ -314,7 +340,7 @@ class TestPause:
         assert denied(risk.ask(plan()))[0] == "paused"
         assert isinstance(risk.ask(plan(symbol="NVDA")), EntryApproved) is (scope is not None)
         kept = risk.ledger.load().records["PauseRecord"]
-        assert list(kept) == [scope or "fleet"]
+        assert list(kept) == [f"{scope or 'fleet'}:operator"]
         assert risk.core.snapshot(risk.state, ()) == [(scope or "fleet", Paused(scope, "operator"))]
         risk.said.clear()
         risk.hear(Resume(scope))

@@ -1,0 +1,74 @@
+"""The broker's account values in the fleet's words: pure.
+
+IBKR tells values by (name, currency). Those of the whole account come in its base currency; what is held of each
+currency comes in that currency, with `ExchangeRate`: what one unit is worth in the base currency. Stocks here are paid
+in US dollars, so everything is converted to them by the broker's own rate, and what can be spent is the dollars that
+are there: a purchase beyond them would borrow.
+"""
+
+from __future__ import annotations
+
+from messages.account import AccountUpdated
+from messages.broker import BrokerAccount
+
+__all__ = ["account_update"]
+
+USD = "USD"
+
+KINDS = {"STKCASH": "cash", "STKMRGN": "margin", "PMRGN": "margin", "GPMRGN": "margin", "IRAMRGN": "margin"}
+"""`TradingType-S`, as far as IBKR's account documentation lists names that say it. `STKNOPT` says what may be traded,
+not with whose money: unknown."""
+
+
+def account_update(told: BrokerAccount, now_ns: int) -> AccountUpdated | None:
+    """What the fleet needs to know of it, in dollars; None as long as the broker has not said what it is worth.
+
+    `usd_rate` is None where no rate was told.
+    """
+    base = _base(told)
+    if base is None:
+        return None
+    rate = 1.0 if base == USD else _number(told, "ExchangeRate", USD)
+    if rate is not None and rate <= 0:
+        rate = None
+
+    def whole(name: str) -> float | None:
+        """A value of the whole account."""
+        value = _number(told, name, base)
+        return value if value is None or base == USD else value / rate if rate else 0.0
+
+    dollars = _number(told, "CashBalance", USD)
+    if dollars is None:
+        dollars = _number(told, "TotalCashBalance", USD)
+    total = whole("TotalCashValue")
+    if dollars is None:
+        dollars = (total or 0.0) if base == USD else 0.0
+    total = dollars if total is None else min(total, dollars)
+    settled = whole("SettledCash")
+    return AccountUpdated(
+        account=told.account,
+        net_liquidation=whole("NetLiquidation") or 0.0,
+        total_cash=total,
+        settled_cash=total if settled is None else min(settled, dollars),
+        buying_power=whole("BuyingPower") or 0.0,
+        time_ns=now_ns,
+        account_type=KINDS.get(told.others.get("TradingType-S", ""), ""),
+        base_currency=base,
+        usd_rate=rate,
+    )
+
+
+def _base(told: BrokerAccount) -> str | None:
+    """The currency in which the whole account is valued."""
+    if "NetLiquidation" in told.values:
+        return USD
+    return next((key.partition(" ")[2] for key in told.others if key.startswith("NetLiquidation ")), None)
+
+
+def _number(told: BrokerAccount, name: str, currency: str) -> float | None:
+    if currency == USD:
+        return told.values.get(name)
+    try:
+        return float(told.others[f"{name} {currency}"])
+    except (KeyError, ValueError):
+        return None

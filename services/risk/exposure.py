@@ -1,0 +1,100 @@
+"""What is held, reserved and ordered, kept by the gateway's events, and rebuilt from its book.
+
+The events come one after another and in order, so the sums are exact; after a start or a reconciliation the whole book
+is asked for all the same, and replaces what was there. The question follows every approval on the same link, so a
+reservation that the answer does not know any more is over.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from messages.account import AccountUpdated, BookTold
+from messages.orders import OrderFilled, OrderRecord, PositionUpdated
+from services.core import Draft
+from services.risk.limits import AccountRecord, ForeignOrder, Holding, Reservation, commission, worst_price
+from services.settings import Settings
+
+__all__ = ["account_told", "fold_fill", "fold_foreign", "fold_position", "rebuild"]
+
+
+def rebuild(d: Draft, told: BookTold, settings: Settings) -> None:
+    """Take the gateway's book for what it is."""
+    for symbol in d.table(Holding):
+        d.drop(Holding, symbol)
+    for position in told.positions:
+        fold_position(d, position)
+    for key in d.table(ForeignOrder):
+        d.drop(ForeignOrder, key)
+    live = {order.client_order_id: order for order in told.orders if order.role == "entry"}
+    for key in d.table(Reservation):
+        if key not in live:
+            d.drop(Reservation, key)
+    for order in live.values():
+        _reserve(d, order, settings)
+    for order in told.orders:
+        if order.role == "foreign":
+            fold_foreign(d, order)
+    if told.account is not None and d.get(AccountRecord, "account") is None:
+        account_told(d, told.account)  # a record that is there has heard this word, and has spent money since
+
+
+def _reserve(d: Draft, order: OrderRecord, settings: Settings) -> None:
+    """What a live entry may still cost: by what was set aside for it, or, if that was lost, at its worst price."""
+    known = d.get(Reservation, order.client_order_id)
+    if known is None:
+        price = worst_price(order.limit_price, order.stop_price, settings)
+        per_share = price + commission(order.quantity) / order.quantity
+        known = Reservation(order.client_order_id, order.symbol, order.quantity, order.quantity, per_share, 0.0)
+    leaves = max(0.0, order.remaining)
+    d.put(msgspec.structs.replace(known, leaves=leaves, usd=leaves * known.usd_per_share))
+
+
+def fold_fill(d: Draft, filled: OrderFilled) -> None:
+    """A fill: shares, what of the reservation is left, and the money that an entry took."""
+    fill, order = filled.fill, filled.order
+    holding = d.get(Holding, fill.symbol) or Holding(fill.symbol)
+    d.put(msgspec.structs.replace(holding, own=filled.own, cost_usd=filled.cost_usd))
+    reservation = d.get(Reservation, fill.client_order_id)
+    if reservation is not None:
+        leaves = order.quantity - fill.cum_quantity
+        if leaves <= 0 or not order.live:
+            d.drop(Reservation, reservation.key)
+        else:
+            d.put(msgspec.structs.replace(reservation, leaves=leaves, usd=leaves * reservation.usd_per_share))
+    account = d.get(AccountRecord, "account")
+    if fill.side == "BUY" and fill.role != "adopted" and account is not None and not filled.corrects:
+        # Until the broker's next word the money counts as spent: better too little than twice the same.
+        spent = fill.quantity * fill.price
+        settled = None if account.settled_cash is None else account.settled_cash - spent
+        d.put(msgspec.structs.replace(account, total_cash=account.total_cash - spent, settled_cash=settled))
+
+
+def fold_position(d: Draft, told: PositionUpdated) -> None:
+    """The account's position; what the bot's own shares cost is known from its fills, unless it is told."""
+    holding = d.get(Holding, told.symbol) or Holding(told.symbol)
+    cost = holding.cost_usd if told.own_cost_usd is None else told.own_cost_usd
+    d.put(Holding(told.symbol, own=told.own, cost_usd=cost, account=told.account_quantity, avg_cost=told.avg_cost))
+
+
+def fold_foreign(d: Draft, order: OrderRecord) -> None:
+    """An order that is not ours: exposure as long as it lives."""
+    if order.live:
+        d.put(ForeignOrder.of(order))
+    else:
+        d.drop(ForeignOrder, order.client_order_id)
+
+
+def account_told(d: Draft, told: AccountUpdated) -> None:
+    """The broker's word on the account."""
+    d.put(
+        AccountRecord(
+            told.account,
+            told.net_liquidation,
+            told.total_cash,
+            told.settled_cash,
+            told.account_type,
+            told.base_currency,
+            told.usd_rate,
+        )
+    )

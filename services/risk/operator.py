@@ -1,0 +1,175 @@
+"""What the operator commands: judged at once, in words for a person, then carried out. Pure.
+
+Everything but a pause ends elsewhere: the gateway sells and adopts, the symbol rests. Risk is where the operator's
+commands arrive because it alone can stop entries, and a flatten without a pause would buy again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from messages.operator import Adopt, Answer, ClearCooldown, Command, Flatten, Flattening, Pause, Resume
+from services.core import Draft, State
+from services.risk.guards import Tally
+from services.risk.limits import ForeignOrder, Holding, Reservation
+from services.risk.pauses import FLEET, NEXT_SESSION, OPERATOR, RESUME, PauseRecord, lift, pause, pauses_of
+from services.risk.track import look, record_of
+from services.settings import Settings
+
+__all__ = ["FlattenRecord", "carry_out", "fold_flattening", "judge"]
+
+ENDED = ("done", "failed", "withdrawn")
+
+
+class FlattenRecord(msgspec.Struct, frozen=True):
+    """A flatten that is not over, by the gateway's last word."""
+
+    symbol: str
+    phase: str
+
+    @property
+    def key(self) -> str:
+        return self.symbol
+
+
+def judge(state: State, command: Command, symbols: Sequence[str], *, ready: bool) -> Answer:
+    """The answer to the operator: what will be done, or one line on why not.
+
+    `symbols`: those there are now. `ready`: the broker's book is known.
+    """
+    symbol = getattr(command, "symbol", None)
+    known = {*symbols, *(h.symbol for h in state.table(Holding).values() if h.own > 0)}
+    if symbol is not None and symbol not in known:
+        return Answer(False, f"{symbol} is not on the watchlist ({', '.join(symbols)})")
+    match command:
+        case Pause():
+            return Answer(True, f"entries of {_who(symbol)} are paused; unfilled ones are cancelled, stops stay")
+        case Resume():
+            return _judge_resume(state, symbol)
+        case Flatten():
+            return _judge_flatten(state, symbol, command.withdraw)
+        case Adopt(quantity=quantity):
+            return _judge_adopt(state, command.symbol, quantity, symbols, ready=ready)
+        case ClearCooldown():
+            return Answer(True, f"the cooldown of {_who(symbol)} ends now")
+        case _:
+            return Answer(False, "risk takes pause, resume, flatten, adopt and cooldown")
+
+
+def _who(symbol: str | None) -> str:
+    return symbol or "all symbols"
+
+
+def _judge_resume(state: State, symbol: str | None) -> Answer:
+    under_way = [f.symbol for f in state.table(FlattenRecord).values() if symbol in (None, f.symbol)]
+    if under_way:
+        return Answer(
+            False, f"a flatten of {', '.join(under_way)} is not over; `crazy flatten SYMBOL --withdraw` ends it"
+        )
+    scopes = (FLEET,) if symbol is None else (symbol, FLEET)
+    found = [p for scope in scopes for p in pauses_of(state, scope)]
+    if symbol is None and not found:
+        named = sorted({p.scope for p in state.table(PauseRecord).values()})
+        hint = f"; by name: {', '.join(named)}" if named else ""
+        return Answer(False, f"nothing to resume: the fleet is not paused{hint}")
+    stays = [p for p in found if p.resets == NEXT_SESSION or p.scope not in (symbol or FLEET,)]
+    text = f"entries of {_who(symbol)} are allowed again"
+    if stays:
+        text = f"{_who(symbol)} resumed, but " + "; ".join(_stays(p) for p in stays)
+    return Answer(True, text)
+
+
+def _stays(p: PauseRecord) -> str:
+    until = "until the next session" if p.resets == NEXT_SESSION else "until `crazy resume`"
+    return f"entries of {'the fleet' if p.symbol is None else p.symbol} stay stopped by {p.by} {until}"
+
+
+def _judge_flatten(state: State, symbol: str | None, withdraw: bool) -> Answer:
+    under_way = [f for f in state.table(FlattenRecord).values() if symbol in (None, f.symbol)]
+    if withdraw:
+        waiting = [f.symbol for f in under_way if f.phase == "waiting"]
+        if not waiting:
+            return Answer(False, f"nothing to withdraw: no flatten of {_who(symbol)} waits")
+        return Answer(
+            True, f"the flatten of {', '.join(waiting)} is withdrawn; entries stay paused until `crazy resume`"
+        )
+    held = {h.symbol: math.floor(h.own) for h in state.table(Holding).values() if symbol in (None, h.symbol)}
+    shares = {name: quantity for name, quantity in held.items() if quantity >= 1}
+    entries = [r.symbol for r in state.table(Reservation).values() if symbol in (None, r.symbol)]
+    if not shares and not entries:
+        fraction = "; a fraction of a share can't be sold" if symbol and state.table(Holding).get(symbol) else ""
+        return Answer(False, f"nothing to flatten: {_who(symbol)}: no own shares and no live entry{fraction}")
+    what = [f"{quantity} {name}" for name, quantity in shares.items()]
+    if entries:
+        what.append(f"unfilled entries of {', '.join(entries)}")
+    return Answer(True, f"flattening {', '.join(what)}; entries are paused until `crazy resume`")
+
+
+def _judge_adopt(state: State, symbol: str, quantity: float, symbols: Sequence[str], *, ready: bool) -> Answer:
+    holding = state.get(Holding, symbol) or Holding(symbol)
+    foreign = holding.account - holding.own
+    selling = sum(o.remaining for o in state.table(ForeignOrder).values() if o.symbol == symbol and o.side == "SELL")
+    if not ready:
+        return Answer(False, "the broker's positions are not known at this moment; try again when the links stand")
+    if symbol not in symbols:
+        return Answer(False, f"{symbol} is not on the watchlist: nobody would watch over the shares")
+    if quantity < 1 or quantity != math.floor(quantity):
+        return Answer(False, f"{quantity:g} shares: only whole shares can be protected by a stop")
+    if quantity > foreign:
+        return Answer(
+            False,
+            f"the account has {holding.account:g} {symbol}, {holding.own:g} of them own: {quantity:g} can't be adopted",
+        )
+    if quantity > foreign - selling:
+        return Answer(
+            False,
+            f"{selling:g} {symbol} are for sale by an order that is not ours; cancel it first, or the shares would be "
+            "sold twice",
+        )
+    if any(f.symbol == symbol for f in state.table(FlattenRecord).values()):
+        return Answer(False, f"{symbol} is being flattened")
+    return Answer(True, f"adopting {quantity:g} {symbol}: they become own shares and get a stop")
+
+
+def carry_out(d: Draft, command: Pause | Resume | Flatten | Adopt | ClearCooldown, settings: Settings) -> None:
+    """Do it, or pass it on to who can."""
+    match command:
+        case Pause(symbol):
+            pause(d, PauseRecord(scope=symbol or FLEET))
+        case Resume(symbol):
+            _resume(d, symbol or FLEET, settings)
+        case Flatten(symbol, withdraw):
+            if not withdraw:
+                pause(d, PauseRecord(scope=symbol or FLEET, cause="flatten", by="flatten"))
+            d.send("gateway", command)
+            d.note("flatten_withdrawn" if withdraw else "flatten_ordered", symbol or "", "WARNING")
+        case Adopt(symbol, quantity):
+            d.send("gateway", command)
+            d.note("adopt_ordered", symbol, qty=quantity)
+        case ClearCooldown(symbol):
+            d.send(symbol or FLEET, command)
+
+
+def _resume(d: Draft, scope: str, settings: Settings) -> None:
+    """What the operator may end, and a new beginning for what would trip again at once."""
+    ended = [p.cause for p in pauses_of(d, scope) if p.resets == RESUME]
+    tally = d.get(Tally, "tally") or Tally()
+    if "consecutive_losses" in ended:
+        tally = msgspec.structs.replace(tally, losses=0)
+    if "drawdown" in ended:
+        tally = msgspec.structs.replace(tally, peak_pnl_usd=record_of(d).pnl_usd)
+    if tally != d.get(Tally, "tally"):
+        d.put(tally)
+    lift(d, scope, lambda p: p.resets == RESUME, OPERATOR)
+    look(d, settings)
+
+
+def fold_flattening(d: Draft, told: Flattening) -> None:
+    """How far a flatten has come."""
+    if told.phase in ENDED:
+        d.drop(FlattenRecord, told.symbol)
+    else:
+        d.put(FlattenRecord(told.symbol, told.phase))

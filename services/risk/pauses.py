@@ -1,0 +1,93 @@
+"""Whose entries are stopped, by whom, and until when: the operator's pauses and the guards' trips, one record each.
+
+A symbol hears `Paused` when the first cause comes and `Resumed` when the last one has gone; what it holds stays
+protected all the while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from messages.operator import Paused, Resumed
+from services.core import Draft, State
+
+__all__ = ["FLEET", "NEXT_SESSION", "OPERATOR", "RESUME", "PauseRecord", "lift", "pause", "paused_by", "pauses_of"]
+
+FLEET = "fleet"
+"""The scope of all symbols."""
+OPERATOR = "operator"
+NEXT_SESSION, RESUME = "next_session", "resume"
+"""What ends a pause."""
+
+
+class PauseRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Entries of `scope` (a symbol, or 'fleet') are stopped by `cause`: the operator, a flatten, a guard by its name.
+
+    `by` says it in words, `figures` what stands behind it. `resets`: 'resume' (the operator) or 'next_session'.
+    """
+
+    scope: str
+    cause: str = OPERATOR
+    by: str = OPERATOR
+    resets: str = RESUME
+    figures: dict[str, float] = {}
+    since_ns: int = 0
+
+    @property
+    def key(self) -> str:
+        return f"{self.scope}:{self.cause}"
+
+    @property
+    def symbol(self) -> str | None:
+        return None if self.scope == FLEET else self.scope
+
+    @property
+    def is_guard(self) -> bool:
+        return self.by.startswith("guard ")
+
+    @property
+    def reason(self) -> str:
+        """The reason code of a denial."""
+        return f"guard_{self.cause}" if self.is_guard else "paused"
+
+
+def pauses_of(state: State | Draft, scope: str) -> list[PauseRecord]:
+    """What stops the entries of one scope, oldest first."""
+    found = [p for p in state.table(PauseRecord).values() if p.scope == scope]
+    return sorted(found, key=lambda p: (p.since_ns, p.key))
+
+
+def paused_by(state: State | Draft, symbol: str) -> PauseRecord | None:
+    """What stops the entries of a symbol: the fleet's pause, or its own."""
+    return next(iter((*pauses_of(state, FLEET), *pauses_of(state, symbol))), None)
+
+
+def pause(d: Draft, record: PauseRecord) -> None:
+    """Stop the entries of a scope for one more cause."""
+    first = not pauses_of(d, record.scope)
+    if d.get(PauseRecord, record.key) is not None:
+        return
+    d.put(msgspec.structs.replace(record, since_ns=d.now.market_ns))
+    if first or record.cause == OPERATOR:
+        d.send(record.scope, Paused(record.symbol, record.by))
+    d.note("entries_paused", record.symbol or "", "WARNING", by=record.by)
+
+
+def lift(d: Draft, scope: str, ends: Callable[[PauseRecord], bool], by: str) -> None:
+    """End those pauses of a scope that `ends` says."""
+    before = pauses_of(d, scope)
+    for record in before:
+        if ends(record):
+            d.drop(PauseRecord, record.key)
+            if record.is_guard:
+                d.note("guard_reset", record.symbol or "", guard=record.cause, by=by)
+    left = pauses_of(d, scope)
+    if (before and not left) or (by == OPERATOR and scope != FLEET):
+        # Resumed by name, a symbol arms again even if it had stopped by itself.
+        symbol = None if scope == FLEET else scope
+        d.send(scope, Resumed(symbol, by))
+        d.note("entries_resumed", symbol or "", by=by)
+        if left:
+            d.send(scope, Paused(symbol, left[0].by))
