@@ -69,11 +69,11 @@ GROUPS: dict[str, dict[str, str]] = {
         "max_notional": "The entry may cost more than `guards.max_notional_usd`.",
         "orders_per_minute": "`guards.orders_per_minute` entries were approved within 60 seconds.",
         "day_trades": "This entry may become one day trade more than `guards.day_trades`.",
-        "guard_daily_loss": "The bot lost `guards.daily_loss_pct` of its cap in this session. The next one begins anew.",
+        "guard_daily_loss": "The bot lost `guards.daily_loss_pct` of its cap in this session; the next begins anew.",
         "guard_drawdown": "The bot's P&L is `guards.drawdown_pct` of its cap below its peak. `crazy resume` goes on.",
         "guard_stopouts": "`guards.stopouts_per_day` stop-outs in this session. The next one begins anew.",
         "guard_symbol_stopouts": "`guards.stopouts_per_symbol_per_day` stop-outs of the symbol in this session.",
-        "guard_consecutive_losses": "`guards.consecutive_losses` positions in a row lost money. `crazy resume` goes on.",
+        "guard_consecutive_losses": "`guards.consecutive_losses` positions in a row lost. `crazy resume` goes on.",
     },
     "How an entry ended": {
         "end_of_day": "Cancelled before the close, unfilled.",

@@ -44,10 +44,8 @@ PURE = [
         f"services/gateway/{name}.py"
         for name in (
             "account",
-            "adopt",
             "book",
             "codes",
-            "flatten",
             "folding",
             "guard",
             "hostclock",
