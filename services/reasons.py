@@ -72,8 +72,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "guard_daily_loss": "The bot lost `guards.daily_loss_pct` of its cap in this session; the next begins anew.",
         "guard_drawdown": "The bot's P&L is `guards.drawdown_pct` of its cap below its peak. `crazy resume` goes on.",
         "guard_stopouts": "There were `guards.stopouts_per_day` stop-outs in this session. The next one begins anew.",
-        "guard_symbol_stopouts": "The symbol was stopped out `guards.stopouts_per_symbol_per_day` times in this session.",
-        "guard_consecutive_losses": "As many positions in a row lost as `guards.consecutive_losses`. `crazy resume` goes on.",
+        "guard_symbol_stopouts": "Stopped out `guards.stopouts_per_symbol_per_day` times in this session.",
+        "guard_consecutive_losses": "So many losses in a row as `guards.consecutive_losses`. `crazy resume` goes on.",
     },
     "How an entry ended": {
         "end_of_day": "Cancelled before the close, unfilled.",
