@@ -19,7 +19,7 @@ from services.refusal import Refusal
 from services.settings import Settings
 from services.wiring import symbol_process
 
-__all__ = ["SOCKET_PATH_BYTES", "Fleet", "home", "symbol_process"]
+__all__ = ["Fleet", "check_length", "check_private", "home", "symbol_process"]
 
 SOCKET_PATH_BYTES = 107
 """sockaddr_un.sun_path holds 108 bytes, the last of them a zero (unix(7))."""
@@ -77,6 +77,11 @@ class Fleet:
     def simulator_ledger(self) -> Path:
         """The simulated exchange's own SQLite file: the truth that audits compare with."""
         return self.var / "simulator.sqlite"
+
+    @property
+    def simulator_control(self) -> Path:
+        """Where the simulator takes commands: faults on demand."""
+        return self.socket("simulator.faults")
 
     @property
     def logs(self) -> Path:
@@ -141,7 +146,7 @@ class Fleet:
     def socket(self, name: str) -> Path:
         """The unix socket of this name, refused when the system could not bind it."""
         path = self.run / f"{name}.sock"
-        _check_length(path)
+        check_length(path)
         return path
 
     @property
@@ -171,7 +176,7 @@ class Fleet:
         Where the sockets lie is decided anew by this environment, unless the fleet is `running`.
         """
         run = self.run if running else self.default_run()
-        _check_length(run / LONGEST_SOCKET_NAME)
+        check_length(run / LONGEST_SOCKET_NAME)
         try:
             for folder in (self.var, self.ledgers, self.logs, self.programs):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -185,11 +190,11 @@ class Fleet:
                 "or set CRAZY_HOME (records) or XDG_RUNTIME_DIR (sockets) to a folder that is"
             ) from error
         for folder in (run.parent, run):
-            _check_private(folder)
+            check_private(folder)
         self.run_note.write_text(f"{run}\n")
 
 
-def _check_length(path: Path) -> None:
+def check_length(path: Path) -> None:
     """A path that is too long fails late and cryptically inside the socket library, so say it here."""
     size = len(os.fsencode(path))
     if size > SOCKET_PATH_BYTES:
@@ -199,7 +204,7 @@ def _check_length(path: Path) -> None:
         )
 
 
-def _check_private(folder: Path) -> None:
+def check_private(folder: Path) -> None:
     """Whoever can write here can command the fleet; a folder under the temporary directory may have been planted."""
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():

@@ -7,6 +7,7 @@ not pay for what `crazy audit` imports.
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import version
 
 from cyclopts import App, Group
@@ -19,14 +20,16 @@ COMMANDS = {
     "Act": ("pause", "resume"),
     "Symbols": ("symbols_list", "symbols_add", "symbols_remove", "symbols_file"),
     "Configure": ("config_show", "config_keys"),
+    "Simulate": ("simulator", "simulator_fault", "simulator_advance"),
 }
 """Every command under its heading, in the order of `crazy --help`. `config_show` is typed `crazy config show`."""
 
 FAMILIES = {
     "config": "What may be configured (keys), and what is (show).",
     "symbols": "Which symbols are traded, while the fleet runs (list, add, remove, file).",
+    "simulator": "A simulated IB Gateway by itself, for any TWS client; and faults on demand in a running one.",
 }
-"""Commands of two words, by their first."""
+"""Commands of two words, by their first, which may be a command of its own as well."""
 
 app = App(
     name="crazy",
@@ -44,13 +47,14 @@ def _register() -> None:
         group = Group(heading, sort_key=place)
         for order, file in enumerate(files):
             family, _, name = file.rpartition("_")
+            family, name = (file, "") if file in FAMILIES else (family, name)
             if family and family not in families:
                 families[family] = App(name=family, help=FAMILIES[family], group=group)
                 app.command(families[family])
             target = f"services.cli.{file}:{file}"
-            if family:
+            if name and family:
                 families[family].command(target, name=name)
-            else:
+            elif name:
                 app.command(target, name=name, group=group, sort_key=order)
 
 
@@ -60,7 +64,10 @@ def run(words: list[str]) -> int | None:
     if not words or words[0].startswith("-"):
         _read(app)
     elif words[0] in FAMILIES:
-        _read(app[words[0]])
+        family = app[words[0]]
+        if any(words[0] in files for files in COMMANDS.values()) and family.default_command is None:
+            family.default(getattr(import_module(f"services.cli.{words[0]}"), words[0]))
+        _read(family)
     code: int | None = app(words)
     return code
 

@@ -13,11 +13,10 @@ from services import process
 from services.bus import Bus
 from services.process import Process
 from services.refusal import Refusal
-from services.simulator.exchange import Exchange
+from services.simulator.house import House
 from services.simulator.market import market_source
 from services.simulator.model import AccountTerms
 from services.simulator.policy import policy_of
-from services.simulator.server import TwsServer
 from services.simulator.store import Store
 
 SECOND = 1_000_000_000
@@ -42,8 +41,7 @@ class Simulator:
         assert account is not None, "settings fill it in"
         self._account = account
         self._store = Store(p.fleet.simulator_ledger, account)
-        self._exchange: Exchange | None = None
-        self._server: TwsServer | None = None
+        self._house: House | None = None
         self._last = Advanced(-1, 0, False, (), None, False)
         self._look = asyncio.Event()
 
@@ -66,8 +64,8 @@ class Simulator:
             await asyncio.wait((heard, stopping), return_when=asyncio.FIRST_COMPLETED)
             heard.cancel()
         beats.cancel()
-        if self._server is not None:
-            await self._server.stop()
+        if self._house is not None:
+            await self._house.close()
         self._store.close()
         self._p.log.event("bot_stopped", process_run=self._run)
 
@@ -76,7 +74,7 @@ class Simulator:
         heartbeat = Heartbeat("simulator", os.getpid(), self._run, False, "")
         next_beat = 0.0
         while True:
-            ready = self._server is not None
+            ready = self._house is not None
             self._bus.send("clock", _encode(Beat(self._run, ready, 0, 0)))
             self._look.set()  # a send takes the descriptor's news with it: what came in meanwhile would never be seen
             if time.monotonic() >= next_beat or ready is not heartbeat.ready:
@@ -105,60 +103,60 @@ class Simulator:
 
     async def _open(self, schedule: Schedule) -> None:
         """The sessions are known: go on where the ledger ends, or begin; then listen."""
-        if self._exchange is not None:
+        if self._house is not None:
             self._list(schedule.symbols)
             return
-        simulation = self._p.settings.simulation
-        exchange = Exchange(
+        simulation, ibkr = self._p.settings.simulation, self._p.settings.ibkr
+        house = House(
             self._source,
             schedule.sessions,
+            self._store,
             accounts=[AccountTerms(account=self._account, cash=simulation.cash)],
             start_ns=schedule.start_ns,
+            host=ibkr.host,
+            port=ibkr.port,
             policy=policy_of(simulation.policy),
-            memory=self._store.load(),
         )
-        ibkr = self._p.settings.ibkr
-        server = TwsServer(exchange, self._store, ibkr.host, ibkr.port, self._account)
         try:
-            await server.start()
+            await house.open()
         except OSError as error:
             self._p.log.event("port_unusable", level="ERROR", host=ibkr.host, port=ibkr.port, error=str(error))
             raise
-        self._exchange, self._server = exchange, server
+        self._house = house
 
     def _list(self, symbols: tuple[str, ...]) -> None:
         """Trade what is new on the watchlist; a market that has not got it goes on without."""
-        assert self._exchange is not None
-        assert self._server is not None
-        new = tuple(symbol for symbol in symbols if symbol not in self._exchange.symbols)
+        assert self._house is not None
+        known = self._house.exchange.symbols
+        new = tuple(symbol for symbol in symbols if symbol not in known)
         if new:
             try:
-                source = market_source(self._p.settings, (*self._exchange.symbols, *new))
+                source = market_source(self._p.settings, (*known, *new))
             except Refusal as refusal:
                 self._p.log.event("refused", level="ERROR", error=str(refusal))
                 return
-            self._server.desk.list_symbols(source)
+            self._house.server.desk.list_symbols(source)
             self._p.log.event("symbols_listed", symbols=" ".join(new))
 
     def _advance(self, wanted: Advance) -> None:
         """Move the market; a question that was answered before gets the same answer."""
-        if self._exchange is None or self._server is None:
+        if self._house is None:
             return  # the clock hands over the sessions first
         if wanted.step == self._last.step:
             self._bus.send("clock", _encode(self._last))
             return
-        moved = self._server.advance(wanted.to_ns, one=wanted.one)
+        moved = self._house.advance(wanted.to_ns, one=wanted.one)
         self._answer(wanted.step, orders=moved.orders, symbols=moved.symbols)
 
     def _answer(self, step: int, *, orders: bool, symbols: tuple[str, ...]) -> None:
-        exchange = self._exchange
-        assert exchange is not None
+        assert self._house is not None
+        exchange = self._house.exchange
         answer = Advanced(
             step=step,
             now_ns=exchange.now_ns,
             orders=orders,
             symbols=symbols,
-            next_ns=exchange.next_event_ns(),
+            next_ns=self._house.next_ns(),
             ended=exchange.source_ended,
             wire=self._wire(),
         )
@@ -168,9 +166,9 @@ class Simulator:
 
     def _wire(self) -> tuple[int, int]:
         """Frames (received, sent) on the gateway's connection."""
-        if self._server is None:
+        if self._house is None:
             return (0, 0)
-        return self._server.wire_counts().get(self._p.settings.ibkr.client_id, (0, 0))
+        return self._house.server.wire_counts().get(self._p.settings.ibkr.client_id, (0, 0))
 
     def _idle(self, probe: Probe) -> Idle:
         received, sent = self._wire()

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ from services.refusal import Refusal
 from services.simulator.model import EventKey, MarketEvent, Session
 from services.simulator.source import AFTER_HOURS_NS, PRE_MARKET_NS, tick_size
 
-__all__ = ["Bar", "FileSource", "walk"]
+__all__ = ["Bar", "Contents", "FileSource", "contents", "walk"]
 
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 TICK_COLUMNS = ("price", "size")
@@ -202,6 +203,36 @@ class FileSource:
 
     def _rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self._db.execute(query, list(parameters)).fetchall()
+
+
+class Contents(NamedTuple):
+    """What recorded files hold: their symbols in alphabetical order, their first and last day (UTC)."""
+
+    symbols: tuple[str, ...]
+    first: date
+    last: date
+
+
+def contents(paths: Sequence[Path]) -> Contents:
+    """Look into files without loading them. Refusal for one that can't be read."""
+    symbols: set[str] = set()
+    days: list[date] = []
+    with duckdb.connect() as db:
+        for path in paths:
+            try:
+                rows = db.execute(
+                    f"SELECT symbol, min(ts)::DATE, max(ts)::DATE FROM {_relation(path)} GROUP BY symbol"
+                ).fetchall()
+            except duckdb.Error as error:
+                reason = str(error).splitlines()[0]
+                raise Refusal(
+                    f"{path}: can't be read ({reason}); it must be a Parquet or CSV file with the columns symbol and ts"
+                ) from error
+            symbols.update(symbol for symbol, _, _ in rows)
+            days += [day for _, *span in rows for day in span]
+    if not days:
+        raise Refusal(f"{', '.join(map(str, paths))}: holds nothing; name a file with bars or ticks")
+    return Contents(tuple(sorted(symbols)), min(days), max(days))
 
 
 def walk(bar: Bar, length_ns: int, first_row: int) -> list[MarketEvent]:
