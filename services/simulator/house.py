@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from services.simulator.desk import Moved
 from services.simulator.exchange import Exchange
-from services.simulator.model import AccountTerms, Policy, Session
+from services.simulator.model import AccountTerms, Session
+from services.simulator.policy import Policy
 from services.simulator.server import TwsServer
 from services.simulator.source import MarketSource
 from services.simulator.store import Store
