@@ -7,14 +7,14 @@ requests by one field of placeOrder alone, which is taken out.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 
 import ib_insync as ibi
 from ib_insync.client import Client as IbClient
 
 from services.simulator.framing import MAX_VERSION, MIN_VERSION
 
-__all__ = ["VERSIONS", "start_api", "valid_requests"]
+__all__ = ["VERSIONS", "place_order", "sent", "start_api", "valid_requests"]
 
 VERSIONS = range(MIN_VERSION, MAX_VERSION + 1)
 LAST_OF_IB_INSYNC = 176
@@ -129,21 +129,23 @@ def start_api(client_id: int) -> list[str]:
 @cache
 def valid_requests(version: int) -> list[list[str]]:
     """The fields of each request in this version; the orders have the ids 1, 2, 3 and so on."""
-    requests = [_sent(version, send) for send in ASKING]
+    requests = [sent(version, send) for send in ASKING]
     for number, (contract, order) in enumerate(ORDERS, start=1):
-        order.faProfile = PROFILE
-        fields = _sent(min(version, LAST_OF_IB_INSYNC), partial(_place, number, contract, order))
-        profile = fields.index(PROFILE)
-        fields[profile : profile + 1] = [""] if version <= LAST_OF_IB_INSYNC else []
-        requests.append(fields)
+        requests.append(place_order(version, number, contract, order))
     return requests
 
 
-def _place(number: int, contract: ibi.Contract, order: ibi.Order, client: IbClient) -> None:
-    client.placeOrder(number, contract, order)
+def place_order(version: int, order_id: int, contract: ibi.Contract, order: ibi.Order) -> list[str]:
+    """The fields of one placeOrder."""
+    order.faProfile = PROFILE
+    fields = sent(version, lambda client: client.placeOrder(order_id, contract, order))
+    profile = fields.index(PROFILE)
+    fields[profile : profile + 1] = [""] if version <= LAST_OF_IB_INSYNC else []
+    return fields
 
 
-def _sent(version: int, send: Send) -> list[str]:
+def sent(version: int, send: Send) -> list[str]:
+    """The fields of the one request that ib_insync sends."""
     client = IbClient(wrapper=object())
     client.connState, client._serverVersion = client.CONNECTED, min(version, LAST_OF_IB_INSYNC)
     messages: list[str] = []

@@ -12,7 +12,7 @@ from services.simulator import server as server_module
 from services.simulator.framing import MAX_FRAME, frame
 from tests.hostile.corpus import start_api
 from tests.hostile.mutations import written
-from tests.hostile.world import Line
+from tests.simulator.line import Line
 from tests.simulator.wire import CALM, Gateway, ask, gateway, ready, rows
 
 HELLO = b"API\0" + frame(b"v100..178")

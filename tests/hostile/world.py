@@ -7,13 +7,12 @@ once: usually a request, spoilt or not, sometimes half a frame, garbage, or the 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,6 +23,7 @@ from services.simulator.server import TwsServer
 from services.simulator.store import Store
 from tests.hostile.corpus import VERSIONS, start_api, valid_requests
 from tests.hostile.mutations import spoil, spoil_frame, written
+from tests.simulator.line import Line
 from tests.simulator.wire import ACCOUNT, OPEN_NS, SECOND, SESSION, Written
 
 __all__ = ["Broken", "Input", "World", "inputs"]
@@ -166,70 +166,6 @@ class World:
             if line is not None:
                 for payload in line.taken():
                     _check(payload)
-
-
-class Line:
-    """A connection of the real server on a transport of memory."""
-
-    def __init__(self, server: TwsServer) -> None:
-        self.closed = False
-        self._protocol = server.connection()
-        self._transport = _Transport(self)
-        self._protocol.connection_made(cast("asyncio.Transport", self._transport))
-
-    def send(self, data: bytes) -> None:
-        """What a socket would deliver."""
-        if not self._transport.closing:
-            self._protocol.data_received(data)
-        if self._transport.closing:
-            self.hang_up()
-
-    def hang_up(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self._transport.closing = True
-            self._protocol.connection_lost(None)
-
-    def taken(self) -> list[bytes]:
-        """The payloads that were written since the last time."""
-        data, self._transport.written = self._transport.written, bytearray()
-        payloads = []
-        at = 0
-        while at < len(data):
-            length = int.from_bytes(data[at : at + 4], "big")
-            payloads.append(bytes(data[at + 4 : at + 4 + length]))
-            if len(payloads[-1]) != length:
-                raise Broken("half a frame was written")
-            at += 4 + length
-        return payloads
-
-
-class _Transport:
-    """What the server's connection needs of a transport."""
-
-    def __init__(self, line: Line) -> None:
-        self._line = line
-        self.written = bytearray()
-        self.closing = False
-
-    def write(self, data: bytes) -> None:
-        if not self.closing:
-            self.written += data
-
-    def close(self) -> None:
-        self.closing = True
-        asyncio.get_running_loop().call_soon(self._line.hang_up)
-
-    abort = close
-
-    def is_closing(self) -> bool:
-        return self.closing
-
-    def get_extra_info(self, name: str) -> Any:
-        return name
-
-    def get_write_buffer_size(self) -> int:
-        return 0
 
 
 class _Failures(logging.Handler):

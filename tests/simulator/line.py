@@ -1,0 +1,74 @@
+"""A client's end of a connection of the real server, without a socket: bytes go in, and what was written comes out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from services.simulator.server import TwsServer
+
+__all__ = ["Line"]
+
+
+class Line:
+    """A connection of the real server on a transport of memory."""
+
+    def __init__(self, server: TwsServer) -> None:
+        self.closed = False
+        self._protocol = server.connection()
+        self._transport = _Transport(self)
+        self._protocol.connection_made(cast("asyncio.Transport", self._transport))
+
+    def send(self, data: bytes) -> None:
+        """What a socket would deliver."""
+        if not self._transport.closing:
+            self._protocol.data_received(data)
+        if self._transport.closing:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._transport.closing = True
+            self._protocol.connection_lost(None)
+
+    def taken(self) -> list[bytes]:
+        """The payloads that were written since the last time."""
+        data, self._transport.written = self._transport.written, bytearray()
+        payloads = []
+        at = 0
+        while at < len(data):
+            length = int.from_bytes(data[at : at + 4], "big")
+            payloads.append(bytes(data[at + 4 : at + 4 + length]))
+            if len(payloads[-1]) != length:
+                raise AssertionError("half a frame was written")
+            at += 4 + length
+        return payloads
+
+
+class _Transport:
+    """What the server's connection needs of a transport."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self.written = bytearray()
+        self.closing = False
+
+    def write(self, data: bytes) -> None:
+        if not self.closing:
+            self.written += data
+
+    def close(self) -> None:
+        self.closing = True
+        asyncio.get_running_loop().call_soon(self._line.hang_up)
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def get_extra_info(self, name: str) -> Any:
+        return name
+
+    def get_write_buffer_size(self) -> int:
+        return 0
