@@ -17,9 +17,9 @@ from services.simulator.source import on_grid
 __all__ = ["error_for"]
 
 ORDER_TYPES = STOPS | {"MKT", "LMT"}
-TIMES_IN_FORCE = frozenset({"DAY", "GTC", "IOC", "GTD"})
-TRIGGER_METHODS = frozenset({0, 2})
-"""0 is the default, which for stocks means the last price; 2 says so."""
+TIMES_IN_FORCE = frozenset({"DAY", "GTC", "IOC", "GTD", "FOK"})
+TRIGGER_METHODS = frozenset({0, 1, 2, 3, 4, 7, 8})
+"""See `matching.py`."""
 
 Error = tuple[int, str]
 
@@ -32,13 +32,14 @@ def error_for(
     accounts: Sequence[str],
     symbols: Collection[str],
     policy: Policy,
+    now_ns: int,
 ) -> Error | None:
     """The error for a ticket that can't be taken, None for one that can.
 
     `known` is the order of the same client and id, if there is one (a modification); `parent` that of its `parent_id`.
     """
     return _invalid(ticket, accounts, symbols) or (
-        _unmodifiable(ticket, known) if known is not None else _unattachable(ticket, parent, policy)
+        _unmodifiable(ticket, known, policy, now_ns) if known is not None else _unattachable(ticket, parent, policy)
     )
 
 
@@ -60,7 +61,7 @@ def _invalid(ticket: Ticket, accounts: Sequence[str], symbols: Collection[str]) 
     if ticket.tif == "GTD" and ticket.good_till_ns is None:
         return _validation(ticket, "Missing good till date.")
     if ticket.trigger_method not in TRIGGER_METHODS:
-        return _validation(ticket, f"Trigger method {ticket.trigger_method} is not simulated.")
+        return _validation(ticket, f"Trigger method {ticket.trigger_method} does not exist.")
     return _ill_priced(ticket)
 
 
@@ -74,7 +75,10 @@ def _ill_priced(ticket: Ticket) -> Error | None:
         return _validation(ticket, "A trailing order has either an amount or a percentage.")
     if kind == "TRAIL LIMIT" and ticket.limit_offset is None and None in (ticket.limit_price, ticket.trail_stop_price):
         return _validation(ticket, "Missing limit offset.")
+    if ticket.adjusted_order_type and (error := _ill_adjusted(ticket)):
+        return error
     priced = [ticket.limit_price if kind in LIMITED else None, ticket.stop_price if kind in STOPS else None]
+    priced += [ticket.adjusted_stop_price, ticket.adjusted_limit_price] if ticket.adjusted_order_type else []
     for price in priced:
         if price is not None and price <= 0:
             return _validation(ticket, "A price must be positive.")
@@ -83,7 +87,23 @@ def _ill_priced(ticket: Ticket) -> Error | None:
     return None
 
 
-def _unmodifiable(ticket: Ticket, known: Order) -> Error | None:
+def _ill_adjusted(ticket: Ticket) -> Error | None:
+    """An adjustable stop needs the price at which it changes, and all that its new type needs."""
+    kind = ticket.adjusted_order_type
+    if ticket.order_type not in STOPS or kind not in STOPS:
+        return _validation(ticket, "Only stops can be adjusted, and only to stops.")
+    if ticket.adjusts_at is None or ticket.adjusted_stop_price is None:
+        return _validation(ticket, "Missing trigger price or adjusted stop price.")
+    if kind == "STP LMT" and ticket.adjusted_limit_price is None:
+        return _validation(ticket, "Missing adjusted stop limit price.")
+    if kind in TRAILING and (ticket.adjusted_trailing_amount is None) == (ticket.adjusted_trailing_pct is None):
+        return _validation(ticket, "Missing adjusted trailing amount.")
+    if kind == "TRAIL LIMIT" and ticket.limit_offset is None:
+        return _validation(ticket, "Missing limit offset.")
+    return None
+
+
+def _unmodifiable(ticket: Ticket, known: Order, policy: Policy, now_ns: int) -> Error | None:
     if known.status == "Filled":
         return 104, "Cannot modify a filled order."
     if known.done:
@@ -97,6 +117,10 @@ def _unmodifiable(ticket: Ticket, known: Order) -> Error | None:
         return 329, "Order modify failed. Cannot change to the new order type."
     if known.untransmitted:
         return None
+    if policy.modify_refused_while_new and known.live_from_ns == now_ns:
+        return 2102, "Unable to modify this order as it is still being processed."
+    if ticket.quantity < known.filled:
+        return _validation(ticket, "The quantity is less than what is filled.")
     if ticket.oca_group != known.oca_group:
         return 10326, "OCA group revision is not allowed."
     if known.oca_group and ticket.oca_type != known.oca_type:
@@ -115,6 +139,7 @@ def _unattachable(ticket: Ticket, parent: Order | None, policy: Policy) -> Error
         policy.trail_child_needs_limit_parent
         and ticket.order_type in TRAILING
         and parent.ticket.order_type not in ("LMT", "STP LMT")
+        and not (policy.trail_child_on_stop_parent and parent.ticket.order_type == "STP")
     ):
         return 328, "Trailing stop orders can be attached to limit or stop-limit orders only."
     return None

@@ -66,7 +66,7 @@ class Exchange:
         self.symbols = source.symbols
         self._source = source
         self._policy = policy or Policy()
-        self._book = OrderBook()
+        self._book = OrderBook(day_orders_linger_ns=round(self._policy.day_orders_linger_s * 1e9))
         self._reports: list[Report] = []
         self._life = Lifecycle(self._book, self._policy, self._reports, start_ns)
         self._tapes = {symbol: Tape(symbol=symbol) for symbol in source.symbols}
@@ -76,6 +76,7 @@ class Exchange:
         self._commissions: dict[str, CommissionReport] = {}
         self._market_key: EventKey = (start_ns, "", -1)
         self._told_executions = 0
+        self._overfilled: list[tuple[Order, float, int]] = []
         self._traded: set[tuple[str, str]] = set()
         self._moved: set[str] = set()
         if memory is not None:
@@ -130,15 +131,22 @@ class Exchange:
         one event, else `to_ns`.
         """
         while (due := self.next_event_ns()) is not None and due <= to_ns:
-            self._life.now_ns = max(self.now_ns, due)
+            self._pass(due)
             if due == self._book.next_expiry_ns():
                 self._life.expire(due)
             else:
                 self._take_event()
             if one:
                 return self._drain()
-        self._life.now_ns = max(self.now_ns, to_ns)
+        self._pass(to_ns)
         return self._drain()
+
+    def _pass(self, to_ns: int) -> None:
+        """Time goes on; with a new day, some orders have lasted long enough."""
+        before = self.today
+        self._life.now_ns = max(self.now_ns, to_ns)
+        if (today := self.today) != before:
+            self._life.outlive(today)
 
     # What clients ask for
 
@@ -148,7 +156,13 @@ class Exchange:
         known = self._book.find(ticket.client_id, ticket.order_id)
         parent = self._book.find(ticket.client_id, ticket.parent_id) if ticket.parent_id else None
         error = acceptance.error_for(
-            ticket, known, parent, accounts=self.accounts, symbols=self.symbols, policy=self._policy
+            ticket,
+            known,
+            parent,
+            accounts=self.accounts,
+            symbols=self.symbols,
+            policy=self._policy,
+            now_ns=self.now_ns,
         )
         if error is not None:
             return [ErrorReport(ticket.client_id, ticket.order_id, *error)]
@@ -177,6 +191,8 @@ class Exchange:
     def cancel(self, client_id: int, order_id: int) -> list[Report]:
         """End an order, and with it the children of an unfilled parent and, by policy, its OCA group."""
         order = self._book.find(client_id, order_id)
+        if order is None and self._policy.other_clients_may_cancel:
+            order = self._book.anybodys(order_id)
         if order is None:
             text = f"OrderId {order_id} that needs to be cancelled is not found."
             return [ErrorReport(client_id, order_id, 10147, text)]
@@ -286,16 +302,27 @@ class Exchange:
         while (found := _first_step(active, path)) is not None:
             order, step = found
             path = path.beyond(step.at)
-            if step.fill is None:
+            if step.adjusts:
+                self._life.adjust(order)
+            elif step.fill is None:
                 self._life.trigger(order)
             else:
                 self._fill(order, order.remaining, step.fill, path)
+        for peer, quantity, oca_type in self._overfilled:
+            self._life.yield_to_fill(peer, quantity, oca_type)
+        self._overfilled.clear()
         for order in active:
-            if order.ticket.tif == "IOC" and not order.done and not order.why_held:
-                self._life.give_up(order)
+            if order.ticket.tif in ("IOC", "FOK") and not order.done and not order.why_held:
+                (self._life.give_up if order.ticket.tif == "IOC" else self._life.kill)(order)
+            elif order.ticket.trigger_method in matching.TWICE:
+                order.beyond = matching.stands_beyond(order, path)
+                self._book.changed(order)
         for order in orders:
-            if path.traded and (order in active or self._policy.ratchet_outside_rth):
-                self._life.ratchet(order, path.end)
+            if order.ticket.order_type not in matching.TRAILING:
+                continue
+            price = matching.watched(order, path)
+            if price is not None and (order in active or self._policy.ratchet_outside_rth):
+                self._life.ratchet(order, price)
 
     def _fill(self, order: Order, quantity: float, price: float, path: matching.Path) -> None:
         """One match at this price; the path begins where the market was then."""
@@ -335,17 +362,24 @@ class Exchange:
         self._traded.add((ticket.account, ticket.symbol))
 
         peers = self._book.peers(order)
-        self._reports.append(ExecutionReport(execution))
-        self._life.filled(order)
+        if self._policy.filled_before_execution:
+            self._life.filled(order)
+            self._reports.append(ExecutionReport(execution))
+        else:
+            self._reports.append(ExecutionReport(execution))
+            self._life.filled(order)
         self._reports += [
             charge,
             account.position(ticket.symbol, self.today),
             account.report(self.today),
         ]
         for child in self._book.children(order):
-            self._life.activate(child, path.start)
+            self._life.follow(child, order, path.start)
         for peer in peers:
-            self._life.yield_to_fill(peer, quantity, order.oca_type)
+            if order.oca_type == 3 and self._policy.oca_overfills_without_block:
+                self._overfilled.append((peer, quantity, order.oca_type))
+            else:
+                self._life.yield_to_fill(peer, quantity, order.oca_type)
 
     def _objection(self, ticket: Ticket) -> str | None:
         if not self._policy.funds_checked:

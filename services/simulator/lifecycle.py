@@ -28,7 +28,7 @@ from services.simulator.model import (
     Ticket,
 )
 from services.simulator.orderbook import OrderBook
-from services.simulator.policy import Policy
+from services.simulator.policy import ChildOnPartialFill, Policy
 from services.simulator.source import Hours
 
 __all__ = ["Lifecycle", "may_trade_outside", "works_at_once"]
@@ -87,6 +87,8 @@ class Lifecycle:
         ticket = order.ticket
         session = hours.at(self.now_ns)
         order.created_ns = order.live_from_ns = self.now_ns
+        if ticket.parent_id and ticket.adjusted_order_type and not self._policy.adjustable_child_works:
+            return
         order.why_held = self._why_held(order)
         unlevelled = ticket.order_type in matching.TRAILING and order.trail_stop_price is None
         if unlevelled and not order.waits_for_parent and session is not None and tape.date == session.date:
@@ -96,8 +98,12 @@ class Lifecycle:
         if ticket.outside_rth and ticket.order_type == "MKT":
             self._warn(order, 2109, OUTSIDE_RTH_IGNORED)
         if not open_for_it:
-            self._warn(order, 399, _not_before(ticket, hours.coming(self.now_ns)))
-        self.move(order, "Submitted" if open_for_it and works_at_once(order) else "PreSubmitted")
+            self._warn(order, 399, _not_before(ticket, hours.coming(self.now_ns), self._policy.off_hours_word))
+        works = open_for_it and works_at_once(order)
+        if not works or self._policy.resting_told_before:
+            self.move(order, "PreSubmitted")
+        if works:
+            self.move(order, "Submitted")
 
     def cancel(self, order: Order) -> None:
         """A client ends a working order, and by policy the rest of its OCA group."""
@@ -129,7 +135,8 @@ class Lifecycle:
         """Give it a status, and report it."""
         order.status = status
         self._book.changed(order)
-        self._reports.append(OrderReport(copy.copy(order)))
+        report = OrderReport(copy.copy(order))
+        self._reports += [report, report] if self._policy.pairs_told_twice else [report]
 
     def trigger(self, order: Order) -> None:
         """Its stop was reached: from now on it is a market or a limit order."""
@@ -139,16 +146,68 @@ class Lifecycle:
 
     def filled(self, order: Order) -> None:
         """Some or all of it was filled."""
-        if order.remaining:
+        if order.remaining and self._policy.partial_fill_told_in_full:
             self.move(order, "Submitted")
+        elif order.remaining:
+            order.status = "Submitted"
+            self._book.changed(order)
+            self._reports.append(StatusReport(copy.copy(order)))
         else:
             self._complete(order, f"Filled Size: {order.filled:g}")
             self.move(order, "Filled")
 
-    def activate(self, child: Order, market_price: float) -> None:
-        """Its parent filled: it goes live, a trailing stop from where the market is or from its own better level."""
-        if not child.waits_for_parent:
+    def adjust(self, order: Order) -> None:
+        """The market went far enough in its favour: an adjustable stop becomes what it was to become."""
+        ticket = order.ticket
+        trailing = ticket.adjusted_order_type in matching.TRAILING
+        order.ticket = msgspec.structs.replace(
+            ticket,
+            order_type=ticket.adjusted_order_type,
+            stop_price=None if trailing else ticket.adjusted_stop_price,
+            limit_price=ticket.adjusted_limit_price,
+            trailing_amount=ticket.adjusted_trailing_amount,
+            trailing_pct=ticket.adjusted_trailing_pct,
+            trail_stop_price=ticket.adjusted_stop_price if trailing else None,
+            adjusted_order_type="",
+            adjusts_at=None,
+            adjusted_stop_price=None,
+            adjusted_limit_price=None,
+            adjusted_trailing_amount=None,
+            adjusted_trailing_pct=None,
+        )
+        order.beyond = False
+        order.trail_stop_price = None
+        self._take_prices(order)
+        self.move(order, order.status)
+
+    def follow(self, child: Order, parent: Order, market_price: float) -> None:
+        """Its parent filled, in part or in full: what its children do then is the policy's."""
+        policy = self._policy.child_on_partial_fill
+        if parent.remaining and policy is ChildOnPartialFill.AT_FULL_FILL:
             return
+        resized = policy is ChildOnPartialFill.FOLLOWS and self._resize(child, parent)
+        if child.waits_for_parent:
+            self._activate(child, market_price)
+        elif resized:
+            self.move(child, child.status)
+
+    def _resize(self, child: Order, parent: Order) -> bool:
+        """A child is for as many shares as its parent has, less those that its siblings took; True if that is new."""
+        if child.wanted is None:
+            if not child.waits_for_parent or not parent.remaining:
+                return False
+            child.wanted = child.ticket.quantity
+        sold = sum(each.filled for each in self._book.family(parent) if each is not child)
+        quantity = max(child.filled, min(child.wanted, parent.filled - sold))
+        if not parent.remaining:
+            child.wanted = None
+        if quantity == child.ticket.quantity:
+            return False
+        child.ticket = msgspec.structs.replace(child.ticket, quantity=quantity)
+        return True
+
+    def _activate(self, child: Order, market_price: float) -> None:
+        """It goes live, a trailing stop from where the market is or from its own better level."""
         child.why_held = self._why_held(child)
         if child.ticket.order_type in matching.TRAILING:
             self._set_level(child, matching.ratcheted(child, market_price))
@@ -162,7 +221,9 @@ class Lifecycle:
         if level != order.trail_stop_price:
             self._set_level(order, level)
             self._book.changed(order)
-            if self._policy.report_trail_ratchet:
+            due = self.now_ns - order.told_level_ns >= self._policy.trail_told_every_s * 1e9
+            if self._policy.report_trail_ratchet and due:
+                order.told_level_ns = self.now_ns
                 self._reports.append(OrderReport(copy.copy(order)))
 
     def yield_to_fill(self, peer: Order, quantity: float, oca_type: int) -> None:
@@ -170,6 +231,8 @@ class Lifecycle:
         if oca_type == 1 or peer.remaining <= quantity:
             self._end(peer, BY_SYSTEM)
         elif not peer.done:
+            if peer.wanted is not None:
+                peer.wanted -= quantity
             peer.ticket = msgspec.structs.replace(peer.ticket, quantity=peer.ticket.quantity - quantity)
             self.move(peer, peer.status)
 
@@ -177,6 +240,17 @@ class Lifecycle:
         """An immediate-or-cancel order found nobody."""
         self.move(order, "PendingCancel")
         self._end(order, BY_SYSTEM)
+
+    def kill(self, order: Order) -> None:
+        """A fill-or-kill order that was not filled whole."""
+        order.status, order.why_held = "Inactive", ""
+        self._complete(order, BY_SYSTEM)
+        self._reports.append(OrderReport(copy.copy(order)))
+
+    def outlive(self, today: str) -> None:
+        """End the GTC orders whose time is over."""
+        for order in self._book.outlived(today) if self._policy.gtc_ends_after_next_quarter else ():
+            self._end(order, BY_SYSTEM)
 
     def refuse_short(self, order: Order) -> None:
         """It would sell what its account doesn't have and may not borrow."""
@@ -193,6 +267,17 @@ class Lifecycle:
 
     def _adopt(self, order: Order, ticket: Ticket) -> None:
         order.ticket = ticket
+        order.beyond = False
+        if order.wanted is not None and not order.waits_for_parent:
+            order.wanted = None  # the client says now for how many shares it is
+        self._take_prices(order)
+        if order.parent_perm_id and self._policy.child_oca_overwritten:
+            order.oca_group, order.oca_type = str(order.parent_perm_id), 3
+        else:
+            order.oca_group, order.oca_type = ticket.oca_group, ticket.oca_type or 3
+
+    def _take_prices(self, order: Order) -> None:
+        ticket = order.ticket
         if ticket.order_type in matching.TRAILING:
             level = order.trail_stop_price if ticket.trail_stop_price is None else ticket.trail_stop_price
             if level is not None:
@@ -200,10 +285,6 @@ class Lifecycle:
         else:
             order.trail_stop_price = None
             order.limit_price = ticket.limit_price if ticket.order_type in matching.LIMITED else None
-        if order.parent_perm_id and self._policy.child_oca_overwritten:
-            order.oca_group, order.oca_type = str(order.parent_perm_id), 3
-        else:
-            order.oca_group, order.oca_type = ticket.oca_group, ticket.oca_type or 3
 
     def _set_level(self, order: Order, level: float) -> None:
         order.trail_stop_price = level
@@ -213,7 +294,8 @@ class Lifecycle:
     def _why_held(self, order: Order) -> str:
         parent = self._book.parent(order)
         reasons = []
-        if parent is not None and not parent.filled:
+        at_full_fill = self._policy.child_on_partial_fill is ChildOnPartialFill.AT_FULL_FILL
+        if parent is not None and (not parent.filled or (at_full_fill and parent.remaining)):
             reasons.append("child")
         if order.ticket.order_type in matching.STOPS and not order.triggered:
             reasons.append("trigger")
@@ -225,7 +307,8 @@ class Lifecycle:
         self._cancelled(order, why, "Order Canceled - reason:")
         if not self._policy.child_survives_parent_cancel:
             for child in self._book.children(order):
-                self._end(child, why)
+                if not order.filled or child.waits_for_parent:  # the others protect what was bought
+                    self._end(child, why)
 
     def _cancelled(self, order: Order, why: str, text: str) -> None:
         order.status, order.why_held = "Cancelled", ""
@@ -241,12 +324,12 @@ class Lifecycle:
         self._reports.append(ErrorReport(order.ticket.client_id, order.ticket.order_id, code, text))
 
 
-def _not_before(ticket: Ticket, session: Session | None) -> str:
+def _not_before(ticket: Ticket, session: Session | None, word: str) -> str:
     """The broker's word that the market is closed (399)."""
     when = "the next session"
     if session is not None:
         when = datetime.fromtimestamp(session.open_ns // 10**9, NEW_YORK).strftime("%Y-%m-%d %H:%M:%S US/Eastern")
     return (
         f"Order Message:\n{ticket.side} {ticket.quantity:g} {ticket.symbol} NASDAQ.NMS\n"
-        f"Warning: Your order will not be placed at the exchange until {when}."
+        f"Warning: {word} order will not be placed at the exchange until {when}."
     )

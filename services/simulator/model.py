@@ -78,7 +78,8 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     """An order as a client asks for it (`placeOrder`), in this project's words. None means unset.
 
     `stop_price` is the broker's auxPrice of STP and STP LMT, `trailing_amount` that of TRAIL; a trailing order has
-    either an amount or a percentage (10.0 = 10 %), and `trail_stop_price` is its optional first level.
+    either an amount or a percentage (10.0 = 10 %), and `trail_stop_price` is its optional first level. An adjustable
+    stop becomes an order of the type and the prices `adjusted_…` once the market reaches `adjusts_at`, in its favour.
     """
 
     client_id: int
@@ -104,6 +105,12 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     oca_type: int = 0
     order_ref: str = ""
     what_if: bool = False
+    adjusted_order_type: str = ""
+    adjusts_at: float | None = None
+    adjusted_stop_price: float | None = None
+    adjusted_limit_price: float | None = None
+    adjusted_trailing_amount: float | None = None
+    adjusted_trailing_pct: float | None = None
 
 
 class Margin(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +133,9 @@ class Order(msgspec.Struct, kw_only=True):
     `limit_price` are the current ones (a trailing order's move).
     `created_ns` is when it was transmitted (a DAY order is of that day), `live_from_ns` when it was last transmitted or
     modified: it meets what the market does from then on. `margin` is the answer to a what-if.
+    `wanted` are the shares that a child was placed for while it follows its parent's fill with fewer, `beyond` says
+    that the last price stood beyond its stop (some trigger methods want two), `told_level_ns` is when its trailing
+    level was last told.
     """
 
     ticket: Ticket
@@ -147,6 +157,9 @@ class Order(msgspec.Struct, kw_only=True):
     completed_ns: int = 0
     completed_status: str = ""
     margin: Margin | None = None
+    wanted: float | None = None
+    beyond: bool = False
+    told_level_ns: int = 0
 
     @property
     def remaining(self) -> float:

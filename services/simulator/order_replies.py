@@ -85,14 +85,8 @@ def open_order(order: Order, version: int) -> bytes:
     fields += [UNSET_INT, UNSET_INT, "", "", False, "", "IB", False, 0, "", False, ticket.what_if]  # scale … what if
     fields += [order.status, *_margins(order)]
     fields += [*_commission(order), ""]  # … warning text
-    fields += [
-        False,
-        False,
-        0,
-        "None",
-        UNSET_FLOAT,
-    ]  # randomize size and price, conditions, adjusted type, trigger price
-    fields += [_trail_stop(order), _offset(order), UNSET_FLOAT, UNSET_FLOAT, UNSET_FLOAT, 0]  # … adjusted stop
+    fields += [False, False, 0]  # randomize size and price, conditions
+    fields += _adjusted(order)
     fields += ["", "", "", "0", True, False, False, False]  # soft dollar tier, cash quantity … price management
     if version >= 159:
         fields += [UNSET_INT]  # duration
@@ -158,8 +152,29 @@ def _trail_stop(order: Order) -> Field:
     return order.ticket.stop_price if order.trail_stop_price is None else order.trail_stop_price
 
 
+def _adjusted(order: Order) -> list[Field]:
+    """An adjustable stop: the type it becomes, at which price, and with which prices."""
+    ticket = order.ticket
+    unit = 100 if ticket.adjusted_trailing_pct is not None else 0
+    trail = ticket.adjusted_trailing_amount if ticket.adjusted_trailing_pct is None else ticket.adjusted_trailing_pct
+    return [
+        ticket.adjusted_order_type or "None",
+        _unset(ticket.adjusts_at),
+        _trail_stop(order),
+        _unset(ticket.limit_offset),
+        _unset(ticket.adjusted_stop_price),
+        _unset(ticket.adjusted_limit_price),
+        _unset(trail),
+        unit,
+    ]
+
+
+def _unset(price: float | None) -> Field:
+    return UNSET_FLOAT if price is None else price
+
+
 def _offset(order: Order) -> Field:
-    return UNSET_FLOAT if order.ticket.limit_offset is None else order.ticket.limit_offset
+    return _unset(order.ticket.limit_offset)
 
 
 def _good_till(order: Order) -> str:

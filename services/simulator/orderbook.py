@@ -6,7 +6,9 @@ done) lie apart, so that a market event looks at these alone.
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from itertools import chain
+from zoneinfo import ZoneInfo
 
 from services.simulator.model import Order
 from services.simulator.source import AFTER_HOURS_NS, Hours
@@ -14,12 +16,14 @@ from services.simulator.source import AFTER_HOURS_NS, Hours
 __all__ = ["OrderBook"]
 
 FIRST_PERM_ID = 1_000_001
+NEW_YORK = ZoneInfo("America/New_York")
 
 
 class OrderBook:
     """The orders by perm_id, client and id, symbol, family and OCA group; which changed, which expires next."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, day_orders_linger_ns: int = 0) -> None:
+        self._linger_ns = day_orders_linger_ns
         self.last_order_ids: dict[int, int] = {}
         self._orders: dict[int, Order] = {}
         self._by_id: dict[tuple[int, int], Order] = {}
@@ -88,6 +92,10 @@ class OrderBook:
         """The orders attached to this one that are not done."""
         return [child for child in self._children.get(order.perm_id, ()) if not child.done]
 
+    def family(self, order: Order) -> list[Order]:
+        """The orders attached to this one, done or not."""
+        return self._children.get(order.perm_id, [])
+
     def peers(self, order: Order) -> list[Order]:
         """The other working orders of its OCA group."""
         if not order.oca_group:
@@ -115,13 +123,25 @@ class OrderBook:
         return self._next_expiry
 
     def expiry_ns(self, order: Order) -> int | None:
-        """DAY orders end with the session they were transmitted for, after-hours included if they may trade then."""
+        """Orders that don't outlive their session end with it, after-hours included if they may trade then.
+
+        It is the session for which they were transmitted. An immediate order lasts so long only while its stop waits.
+        """
         if order.ticket.tif == "GTD":
             return order.ticket.good_till_ns
-        session = self._hours.coming(order.created_ns) if order.ticket.tif == "DAY" else None
+        session = self._hours.coming(order.created_ns) if order.ticket.tif != "GTC" else None
         if session is None:
             return None
-        return session.close_ns + (AFTER_HOURS_NS if order.ticket.outside_rth else 0)
+        return session.close_ns + (AFTER_HOURS_NS if order.ticket.outside_rth else self._linger_ns)
+
+    def outlived(self, today: str) -> list[Order]:
+        """GTC orders whose time is over: they last to the end of the quarter after the one they were placed in."""
+        return [order for order in self.working() if order.ticket.tif == "GTC" and today >= _last_quarter(order)]
+
+    def anybodys(self, order_id: int) -> Order | None:
+        """The newest order that any client calls by this id."""
+        found = [order for (_, number), order in self._by_id.items() if number == order_id]
+        return max(found, key=lambda order: order.perm_id, default=None)
 
     def _root(self, order: Order) -> Order:
         parent = self.parent(order)
@@ -129,3 +149,10 @@ class OrderBook:
 
     def _descent(self, order: Order) -> list[Order]:
         return [order, *chain.from_iterable(self._descent(child) for child in self._children.get(order.perm_id, ()))]
+
+
+def _last_quarter(order: Order) -> str:
+    """The first date after the quarter that follows the one in which the order was placed (New York)."""
+    placed = datetime.fromtimestamp(order.created_ns // 10**9, NEW_YORK)
+    quarter = placed.year * 4 + (placed.month - 1) // 3 + 2
+    return date(quarter // 4, quarter % 4 * 3 + 1, 1).isoformat()

@@ -99,10 +99,11 @@ def read_place_order(fields: FieldReader, version: int, client_id: int) -> Place
             fields.skip(_condition(fields.integer()))
         fields.skip(2)
 
-    unless(fields.text() in ("", "None"), "an adjustable stop")
-    fields.skip()  # its trigger price
-    limit_offset = fields.number()
-    fields.skip(7)  # adjusted prices and unit, operator, soft dollar tier
+    adjusted_type = fields.text().upper().replace("NONE", "")
+    adjusts_at, limit_offset = fields.number(), fields.number()
+    adjusted_stop, adjusted_limit, adjusted_trail = fields.number(), fields.number(), fields.number()
+    in_percent = fields.integer() == 100
+    fields.skip(3)  # operator, soft dollar tier
     unless(not fields.number(), "cashQty")
     fields.skip(8)  # MiFID, hedging price, OMS container, discretion, price management
     # One field came with each of the versions 158 (duration), 160, 162, 166 and 169 (manual order time).
@@ -137,6 +138,14 @@ def read_place_order(fields: FieldReader, version: int, client_id: int) -> Place
         oca_type=oca_type,
         order_ref=order_ref,
         what_if=what_if,
+        adjusted_order_type=adjusted_type,
+        adjusts_at=adjusts_at if adjusted_type else None,
+        adjusted_stop_price=adjusted_stop if adjusted_type else None,
+        adjusted_limit_price=(adjusted_limit or None) if adjusted_type == "STP LMT" else None,
+        adjusted_trailing_amount=(adjusted_trail or None)
+        if adjusted_type.startswith("TRAIL") and not in_percent
+        else None,
+        adjusted_trailing_pct=(adjusted_trail or None) if adjusted_type.startswith("TRAIL") and in_percent else None,
     )
     return PlaceOrder(contract, ticket, tuple(unsupported))
 

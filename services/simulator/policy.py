@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
-__all__ = ["ChildOnPartialFill", "Policy", "RejectedAs", "Switch", "mistakes", "policy_of", "switches"]
+__all__ = ["ChildOnPartialFill", "OffHoursWord", "Policy", "RejectedAs", "Switch", "mistakes", "policy_of", "switches"]
 
 
 class ChildOnPartialFill(StrEnum):
@@ -34,6 +34,13 @@ class RejectedAs(StrEnum):
     CANCELLED = "Cancelled"
 
 
+class OffHoursWord(StrEnum):
+    """How warning 399 spells the second word of `Warning: Your order`."""
+
+    CAPITAL = "Your"
+    SMALL = "your"
+
+
 def _means(text: str, evidence: str, *, ge: float | None = None) -> Meta:
     return Meta(description=text, extra={"evidence": evidence}, ge=ge)
 
@@ -46,6 +53,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     trail_child_needs_limit_parent: Annotated[
         bool,
         _means("a trailing stop is refused (328) as the child of anything but LMT and STP LMT", "[R] [D] error 328"),
+    ] = True
+    trail_child_on_stop_parent: Annotated[
+        bool, _means("… except on a plain STP, which takes a trailing child too", "[I] from the text of error 328")
+    ] = False
+    adjustable_child_works: Annotated[
+        bool,
+        _means(
+            "an attached adjustable stop goes live; otherwise it stays untransmitted", "[C] ib_insync#216, unanswered"
+        ),
     ] = True
     child_oca_overwritten: Annotated[
         bool, _means("a child's own OCA group is replaced by its parent's permId and type 3", "[R] [C]")
@@ -65,6 +81,17 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         bool, _means("a client's cancel of one member of an OCA group cancels the rest", "[D]")
     ] = True
 
+    oca_overfills_without_block: Annotated[
+        bool,
+        _means(
+            "orders of an OCA group of type 3 that one movement reaches fill together before any is reduced",
+            "[D] type 3 has no overfill protection",
+        ),
+    ] = False
+    other_clients_may_cancel: Annotated[
+        bool, _means("a client may cancel the orders of another", "[D] says no, [R] one paper server did")
+    ] = False
+
     # Trailing stops and triggers
 
     ratchet_outside_rth: Annotated[
@@ -73,9 +100,43 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     report_trail_ratchet: Annotated[
         bool, _means("each move of a trailing stop is told by openOrder and orderStatus", "[I] the rate is unknown")
     ] = True
+    trail_told_every_s: Annotated[
+        float,
+        _means("least market seconds between two reports of a trailing stop's moves", "[I] the rate is unknown", ge=0),
+    ] = 0.0
     last_filtered_to_quote: Annotated[
         bool, _means("a trade more than 0.5 % off the quote triggers nothing", "[C] IBKR's support")
     ] = False
+
+    # How things are told
+
+    pairs_told_twice: Annotated[bool, _means("openOrder and orderStatus of each change come twice", "[R] often")] = (
+        False
+    )
+    resting_told_before: Annotated[
+        bool, _means("a limit order is PreSubmitted before it is Submitted", "[R] both occur")
+    ] = False
+    filled_before_execution: Annotated[
+        bool, _means("the status Filled comes before execDetails", "[R] [D] no order is guaranteed")
+    ] = False
+    partial_fill_told_in_full: Annotated[
+        bool, _means("a partial fill is told by openOrder and orderStatus, not by orderStatus alone", "[D] [I]")
+    ] = False
+    off_hours_word: Annotated[
+        OffHoursWord, _means("how warning 399 goes on after `Warning:`", "[R] [C] both are seen")
+    ] = OffHoursWord.CAPITAL
+    modify_refused_while_new: Annotated[
+        bool, _means("an order that met no market event yet can't be modified (2102)", "[D] error 2102")
+    ] = False
+
+    # How long orders last
+
+    day_orders_linger_s: Annotated[
+        float, _means("seconds after the close at which DAY orders end", "[D] within five minutes", ge=0)
+    ] = 0.0
+    gtc_ends_after_next_quarter: Annotated[
+        bool, _means("a GTC order ends with the calendar quarter after the one it was placed in", "[D]")
+    ] = True
 
     # Money
 

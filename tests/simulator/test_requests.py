@@ -159,6 +159,27 @@ ORDERS: list[tuple[ibi.Order, dict[str, Any]]] = [
         {"order_type": "LMT", "limit_price": 2.5, "tif": "GTD", "good_till_ns": 1_647_943_200_000_000_000},
     ),
     (ibi.MarketOrder("BUY", 10, whatIf=True), {"order_type": "MKT", "what_if": True}),
+    (
+        ibi.StopOrder(
+            "SELL",
+            10,
+            2.5,
+            adjustedOrderType="TRAIL",
+            triggerPrice=3.0,
+            adjustedStopPrice=2.8,
+            adjustedTrailingAmount=5.0,
+            adjustableTrailingUnit=100,
+        ),
+        {
+            "order_type": "STP",
+            "side": "SELL",
+            "stop_price": 2.5,
+            "adjusted_order_type": "TRAIL",
+            "adjusts_at": 3.0,
+            "adjusted_stop_price": 2.8,
+            "adjusted_trailing_pct": 5.0,
+        },
+    ),
     # As a client sends an order again that it learnt from the gateway: 0.0 and None where nothing was set.
     (
         ibi.Order(
@@ -200,7 +221,6 @@ UNSUPPORTED = [
     ("conditions", STOCK, {"conditions": [ibi.PriceCondition(price=3.0), ibi.TimeCondition(time="x")]}),
     ("conditions", STOCK, {"conditions": [ibi.MarginCondition(), ibi.ExecutionCondition(), ibi.VolumeCondition()]}),
     ("conditions", STOCK, {"conditions": [ibi.PercentChangeCondition()]}),
-    ("an adjustable stop", STOCK, {"adjustedOrderType": "TRAIL", "triggerPrice": 3.0}),
     ("cashQty", STOCK, {"cashQty": 100.0}),
 ]
 
