@@ -1,4 +1,4 @@
-"""Order types, trigger methods and times in force, each through a sequence of prices; the switches of how it is told."""
+"""Order types, trigger methods, times in force, each through a sequence of prices; switches of how it is told."""
 
 from __future__ import annotations
 
