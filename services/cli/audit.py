@@ -31,11 +31,11 @@ OURS = {
                avg_price, trailing_pct, trail_stop_price,
                CASE WHEN order_type NOT LIKE 'TRAIL%' THEN limit_price END AS limit_price,
                CASE WHEN order_type NOT LIKE 'TRAIL%' THEN stop_price END AS stop_price
-        FROM orders WHERE role <> 'foreign'""",
+        FROM orders WHERE role NOT IN ('foreign', 'adopted')""",
     EXECUTIONS: """
         SELECT exec_id, client_order_id, order_id, perm_id, account, symbol, side, qty, price, cum_qty, avg_price,
                epoch_ns(ts) // 1000000000 AS time_s
-        FROM fills WHERE role IS DISTINCT FROM 'foreign' AND qty IS NOT NULL""",
+        FROM fills WHERE coalesce(role, '') NOT IN ('foreign', 'adopted') AND qty IS NOT NULL""",
     COMMISSIONS: """
         SELECT exec_id, commission, currency, broker_realized_pnl AS realized_pnl
         FROM fills WHERE role IS DISTINCT FROM 'foreign' AND commission IS NOT NULL""",

@@ -65,6 +65,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     phase: str = "closed"
     date: str = ""
     entries_until_ns: int = 0
+    close_ns: int = 0
 
     @property
     def key(self) -> str:

@@ -36,12 +36,13 @@ from messages.broker import (
 from messages.entries import CancelEntry, EntryApproved
 from messages.interlock import EntriesBlocked
 from messages.market import SessionClosed, SessionClosing, SessionOpened, Tick
-from messages.operator import Happened
+from messages.operator import Adopt, Flatten, Happened
 from messages.orders import OrderUpdated
 from messages.timers import Elapsed, Started
 from messages.watchlist import WatchlistChanged
 from services.core import Deadlines, Decision, Draft, Now, State
 from services.gateway.account import account_update
+from services.gateway.adopt import adopt
 from services.gateway.book import (
     AccountPosition,
     AccountSeen,
@@ -64,6 +65,7 @@ from services.gateway.book import (
     positions_told,
 )
 from services.gateway.codes import BROKER_DOWN, BROKER_UP, DATA_DOWN, DATA_UP, is_information
+from services.gateway.flatten import FlattenRecord, flatten_step, order_flatten
 from services.gateway.folding import fold_commission, fold_execution, fold_order, fold_position, settle_absent
 from services.gateway.guard import guard, guard_deadline
 from services.gateway.interlock import (
@@ -131,6 +133,7 @@ class GatewayCore:
         Block,
         Confirmed,
         AccountSeen,
+        FlattenRecord,
     )
     volatile: tuple[type, ...] = (
         Links,
@@ -179,9 +182,11 @@ class GatewayCore:
         if self._links(d).phase == "refused" and isinstance(message, _ACCOUNTS_FACTS):
             return d.decision  # what a wrong account says concerns nobody
         match message:
-            case Quote():
+            case Quote(symbol=symbol):
                 self._quote(d, message)
-                return d.decision
+                if d.get(FlattenRecord, symbol) is None:
+                    return d.decision
+                touched = [symbol]  # a halt may be over
             case BrokerOrder():
                 touched = [fold_order(d, message)]
                 if d.get(HeldBack, message.client_order_id) is not None:
@@ -200,6 +205,11 @@ class GatewayCore:
                 self._approved(d, message)
             case RequestBook():
                 d.send("risk", book_told(d.state))
+            case Flatten():
+                touched = order_flatten(d, message)
+            case Adopt(symbol):
+                adopt(d, message, self._links(d))
+                touched = [symbol]
             case CancelEntry():
                 cancel_entry(d, message, self._links(d))
             case Connected():
@@ -212,9 +222,13 @@ class GatewayCore:
                 d.note("snapshot_failed", "", "WARNING", reason=reason)
                 self._ask_later(d, asking=False)
             case SessionOpened(session, entries_until_ns):
-                d.put(SessionRecord(phase="open", date=session.date, entries_until_ns=entries_until_ns))
+                d.put(
+                    SessionRecord(
+                        phase="open", date=session.date, entries_until_ns=entries_until_ns, close_ns=session.close_ns
+                    )
+                )
                 self._forget_old(d)
-                touched = list(d.state.table(Own))
+                touched = list(dict.fromkeys((*d.state.table(Own), *d.state.table(FlattenRecord))))
             case SessionClosing(session):
                 self._phase(d, "closing")
             case SessionClosed():
@@ -264,7 +278,8 @@ class GatewayCore:
             order = d.get(OrderRecord, slot.client_order_id)
             if slot.symbol == symbol and (order is None or not order.live):
                 d.drop(EntrySlot, slot.key)
-        guard(d, symbol, self._links(d), self.settings)
+        if not flatten_step(d, symbol, self._links(d)):
+            guard(d, symbol, self._links(d), self.settings)
 
     # Market data.
 
@@ -353,7 +368,7 @@ class GatewayCore:
 
     def _reconcile(self, d: Draft, snapshot: BrokerSnapshot) -> list[str]:
         """The broker wins."""
-        touched = dict.fromkeys(d.state.table(Own))
+        touched = dict.fromkeys((*d.state.table(Own), *d.state.table(FlattenRecord)))
         account = (d.get(Book, "book") or Book()).account
         for fact in facts(snapshot, d.state.table(AccountPosition), account):
             match fact:

@@ -41,6 +41,9 @@ NEVER_ARRIVED = "never_arrived"
 """The reason of an order that the broker, asked several times, does not have. It stays as a tombstone."""
 
 
+PLACED = {"entry": "entry_order_placed", "flatten": "flatten_order_placed"}
+"""What the broker's first word of an order is called."""
+
 PENDING_COMMISSION = -1.0
 """What the broker says as long as it doesn't know a commission."""
 
@@ -134,7 +137,7 @@ def _tell(d: Draft, known: OrderRecord, order: OrderRecord) -> None:
         d.note("order_rejected", symbol, "WARNING", **_fields(order), code=code, text=text)
     elif known.status == "InFlight" and order.live:
         d.send(symbol, OrderAccepted(order))
-        d.note("entry_order_placed" if order.role == "entry" else "trailing_stop_placed", symbol, **_fields(order))
+        d.note(PLACED.get(order.role, "trailing_stop_placed"), symbol, **_fields(order))
     else:
         d.send(symbol, OrderUpdated(order))
 
@@ -187,7 +190,7 @@ def _unknown(
     return OrderRecord(
         client_order_id=client_order_id,
         symbol=symbol,
-        role="entry" if side == "BUY" else "stop",
+        role="entry" if side == "BUY" else "flatten" if client_order_id.split("-")[-1].startswith("F") else "stop",
         side="BUY" if side == "BUY" else "SELL",
         order_type=order_type,
         quantity=quantity,

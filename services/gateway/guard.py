@@ -51,7 +51,7 @@ def guard(d: Draft, symbol: str, links: Links, settings: Settings) -> None:
     if settings.observe:
         return  # it sends nothing; what rests at the broker stays
     orders = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.live]
-    sells = [_as_far_as_known(d, o) for o in orders if o.role == "stop"]
+    sells = [_as_far_as_known(d, o) for o in orders if o.role in ("stop", "flatten")]
     entries = [o for o in orders if o.role == "entry"]
     if own.quantity <= 0 and not sells:
         d.drop(Unprotected, symbol)

@@ -10,7 +10,7 @@ from messages.account import LinkChanged, ReconciliationDone
 from messages.entries import EntryDenied, EntryDropped, EntryPlan, SubmitEntry
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import MarketRule, SessionClosed, SessionClosing, SessionOpened, Tick
-from messages.operator import Paused, Refused, Resumed
+from messages.operator import ClearCooldown, Flattening, Paused, Refused, Resumed
 from messages.orders import (
     OrderAccepted,
     OrderCancelled,
@@ -29,6 +29,7 @@ from services.symbol.outcome import (
     ended,
     on_cancelled,
     on_fill,
+    on_flattening,
     on_order,
     on_position,
     on_rejected,
@@ -153,6 +154,13 @@ class SymbolCore:
                 if by != "operator":
                     return changed(r, paused=False)  # a guard is over; what waits for the operator goes on waiting
                 return moved(changed(r, paused=False, disarmed=False, refusals=0), Event.RESUMED)
+            case Flattening():
+                return on_flattening(r, message)
+            case ClearCooldown(symbol) if symbol in (None, self.symbol):
+                if r.state is not SymbolState.COOLDOWN:
+                    return r
+                d.note("stopout_cooldown_cleared", self.symbol)
+                return moved(changed(r, cooldown_until_ns=0, why="armed", figures={}), Event.COOLDOWN_OVER)
             case LinkChanged(link, up, _):
                 down = tuple(name for name in r.links_down if name != link)
                 return changed(r, links_down=down if up else (*down, link))

@@ -6,6 +6,7 @@ The state follows by the table (`states.py`); here stands what is remembered bes
 from __future__ import annotations
 
 from messages.entries import CancelEntry
+from messages.operator import Flattening
 from messages.orders import OrderCancelled, OrderFilled, OrderRecord, OrderRejected, PositionUpdated
 from services.core import Draft
 from services.settings import Settings
@@ -17,6 +18,7 @@ __all__ = [
     "ended",
     "on_cancelled",
     "on_fill",
+    "on_flattening",
     "on_order",
     "on_position",
     "on_rejected",
@@ -121,7 +123,7 @@ def _remainder_ended(r: SymbolRecord) -> SymbolRecord:
 
 
 def _stop_gone(r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
-    if r.own <= 0 or order.client_order_id != r.stop_id:
+    if r.own <= 0 or order.client_order_id != r.stop_id or order.cancel_reason == "flatten":
         return r
     r = changed(r, why="stop_lost", figures={}, stop_held=False, exiting_ns=0, exit_told=False)
     return moved(r, Event.STOP_VANISHED)
@@ -148,10 +150,12 @@ def on_fill(d: Draft, r: SymbolRecord, filled: OrderFilled, settings: Settings) 
     if fill.side == "BUY":
         return _bought(d, r, filled)
     if r.own > 0:
-        return _exiting(d, changed(r, why="stop_filling"), Event.STOP_FILLED_PARTLY)
+        why = "flattening" if fill.role == "flatten" else "stop_filling"
+        return _exiting(d, changed(r, why=why), Event.STOP_FILLED_PARTLY)
     r = changed(r, stop_held=False, exiting_ns=0, exit_told=False)
     if fill.role != "stop":
-        return moved(changed(r, why="sold_otherwise", figures={}), Event.SOLD_OTHERWISE)
+        why = "flattened" if fill.role == "flatten" else "sold_otherwise"
+        return moved(changed(r, why=why, figures={}), Event.SOLD_OTHERWISE)
     until = fill.time_ns + settings.cooldowns.after_stopout_minutes * MINUTE
     d.note(
         "stopout_cooldown_started",
@@ -187,6 +191,26 @@ def _exiting(d: Draft, r: SymbolRecord, event: Event) -> SymbolRecord:
         r = changed(r, exiting_ns=d.now.market_ns)
     # What is left of the entry must not go on buying while the stop sells.
     return moved(take_back(d, r, "stop_triggered"), event)
+
+
+def on_flattening(r: SymbolRecord, told: Flattening) -> SymbolRecord:
+    """How far the operator's sale has come. While it waits the shares are held as before, under their stop."""
+    match told.phase:
+        case "waiting":
+            return changed(r, why="flatten_waits", figures={})
+        case "clearing" | "selling":
+            return moved(changed(r, why="flattening", figures={}), Event.FLATTEN_ORDERED)
+        case "done":
+            if r.own >= 1:
+                return r
+            return moved(changed(r, why="flattened", figures={}), Event.FLATTEN_ORDERED)
+        case "withdrawn" if r.own > 0:
+            return changed(r, why="protected_by_stop", figures={})
+        case "failed" if r.own > 0:
+            r = changed(r, why="stop_lost", figures={}, exiting_ns=0, exit_told=False)
+            return moved(r, Event.STOP_VANISHED)
+        case _:
+            return r
 
 
 def on_position(d: Draft, r: SymbolRecord, told: PositionUpdated) -> SymbolRecord:

@@ -44,8 +44,10 @@ PURE = [
         f"services/gateway/{name}.py"
         for name in (
             "account",
+            "adopt",
             "book",
             "codes",
+            "flatten",
             "folding",
             "guard",
             "hostclock",

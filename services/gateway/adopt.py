@@ -1,0 +1,91 @@
+"""Adopting: shares of the account become the bot's own by the operator's word, and by nothing else. Pure.
+
+They are booked like a purchase at the market's price of this moment, so what they gained or lost before is not the
+bot's. The guard then finds own shares without a stop, and places one under them, from the market now.
+"""
+
+from __future__ import annotations
+
+import math
+
+from messages.operator import Adopt
+from messages.orders import Fill, OrderFilled, OrderRecord, PositionUpdated
+from services.core import Draft
+from services.gateway.book import AccountPosition, Book, FillRecord, Links, Own, QuoteRecord, SessionRecord, base_id
+from services.gateway.flatten import FlattenRecord
+
+__all__ = ["adopt"]
+
+
+def adopt(d: Draft, command: Adopt, links: Links) -> None:
+    """Book the shares, or say why not: what risk knew when it passed this on may have changed."""
+    symbol, quantity = command.symbol, command.quantity
+    refused = _refused(d, command, links)
+    if refused is not None:
+        d.note("adopt_refused", symbol, "ERROR", qty=quantity, why=refused)
+        return
+    session, position = d.get(SessionRecord, "session") or SessionRecord(), d.get(AccountPosition, symbol)
+    quote, own = d.get(QuoteRecord, symbol), d.get(Own, symbol) or Own(symbol)
+    assert quote is not None
+    assert position is not None
+    price, now_ns = quote.quote.last, d.now.market_ns
+    prefix = f"CT-{symbol.replace(' ', '.')}-{session.date.replace('-', '')}-A"
+    key = f"{prefix}{1 + sum(each.startswith(prefix) for each in d.table(OrderRecord))}"
+    account = (d.get(Book, "book") or Book()).account
+    order = d.put(
+        OrderRecord(
+            client_order_id=key,
+            symbol=symbol,
+            role="adopted",
+            side="BUY",
+            order_type="ADOPT",
+            quantity=quantity,
+            status="Filled",
+            filled=quantity,
+            avg_price=price,
+            account=account,
+            created_ns=now_ns,
+            updated_ns=now_ns,
+        )
+    )
+    fill = Fill(
+        exec_id=f"adopted.{key}.01",
+        client_order_id=key,
+        symbol=symbol,
+        role="adopted",
+        side="BUY",
+        quantity=quantity,
+        price=price,
+        cum_quantity=quantity,
+        avg_price=price,
+        order_id=0,
+        perm_id=0,
+        account=account,
+        time_ns=now_ns,
+    )
+    d.put(FillRecord(base_id(fill.exec_id), fill, 0.0))
+    own = d.put(Own(symbol, own.quantity + quantity, own.cost_usd + quantity * price))
+    d.send(symbol, OrderFilled(fill, order, own.quantity, own.cost_usd, 0.0))
+    d.send(symbol, PositionUpdated(symbol, position.quantity, position.avg_cost, own.quantity, own.cost_usd))
+    d.note("shares_adopted", symbol, "WARNING", qty=quantity, price=price, own=own.quantity)
+
+
+def _refused(d: Draft, command: Adopt, links: Links) -> str | None:
+    """What must hold: whole shares that are there, are nobody's sale, and have a price to place a stop by."""
+    symbol, quantity = command.symbol, command.quantity
+    position, quote, own = d.get(AccountPosition, symbol), d.get(QuoteRecord, symbol), d.get(Own, symbol)
+    foreign = (position.quantity if position is not None else 0.0) - (own.quantity if own is not None else 0.0)
+    foreign -= sum(
+        o.remaining
+        for o in d.table(OrderRecord).values()
+        if o.symbol == symbol and o.role == "foreign" and o.side == "SELL" and o.live
+    )
+    if links.phase != "ready":
+        return "links_down"
+    if d.get(FlattenRecord, symbol) is not None:
+        return "flattening"
+    if quantity < 1 or quantity != math.floor(quantity) or quantity > foreign:
+        return f"{foreign:g} whole shares can be adopted"
+    if quote is None or quote.quote.last <= 0:
+        return "no_quote"
+    return None
