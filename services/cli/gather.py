@@ -43,6 +43,8 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     market: Row = {}
     links: dict[str, bool] = {}
     pauses: list[Row] = []
+    guards: list[Row] = []
+    flattens: list[Row] = []
     blocks: list[Row] = []
     account: Row = {}
     foreign: dict[str, float] = {}
@@ -88,6 +90,8 @@ def _recorded(db: Records) -> dict[str, Any]:
         "market": _first(db.rows("SELECT * FROM market")),
         "links": {row["link"]: row["up"] for row in db.rows("SELECT link, up FROM links")},
         "pauses": db.rows("SELECT * FROM pauses"),
+        "guards": db.rows("SELECT * FROM guards"),
+        "flattens": db.rows("SELECT * FROM flattens"),
         "blocks": db.rows("SELECT * FROM blocks"),
         "account": _first(db.rows("SELECT * FROM account ORDER BY ts DESC LIMIT 1")),
         "foreign": {row["symbol"]: row["qty"] for row in db.rows(FOREIGN)},

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from messages.operator import Pause
+from messages.operator import Command, Pause
 from services.cli import records
 from services.cli.options import Config, fleet
 from services.fleet import Fleet
 from services.refusal import Refusal
 
-__all__ = ["pause", "watched"]
+__all__ = ["commanded", "pause", "watched"]
 
 
 def pause(symbol: str | None = None, *, config: Config = None) -> int:
@@ -22,12 +22,15 @@ def pause(symbol: str | None = None, *, config: Config = None) -> int:
     symbol:
         One ticker of the watchlist. Default: all of them.
     """
-    chosen = fleet(config)
-    ticker = watched(chosen, symbol)
-    answer = records.command(chosen, "risk", Pause(ticker))
+    return commanded(fleet(config), Pause(symbol and symbol.upper()))
+
+
+def commanded(chosen: Fleet, command: Command) -> int:
+    """Tell risk, which judges it, and print its answer; a Refusal where it says no."""
+    answer = records.command(chosen, "risk", command)
     if not answer.ok:
-        raise Refusal(answer.text)
-    print(f"entries of {ticker or f'fleet {chosen.name}'} are paused; stops stay, `crazy resume` ends it")
+        raise Refusal(f"{answer.text} (fleet {chosen.name})")
+    print(answer.text)
     return 0
 
 

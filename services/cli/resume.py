@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from messages.operator import Resume
-from services.cli import records
 from services.cli.options import Config, fleet
-from services.cli.pause import watched
-from services.refusal import Refusal
+from services.cli.pause import commanded
 
 __all__ = ["resume"]
 
 
 def resume(symbol: str | None = None, *, config: Config = None) -> int:
-    """Entries again after `crazy pause`, or after a symbol paused itself.
+    """Entries again after `crazy pause`, a flatten, a tripped guard, or after a symbol paused itself.
 
-    Without a ticker it ends the pause of the whole fleet; a symbol that was paused by name stays so until it is resumed
-    by name.
+    Without a ticker it ends the pause of the whole fleet; a symbol that was paused by name, or waits by itself, stays
+    so until it is resumed by name. A guard that lasts until the next session is not ended: the answer says so.
 
     Parameters
     ----------
     symbol:
         One ticker of the watchlist. Default: the fleet.
     """
-    chosen = fleet(config)
-    ticker = watched(chosen, symbol)
-    answer = records.command(chosen, "risk", Resume(ticker))
-    if not answer.ok:
-        raise Refusal(answer.text)
-    print(f"entries of {ticker or f'fleet {chosen.name}'} are allowed again")
-    return 0
+    return commanded(fleet(config), Resume(symbol and symbol.upper()))

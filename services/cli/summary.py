@@ -252,8 +252,28 @@ def _troubles(seen: Gathered, processes: dict[str, str], links: dict[str, str]) 
         what = "entries are made on prices that are minutes old" if allowed else "no entries"
         troubles.append(f"DELAYED DATA: {what} (ibkr.allow_delayed)")
     troubles += [f"entries are blocked: {row['text']}" for row in seen.blocks]
-    troubles += [f"entries of {row['symbol'] or 'the fleet'} are paused by {row['paused_by']}" for row in seen.pauses]
+    troubles += [
+        f"entries of {row['symbol'] or 'the fleet'} are paused by {row['paused_by']}"
+        for row in seen.pauses
+        if not row["paused_by"].startswith("guard ")
+    ]
+    troubles += [_guard(row) for row in seen.guards]
+    troubles += [_flatten(row) for row in seen.flattens]
     return troubles
+
+
+def _guard(row: dict[str, Any]) -> str:
+    """A tripped guard with its figures, and what ends it."""
+    figures = {k: v for k, v in json.loads(row["payload_json"]).items() if k not in ("guard", "resets")}
+    whose = f" for {row['symbol']}" if row["symbol"] else ""
+    until = "the next session" if row["resets"] == "next_session" else "`crazy resume`"
+    return f"guard tripped{whose}: {reason(row['guard'], figures)}; no entries until {until}"
+
+
+def _flatten(row: dict[str, Any]) -> str:
+    if row["phase"] == "waiting":
+        return f"the flatten of {row['symbol']} waits ({row['reason']}); its stop stays"
+    return f"{row['symbol']} is being flattened"
 
 
 def _entries(seen: Gathered) -> str:

@@ -206,7 +206,7 @@ class GatewayCore:
             case RequestBook():
                 d.send("risk", book_told(d.state))
             case Flatten():
-                touched = order_flatten(d, message)
+                touched = [] if self.settings.observe else order_flatten(d, message)
             case Adopt(symbol):
                 adopt(d, message, self._links(d))
                 touched = [symbol]

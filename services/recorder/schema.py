@@ -104,6 +104,20 @@ SELECT payload_json->>'reason' AS reason, payload_json->>'text' AS text, ts AS s
     QUALIFY row_number() OVER (PARTITION BY payload_json->>'reason' ORDER BY run DESC, seq DESC) = 1
 ) WHERE event_type = 'entries_blocked';
 
+-- Guards that are tripped, with their figures, and what resets them; symbol NULL is everyone's.
+CREATE OR REPLACE VIEW guards AS
+SELECT symbol, payload_json->>'guard' AS guard, payload_json->>'resets' AS resets, ts AS since_ts, payload_json FROM (
+    SELECT * FROM events WHERE event_type IN ('guard_tripped', 'guard_reset')
+    QUALIFY row_number() OVER (PARTITION BY symbol, payload_json->>'guard' ORDER BY run DESC, seq DESC) = 1
+) WHERE event_type = 'guard_tripped';
+
+-- The operator's sales that are not over, by the gateway's last word: waiting, clearing or selling.
+CREATE OR REPLACE VIEW flattens AS
+SELECT symbol, substr(event_type, 9) AS phase, payload_json->>'reason' AS reason, ts AS since_ts FROM (
+    SELECT * FROM events WHERE event_type LIKE 'flatten%' AND sender = 'gateway'
+    QUALIFY row_number() OVER (PARTITION BY symbol ORDER BY run DESC, seq DESC) = 1
+) WHERE event_type IN ('flatten_waiting', 'flatten_clearing', 'flatten_selling');
+
 -- Closed trades, first in first out: a row per entry order as far as it was sold again. Money in USD; pnl_usd is after
 -- commission, which is taken in proportion where only a part was sold.
 CREATE OR REPLACE VIEW trades AS
@@ -140,7 +154,7 @@ WITH live AS (
              AS protecting_qty,
            arg_max(order_type, created_at) AS order_type, arg_max(status, created_at) AS status,
            arg_max(stop_price, created_at) AS stop_price
-    FROM live WHERE role = 'stop' AND side = 'SELL' GROUP BY symbol
+    FROM live WHERE role IN ('stop', 'flatten') AND side = 'SELL' GROUP BY symbol
 ), since AS (
     SELECT max(open_ts) AS ts FROM sessions
 ), today AS (

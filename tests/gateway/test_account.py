@@ -1,0 +1,50 @@
+"""Account values by (name, currency), in dollars or not at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from messages.broker import BrokerAccount
+from services.gateway.account import account_update
+
+DOLLARS = {"NetLiquidation": 1000.0, "TotalCashValue": 600.0, "SettledCash": 500.0, "BuyingPower": 4000.0}
+
+
+def test_an_account_in_dollars() -> None:
+    told = account_update(BrokerAccount("DU1", DOLLARS, {"TradingType-S": "STKCASH"}), 7)
+    assert told is not None
+    assert (told.net_liquidation, told.total_cash, told.settled_cash, told.buying_power) == (1000, 600, 500, 4000)
+    assert (told.account_type, told.base_currency, told.usd_rate, told.time_ns) == ("cash", "USD", 1.0, 7)
+
+
+@pytest.mark.parametrize(("told", "kind"), [("STKMRGN", "margin"), ("PMRGN", "margin"), ("STKNOPT", ""), ("", "")])
+def test_whose_money_by_the_brokers_own_name(told: str, kind: str) -> None:
+    update = account_update(BrokerAccount("DU1", DOLLARS, {"TradingType-S": told}), 0)
+    assert update is not None
+    assert update.account_type == kind
+
+
+def test_cash_of_another_currency_buys_nothing() -> None:
+    """TotalCashValue counts euros as dollars; to spend them is to borrow."""
+    told = account_update(BrokerAccount("DU1", DOLLARS | {"CashBalance": -50.0}, {"CashBalance EUR": "600"}), 0)
+    assert told is not None
+    assert (told.total_cash, told.settled_cash) == (-50.0, -50.0)
+
+
+def test_another_base_currency_is_converted() -> None:
+    others = {"NetLiquidation EUR": "8000", "TotalCashValue EUR": "4000", "SettledCash EUR": "2000"}
+    told = account_update(BrokerAccount("DU1", {"ExchangeRate": 0.8, "CashBalance": 3000.0}, others), 0)
+    assert told is not None
+    assert (told.net_liquidation, told.total_cash, told.settled_cash) == (10_000, 3000, 2500)
+    assert (told.base_currency, told.usd_rate) == ("EUR", 0.8)
+
+
+@pytest.mark.parametrize("values", [{}, {"ExchangeRate": 0.0}])
+def test_no_rate_no_figures(values: dict[str, float]) -> None:
+    told = account_update(BrokerAccount("DU1", values, {"NetLiquidation EUR": "8000"}), 0)
+    assert told is not None
+    assert (told.usd_rate, told.net_liquidation, told.total_cash) == (None, 0.0, 0.0)
+
+
+def test_nothing_is_known_before_the_worth_is_told() -> None:
+    assert account_update(BrokerAccount("DU1", {"BuyingPower": 1.0}, {"AccountType": "INDIVIDUAL"}), 0) is None
