@@ -196,6 +196,12 @@ def client(request: pytest.FixtureRequest) -> Client:
     return found
 
 
+@pytest.mark.shows(
+    request=(3, 4, 5, 6, 7, 9, 49, 58, 61, 62, 71, 99),
+    reply=(3, 4, 5, 6, 9, 10, 11, 15, 49, 52, 53, 54, 55, 59, 61, 62, 63, 64, 101, 102),
+    order=("STP LMT/DAY", "TRAIL/GTC", "MKT/DAY", "LMT/GTC", "STP/GTC"),
+    feature=("transmit and family", "modify", "cancel", "global cancel", "rejects", "trail ratchet"),
+)
 def test_the_whole_scenario(client: Client) -> None:
     async def play() -> None:
         async with gateway(MARKET) as house, program(client, house.server.port) as it:
@@ -254,6 +260,7 @@ def test_the_whole_scenario(client: Client) -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=(1, 2), reply=(1, 2, 45, 46, 58))
 def test_quotes(client: Client) -> None:
     lot = 100 if client.version < 159 else 1
 
@@ -278,6 +285,7 @@ def test_quotes(client: Client) -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=71, reply=4)
 def test_a_client_id_in_use(client: Client) -> None:
     async def play() -> None:
         async with (

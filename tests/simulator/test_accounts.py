@@ -32,6 +32,7 @@ def test_field_40_an_order_without_an_account_is_refused_where_there_are_several
     assert [order.ticket.account for order in alone.orders()] == ["DU1"]
 
 
+@pytest.mark.shows(feature="several accounts")
 def test_each_account_has_its_own_cash_and_shares() -> None:
     market = two(100.0, 101.0, 102.0)
     market.advance(MONDAY.open_ns)

@@ -694,7 +694,21 @@ def _shown(row: Row) -> pytest.MarkDecorator:
     heard = {int(line.split()[0]) for step in row.steps for line in step.expected}
     orders = [(step.order.orderType, step.order.tif or "DAY") for step in row.steps if step.order and step.expected]
     accepted = row.name not in ("rejects",)
+    features = {
+        "transmit and family": any(order.parentId for order in (step.order for step in row.steps) if order),
+        "328": "328" in row.name,
+        "modify": row.name.startswith("modify"),
+        "cancel": row.name.startswith("cancel"),
+        "global cancel": row.name == "global cancel",
+        **{f"OCA {kind}": row.name.startswith(f"OCA {kind}") for kind in (1, 2, 3)},
+        "trail ratchet": row.name.startswith("a trailing stop by"),
+        "outside regular hours": row.name == "outside regular hours",
+        "off hours (399)": row.name.startswith("399"),
+        "survives a restart": row.name.endswith("restart"),
+        "rejects": row.name == "rejects",
+    }
     return pytest.mark.shows(
+        feature=[name for name, shown in features.items() if shown],
         request=sorted({asked[step.what] for step in row.steps if step.what in asked}),
         reply=sorted(heard),
         order=sorted({f"{kind}/{tif}" for kind, tif in orders}) if accepted else (),

@@ -13,6 +13,7 @@ from tests.simulator.wire import ACCOUNT, OPEN_NS, SECOND, TSLA, Gateway, gatewa
 TSM = ibi.Stock("TSM", "SMART", "USD")
 
 
+@pytest.mark.shows(request=1, reply=(1, 2, 45, 46, 58, 81))
 def test_a_stream_of_quotes() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0, 10.0, 10.5, 9.5), trades("TSM", 20.0, 21.0)) as house:
@@ -49,6 +50,7 @@ def test_a_stream_of_quotes() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=2)
 def test_a_stream_that_is_cancelled_is_silent() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0, 11.0, 12.0)) as house:
@@ -66,6 +68,7 @@ def test_a_stream_that_is_cancelled_is_silent() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=(1, 2), reply=4)
 def test_requests_for_quotes_that_are_refused() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0)) as house:
@@ -82,6 +85,7 @@ def test_requests_for_quotes_that_are_refused() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=1, reply=57)
 def test_a_snapshot_ends_and_does_not_stream() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0, 11.0)) as house:
@@ -96,6 +100,7 @@ def test_a_snapshot_ends_and_does_not_stream() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=59, reply=58)
 def test_delayed_data_are_never_needed() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0)) as house:
@@ -122,6 +127,7 @@ def test_every_stream_is_a_stream_of_its_own() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=(6, 62, 76), reply=(6, 7, 8, 63, 73))
 def test_account_values_follow_a_fill_for_all_who_subscribed() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0, 10.0, 10.0)) as house:
@@ -142,6 +148,7 @@ def test_account_values_follow_a_fill_for_all_who_subscribed() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=(6, 63, 64, 77))
 def test_who_ends_a_subscription_hears_no_more() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0, 10.0, 10.0)) as house:

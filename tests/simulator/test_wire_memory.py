@@ -12,6 +12,7 @@ from services.simulator.desk import LedgerLost
 from tests.simulator.wire import ACCOUNT, CALM, OPEN_NS, SECOND, TSLA, gateway, ready, trades, trail
 
 
+@pytest.mark.shows(request=(5, 7, 61, 99), reply=(5, 7, 11, 59, 61, 101))
 def test_after_a_reconnect_everything_is_found_again() -> None:
     async def play() -> None:
         async with gateway(CALM) as house:
@@ -42,6 +43,7 @@ def test_after_a_reconnect_everything_is_found_again() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=7, reply=(11, 55))
 def test_executions_are_filtered() -> None:
     async def play() -> None:
         async with gateway(CALM, trades("TSM", *[20.0] * 20)) as house:
@@ -68,6 +70,7 @@ def test_executions_are_filtered() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=(5, 16), reply=(53, 61))
 def test_two_clients_hear_of_their_own_orders_only() -> None:
     async def play() -> None:
         async with gateway(CALM) as house:
@@ -115,6 +118,7 @@ def test_a_client_that_is_away_misses_reports_and_asks_for_them() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=(1, 3), reply=(1, 2, 3, 11), versions=(157,))
 def test_an_order_in_the_version_of_the_oldest_client() -> None:
     async def play() -> None:
         async with gateway(CALM) as house:

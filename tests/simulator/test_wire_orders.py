@@ -22,6 +22,9 @@ async def bracket(house: Gateway, ib: ibi.IB, parent: ibi.Order, child: ibi.Orde
     return entry, ib.placeOrder(TSLA, child)
 
 
+@pytest.mark.shows(
+    request=3, reply=(3, 5, 11, 59, 61), order=("STP LMT/DAY", "TRAIL/GTC"), feature="transmit and family"
+)
 def test_a_bracket_from_trigger_to_stop_out() -> None:
     async def play() -> None:
         market = trades("TSLA", 10.0, 10.2, 10.6, 11.0, 12.0, 10.9, 10.7, 10.5)
@@ -76,6 +79,7 @@ def test_a_bracket_from_trigger_to_stop_out() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=5, reply=5, order="TRAIL/GTC", feature="trail ratchet")
 def test_the_level_of_a_trailing_stop_is_found_again() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0, 12.0, 12.0)) as house:
@@ -165,6 +169,7 @@ def test_a_resting_order_reads_back_as_it_was_placed(order: ibi.Order, prices: d
     asyncio.run(play())
 
 
+@pytest.mark.shows(feature="328")
 def test_a_trailing_child_needs_a_limit_parent() -> None:
     async def play() -> None:
         async with gateway(CALM) as house:
@@ -191,6 +196,7 @@ def test_the_rule_about_trailing_children_can_be_switched_off() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(feature="modify")
 def test_modify_keeps_the_permanent_id() -> None:
     async def play() -> None:
         async with gateway(CALM) as house:
@@ -209,6 +215,7 @@ def test_modify_keeps_the_permanent_id() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=4, feature="cancel")
 def test_cancel_and_cancel_again() -> None:
     async def play() -> None:
         async with gateway(CALM) as house:
@@ -239,6 +246,7 @@ def test_cancelling_the_parent_takes_the_child_along() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=58, feature="global cancel")
 def test_global_cancel_reaches_everybody_once() -> None:
     async def play() -> None:
         async with gateway(CALM) as house:
@@ -270,6 +278,7 @@ def test_an_oca_group() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(reply=4, feature="rejects")
 @pytest.mark.parametrize(
     ("contract", "order", "code"),
     [

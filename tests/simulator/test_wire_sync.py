@@ -12,6 +12,7 @@ from services.simulator.contracts import contract_id
 from tests.simulator.wire import ACCOUNT, OPEN_NS, SECOND, TSLA, Gateway, ask, gateway, rows, trades
 
 
+@pytest.mark.shows(request=(5, 6, 7, 61, 71, 76, 99), reply=(53, 54, 55, 62, 74, 102))
 def test_connect_and_synchronize() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0)) as house:
@@ -33,6 +34,7 @@ def test_connect_and_synchronize() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=71, reply=(4, 9, 15))
 def test_what_a_connection_begins_with(caplog: pytest.LogCaptureFixture) -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0)) as house:
@@ -54,6 +56,7 @@ def test_what_a_connection_begins_with(caplog: pytest.LogCaptureFixture) -> None
     assert "message 9999: this id is unknown" in caplog.text
 
 
+@pytest.mark.shows(request=71, reply=(3, 5, 53))
 def test_open_orders_come_before_the_accounts() -> None:
     async def play(*, download: bool) -> list[str]:
         async with gateway(trades("TSLA", 10.0, 10.0), download_open_orders=download) as house:
@@ -75,6 +78,7 @@ def test_open_orders_come_before_the_accounts() -> None:
     assert asyncio.run(play(download=False)) == ["15", "9", "4", "4", "4"]
 
 
+@pytest.mark.shows(request=71, reply=4)
 def test_a_client_id_in_use_is_refused_and_the_first_lives_on() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0)) as house:
@@ -111,6 +115,7 @@ def test_what_speaks_otherwise_is_cut_off(opening: bytes, caplog: pytest.LogCapt
     assert "is cut off" in caplog.text
 
 
+@pytest.mark.shows(request=(9, 81, 91), reply=(10, 52, 79, 93))
 def test_contracts() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0), trades("TSM", 20.0)) as house:
@@ -133,6 +138,7 @@ def test_contracts() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=(8, 15, 17, 49), reply=(9, 15, 49))
 def test_the_gateways_own_time_and_ids() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0)) as house:
