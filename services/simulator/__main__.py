@@ -176,7 +176,7 @@ class Simulator:
             step=probe.step,
             wave=probe.wave,
             run=self._run,
-            pending=0,
+            pending=0 if self._house is None else self._house.server.desk.past.searching,
             work=received,
             reached=(),
             tick=(0, 0),

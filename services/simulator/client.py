@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from services.simulator.model import QuoteReport
 from services.simulator.replies import error
 
-__all__ = ["Client", "Stream"]
-
-
-class Stream(msgspec.Struct):
-    """A stream of quotes, and the quote that the client knows."""
-
-    symbol: str
-    shown: QuoteReport | None = None
+__all__ = ["Client"]
 
 
 class Client:
@@ -23,18 +13,21 @@ class Client:
     def __init__(self, client_id: int, version: int) -> None:
         self.client_id = client_id
         self.version = version
-        self.streams: dict[int, Stream] = {}
-        self.summaries: dict[int, tuple[str, ...]] = {}
-        self.account_updates = False
-        self.account_updates_multi: set[int] = set()
-        self.positions = False
+        self.data_type = 1
         self.received = 0
         self.sent = 0
         self._outbox: list[bytes] = []
+        self._waiting = 0
 
     def say(self, *frames: bytes) -> None:
         """Puts frames into the next write."""
         self._outbox += frames
+        self._waiting += len(frames)
+
+    def say_many(self, frames: bytes, count: int) -> None:
+        """Puts frames that are in one piece already into the next write."""
+        self._outbox.append(frames)
+        self._waiting += count
 
     def complain(self, request_id: int, code: int, text: str) -> None:
         """An error message, in the version of this client."""
@@ -43,5 +36,6 @@ class Client:
     def take(self) -> bytes:
         """Everything that was put since the last call, for one write."""
         frames, self._outbox = self._outbox, []
-        self.sent += len(frames)
+        self.sent += self._waiting
+        self._waiting = 0
         return b"".join(frames)

@@ -1,16 +1,17 @@
 """Who hears what: the exchange's reports, put into the outboxes of the clients that they concern.
 
-An order's reports go to the client that owns it, positions and account values to those who subscribed, quotes to those
-who stream the symbol. A report that concerns nobody who is connected is gone: its owner asks when it comes back.
+An order's reports go to the client that owns it, positions and account values to the accounts' desk, quotes to the live
+data farm. A report that concerns nobody who is connected is gone: its owner asks when it comes back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
-from services.simulator import order_replies, replies
+from services.simulator import order_replies
+from services.simulator.account_desk import AccountDesk
 from services.simulator.client import Client
-from services.simulator.fields import Field
+from services.simulator.feeds import Feeds
 from services.simulator.model import (
     AccountReport,
     CommissionReport,
@@ -23,12 +24,11 @@ from services.simulator.model import (
     Report,
     StatusReport,
 )
-from services.simulator.ticks import ticks
 
-__all__ = ["deliver", "say_account", "say_multi", "say_order", "say_summary"]
+__all__ = ["deliver", "say_order"]
 
 
-def deliver(reports: Iterable[Report], clients: Mapping[int, Client], now_ns: int) -> None:
+def deliver(reports: Iterable[Report], clients: Mapping[int, Client], accounts: AccountDesk, feeds: Feeds) -> None:
     """Puts each report where it belongs, in order."""
     for report in reports:
         match report:
@@ -47,18 +47,11 @@ def deliver(reports: Iterable[Report], clients: Mapping[int, Client], now_ns: in
             case ErrorReport():
                 if owner := clients.get(report.client_id):
                     owner.complain(report.order_id, report.code, report.text)
-            case PositionReport():
-                for client in clients.values():
-                    if client.positions:
-                        client.say(replies.position(report))
-                    if client.account_updates:
-                        client.say(replies.portfolio_value(report))
-            case AccountReport():
-                for client in clients.values():
-                    _account_changed(client, report, now_ns)
+            case PositionReport() | AccountReport():
+                accounts.hear(report)
             case QuoteReport():
-                for client in clients.values():
-                    _quote_changed(client, report)
+                feeds.hear(report)
+                accounts.hear(report)
 
 
 def say_order(client: Client, order: Order) -> None:
@@ -66,49 +59,3 @@ def say_order(client: Client, order: Order) -> None:
     client.say(order_replies.open_order(order, client.version))
     if order.margin is None:
         client.say(order_replies.order_status(order))
-
-
-def say_account(client: Client, report: AccountReport, now_ns: int) -> None:
-    """Account values for a subscriber of account updates."""
-    for key, value, currency in _account_values(report):
-        client.say(replies.account_value(key, value, currency, report.account))
-    client.say(replies.account_time(now_ns))
-
-
-def say_multi(client: Client, request_id: int, report: AccountReport) -> None:
-    """The same, under a request id."""
-    for key, value, currency in _account_values(report):
-        client.say(replies.account_update_multi(request_id, key, value, currency, report.account))
-
-
-def say_summary(client: Client, request_id: int, report: AccountReport) -> None:
-    """Those of the values that the client named."""
-    tags = client.summaries[request_id]
-    for key, value, currency in _account_values(report):
-        if key in tags or "All" in tags:
-            client.say(replies.account_summary(request_id, key, value, currency, report.account))
-
-
-def _account_values(report: AccountReport) -> Iterator[tuple[str, Field, str]]:
-    """Key, value, currency. Values keep all their digits: rounding them here would make two truths of one."""
-    yield ("AccountType", "INDIVIDUAL", "")
-    yield ("Currency", "BASE", "BASE")
-    yield ("Currency", "USD", "USD")
-    for key, value in report.values.items():
-        yield (key, value, "USD")
-
-
-def _account_changed(client: Client, report: AccountReport, now_ns: int) -> None:
-    if client.account_updates:
-        say_account(client, report, now_ns)
-    for request_id in sorted(client.account_updates_multi):
-        say_multi(client, request_id, report)
-    for request_id in client.summaries:
-        say_summary(client, request_id, report)
-
-
-def _quote_changed(client: Client, quote: QuoteReport) -> None:
-    for request_id, stream in client.streams.items():
-        if stream.symbol == quote.symbol:
-            client.say(*ticks(request_id, quote, stream.shown, client.version))
-            stream.shown = quote

@@ -12,34 +12,31 @@ from typing import NamedTuple, Protocol, assert_never
 
 import msgspec
 
-from services.simulator import order_replies, replies, requests
-from services.simulator.client import Client, Stream
+from services.simulator import complaints, order_replies, other_desk, replies, requests
+from services.simulator.account_desk import AccountDesk
+from services.simulator.client import Client
 from services.simulator.contracts import PRIMARY_EXCHANGE, Contract, Listing
 from services.simulator.decode import UnreadableRequest, decode
-from services.simulator.delivery import deliver, say_account, say_multi, say_order, say_summary
+from services.simulator.delivery import deliver, say_order
 from services.simulator.exchange import Exchange
+from services.simulator.feeds import Feeds, Limits
+from services.simulator.history import History
+from services.simulator.hmds import Farm
+from services.simulator.market_requests import FeedRequest, PastRequest
 from services.simulator.model import Changes, Execution, QuoteReport, Report
+from services.simulator.other_requests import Other
 from services.simulator.source import MarketSource
-from services.simulator.ticks import stream_parameters, ticks
+from services.simulator.trading_hours import spelled_hours
 
 __all__ = ["Desk", "Ledger", "LedgerLost", "Moved"]
 
 log = logging.getLogger(__name__)
 
-# Error codes and texts of the real gateway.
-_DUPLICATE_TICKER = (102, "Duplicate ticker ID.")
-_NO_CONTRACT = (200, "No security definition has been found for the request")
-_NO_TICKER = (300, "Can't find EId with tickerId:{}")
-_UNREADABLE = (320, "Error reading request. {}")
-_INVALID = (321, "Error validating request.-'bU' : cause - {}")
-_FAILED = (322, "Error processing request. {}")
-_NOT_CLIENT_0 = (327, "Only the default client (i.e 0) can auto bind orders.")
 _FARMS = (
     (2104, "Market data farm connection is OK:usfarm"),
     (2106, "HMDS data farm connection is OK:ushmds"),
     (2158, "Sec-def data farm connection is OK:secdefnj"),
 )
-
 
 MEMORY_NS = 7 * 24 * 3600 * 10**9
 """How far back a gateway tells of executions: since midnight, or up to seven days where TWS's trade log is set so."""
@@ -67,15 +64,29 @@ class LedgerLost(Exception):
 
 
 class Desk:
-    """Serves clients on one exchange. `clients` are those that are connected, by client id."""
+    """Serves clients on one exchange. `clients` are those that are connected, by client id.
 
-    def __init__(self, exchange: Exchange, ledger: Ledger, account: str, *, download_open_orders: bool = True) -> None:
+    `feeds` is the live market (and who may see it), `past` the historical one. `account_refresh_s`: see `AccountDesk`.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        ledger: Ledger,
+        *,
+        download_open_orders: bool = True,
+        limits: Limits | None = None,
+        account_refresh_s: float = 0.0,
+    ) -> None:
         self.clients: dict[int, Client] = {}
         self._exchange = exchange
         self._ledger = ledger
-        self._account = account
         self._download_open_orders = download_open_orders
         self._listing = Listing(exchange.symbols)
+        history = History(lambda: exchange.source, lambda: exchange.sessions, lambda: exchange.market_key)
+        self.feeds = Feeds(history, exchange, self._find, limits)
+        self.past = Farm(history, exchange, self._find, self.feeds)
+        self.accounts = AccountDesk(exchange, account_refresh_s)
 
     def list_symbols(self, source: MarketSource) -> None:
         """The market trades more symbols from now on."""
@@ -95,15 +106,19 @@ class Desk:
     def welcome(self, client: Client) -> None:
         """The first messages, in the order of real gateways: open orders, accounts, next id, farms."""
         self.clients[client.client_id] = client
+        self.accounts.welcome(client)
         if self._download_open_orders and self._own_open_orders(client):
             self._say_open_orders(client, own=True)
-        client.say(replies.managed_accounts(self._account), self._next_id(client))
+        client.say(replies.managed_accounts(self._exchange.accounts), self._next_id(client))
         for code, text in _FARMS:
             client.complain(-1, code, text)
 
     def leave(self, client: Client) -> None:
         """The client is gone. Its orders stay."""
         del self.clients[client.client_id]
+        self.accounts.leave(client)
+        self.feeds.leave(client)
+        self.past.leave(client)
 
     def receive(self, client: Client, payload: bytes) -> None:
         """One request. Only a lost ledger gets past here: whatever else goes wrong concerns this client alone."""
@@ -114,19 +129,19 @@ class Desk:
             self.handle(client, request)
         except UnreadableRequest as error:
             log.error("client %d: %s", client.client_id, error)
-            code, text = _UNREADABLE
-            client.complain(error.request_id, code, text.format(error))
+            client.complain(error.request_id, *complaints.UNREADABLE.about(error))
         except LedgerLost:
             raise
         except Exception as error:
             log.exception("client %d: request failed", client.client_id)
-            code, text = _FAILED
-            client.complain(request_id, code, text.format(error))
+            client.complain(request_id, *complaints.FAILED.about(error))
 
     def advance(self, to_ns: int, *, one: bool = False) -> Moved:
         """Moves the market, and tells whom it concerns."""
         reports = self._exchange.advance(to_ns, one=one)
         self._publish(reports)
+        self.feeds.pass_time(self.now_ns)
+        self.accounts.pass_time()
         quotes = [report.symbol for report in reports if isinstance(report, QuoteReport)]
         return Moved(orders=len(quotes) < len(reports), symbols=tuple(dict.fromkeys(quotes)))
 
@@ -145,7 +160,7 @@ class Desk:
                 self._say_open_orders(client, own=False)
             case requests.AutoOpenOrders():
                 if client.client_id != 0:
-                    client.complain(-1, *_NOT_CLIENT_0)
+                    client.complain(-1, *complaints.NOT_CLIENT_0)
             case requests.CompletedOrders():
                 for order in self._exchange.completed_orders():
                     if order.completed_ns >= self._remembers_from:
@@ -153,17 +168,9 @@ class Desk:
                 client.say(replies.completed_orders_end())
             case requests.Executions():
                 self._say_executions(client, request)
-            case requests.MarketData():
-                self._stream(client, request)
-            case requests.StopMarketData(request_id):
-                if client.streams.pop(request_id, None) is None:
-                    code, text = _NO_TICKER
-                    client.complain(request_id, code, text.format(request_id))
-            case requests.MarketDataType(kind):
-                log.debug("client %d asks for market data of type %d; all data are live", client.client_id, kind)
             case requests.ContractDetails(request_id, contract):
                 if symbol := self._find(client, request_id, contract):
-                    client.say(replies.contract_details(request_id, symbol, client.version))
+                    client.say(self._details(request_id, symbol, client.version))
                     client.say(replies.contract_details_end(request_id))
             case requests.MatchingSymbols(request_id, pattern):
                 client.say(replies.symbol_samples(request_id, self._listing.matching(pattern), client.version))
@@ -172,40 +179,29 @@ class Desk:
                     client.say(replies.market_rule(rule_id))
                 else:
                     self._refuse(client, -1, f"market rule {rule_id} doesn't exist")
-            case requests.Positions():
-                client.positions = True
-                client.say(*(replies.position(held) for held in self._exchange.positions()))
-                client.say(replies.positions_end())
-            case requests.StopPositions():
-                client.positions = False
-            case requests.AccountUpdates(subscribe, account):
-                self._subscribe_account(client, subscribe, account)
-            case requests.AccountUpdatesMulti(request_id, account):
-                if self._is_ours(client, request_id, account):
-                    client.account_updates_multi.add(request_id)
-                    say_multi(client, request_id, self._exchange.account_report(self._account))
-                    client.say(replies.account_update_multi_end(request_id))
-            case requests.StopAccountUpdatesMulti(request_id):
-                client.account_updates_multi.discard(request_id)
-            case requests.AccountSummary(request_id, tags):
-                client.summaries[request_id] = tags
-                say_summary(client, request_id, self._exchange.account_report(self._account))
-                client.say(replies.account_summary_end(request_id))
-            case requests.StopAccountSummary(request_id):
-                client.summaries.pop(request_id, None)
             case requests.NextId():
                 client.say(self._next_id(client))
             case requests.ManagedAccounts():
-                client.say(replies.managed_accounts(self._account))
+                client.say(replies.managed_accounts(self._exchange.accounts))
             case requests.CurrentTime():
                 client.say(replies.current_time(self.now_ns))
             case requests.StartApi():
                 self._refuse(client, -1, "the API was started already")
-            case requests.NotSimulated(what, request_id):
-                log.warning("client %d asks for %s", client.client_id, what)
-                self._refuse(client, request_id, f"{what}: not simulated yet")
             case _:
-                assert_never(request)
+                self._pass_on(client, request)
+
+    def _pass_on(self, client: Client, request: requests.AccountRequest | FeedRequest | PastRequest | Other) -> None:
+        """What others answer."""
+        if isinstance(request, Other):
+            other_desk.answer(client, request, self._exchange.accounts)
+        elif isinstance(request, FeedRequest):
+            self.feeds.handle(client, request)
+        elif isinstance(request, PastRequest):
+            self.past.handle(client, request)
+        elif isinstance(request, requests.AccountRequest):
+            self.accounts.handle(client, request)
+        else:
+            assert_never(request)
 
     # Orders
 
@@ -221,8 +217,7 @@ class Desk:
         elif not request.contract.exchange:
             self._refuse(client, ticket.order_id, "Missing order exchange")
         else:
-            account = ticket.account or self._account
-            self._publish(self._exchange.place(msgspec.structs.replace(ticket, symbol=symbol, account=account)))
+            self._publish(self._exchange.place(msgspec.structs.replace(ticket, symbol=symbol)))
 
     def _cancel_everything(self) -> None:
         reports: list[Report] = []
@@ -239,7 +234,7 @@ class Desk:
             self._ledger.save(self._exchange.changes())
         except Exception as error:
             raise LedgerLost(f"the simulator's ledger can't be written: {error}") from error
-        deliver(reports, self.clients, self.now_ns)
+        deliver(reports, self.clients, self.accounts, self.feeds)
 
     def _say_open_orders(self, client: Client, *, own: bool) -> None:
         for order in self._exchange.open_orders():
@@ -261,52 +256,27 @@ class Desk:
     def _next_id(self, client: Client) -> bytes:
         return replies.next_valid_id(self._exchange.next_order_id(client.client_id))
 
-    # Market and account
+    # Contracts
 
-    def _stream(self, client: Client, request: requests.MarketData) -> None:
-        request_id = request.request_id
-        symbol = self._find(client, request_id, request.contract)
-        if symbol is None:
-            return
-        if request_id in client.streams:
-            client.complain(request_id, *_DUPLICATE_TICKER)
-            return
-        quote = self._exchange.quote(symbol)
-        client.say(stream_parameters(request_id), replies.market_data_type(request_id, 1))
-        if quote is not None:
-            client.say(*ticks(request_id, quote, None, client.version))
-        if request.snapshot:
-            client.say(replies.snapshot_end(request_id))
-        else:
-            client.streams[request_id] = Stream(symbol, quote)
-
-    def _subscribe_account(self, client: Client, subscribe: bool, account: str) -> None:
-        if not self._is_ours(client, -1, account):
-            return
-        client.account_updates = subscribe
-        if subscribe:
-            client.say(*(replies.portfolio_value(held) for held in self._exchange.positions()))
-            say_account(client, self._exchange.account_report(self._account), self.now_ns)
-            client.say(replies.account_download_end(self._account))
-
-    # What is refused before the exchange sees it
+    def _details(self, request_id: int, symbol: str, version: int) -> bytes:
+        sessions = self._exchange.sessions
+        return replies.contract_details(
+            request_id,
+            symbol,
+            version,
+            trading_hours=spelled_hours(self.now_ns, sessions, regular=False),
+            liquid_hours=spelled_hours(self.now_ns, sessions, regular=True),
+        )
 
     def _find(self, client: Client, request_id: int, contract: Contract) -> str | None:
         symbol = self._listing.find(contract)
         if symbol is None:
-            client.complain(request_id, *_NO_CONTRACT)
+            client.complain(request_id, *complaints.NO_CONTRACT)
         return symbol
-
-    def _is_ours(self, client: Client, request_id: int, account: str) -> bool:
-        if account in ("", self._account):
-            return True
-        self._refuse(client, request_id, f"Invalid account code '{account}'.")
-        return False
 
     @staticmethod
     def _refuse(client: Client, request_id: int, cause: str) -> None:
-        code, text = _INVALID
-        client.complain(request_id, code, text.format(cause))
+        client.complain(request_id, *complaints.INVALID.about(cause))
 
 
 def _passes(execution: Execution, wanted: requests.Executions) -> bool:

@@ -64,7 +64,7 @@ class Exchange:
         """Begin at `start_ns` with each account's first cash, or, given a memory, go on where it ends."""
         self.accounts = tuple(terms.account for terms in accounts)
         self.symbols = source.symbols
-        self._source = source
+        self.source = source
         self._policy = policy or Policy()
         self._book = OrderBook(day_orders_linger_ns=round(self._policy.day_orders_linger_s * 1e9))
         self._reports: list[Report] = []
@@ -96,6 +96,16 @@ class Exchange:
         return self._hours.date(self.now_ns)
 
     @property
+    def market_key(self) -> EventKey:
+        """The last market event that happened: what is beyond is the future."""
+        return self._market_key
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The calendar as known now, in order."""
+        return self._hours.sessions
+
+    @property
     def source_ended(self) -> bool:
         """No market event is left in the sessions known so far."""
         return self._coming is None
@@ -105,13 +115,13 @@ class Exchange:
         self._sessions = tuple(sessions)
         self._hours = Hours(sessions)
         self._book.set_hours(self._hours)
-        self._events = self._source.events(self._market_key, sessions)
+        self._events = self.source.events(self._market_key, sessions)
         self._coming = next(self._events, None)
 
     def list_symbols(self, source: MarketSource) -> None:
         """The market trades more symbols from now on: the same source, over all of them."""
         self.symbols = source.symbols
-        self._source = source
+        self.source = source
         for symbol in source.symbols:
             self._tapes.setdefault(symbol, Tape(symbol=symbol))
         self._events = source.events(self._market_key, self._sessions)
@@ -288,7 +298,7 @@ class Exchange:
         session = self._hours.at(event.time_ns)
         observe(tape, event, session)
         self._moved.add(event.symbol)
-        self._reports.append(quote_of(tape))
+        self._reports.append(quote_of(tape, event))
         orders = self._book.of_symbol(event.symbol)
         if orders and path is not None:
             self._match(orders, path, regular=session is not None)

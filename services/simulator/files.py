@@ -14,6 +14,7 @@ Ticks are taken as they are, in the order of the file: each is a jump.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -74,6 +75,12 @@ class FileSource:
         self._bars = self._load([Path(path) for path in paths])
         self._bar_ns = self._bar_length() if self._bars else 0
 
+    def of(self, symbol: str) -> FileSource:
+        """The same market, of one symbol."""
+        one = copy.copy(self)
+        one.symbols = (symbol,)
+        return one
+
     def events(self, after: EventKey | None, sessions: Sequence[Session]) -> Iterator[MarketEvent]:
         """All events of these sessions, as far as they lie between start and end, beyond `after`."""
         for session in sorted(sessions, key=lambda each: each.open_ns):
@@ -90,8 +97,9 @@ class FileSource:
 
     def _walked(self, begin_ns: int, finish_ns: int) -> list[MarketEvent]:
         rows = self._db.execute(
-            "SELECT t, symbol, open, high, low, close, volume FROM market WHERE t >= ? AND t < ? ORDER BY t, rowid",
-            [begin_ns, finish_ns],
+            "SELECT t, symbol, open, high, low, close, volume FROM market"
+            " WHERE t >= ? AND t < ? AND list_contains(?, symbol) ORDER BY t, rowid",
+            [begin_ns, finish_ns, list(self.symbols)],
         ).fetchall()
         counts = dict.fromkeys(self.symbols, 0)
         events = []
@@ -103,9 +111,9 @@ class FileSource:
 
     def _ticks(self, begin_ns: int, finish_ns: int) -> Iterator[MarketEvent]:
         cursor = self._db.cursor().execute(
-            "SELECT t, symbol, price, size, bid, ask, bid_size, ask_size FROM market WHERE t >= ? AND t < ?"
-            " ORDER BY t, symbol, rowid",
-            [begin_ns, finish_ns],
+            "SELECT t, symbol, price, size, bid, ask, bid_size, ask_size FROM market"
+            " WHERE t >= ? AND t < ? AND list_contains(?, symbol) ORDER BY t, symbol, rowid",
+            [begin_ns, finish_ns, list(self.symbols)],
         )
         counts = dict.fromkeys(self.symbols, 0)
         while rows := cursor.fetchmany(10_000):

@@ -42,7 +42,7 @@ class House:
             policy=policy,
             memory=store.load(),
         )
-        self.server = TwsServer(self.exchange, store, host, port, accounts[0].account)
+        self.server = TwsServer(self.exchange, store, host, port)
 
     async def open(self) -> None:
         """Begin to listen. OSError if the address can't be had."""

@@ -260,7 +260,10 @@ class PnlReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QuoteReport(msgspec.Struct, frozen=True, tag=True):
-    """One symbol's market after an event: for whoever streams it. `last_time_s` is the last trade's own second."""
+    """One symbol's market after an event: for whoever streams it. `last_time_s` is the last trade's own second.
+
+    `time_ns` is the event's time and `traded` tells whether it was (also) a trade. `vwap` is that of the session.
+    """
 
     symbol: str
     last: float | None
@@ -276,6 +279,9 @@ class QuoteReport(msgspec.Struct, frozen=True, tag=True):
     prev_close: float | None
     volume: int
     halted: bool = False
+    time_ns: int = 0
+    traded: bool = False
+    vwap: float | None = None
 
 
 class ErrorReport(msgspec.Struct, frozen=True, tag=True):
@@ -320,6 +326,7 @@ class Tape(msgspec.Struct, kw_only=True):
     prev_close: float | None = None
     close: float | None = None
     volume: int = 0
+    turnover: float = 0.0
 
 
 class AccountTerms(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,7 +34,11 @@ __all__ = [
     "open_orders_end",
     "portfolio_value",
     "position",
+    "position_multi",
+    "position_multi_end",
     "positions_end",
+    "profit",
+    "profit_single",
     "snapshot_end",
     "symbol_samples",
 ]
@@ -51,9 +55,9 @@ def greeting(version: int, now_ns: int) -> bytes:
     return message(version, date_time(now_ns))
 
 
-def managed_accounts(account: str) -> bytes:
-    """The accounts of the login: one."""
-    return message(15, 1, account)
+def managed_accounts(accounts: Sequence[str]) -> bytes:
+    """The accounts of the login."""
+    return message(15, 1, ",".join(accounts))
 
 
 def next_valid_id(order_id: int) -> bytes:
@@ -133,6 +137,29 @@ def positions_end() -> bytes:
     return message(62, 1)
 
 
+def position_multi(request_id: int, held: PositionReport) -> bytes:
+    """A position under a request id; models are not known here."""
+    contract = contract_fields(held.symbol, exchange=PRIMARY_EXCHANGE)
+    return message(71, 3, request_id, held.account, *contract, quantity(held.quantity), held.avg_cost, "")
+
+
+def position_multi_end(request_id: int) -> bytes:
+    """All of these positions were sent."""
+    return message(72, 1, request_id)
+
+
+def profit(request_id: int, daily: float, unrealized: float, realized: float) -> bytes:
+    """The profit of an account: of the day, unrealized, realized."""
+    return message(94, request_id, daily, unrealized, realized)
+
+
+def profit_single(
+    request_id: int, shares: float, daily: float, unrealized: float, realized: float, value: float
+) -> bytes:
+    """The profit of one position, and what it is worth."""
+    return message(95, request_id, quantity(shares), daily, unrealized, realized, value)
+
+
 def open_orders_end() -> bytes:
     """All open orders were sent."""
     return message(53, 1)
@@ -158,14 +185,29 @@ def snapshot_end(request_id: int) -> bytes:
     return message(57, 1, request_id)
 
 
-def contract_details(request_id: int, symbol: str, version: int) -> bytes:
-    """All that is known about a stock. Hours are left empty: the calendar belongs to whoever runs the simulation."""
+def contract_details(
+    request_id: int, symbol: str, version: int, *, trading_hours: str = "", liquid_hours: str = ""
+) -> bytes:
+    """All that is known about a stock. Hours are spelled by `trading_hours.py`, in the zone that stands before them."""
     fields: list[Field] = [10, 8] if version < 164 else [10]
     fields += [request_id, symbol, "STK", "", "0", "", "SMART", "USD", symbol, "NMS", "NMS", contract_id(symbol), 0.01]
     if version < 164:
         fields += [100]  # size multiplier of market data
     fields += ["", _ORDER_TYPES, ",".join(EXCHANGES), 1, 0, symbol, PRIMARY_EXCHANGE, "", "", "", ""]
-    fields += ["US/Eastern", "", "", "", "0", 0, 1, "", "", ",".join([str(MARKET_RULE)] * len(EXCHANGES)), "", "COMMON"]
+    fields += [
+        "US/Eastern",
+        trading_hours,
+        liquid_hours,
+        "",
+        "0",
+        0,
+        1,
+        "",
+        "",
+        ",".join([str(MARKET_RULE)] * len(EXCHANGES)),
+        "",
+        "COMMON",
+    ]
     if version >= 164:
         fields += ["1", "1"]  # smallest size, size increment
     if version >= 163:

@@ -1,13 +1,19 @@
-"""What clients can ask for: one struct a request. `decode.py` reads them from the wire."""
+"""What clients can ask for: one struct a request. `decode.py` reads them from the wire.
+
+What is asked about the market stands in `market_requests.py`, what this broker has none of in `other_requests.py`.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
 from services.simulator.contracts import Contract
+from services.simulator.market_requests import FeedRequest, PastRequest
+from services.simulator.other_requests import Other
 from services.simulator.place_order import PlaceOrder
 
 __all__ = [
+    "AccountRequest",
     "AccountSummary",
     "AccountUpdates",
     "AccountUpdatesMulti",
@@ -20,21 +26,23 @@ __all__ = [
     "Executions",
     "GlobalCancel",
     "ManagedAccounts",
-    "MarketData",
-    "MarketDataType",
     "MarketRule",
     "MatchingSymbols",
     "NextId",
-    "NotSimulated",
     "OpenOrders",
     "PlaceOrder",
     "Positions",
+    "PositionsMulti",
+    "Profit",
+    "ProfitSingle",
     "Request",
     "StartApi",
     "StopAccountSummary",
     "StopAccountUpdatesMulti",
-    "StopMarketData",
     "StopPositions",
+    "StopPositionsMulti",
+    "StopProfit",
+    "StopProfitSingle",
 ]
 
 
@@ -42,26 +50,6 @@ class StartApi(msgspec.Struct, frozen=True):
     """The first request of a connection: who it is."""
 
     client_id: int
-
-
-class MarketData(msgspec.Struct, frozen=True):
-    """Stream the quotes of a contract, or send them once."""
-
-    request_id: int
-    contract: Contract
-    snapshot: bool
-
-
-class StopMarketData(msgspec.Struct, frozen=True):
-    """End a stream."""
-
-    request_id: int
-
-
-class MarketDataType(msgspec.Struct, frozen=True):
-    """1 live, 2 frozen, 3 delayed, 4 delayed and frozen."""
-
-    kind: int
 
 
 class CancelOrder(msgspec.Struct, frozen=True):
@@ -115,10 +103,11 @@ class AccountUpdates(msgspec.Struct, frozen=True):
 
 
 class AccountUpdatesMulti(msgspec.Struct, frozen=True):
-    """Subscribe to account values under a request id."""
+    """Subscribe to account values under a request id; `account` may be empty, models are not known here."""
 
     request_id: int
     account: str
+    model: str = ""
 
 
 class StopAccountUpdatesMulti(msgspec.Struct, frozen=True):
@@ -128,10 +117,11 @@ class StopAccountUpdatesMulti(msgspec.Struct, frozen=True):
 
 
 class AccountSummary(msgspec.Struct, frozen=True):
-    """Subscribe to the values that are named."""
+    """Subscribe to the values that are named, of all accounts (group `All`)."""
 
     request_id: int
     tags: tuple[str, ...]
+    group: str = "All"
 
 
 class StopAccountSummary(msgspec.Struct, frozen=True):
@@ -146,6 +136,49 @@ class Positions(msgspec.Struct, frozen=True):
 
 class StopPositions(msgspec.Struct, frozen=True):
     """End it."""
+
+
+class PositionsMulti(msgspec.Struct, frozen=True):
+    """Subscribe to the positions of one account (or of all, if it is empty) under a request id."""
+
+    request_id: int
+    account: str
+    model: str = ""
+
+
+class StopPositionsMulti(msgspec.Struct, frozen=True):
+    """End it."""
+
+    request_id: int
+
+
+class Profit(msgspec.Struct, frozen=True):
+    """Subscribe to the profit of an account: of the day, unrealized, realized (`reqPnL`)."""
+
+    request_id: int
+    account: str
+    model: str = ""
+
+
+class StopProfit(msgspec.Struct, frozen=True):
+    """End it."""
+
+    request_id: int
+
+
+class ProfitSingle(msgspec.Struct, frozen=True):
+    """The same of one position (`reqPnLSingle`)."""
+
+    request_id: int
+    account: str
+    model: str
+    contract_id: int
+
+
+class StopProfitSingle(msgspec.Struct, frozen=True):
+    """End it."""
+
+    request_id: int
 
 
 class ContractDetails(msgspec.Struct, frozen=True):
@@ -180,18 +213,25 @@ class CurrentTime(msgspec.Struct, frozen=True):
     """The gateway's time."""
 
 
-class NotSimulated(msgspec.Struct, frozen=True):
-    """A request that was understood and that this gateway doesn't serve yet."""
-
-    what: str
-    request_id: int = -1
-
+AccountRequest = (
+    AccountUpdates
+    | AccountUpdatesMulti
+    | StopAccountUpdatesMulti
+    | AccountSummary
+    | StopAccountSummary
+    | Positions
+    | StopPositions
+    | PositionsMulti
+    | StopPositionsMulti
+    | Profit
+    | StopProfit
+    | ProfitSingle
+    | StopProfitSingle
+)
+"""What is answered by the accounts."""
 
 Request = (
     StartApi
-    | MarketData
-    | StopMarketData
-    | MarketDataType
     | PlaceOrder
     | CancelOrder
     | GlobalCancel
@@ -200,18 +240,14 @@ Request = (
     | AutoOpenOrders
     | CompletedOrders
     | Executions
-    | AccountUpdates
-    | AccountUpdatesMulti
-    | StopAccountUpdatesMulti
-    | AccountSummary
-    | StopAccountSummary
-    | Positions
-    | StopPositions
     | ContractDetails
     | MatchingSymbols
     | MarketRule
     | NextId
     | ManagedAccounts
     | CurrentTime
-    | NotSimulated
+    | AccountRequest
+    | FeedRequest
+    | PastRequest
+    | Other
 )

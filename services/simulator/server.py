@@ -15,6 +15,7 @@ from services.simulator.client import Client
 from services.simulator.decode import UnreadableRequest, decode
 from services.simulator.desk import Desk, Ledger, LedgerLost, Moved
 from services.simulator.exchange import Exchange
+from services.simulator.feeds import Limits
 from services.simulator.framing import MAX_FRAME, MAX_OPENING, FrameReader, ProtocolError, negotiate
 from services.simulator.requests import StartApi
 
@@ -45,20 +46,28 @@ class TwsServer:
         store: Ledger,
         host: str,
         port: int,
-        account: str,
         *,
         download_open_orders: bool = True,
         max_buffer: int = 16 * 1024 * 1024,
         max_connections: int = 500,
+        limits: Limits | None = None,
+        account_refresh_s: float = 0.0,
     ) -> None:
         self.host = host
         self.port = port
         self.max_buffer = max_buffer
         self.max_connections = max_connections
-        self.desk = Desk(exchange, store, account, download_open_orders=download_open_orders)
+        self.desk = Desk(
+            exchange,
+            store,
+            download_open_orders=download_open_orders,
+            limits=limits,
+            account_refresh_s=account_refresh_s,
+        )
         self.connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
         self._lost: LedgerLost | None = None
+        self._goes_on = False
 
     async def start(self) -> None:
         """Begins to listen. OSError if the address can't be had."""
@@ -108,6 +117,15 @@ class TwsServer:
         """Writes what waits in the outboxes."""
         for connection in list(self.connections):
             connection.flush()
+        if self.desk.past.searching and not self._goes_on:
+            self._goes_on = True
+            asyncio.get_running_loop().call_soon(self._search)
+
+    def _search(self) -> None:
+        """One piece of a long search into the past, and the next one when everybody else had a turn."""
+        self._goes_on = False
+        self.desk.past.search()
+        self.flush()
 
     def give_up(self, error: LedgerLost) -> None:
         """Nobody may learn what the ledger doesn't hold: every connection is cut, with its answers unsent."""

@@ -9,11 +9,21 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from services.simulator.model import EventKey, MarketEvent, Session
 
-__all__ = ["AFTER_HOURS_NS", "PRE_MARKET_NS", "Hours", "MarketSource", "on_grid", "tick_size", "ticks_down", "ticks_up"]
+__all__ = [
+    "AFTER_HOURS_NS",
+    "PRE_MARKET_NS",
+    "Hours",
+    "MarketSource",
+    "Narrowing",
+    "on_grid",
+    "tick_size",
+    "ticks_down",
+    "ticks_up",
+]
 
 PRE_MARKET_NS = 19_800 * 10**9
 """Trading before the open: 04:00 to 09:30 in New York."""
@@ -33,23 +43,31 @@ class MarketSource(Protocol):
         """All events of these sessions beyond the place `after`, in the total order (time, symbol, row)."""
 
 
+@runtime_checkable
+class Narrowing(Protocol):
+    """A source that can make the market of one of its symbols alone: who looks back at one needn't make up them all."""
+
+    def of(self, symbol: str) -> MarketSource:
+        """The same market, of one symbol."""
+
+
 class Hours:
     """The sessions, as a lookup by time. A session holds its open and not its close."""
 
     def __init__(self, sessions: Sequence[Session]) -> None:
-        self._sessions = sorted(sessions, key=lambda session: session.open_ns)
-        self._closes = [session.close_ns for session in self._sessions]
-        self._begins = [session.open_ns - PRE_MARKET_NS for session in self._sessions]
+        self.sessions = tuple(sorted(sessions, key=lambda session: session.open_ns))
+        self._closes = [session.close_ns for session in self.sessions]
+        self._begins = [session.open_ns - PRE_MARKET_NS for session in self.sessions]
 
     def coming(self, time_ns: int) -> Session | None:
         """The session that is open, else the next one; None beyond the last one known."""
         index = bisect_right(self._closes, time_ns)
-        return self._sessions[index] if index < len(self._sessions) else None
+        return self.sessions[index] if index < len(self.sessions) else None
 
     def date(self, time_ns: int) -> str:
         """The date of the session whose pre-market began last; "" before all of them."""
         index = bisect_right(self._begins, time_ns)
-        return self._sessions[index - 1].date if index else ""
+        return self.sessions[index - 1].date if index else ""
 
     def at(self, time_ns: int) -> Session | None:
         """The session that is open, else None."""

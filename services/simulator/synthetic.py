@@ -20,6 +20,7 @@ The model, per symbol:
 
 from __future__ import annotations
 
+import copy
 import heapq
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,6 +62,12 @@ class SyntheticSource:
         self._volatility = daily_volatility
         self._homes = {symbol: Random(f"{seed}/{symbol}/home").uniform(5.0, 150.0) for symbol in symbols}
         self._homes |= {symbol: price for symbol, price in (prices or {}).items() if symbol in self._homes}
+
+    def of(self, symbol: str) -> SyntheticSource:
+        """The same market, of one symbol."""
+        one = copy.copy(self)
+        one.symbols = (symbol,)
+        return one
 
     def events(self, after: EventKey | None, sessions: Sequence[Session]) -> Iterator[MarketEvent]:
         """All ticks of these sessions beyond `after`. Only sessions that end later are generated."""

@@ -18,16 +18,17 @@ def observe(tape: Tape, event: MarketEvent, session: Session | None) -> None:
         if session.date != tape.date:
             tape.date, tape.prev_close = session.date, tape.close
             tape.open = tape.high = tape.low = event.price
-            tape.volume = 0
+            tape.volume, tape.turnover = 0, 0.0
         tape.high = max(event.price, tape.high or event.price)
         tape.low = min(event.price, tape.low or event.price)
         tape.volume += event.size
         tape.close = event.price
+        tape.turnover += event.price * event.size
     tape.last, tape.last_size, tape.last_ns = event.price, event.size, event.time_ns
 
 
-def quote_of(tape: Tape) -> QuoteReport:
-    """The tape as whoever streams the symbol sees it."""
+def quote_of(tape: Tape, event: MarketEvent | None = None) -> QuoteReport:
+    """The tape as whoever streams the symbol sees it; `event` is what changed it just now."""
     return QuoteReport(
         symbol=tape.symbol,
         last=tape.last,
@@ -42,4 +43,7 @@ def quote_of(tape: Tape) -> QuoteReport:
         low=tape.low,
         prev_close=tape.prev_close,
         volume=tape.volume,
+        time_ns=tape.last_ns if event is None else event.time_ns,
+        traded=event is not None and event.price is not None,
+        vwap=tape.turnover / tape.volume if tape.volume else None,
     )

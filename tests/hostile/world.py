@@ -100,7 +100,7 @@ class World:
             accounts=[AccountTerms(account=ACCOUNT)],
             start_ns=OPEN_NS - 60 * SECOND,
         )
-        self._server = TwsServer(self._exchange, self._store, "127.0.0.1", 0, ACCOUNT)
+        self._server = TwsServer(self._exchange, self._store, "127.0.0.1", 0)
         self._failures = _Failures()
         self._hostile: list[Line | None] = [None] * HOSTILE
         self._taken = 0

@@ -66,8 +66,12 @@ PURE = [
         f"services/simulator/{name}.py"
         for name in (
             *("exchange", "lifecycle", "matching", "model", "orderbook", "account", "acceptance", "margin", "policy"),
-            "tape",
+            *("tape", "bars", "delayed"),
         )
+    ),
+    *(
+        f"services/simulator/{name}.py"
+        for name in ("entitlements", "feeds", "followers", "history", "past_ticks", "ticks", "trading_hours")
     ),
 ]
 

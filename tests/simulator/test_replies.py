@@ -113,7 +113,7 @@ def test_fields_by_version(version: int, open_order: int, completed_order: int, 
         (order_replies.order_status(ORDER), 12),
         (order_replies.commission_report(CommissionReport("x", 3, 1.0)), 8),
         (replies.greeting(176, NOON), 2),
-        (replies.managed_accounts("DU1"), 3),
+        (replies.managed_accounts(["DU1"]), 3),
         (replies.next_valid_id(1), 3),
         (replies.current_time(NOON), 3),
         (replies.error(1, 200, "x", 165), 5),
@@ -338,6 +338,9 @@ def test_a_stream_begins_with_everything() -> None:
         "9=9.6/0",
         "14=9.5/0",
         "49=0.0",
+        "32=Q",
+        "33=Q",
+        "84=Q",
     ]
 
 
@@ -367,7 +370,7 @@ def test_before_the_first_trade() -> None:
     sizes = dict.fromkeys(("last_size", "last_time_s", "bid_size", "ask_size", "volume"), 0)
     silent = QuoteReport(symbol="TSLA", **nothing, **sizes)
     assert told(silent, None) == ["1=-1.0/0", "0=0", "2=-1.0/0", "3=0", "8=0", "49=0.0"]
-    assert told(msgspec.structs.replace(silent, last=10.0, last_size=1), silent) == ["45=0", "4=10.0/1", "5=1"]
+    assert told(msgspec.structs.replace(silent, last=10.0, last_size=1), silent) == ["45=0", "4=10.0/1", "5=1", "84=Q"]
 
 
 def test_sizes_before_version_159_are_round_lots() -> None:

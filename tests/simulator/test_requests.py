@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ib_insync as ibi
@@ -13,9 +14,28 @@ from ib_insync.util import UNSET_DOUBLE
 from services.simulator import requests
 from services.simulator.contracts import Contract
 from services.simulator.decode import UnreadableRequest, decode
+from services.simulator.market_requests import (
+    Depth,
+    HeadTimestamp,
+    Histogram,
+    HistoricalData,
+    HistoricalTicks,
+    MarketData,
+    MarketDataType,
+    RealTimeBars,
+    StopDepth,
+    StopHeadTimestamp,
+    StopHistogram,
+    StopHistoricalData,
+    StopMarketData,
+    StopRealTimeBars,
+    StopTickByTick,
+    TickByTick,
+)
 from services.simulator.model import Ticket
+from services.simulator.other_requests import Other, Subject
 
-VERSIONS = (157, 158, 160, 162, 163, 166, 169, 170, 174, 176)
+VERSIONS = range(157, 177)
 STOCK = ibi.Stock("TSLA", "SMART", "USD")
 TSLA = Contract(0, "TSLA", "STK", "SMART", "USD")
 
@@ -42,9 +62,9 @@ def placed(version: int, contract: ibi.Contract, order: ibi.Order) -> requests.P
 
 
 REQUESTS: list[tuple[Callable[[IbClient], None], requests.Request]] = [
-    (lambda c: c.reqMktData(4, STOCK, "233", False, False, []), requests.MarketData(4, TSLA, False)),
-    (lambda c: c.reqMktData(4, STOCK, "", True, False, [ibi.TagValue("a", "b")]), requests.MarketData(4, TSLA, True)),
-    (lambda c: c.cancelMktData(4), requests.StopMarketData(4)),
+    (lambda c: c.reqMktData(4, STOCK, "233", False, False, []), MarketData(4, TSLA, False, "233")),
+    (lambda c: c.reqMktData(4, STOCK, "", True, False, [ibi.TagValue("a", "b")]), MarketData(4, TSLA, True)),
+    (lambda c: c.cancelMktData(4), StopMarketData(4)),
     (lambda c: c.cancelOrder(9), requests.CancelOrder(9)),
     (lambda c: c.reqOpenOrders(), requests.OpenOrders()),
     (lambda c: c.reqAccountUpdates(True, "DU1"), requests.AccountUpdates(True, "DU1")),
@@ -63,38 +83,87 @@ REQUESTS: list[tuple[Callable[[IbClient], None], requests.Request]] = [
     (lambda c: c.reqManagedAccts(), requests.ManagedAccounts()),
     (lambda c: c.reqCurrentTime(), requests.CurrentTime()),
     (lambda c: c.reqGlobalCancel(), requests.GlobalCancel()),
-    (lambda c: c.reqMarketDataType(3), requests.MarketDataType(3)),
+    (lambda c: c.reqMarketDataType(3), MarketDataType(3)),
     (lambda c: c.reqPositions(), requests.Positions()),
     (lambda c: c.cancelPositions(), requests.StopPositions()),
     (lambda c: c.reqAccountSummary(8, "All", "A, B"), requests.AccountSummary(8, ("A", "B"))),
     (lambda c: c.cancelAccountSummary(8), requests.StopAccountSummary(8)),
     (lambda c: c.startApi(), requests.StartApi(-1)),
-    (lambda c: c.reqAccountUpdatesMulti(8, "DU1", "", False), requests.AccountUpdatesMulti(8, "DU1")),
+    (lambda c: c.reqAccountUpdatesMulti(8, "DU1", "", False), requests.AccountUpdatesMulti(8, "DU1", "")),
     (lambda c: c.cancelAccountUpdatesMulti(8), requests.StopAccountUpdatesMulti(8)),
     (lambda c: c.reqMatchingSymbols(8, "TS"), requests.MatchingSymbols(8, "TS")),
     (lambda c: c.reqMarketRule(26), requests.MarketRule(26)),
     (lambda c: c.reqCompletedOrders(True), requests.CompletedOrders(True)),
+    (lambda c: c.reqPositionsMulti(8, "DU1", "m"), requests.PositionsMulti(8, "DU1", "m")),
+    (lambda c: c.cancelPositionsMulti(8), requests.StopPositionsMulti(8)),
+    (lambda c: c.reqPnL(8, "DU1", "m"), requests.Profit(8, "DU1", "m")),
+    (lambda c: c.cancelPnL(8), requests.StopProfit(8)),
+    (lambda c: c.reqPnLSingle(8, "DU1", "", 1), requests.ProfitSingle(8, "DU1", "", 1)),
+    (lambda c: c.cancelPnLSingle(8), requests.StopProfitSingle(8)),
+    # The market
     (
-        lambda c: c.reqHistoricalData(8, STOCK, "", "1 D", "1 min", "TRADES", True, 1, False, []),
-        requests.NotSimulated("historical data", 8),
+        lambda c: c.reqHistoricalData(8, STOCK, "", "1 D", "1 min", "TRADES", True, 2, True, []),
+        HistoricalData(8, TSLA, "", "1 min", "1 D", True, "TRADES", 2, True),
     ),
-    (lambda c: c.cancelHistoricalData(8), requests.NotSimulated("historical data", 8)),
-    (lambda c: c.reqRealTimeBars(8, STOCK, 5, "TRADES", True, []), requests.NotSimulated("real-time bars", 8)),
-    (lambda c: c.cancelRealTimeBars(8), requests.NotSimulated("real-time bars", 8)),
-    (lambda c: c.reqPositionsMulti(8, "DU1", ""), requests.NotSimulated("positions by model", 8)),
-    (lambda c: c.cancelPositionsMulti(8), requests.NotSimulated("positions by model", 8)),
-    (lambda c: c.reqHeadTimeStamp(8, STOCK, "TRADES", True, 1), requests.NotSimulated("head timestamps", 8)),
-    (lambda c: c.cancelHeadTimeStamp(8), requests.NotSimulated("head timestamps", 8)),
-    (lambda c: c.reqPnL(8, "DU1", ""), requests.NotSimulated("profit and loss", 8)),
-    (lambda c: c.cancelPnL(8), requests.NotSimulated("profit and loss", 8)),
-    (lambda c: c.reqPnLSingle(8, "DU1", "", 1), requests.NotSimulated("profit and loss", 8)),
-    (lambda c: c.cancelPnLSingle(8), requests.NotSimulated("profit and loss", 8)),
     (
-        lambda c: c.reqHistoricalTicks(8, STOCK, "", "", 9, "TRADES", True, False, []),
-        requests.NotSimulated("historical ticks", 8),
+        lambda c: c.reqHistoricalData(8, STOCK, "20220322 10:00:00 UTC", "2 W", "1 day", "BID", False, 1, False, []),
+        HistoricalData(8, TSLA, "20220322 10:00:00 UTC", "1 day", "2 W", False, "BID", 1, False),
     ),
-    (lambda c: c.reqTickByTickData(8, STOCK, "Last", 0, False), requests.NotSimulated("tick by tick data", 8)),
-    (lambda c: c.cancelTickByTickData(8), requests.NotSimulated("tick by tick data", 8)),
+    (lambda c: c.cancelHistoricalData(8), StopHistoricalData(8)),
+    (lambda c: c.reqRealTimeBars(8, STOCK, 5, "TRADES", True, []), RealTimeBars(8, TSLA, "TRADES", True)),
+    (lambda c: c.cancelRealTimeBars(8), StopRealTimeBars(8)),
+    (lambda c: c.reqHeadTimeStamp(8, STOCK, "TRADES", True, 2), HeadTimestamp(8, TSLA, True, "TRADES", 2)),
+    (lambda c: c.cancelHeadTimeStamp(8), StopHeadTimestamp(8)),
+    (
+        lambda c: c.reqHistoricalTicks(8, STOCK, "a", "b", 9, "TRADES", True, False, []),
+        HistoricalTicks(8, TSLA, "a", "b", 9, "TRADES", True, False),
+    ),
+    (lambda c: c.reqHistogramData(8, STOCK, True, "3 days"), Histogram(8, TSLA, True, "3 days")),
+    (lambda c: c.cancelHistogramData(8), StopHistogram(8)),
+    (lambda c: c.reqTickByTickData(8, STOCK, "Last", 5, True), TickByTick(8, TSLA, "Last", 5, True)),
+    (lambda c: c.cancelTickByTickData(8), StopTickByTick(8)),
+    (lambda c: c.reqMktDepth(8, STOCK, 5, True, []), Depth(8, TSLA)),
+    (lambda c: c.cancelMktDepth(8, True), StopDepth(8)),
+    # What this broker has none of
+    (lambda c: c.reqNewsBulletins(True), Other(Subject.BULLETINS)),
+    (lambda c: c.cancelNewsBulletins(), Other(Subject.BULLETINS)),
+    (lambda c: c.setServerLogLevel(2), Other(Subject.LOG_LEVEL)),
+    (lambda c: c.requestFA(1), Other(Subject.ADVISOR)),
+    (lambda c: c.replaceFA(8, 1, "<x/>"), Other(Subject.ADVISOR, 8)),
+    (lambda c: c.exerciseOptions(8, STOCK, 1, 1, "DU1", 0), Other(Subject.EXERCISE, 8)),
+    (
+        lambda c: c.reqScannerSubscription(8, ibi.ScannerSubscription(scanCode="TOP_PERC_GAIN"), [], []),
+        Other(Subject.SCANNER, 8),
+    ),
+    (lambda c: c.cancelScannerSubscription(8), Other(Subject.SCANNER_STOP, 8)),
+    (lambda c: c.reqScannerParameters(), Other(Subject.SCANNER_PARAMETERS)),
+    (lambda c: c.reqFundamentalData(8, STOCK, "ReportSnapshot", []), Other(Subject.FUNDAMENTALS, 8)),
+    (lambda c: c.cancelFundamentalData(8), Other(Subject.FUNDAMENTALS_STOP, 8)),
+    (lambda c: c.calculateImpliedVolatility(8, STOCK, 1.0, 2.0, []), Other(Subject.CALCULATION, 8)),
+    (lambda c: c.calculateOptionPrice(8, STOCK, 1.0, 2.0, []), Other(Subject.CALCULATION, 8)),
+    (lambda c: c.cancelCalculateImpliedVolatility(8), Other(Subject.CALCULATION_STOP, 8)),
+    (lambda c: c.cancelCalculateOptionPrice(8), Other(Subject.CALCULATION_STOP, 8)),
+    (lambda c: c.verifyRequest("x", "1"), Other(Subject.VERIFICATION)),
+    (lambda c: c.verifyMessage("x"), Other(Subject.VERIFICATION)),
+    (lambda c: c.verifyAndAuthRequest("x", "1", "k"), Other(Subject.VERIFICATION)),
+    (lambda c: c.verifyAndAuthMessage("x", "y"), Other(Subject.VERIFICATION)),
+    (lambda c: c.queryDisplayGroups(8), Other(Subject.DISPLAY_GROUPS, 8)),
+    (lambda c: c.subscribeToGroupEvents(8, 1), Other(Subject.GROUP_EVENTS, 8)),
+    (lambda c: c.updateDisplayGroup(8, "none"), Other(Subject.GROUP_UPDATE, 8)),
+    (lambda c: c.unsubscribeFromGroupEvents(8), Other(Subject.GROUP_UPDATE, 8)),
+    (lambda c: c.reqSecDefOptParams(8, "TSLA", "", "STK", 76), Other(Subject.OPTION_CHAIN, 8, "76")),
+    (lambda c: c.reqSoftDollarTiers(8), Other(Subject.SOFT_DOLLARS, 8)),
+    (lambda c: c.reqFamilyCodes(), Other(Subject.FAMILY_CODES)),
+    (lambda c: c.reqMktDepthExchanges(), Other(Subject.DEPTH_EXCHANGES)),
+    (lambda c: c.reqSmartComponents(8, "9c0001"), Other(Subject.SMART_COMPONENTS, 8, "9c0001")),
+    (lambda c: c.reqNewsProviders(), Other(Subject.NEWS_PROVIDERS)),
+    (lambda c: c.reqNewsArticle(8, "BRFG", "x", []), Other(Subject.NEWS_ARTICLE, 8)),
+    (lambda c: c.reqHistoricalNews(8, 76, "BRFG", "", "", 9, []), Other(Subject.HISTORICAL_NEWS, 8)),
+    (lambda c: c.reqWshMetaData(8), Other(Subject.WSH_META, 8)),
+    (lambda c: c.cancelWshMetaData(8), Other(Subject.WSH_META_STOP, 8)),
+    (lambda c: c.reqWshEventData(8, ibi.WshEventData()), Other(Subject.WSH_EVENTS, 8)),
+    (lambda c: c.cancelWshEventData(8), Other(Subject.WSH_EVENTS_STOP, 8)),
+    (lambda c: c.reqUserInfo(8), Other(Subject.USER_INFO, 8)),
 ]
 
 
@@ -105,8 +174,9 @@ def test_a_request_is_read_to_its_last_field(send: Callable[[IbClient], None], e
         assert decode(payload(fields), version, client_id=3) == expected
         with pytest.raises(UnreadableRequest, match="1 fields left over"):
             decode(payload([*fields, ""]), version, client_id=3)
-        with pytest.raises(UnreadableRequest, match="missing"):
-            decode(payload(fields[:-1]), version, client_id=3)
+        if len(fields) > 1:
+            with pytest.raises(UnreadableRequest, match="missing"):
+                decode(payload(fields[:-1]), version, client_id=3)
 
 
 def test_combinations_are_read_to_their_last_field() -> None:
@@ -114,9 +184,9 @@ def test_combinations_are_read_to_their_last_field() -> None:
     pair.deltaNeutralContract = ibi.DeltaNeutralContract(1, 0.5, 10.0)
     meant = Contract(0, "TSLA", "BAG", "", "")
     fields = sent(176, lambda c: c.reqMktData(4, pair, "", False, False, []))
-    assert decode(payload(fields), 176, 3) == requests.MarketData(4, meant, False)
+    assert decode(payload(fields), 176, 3) == MarketData(4, meant, False)
     fields = sent(176, lambda c: c.reqHistoricalData(8, pair, "", "1 D", "1 min", "TRADES", True, 1, False, []))
-    assert decode(payload(fields), 176, 3) == requests.NotSimulated("historical data", 8)
+    assert decode(payload(fields), 176, 3) == HistoricalData(8, meant, "", "1 min", "1 D", True, "TRADES", 1, False)
     assert placed(176, pair, ibi.MarketOrder("BUY", 1)).unsupported == ("a combination", "delta neutral")
 
 
@@ -290,3 +360,10 @@ def test_what_cant_be_read_names_the_request(fields: list[str], request_id: int)
     with pytest.raises(UnreadableRequest) as caught:
         decode(payload(fields), 176, client_id=3)
     assert caught.value.request_id == request_id
+
+
+def test_every_method_of_the_library_is_in_the_table() -> None:
+    """What the client can send is read: a method that this table doesn't know would be a request that nobody tried."""
+    names = {name for name in vars(IbClient) if name.startswith(("req", "cancel", "calculate", "verify", "query"))}
+    source = Path(__file__).read_text()
+    assert {name for name in names if f"c.{name}(" not in source} == set()

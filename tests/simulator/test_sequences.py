@@ -633,7 +633,7 @@ class House:
             policy=self._row.policy,
             memory=memory,
         )
-        self.server = TwsServer(self.exchange, self._store, "127.0.0.1", 0, ACCOUNT)
+        self.server = TwsServer(self.exchange, self._store, "127.0.0.1", 0)
         self.line = Line(self.server)
         self.line.send(b"API\0" + frame(f"v100..{self.version}".encode()) + frame(written(start_api(1))))
 

@@ -37,6 +37,9 @@ def test_a_stream_of_quotes() -> None:
                 "1 6 10.0",
                 "1 7 10.0",
                 "1 14 10.0",
+                "46 32 Q",
+                "46 33 Q",
+                "46 84 Q",
             ]
             await house.step()  # TSM, which nobody streams
             assert await house.news(1) == []

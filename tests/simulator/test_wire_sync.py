@@ -157,21 +157,6 @@ def test_the_gateways_own_time_and_ids() -> None:
     asyncio.run(play())
 
 
-def test_what_is_not_simulated_is_said_and_nobody_waits(caplog: pytest.LogCaptureFixture) -> None:
-    async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            ib = await house.connect()
-            errors: list[tuple[int, str]] = []
-            ib.errorEvent += lambda _id, code, text, _contract: errors.append((code, text))
-            assert not await ib.reqHistoricalDataAsync(TSLA, "", "1 D", "1 min", "TRADES", True)
-            assert [code for code, _ in errors] == [321]
-            assert "historical data: not simulated yet" in errors[0][1]
-            assert ib.isConnected()
-
-    asyncio.run(play())
-    assert "client 1 asks for historical data" in caplog.text
-
-
 def test_a_request_that_cant_be_read_leaves_the_connection_alone(caplog: pytest.LogCaptureFixture) -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0)) as house:

@@ -94,7 +94,7 @@ class Gateway:
             start_ns=OPEN_NS - 60 * SECOND,
             policy=policy,
         )
-        self.server = TwsServer(self.exchange, self.ledger, "127.0.0.1", 0, ACCOUNT, **options)
+        self.server = TwsServer(self.exchange, self.ledger, "127.0.0.1", 0, **options)
         self.clients: list[ibi.IB] = []
         self.heard: dict[int, list[list[str]]] = {}
 

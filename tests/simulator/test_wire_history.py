@@ -1,0 +1,229 @@
+"""The market's past over the wire: bars, ticks, schedules, and what goes on from them; never anything of the future."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date, datetime
+from typing import Any
+
+import ib_insync as ibi
+import pytest
+
+from services.simulator.model import MarketEvent
+from tests.simulator.wire import OPEN_NS, SECOND, TSLA, Gateway, gateway, trades
+
+MINUTE = [10.0 + at / 100 for at in range(120)]  # a cent a second, two minutes long
+OPENED = datetime(2022, 3, 22, 13, 30, tzinfo=UTC)
+
+
+async def asked(house: Gateway, ib: ibi.IB, **details: Any) -> ibi.BarDataList:
+    wanted = {"endDateTime": "", "durationStr": "1 D", "barSizeSetting": "1 min", "whatToShow": "TRADES"}
+    return await ib.reqHistoricalDataAsync(TSLA, useRTH=True, **{**wanted, **details})
+
+
+@pytest.mark.parametrize("version", [157, 173, 174, 176])
+def test_bars_of_the_day_so_far(version: int) -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *MINUTE)) as house:
+            ib = await house.connect(highest_version=version)
+            house.server.advance(OPEN_NS + 89 * SECOND)
+            bars = await asked(house, ib)
+            assert [bar.date.replace(tzinfo=UTC) for bar in bars] == [OPENED, OPENED.replace(minute=31)]
+            first, second = bars
+            assert (first.open, first.high, first.low, first.close) == (10.0, 10.59, 10.0, 10.59)
+            lots = 100 if version < 159 else 1
+            assert (first.volume, first.barCount) == (sum(range(100, 160)) // lots, 60)
+            assert first.average == pytest.approx(10.31, abs=0.01)
+            assert (second.open, second.close, second.barCount) == (10.6, 10.89, 30)
+
+    asyncio.run(play())
+
+
+def test_dates_in_seconds_and_days_by_their_date() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *MINUTE)) as house:
+            ib = await house.connect()
+            house.server.advance(OPEN_NS + 89 * SECOND)
+            bars = await asked(house, ib, formatDate=2)
+            assert [bar.date for bar in bars] == [OPENED, OPENED.replace(minute=31)]
+            assert [row[5] for row in house.heard[1] if row[0] == "17"] == [str(OPEN_NS // SECOND)]
+            (day,) = await asked(house, ib, barSizeSetting="1 day", formatDate=2)
+            assert (day.date, day.open, day.close, day.barCount) == (date(2022, 3, 22), 10.0, 10.89, 90)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ("MIDPOINT", (10.0, 10.59, 10.0, 10.59)),
+        ("BID", (9.99, 10.58, 9.99, 10.58)),
+        ("ASK", (10.01, 10.6, 10.01, 10.6)),
+        ("BID_ASK", (9.99, 10.6, 9.99, 10.6)),
+    ],
+)
+def test_bars_of_quotes(what: str, expected: tuple[float, ...]) -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *MINUTE)) as house:
+            ib = await house.connect()
+            house.server.advance(OPEN_NS + 59 * SECOND)
+            (bar,) = await asked(house, ib, whatToShow=what)
+            assert (bar.open, bar.high, bar.low, bar.close) == expected
+            assert (bar.volume, bar.average, bar.barCount) == (-1, -1, -1)
+
+    asyncio.run(play())
+
+
+def test_the_end_of_a_request_and_seconds() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *MINUTE)) as house:
+            ib = await house.connect()
+            house.server.advance(OPEN_NS + 100 * SECOND)
+            end = datetime(2022, 3, 22, 13, 30, 40, tzinfo=UTC)
+            bars = await asked(house, ib, endDateTime=end, durationStr="30 S", barSizeSetting="10 secs")
+            assert [bar.date.second for bar in bars] == [10, 20, 30]
+            assert bars[-1].close == 10.39
+            later = datetime(2022, 3, 23, 13, 30, tzinfo=UTC)
+            bars = await asked(house, ib, endDateTime=later, barSizeSetting="1 day")
+            assert bars[-1].close == 11.0, "nothing of the future, whatever the end"
+
+    asyncio.run(play())
+
+
+def test_bars_that_go_on() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *MINUTE)) as house:
+            ib = await house.connect()
+            house.server.advance(OPEN_NS + 57 * SECOND)
+            bars = await asked(house, ib, keepUpToDate=True)
+            assert (len(bars), bars[-1].close) == (1, 10.57)
+            new: list[bool] = []
+            bars.updateEvent += lambda _bars, is_new: new.append(is_new)
+            await house.step(4)
+            assert new == [False, False, True, False]
+            assert [(bar.open, bar.high, bar.low, bar.close, bar.barCount) for bar in bars] == [
+                (10.0, 10.59, 10.0, 10.59, 60),
+                (10.6, 10.61, 10.6, 10.61, 2),
+            ]
+            ib.cancelHistoricalData(bars)
+            await house.news(1)
+            await house.step()
+            assert await house.news(1) == []
+            ib.client.cancelHistoricalData(bars.reqId)
+            assert await house.news(1) == [f"4 {bars.reqId} 366"]
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("details", "code"),
+    [
+        ({"barSizeSetting": "7 mins"}, 321),
+        ({"durationStr": "1 fortnight"}, 321),
+        ({"durationStr": "400 D"}, 321),
+        ({"durationStr": "90000 S"}, 321),
+        ({"endDateTime": "tomorrow"}, 10314),
+        ({"endDateTime": "20220322 13:30:00 UTC", "keepUpToDate": True}, 321),
+        ({"barSizeSetting": "1 secs", "keepUpToDate": True}, 321),
+        ({"durationStr": "5 D", "barSizeSetting": "1 secs"}, 162),
+        ({"whatToShow": "HISTORICAL_VOLATILITY"}, 162),
+        ({"endDateTime": "20220301 13:30:00 UTC"}, 162),
+    ],
+)
+def test_requests_for_bars_that_are_refused(details: dict[str, Any], code: int) -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *MINUTE)) as house:
+            ib = await house.connect()
+            house.server.advance(OPEN_NS + 10 * SECOND)
+            errors: list[int] = []
+            ib.errorEvent += lambda _id, number, _text, _contract: errors.append(number)
+            assert not await asked(house, ib, **details)
+            assert errors == [code]
+
+    asyncio.run(play())
+
+
+def test_how_far_back_the_data_reach() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *MINUTE)) as house:
+            ib = await house.connect()
+            house.server.advance(OPEN_NS + 10 * SECOND)
+            assert await ib.reqHeadTimeStampAsync(TSLA, "TRADES", True, 2) == OPENED
+            naive = await ib.reqHeadTimeStampAsync(TSLA, "TRADES", True, 1)
+            assert naive.replace(tzinfo=UTC) == OPENED
+
+    asyncio.run(play())
+
+
+def test_a_schedule() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *MINUTE)) as house:
+            ib = await house.connect()
+            house.server.advance(OPEN_NS + 10 * SECOND)
+            schedule = await ib.reqHistoricalScheduleAsync(TSLA, 1)
+            assert schedule.timeZone == "US/Eastern"
+            (session,) = schedule.sessions
+            assert (session.startDateTime, session.endDateTime) == ("20220322-09:30:00", "20220322-16:00:00")
+            assert session.refDate == "20220322"
+
+    asyncio.run(play())
+
+
+def test_single_ticks_of_the_past() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *MINUTE)) as house:
+            ib = await house.connect()
+            house.server.advance(OPEN_NS + 60 * SECOND)
+            last = await ib.reqHistoricalTicksAsync(
+                TSLA, "", datetime(2022, 3, 22, 13, 30, 9, tzinfo=UTC), 3, "TRADES", True
+            )
+            assert [(tick.time.second, tick.price, tick.size) for tick in last] == [
+                (7, 10.07, 107),
+                (8, 10.08, 108),
+                (9, 10.09, 109),
+            ]
+            quotes = await ib.reqHistoricalTicksAsync(TSLA, OPENED, "", 2, "BID_ASK", True)
+            assert [(tick.priceBid, tick.priceAsk, tick.sizeBid, tick.sizeAsk) for tick in quotes] == [
+                (9.99, 10.01, 200, 300),
+                (10.0, 10.02, 200, 300),
+            ]
+            middles = await ib.reqHistoricalTicksAsync(TSLA, "20220322-13:30:58", "", 1000, "MIDPOINT", True)
+            assert [tick.price for tick in middles] == [10.58, 10.59, 10.6], "and nothing of the future"
+            ib.client.reqHistoricalTicks(
+                900, TSLA, "20220322-13:30:58", "20220322-13:30:59", 3, "TRADES", True, False, []
+            )
+            ib.client.reqHistoricalTicks(901, TSLA, "", "20220322-13:30:59", 1001, "TRADES", True, False, [])
+            await house.settle()
+            assert [row[2:4] for row in house.heard[1] if row[0] == "4" and row[2] in ("900", "901")] == [
+                ["900", "10187"],
+                ["901", "10187"],
+            ]
+
+    asyncio.run(play())
+
+
+def test_how_much_was_traded_at_each_price() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", 10.0, 10.5, 10.0)) as house:
+            ib = await house.connect()
+            house.server.advance(OPEN_NS + 60 * SECOND)
+            found = await ib.reqHistogramDataAsync(TSLA, True, "1 day")
+            assert [(row.price, row.count) for row in found] == [(10.0, 202), (10.5, 101)]
+
+    asyncio.run(play())
+
+
+def test_what_is_traded_outside_regular_hours_is_told_to_who_asks_for_it() -> None:
+    def early(at: int, price: float) -> MarketEvent:
+        return MarketEvent(time_ns=OPEN_NS - 40 * SECOND + at * SECOND, symbol="TSLA", row=-9 + at, price=price, size=1)
+
+    async def play() -> None:
+        async with gateway([early(0, 9.0), early(1, 9.1)], trades("TSLA", 10.0)) as house:
+            ib = await house.connect()
+            house.server.advance(OPEN_NS)
+            assert [bar.open for bar in await asked(house, ib)] == [10.0]
+            wanted = {"endDateTime": "", "durationStr": "1 D", "barSizeSetting": "1 min", "whatToShow": "TRADES"}
+            bars = await ib.reqHistoricalDataAsync(TSLA, useRTH=False, **wanted)
+            assert [(bar.open, bar.volume) for bar in bars] == [(9.0, 2), (10.0, 100)]
+
+    asyncio.run(play())
