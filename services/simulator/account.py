@@ -9,9 +9,20 @@ gone at once, as in IBKR's SettledCash. `today` is the date of the session that 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
-from services.simulator.model import AccountReport, AccountTerms, Funds, Holding, PnlReport, PositionReport, Side, Tape
+from services.simulator.model import (
+    AccountReport,
+    AccountTerms,
+    Execution,
+    Funds,
+    Holding,
+    PnlReport,
+    PositionReport,
+    Side,
+    Tape,
+)
 
 __all__ = ["Account", "commission", "requirement"]
 
@@ -85,8 +96,7 @@ class Account:
             direction = 1.0 if held.quantity > 0 else -1.0
             realized = round(direction * closing * (price - held.avg_cost) - fee * closing / quantity, 6)
             held.quantity -= direction * closing
-            held.realized_pnl += realized
-            held.day_realized += realized
+            self._realize(held, realized)
         opening = quantity - closing
         if opening:
             added = opening if side == "BUY" else -opening
@@ -96,6 +106,52 @@ class Account:
         elif not held.quantity:
             held.avg_cost = 0.0
         return realized
+
+    def split(self, symbol: str, ratio: float, price: float | None, today: str) -> None:
+        """One old share is `ratio` new ones; what is no whole share is paid in cash at the new price."""
+        held = self._of_today(symbol, today)
+        held.avg_cost /= ratio
+        held.day_quantity *= ratio
+        exact = held.quantity * ratio
+        held.quantity = float(int(exact + math.copysign(1e-9, exact)))
+        rest = exact - held.quantity
+        if abs(rest) > 1e-9:
+            worth = rest * (held.avg_cost if price is None else price)
+            self._pay(worth, today)
+            held.day_flow += worth
+            self._realize(held, worth - rest * held.avg_cost)
+        if not held.quantity:
+            held.avg_cost = 0.0
+
+    def dividend(self, symbol: str, usd: float, today: str) -> None:
+        """So many dollars for each share; a short position pays them."""
+        held = self._of_today(symbol, today)
+        amount = round(held.quantity * usd, 2)
+        held.day_flow += amount
+        self.funds.dividends += amount
+        self._pay(amount, today)
+
+    def correct(self, execution: Execution, price: float, *, closed: bool, today: str) -> float:
+        """The price of an execution was another one; by how much that changes the realized profit.
+
+        What it opened and is still held costs another price; the rest is profit or loss.
+        """
+        signed = execution.quantity if execution.side == "BUY" else -execution.quantity
+        held = self._of_today(execution.symbol, today)
+        paid = signed * (price - execution.price)
+        self._pay(-paid, today)
+        held.day_flow -= paid
+        kept = 0.0 if closed or held.quantity * signed <= 0 else min(execution.quantity, abs(held.quantity))
+        share = kept / execution.quantity
+        if kept:
+            held.avg_cost += paid * share / held.quantity
+        realized = round(-paid * (1.0 - share), 6)
+        self._realize(held, realized)
+        return realized
+
+    def _realize(self, held: Holding, amount: float) -> None:
+        held.realized_pnl += amount
+        held.day_realized += amount
 
     def _of_today(self, symbol: str, today: str) -> Holding:
         """A holding, its figures of the day begun anew on a new day."""

@@ -12,13 +12,16 @@ the market moves. What a movement does to an order is judged in `matching.py`, w
 from __future__ import annotations
 
 import copy
+import math
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from services.simulator import acceptance, margin, matching
+from services.simulator import acceptance, bands, corporate, margin, matching
 from services.simulator.account import Account, commission
-from services.simulator.lifecycle import Lifecycle, may_trade_outside, works_at_once
+from services.simulator.lifecycle import BY_SYSTEM, Lifecycle, may_trade_outside, works_at_once
+from services.simulator.liquidity import Liquidity
 from services.simulator.model import (
     AccountReport,
     AccountTerms,
@@ -28,6 +31,7 @@ from services.simulator.model import (
     EventKey,
     Execution,
     ExecutionReport,
+    MarketEvent,
     Memory,
     Order,
     OrderReport,
@@ -36,7 +40,9 @@ from services.simulator.model import (
     QuoteReport,
     Report,
     Session,
+    Side,
     Standing,
+    StatusReport,
     Tape,
     Ticket,
 )
@@ -72,10 +78,13 @@ class Exchange:
         self._tapes = {symbol: Tape(symbol=symbol) for symbol in source.symbols}
         daily = self._policy.realized_pnl_resets_daily
         self._money = {terms.account: Account(terms, self._tapes, daily_profit=daily) for terms in accounts}
-        self._executions: list[Execution] = []
+        self._executions: dict[str, Execution] = {}
         self._commissions: dict[str, CommissionReport] = {}
         self._market_key: EventKey = (start_ns, "", -1)
-        self._told_executions = 0
+        self._untold: list[Execution] = []
+        self._numbered = 0
+        self._rejections: deque[tuple[int, str, bool]] = deque()
+        self._enough = Liquidity()
         self._overfilled: list[tuple[Order, float, int]] = []
         self._traded: set[tuple[str, str]] = set()
         self._moved: set[str] = set()
@@ -176,6 +185,9 @@ class Exchange:
         )
         if error is not None:
             return [ErrorReport(ticket.client_id, ticket.order_id, *error)]
+        if known is None and self._rejections and self._rejections[0][2]:
+            code, text, _ = self._rejections.popleft()
+            return [ErrorReport(ticket.client_id, ticket.order_id, code, text)]
         account = ticket.account or (self.accounts[0] if known is None else known.ticket.account)
         ticket = msgspec.structs.replace(ticket, account=account)
         if ticket.what_if:
@@ -192,7 +204,10 @@ class Exchange:
             for member in self._book.untransmitted_family(order):
                 if member.done:
                     continue  # rejected with its parent
-                if objection := self._objection(member.ticket):
+                if self._rejections and not self._rejections[0][2]:
+                    code, text, _ = self._rejections.popleft()
+                    self._life.reject(member, text, code)
+                elif objection := self._objection(member.ticket):
                     self._life.reject(member, objection)
                 else:
                     self._life.transmit(member, self._hours, self._tapes[member.ticket.symbol])
@@ -217,6 +232,86 @@ class Exchange:
             self._life.cancel(order)
         return self._drain()
 
+    # What the world does, unasked
+
+    def halt(self, symbol: str) -> list[Report]:
+        """The stock stops trading until `resume`: its prices stand, its orders wait."""
+        self._set_halted(self._tapes[symbol], halted=True)
+        return self._drain()
+
+    def resume(self, symbol: str) -> list[Report]:
+        """It trades again; the next price is a jump."""
+        self._set_halted(self._tapes[symbol], halted=False)
+        return self._drain()
+
+    def split(self, symbol: str, ratio: float, *, rescale: bool = True) -> list[Report]:
+        """One share becomes `ratio` shares (0.1: ten become one). ValueError unless it is positive.
+
+        With `rescale` the source's prices are divided by it from now on; without, the source has it in its prices.
+        """
+        if not 0 < ratio < math.inf:
+            raise ValueError(f"a split of {ratio} new shares for one; give a positive number")
+        corporate.split_tape(self._tapes[symbol], ratio, rescale=rescale)
+        self._moved.add(symbol)
+        for account in self._holders(symbol):
+            account.split(symbol, ratio, self._tapes[symbol].last, self.today)
+        corporate.split_orders(symbol, ratio, self._book, self._life, self._policy)
+        self._reports.append(quote_of(self._tapes[symbol]))
+        self._tell_holders(symbol)
+        return self._drain()
+
+    def dividend(self, symbol: str, usd: float) -> list[Report]:
+        """So many dollars a share, for what is held now. The source's prices know of it or don't."""
+        for account in self._holders(symbol):
+            account.dividend(symbol, usd, self.today)
+        if self._policy.gtc_stop_reduced_by_dividend:
+            corporate.reduce_by_dividend(symbol, usd, self._book, self._life)
+        self._tell_holders(symbol)
+        return self._drain()
+
+    def correct_execution(self, exec_id: str, price: float) -> list[Report]:
+        """The exchange says that this execution was at another price. KeyError if it isn't the last word on one."""
+        old, charge, order = self._execution(exec_id)
+        closed = charge.realized_pnl is not None
+        account = self._money[old.account]
+        change = account.correct(old, price, closed=closed, today=self.today)
+        order.avg_price = round(order.avg_price + old.quantity * (price - old.price) / order.filled, 8)
+        order.last_fill_price = price
+        realized = charge.realized_pnl + change if closed and charge.realized_pnl is not None else None
+        new = msgspec.structs.replace(old, exec_id=corporate.corrected_id(old), price=price, avg_price=order.avg_price)
+        return self._tell_corrected(order, new, charge.commission, realized)
+
+    def bust_execution(self, exec_id: str) -> list[Report]:
+        """The exchange takes an execution back: a correction to no shares at all. KeyError as above.
+
+        The order keeps its status; what it no longer has is not filled again.
+        """
+        old, charge, order = self._execution(exec_id)
+        back: Side = "SELL" if old.side == "BUY" else "BUY"
+        account = self._money[old.account]
+        account.trade(old.symbol, back, old.quantity, old.price, -charge.commission, self.today)
+        order.filled -= old.quantity
+        order.commission = round(order.commission - charge.commission, 6)
+        new = msgspec.structs.replace(
+            old, exec_id=corporate.corrected_id(old), quantity=0.0, price=0.0, cum_quantity=order.filled
+        )
+        return self._tell_corrected(order, new, 0.0, None)
+
+    def expire_early(self, client_id: int, order_id: int) -> list[Report]:
+        """The broker ends a working order before its time. KeyError if there is none of this id."""
+        order = self._book.find(client_id, order_id)
+        if order is None or order.done:
+            raise KeyError(order_id)
+        self._life.end(order, BY_SYSTEM)
+        return self._drain()
+
+    def reject_next(self, code: int, text: str, *, silently: bool = False) -> None:
+        """The next new order that is transmitted is rejected with this error.
+
+        `silently`: the error is all that is said, and the order never was (as real gateways do for 110).
+        """
+        self._rejections.append((code, text, silently))
+
     # What is known
 
     def quote(self, symbol: str) -> QuoteReport | None:
@@ -237,8 +332,8 @@ class Exchange:
         return [copy.copy(order) for order in self._book.all() if order.done]
 
     def executions(self) -> list[Execution]:
-        """Every execution, oldest first."""
-        return list(self._executions)
+        """Every execution in its last version, oldest first; a correction is as young as itself."""
+        return list(self._executions.values())
 
     def commission_of(self, exec_id: str) -> CommissionReport | None:
         """What an execution cost."""
@@ -267,7 +362,7 @@ class Exchange:
 
     def changes(self) -> Changes:
         """What became different since the last call."""
-        executions = self._executions[self._told_executions :]
+        executions = self._untold
         changes = Changes(
             standing=Standing(
                 now_ns=self.now_ns,
@@ -279,9 +374,9 @@ class Exchange:
             executions=executions,
             commissions=[self._commissions[execution.exec_id] for execution in executions],
             holdings=[copy.copy(self._money[name].holdings[symbol]) for name, symbol in sorted(self._traded)],
-            tapes=[copy.copy(self._tapes[symbol]) for symbol in sorted(self._moved)],
+            tapes=[copy.deepcopy(self._tapes[symbol]) for symbol in sorted(self._moved)],
         )
-        self._told_executions = len(self._executions)
+        self._untold = []
         self._traded.clear()
         self._moved.clear()
         return changes
@@ -294,22 +389,43 @@ class Exchange:
         self._coming = next(self._events, None)
         self._market_key = event.key
         tape = self._tapes[event.symbol]
-        path = matching.path_of(event, tape, filter_strays=self._policy.last_filtered_to_quote)
+        if event.action:
+            self._act(event)
+            return
+        if tape.halted:
+            if not tape.halted_until_ns or event.time_ns < tape.halted_until_ns:
+                return  # a halted stock doesn't trade
+            self._set_halted(tape, halted=False)
+        if tape.factor != 1.0:
+            event = corporate.rescaled(event, tape.factor)
         session = self._hours.at(event.time_ns)
+        if self._policy.limit_up_limit_down and session is not None:
+            if bands.breaks_band(event, tape, session):
+                self._set_halted(tape, halted=True, until_ns=event.time_ns + bands.PAUSE_NS)
+                return
+            bands.remember_trade(tape, event)
+        path = matching.path_of(
+            event,
+            tape,
+            filter_strays=self._policy.last_filtered_to_quote,
+            block_shares=self._policy.block_print_shares,
+        )
         observe(tape, event, session)
         self._moved.add(event.symbol)
         self._reports.append(quote_of(tape, event))
         orders = self._book.of_symbol(event.symbol)
         if orders and path is not None:
-            self._match(orders, path, regular=session is not None)
+            there = Liquidity(event) if self._policy.partial_fills else self._enough
+            self._match(orders, path, there, regular=session is not None)
 
-    def _match(self, orders: list[Order], path: matching.Path, *, regular: bool) -> None:
+    def _match(self, orders: list[Order], path: matching.Path, there: Liquidity, *, regular: bool) -> None:
         """Let one movement meet a symbol's orders, in the sequence in which it reaches their levels."""
         active = [order for order in orders if regular or may_trade_outside(order)]
         for order in active:
             if order.status == "PreSubmitted" and works_at_once(order):
                 self._life.move(order, "Submitted")
-        while (found := _first_step(active, path)) is not None:
+        slippage = self._policy.slippage_bps / 10_000.0
+        while (found := _first_step(active, path, there, slippage)) is not None:
             order, step = found
             path = path.beyond(step.at)
             if step.adjusts:
@@ -317,7 +433,9 @@ class Exchange:
             elif step.fill is None:
                 self._life.trigger(order)
             else:
-                self._fill(order, order.remaining, step.fill, path)
+                quantity = there.for_order(order)
+                there.take(order.ticket.side, quantity)
+                self._fill(order, quantity, step.fill, path)
         for peer, quantity, oca_type in self._overfilled:
             self._life.yield_to_fill(peer, quantity, oca_type)
         self._overfilled.clear()
@@ -349,7 +467,7 @@ class Exchange:
         order.last_fill_price = price
         second = self.now_ns // 10**9
         execution = Execution(
-            exec_id=f"{len(self._executions) + 1:08x}.{second:08x}.01.01",
+            exec_id=f"{self._next_execution():08x}.{second:08x}.01.01",
             perm_id=order.perm_id,
             client_id=ticket.client_id,
             order_id=ticket.order_id,
@@ -367,8 +485,7 @@ class Exchange:
         order.commission = round(order.commission + fee, 6)
         realized = account.trade(ticket.symbol, ticket.side, quantity, price, fee, self.today)
         charge = CommissionReport(execution.exec_id, ticket.client_id, fee, realized_pnl=realized)
-        self._executions.append(execution)
-        self._commissions[execution.exec_id] = charge
+        self._keep(execution, charge)
         self._traded.add((ticket.account, ticket.symbol))
 
         peers = self._book.peers(order)
@@ -390,6 +507,72 @@ class Exchange:
                 self._overfilled.append((peer, quantity, order.oca_type))
             else:
                 self._life.yield_to_fill(peer, quantity, order.oca_type)
+
+    def _act(self, event: MarketEvent) -> None:
+        """A market event that is no trade. Its reports stay in the list that `advance` hands out."""
+        match event.action:
+            case "halt":
+                reports = self.halt(event.symbol)
+            case "resume":
+                reports = self.resume(event.symbol)
+            case "split":
+                reports = self.split(event.symbol, event.value, rescale=False)
+            case _:
+                reports = self.dividend(event.symbol, event.value)
+        self._reports += reports
+
+    def _set_halted(self, tape: Tape, *, halted: bool, until_ns: int = 0) -> None:
+        tape.halted, tape.halted_until_ns, tape.gap = halted, until_ns, True
+        tape.recent = []
+        self._moved.add(tape.symbol)
+        self._reports.append(quote_of(tape))
+
+    def _tell_holders(self, symbol: str) -> None:
+        """Positions and accounts of all who hold, or held, a symbol."""
+        for account in self._holders(symbol):
+            self._traded.add((account.name, symbol))
+            self._reports += [account.position(symbol, self.today), account.report(self.today)]
+
+    def _holders(self, symbol: str) -> list[Account]:
+        return [account for account in self._money.values() if symbol in account.holdings]
+
+    def _execution(self, exec_id: str) -> tuple[Execution, CommissionReport, Order]:
+        execution = self._executions[corporate.base_id(exec_id)]
+        if execution.exec_id != exec_id or not execution.quantity:
+            raise KeyError(exec_id)
+        order = self._book.find(execution.client_id, execution.order_id)
+        assert order is not None, "an execution has its order"
+        return execution, self._commissions[exec_id], order
+
+    def _tell_corrected(self, order: Order, execution: Execution, fee: float, realized: float | None) -> list[Report]:
+        """ExecDetails and commissionReport under the new id, the order's new average, the account."""
+        charge = CommissionReport(execution.exec_id, execution.client_id, fee, realized_pnl=realized)
+        self._keep(execution, charge)
+        self._book.changed(order)
+        self._traded.add((execution.account, execution.symbol))
+        account = self._money[execution.account]
+        self._reports += [
+            ExecutionReport(execution),
+            StatusReport(copy.copy(order)),
+            charge,
+            account.position(execution.symbol, self.today),
+            account.report(self.today),
+        ]
+        return self._drain()
+
+    def _keep(self, execution: Execution, charge: CommissionReport) -> None:
+        """Remember an execution, in the place of the one that it corrects."""
+        before = self._executions.pop(corporate.base_id(execution.exec_id), None)
+        if before is not None:
+            del self._commissions[before.exec_id]
+        self._executions[corporate.base_id(execution.exec_id)] = execution
+        self._commissions[execution.exec_id] = charge
+        self._untold = [each for each in self._untold if before is None or each.exec_id != before.exec_id]
+        self._untold.append(execution)
+        self._numbered = max(self._numbered, int(execution.exec_id[:8], 16))
+
+    def _next_execution(self) -> int:
+        return self._numbered + 1
 
     def _objection(self, ticket: Ticket) -> str | None:
         if not self._policy.funds_checked:
@@ -413,19 +596,21 @@ class Exchange:
             self._book.add(order)
         self._book.last_order_ids |= memory.standing.last_order_ids
         self._book.take_changed()
-        self._executions = list(memory.executions)
+        self._executions = {corporate.base_id(each.exec_id): each for each in memory.executions}
         self._commissions = {charge.exec_id: charge for charge in memory.commissions}
-        self._told_executions = len(self._executions)
+        self._numbered = max((int(each.exec_id[:8], 16) for each in memory.executions), default=0)
 
 
-def _first_step(orders: Iterable[Order], path: matching.Path) -> tuple[Order, matching.Step] | None:
+def _first_step(
+    orders: Iterable[Order], path: matching.Path, there: Liquidity, slippage: float
+) -> tuple[Order, matching.Step] | None:
     """Whose level the movement reaches first; the older order where it reaches two at once."""
     best: tuple[float, int, Order, matching.Step] | None = None
     for order in orders:
         if order.done or order.waits_for_parent:
             continue
-        step = matching.next_step(order, path.since(order.live_from_ns))
-        if step is None:
+        step = matching.next_step(order, path.since(order.live_from_ns), slippage)
+        if step is None or (step.fill is not None and not there.for_order(order)):
             continue
         rank = (abs(step.at - path.start), order.perm_id)
         if best is None or rank < best[:2]:

@@ -31,7 +31,7 @@ from services.simulator.orderbook import OrderBook
 from services.simulator.policy import ChildOnPartialFill, Policy
 from services.simulator.source import Hours
 
-__all__ = ["Lifecycle", "may_trade_outside", "works_at_once"]
+__all__ = ["BY_SYSTEM", "Lifecycle", "may_trade_outside", "works_at_once"]
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -109,14 +109,15 @@ class Lifecycle:
         """A client ends a working order, and by policy the rest of its OCA group."""
         peers = self._book.peers(order) if self._policy.oca_client_cancel_cascades else []
         for member in (order, *peers):
-            self._end(member, BY_TRADER)
+            self.end(member, BY_TRADER)
 
-    def reject(self, order: Order, reason: str) -> None:
-        """The broker doesn't take it: error 201, and the end of it and of its children."""
+    def reject(self, order: Order, reason: str, code: int = 201) -> None:
+        """The broker doesn't take it: an error, and the end of it and of its children."""
         order.status, order.why_held = self._policy.rejected_as, ""
         self._complete(order, f"Rejected: {reason}")
+        text = f"Order rejected - reason:{reason}" if code == 201 else reason
         told: list[Report] = [
-            ErrorReport(order.ticket.client_id, order.ticket.order_id, 201, f"Order rejected - reason:{reason}"),
+            ErrorReport(order.ticket.client_id, order.ticket.order_id, code, text),
             StatusReport(copy.copy(order)),
         ]
         self._reports += told if self._policy.rejection_before_status else reversed(told)
@@ -229,7 +230,7 @@ class Lifecycle:
     def yield_to_fill(self, peer: Order, quantity: float, oca_type: int) -> None:
         """A member of its OCA group filled: type 1 cancels the rest, 2 and 3 reduce it by what was filled."""
         if oca_type == 1 or peer.remaining <= quantity:
-            self._end(peer, BY_SYSTEM)
+            self.end(peer, BY_SYSTEM)
         elif not peer.done:
             if peer.wanted is not None:
                 peer.wanted -= quantity
@@ -239,7 +240,7 @@ class Lifecycle:
     def give_up(self, order: Order) -> None:
         """An immediate-or-cancel order found nobody."""
         self.move(order, "PendingCancel")
-        self._end(order, BY_SYSTEM)
+        self.end(order, BY_SYSTEM)
 
     def kill(self, order: Order) -> None:
         """A fill-or-kill order that was not filled whole."""
@@ -250,18 +251,18 @@ class Lifecycle:
     def outlive(self, today: str) -> None:
         """End the GTC orders whose time is over."""
         for order in self._book.outlived(today) if self._policy.gtc_ends_after_next_quarter else ():
-            self._end(order, BY_SYSTEM)
+            self.end(order, BY_SYSTEM)
 
     def refuse_short(self, order: Order) -> None:
         """It would sell what its account doesn't have and may not borrow."""
-        self._end(order, BY_SYSTEM)
+        self.end(order, BY_SYSTEM)
 
     def expire(self, due_ns: int) -> None:
         """End whatever has lasted its time."""
         for order in self._book.working():
             expiry = self._book.expiry_ns(order)
             if expiry is not None and expiry <= due_ns:
-                self._end(order, BY_SYSTEM)
+                self.end(order, BY_SYSTEM)
 
     # How
 
@@ -301,14 +302,15 @@ class Lifecycle:
             reasons.append("trigger")
         return ",".join(reasons)
 
-    def _end(self, order: Order, why: str) -> None:
+    def end(self, order: Order, why: str) -> None:
+        """Cancelled, and with it, unless a switch says otherwise, its children that aren't live yet."""
         if order.done:
             return
         self._cancelled(order, why, "Order Canceled - reason:")
         if not self._policy.child_survives_parent_cancel:
             for child in self._book.children(order):
                 if not order.filled or child.waits_for_parent:  # the others protect what was bought
-                    self._end(child, why)
+                    self.end(child, why)
 
     def _cancelled(self, order: Order, why: str, text: str) -> None:
         order.status, order.why_held = "Cancelled", ""

@@ -88,17 +88,21 @@ class Step(NamedTuple):
     adjusts: bool = False
 
 
-def path_of(event: MarketEvent, tape: Tape, *, filter_strays: bool = False) -> Path | None:
-    """The movement that an event stands for, given the tape before it. None when it carries nothing."""
+def path_of(event: MarketEvent, tape: Tape, *, filter_strays: bool = False, block_shares: float = 0.0) -> Path | None:
+    """The movement that an event stands for, given the tape before it. None when it carries nothing.
+
+    Trades far off the quote (`filter_strays`) and those of `block_shares` or more (0: none) move nothing.
+    """
     price, bid, ask = event.price, event.bid, event.ask
-    if price is None or (filter_strays and _stray(price, bid, ask)):
+    ignored = (filter_strays and _stray(price, bid, ask)) or (block_shares and event.size >= block_shares)
+    if price is None or ignored:
         anchor = bid if bid is not None else ask
         if anchor is None:
             return None
         to_ask, to_bid = None if ask is None else ask - anchor, None if bid is None else 0.0
         return Path(anchor, anchor, to_ask, to_bid, event.time_ns, event.time_ns, traded=False)
     start, start_ns = price, event.time_ns
-    if event.through and tape.last is not None:
+    if event.through and tape.last is not None and not tape.gap:
         start, start_ns = tape.last, tape.last_ns
     if bid is None and ask is None:
         return Path(start, price, 0.0, 0.0, start_ns, event.time_ns)
@@ -231,7 +235,7 @@ def _payable(sign: float, mirrored: float) -> float:
     return ticks_up(mirrored) if sign > 0 else ticks_down(-mirrored)
 
 
-def _stray(price: float, bid: float | None, ask: float | None) -> bool:
-    if bid is None or ask is None:
+def _stray(price: float | None, bid: float | None, ask: float | None) -> bool:
+    if price is None or bid is None or ask is None:
         return False
     return price < bid * (1.0 - OFF_QUOTE) or price > ask * (1.0 + OFF_QUOTE)

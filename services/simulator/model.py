@@ -44,6 +44,8 @@ __all__ = [
 
 Side = Literal["BUY", "SELL"]
 
+Action = Literal["", "halt", "resume", "split", "dividend"]
+
 EventKey = tuple[int, str, int]
 """A place in the total order of market events: (time_ns, symbol, row)."""
 
@@ -54,7 +56,8 @@ class MarketEvent(msgspec.Struct, frozen=True, gc=False):
     Events are totally ordered by `(time_ns, symbol, row)`; `row` counts the events of one symbol within a session of
     its source, so that the order is the same in every run. A missing side or trade is None. `through` says that the
     price moved continuously since the symbol's previous event: it passed every level between the two. Otherwise it
-    jumped.
+    jumped. An `action` is no trade: a halt or its end, a split (`value` new shares for one), a dividend (`value`
+    dollars a share).
     """
 
     time_ns: int
@@ -67,6 +70,8 @@ class MarketEvent(msgspec.Struct, frozen=True, gc=False):
     bid_size: int = 0
     ask_size: int = 0
     through: bool = False
+    action: Action = ""
+    value: float = 0.0
 
     @property
     def key(self) -> EventKey:
@@ -308,7 +313,9 @@ Report = (
 class Tape(msgspec.Struct, kw_only=True):
     """One symbol's market as of its last event: last trade, quote, and the range of the session `date`.
 
-    `close` is that session's last price so far, `prev_close` the one of the session before.
+    `close` is that session's last price so far, `prev_close` the one of the session before. A halt lasts until
+    `halted_until_ns`, or, if that is 0, until it is ended. After a `gap` (a halt, a split) the next price is a jump.
+    The source's prices are multiplied by `factor`; `recent` are the trades that a price band goes by.
     """
 
     symbol: str
@@ -327,6 +334,11 @@ class Tape(msgspec.Struct, kw_only=True):
     close: float | None = None
     volume: int = 0
     turnover: float = 0.0
+    halted: bool = False
+    halted_until_ns: int = 0
+    gap: bool = False
+    factor: float = 1.0
+    recent: list[tuple[int, float]] = []
 
 
 class AccountTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -348,11 +360,12 @@ class AccountTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Funds(msgspec.Struct, kw_only=True):
-    """The money of one account: its cash, and which of it isn't settled yet (session date, amount)."""
+    """The money of one account: its cash, which of it isn't settled (session date, amount), dividends."""
 
     account: str
     cash: float
     unsettled: list[tuple[str, float]] = []
+    dividends: float = 0.0
 
 
 class Holding(msgspec.Struct, kw_only=True):

@@ -16,7 +16,17 @@ from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
-__all__ = ["ChildOnPartialFill", "OffHoursWord", "Policy", "RejectedAs", "Switch", "mistakes", "policy_of", "switches"]
+__all__ = [
+    "ChildOnPartialFill",
+    "OffHoursWord",
+    "OnSplit",
+    "Policy",
+    "RejectedAs",
+    "Switch",
+    "mistakes",
+    "policy_of",
+    "switches",
+]
 
 
 class ChildOnPartialFill(StrEnum):
@@ -32,6 +42,14 @@ class RejectedAs(StrEnum):
 
     INACTIVE = "Inactive"
     CANCELLED = "Cancelled"
+
+
+class OnSplit(StrEnum):
+    """What becomes of GTC and GTD orders when their stock splits."""
+
+    CANCELLED = "cancelled"
+    KEPT = "kept"
+    ADJUSTED = "adjusted"
 
 
 class OffHoursWord(StrEnum):
@@ -137,6 +155,36 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     gtc_ends_after_next_quarter: Annotated[
         bool, _means("a GTC order ends with the calendar quarter after the one it was placed in", "[D]")
     ] = True
+
+    gtc_on_split: Annotated[
+        OnSplit,
+        _means(
+            "what becomes of GTC and GTD orders at a split; kept ones keep their old prices",
+            "[D] cancelled; [C] some survive",
+        ),
+    ] = OnSplit.CANCELLED
+    gtc_stop_reduced_by_dividend: Annotated[
+        bool, _means("GTC sell stops and buy limits come down by a dividend", "[D] [I] thin")
+    ] = False
+
+    # The market
+
+    partial_fills: Annotated[
+        bool, _means("an event fills no more than it displays or trades; the rest waits", "[D] sizes are what is there")
+    ] = False
+    slippage_bps: Annotated[
+        float, _means("basis points by which orders without a limit fill worse than the market shows", "[I]", ge=0)
+    ] = 0.0
+    block_print_shares: Annotated[
+        float,
+        _means("trades of so many shares or more trigger nothing (0: all do)", "[C] block prints off the market", ge=0),
+    ] = 0.0
+    limit_up_limit_down: Annotated[
+        bool,
+        _means(
+            "a trade outside of the price band doesn't happen: the stock pauses for five minutes", "[D] the LULD plan"
+        ),
+    ] = False
 
     # Money
 

@@ -8,6 +8,7 @@ accounts for which it was made.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -122,6 +123,8 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._db.executemany(_upsert("orders", _ORDER_COLUMNS), map(_order_row, changes.orders))
+            self._db.executemany("DELETE FROM executions WHERE exec_id GLOB ?", _corrected(changes))
+            self._db.executemany("DELETE FROM commissions WHERE exec_id GLOB ?", _corrected(changes))
             self._db.executemany(
                 _insert("executions", _EXECUTION_COLUMNS), map(msgspec.structs.astuple, changes.executions)
             )
@@ -181,6 +184,14 @@ class Store:
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def _corrected(changes: Changes) -> Iterator[tuple[str]]:
+    """Patterns of the executions that are replaced: a correction has its predecessor's id but for the last number."""
+    for execution in changes.executions:
+        base, _, revision = execution.exec_id.rpartition(".")
+        if revision != "01":
+            yield (f"{base}.*",)
 
 
 def _order_row(order: Order) -> tuple[object, ...]:

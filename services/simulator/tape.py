@@ -24,6 +24,7 @@ def observe(tape: Tape, event: MarketEvent, session: Session | None) -> None:
         tape.volume += event.size
         tape.close = event.price
         tape.turnover += event.price * event.size
+    tape.gap = False
     tape.last, tape.last_size, tape.last_ns = event.price, event.size, event.time_ns
 
 
@@ -46,4 +47,5 @@ def quote_of(tape: Tape, event: MarketEvent | None = None) -> QuoteReport:
         time_ns=tape.last_ns if event is None else event.time_ns,
         traded=event is not None and event.price is not None,
         vwap=tape.turnover / tape.volume if tape.volume else None,
+        halted=tape.halted,
     )

@@ -6,12 +6,14 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.simulator.exchange import Exchange
 from services.simulator.model import AccountTerms, MarketEvent, Order, OrderReport, Report, Ticket
+from services.simulator.policy import OnSplit, Policy
 from services.simulator.store import Store
 from services.simulator.synthetic import SyntheticSource
 from tests.simulator.scripted import DU1, MONDAY, SECOND, TUESDAY, exchange, prints, ticket
@@ -95,35 +97,71 @@ def test_a_limit_is_never_filled_beyond_itself(events: list[MarketEvent], cents:
     assert bool(prices) == reached
 
 
-@given(st.integers(0, 10**6), st.sets(st.integers(1, 160), max_size=4))
+LIVELY = Policy(
+    partial_fills=True,
+    limit_up_limit_down=True,
+    gtc_on_split=OnSplit.ADJUSTED,
+    gtc_stop_reduced_by_dividend=True,
+    trail_told_every_s=600.0,
+)
+ACCOUNTS = [DU1, AccountTerms(account="DU2", kind="cash")]
+
+
+@given(st.integers(0, 10**6), st.sets(st.integers(1, 160), max_size=4), st.sampled_from([Policy(), LIVELY]))
 @settings(max_examples=25, deadline=None)
-def test_a_restart_changes_nothing(seed: int, restarts: set[int]) -> None:
+def test_a_restart_changes_nothing(seed: int, restarts: set[int], policy: Policy) -> None:
     """A day driven by a strategy of its own, once in one life and once restored from the ledger at random points."""
     source = SyntheticSource(seed, ["AAA", "BBB"], tick_s=300)
-    assert _day(source, set()) == _day(source, restarts)
+    assert _day(source, set(), policy) == _day(source, restarts, policy)
 
 
-def _day(source: SyntheticSource, restarts: set[int]) -> tuple[list[Report], list[Order]]:
+def _day(source: SyntheticSource, restarts: set[int], policy: Policy) -> tuple[list[Report], list[Order], list[object]]:
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "simulator.sqlite", "DU1")
-        market = Exchange(source, [MONDAY, TUESDAY], accounts=[DU1], start_ns=MONDAY.open_ns)
+        store = Store(Path(folder) / "simulator.sqlite", "DU1", "DU2")
+        days = [MONDAY, TUESDAY]
+        market = Exchange(source, days, accounts=ACCOUNTS, start_ns=MONDAY.open_ns, policy=policy)
         reports: list[Report] = []
         step = 0
         while (due := market.next_event_ns()) is not None:
             reports += market.advance(due, one=True)
             reports += _act(market, step)
+            if policy is LIVELY:
+                reports += _happen(market, step)
             store.save(market.changes())
             step += 1
             if step in restarts:
                 memory = store.load()
                 assert memory is not None
                 assert memory.standing.now_ns == market.now_ns
-                broke = [AccountTerms(account="DU1", cash=0.0)]
-                market = Exchange(source, [MONDAY, TUESDAY], accounts=broke, start_ns=MONDAY.open_ns, memory=memory)
+                broke = [msgspec.structs.replace(terms, cash=0.0) for terms in ACCOUNTS]
+                market = Exchange(source, days, accounts=broke, start_ns=0, policy=policy, memory=memory)
         store.close()
         assert market.executions()
         assert market.account_report("DU1").values["NetLiquidation"] > 0
-        return reports, market.orders()
+        profits: list[object] = [market.pnl("DU1"), market.pnl("DU2"), market.executions()]
+        return reports, market.orders(), profits
+
+
+def _happen(market: Exchange, step: int) -> list[Report]:
+    """What the world does, by the step's number alone."""
+    executions = [each for each in market.executions() if each.quantity]
+    match step:
+        case 20 | 90:
+            return market.halt("AAA")
+        case 26 | 100:
+            return market.resume("AAA")
+        case 40:
+            return market.split("BBB", 3.0)
+        case 50 | 120:
+            return market.dividend("BBB", 0.25)
+        case 60 | 130 if executions:
+            return market.correct_execution(executions[-1].exec_id, round(executions[-1].price + 0.5, 4))
+        case 70 if executions:
+            return market.bust_execution(executions[-1].exec_id)
+        case 15 | 30 | 75:
+            here = {"account": "DU2", "symbol": "BBB", "quantity": 50.0 + step}
+            return market.place(ticket(market.next_order_id(2), "BUY", "MKT", client_id=2, **here))
+    return []
 
 
 def _act(market: Exchange, step: int) -> list[Report]:
@@ -157,9 +195,8 @@ def _act(market: Exchange, step: int) -> list[Report]:
 
 def test_the_restart_property_sees_a_difference() -> None:
     """It would fail if something were forgotten: another seed is another day."""
-    assert _day(SyntheticSource(1, ["AAA", "BBB"], tick_s=300), set()) != _day(
-        SyntheticSource(2, ["AAA", "BBB"], tick_s=300), set()
-    )
+    first, second = (SyntheticSource(seed, ["AAA", "BBB"], tick_s=300) for seed in (1, 2))
+    assert _day(first, set(), Policy()) != _day(second, set(), Policy())
 
 
 def test_a_bracket_in_each_symbol_over_a_day_of_bars_ends_flat_or_protected() -> None:
