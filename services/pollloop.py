@@ -75,6 +75,7 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
         wake = min(due, hooks.wake(now), next_beat)
         bus.poll(max(0, -(-(wake - now) // 1_000_000)))
         now = monotonic()
+        answers = [(who, hooks.command(command)) for who, command in bus.commands()]  # never behind rows and ticks
         taken = 0
         for peer, frame in bus.frames():
             hooks.frame(peer, actor.receive(peer, frame, now), now)
@@ -85,7 +86,6 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
                 break
         for message in bus.publications():
             actor.hear(message, now)
-        answers = [(who, hooks.command(command)) for who, command in bus.commands()]
         # Before the timers: after a stop of the machine, mail that waits is heard before anyone is judged silent.
         hooks.work(now)
         if now >= due:  # what this turn's inputs made due is for the next turn, which begins at once

@@ -29,6 +29,7 @@ from messages.orders import (
     PositionUpdated,
 )
 from messages.timers import Started
+from messages.watchlist import WatchlistChanged
 from services.core import Deadlines, Decision, Draft, Now, State
 from services.ledger import AtMost, Constraint, Unique
 from services.risk.exposure import account_told, fold_fill, fold_foreign, fold_position, rebuild
@@ -76,6 +77,16 @@ class Asked(msgspec.Struct, frozen=True):
         return self.plan.client_order_id
 
 
+class Watchlist(msgspec.Struct, frozen=True):
+    """The symbols that are traded now: the watchlist may change while the fleet runs."""
+
+    symbols: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return "watchlist"
+
+
 class SessionRecord(msgspec.Struct, frozen=True):
     """The session, and the symbols that asked in it already."""
 
@@ -107,6 +118,7 @@ class RiskCore:
         SessionRecord,
         Asked,
         FlattenRecord,
+        Watchlist,
         Mark,
         Door,
     )
@@ -165,6 +177,7 @@ class RiskCore:
             case BookTold():
                 self._book_told(d, message)
             case Started():
+                d.put(Watchlist(self.settings.watchlist))
                 self._lift_guards_that_are_off(d)
                 self._ask_for_the_book(d)
             case ReconciliationDone():
@@ -178,6 +191,8 @@ class RiskCore:
                 self._snapshot(d, session.date)
             case Pause() | Resume() | Flatten() | Adopt() | ClearCooldown():
                 carry_out(d, message, self.settings)
+            case WatchlistChanged(watchlist):
+                d.put(Watchlist(watchlist))
             case Flattening():
                 fold_flattening(d, message)
             case Refused(_, _, symbol, error):
@@ -186,6 +201,10 @@ class RiskCore:
 
     def _tally(self, d: Draft) -> Tally:
         return d.get(Tally, "tally") or Tally()
+
+    def _watchlist(self, d: Draft) -> tuple[str, ...]:
+        known = d.get(Watchlist, "watchlist")
+        return known.symbols if known is not None else self.settings.watchlist
 
     # The door.
 
@@ -255,9 +274,9 @@ class RiskCore:
         if d.now.market_ns >= begin_ns + TURN_NS:
             return None
         had = {*today.asked, *(h.symbol for h in holdings.values() if h.own >= 1), *self.settings.guards.restricted}
-        had.update(s for s in self.settings.watchlist if paused_by(d, s) is not None)
+        had.update(s for s in self._watchlist(d) if paused_by(d, s) is not None)
         used = sum(exposed.values()) + sum(r.usd for r in reservations.values())
-        return wait_for_turn(plan.symbol, usd, used, had, self.settings)
+        return wait_for_turn(plan.symbol, usd, used, had, self._watchlist(d), self.settings)
 
     def _had_its_turn(self, d: Draft, symbol: str) -> None:
         today = d.get(SessionRecord, "session")
@@ -277,7 +296,7 @@ class RiskCore:
             if track.stopouts or kept != track.day_trades:
                 d.put(msgspec.structs.replace(track, stopouts=0, day_trades=kept))
         d.put(SessionRecord(session))
-        for scope in (FLEET, *self.settings.watchlist):
+        for scope in dict.fromkeys(p.scope for p in d.table(PauseRecord).values()):
             lift(d, scope, lambda p: p.resets == NEXT_SESSION, "next session")
         look(d, self.settings)
         self._say_if_caps_are_short(d)
@@ -286,7 +305,7 @@ class RiskCore:
         holdings = d.table(Holding)
         used = sum(exposures(holdings, d.table(ForeignOrder), d.table(Mark)).values())
         held = {h.symbol for h in holdings.values() if h.own >= 1}
-        wanted = [symbol for symbol in self.settings.watchlist if symbol not in held]
+        wanted = [symbol for symbol in self._watchlist(d) if symbol not in held]
         needed = sum(needed_usd(symbol, self.settings) for symbol in wanted)
         if used + needed > cap_usd(self.settings):
             d.note(

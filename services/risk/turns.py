@@ -6,7 +6,7 @@ not asked yet. Who has no price by then has had its turn.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 from services.risk.limits import Denied, cap_usd, commission
 from services.settings import Settings
@@ -25,12 +25,17 @@ def needed_usd(symbol: str, settings: Settings) -> float:
 
 
 def wait_for_turn(
-    symbol: str, usd: float, used_usd: float, had_their_turn: Container[str], settings: Settings
+    symbol: str,
+    usd: float,
+    used_usd: float,
+    had_their_turn: Container[str],
+    watchlist: Sequence[str],
+    settings: Settings,
 ) -> Denied | None:
     """Denied if this entry would take what an earlier symbol may need. `used_usd` is held and reserved by now."""
-    if symbol not in settings.watchlist:
+    if symbol not in watchlist:
         return None
-    before = settings.watchlist[: settings.watchlist.index(symbol)]
+    before = watchlist[: watchlist.index(symbol)]
     kept = sum(needed_usd(each, settings) for each in before if each not in had_their_turn)
     limit = cap_usd(settings)
     if kept <= 0 or used_usd + usd + kept <= limit:
