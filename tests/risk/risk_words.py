@@ -15,12 +15,14 @@ from messages.account import (
 )
 from messages.entries import EntryApproved, EntryDenied, EntryPlan, SubmitEntry
 from messages.market import Session
+from messages.operator import Happened
 from messages.orders import (
     Fill,
     OrderFilled,
     OrderRecord,
     PositionUpdated,
 )
+from messages.timers import Started
 from services.core import Now, State
 from services.ledger import Batch, Change, MemoryLedger
 from services.risk.core import RiskCore, constraints
@@ -69,13 +71,14 @@ class Risk:
         self.ledger = MemoryLedger("risk", constraints(self.settings))
         self.said: list[tuple[str, Message]] = []
         self.gateway_answers = True
+        self.now = 0
         if not cold:
             self.hear(ReconciliationDone("DU1", 0, 0, 0))
             self.account(cash)
             self.said.clear()
 
     def hear(self, message: Message) -> None:
-        decision = self.core.handle(self.state, message, Now(0, 0))
+        decision = self.core.handle(self.state, message, Now(self.now, 0))
         kept = [change for change in decision.changes if change[0] not in self.core.volatile]
         self.ledger.commit(
             Batch([Change(k.__name__, key, None if r is None else msgspec.json.encode(r)) for k, key, r in kept])
@@ -97,6 +100,20 @@ class Risk:
         )
         return BookTold(reconciled, positions, (*live, *orders), None)
 
+    def restart(self) -> None:
+        """Another run of the process: what lives in memory only is gone, and the gateway has not answered yet."""
+        self.gateway_answers = False
+        self.state = State(self.core.kinds)
+        for kind in self.core.kinds:
+            for body in self.ledger.load().records.get(kind.__name__, {}).values():
+                record = msgspec.json.decode(body, type=kind)
+                self.state.apply([(kind, record.key, record)])
+        self.hear(Started(2))
+        self.gateway_answers = True
+
+    def notes(self) -> list[str]:
+        return [m.event for _, m in self.said if isinstance(m, Happened)]
+
     def account(self, cash: float, worth: float = 100_000.0) -> None:
         self.hear(AccountUpdated("DU1", worth, cash, cash, 0.0, 0))
 
@@ -117,7 +134,7 @@ class Risk:
             "live": True,
         } | more
         status = "Submitted" if told["live"] else "Cancelled"
-        role: Any = "entry" if told["side"] == "BUY" else "stop"
+        role: Any = told.get("role", "entry" if told["side"] == "BUY" else "stop")
         fill = Fill(
             exec_id="e",
             client_order_id=key,
