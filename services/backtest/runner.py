@@ -17,7 +17,7 @@ from messages.account import PerformanceSnapshot
 from messages.broker import FromBroker
 from messages.frames import Envelope
 from messages.market import MarketTime, Session, Tick
-from messages.operator import Happened
+from messages.operator import Answer, Command, Happened
 from messages.orders import OrderRecord
 from messages.timers import Elapsed
 from services.actor import Actor
@@ -32,6 +32,7 @@ from services.gateway.core import CONSTRAINTS, GatewayCore
 from services.ledger import MemoryLedger
 from services.markettime import MarketClock
 from services.risk.core import RiskCore, constraints
+from services.risk.operator import judge
 from services.settings import Settings
 from services.simulator.exchange import Exchange
 from services.simulator.model import AccountTerms
@@ -55,7 +56,10 @@ class Result(msgspec.Struct):
 
 
 class Runner:
-    """One fleet in one process. `run()` goes through the whole market source."""
+    """One fleet in one process. `run()` goes through the whole market source.
+
+    `commands` are the operator's, each with its market time, in that order; `answers` what it was told.
+    """
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class Runner:
         *,
         policy: Policy | None = None,
         promises: Promises | None = None,
+        commands: Sequence[tuple[int, Command]] = (),
     ):
         account = settings.ibkr.account or "DU1234567"
         exchange = Exchange(
@@ -87,12 +92,14 @@ class Runner:
         for process, symbol in self.symbol_of.items():
             self._add(process, SymbolCore(symbol, settings), MemoryLedger(process))
         self.steps = 0
+        self.answers: list[Answer] = []
         self.events: list[Happened] = []
         self.snapshots: list[PerformanceSnapshot] = []
         self._process_of = {symbol: process for process, symbol in self.symbol_of.items()}
         self._queue: deque[tuple[str, str, bytes]] = deque()
         self._facts: deque[FromBroker] = deque()
         self._promises = promises
+        self._commands = deque(commands)
         self._machine_ns = 0
 
     def _add(self, name: str, core: Core, ledger: MemoryLedger) -> None:
@@ -118,6 +125,7 @@ class Runner:
             if session is not None:
                 self._reach(session.open_ns - 1)
         while (step := self._next()) is not None:
+            self._obey(step.time_ns)
             self._take(step)
         self._hear("clock", MarketEnded())
         self._settle()
@@ -161,6 +169,18 @@ class Runner:
                 for quote in quotes:
                     self._facts.append(quote)
                 self._settle()
+
+    def _obey(self, until_ns: int) -> None:
+        """What the operator commands before the next step, as risk's control socket takes it."""
+        while self._commands and self._commands[0][0] <= until_ns:
+            market_ns, command = self._commands.popleft()
+            self._set_time(max(market_ns, self._machine_ns))
+            risk = self.actors["risk"]
+            answer = judge(risk.state, command, tuple(self.symbol_of.values()), ready=risk.core.ready(risk.state))
+            self.answers.append(answer)
+            if answer.ok:
+                self._hear("risk", command)
+            self._settle()
 
     def _reach(self, market_ns: int) -> None:
         """A calendar step: everyone hears of the boundary."""
