@@ -116,6 +116,25 @@ class Overheard(wrappers.Wrapper):  # type: ignore[misc]
         saw("data_type", request=reqId, kind=marketDataId)
         super().marketDataType(reqId, marketDataId)
 
+    def tickByTickAllLast(self, reqId: int, tickType: int, time: int, price: float, size: float, *rest: Any) -> None:
+        saw("single", time=time, price=price, size=size)
+        super().tickByTickAllLast(reqId, tickType, time, price, size, *rest)
+
+    def realtimeBar(self, reqId: int, time: int, *figures: Any) -> None:
+        saw("live_bar", time=time, prices=figures[:4], count=figures[-1])
+        super().realtimeBar(reqId, time, *figures)
+
+    def pnl(self, reqId: int, dailyPnL: float, unrealizedPnL: float, realizedPnL: float) -> None:
+        saw("profit", daily=dailyPnL, unrealized=unrealizedPnL, realized=realizedPnL)
+        super().pnl(reqId, dailyPnL, unrealizedPnL, realizedPnL)
+
+    def pnlSingle(self, reqId: int, pos: float, *figures: float) -> None:
+        saw("profit_of_one", quantity=pos, figures=figures)
+        super().pnlSingle(reqId, pos, *figures)
+
+    def positionMulti(self, reqId: int, account: str, modelCode: str, contract: Any, *held: float) -> None:
+        saw("position_multi", account=account, symbol=contract.symbol, quantity=held[0], cost=held[1])
+
 
 class Program:
     """One connection, and what can be done with it."""
@@ -124,6 +143,7 @@ class Program:
         self.ib = library.IB()
         self.port, self.client_id = port, client_id
         self.stocks: dict[str, Any] = {}
+        self.bars: Any = None
 
     async def connect(self, wanted: dict[str, Any]) -> None:
         try:
@@ -182,9 +202,45 @@ class Program:
 
     async def history(self, wanted: dict[str, Any]) -> None:
         bars = await self.ib.reqHistoricalDataAsync(
-            self.stock(wanted), "", wanted["duration"], wanted["bar"], wanted["what"], True, 2
+            self.stock(wanted), "", wanted["duration"], wanted["bar"], "TRADES", True, 2
         )
         saw("bars", bars=[[bar.open, bar.high, bar.low, bar.close] for bar in bars or []])
+
+    async def head(self, wanted: dict[str, Any]) -> None:
+        found = await self.ib.reqHeadTimeStampAsync(self.stock(wanted), "TRADES", True, 2)
+        saw("head", time=int(found.timestamp()))
+
+    async def past_ticks(self, wanted: dict[str, Any]) -> None:
+        ticks = await self.ib.reqHistoricalTicksAsync(self.stock(wanted), wanted["start"], "", 10, "TRADES", True)
+        saw("past_ticks", ticks=[[tick.price, tick.size] for tick in ticks])
+
+    async def singles(self, wanted: dict[str, Any]) -> None:
+        self.ib.reqTickByTickData(self.stock(wanted), "AllLast")
+
+    async def live_bars(self, wanted: dict[str, Any]) -> None:
+        self.bars = self.ib.reqRealTimeBars(self.stock(wanted), 5, "TRADES", True)
+
+    async def profit(self, wanted: dict[str, Any]) -> None:
+        self.ib.reqPnL(wanted["account"], "")
+        self.ib.reqPnLSingle(wanted["account"], "", self.stock(wanted).conId)
+
+    async def no_more(self, wanted: dict[str, Any]) -> None:
+        """Ends what singles, live_bars and profit began."""
+        self.ib.cancelTickByTickData(self.stock(wanted), "AllLast")
+        self.ib.cancelRealTimeBars(self.bars)
+        self.ib.cancelPnL(wanted["account"], "")
+        self.ib.cancelPnLSingle(wanted["account"], "", self.stock(wanted).conId)
+
+    async def positions_multi(self, wanted: dict[str, Any]) -> None:
+        self.ib.client.reqPositionsMulti(self.ib.client.getReqId(), wanted["account"], "")
+
+    async def matching(self, wanted: dict[str, Any]) -> None:
+        found = await self.ib.reqMatchingSymbolsAsync(wanted["pattern"])
+        saw("matching", symbols=[each.contract.symbol for each in found])
+
+    async def rule(self, wanted: dict[str, Any]) -> None:
+        steps = await self.ib.reqMarketRuleAsync(wanted["rule"])
+        saw("rule", steps=[[step.lowEdge, step.increment] for step in steps])
 
     async def wait(self, _: dict[str, Any]) -> None:
         """Nothing but the answer to what follows each command: all that was sent before it has arrived then."""

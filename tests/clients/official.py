@@ -28,6 +28,7 @@ class Program(EWrapper, EClient):  # type: ignore[misc]
         self.told_time = threading.Event()
         self.requests = 0
         self.streams: dict[str, int] = {}
+        self.numbers: dict[str, int] = {}
         self.rows: list[list[float]] = []
 
     # What it is told
@@ -131,6 +132,7 @@ class Program(EWrapper, EClient):  # type: ignore[misc]
 
     def contractDetails(self, reqId: int, contractDetails: Any) -> None:
         contract = contractDetails.contract
+        self.numbers[contract.symbol] = contract.conId
         saw("details", symbol=contract.symbol, id=contract.conId, min_tick=contractDetails.minTick)
 
     def contractDetailsEnd(self, reqId: int) -> None:
@@ -154,6 +156,40 @@ class Program(EWrapper, EClient):  # type: ignore[misc]
         self.rows.append([bar.open, bar.high, bar.low, bar.close])
 
     def historicalDataEnd(self, reqId: int, start: str, end: str) -> None:
+        self.answered.set()
+
+    def headTimestamp(self, reqId: int, headTimestamp: str) -> None:
+        saw("head", time=int(headTimestamp))
+        self.answered.set()
+
+    def historicalTicksLast(self, reqId: int, ticks: Any, done: bool) -> None:
+        saw("past_ticks", ticks=[[tick.price, tick.size] for tick in ticks])
+        self.answered.set()
+
+    def tickByTickAllLast(self, reqId: int, tickType: int, time: int, price: float, size: int, *rest: Any) -> None:
+        saw("single", time=time, price=price, size=size)
+
+    def realtimeBar(self, reqId: int, time: int, *figures: Any) -> None:
+        saw("live_bar", time=time, prices=figures[:4], count=figures[-1])
+
+    def pnl(self, reqId: int, dailyPnL: float, unrealizedPnL: float, realizedPnL: float) -> None:
+        saw("profit", daily=dailyPnL, unrealized=unrealizedPnL, realized=realizedPnL)
+
+    def pnlSingle(self, reqId: int, pos: int, *figures: float) -> None:
+        saw("profit_of_one", quantity=pos, figures=figures)
+
+    def positionMulti(self, reqId: int, account: str, modelCode: str, contract: Any, *held: float) -> None:
+        saw("position_multi", account=account, symbol=contract.symbol, quantity=held[0], cost=held[1])
+
+    def positionMultiEnd(self, reqId: int) -> None:
+        self.answered.set()
+
+    def symbolSamples(self, reqId: int, contractDescriptions: Any) -> None:
+        saw("matching", symbols=[each.contract.symbol for each in contractDescriptions])
+        self.answered.set()
+
+    def marketRule(self, marketRuleId: int, priceIncrements: Any) -> None:
+        saw("rule", steps=[[step.lowEdge, step.increment] for step in priceIncrements])
         self.answered.set()
 
     # What it does; True where an answer is to be waited for
@@ -230,9 +266,47 @@ class Program(EWrapper, EClient):  # type: ignore[misc]
     def do_history(self, wanted: dict[str, Any]) -> bool:
         self.rows = []
         self.reqHistoricalData(
-            self.next_request(), self.stock(wanted), "", wanted["duration"], wanted["bar"], wanted["what"],
+            self.next_request(), self.stock(wanted), "", wanted["duration"], wanted["bar"], "TRADES",
             1, 2, False, [],
         )  # fmt: skip
+        return True
+
+    def do_head(self, wanted: dict[str, Any]) -> bool:
+        self.reqHeadTimeStamp(self.next_request(), self.stock(wanted), "TRADES", 1, 2)
+        return True
+
+    def do_past_ticks(self, wanted: dict[str, Any]) -> bool:
+        self.reqHistoricalTicks(
+            self.next_request(), self.stock(wanted), wanted["start"], "", 10, "TRADES", 1, False, []
+        )
+        return True
+
+    def do_singles(self, wanted: dict[str, Any]) -> None:
+        self.reqTickByTickData(901, self.stock(wanted), "AllLast", 0, False)
+
+    def do_live_bars(self, wanted: dict[str, Any]) -> None:
+        self.reqRealTimeBars(902, self.stock(wanted), 5, "TRADES", True, [])
+
+    def do_profit(self, wanted: dict[str, Any]) -> None:
+        self.reqPnL(903, wanted["account"], "")
+        self.reqPnLSingle(904, wanted["account"], "", self.numbers[wanted["symbol"]])
+
+    def do_no_more(self, _: dict[str, Any]) -> None:
+        self.cancelTickByTickData(901)
+        self.cancelRealTimeBars(902)
+        self.cancelPnL(903)
+        self.cancelPnLSingle(904)
+
+    def do_positions_multi(self, wanted: dict[str, Any]) -> bool:
+        self.reqPositionsMulti(self.next_request(), wanted["account"], "")
+        return True
+
+    def do_matching(self, wanted: dict[str, Any]) -> bool:
+        self.reqMatchingSymbols(self.next_request(), wanted["pattern"])
+        return True
+
+    def do_rule(self, wanted: dict[str, Any]) -> bool:
+        self.reqMarketRule(wanted["rule"])
         return True
 
     def do_wait(self, _: dict[str, Any]) -> None:

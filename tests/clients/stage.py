@@ -134,7 +134,9 @@ def _short(event: dict[str, Any]) -> str:
         case "details":
             return f"details {event['symbol']} {event['min_tick']}"
         case "bars":
-            return f"bars {' '.join('/'.join(map(_plain, bar)) for bar in event['bars'])}"
+            return f"bars {' '.join(map(_plain, event['bars']))}"
+        case "past_ticks":
+            return f"past {' '.join(map(_plain, event['ticks']))}"
         case "tick" | "data_type" | "version" | "belief":
             return ""
         case other:
@@ -154,4 +156,6 @@ def _instruction(event: dict[str, Any]) -> str:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return "/".join(map(_plain, value))
     return f"{value:.10g}" if isinstance(value, float | int) and not isinstance(value, bool) else str(value)

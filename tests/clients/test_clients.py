@@ -299,3 +299,57 @@ def test_a_client_id_in_use(client: Client) -> None:
             assert short(await first.do("details")) == ["details TSLA 0.01"]
 
     asyncio.run(play())
+
+
+@pytest.mark.shows(
+    request=(3, 20, 50, 51, 74, 81, 87, 91, 92, 93, 94, 95, 96, 97, 98),
+    reply=(5, 17, 50, 71, 72, 79, 88, 93, 94, 95, 98, 99),
+    feature="what-if",
+)
+def test_questions(client: Client) -> None:
+    """The past, single ticks, bars, profits and what else is asked for: the same answers for everybody."""
+    lot = 100 if client.version < 159 else 1
+    zone = " UTC" if client.version >= 174 else ""
+
+    async def play() -> None:
+        async with gateway(MARKET) as house, program(client, house.server.port) as it:
+            await it.do("connect")
+            await it.do("details")
+            await move(house, it, 1)
+            assert short(await it.do("singles")) == []
+            assert short(await it.do("live_bars")) == []
+            assert short(await it.do("profit", account=ACCOUNT)) == ["profit 0 0 0", "profit_of_one 0 0/0/0/0"]
+            what_if = resting(101, "BUY", "MKT", totalQuantity=10, tif="DAY", whatIf=True)
+            assert short(await it.do("place", order=what_if)) == ["order 101 BUY 10 MKT PreSubmitted", "margin 25 1"]
+            await it.do("place", order=what_if | {"orderId": 102, "whatIf": False})
+            bought = short(await move(house, it, 1))
+            assert f"single 1647955801 10.2 {101 // lot}" in bought
+            assert "execution 102 BOT 10 at 10.21" in bought
+            assert short(await move(house, it, 4)) == [
+                f"single 1647955802 10.6 {102 // lot}", "profit 2.9 2.9 0", "profit_of_one 10 2.9/2.9/0/106",
+                f"single 1647955803 11 {103 // lot}", "profit 6.9 6.9 0", "profit_of_one 10 6.9/6.9/0/110",
+                f"single 1647955804 12 {104 // lot}", "profit 16.9 16.9 0", "profit_of_one 10 16.9/16.9/0/120",
+                f"single 1647955805 11.5 {105 // lot}", "live_bar 1647955800 10.2/12/10.2/12 4",
+                "profit 11.9 11.9 0", "profit_of_one 10 11.9/11.9/0/115",
+            ]  # fmt: skip
+            assert short(await it.do("no_more", account=ACCOUNT)) == []
+            assert short(await move(house, it, 1)) == []
+            answers = {
+                "positions_multi": [f"position_multi {ACCOUNT} TSLA 10 10.31"],
+                "matching": ["matching TSLA"],
+                "rule": ["rule 0/0.0001/1/0.01"],
+                "head": ["head 1647955800"],
+                "past_ticks": [
+                    "past "
+                    + " ".join(
+                        f"{price}/{size // lot}" for price, size in ((11, 103), (12, 104), (11.5, 105), (11.5, 106))
+                    )
+                ],
+                "history": ["bars 10/12/10/11.5"],
+            }
+            details = {"account": ACCOUNT, "pattern": "TS", "rule": 26, "duration": "1 D", "bar": "1 min"}
+            for what, expected in answers.items():
+                given = details | {"start": f"20220322 13:30:03{zone}"}
+                assert short(await it.do(what, **given)) == expected, what
+
+    asyncio.run(play())

@@ -80,8 +80,10 @@ api.on(EventName.positionEnd, () => answered());
 for (const event of [EventName.tickPrice, EventName.tickSize, EventName.tickString, EventName.tickGeneric])
   api.on(event, (request, kind, value) => saw("tick", { request, kind, value }));
 api.on(EventName.marketDataType, (request, kind) => saw("data_type", { request, kind }));
-api.on(EventName.contractDetails, (_request, found) =>
-  saw("details", { symbol: found.contract.symbol, id: found.contract.conId, min_tick: found.minTick }));
+api.on(EventName.contractDetails, (_request, found) => {
+  numbers[found.contract.symbol] = found.contract.conId;
+  saw("details", { symbol: found.contract.symbol, id: found.contract.conId, min_tick: found.minTick });
+});
 api.on(EventName.contractDetailsEnd, () => answered());
 api.on(EventName.updateAccountValue, (key, value) => {
   if (key === "TotalCashValue" && asked === "account") saw("cash", { value: Number(value) });
@@ -96,7 +98,32 @@ api.on(EventName.historicalData, (_request, time, open, high, low, close) => {
   else bars.push([open, high, low, close]);
 });
 
+api.on(EventName.headTimestamp, (_request, time) => { saw("head", { time: Number(time) }); answered(); });
+api.on(EventName.historicalTicksLast, (_request, ticks) => {
+  saw("past_ticks", { ticks: ticks.map((tick) => [tick.price, tick.size]) });
+  answered();
+});
+api.on(EventName.tickByTickAllLast, (_request, _kind, time, price, size) =>
+  saw("single", { time: Number(time), price, size }));
+api.on(EventName.realtimeBar, (_request, time, open, high, low, close, _volume, _wap, count) =>
+  saw("live_bar", { time, prices: [open, high, low, close], count }));
+api.on(EventName.pnl, (_request, daily, unrealized, realized) => saw("profit", { daily, unrealized, realized }));
+api.on(EventName.pnlSingle, (_request, quantity, ...figures) =>
+  saw("profit_of_one", { quantity, figures: figures.map(cleaned) }));
+api.on(EventName.positionMulti, (_request, account, _model, contract, quantity, cost) =>
+  saw("position_multi", { account, symbol: contract.symbol, quantity, cost }));
+api.on(EventName.positionMultiEnd, () => answered());
+api.on(EventName.symbolSamples, (_request, found) => {
+  saw("matching", { symbols: found.map((each) => each.contract.symbol) });
+  answered();
+});
+api.on(EventName.marketRule, (_rule, steps) => {
+  saw("rule", { steps: steps.map((step) => [step.lowEdge, step.increment]) });
+  answered();
+});
+
 let requests = 0;
+const numbers = {};
 const streams = {};
 const stock = ({ symbol }) => ({ symbol, secType: "STK", exchange: "SMART", currency: "USD" });
 
@@ -121,9 +148,29 @@ const doing = {
   summary: () => { api.reqAccountSummary(++requests, "All", "NetLiquidation"); return true; },
   history: (wanted) => {
     bars = [];
-    api.reqHistoricalData(++requests, stock(wanted), "", wanted.duration, wanted.bar, wanted.what, 1, 2, false);
+    api.reqHistoricalData(++requests, stock(wanted), "", wanted.duration, wanted.bar, "TRADES", 1, 2, false);
     return true;
   },
+  head: (wanted) => { api.reqHeadTimestamp(++requests, stock(wanted), "TRADES", true, 2); return true; },
+  past_ticks: (wanted) => {
+    api.reqHistoricalTicks(++requests, stock(wanted), wanted.start, "", 10, "TRADES", 1, false);
+    return true;
+  },
+  singles: (wanted) => { api.reqTickByTickData(901, stock(wanted), "AllLast", 0, false); },
+  live_bars: (wanted) => { api.reqRealTimeBars(902, stock(wanted), 5, "TRADES", true); },
+  profit: (wanted) => {
+    api.reqPnL(903, wanted.account, "");
+    api.reqPnLSingle(904, wanted.account, "", numbers[wanted.symbol]);
+  },
+  no_more: () => {
+    api.cancelTickByTickData(901);
+    api.cancelRealTimeBars(902);
+    api.cancelPnL(903);
+    api.cancelPnLSingle(904);
+  },
+  positions_multi: (wanted) => { api.reqPositionsMulti(++requests, wanted.account, ""); return true; },
+  matching: (wanted) => { api.reqMatchingSymbols(++requests, wanted.pattern); return true; },
+  rule: (wanted) => { api.reqMarketRule(wanted.rule); return true; },
   wait: () => {}, // see insync.py
   belief: () => {},
 };
