@@ -225,14 +225,15 @@ class Program:
         self.ib.reqPnLSingle(wanted["account"], "", self.stock(wanted).conId)
 
     async def no_more(self, wanted: dict[str, Any]) -> None:
-        """Ends what singles, live_bars and profit began."""
+        """Ends what singles, live_bars, profit and positions_multi began."""
         self.ib.cancelTickByTickData(self.stock(wanted), "AllLast")
         self.ib.cancelRealTimeBars(self.bars)
+        self.ib.client.cancelPositionsMulti(905)
         self.ib.cancelPnL(wanted["account"], "")
         self.ib.cancelPnLSingle(wanted["account"], "", self.stock(wanted).conId)
 
     async def positions_multi(self, wanted: dict[str, Any]) -> None:
-        self.ib.client.reqPositionsMulti(self.ib.client.getReqId(), wanted["account"], "")
+        self.ib.client.reqPositionsMulti(905, wanted["account"], "")
 
     async def matching(self, wanted: dict[str, Any]) -> None:
         found = await self.ib.reqMatchingSymbolsAsync(wanted["pattern"])

@@ -296,9 +296,10 @@ class Program(EWrapper, EClient):  # type: ignore[misc]
         self.cancelRealTimeBars(902)
         self.cancelPnL(903)
         self.cancelPnLSingle(904)
+        self.cancelPositionsMulti(905)
 
     def do_positions_multi(self, wanted: dict[str, Any]) -> bool:
-        self.reqPositionsMulti(self.next_request(), wanted["account"], "")
+        self.reqPositionsMulti(905, wanted["account"], "")
         return True
 
     def do_matching(self, wanted: dict[str, Any]) -> bool:

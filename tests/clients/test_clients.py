@@ -302,7 +302,7 @@ def test_a_client_id_in_use(client: Client) -> None:
 
 
 @pytest.mark.shows(
-    request=(3, 20, 50, 51, 74, 81, 87, 91, 92, 93, 94, 95, 96, 97, 98),
+    request=(3, 20, 50, 51, 74, 75, 81, 87, 91, 92, 93, 94, 95, 96, 97, 98),
     reply=(5, 17, 50, 71, 72, 79, 88, 93, 94, 95, 98, 99),
     feature="what-if",
 )
@@ -332,10 +332,11 @@ def test_questions(client: Client) -> None:
                 f"single 1647955805 11.5 {105 // lot}", "live_bar 1647955800 10.2/12/10.2/12 4",
                 "profit 11.9 11.9 0", "profit_of_one 10 11.9/11.9/0/115",
             ]  # fmt: skip
+            held = [f"position_multi {ACCOUNT} TSLA 10 10.31"]
+            assert short(await it.do("positions_multi", account=ACCOUNT)) == held
             assert short(await it.do("no_more", account=ACCOUNT)) == []
             assert short(await move(house, it, 1)) == []
             answers = {
-                "positions_multi": [f"position_multi {ACCOUNT} TSLA 10 10.31"],
                 "matching": ["matching TSLA"],
                 "rule": ["rule 0/0.0001/1/0.01"],
                 "head": ["head 1647955800"],

@@ -13,6 +13,7 @@ import ib_insync as ibi
 from ib_insync.client import Client as IbClient
 
 from services.simulator.framing import MAX_VERSION, MIN_VERSION
+from tests.simulator.test_requests import REQUESTS
 
 __all__ = ["VERSIONS", "place_order", "sent", "start_api", "valid_requests"]
 
@@ -129,7 +130,7 @@ def start_api(client_id: int) -> list[str]:
 @cache
 def valid_requests(version: int) -> list[list[str]]:
     """The fields of each request in this version; the orders have the ids 1, 2, 3 and so on."""
-    requests = [sent(version, send) for send in ASKING]
+    requests = [sent(version, send) for send in (*ASKING, *(send for send, _ in REQUESTS))]
     for number, (contract, order) in enumerate(ORDERS, start=1):
         requests.append(place_order(version, number, contract, order))
     return requests

@@ -164,6 +164,29 @@ def test_thousands_of_connections_with_half_a_frame_each(caplog: pytest.LogCaptu
     asyncio.run(play())
 
 
+def test_thousands_of_subscriptions() -> None:
+    """They are limited as at the broker, so that one tick never costs more than a hundred messages."""
+
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            await ready(house)
+            line = Line(house.server)
+            line.send(HELLO + frame(written(start_api(7))))
+            stock = ["0", "TSLA", "STK", "", "0", "", "", "SMART", "", "USD", "", ""]
+            for number in range(3000):
+                line.send(frame(written(["1", "11", str(number), *stock, "0", "", "0", "0", ""])))
+                line.send(frame(written(["62", "1", str(number), "All", "NetLiquidation"])))
+                line.send(frame(written(["76", "1", str(number), "", "", "0"])))
+            line.taken()
+            due = house.exchange.next_event_ns()
+            assert due is not None
+            house.server.advance(due, one=True)
+            assert sum(map(len, line.taken())) < 500_000
+            await unharmed(house)
+
+    asyncio.run(play())
+
+
 def test_a_huge_request_is_an_error_and_no_more() -> None:
     async def play() -> None:
         async with gateway(CALM) as house:

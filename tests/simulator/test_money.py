@@ -35,6 +35,7 @@ def bought(quantity: float, **terms: Any) -> Exchange:
     return market
 
 
+@pytest.mark.shows(feature="rejects")
 @pytest.mark.parametrize(
     ("kind", "quantity", "taken"),
     [("margin", 399.0, True), ("margin", 400.0, False), ("cash", 99.0, True), ("cash", 100.0, False)],
@@ -100,6 +101,7 @@ def test_what_closes_a_position_is_never_too_dear() -> None:
     assert told(market.place(ticket(2, "BUY", "LMT", limit_price=100.0)))[0] == ("error", 2, 201)
 
 
+@pytest.mark.shows(feature="what-if")
 def test_a_what_if_tells_margins_and_leaves_no_trace() -> None:
     market = bought(50.0)
     (report,) = market.place(ticket(1, "SELL", "LMT", limit_price=100.0, quantity=30.0, what_if=True))

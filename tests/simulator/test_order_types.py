@@ -105,6 +105,7 @@ TRIGGERS = [
 ]
 
 
+@pytest.mark.shows(feature="trigger methods")
 @pytest.mark.parametrize(("method", "events", "at"), TRIGGERS)
 def test_what_triggers_a_stop(method: int, events: list[tuple[float | None, float, float]], at: int | None) -> None:
     market = exchange(quotes(BEFORE, *events))
@@ -118,6 +119,7 @@ def test_what_triggers_a_stop(method: int, events: list[tuple[float | None, floa
     assert triggered == at
 
 
+@pytest.mark.shows(feature="trigger methods")
 @pytest.mark.parametrize("method", [0, 1, 2, 3, 4, 7, 8])
 def test_a_continuous_fall_triggers_every_kind_of_stop(method: int) -> None:
     market = exchange(prints(100.0, 90.0, through=True))
@@ -141,6 +143,7 @@ def test_a_trail_by_bid_and_ask_follows_the_quote() -> None:
 STOP = ticket(1, "SELL", "STP", stop_price=95.0, tif="GTC", adjusts_at=105.0)
 
 
+@pytest.mark.shows(feature="adjustable stop")
 @pytest.mark.parametrize(
     ("becomes", "prices", "expected"),
     [
@@ -173,6 +176,7 @@ def test_an_adjustable_stop_becomes_another_one(
     assert [execution.price for execution in market.executions()] == [expected]
 
 
+@pytest.mark.shows(feature="adjustable stop")
 @pytest.mark.parametrize("works", [True, False])
 def test_an_attached_adjustable_stop_may_never_be_submitted(works: bool) -> None:
     market = exchange(prints(100.0, 100.0), policy=Policy(adjustable_child_works=works))

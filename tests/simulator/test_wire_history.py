@@ -21,6 +21,7 @@ async def asked(house: Gateway, ib: ibi.IB, **details: Any) -> ibi.BarDataList:
     return await ib.reqHistoricalDataAsync(TSLA, useRTH=True, **{**wanted, **details})
 
 
+@pytest.mark.shows(request=20, reply=17)
 @pytest.mark.parametrize("version", [157, 173, 174, 176])
 def test_bars_of_the_day_so_far(version: int) -> None:
     async def play() -> None:
@@ -90,6 +91,7 @@ def test_the_end_of_a_request_and_seconds() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=(20, 25), reply=(17, 90))
 def test_bars_that_go_on() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", *MINUTE)) as house:
@@ -115,6 +117,7 @@ def test_bars_that_go_on() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=20, reply=4)
 @pytest.mark.parametrize(
     ("details", "code"),
     [
@@ -143,6 +146,7 @@ def test_requests_for_bars_that_are_refused(details: dict[str, Any], code: int) 
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=(87, 90), reply=88)
 def test_how_far_back_the_data_reach() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", *MINUTE)) as house:
@@ -169,6 +173,7 @@ def test_a_schedule() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=96, reply=(96, 97, 98))
 def test_single_ticks_of_the_past() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", *MINUTE)) as house:

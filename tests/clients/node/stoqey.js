@@ -167,8 +167,9 @@ const doing = {
     api.cancelRealTimeBars(902);
     api.cancelPnL(903);
     api.cancelPnLSingle(904);
+    api.cancelPositionsMulti(905);
   },
-  positions_multi: (wanted) => { api.reqPositionsMulti(++requests, wanted.account, ""); return true; },
+  positions_multi: (wanted) => { api.reqPositionsMulti(905, wanted.account, ""); return true; },
   matching: (wanted) => { api.reqMatchingSymbols(++requests, wanted.pattern); return true; },
   rule: (wanted) => { api.reqMarketRule(wanted.rule); return true; },
   wait: () => {}, // see insync.py
