@@ -54,9 +54,10 @@ soak: $(VENV)/.installed-dev ## Run free-running days on the real processes, kil
 fuzz: $(VENV)/.installed-dev ## Attack the simulated gateway with a million requests (INPUTS=, SEED=, REPLAY=file)
 	$(BIN)/python -m tests.hostile $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED)) $(if $(REPLAY),--replay $(REPLAY))
 
-bench: $(VENV)/.installed-dev ## Measure latency and footprint on this machine
+bench: $(VENV)/.installed-dev ## Measure latency, footprint and the speed of ticks on this machine
 	$(BIN)/python -m benchmarks.tick_to_order
 	$(BIN)/python -m benchmarks.footprint
+	$(BIN)/python -m benchmarks.tick_push
 
 install: $(VENV)/.installed ## Create .venv and install what running needs, by hash
 

@@ -115,7 +115,7 @@ async def main(settings: str) -> None:
     assert ibkr.account is not None
     accounts = [AccountTerms(account=ibkr.account, cash=1e9)]
     exchange = Exchange(Market(fleet.settings.watchlist), [], accounts=accounts, start_ns=time.time_ns())
-    server = TimedServer(exchange, Store(fleet.simulator_ledger, ibkr.account), ibkr.host, ibkr.port, ibkr.account)
+    server = TimedServer(exchange, Store(fleet.simulator_ledger, ibkr.account), ibkr.host, ibkr.port)
     await server.start()
     watch = Stopwatch(exchange, server)
     asked = iter(orders())

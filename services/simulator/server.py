@@ -187,10 +187,14 @@ class _Connection(asyncio.Protocol):
             return
         if data := self._client.take():
             self._transport.write(data)
-            waiting = self._transport.get_write_buffer_size()
+            waiting = self.waiting()
             if waiting > self._server.max_buffer:
                 log.error("client %d is dropped: %d bytes wait to be read", self._client.client_id, waiting)
                 self._transport.abort()
+
+    def waiting(self) -> int:
+        """Bytes that the client has not taken yet."""
+        return self._transport.get_write_buffer_size()
 
     def hang_up(self) -> asyncio.Future[None]:
         """Closes after what was written; done once it is closed."""

@@ -34,6 +34,22 @@ def test_tick_to_order_runs_and_prints_the_ratios(tmp_path):
     assert list((tmp_path / "var").iterdir()) == [], "it leaves nothing behind"
 
 
+def test_tick_push_runs_and_prints_the_ratios():
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.tick_push", "--quick"],
+        cwd=CODE,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert re.match(
+        r"one client \d+\.\d\dx, ten \d+\.\d\dx of what ib_insync decodes; 200,000 a second to one ",
+        ran.stdout.splitlines()[-1],
+    )
+
+
 @pytest.mark.parametrize(("percent", "value"), [(0, 1), (50, 51), (99, 100), (100, 100)])
 def test_a_percentile_is_one_of_the_values(percent, value):
     assert percentile(list(range(100, 0, -1)), percent) == value
