@@ -90,7 +90,7 @@ class Gateway:
         self.exchange = Exchange(
             Written(events),
             [SESSION],
-            accounts=[AccountTerms(account=ACCOUNT)],
+            accounts=options.pop("accounts", [AccountTerms(account=ACCOUNT)]),
             start_ns=OPEN_NS - 60 * SECOND,
             policy=policy,
         )
