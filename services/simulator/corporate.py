@@ -1,4 +1,4 @@
-"""Splits, dividends, corrected and busted executions: what they do to orders, tapes and executions. Pure.
+"""Splits and dividends: what they do to orders and tapes. Pure.
 
 What they do to money and shares stands in `account.py`.
 """
@@ -8,28 +8,17 @@ from __future__ import annotations
 import msgspec
 
 from services.simulator.lifecycle import BY_SYSTEM, Lifecycle
-from services.simulator.model import Execution, MarketEvent, Order, Tape
+from services.simulator.model import MarketEvent, Order, Tape
 from services.simulator.orderbook import OrderBook
 from services.simulator.policy import OnSplit, Policy
 from services.simulator.source import tick_size, ticks_down, ticks_up
 
-__all__ = ["base_id", "corrected_id", "reduce_by_dividend", "rescaled", "split_orders", "split_tape"]
+__all__ = ["reduce_by_dividend", "rescaled", "split_orders", "split_tape"]
 
 _PRICES = (
     *("limit_price", "stop_price", "trailing_amount", "trail_stop_price", "limit_offset"),
     *("adjusts_at", "adjusted_stop_price", "adjusted_limit_price", "adjusted_trailing_amount"),
 )
-
-
-def base_id(exec_id: str) -> str:
-    """What an execution and its corrections have in common: all before the last period."""
-    return exec_id.rpartition(".")[0]
-
-
-def corrected_id(execution: Execution) -> str:
-    """The id of a correction: the same, its last number raised."""
-    base, _, revision = execution.exec_id.rpartition(".")
-    return f"{base}.{int(revision) + 1:02d}"
 
 
 def split_tape(tape: Tape, ratio: float, *, rescale: bool) -> None:

@@ -12,14 +12,14 @@ the market moves. What a movement does to an order is judged in `matching.py`, w
 from __future__ import annotations
 
 import copy
-import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from services.simulator import acceptance, bands, corporate, margin, matching
+from services.simulator import acceptance, corporate, margin, matching
 from services.simulator.account import Account, commission
+from services.simulator.executions import Executions
 from services.simulator.lifecycle import BY_SYSTEM, Lifecycle, may_trade_outside, works_at_once
 from services.simulator.liquidity import Liquidity
 from services.simulator.model import (
@@ -31,7 +31,6 @@ from services.simulator.model import (
     EventKey,
     Execution,
     ExecutionReport,
-    MarketEvent,
     Memory,
     Order,
     OrderReport,
@@ -40,9 +39,7 @@ from services.simulator.model import (
     QuoteReport,
     Report,
     Session,
-    Side,
     Standing,
-    StatusReport,
     Tape,
     Ticket,
 )
@@ -50,6 +47,7 @@ from services.simulator.orderbook import OrderBook
 from services.simulator.policy import Policy
 from services.simulator.source import Hours, MarketSource
 from services.simulator.tape import observe, quote_of
+from services.simulator.world import Touched, World
 
 __all__ = ["Exchange"]
 
@@ -78,16 +76,22 @@ class Exchange:
         self._tapes = {symbol: Tape(symbol=symbol) for symbol in source.symbols}
         daily = self._policy.realized_pnl_resets_daily
         self._money = {terms.account: Account(terms, self._tapes, daily_profit=daily) for terms in accounts}
-        self._executions: dict[str, Execution] = {}
-        self._commissions: dict[str, CommissionReport] = {}
+        self._executions = Executions()
+        self._touched = Touched()
+        self._world = World(
+            self._book,
+            self._life,
+            self._policy,
+            self._tapes,
+            self._money,
+            self._executions,
+            self._touched,
+            self._reports,
+        )
         self._market_key: EventKey = (start_ns, "", -1)
-        self._untold: list[Execution] = []
-        self._numbered = 0
         self._rejections: deque[tuple[int, str, bool]] = deque()
         self._enough = Liquidity()
         self._overfilled: list[tuple[Order, float, int]] = []
-        self._traded: set[tuple[str, str]] = set()
-        self._moved: set[str] = set()
         if memory is not None:
             self._restore(memory)
         self.set_sessions(sessions)
@@ -236,12 +240,12 @@ class Exchange:
 
     def halt(self, symbol: str) -> list[Report]:
         """The stock stops trading until `resume`: its prices stand, its orders wait."""
-        self._set_halted(self._tapes[symbol], halted=True)
+        self._world.set_halted(symbol, halted=True)
         return self._drain()
 
     def resume(self, symbol: str) -> list[Report]:
         """It trades again; the next price is a jump."""
-        self._set_halted(self._tapes[symbol], halted=False)
+        self._world.set_halted(symbol, halted=False)
         return self._drain()
 
     def split(self, symbol: str, ratio: float, *, rescale: bool = True) -> list[Report]:
@@ -249,53 +253,26 @@ class Exchange:
 
         With `rescale` the source's prices are divided by it from now on; without, the source has it in its prices.
         """
-        if not 0 < ratio < math.inf:
-            raise ValueError(f"a split of {ratio} new shares for one; give a positive number")
-        corporate.split_tape(self._tapes[symbol], ratio, rescale=rescale)
-        self._moved.add(symbol)
-        for account in self._holders(symbol):
-            account.split(symbol, ratio, self._tapes[symbol].last, self.today)
-        corporate.split_orders(symbol, ratio, self._book, self._life, self._policy)
-        self._reports.append(quote_of(self._tapes[symbol]))
-        self._tell_holders(symbol)
+        self._world.split(symbol, ratio, rescale=rescale, today=self.today)
         return self._drain()
 
     def dividend(self, symbol: str, usd: float) -> list[Report]:
         """So many dollars a share, for what is held now. The source's prices know of it or don't."""
-        for account in self._holders(symbol):
-            account.dividend(symbol, usd, self.today)
-        if self._policy.gtc_stop_reduced_by_dividend:
-            corporate.reduce_by_dividend(symbol, usd, self._book, self._life)
-        self._tell_holders(symbol)
+        self._world.dividend(symbol, usd, self.today)
         return self._drain()
 
     def correct_execution(self, exec_id: str, price: float) -> list[Report]:
         """The exchange says that this execution was at another price. KeyError if it isn't the last word on one."""
-        old, charge, order = self._execution(exec_id)
-        closed = charge.realized_pnl is not None
-        account = self._money[old.account]
-        change = account.correct(old, price, closed=closed, today=self.today)
-        order.avg_price = round(order.avg_price + old.quantity * (price - old.price) / order.filled, 8)
-        order.last_fill_price = price
-        realized = charge.realized_pnl + change if closed and charge.realized_pnl is not None else None
-        new = msgspec.structs.replace(old, exec_id=corporate.corrected_id(old), price=price, avg_price=order.avg_price)
-        return self._tell_corrected(order, new, charge.commission, realized)
+        self._world.correct(exec_id, price, self.today)
+        return self._drain()
 
     def bust_execution(self, exec_id: str) -> list[Report]:
         """The exchange takes an execution back: a correction to no shares at all. KeyError as above.
 
         The order keeps its status; what it no longer has is not filled again.
         """
-        old, charge, order = self._execution(exec_id)
-        back: Side = "SELL" if old.side == "BUY" else "BUY"
-        account = self._money[old.account]
-        account.trade(old.symbol, back, old.quantity, old.price, -charge.commission, self.today)
-        order.filled -= old.quantity
-        order.commission = round(order.commission - charge.commission, 6)
-        new = msgspec.structs.replace(
-            old, exec_id=corporate.corrected_id(old), quantity=0.0, price=0.0, cum_quantity=order.filled
-        )
-        return self._tell_corrected(order, new, 0.0, None)
+        self._world.bust(exec_id, self.today)
+        return self._drain()
 
     def expire_early(self, client_id: int, order_id: int) -> list[Report]:
         """The broker ends a working order before its time. KeyError if there is none of this id."""
@@ -333,11 +310,11 @@ class Exchange:
 
     def executions(self) -> list[Execution]:
         """Every execution in its last version, oldest first; a correction is as young as itself."""
-        return list(self._executions.values())
+        return self._executions.all()
 
     def commission_of(self, exec_id: str) -> CommissionReport | None:
         """What an execution cost."""
-        return self._commissions.get(exec_id)
+        return self._executions.commission_of(exec_id)
 
     def positions(self, account: str | None = None) -> list[PositionReport]:
         """What one account holds, by symbol; without a name, what all of them hold, by account."""
@@ -362,7 +339,7 @@ class Exchange:
 
     def changes(self) -> Changes:
         """What became different since the last call."""
-        executions = self._untold
+        executions, commissions = self._executions.take_untold()
         changes = Changes(
             standing=Standing(
                 now_ns=self.now_ns,
@@ -372,13 +349,12 @@ class Exchange:
             ),
             orders=[copy.copy(order) for order in self._book.take_changed()],
             executions=executions,
-            commissions=[self._commissions[execution.exec_id] for execution in executions],
-            holdings=[copy.copy(self._money[name].holdings[symbol]) for name, symbol in sorted(self._traded)],
-            tapes=[copy.deepcopy(self._tapes[symbol]) for symbol in sorted(self._moved)],
+            commissions=commissions,
+            holdings=[copy.copy(self._money[name].holdings[symbol]) for name, symbol in sorted(self._touched.holdings)],
+            tapes=[copy.deepcopy(self._tapes[symbol]) for symbol in sorted(self._touched.tapes)],
         )
-        self._untold = []
-        self._traded.clear()
-        self._moved.clear()
+        self._touched.holdings.clear()
+        self._touched.tapes.clear()
         return changes
 
     # The market moves
@@ -390,20 +366,13 @@ class Exchange:
         self._market_key = event.key
         tape = self._tapes[event.symbol]
         if event.action:
-            self._act(event)
+            self._world.act(event, self.today)
             return
-        if tape.halted:
-            if not tape.halted_until_ns or event.time_ns < tape.halted_until_ns:
-                return  # a halted stock doesn't trade
-            self._set_halted(tape, halted=False)
         if tape.factor != 1.0:
             event = corporate.rescaled(event, tape.factor)
         session = self._hours.at(event.time_ns)
-        if self._policy.limit_up_limit_down and session is not None:
-            if bands.breaks_band(event, tape, session):
-                self._set_halted(tape, halted=True, until_ns=event.time_ns + bands.PAUSE_NS)
-                return
-            bands.remember_trade(tape, event)
+        if not self._world.lets_through(event, session):
+            return
         path = matching.path_of(
             event,
             tape,
@@ -411,7 +380,7 @@ class Exchange:
             block_shares=self._policy.block_print_shares,
         )
         observe(tape, event, session)
-        self._moved.add(event.symbol)
+        self._touched.tapes.add(event.symbol)
         self._reports.append(quote_of(tape, event))
         orders = self._book.of_symbol(event.symbol)
         if orders and path is not None:
@@ -467,7 +436,7 @@ class Exchange:
         order.last_fill_price = price
         second = self.now_ns // 10**9
         execution = Execution(
-            exec_id=f"{self._next_execution():08x}.{second:08x}.01.01",
+            exec_id=self._executions.new_id(second),
             perm_id=order.perm_id,
             client_id=ticket.client_id,
             order_id=ticket.order_id,
@@ -485,8 +454,8 @@ class Exchange:
         order.commission = round(order.commission + fee, 6)
         realized = account.trade(ticket.symbol, ticket.side, quantity, price, fee, self.today)
         charge = CommissionReport(execution.exec_id, ticket.client_id, fee, realized_pnl=realized)
-        self._keep(execution, charge)
-        self._traded.add((ticket.account, ticket.symbol))
+        self._executions.keep(execution, charge)
+        self._touched.holdings.add((ticket.account, ticket.symbol))
 
         peers = self._book.peers(order)
         if self._policy.filled_before_execution:
@@ -507,72 +476,6 @@ class Exchange:
                 self._overfilled.append((peer, quantity, order.oca_type))
             else:
                 self._life.yield_to_fill(peer, quantity, order.oca_type)
-
-    def _act(self, event: MarketEvent) -> None:
-        """A market event that is no trade. Its reports stay in the list that `advance` hands out."""
-        match event.action:
-            case "halt":
-                reports = self.halt(event.symbol)
-            case "resume":
-                reports = self.resume(event.symbol)
-            case "split":
-                reports = self.split(event.symbol, event.value, rescale=False)
-            case _:
-                reports = self.dividend(event.symbol, event.value)
-        self._reports += reports
-
-    def _set_halted(self, tape: Tape, *, halted: bool, until_ns: int = 0) -> None:
-        tape.halted, tape.halted_until_ns, tape.gap = halted, until_ns, True
-        tape.recent = []
-        self._moved.add(tape.symbol)
-        self._reports.append(quote_of(tape))
-
-    def _tell_holders(self, symbol: str) -> None:
-        """Positions and accounts of all who hold, or held, a symbol."""
-        for account in self._holders(symbol):
-            self._traded.add((account.name, symbol))
-            self._reports += [account.position(symbol, self.today), account.report(self.today)]
-
-    def _holders(self, symbol: str) -> list[Account]:
-        return [account for account in self._money.values() if symbol in account.holdings]
-
-    def _execution(self, exec_id: str) -> tuple[Execution, CommissionReport, Order]:
-        execution = self._executions[corporate.base_id(exec_id)]
-        if execution.exec_id != exec_id or not execution.quantity:
-            raise KeyError(exec_id)
-        order = self._book.find(execution.client_id, execution.order_id)
-        assert order is not None, "an execution has its order"
-        return execution, self._commissions[exec_id], order
-
-    def _tell_corrected(self, order: Order, execution: Execution, fee: float, realized: float | None) -> list[Report]:
-        """ExecDetails and commissionReport under the new id, the order's new average, the account."""
-        charge = CommissionReport(execution.exec_id, execution.client_id, fee, realized_pnl=realized)
-        self._keep(execution, charge)
-        self._book.changed(order)
-        self._traded.add((execution.account, execution.symbol))
-        account = self._money[execution.account]
-        self._reports += [
-            ExecutionReport(execution),
-            StatusReport(copy.copy(order)),
-            charge,
-            account.position(execution.symbol, self.today),
-            account.report(self.today),
-        ]
-        return self._drain()
-
-    def _keep(self, execution: Execution, charge: CommissionReport) -> None:
-        """Remember an execution, in the place of the one that it corrects."""
-        before = self._executions.pop(corporate.base_id(execution.exec_id), None)
-        if before is not None:
-            del self._commissions[before.exec_id]
-        self._executions[corporate.base_id(execution.exec_id)] = execution
-        self._commissions[execution.exec_id] = charge
-        self._untold = [each for each in self._untold if before is None or each.exec_id != before.exec_id]
-        self._untold.append(execution)
-        self._numbered = max(self._numbered, int(execution.exec_id[:8], 16))
-
-    def _next_execution(self) -> int:
-        return self._numbered + 1
 
     def _objection(self, ticket: Ticket) -> str | None:
         if not self._policy.funds_checked:
@@ -596,9 +499,7 @@ class Exchange:
             self._book.add(order)
         self._book.last_order_ids |= memory.standing.last_order_ids
         self._book.take_changed()
-        self._executions = {corporate.base_id(each.exec_id): each for each in memory.executions}
-        self._commissions = {charge.exec_id: charge for charge in memory.commissions}
-        self._numbered = max((int(each.exec_id[:8], 16) for each in memory.executions), default=0)
+        self._executions.restore(memory.executions, memory.commissions)
 
 
 def _first_step(

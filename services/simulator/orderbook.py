@@ -72,6 +72,10 @@ class OrderBook:
         """The order that this client calls by this id."""
         return self._by_id.get((client_id, order_id))
 
+    def by_perm_id(self, perm_id: int) -> Order | None:
+        """The order of this permanent id."""
+        return self._orders.get(perm_id)
+
     def all(self) -> list[Order]:
         """Every order, by perm_id."""
         return list(self._orders.values())

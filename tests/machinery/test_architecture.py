@@ -66,7 +66,7 @@ PURE = [
         f"services/simulator/{name}.py"
         for name in (
             *("exchange", "lifecycle", "matching", "model", "orderbook", "account", "acceptance", "margin", "policy"),
-            *("tape", "bars", "delayed", "liquidity", "bands", "corporate"),
+            *("tape", "bars", "delayed", "liquidity", "bands", "corporate", "executions", "world"),
         )
     ),
     *(
