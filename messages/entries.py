@@ -16,7 +16,8 @@ class EntryPlan(msgspec.Struct, frozen=True, array_like=True):
     `client_order_id` is deterministic (ticker, session date, number) and becomes the broker's orderRef.
     `order_type` is 'STP LMT' (or 'STP', then `limit_price` is None); `stop_order_type` is 'TRAIL', 'TRAIL LIMIT'
     (then `limit_offset` is set) or 'STP' (then `stop_level` is its fixed price, and `trailing_pct` is that of the
-    trailing stop that follows). `reference` is the last price it was decided on.
+    trailing stop that follows). `reference` is the last price it was decided on. `outside_rth`: both orders may
+    trigger and fill in the pre- and after-market as well.
     """
 
     client_order_id: str
@@ -35,6 +36,7 @@ class EntryPlan(msgspec.Struct, frozen=True, array_like=True):
     stop_tif: str
     decided_ns: int
     stop_level: float | None = None
+    outside_rth: bool = False
 
 
 class SubmitEntry(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -18,12 +18,24 @@ __all__ = [
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True):
-    """One trading day. `date` is the exchange's own date (YYYY-MM-DD); `early` marks a shortened day."""
+    """One trading day. `date` is the exchange's own date (YYYY-MM-DD); `early` marks a shortened day.
+
+    Where pre- or after-market is allowed, open and close are theirs, and `regular_…` those of the exchange (0: the
+    same). From `break_start_ns` to `break_end_ns` nothing trades (lunch in Tokyo; 0: no break).
+    """
 
     date: str
     open_ns: int
     close_ns: int
     early: bool = False
+    regular_open_ns: int = 0
+    regular_close_ns: int = 0
+    break_start_ns: int = 0
+    break_end_ns: int = 0
+
+    def rests_at(self, market_ns: int) -> bool:
+        """Whether the exchange has its break at this time."""
+        return self.break_start_ns <= market_ns < self.break_end_ns
 
 
 class Tick(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):

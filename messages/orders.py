@@ -66,6 +66,7 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
     updated_ns: int = 0
     cancel_reason: str = ""
     reason: str = ""
+    outside_rth: bool = False
 
     @property
     def key(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 import yaml
 
+from services.calendars import EXTENDED, ZONES
 from services.keys import in_words, is_section, keys, sections
 from services.refusal import Refusal
 from services.settings import Settings
@@ -282,6 +283,13 @@ def contradictions(settings: Settings) -> Iterator[Mistake]:
         )
     if settings.entries.native_stp and settings.entries.type != "buy_stop":
         yield Mistake("entries.native_stp", "a bare STP has no limit: set `entries.type: buy_stop`")
+    hours = settings.hours
+    if hours.calendar not in ZONES:
+        near = difflib.get_close_matches(hours.calendar, ZONES, n=1) or ["XNYS"]
+        yield Mistake("hours.calendar", f"no calendar {hours.calendar}; did you mean {near[0]}? XNYS is New York")
+    elif hours.extended and hours.calendar not in EXTENDED:
+        key = "hours.allow_pre_market" if hours.allow_pre_market else "hours.allow_after_hours"
+        yield Mistake(key, f"known for New York only, not for {hours.calendar}; set it to false")
     account = settings.ibkr.account
     if settings.mode == "live" and account is None:
         yield Mistake("ibkr.account", "live is never left to guess; give the id of the account (`U…`)")
@@ -312,9 +320,10 @@ def _placed(settings: Settings, folder: Path) -> Settings:
 def notices(settings: Settings) -> list[str]:
     """What is allowed and may surprise; said at every start."""
     found = []
-    if settings.hours.allow_pre_market or settings.hours.allow_after_hours:
+    if settings.hours.extended:
         found.append(
-            "hours: entries are made in regular hours only; allow_pre_market and allow_after_hours change nothing"
+            "hours: entries are made outside regular hours too; entries and stops carry outsideRth, so a thin market "
+            "before the open or after the close can trigger a stop far from any fair price"
         )
     if settings.allocation.allow_fractional:
         found.append("allocation.allow_fractional: whole shares are bought; a fraction cannot be protected by a stop")

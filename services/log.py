@@ -3,13 +3,14 @@
     journal = log.open("gateway", fleet.log("gateway"), settings.logging.level)
     journal.event("order_filled", market_ns=now, symbol="TSLA", client_order_id="…", qty=4)
 
-Each line begins with `timestamp` (market time, New York, absent when the event has none), `wall` (UTC), `level`,
-`process` and `event`; the fields of the event follow. Account ids are masked, whoever wrote them. Text that libraries
-send through `logging` becomes the event `log`.
+Each line begins with `timestamp` (market time on the exchange's clock, absent when the event has none), `wall` (UTC),
+`level`, `process` and `event`; the fields of the event follow. Account ids are masked, whoever wrote them. Text that
+libraries send through `logging` becomes the event `log`.
 """
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import sys
@@ -17,16 +18,18 @@ import traceback
 import types
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-__all__ = ["Log", "masked", "open"]
+__all__ = ["Log", "mask_output", "masked", "open"]
 
 MARKET_ZONE = ZoneInfo("America/New_York")
-ACCOUNT = re.compile(r"\b((?:U|DU|F|DF|I|DI)\d{2})\d{3,7}(\d{2})\b")
-"""IBKR's account ids (U live, DU paper, F and DF advisors, I institutions) with 7 or more digits."""
+_zone = MARKET_ZONE
+"""One log per process, and one exchange."""
+ACCOUNT = re.compile(r"\b(U|DU|F|DF|I|DI)\d{2,9}(\d{3})\b")
+"""IBKR's account ids: U live, DU paper, F and DF advisors, I institutions."""
 
 ROTATION, FILES_KEPT = "20 MB", 10
 NS = 1_000_000_000
@@ -64,11 +67,13 @@ class Log:
         logger.log(level, "", event=name, market_ns=market_ns, process=self.process, fields=fields)
 
 
-def open(process: str, path: Path, level: str = "INFO") -> Log:
-    """Log this process to `path` from `level` on, and what its libraries say there too.
+def open(process: str, path: Path, level: str = "INFO", zone: ZoneInfo = MARKET_ZONE) -> Log:
+    """Log this process to `path` from `level` on, and what its libraries say there too; market time in this `zone`.
 
     The file is rotated at 20 MB and ten are kept. A failing disk is reported on stderr and stops nothing.
     """
+    global _zone
+    _zone = zone
     logger.remove()
     logger.add(path, format=_line, level=level, rotation=ROTATION, retention=FILES_KEPT, encoding="utf-8")
     logging.basicConfig(handlers=[_Forward(process)], level=level, force=True)
@@ -76,8 +81,33 @@ def open(process: str, path: Path, level: str = "INFO") -> Log:
 
 
 def masked(text: str) -> str:
-    """The text without account ids: DU1234567 becomes DU12***67."""
+    """The text without account ids: DU1234567 becomes DU***567."""
     return ACCOUNT.sub(r"\1***\2", text)
+
+
+class _Masked(io.TextIOBase):
+    """A text stream without account ids."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(masked(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+
+def mask_output() -> None:
+    """From now on, what this process says beside its log (a traceback, a last word) holds no account id either."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, _Masked):
+            setattr(sys, name, _Masked(stream))
 
 
 def _line(record: Any) -> str:
@@ -95,7 +125,7 @@ def _line(record: Any) -> str:
 
 def _market_time(market_ns: int) -> str:
     whole, part = divmod(market_ns, NS)
-    moment = datetime.fromtimestamp(whole, MARKET_ZONE).replace(microsecond=part // 1000)
+    moment = datetime.fromtimestamp(whole, _zone).replace(microsecond=part // 1000)
     return moment.isoformat(timespec="milliseconds")
 
 

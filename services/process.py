@@ -16,6 +16,7 @@ from typing import Protocol
 from services import guard, log
 from services.actor import Actor
 from services.bus import Bus
+from services.calendars import zone_of
 from services.core import Core
 from services.fleet import Fleet, symbol_process
 from services.ledger import Constraint, Ledger, LedgerError, SqliteLedger
@@ -53,7 +54,9 @@ class Process:
         self.wiring = wiring_of(self.name, ticker)
         self.lockstep = self.settings.mode == "sim" and self.settings.simulation.pace == "lockstep"
         self._lock = guard.enter(self.fleet, self.name)
-        self.log = log.open(self.name, self.fleet.log(self.name), self.settings.logging.level)
+        self.log = log.open(
+            self.name, self.fleet.log(self.name), self.settings.logging.level, zone_of(self.settings.hours.calendar)
+        )
         self._closing: list[Bus | Ledger] = []
 
     def ledger(self, constraints: Sequence[Constraint] = (), *, durable: bool = True) -> SqliteLedger:
@@ -123,6 +126,7 @@ def enter(kind: str) -> Process:
     wanted = "SETTINGS TICKER" if kind == "symbol" else "SETTINGS"
     if len(arguments) != len(wanted.split()):
         raise SystemExit(f"usage: python -m services.{kind} {wanted}")
+    log.mask_output()
     try:
         return Process(Path(arguments[0]), kind, *arguments[1:])
     except Refusal as refusal:

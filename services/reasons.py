@@ -43,6 +43,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "wrong_account": "The login has not the account that this fleet is for. Nothing at all is sent.",
         "removal_pending": "The symbol was removed from the watchlist. It leaves once nothing of it is held.",
         "observed": "The fleet only observes: the entry was recorded and not sent. One a session is enough.",
+        "session_break": "The exchange has its midday break.",
         "session_not_open": "The session was not open (any more) when the entry was to be sent.",
         "not_rearmed": "An entry ended unfilled, `entries.rearm_next_session` is off: `crazy resume SYMBOL` arms it.",
         "message_refused": "A message could not be handled, so the symbol's entries are paused. The log has the error.",

@@ -204,11 +204,15 @@ class Hours(Section, frozen=True, kw_only=True):
     protective_audit_minutes: Annotated[int, Meta(ge=0, le=300)] = 30
     """Minutes before the open at which every stop is compared with what is held: a split would let it fire at once."""
     allow_pre_market: bool = False
-    """Accepted for the sake of older files. Entries are made in regular hours only; `true` is answered with a
-    notice."""
+    """Enter from 04:00 on (New York). Entries and stops then carry outsideRth: they also trigger in thin markets."""
     allow_after_hours: bool = False
-    """Accepted for the sake of older files. Entries are made in regular hours only; `true` is answered with a
-    notice."""
+    """Enter until four hours after the close (New York). Entries and stops then carry outsideRth: they also trigger
+    in thin markets."""
+
+    @property
+    def extended(self) -> bool:
+        """Whether orders may trade outside regular hours."""
+        return self.allow_pre_market or self.allow_after_hours
 
 
 class Cooldowns(Section, frozen=True, kw_only=True):

@@ -116,6 +116,7 @@ class ExchangeBroker:
             trail_stop_price=order.trail_stop_price if trailing else None,
             limit_offset=order.limit_offset,
             tif=order.tif,
+            outside_rth=order.outside_rth,
             parent_id=order.parent_id,
             transmit=transmit,
             oca_group=order.oca_group,

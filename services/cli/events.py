@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
+from services.calendars import zone_word
 from services.cli import records
 from services.cli.options import Config, fleet
 from services.cli.pause import watched
@@ -40,9 +41,10 @@ def events(symbol: str | None = None, *, warn: bool = False, lines: int = LINES,
             "SELECT ts, level, symbol, event_type, payload_json, sender FROM events "
             f"WHERE {' AND '.join(wanted)} ORDER BY ts DESC, seq DESC LIMIT {int(lines)}"
         )
+    calendar = chosen.settings.hours.calendar
     shown = [
         [
-            clock(datetime.fromisoformat(row["ts"]), "%Y-%m-%d %H:%M:%S") if row["ts"] else "",
+            clock(datetime.fromisoformat(row["ts"]), "%Y-%m-%d %H:%M:%S", calendar) if row["ts"] else "",
             row["level"],
             row["symbol"] or "",
             row["event_type"],
@@ -52,7 +54,7 @@ def events(symbol: str | None = None, *, warn: bool = False, lines: int = LINES,
         for row in reversed(found)
     ]
     if shown:
-        console().print(table(["ET", "LEVEL", "SYMBOL", "EVENT", "FROM", "DETAILS"], shown))
+        console().print(table([zone_word(calendar), "LEVEL", "SYMBOL", "EVENT", "FROM", "DETAILS"], shown))
     else:
         print("nothing happened yet" if len(wanted) == 1 else "nothing of the kind happened")
     return 0

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from services.calendars import zone_word
 from services.cli.gather import Gathered
 from services.cli.words import clock, price, reason, span
 from services.wiring import symbol_process
@@ -111,7 +112,7 @@ def summarize(seen: Gathered) -> Summary:
         account=seen.account.get("account") or seen.settings.ibkr.account or "",
         fleet=seen.settings.name,
         version=seen.version,
-        market_time=clock(now, "%a %Y-%m-%d %H:%M:%S ET") if now else "",
+        market_time=_clock(seen, now, f"%a %Y-%m-%d %H:%M:%S {zone_word(seen.settings.hours.calendar)}") if now else "",
         phase=_phase(seen, now),
         links=links,
         entries=_entries(seen),
@@ -153,7 +154,7 @@ def _line(seen: Gathered, row: dict[str, Any], now: datetime | None) -> SymbolLi
         distance_pct=(level / last - 1) * 100 if level and last else None,
         quantity=quantity,
         pnl_usd=_symbol_pnl(row, last),
-        why=_pending(seen, symbol) + _why(row, unprotected, now),
+        why=_pending(seen, symbol) + _why(seen, row, unprotected, now),
         own=own,
         unprotected=unprotected,
     )
@@ -163,7 +164,11 @@ def _pending(seen: Gathered, symbol: str) -> str:
     return "removal pending: " if symbol in seen.settings.winding_down else ""
 
 
-def _why(row: dict[str, Any], unprotected: float, now: datetime | None) -> str:
+def _clock(seen: Gathered, moment: datetime, form: str) -> str:
+    return clock(moment, form, seen.settings.hours.calendar)
+
+
+def _why(seen: Gathered, row: dict[str, Any], unprotected: float, now: datetime | None) -> str:
     if unprotected:
         return f"UNPROTECTED: {unprotected:g} of {row['own']:g} shares without a live stop"
     if not row.get("why"):
@@ -171,7 +176,7 @@ def _why(row: dict[str, Any], unprotected: float, now: datetime | None) -> str:
     told = reason(row["why"], json.loads(row.get("figures_json") or "{}"))
     until = row.get("cooldown_until_ts")
     if until and (now is None or _time(until) > now):
-        told += f", until {clock(_time(until), '%H:%M')}"
+        told += f", until {_clock(seen, _time(until), '%H:%M')}"
     return told
 
 

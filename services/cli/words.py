@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+
+from services.calendars import zone_of
 
 __all__ = ["clock", "dollars", "price", "reason", "signed", "span"]
 
-MARKET_ZONE = ZoneInfo("America/New_York")
 
-
-def clock(moment: datetime, form: str) -> str:
-    """A UTC time without zone, as the database has it, on the exchange's clock."""
-    return moment.replace(tzinfo=UTC).astimezone(MARKET_ZONE).strftime(form)
+def clock(moment: datetime, form: str, calendar: str = "XNYS") -> str:
+    """A UTC time without zone, as the database has it, on the clock of this calendar's exchange."""
+    return moment.replace(tzinfo=UTC).astimezone(zone_of(calendar)).strftime(form)
 
 
 def span(length: timedelta) -> str:

@@ -1,20 +1,23 @@
 """python -m services.clock SETTINGS"""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from messages.frames import Frame
-from messages.market import MarketTime
+from messages.market import MarketTime, Session
 from messages.operator import Answer, Command, RollCall
 from messages.watchlist import Watch
 from services import pollloop, process
 from services.actor import Actor
 from services.bus import Bus
-from services.clock.calendar import FIRST_DATE, sessions
+from services.clock.calendar import FIRST_DATE, renew, sessions
 from services.clock.core import ClockCore
+from services.clock.hours import allowed
 from services.clock.lockstep import LockStep
 from services.clock.pace import FreePace, Pace, RealPace, SimulatorLink
+from services.clock.renewal import Renewal
 from services.markettime import MarketClock
 from services.process import Process
 from services.refusal import Refusal
@@ -22,27 +25,36 @@ from services.wiring import SYMBOL, symbol_process
 
 _encode = msgspec.msgpack.Encoder().encode
 
+BACK = timedelta(days=7)
+"""A session may begin on an earlier date than it ends, and a week is closed at the most."""
 NOT_TRADING = frozenset({"clock", "watchdog", "simulator"})
 
 
 class Clock(pollloop.Hooks):
     """The loop's side of the clock: the pace works once a turn, and what it sends goes out after the commit."""
 
-    def __init__(self, p: Process, actor: Actor, core: ClockCore, bus: Bus):
+    def __init__(self, p: Process, actor: Actor, core: ClockCore, bus: Bus, exchange: tuple[Session, ...]):
         self._bus = bus
         self._actor = actor
         self._waiting: list[tuple[str, Frame]] = []
         self._core = core
+        self._exchange = exchange
         self._expected = [name for name in p.fleet.processes if name not in NOT_TRADING]
         self._steady = [name for name in p.fleet.processes if not name.startswith(SYMBOL)]
         self._wanted: Watch | None = Watch(p.settings.watchlist, p.settings.winding_down)
         self.pace = self._pace(p, core)
+        self._renewal = Renewal(
+            core,
+            lambda: allowed(_calendar(p, renew), p.settings.hours),
+            lambda error: p.log.event("calendar_not_renewed", level="WARNING", error=str(error)),
+        )
+        self._real = p.settings.mode != "sim"
 
     def _pace(self, p: Process, core: ClockCore) -> Pace:
         simulation = p.settings.simulation
         if p.settings.mode != "sim":
             return RealPace(self._actor, core, self._publish)
-        simulator = SimulatorLink(self._send, core.sessions, tuple(p.fleet.symbols.values()))
+        simulator = SimulatorLink(self._send, self._exchange, core.sessions[0].open_ns, tuple(p.fleet.symbols.values()))
         if p.lockstep:
             return LockStep(
                 self._actor,
@@ -107,6 +119,9 @@ class Clock(pollloop.Hooks):
         if wanted is not None and self.pace.list_symbols((*wanted.watchlist, *wanted.winding_down)):
             self._wanted = None
             self._actor.hear(wanted, machine_ns, "operator")
+        if self._real:
+            record = self._core.record(self._actor.state)
+            self._renewal.work(record, self._actor.market.now(machine_ns), machine_ns)
         self.pace.work(machine_ns)
 
     def sent(self) -> None:
@@ -118,31 +133,37 @@ class Clock(pollloop.Hooks):
         return self.pace.wake(machine_ns)
 
 
+def _calendar(p: Process, read: Callable[..., tuple[Session, ...]]) -> tuple[Session, ...]:
+    """The exchange's own sessions, as far as this fleet needs them."""
+    simulation, today = p.settings.simulation, datetime.now(UTC).date()
+    real = p.settings.mode != "sim"
+    return read(
+        p.settings.hours.calendar,
+        today - BACK if real else simulation.start or FIRST_DATE,
+        None if real else simulation.end,
+        today=today,
+        cache=p.fleet.var / "sessions.json",
+    )
+
+
 def main() -> None:
     """Read the calendar, then run."""
     with process.enter("clock") as p:
-        simulation = p.settings.simulation
-        today = datetime.now(UTC).date()
-        real = p.settings.mode != "sim"
         try:
-            days = sessions(
-                p.settings.hours.calendar,
-                today if real else simulation.start or FIRST_DATE,
-                None if real else simulation.end,
-                today=today,
-                cache=p.fleet.var / "sessions.json",
-            )
+            days = _calendar(p, sessions)
         except Refusal as refusal:
             p.log.event("refused", level="ERROR", error=str(refusal))
             raise SystemExit(f"clock: {refusal}") from None
         core = ClockCore(
-            days, p.settings.entries.cancel_before_close_minutes, p.settings.hours.protective_audit_minutes
+            allowed(days, p.settings.hours),
+            p.settings.entries.cancel_before_close_minutes,
+            p.settings.hours.protective_audit_minutes,
         )
         bus = p.bus()
         actor = p.actor(core, p.ledger(durable=False))
         # The clock's own time moves only by what its pace says.
         actor.market = MarketClock(lockstep=True)
-        pollloop.run(actor, bus, p.log, Clock(p, actor, core, bus))
+        pollloop.run(actor, bus, p.log, Clock(p, actor, core, bus, days))
 
 
 if __name__ == "__main__":

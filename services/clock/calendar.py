@@ -6,26 +6,31 @@ and read from there as long as calendar, library version and range are the same.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from datetime import date, timedelta
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from messages.market import Session
 from services.refusal import Refusal
 
-__all__ = ["FIRST_DATE", "sessions"]
+__all__ = ["FIRST_DATE", "renew", "sessions"]
 
 FIRST_DATE = date(1998, 1, 1)
 """Recorded markets may lie so far back; nothing that trades is older."""
 
+RENEW_S = 60.0
 HORIZON = timedelta(days=400)
 MARGIN = timedelta(days=10)
 
 
 class _Kept(msgspec.Struct):
+    form: Literal[2]
     calendar: str
     library: str
     first: str
@@ -56,8 +61,24 @@ def sessions(
     if not found:
         raise Refusal(f"{name} has no session from {first} to {last}; correct simulation.start and simulation.end")
     if cache is not None:
-        cache.write_bytes(msgspec.json.encode(_Kept(name, library, first.isoformat(), last.isoformat(), found)))
+        cache.write_bytes(msgspec.json.encode(_Kept(2, name, library, first.isoformat(), last.isoformat(), found)))
     return found
+
+
+def renew(name: str, first: date, last: date | None, *, today: date, cache: Path) -> tuple[Session, ...]:
+    """The same as `sessions`, read in a process of its own.
+
+    So a clock that runs for years keeps neither pandas nor an old range in memory.
+    """
+    code = (
+        "import sys; from datetime import date; from pathlib import Path; from services.clock.calendar import sessions;"
+        "first, last, today = (date.fromisoformat(word) if word else None for word in sys.argv[2:5]);"
+        "sessions(sys.argv[1], first, last, today=today, cache=Path(sys.argv[5]))"
+    )
+    dates = [first.isoformat(), last.isoformat() if last else "", today.isoformat()]
+    words = [sys.executable, "-c", code, name, *dates, str(cache)]
+    subprocess.run(words, check=True, timeout=RENEW_S, capture_output=True)
+    return sessions(name, first, last, today=today, cache=cache)
 
 
 def _read(name: str, first: date, last: date) -> tuple[Session, ...]:
@@ -72,6 +93,7 @@ def _read(name: str, first: date, last: date) -> tuple[Session, ...]:
         raise Refusal(
             f"hours.calendar: exchange_calendars knows no calendar {name!r}; XNYS is the New York Stock Exchange"
         ) from None
+    breaks = calendar.schedule["break_start"].notna()
     early = {day.date().isoformat() for day in calendar.early_closes}
     return tuple(
         Session(
@@ -79,6 +101,8 @@ def _read(name: str, first: date, last: date) -> tuple[Session, ...]:
             open_ns=int(row.open.value),
             close_ns=int(row.close.value),
             early=day.date().isoformat() in early,
+            break_start_ns=int(row.break_start.value) if breaks[day] else 0,
+            break_end_ns=int(row.break_end.value) if breaks[day] else 0,
         )
         for day, row in calendar.schedule.iterrows()
         if first <= day.date() <= last

@@ -94,11 +94,15 @@ class ClockCore:
     def __init__(
         self, sessions: Sequence[Session], cancel_before_close_minutes: int, audit_before_open_minutes: int = 0
     ):
+        self.extend(sessions)
+        self._before_close_ns = cancel_before_close_minutes * MINUTE
+        self._before_open_ns = audit_before_open_minutes * MINUTE
+
+    def extend(self, sessions: Sequence[Session]) -> None:
+        """The calendar as known now: it may reach further than before."""
         self.sessions = tuple(sessions)
         self._closes = [s.close_ns for s in self.sessions]
         self._by_date = {s.date: s for s in self.sessions}
-        self._before_close_ns = cancel_before_close_minutes * MINUTE
-        self._before_open_ns = audit_before_open_minutes * MINUTE
 
     def record(self, state: State) -> ClockRecord:
         return state.get(ClockRecord, "clock") or ClockRecord()

@@ -101,9 +101,9 @@ class SimulatorLink:
     One question at a time; an unanswered one is asked again, and a simulator that came back gets the sessions anew.
     """
 
-    def __init__(self, send: Send, sessions: Sequence[Session], symbols: Sequence[str] = ()):
+    def __init__(self, send: Send, sessions: Sequence[Session], first_open_ns: int, symbols: Sequence[str]):
         self._send = send
-        self._schedule = Schedule(tuple(sessions), sessions[0].open_ns - LEAD_NS, tuple(symbols))
+        self._schedule = Schedule(tuple(sessions), first_open_ns - LEAD_NS, tuple(symbols))
         self.listed = tuple(symbols)
         """The symbols that the simulator was told of and has answered to."""
         self._run = 0

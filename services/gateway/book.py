@@ -60,12 +60,13 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The clock's last word. `phase`: closed, open, closing."""
+    """The clock's last word. `phase`: closed, open, closing; `break_ns`: from when to when the exchange rests."""
 
     phase: str = "closed"
     date: str = ""
     entries_until_ns: int = 0
     close_ns: int = 0
+    break_ns: tuple[int, int] = (0, 0)
 
     @property
     def key(self) -> str:

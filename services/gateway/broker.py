@@ -506,7 +506,7 @@ def _order(order: OrderRecord, transmit: bool) -> IbOrder:
         transmit=transmit,
         ocaGroup=order.oca_group,
         ocaType=order.oca_type,
-        outsideRth=False,
+        outsideRth=order.outside_rth,
     )
     if order.limit_price is not None:
         ours.lmtPrice = order.limit_price

@@ -224,7 +224,11 @@ class GatewayCore:
             case SessionOpened(session, entries_until_ns):
                 d.put(
                     SessionRecord(
-                        phase="open", date=session.date, entries_until_ns=entries_until_ns, close_ns=session.close_ns
+                        phase="open",
+                        date=session.date,
+                        entries_until_ns=entries_until_ns,
+                        close_ns=session.close_ns,
+                        break_ns=(session.break_start_ns, session.break_end_ns),
                     )
                 )
                 self._forget_old(d)

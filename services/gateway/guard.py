@@ -144,6 +144,7 @@ def _place(d: Draft, symbol: str, quantity: float, settings: Settings) -> None:
             stop_price=level,
             trail_stop_price=level,
             tif=settings.stops.tif,
+            outside_rth=settings.hours.extended,
             order_id=order_id,
             parent_client_order_id=entry_id,
             account=book.account,

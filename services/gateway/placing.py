@@ -39,6 +39,7 @@ def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> 
         limit_price=plan.limit_price,
         stop_price=plan.stop_price,
         tif=plan.tif,
+        outside_rth=plan.outside_rth,
         order_id=entry_id,
         account=book.account,
         created_ns=now_ns,
@@ -54,6 +55,7 @@ def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> 
         trailing_pct=plan.trailing_pct,
         limit_offset=plan.limit_offset,
         tif=plan.stop_tif,
+        outside_rth=plan.outside_rth,
         order_id=stop_id,
         parent_id=entry_id,
         parent_client_order_id=plan.client_order_id,
@@ -104,6 +106,8 @@ def _check(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> tuple
         return "links_down", {}
     if d.now.stale:
         return "clock_stale", {}
+    if session.break_ns[0] <= d.now.market_ns < session.break_ns[1]:
+        return "session_break", {}
     if session.phase != "open" or session.date != plan.session_date or d.now.market_ns >= session.entries_until_ns:
         return "session_not_open", {}
     if d.get(OrderRecord, plan.client_order_id) is not None:

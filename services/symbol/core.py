@@ -112,6 +112,7 @@ class SymbolCore:
                 return changed(
                     r,
                     phase="open",
+                    break_ns=(session.break_start_ns, session.break_end_ns),
                     session_date=session.date,
                     session_open_ns=session.open_ns,
                     entries_until_ns=entries_until_ns,
@@ -121,7 +122,7 @@ class SymbolCore:
                 )
             case SessionClosing():
                 r = changed(r, phase="closing")
-                return take_back(d, r, "end_of_day") if self.settings.entries.cancel_at_close else r
+                return take_back(d, r, "end_of_day") if self._cancels_at_close else r
             case SessionClosed():
                 r = changed(r, phase="closed")
                 return changed(r, why="session_closed", figures={}) if r.state is SymbolState.NO_POSITION else r
@@ -199,6 +200,12 @@ class SymbolCore:
                 case _:
                     r = take_back(d, r, what)
         return r
+
+    @property
+    def _cancels_at_close(self) -> bool:
+        """An order that may trade outside regular hours outlives their close: where that is not allowed it must go."""
+        hours = self.settings.hours
+        return self.settings.entries.cancel_at_close or (hours.extended and not hours.allow_after_hours)
 
     # Leaving.
 
@@ -306,6 +313,8 @@ class SymbolCore:
             return Blocked("session_closed")
         if r.phase == "closing" or now_ns >= r.entries_until_ns:
             return Blocked("closing")
+        if r.break_ns[0] <= now_ns < r.break_ns[1]:
+            return Blocked("session_break")
         if now_ns < r.session_open_ns + int(self.settings.entries.open_delay_s * SECOND):
             return Blocked("open_delay")
         if r.paused or r.fleet_paused:

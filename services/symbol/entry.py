@@ -93,5 +93,6 @@ def plan_entry(
         limit_offset=None if bare else offset,
         stop_tif=stops.tif,
         decided_ns=now_ns,
+        outside_rth=settings.hours.extended,
         stop_level=round_down(trigger * (1 - stops.trailing_stop_pct / 100), grid) if bare else None,
     )

@@ -29,6 +29,7 @@ class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
     session_date: str = ""
     session_open_ns: int = 0
     entries_until_ns: int = 0
+    break_ns: tuple[int, int] = (0, 0)
     phase: str = "closed"
     entry_number: int = 0
     entry_id: str = ""

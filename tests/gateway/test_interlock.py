@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -231,6 +232,22 @@ class TestClock:
     def test_nothing_follows_from_no_answer_or_from_a_clock_that_was_set_meanwhile(self) -> None:
         assert bounds([]) is None
         assert bounds([(0, 0, 0), (100 * SECOND, 100 * SECOND, 0)]) is None
+
+
+class TestHours:
+    @pytest.mark.parametrize("outside", [False, True])
+    def test_both_orders_say_whether_they_may_trade_outside_regular_hours(self, outside: bool) -> None:
+        gateway = Gateway()
+        gateway.enter(outside_rth=outside)
+        orders = [m.order for m in gateway.to_broker if isinstance(m, PlaceOrder)]
+        assert [order.outside_rth for order in orders] == [outside, outside]
+
+    def test_nothing_is_sent_in_the_exchanges_break(self) -> None:
+        gateway = Gateway()
+        rest = msgspec.structs.replace(DAY, break_start_ns=gateway.market_ns, break_end_ns=gateway.market_ns + SECOND)
+        gateway.hear(SessionOpened(rest, DAY.close_ns - 900 * SECOND))
+        gateway.enter()
+        assert dropped(gateway) == ["session_break"]
 
 
 class TestDelayedData:

@@ -59,6 +59,8 @@ PURE = [
     ),
     *(f"services/symbol/{name}.py" for name in ("entry", "outcome", "record", "states")),
     *(f"services/risk/{name}.py" for name in ("exposure", "guards", "limits", "operator", "pauses", "track", "turns")),
+    "services/clock/hours.py",
+    "services/clock/renewal.py",
     "services/clock/steps.py",
     "services/backtest/promises.py",
     *(f"services/{name}.py" for name in ("actor", "core", "link", "markettime", "prices", "wiring")),

@@ -85,6 +85,16 @@ def refused(folder: Path, text: str) -> list[str]:
             "my.yaml:3: stops.tif: live needs `GTC`",
             "overnight",
         ),
+        (
+            "watchlist: [TSLA]\nhours: {calendar: XNSY}",
+            "my.yaml:2: hours.calendar: no calendar XNSY",
+            "did you mean XNYS?",
+        ),
+        (
+            "watchlist: [TSLA]\nhours: {calendar: XLON, allow_after_hours: true}",
+            "my.yaml:2: hours.allow_after_hours: known for New York only",
+            "set it to false",
+        ),
         ("mode: live\nwatchlist: [TSLA]", "my.yaml:1: ibkr.account: live is never left to guess", "give the id"),
         (
             "mode: live\nwatchlist: [TSLA]\nibkr: {account: U1234567, allow_delayed: true}",
@@ -235,7 +245,7 @@ def test_the_examples_are_valid(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "notice"),
     [
-        ("hours: {allow_pre_market: true}", "regular hours only"),
+        ("hours: {allow_pre_market: true}", "outside regular hours too"),
         ("allocation: {allow_fractional: true}", "whole shares"),
         ("allocation: {per_symbol_override: {GME: 5}}", "GME not in the watchlist"),
         ("allocation: {total_usd_cap: 1000}", "need $1,050, the cap is $1,000"),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from services import log
 
+ROOT = Path(__file__).parents[2]
 OPEN_NS = 1_736_173_865_250_000_000  # 2025-01-06 09:31:05.25 in New York
 
 
@@ -75,9 +79,10 @@ def test_libraries_log_into_the_same_file(written: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "seen"),
     [
-        ("account DU1234567 logged in", "account DU12***67 logged in"),
-        ('"U7654321"', '"U76***21"'),
-        ("DF123456789", "DF12***89"),
+        ("account DU1234567 logged in", "account DU***567 logged in"),
+        ('"U7654321"', '"U***321"'),
+        ("DF123456789", "DF***789"),
+        ("risk@DU12345", "risk@DU***345"),
         ("TSLA-20250106-1", "TSLA-20250106-1"),
         ("order 1234567", "order 1234567"),
         ("CUSIP12345678", "CUSIP12345678"),
@@ -89,6 +94,28 @@ def test_account_ids_are_masked(written: Any, text: str, seen: str) -> None:
     logging.getLogger("x").warning(text)
     first, second = lines()
     assert (first["text"], second["message"]) == (seen, seen)
+
+
+def test_market_time_is_the_exchanges(tmp_path: Path) -> None:
+    path = tmp_path / "clock.jsonl"
+    log.open("clock", path, zone=ZoneInfo("Asia/Tokyo")).event("told", market_ns=OPEN_NS)
+    assert json.loads(path.read_text())["timestamp"] == "2025-01-06T23:31:05.250+09:00"
+
+
+def test_what_is_said_beside_the_log_is_masked_too() -> None:
+    code = (
+        "from services import log; log.mask_output(); print('of DU1234567')\n"
+        "class DU1234567(Exception): pass\n"
+        "raise ValueError('this ledger belongs to risk@DU1234567')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "of DU***567\n"
+    assert "risk@DU***567" in done.stderr
+    last = subprocess.run(
+        [sys.executable, "-c", "from services import log; log.mask_output(); raise SystemExit('not U1234567')"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (last.returncode, last.stderr) == (1, "not U***567\n")
 
 
 def test_a_restarted_process_goes_on_in_its_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from messages.account import LinkChanged, ReconciliationDone
@@ -44,6 +45,22 @@ class TestEndOfDay:
         symbol.closed()
         symbol.cancelled(asked=False)
         assert (symbol.is_in, symbol.record.refusals) == (S.NO_POSITION, 0)
+
+    def test_an_order_that_could_outlive_the_close_is_taken_back_all_the_same(self) -> None:
+        symbol = Symbol(entries={"cancel_at_close": False}, hours={"allow_pre_market": True})
+        entry = symbol.enter()
+        symbol.closing()
+        assert symbol.cancels() == [(entry, "end_of_day")]
+
+    def test_the_exchanges_break(self) -> None:
+        symbol = Symbol(cold=True)
+        noon = MONDAY.open_ns + 150 * MINUTE
+        symbol.open(msgspec.structs.replace(MONDAY, break_start_ns=noon, break_end_ns=noon + 60 * MINUTE))
+        symbol.now = noon
+        symbol.tick()
+        assert symbol.why == "session_break"
+        symbol.now = noon + 60 * MINUTE
+        symbol.enter()
 
     def test_an_early_close_comes_early(self) -> None:
         half = Session(MONDAY.date, MONDAY.open_ns, MONDAY.open_ns + 210 * MINUTE, True)

@@ -23,6 +23,13 @@ def tick(last: float = 100.0, age_s: float = 0.0, **more: Any) -> Tick:
     return Tick("TSLA", 1, 1, NOW, last, **(told | more))
 
 
+@pytest.mark.parametrize("hours", [{}, {"allow_pre_market": True}, {"allow_after_hours": True}])
+def test_orders_may_trade_outside_regular_hours_where_that_is_allowed(hours: dict[str, bool]) -> None:
+    plan = plan_entry("TSLA", "2025-01-06", 1, tick(), NOW, settings_of(hours=hours))
+    assert not isinstance(plan, Blocked)
+    assert plan.outside_rth is bool(hours)
+
+
 @pytest.mark.parametrize(
     ("told", "why"),
     [
