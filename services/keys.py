@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 from typing import Any, get_type_hints
 
 import msgspec
@@ -19,7 +20,7 @@ from msgspec import inspect as types
 from services import settings
 from services.settings import Settings
 
-__all__ = ["Key", "in_words", "is_section", "keys", "markdown", "sections"]
+__all__ = ["Key", "in_words", "is_section", "keys", "markdown", "sections", "texts_of"]
 
 TITLE = "Made of `services/settings.py` by `.venv/bin/crazy config keys --reference > docs/keys.md`."
 
@@ -46,7 +47,7 @@ def sections() -> dict[str, type[msgspec.Struct]]:
 
 def keys(kind: type[msgspec.Struct] = Settings, prefix: str = "") -> Iterator[Key]:
     """Every key, in the order of `settings.py`."""
-    meanings = _meanings()[kind.__name__]
+    meanings = texts_of(settings)[kind.__name__]
     hints = get_type_hints(kind, include_extras=True)
     for field in msgspec.structs.fields(kind):
         hint = hints[field.name]
@@ -85,9 +86,12 @@ def _words(kind: types.Type) -> str:
             return f"a list, each item {_words(item)}"
         case types.DictType(key_type=key, value_type=value):
             return f"a mapping from {_words(key)} to {_words(value)}"
-    return {types.BoolType: "true or false", types.DateType: "a date like 2025-01-06", types.NoneType: "null"}[
-        type(kind)
-    ]
+    return {
+        types.BoolType: "true or false",
+        types.StrType: "text",
+        types.DateType: "a date like 2025-01-06",
+        types.NoneType: "null",
+    }[type(kind)]
 
 
 def _bounds(kind: types.IntType | types.FloatType) -> str:
@@ -97,10 +101,10 @@ def _bounds(kind: types.IntType | types.FloatType) -> str:
 
 
 @cache
-def _meanings() -> dict[str, dict[str, str]]:
+def texts_of(module: ModuleType) -> dict[str, dict[str, str]]:
     """Class by class, the text under each field. Python drops it at run time, so it is read from the source."""
     found: dict[str, dict[str, str]] = {}
-    for node in ast.parse(inspect.getsource(settings)).body:
+    for node in ast.parse(inspect.getsource(module)).body:
         if isinstance(node, ast.ClassDef):
             texts = found.setdefault(node.name, {})
             for field, text in zip(node.body, node.body[1:], strict=False):

@@ -13,6 +13,7 @@ from services import process
 from services.bus import Bus
 from services.process import Process
 from services.refusal import Refusal
+from services.simulator.control import Control
 from services.simulator.house import House
 from services.simulator.market import market_source
 from services.simulator.model import AccountTerms
@@ -42,6 +43,7 @@ class Simulator:
         self._account = account
         self._store = Store(p.fleet.simulator_ledger, account)
         self._house: House | None = None
+        self._control: Control | None = None
         self._last = Advanced(-1, 0, False, (), None, False)
         self._look = asyncio.Event()
 
@@ -66,6 +68,8 @@ class Simulator:
         beats.cancel()
         if self._house is not None:
             await self._house.close()
+        if self._control is not None:
+            await self._control.close()
         self._store.close()
         self._p.log.event("bot_stopped", process_run=self._run)
 
@@ -116,6 +120,7 @@ class Simulator:
             host=ibkr.host,
             port=ibkr.port,
             policy=policy_of(simulation.policy),
+            seed=simulation.seed,
         )
         try:
             await house.open()
@@ -123,6 +128,11 @@ class Simulator:
             self._p.log.event("port_unusable", level="ERROR", host=ibkr.host, port=ibkr.port, error=str(error))
             raise
         self._house = house
+        self._control = Control(self._p.fleet.simulator_control, house.command)
+        try:
+            await self._control.open()
+        except Refusal as refusal:  # faults are for whoever wants some: the market goes on without
+            self._p.log.event("refused", level="ERROR", error=str(refusal))
 
     def _list(self, symbols: tuple[str, ...]) -> None:
         """Trade what is new on the watchlist; a market that has not got it goes on without."""

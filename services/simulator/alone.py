@@ -91,6 +91,7 @@ class Alone:
             host=wanted.host,
             port=wanted.port,
             policy=policy_of(settings.simulation.policy),
+            seed=wanted.seed,
         )
         self.control: control.Control | None = None
         self._over = False
@@ -149,7 +150,7 @@ class Alone:
             case {"do": "advance", **how}:
                 return {"text": f"it is {_clock(self.advance(**how))}", "now_ns": self.house.exchange.now_ns}
             case _:
-                raise Refusal(f"unknown command {command.get('do')!r}; there are status, advance")
+                return self.house.command(command)
 
     def advance(self, seconds: float = 0.0, events: int = 0) -> int:
         """Move by so many seconds of market time, or by so many market events; the market's time after it."""

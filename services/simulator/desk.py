@@ -7,7 +7,7 @@ anything that follows from it reaches an outbox, so that no client ever knows mo
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, assert_never
 
 import msgspec
@@ -19,6 +19,7 @@ from services.simulator.contracts import PRIMARY_EXCHANGE, Contract, Listing
 from services.simulator.decode import UnreadableRequest, decode
 from services.simulator.delivery import deliver, say_order
 from services.simulator.exchange import Exchange
+from services.simulator.faults import Faults
 from services.simulator.feeds import Feeds, Limits
 from services.simulator.history import History
 from services.simulator.hmds import Farm
@@ -79,6 +80,8 @@ class Desk:
         account_refresh_s: float = 0.0,
     ) -> None:
         self.clients: dict[int, Client] = {}
+        self.faults = Faults(now_ns=exchange.now_ns)
+        self.faults.find = exchange.hand.find
         self._exchange = exchange
         self._ledger = ledger
         self._download_open_orders = download_open_orders
@@ -119,6 +122,7 @@ class Desk:
         self.accounts.leave(client)
         self.feeds.leave(client)
         self.past.leave(client)
+        self.faults.leave(client.client_id)
 
     def receive(self, client: Client, payload: bytes) -> None:
         """One request. Only a lost ledger gets past here: whatever else goes wrong concerns this client alone."""
@@ -126,7 +130,8 @@ class Desk:
         try:
             request = decode(payload, client.version, client.client_id)
             request_id = getattr(request, "request_id", -1)
-            self.handle(client, request)
+            if (passed := self.faults.request(client.client_id, request)) is not None:
+                self.handle(client, passed)
         except UnreadableRequest as error:
             log.error("client %d: %s", client.client_id, error)
             client.complain(error.request_id, *complaints.UNREADABLE.about(error))
@@ -138,8 +143,7 @@ class Desk:
 
     def advance(self, to_ns: int, *, one: bool = False) -> Moved:
         """Moves the market, and tells whom it concerns."""
-        reports = self._exchange.advance(to_ns, one=one)
-        self._publish(reports)
+        reports = self._publish(self._exchange.advance(to_ns, one=one))
         self.feeds.pass_time(self.now_ns)
         self.accounts.pass_time()
         quotes = [report.symbol for report in reports if isinstance(report, QuoteReport)]
@@ -203,6 +207,15 @@ class Desk:
         else:
             assert_never(request)
 
+    def ask(self, what: Callable[[Exchange], Sequence[Report]]) -> None:
+        """Something happens at the exchange that no client asked for."""
+        self.tell(what(self._exchange))
+
+    def forget_streams(self) -> None:
+        """Every market data subscription is gone, and nobody is told."""
+        for client in self.clients.values():
+            self.feeds.leave(client)
+
     # Orders
 
     def _place(self, client: Client, request: requests.PlaceOrder) -> None:
@@ -228,7 +241,13 @@ class Desk:
                     reports += self._exchange.cancel(order.ticket.client_id, order.ticket.order_id)
         self._publish(reports)
 
-    def _publish(self, reports: Sequence[Report]) -> None:
+    def _publish(self, reports: Sequence[Report]) -> Sequence[Report]:
+        """Saves what changed, then tells the clients what faults let pass; that."""
+        passed = self.faults.reports(reports) if self.faults.active else reports
+        self.tell(passed)
+        return passed
+
+    def tell(self, reports: Sequence[Report]) -> None:
         """Saves what changed, then tells the clients."""
         try:
             self._ledger.save(self._exchange.changes())

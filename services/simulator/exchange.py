@@ -20,6 +20,7 @@ import msgspec
 from services.simulator import acceptance, corporate, margin, matching
 from services.simulator.account import Account, commission
 from services.simulator.executions import Executions
+from services.simulator.hand import Hand
 from services.simulator.lifecycle import BY_SYSTEM, Lifecycle, may_trade_outside, works_at_once
 from services.simulator.liquidity import Liquidity
 from services.simulator.model import (
@@ -91,6 +92,7 @@ class Exchange:
         self._market_key: EventKey = (start_ns, "", -1)
         self._rejections: deque[tuple[int, str, bool]] = deque()
         self._enough = Liquidity()
+        self.hand = Hand(self)
         self._overfilled: list[tuple[Order, float, int]] = []
         if memory is not None:
             self._restore(memory)

@@ -6,8 +6,13 @@ it, so that what is tried with one holds for all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import msgspec
+
+from services.refusal import Refusal
+from services.simulator import catalogue
 from services.simulator.desk import Moved
 from services.simulator.exchange import Exchange
 from services.simulator.model import AccountTerms, Session
@@ -33,6 +38,7 @@ class House:
         host: str,
         port: int,
         policy: Policy | None = None,
+        seed: int = 0,
     ) -> None:
         self.exchange = Exchange(
             source,
@@ -43,6 +49,7 @@ class House:
             memory=store.load(),
         )
         self.server = TwsServer(self.exchange, store, host, port)
+        self.server.desk.faults.seed = seed
 
     async def open(self) -> None:
         """Begin to listen. OSError if the address can't be had."""
@@ -54,7 +61,55 @@ class House:
 
     def next_ns(self) -> int | None:
         """When the next thing will happen by itself."""
-        return self.exchange.next_event_ns()
+        times = [self.exchange.next_event_ns(), self.server.desk.faults.next_ns()]
+        return min((time_ns for time_ns in times if time_ns is not None), default=None)
+
+    def fault(self, name: str, arguments: Mapping[str, Any]) -> str:
+        """Begin a fault. Refusal for one that does not exist, or an argument that does not fit."""
+        asked = catalogue.fault(name, arguments)
+        symbol = getattr(asked, "symbol", "")
+        if symbol and symbol not in self.exchange.symbols:
+            raise Refusal(
+                f"fault {name}: symbol: {symbol} is not in this market; it has {', '.join(self.exchange.symbols)}"
+            )
+        self.server.desk.faults.begin(catalogue.name_of(type(asked)), asked)
+        self._perform()
+        return f"{catalogue.name_of(type(asked))} begins"
+
+    def clear(self, name: str = "") -> str:
+        """End all active faults, or those of one name."""
+        ended = self.server.desk.faults.clear(name)
+        self._perform()
+        return f"ended: {', '.join(ended)}" if ended else f"no fault{f' {name}' if name else ''} is active"
+
+    def active(self) -> list[str]:
+        """What is active, a line each."""
+        return [
+            f"{live.name}  {' '.join(f'{key}={value}' for key, value in msgspec.to_builtins(live.fault).items())}"
+            + (f"  ({live.left} to come)" if live.left else "")
+            for live in self.server.desk.faults.active
+        ]
+
+    def command(self, command: dict[str, Any]) -> dict[str, Any]:
+        """What a control socket is asked about faults."""
+        match command:
+            case {"do": "fault", "name": str(name), **more}:
+                return {"text": self.fault(name, more.get("arguments", {}))}
+            case {"do": "faults"}:
+                active = self.active()
+                return {
+                    "text": "\n".join([catalogue.listing(), "", "active:", *(active or ["none"])]),
+                    "active": active,
+                }
+            case {"do": "clear", **more}:
+                return {"text": self.clear(more.get("name", ""))}
+            case _:
+                raise Refusal(f"unknown command {command.get('do')!r}")
+
+    def _perform(self) -> None:
+        self.server.stage.perform()
+        self.server.stage.settle()
+        self.server.flush()
 
     async def close(self) -> None:
         """End all connections; the ledger keeps what happened, and belongs to whoever opened it."""

@@ -111,6 +111,12 @@ class Lifecycle:
         for member in (order, *peers):
             self.end(member, BY_TRADER)
 
+    def take_back(self, order: Order, text: str) -> None:
+        """The broker ends it, unasked: 202 with this text, and its children go with it."""
+        self._cancelled(order, BY_SYSTEM, text)
+        for child in self._book.children(order):
+            self.end(child, BY_SYSTEM)
+
     def reject(self, order: Order, reason: str, code: int = 201) -> None:
         """The broker doesn't take it: an error, and the end of it and of its children."""
         order.status, order.why_held = self._policy.rejected_as, ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import cast
 
 from services.simulator import replies
@@ -18,6 +19,7 @@ from services.simulator.exchange import Exchange
 from services.simulator.feeds import Limits
 from services.simulator.framing import MAX_FRAME, MAX_OPENING, FrameReader, ProtocolError, negotiate
 from services.simulator.requests import StartApi
+from services.simulator.stage import Stage
 
 __all__ = ["TwsServer"]
 
@@ -64,8 +66,10 @@ class TwsServer:
             limits=limits,
             account_refresh_s=account_refresh_s,
         )
+        self.stage = Stage(self)
         self.connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
+        self._reopening: asyncio.Task[None] | None = None
         self._lost: LedgerLost | None = None
         self._goes_on = False
 
@@ -81,6 +85,8 @@ class TwsServer:
 
     async def stop(self) -> None:
         """Ends all connections and stops listening."""
+        if self._reopening is not None:
+            await asyncio.wait((self._reopening,))
         if self._server is not None:
             self._server.close()
         closing = [connection.hang_up() for connection in self.connections]
@@ -103,20 +109,24 @@ class TwsServer:
             raise self._lost
         try:
             moved = self.desk.advance(to_ns, one=one)
+            happened = self.stage.pass_time()
         except LedgerLost as error:
             self.give_up(error)
             raise
         self.flush()
-        return moved
+        return moved if not happened else moved._replace(orders=True)
 
     def wire_counts(self) -> dict[int, tuple[int, int]]:
         """Frames received from and sent to each connected client after the handshake, by client id."""
         return {client_id: (client.received, client.sent) for client_id, client in self.desk.clients.items()}
 
     def flush(self) -> None:
-        """Writes what waits in the outboxes."""
+        """Writes what waits in the outboxes, and what faults want done about it."""
         for connection in list(self.connections):
             connection.flush()
+        if self.desk.faults.effects and self.stage.perform():
+            for connection in list(self.connections):
+                connection.flush()
         if self.desk.past.searching and not self._goes_on:
             self._goes_on = True
             asyncio.get_running_loop().call_soon(self._search)
@@ -126,6 +136,33 @@ class TwsServer:
         self._goes_on = False
         self.desk.past.search()
         self.flush()
+
+    def say(self, client_id: int, frames: Sequence[bytes]) -> None:
+        """Writes frames to a client that was said to wait, past all faults."""
+        for connection in self.connections:
+            if connection.client_id == client_id:
+                connection.write(frames)
+
+    def listen(self, wanted: bool) -> None:
+        """Stop listening while faults have it so, and begin again afterwards. Who is connected stays."""
+        if self._server is None or wanted is self._server.is_serving():
+            return
+        if not wanted:
+            self._server.close()
+        elif self._reopening is None or self._reopening.done():
+            self._reopening = asyncio.get_running_loop().create_task(self.start())
+
+    def read_on(self) -> None:
+        """Read what connections held back while they hung, as far as they don't any more."""
+        for connection in list(self.connections):
+            connection.read_on()
+
+    def hang_up(self, client_id: int | None) -> None:
+        """Close the connection of a client, or all, after what was said."""
+        for connection in list(self.connections):
+            connection.flush()
+            if client_id in (None, connection.client_id):
+                connection.hang_up()
 
     def give_up(self, error: LedgerLost) -> None:
         """Nobody may learn what the ledger doesn't hold: every connection is cut, with its answers unsent."""
@@ -145,6 +182,7 @@ class _Connection(asyncio.Protocol):
         self._frames = FrameReader(MAX_OPENING)
         self._version = 0
         self._client: Client | None = None
+        self._held: list[bytes] = []
         loop = asyncio.get_running_loop()
         self._late = loop.call_later(_OPENING_S, self._wait_no_longer)
         self._closed = loop.create_future()
@@ -173,7 +211,8 @@ class _Connection(asyncio.Protocol):
             for payload in self._frames.feed(data):
                 if self._transport.is_closing():
                     return
-                self._receive(payload)
+                self._take(payload)
+                self._server.stage.perform()
                 self._server.flush()
         except ProtocolError as error:
             log.error("%s is cut off: %s", self._name, error)
@@ -183,9 +222,14 @@ class _Connection(asyncio.Protocol):
 
     def flush(self) -> None:
         """Writes the client's outbox, and drops the client if it has stopped reading."""
-        if self._client is None or self._transport.is_closing():
+        faults = self._server.desk.faults
+        if self._client is None or self._transport.is_closing() or faults.hangs(self.client_id):
             return
+        before = self._client.sent
         if data := self._client.take():
+            if faults.active:
+                data, count = faults.frames(self.client_id, data)
+                self._client.sent = before + count
             self._transport.write(data)
             waiting = self.waiting()
             if waiting > self._server.max_buffer:
@@ -195,6 +239,13 @@ class _Connection(asyncio.Protocol):
     def waiting(self) -> int:
         """Bytes that the client has not taken yet."""
         return self._transport.get_write_buffer_size()
+
+    def write(self, frames: Sequence[bytes]) -> None:
+        """Writes frames, after those that wait in the outbox."""
+        self.flush()
+        if self._client is not None and not self._transport.is_closing():
+            self._client.sent += len(frames)
+            self._transport.write(b"".join(frames))
 
     def hang_up(self) -> asyncio.Future[None]:
         """Closes after what was written; done once it is closed."""
@@ -209,6 +260,28 @@ class _Connection(asyncio.Protocol):
         log.error("%s is cut off: it hasn't started the API within %g s", self._name, _OPENING_S)
         self._transport.abort()
 
+    @property
+    def client_id(self) -> int:
+        """Who it is; -1 before it said so."""
+        return -1 if self._client is None else self._client.client_id
+
+    def read_on(self) -> None:
+        """Take up what was held back, unless it still hangs."""
+        while self._held and not self._server.desk.faults.hangs(self.client_id):
+            self._receive(self._held.pop(0))
+
+    def _take(self, payload: bytes) -> None:
+        """One frame: dealt with, or held back while the gateway hangs."""
+        if self._client is not None:
+            self._client.received += 1
+        if not self._server.desk.faults.hangs(self.client_id):
+            self._receive(payload)
+            return
+        self._held.append(payload)
+        if sum(map(len, self._held)) > self._server.max_buffer:
+            log.error("client %d is dropped: it asks on while the gateway hangs", self.client_id)
+            self._transport.abort()
+
     def _receive(self, payload: bytes) -> None:
         if not self._version:
             self._version = negotiate(payload)
@@ -216,8 +289,10 @@ class _Connection(asyncio.Protocol):
         elif self._client is None:
             self._start(payload)
         else:
-            self._client.received += 1
             self._server.desk.receive(self._client, payload)
+
+    def _is_taken(self, client_id: int) -> bool:
+        return client_id in self._server.desk.clients or self._server.desk.faults.takes_id(client_id)
 
     def _start(self, payload: bytes) -> None:
         """Reads startApi. Before it, nothing is answered."""
@@ -228,7 +303,7 @@ class _Connection(asyncio.Protocol):
             return
         if not isinstance(request, StartApi):
             log.error("%s asks before startApi", self._name)
-        elif request.client_id in self._server.desk.clients:
+        elif self._is_taken(request.client_id):
             log.warning("%s: client id %d is in use", self._name, request.client_id)
             self._transport.write(replies.error(-1, *_CLIENT_ID_IN_USE, self._version))
             self._transport.close()

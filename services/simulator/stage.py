@@ -1,0 +1,85 @@
+"""Where faults come to act: their effects, carried out at the desk and at the sockets."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, assert_never
+
+from services.simulator.catalogue import name_of
+from services.simulator.faults import (
+    Ask,
+    Begin,
+    Effect,
+    ForgetStreams,
+    Handle,
+    HangUp,
+    Notice,
+    Say,
+    Tell,
+)
+
+if TYPE_CHECKING:
+    from services.simulator.server import TwsServer
+
+__all__ = ["Stage"]
+
+log = logging.getLogger(__name__)
+
+
+class Stage:
+    """Performs what the faults of one server want done."""
+
+    def __init__(self, server: TwsServer) -> None:
+        self._server = server
+
+    def pass_time(self) -> bool:
+        """The market moved: do what is due; whether there was anything."""
+        desk = self._server.desk
+        desk.faults.pass_time(desk.now_ns)
+        happened = self.perform()
+        self.settle()
+        return happened
+
+    def perform(self) -> bool:
+        """Do what faults want done by now, and what follows from it; whether there was anything."""
+        faults, happened = self._server.desk.faults, False
+        while effects := faults.take_effects():
+            happened = True
+            for effect in effects:
+                self._do(effect)
+        if happened:
+            self.settle()
+        return happened
+
+    def settle(self) -> None:
+        """Listen or don't, hang or don't, as the faults have it now."""
+        self._server.listen(not self._server.desk.faults.refusing)
+        self._server.read_on()
+
+    def _do(self, effect: Effect) -> None:
+        desk, clients = self._server.desk, self._server.desk.clients
+        match effect:
+            case Notice(code, text, client_id, request_id):
+                for client in list(clients.values()):
+                    if client_id in (None, client.client_id):
+                        client.complain(request_id, code, text)
+            case HangUp(client_id):
+                self._server.hang_up(client_id)
+            case Say(client_id, frames):
+                self._server.say(client_id, frames)
+            case Tell(reports):
+                desk.tell(reports)
+            case Ask(what):
+                try:
+                    desk.ask(what)
+                except (KeyError, ValueError) as error:  # what it was about is not there any more
+                    log.error("a fault came to nothing: %r", error)
+            case Handle(client_id, request):
+                if client_id in clients:
+                    desk.handle(clients[client_id], request)
+            case ForgetStreams():
+                desk.forget_streams()
+            case Begin(fault):
+                desk.faults.begin(name_of(type(fault)), fault)
+            case _:
+                assert_never(effect)
