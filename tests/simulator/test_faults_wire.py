@@ -679,7 +679,7 @@ def test_an_execution_is_taken_back() -> None:
             fail(house, "bust-execution", seconds=2)
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 10))
             await house.step(4)
-            assert [fields[18] for fields in house.heard[1] if fields[0] == "11"] == ["10", "0"]
+            assert [fields[19] for fields in house.heard[1] if fields[0] == "11"] == ["10", "0"]
             assert sum(held.quantity for held in house.exchange.positions()) == 0
 
     asyncio.run(play())
