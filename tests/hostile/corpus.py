@@ -147,10 +147,14 @@ def place_order(version: int, order_id: int, contract: ibi.Contract, order: ibi.
 
 def sent(version: int, send: Send) -> list[str]:
     """The fields of the one request that ib_insync sends."""
-    client = IbClient(wrapper=object())
-    client.connState, client._serverVersion = client.CONNECTED, min(version, LAST_OF_IB_INSYNC)
     messages: list[str] = []
-    client.sendMsg = messages.append
-    send(client)
+    _CLIENT._serverVersion = min(version, LAST_OF_IB_INSYNC)
+    _CLIENT.sendMsg = messages.append
+    send(_CLIENT)
     (message,) = messages
     return message.removesuffix("\0").split("\0")
+
+
+_CLIENT = IbClient(wrapper=object())
+_CLIENT.connState = _CLIENT.CONNECTED
+_CLIENT.MaxRequests = 0  # it would hold back what exceeds 45 requests a second
