@@ -57,7 +57,7 @@ UNSHOWN: dict[str, set[Any]] = {
     "request": set(),
     "reply": {100},
     "order": set(),
-    "feature": {"partial fills", "manual orders of client 0"},
+    "feature": {"manual orders of client 0"},
 }
 """What no test shows yet. The page says so; what is shown leaves this set, and nothing else may enter it unnoticed."""
 
