@@ -16,6 +16,7 @@ __all__ = [
     "BrokerCommission",
     "BrokerError",
     "BrokerExecution",
+    "BrokerMarketRule",
     "BrokerOrder",
     "BrokerPosition",
     "BrokerSnapshot",
@@ -102,6 +103,7 @@ class BrokerOrder(msgspec.Struct, frozen=True, array_like=True, tag=True):
     oca_group: str
     oca_type: int
     completed_status: str = ""
+    limit_offset: float | None = None
 
 
 class BrokerExecution(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -161,7 +163,10 @@ class BrokerError(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Quote(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """A symbol's market as last heard; `last_ns` is the last trade's own time. A side that is not there is 0."""
+    """A symbol's market as last heard; `last_ns` is the last trade's own time. A side that is not there is 0.
+
+    `close` is the last session's, adjusted for splits; 0 where the broker gives none.
+    """
 
     symbol: str
     last: float
@@ -170,6 +175,14 @@ class Quote(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     ask: float
     halted: bool = False
     delayed: bool = False
+    close: float = 0.0
+
+
+class BrokerMarketRule(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The price grid of a symbol: (from this price on, increment), lowest first."""
+
+    symbol: str
+    steps: tuple[tuple[float, float], ...]
 
 
 class BrokerSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -219,5 +232,6 @@ FromBroker = (
     | BrokerSnapshot
     | SnapshotFailed
     | BrokerClock
+    | BrokerMarketRule
     | LiveConfirmation
 )

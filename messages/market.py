@@ -59,7 +59,7 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class MarketRule(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The broker's price grid of a symbol, where it differs from that of US stocks: (from this price on, increment)."""
+    """Event of the gateway: the price grid of a symbol is another than it was: (from this price on, increment)."""
 
     symbol: str
     steps: tuple[tuple[float, float], ...]

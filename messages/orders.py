@@ -37,6 +37,8 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
     `status` is IBKR's word, or `InFlight` before the broker said anything. `stop_price` is the trigger (for a
     trailing stop the current level, also in `trail_stop_price`), `trailing_pct` 10.0 = 10 %. `order_id` and
     `perm_id` are the broker's. `reason` says why it ended, where it ended otherwise than filled.
+    `level_estimated`: the level was sampled from ticks, because the broker does not tell each rise. `renewed_ns` is
+    when a resting stop was last changed.
     """
 
     client_order_id: str
@@ -67,6 +69,8 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
     cancel_reason: str = ""
     reason: str = ""
     outside_rth: bool = False
+    level_estimated: bool = False
+    renewed_ns: int = 0
 
     @property
     def key(self) -> str:

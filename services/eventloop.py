@@ -33,6 +33,9 @@ class BrokerEdge(Protocol):
     @property
     def wire(self) -> tuple[int, int]: ...
 
+    @property
+    def asking(self) -> bool: ...
+
     async def run(self) -> None: ...
 
     def execute(self, command: ToBroker) -> None: ...
@@ -127,7 +130,7 @@ class EventLoop:
                 break
         for message in bus.publications():
             actor.hear(message, now)
-        asked = self._probe is not None and broker.wire[0] >= self._probe.wire
+        asked = self._probe is not None and broker.wire[0] >= self._probe.wire and not broker.asking
         if asked or not self._lockstep or not actor.ready:
             taken += self._hear_broker(now, asked)
         if now >= actor.next_deadline(now):

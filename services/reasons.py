@@ -99,6 +99,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "flatten": "Cancelled by `crazy flatten`.",
         "duplicate_stop": "A second stop would have sold too much: cancelled.",
         "orphan_stop": "The shares are gone, so their stop was cancelled.",
+        "stuck_child": "The stop waits behind an entry that is over, and would never sell: it is replaced.",
         "modify_refused": "The broker refused to change the stop: it is cancelled, then replaced.",
         "exchanged": "The fixed stop of a bare STP entry is exchanged for the trailing one.",
     },

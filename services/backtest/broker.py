@@ -112,7 +112,7 @@ class ExchangeBroker:
             order_type=order.order_type,
             limit_price=order.limit_price,
             stop_price=None if trailing else order.stop_price,
-            trailing_pct=order.trailing_pct,
+            trailing_pct=order.trailing_pct if trailing else None,
             trail_stop_price=order.trail_stop_price if trailing else None,
             limit_offset=order.limit_offset,
             tif=order.tif,
@@ -164,6 +164,7 @@ def _order(order: Order) -> BrokerOrder:
         oca_group=order.oca_group,
         oca_type=order.oca_type,
         completed_status=order.completed_status if order.done else "",
+        limit_offset=ticket.limit_offset,
     )
 
 
@@ -201,4 +202,5 @@ def _quote(report: QuoteReport) -> Quote:
         bid=report.bid or 0.0,
         ask=report.ask or 0.0,
         halted=report.halted,
+        close=report.prev_close or 0.0,
     )

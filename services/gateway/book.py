@@ -8,22 +8,30 @@ from messages.account import AccountUpdated, BookTold
 from messages.broker import BrokerCommission, BrokerOrder, Quote
 from messages.orders import Fill, OrderRecord, PositionUpdated
 from services.core import State
+from services.prices import Grid
 
 __all__ = [
+    "NEVER_ARRIVED",
     "PREFIX",
     "AccountPosition",
     "AccountSeen",
+    "Anchor",
+    "Audit",
     "Book",
+    "Change",
     "CommissionSeen",
     "Doubt",
     "EarlyCommission",
     "EntrySlot",
     "FillRecord",
+    "Fraction",
     "HeldBack",
     "LastError",
     "Links",
     "OrderRecord",
     "Own",
+    "Paced",
+    "PriceGrid",
     "QuoteRecord",
     "SessionRecord",
     "Tombstone",
@@ -36,6 +44,8 @@ __all__ = [
 
 PREFIX = "CT-"
 """Of every orderRef that is ours: nothing without it is ever touched."""
+NEVER_ARRIVED = "never_arrived"
+"""The reason of an order that the broker, asked several times, does not have. It stays as a tombstone."""
 
 
 def base_id(exec_id: str) -> str:
@@ -145,7 +155,8 @@ class EntrySlot(msgspec.Struct, frozen=True):
 class Links(msgspec.Struct, frozen=True, kw_only=True):
     """The connection, in memory. `phase`: down, reconciling, ready, refused (a wrong account: send nothing at all).
 
-    `up_since_ns` and `ask_at_ns` (when to ask for a snapshot again, 0: not) are machine time.
+    `up_since_ns` and `ask_at_ns` (when to ask for a snapshot again, 0: not) are machine time, `up_since_market_ns` says
+    the former in market time.
     """
 
     phase: str = "down"
@@ -153,6 +164,7 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
     broker_up: bool = True
     data_up: bool = True
     up_since_ns: int = 0
+    up_since_market_ns: int = 0
     ask_at_ns: int = 0
     asking: bool = False
 
@@ -216,6 +228,81 @@ class LastError(msgspec.Struct, frozen=True):
     @property
     def key(self) -> str:
         return self.client_order_id
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A change of a stop: its quantity wanted, and how far it is; in memory.
+
+    `stage`: 'reading' (the broker is asked for the order as it is now), 'sent', 'refused'.
+    """
+
+    client_order_id: str
+    symbol: str
+    quantity: float
+    stage: str
+
+    @property
+    def key(self) -> str:
+        return self.client_order_id
+
+
+class Paced(msgspec.Struct, frozen=True):
+    """How many new stops a symbol got one after another, and when the next may go (machine time); in memory."""
+
+    symbol: str
+    count: int
+    until_ns: int
+
+    @property
+    def key(self) -> str:
+        return self.symbol
+
+
+class Fraction(msgspec.Struct, frozen=True):
+    """The part of a share that no stop can protect, once it was said; in memory."""
+
+    symbol: str
+    quantity: float
+
+    @property
+    def key(self) -> str:
+        return self.symbol
+
+
+class Anchor(msgspec.Struct, frozen=True):
+    """A position as it was at the last close, for the morning audit: the account's shares, their cost, the price."""
+
+    symbol: str
+    account: float
+    avg_cost: float
+    price: float
+    time_ns: int
+
+    @property
+    def key(self) -> str:
+        return self.symbol
+
+
+class Audit(msgspec.Struct, frozen=True):
+    """This symbol's morning audit is still to be done; `told`: that it waits for a price was said."""
+
+    symbol: str
+    told: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.symbol
+
+
+class PriceGrid(msgspec.Struct, frozen=True):
+    """The broker's price grid of a symbol, where it is not that of US stocks."""
+
+    symbol: str
+    steps: Grid
+
+    @property
+    def key(self) -> str:
+        return self.symbol
 
 
 class Unprotected(msgspec.Struct, frozen=True):

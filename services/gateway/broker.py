@@ -42,6 +42,7 @@ from messages.broker import (
 )
 from messages.orders import OrderRecord
 from services.gateway import hostclock
+from services.gateway.grids import learn_grids
 from services.gateway.interlock import account_trouble
 from services.settings import Settings
 
@@ -173,6 +174,7 @@ class Broker:
         self._asking: asyncio.Task[None] | None = None
         self._symbols = (*settings.watchlist, *settings.winding_down)
         self._comparing: asyncio.Task[None] | None = None
+        self._learning: asyncio.Task[None] | None = None
         self._told_time: asyncio.Future[int] | None = None
         self._lost = asyncio.Event()
         self._ib = self._library()
@@ -245,11 +247,15 @@ class Broker:
                 self._changed.pop(symbol, None)
                 client.cancelMktData(request_id)
         streamed = set(self._symbol_of.values())
-        for symbol in symbols:
-            if symbol not in streamed:
-                request_id = client.getReqId()
-                self._symbol_of[request_id] = symbol
-                client.reqMktData(request_id, _contract(symbol), "", False, False, [])
+        fresh = [symbol for symbol in symbols if symbol not in streamed]
+        for symbol in fresh:
+            request_id = client.getReqId()
+            self._symbol_of[request_id] = symbol
+            client.reqMktData(request_id, _contract(symbol), "", False, False, [])
+        if fresh:
+            asked = learn_grids(self._ib, map(_contract, fresh), self.tell)
+            self._learning = asyncio.get_running_loop().create_task(asked)
+            self._learning.add_done_callback(lambda _: self._heard())
 
     async def _compare_clocks(self) -> None:
         """Ask the broker's time now and then: several times within a second, because it tells whole seconds."""
@@ -274,13 +280,18 @@ class Broker:
             self._told_time.set_result(told_s)
 
     def _on_lost(self) -> None:
-        for task in (self._asking, self._comparing):
+        for task in (self._asking, self._comparing, self._learning):
             if task is not None:
                 task.cancel()
-        self._asking = self._comparing = None
+        self._asking = self._comparing = self._learning = None
         self._answers = None
         self.tell(Disconnected("socket closed"))
         self._lost.set()
+
+    @property
+    def asking(self) -> bool:
+        """Whether a question is open: what follows from its answer is still to come."""
+        return any(task is not None and not task.done() for task in (self._asking, self._learning))
 
     @property
     def wire(self) -> tuple[int, int]:
@@ -463,6 +474,8 @@ class Broker:
         match tick_type:  # live or delayed
             case 4 | 68:
                 self._quote(request_id, last=price)
+            case 9 | 75:
+                self._quote(request_id, close=max(0.0, price))
             case 1 | 66:
                 self._quote(request_id, bid=max(0.0, price))
             case 2 | 67:
@@ -546,6 +559,7 @@ def _terms(order_id: int, contract: Any, order: Any, status: str) -> BrokerOrder
         account=order.account,
         oca_group=order.ocaGroup,
         oca_type=order.ocaType,
+        limit_offset=_price(order.lmtPriceOffset) if trailing else None,
     )
 
 

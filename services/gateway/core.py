@@ -20,6 +20,7 @@ from messages.broker import (
     BrokerCommission,
     BrokerError,
     BrokerExecution,
+    BrokerMarketRule,
     BrokerOrder,
     BrokerPosition,
     BrokerSnapshot,
@@ -35,7 +36,7 @@ from messages.broker import (
 )
 from messages.entries import CancelEntry, EntryApproved
 from messages.interlock import EntriesBlocked
-from messages.market import SessionClosed, SessionClosing, SessionOpened, Tick
+from messages.market import MarketRule, SessionApproaching, SessionClosed, SessionClosing, SessionOpened, Tick
 from messages.operator import Adopt, Flatten, Happened
 from messages.orders import OrderUpdated
 from messages.timers import Elapsed, Started
@@ -43,20 +44,27 @@ from messages.watchlist import WatchlistChanged
 from services.core import Deadlines, Decision, Draft, Now, State
 from services.gateway.account import account_update
 from services.gateway.adopt import adopt
+from services.gateway.audit import anchor, audit, call_audit, take_back_refused
 from services.gateway.book import (
     AccountPosition,
     AccountSeen,
+    Anchor,
+    Audit,
     Book,
+    Change,
     CommissionSeen,
     Doubt,
     EarlyCommission,
     EntrySlot,
     FillRecord,
+    Fraction,
     HeldBack,
     LastError,
     Links,
     OrderRecord,
     Own,
+    Paced,
+    PriceGrid,
     QuoteRecord,
     SessionRecord,
     Tombstone,
@@ -67,7 +75,7 @@ from services.gateway.book import (
 from services.gateway.codes import BROKER_DOWN, BROKER_UP, DATA_DOWN, DATA_UP, is_information
 from services.gateway.flatten import FlattenRecord, flatten_step, order_flatten
 from services.gateway.folding import fold_commission, fold_execution, fold_order, fold_position, settle_absent
-from services.gateway.guard import guard, guard_deadline
+from services.gateway.guard import exchange, guard, guard_deadline
 from services.gateway.interlock import (
     Block,
     Confirmed,
@@ -78,8 +86,10 @@ from services.gateway.interlock import (
     judge_confirmation,
     unblock,
 )
+from services.gateway.levels import sample_level
 from services.gateway.placing import cancel_entry, place_entry
 from services.gateway.reconcile import absent, facts
+from services.gateway.stops import grid_of
 from services.ledger import Constraint, Unique
 from services.settings import Settings
 
@@ -134,6 +144,12 @@ class GatewayCore:
         Confirmed,
         AccountSeen,
         FlattenRecord,
+        Change,
+        Paced,
+        Fraction,
+        PriceGrid,
+        Anchor,
+        Audit,
     )
     volatile: tuple[type, ...] = (
         Links,
@@ -145,6 +161,9 @@ class GatewayCore:
         Unprotected,
         Confirmed,
         AccountSeen,
+        Change,
+        Paced,
+        Fraction,
     )
 
     def __init__(self, settings: Settings):
@@ -233,10 +252,18 @@ class GatewayCore:
                 )
                 self._forget_old(d)
                 touched = list(dict.fromkeys((*d.state.table(Own), *d.state.table(FlattenRecord))))
+            case SessionApproaching():
+                if call_audit(d) and self._links(d).phase == "ready":
+                    self._ask_soon(d)
             case SessionClosing(session):
                 self._phase(d, "closing")
             case SessionClosed():
                 self._phase(d, "closed")
+                anchor(d)
+            case BrokerMarketRule(symbol, steps):
+                if grid_of(d, symbol) != steps:
+                    d.put(PriceGrid(symbol, steps))
+                    d.send(symbol, MarketRule(symbol, steps))
             case Started(run):
                 d.put(Links(run=run))
                 d.send("fleet", LinkChanged("socket", False, "starting"))
@@ -282,8 +309,10 @@ class GatewayCore:
             order = d.get(OrderRecord, slot.client_order_id)
             if slot.symbol == symbol and (order is None or not order.live):
                 d.drop(EntrySlot, slot.key)
-        if not flatten_step(d, symbol, self._links(d)):
-            guard(d, symbol, self._links(d), self.settings)
+        if not flatten_step(d, symbol, self._links(d)) and guard(d, symbol, self._links(d), self.settings):
+            self._ask_soon(d)
+        if any(change.symbol == symbol and change.stage == "sent" for change in d.table(Change).values()):
+            self._watch_acks(d)
 
     # Market data.
 
@@ -295,6 +324,11 @@ class GatewayCore:
             d.put(QuoteRecord(quote, number - 1))
             return  # nobody may act on prices before the book agrees with the broker's
         d.put(QuoteRecord(quote, number))
+        if d.state.get(Audit, quote.symbol) is not None:
+            audit(d, quote.symbol, self.settings)
+        sample_level(d, quote)
+        if self.settings.entries.native_stp:
+            exchange(d, quote.symbol, links, self.settings)
         d.publish(
             quote.symbol,
             Tick(
@@ -344,7 +378,11 @@ class GatewayCore:
 
     def _ask_everything(self, d: Draft) -> None:
         """Nothing is certain any more: until the answer is through nothing is placed."""
-        d.put(msgspec.structs.replace(self._links(d), phase="reconciling", up_since_ns=d.now.machine_ns))
+        d.put(
+            msgspec.structs.replace(
+                self._links(d), phase="reconciling", up_since_ns=d.now.machine_ns, up_since_market_ns=d.now.market_ns
+            )
+        )
         for order in d.state.table(OrderRecord).values():
             if order.live and order.role != "foreign":
                 d.put(Doubt(order.client_order_id))
@@ -366,6 +404,13 @@ class GatewayCore:
         d.put(msgspec.structs.replace(self._links(d), asking=True, ask_at_ns=0))
         d.send("broker", RequestSnapshot())
 
+    def _ask_soon(self, d: Draft) -> None:
+        """Now, or once the answer that is awaited is through: it may not cover what is asked."""
+        if self._links(d).asking:
+            self._ask_later(d, asking=True)
+        else:
+            self._ask(d)
+
     def _ask_later(self, d: Draft, *, asking: bool) -> None:
         at = d.now.machine_ns + ASK_AGAIN_NS
         d.put(msgspec.structs.replace(self._links(d), ask_at_ns=at, asking=asking))
@@ -373,6 +418,7 @@ class GatewayCore:
     def _reconcile(self, d: Draft, snapshot: BrokerSnapshot) -> list[str]:
         """The broker wins."""
         touched = dict.fromkeys((*d.state.table(Own), *d.state.table(FlattenRecord)))
+        asked = {doubt.client_order_id for doubt in d.table(Doubt).values() if doubt.asked}
         account = (d.get(Book, "book") or Book()).account
         for fact in facts(snapshot, d.state.table(AccountPosition), account):
             match fact:
@@ -391,6 +437,11 @@ class GatewayCore:
         for order in missing.values():
             settle_absent(d, order, QUESTIONS)
             touched[order.symbol] = None
+        for change in d.table(Change).values():
+            if change.stage == "sent" and change.client_order_id in asked:
+                d.put(msgspec.structs.replace(change, stage="refused"))  # asked after it was sent, and not made
+        for symbol in d.table(Audit):
+            audit(d, symbol, self.settings)
         links = msgspec.structs.replace(self._links(d), asking=False)
         first = links.phase == "reconciling"
         d.put(msgspec.structs.replace(links, phase="ready") if first else links)
@@ -419,7 +470,8 @@ class GatewayCore:
         links = self._links(d)
         self._judge_confirmation(d)
         if links.ask_at_ns and not links.asking and links.ask_at_ns <= d.now.machine_ns:
-            unheard = [o for o in d.state.table(OrderRecord).values() if o.status == "InFlight"]
+            orders = d.state.table(OrderRecord).values()
+            unheard = [o for o in orders if o.live and (o.status == "InFlight" or d.get(Change, o.key) is not None)]
             for order in unheard:
                 if d.get(Doubt, order.key) is None:
                     d.put(Doubt(order.client_order_id))
@@ -480,6 +532,12 @@ class GatewayCore:
             code=error.code,
             text=error.text,
         )
+        change = d.get(Change, order.client_order_id)
+        if change is not None and change.stage == "sent":
+            d.put(msgspec.structs.replace(change, stage="refused"))
+            session = d.get(SessionRecord, "session") or SessionRecord()
+            if session.phase == "closed":
+                take_back_refused(d, order)
         if order.live:
             d.put(Doubt(order.client_order_id))
             self._ask_later(d, asking=self._links(d).asking)

@@ -21,9 +21,11 @@ from messages.orders import (
 )
 from services.core import Draft
 from services.gateway.book import (
+    NEVER_ARRIVED,
     PREFIX,
     AccountPosition,
     Book,
+    Change,
     CommissionSeen,
     Doubt,
     EarlyCommission,
@@ -35,11 +37,7 @@ from services.gateway.book import (
     foreign_key,
 )
 
-__all__ = ["NEVER_ARRIVED", "fold_commission", "fold_execution", "fold_order", "fold_position", "settle_absent"]
-
-NEVER_ARRIVED = "never_arrived"
-"""The reason of an order that the broker, asked several times, does not have. It stays as a tombstone."""
-
+__all__ = ["fold_commission", "fold_execution", "fold_order", "fold_position", "settle_absent"]
 
 PLACED = {"entry": "entry_order_placed", "flatten": "flatten_order_placed"}
 """What the broker's first word of an order is called."""
@@ -74,6 +72,9 @@ def fold_order(d: Draft, told: BrokerOrder) -> str:
         return known.symbol
     if d.get(Doubt, known.key) is not None and told.status != "PendingSubmit":
         d.drop(Doubt, known.key)
+    change = d.get(Change, known.key)
+    if change is not None and change.stage == "sent" and told.quantity == change.quantity:
+        d.drop(Change, known.key)
     order = _merge(d, known, told)
     if order == known:
         return known.symbol
@@ -97,6 +98,7 @@ def _merge(d: Draft, known: OrderRecord, told: BrokerOrder) -> OrderRecord:
     level = told.trail_stop_price if known.order_type.startswith("TRAIL") else None
     if level is not None and known.trail_stop_price is not None:
         level = max(level, known.trail_stop_price)
+    estimated = known.level_estimated and (level is None or level != told.trail_stop_price)
     book = d.get(Book, "book") or Book()
     if told.order_id >= book.next_order_id:
         d.put(msgspec.structs.replace(book, next_order_id=told.order_id + 1))
@@ -113,6 +115,9 @@ def _merge(d: Draft, known: OrderRecord, told: BrokerOrder) -> OrderRecord:
         limit_price=known.limit_price if completed or told.limit_price is None else told.limit_price,
         stop_price=level if level is not None else known.stop_price,
         trail_stop_price=level if level is not None else known.trail_stop_price,
+        level_estimated=estimated,
+        trailing_pct=known.trailing_pct if told.trailing_pct is None else told.trailing_pct,
+        limit_offset=known.limit_offset if told.limit_offset is None else told.limit_offset,
         oca_group=known.oca_group if completed else told.oca_group,
         oca_type=known.oca_type if completed else told.oca_type,
         account=told.account or known.account,

@@ -3,6 +3,9 @@
 It acts with the session open, all links up for 10 s, the book reconciled, the entry over and no halt. Shares that stay
 uncovered for 5 s under these conditions are alerted. While the account has fewer shares than the executions say,
 nothing is added; a stop for more than it has is shrunk once that has lasted 5 s.
+
+A stop is read anew before it is changed: the broker's level may have risen unheard, and a change that names an old one
+would lower it. A change that is refused is never repeated: cancel, confirm, replace.
 """
 
 from __future__ import annotations
@@ -11,32 +14,47 @@ import math
 
 import msgspec
 
-from messages.broker import CancelOrder, PlaceOrder
-from messages.orders import OrderPlaced, OrderRecord
+from messages.orders import OrderRecord
 from services.core import Draft, State
 from services.gateway.book import (
     AccountPosition,
-    Book,
+    Change,
     Doubt,
-    FillRecord,
+    Fraction,
     Links,
     Own,
+    Paced,
     QuoteRecord,
     SessionRecord,
     Unprotected,
 )
-from services.gateway.placing import next_order_ids
-from services.gateway.protection import CancelStop, PlaceStop, ResizeStop, covered, plan
-from services.prices import round_down
+from services.gateway.flatten import FlattenRecord
+from services.gateway.protection import (
+    Action,
+    CancelStop,
+    PlaceStop,
+    ResizeStop,
+    covered,
+    due_for_renewal,
+    exchangeable,
+    plan,
+    protects,
+    refused_in_a_row,
+)
+from services.gateway.stops import cancel_stop, change_stop, place_stop, stops_of
 from services.settings import Settings
 
-__all__ = ["guard", "guard_deadline"]
+__all__ = ["exchange", "guard", "guard_deadline"]
 
 SECOND = 1_000_000_000
 STEADY_NS = 10 * SECOND
-"""Machine time that all links must have stood before the guard acts."""
+"""How long all links must have stood before the guard acts."""
 ALERT_NS = 5 * SECOND
 LOOK_AGAIN_NS = SECOND
+REFUSALS = 2
+"""Definite refusals of a stop after which its shares count as unprotectable."""
+PACE_NS, PACE_MAX_NS = 2 * SECOND, 60 * SECOND
+"""Between two new stops for one symbol, doubled each time: a broker that refuses is not asked a hundred times."""
 
 
 def guard_deadline(state: State) -> int | None:
@@ -45,56 +63,159 @@ def guard_deadline(state: State) -> int | None:
     return min(looked) + LOOK_AGAIN_NS if looked else None
 
 
-def guard(d: Draft, symbol: str, links: Links, settings: Settings) -> None:
-    """Look at one symbol; act if something is missing or too much, and it is safe to act."""
+def guard(d: Draft, symbol: str, links: Links, settings: Settings) -> bool:
+    """Look at one symbol; act if something is missing or too much, and it is safe to act.
+
+    True if the broker must be asked first.
+    """
     own = d.get(Own, symbol) or Own(symbol)
     if settings.observe:
-        return  # it sends nothing; what rests at the broker stays
-    orders = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.live]
-    sells = [_as_far_as_known(d, o) for o in orders if o.role in ("stop", "flatten")]
-    entries = [o for o in orders if o.role == "entry"]
-    if own.quantity <= 0 and not sells:
+        return False  # it sends nothing; what rests at the broker stays
+    live = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.live]
+    stops = [o for o in live if o.role in ("stop", "flatten")]
+    entry_live = any(o.role == "entry" for o in live)
+    if own.quantity <= 0 and not stops:
         d.drop(Unprotected, symbol)
-        return
+        return False
+    _fraction(d, own)
+    sells = [_as_far_as_known(d, o) for o in stops]
     position = d.get(AccountPosition, symbol)
-    actions = plan(own.quantity, position.quantity if position else None, sells, bool(entries))
-    short = covered(sells) < math.floor(own.quantity) and not entries
+    held = position.quantity if position is not None else None
+    actions = [] if _changing(d, stops) else plan(own.quantity, held, sells, entry_live)
+    actions = _instead(d, stops, actions)
+    short = covered(sells) < math.floor(own.quantity) and not entry_live
     if not short and not actions:
         d.drop(Unprotected, symbol)
-        return
-    before = d.get(Unprotected, symbol)
-    now_ns = d.now.machine_ns
-    if not _safe(d, symbol, links):
-        d.put(Unprotected(symbol, now_ns, now_ns))
-        return
-    since_ns = before.since_ns if before is not None else now_ns
-    lasted = now_ns - since_ns >= ALERT_NS
-    if lasted:
-        since_ns = now_ns  # said again as long as it lasts
-    d.put(Unprotected(symbol, since_ns, now_ns))
-    if position is None or position.quantity < own.quantity:
+        return False
+    since_ns = _uncovered_since(d, symbol, links)
+    if since_ns is None:
+        return False
+    lasted = d.now.machine_ns - since_ns >= ALERT_NS
+    if held is None or held < own.quantity:
         # Late executions look like this, and so does a sale by hand; if it lasts it is that, and the stop must not sell
         # what is gone.
-        if not lasted:
-            return
-        account = position.quantity if position else None
-        d.note("position_disputed", symbol, "ERROR", own=own.quantity, account=account)
+        if lasted:
+            d.note("position_disputed", symbol, "ERROR", own=own.quantity, account=held)
+        elif not any(isinstance(a, ResizeStop) and d.get(Change, a.order.client_order_id) for a in actions):
+            return False  # (a stop that was just read anew for this is changed at once)
     elif short and lasted:
         d.note("position_unprotected", symbol, "ERROR", own=own.quantity, covered=covered(sells))
-    for action in actions:
-        match action:
-            case PlaceStop(quantity):
-                _place(d, symbol, quantity, settings)
-            case ResizeStop(order, quantity):
-                # Its entry is over: the broker refuses a change that still names the parent (135).
-                resized = d.put(msgspec.structs.replace(order, quantity=quantity, parent_id=0))
-                d.note("stop_resized", symbol, client_order_id=order.client_order_id, qty=quantity, was=order.quantity)
-                d.send("broker", PlaceOrder(resized, True))
-            case CancelStop(order, reason):
-                d.put(msgspec.structs.replace(order, cancel_reason=reason))
-                event = "duplicate_stop_cancelled" if reason == "duplicate_stop" else "orphan_stop_cancelled"
-                d.note(event, symbol, "WARNING", client_order_id=order.client_order_id, order_id=order.order_id)
-                d.send("broker", CancelOrder(order.order_id, order.client_order_id))
+        actions = actions or _stuck(stops, entry_live)
+    questions = [_carry_out(d, symbol, action, settings) for action in actions]
+    return any(questions)
+
+
+def _uncovered_since(d: Draft, symbol: str, links: Links) -> int | None:
+    """Since when something is amiss that could be mended (machine time); None while it is not safe to act."""
+    before, now_ns = d.get(Unprotected, symbol), d.now.machine_ns
+    if not _safe(d, symbol, links):
+        d.put(Unprotected(symbol, now_ns, now_ns))
+        return None
+    since_ns = before.since_ns if before is not None else now_ns
+    # Said again as long as it lasts.
+    d.put(Unprotected(symbol, now_ns if now_ns - since_ns >= ALERT_NS else since_ns, now_ns))
+    return since_ns
+
+
+def _changing(d: Draft, stops: list[OrderRecord]) -> bool:
+    """Whether a change of one of them is on its way: it reserves the larger of both quantities."""
+    found = [d.get(Change, o.client_order_id) for o in stops]
+    return any(change is not None and change.stage == "sent" for change in found)
+
+
+def _instead(d: Draft, stops: list[OrderRecord], actions: list[Action]) -> list[Action]:
+    """Refused changes become cancels, stops that grow old are renewed, and what is no longer wanted is forgotten."""
+    wanted = {a.order.client_order_id for a in actions if isinstance(a, ResizeStop)}
+    for stop in stops:
+        change = d.get(Change, stop.client_order_id)
+        if change is None or d.get(Doubt, stop.client_order_id) is not None:
+            continue
+        if change.stage == "refused" and protects(stop):
+            return [CancelStop(stop, "modify_refused")]
+        if change.stage == "reading" and stop.client_order_id not in wanted:
+            d.drop(Change, stop.client_order_id)
+    if not actions and len(stops) == 1 and protects(stops[0]) and d.get(Change, stops[0].client_order_id) is None:
+        (stop,) = stops
+        if due_for_renewal(stop, d.now.market_ns):
+            return [ResizeStop(stop, stop.quantity)]
+    return actions
+
+
+def _stuck(stops: list[OrderRecord], entry_live: bool) -> list[Action]:
+    """A child that waits for an entry which is over will never sell."""
+    held = [o for o in stops if "child" in o.why_held and not o.cancel_reason]
+    return [CancelStop(o, "stuck_child") for o in held] if not entry_live else []
+
+
+def _carry_out(d: Draft, symbol: str, action: Action, settings: Settings) -> bool:
+    """True if the broker must be asked first."""
+    match action:
+        case PlaceStop() if settings.risk.flatten_if_unprotectable and _unprotectable(d, symbol):
+            d.put(FlattenRecord(symbol=symbol))
+        case PlaceStop(quantity):
+            if _paced(d, symbol):
+                place_stop(d, symbol, quantity, settings)
+        case ResizeStop(order, quantity):
+            if d.get(Change, order.client_order_id) is None:
+                d.put(Change(order.client_order_id, symbol, quantity, "reading"))
+                d.put(Doubt(order.client_order_id))
+                return True
+            change_stop(d, order, quantity)
+        case CancelStop(order, reason):
+            cancel_stop(d, d.get(OrderRecord, order.client_order_id) or order, reason)
+    return False
+
+
+def _unprotectable(d: Draft, symbol: str) -> bool:
+    """The broker has definitely refused two stops in a row: the shares are sold, as a flatten would sell them."""
+    _, mine = stops_of(d, symbol)
+    if refused_in_a_row(mine) < REFUSALS:
+        return False
+    d.note("position_unprotectable", symbol, "ERROR", refusals=refused_in_a_row(mine))
+    return True
+
+
+def _paced(d: Draft, symbol: str) -> bool:
+    """Whether enough time has passed since the last new stop."""
+    pace, now_ns = d.get(Paced, symbol), d.now.machine_ns
+    if pace is not None and now_ns < pace.until_ns:
+        return False
+    again = pace is not None and now_ns < pace.until_ns + PACE_MAX_NS
+    count = pace.count + 1 if pace is not None and again else 0
+    d.put(Paced(symbol, count, now_ns + min(PACE_MAX_NS, PACE_NS << count)))
+    return True
+
+
+def exchange(d: Draft, symbol: str, links: Links, settings: Settings) -> None:
+    """A bare STP's fixed stop gives way to a trailing one: the intent is committed and the stop cancelled.
+
+    Once its end is confirmed the shares have no stop, and get a trailing one at the level that was reached. The two
+    never overlap.
+    """
+    quote, own = d.get(QuoteRecord, symbol), d.get(Own, symbol)
+    if settings.observe or quote is None or own is None or own.quantity < 1 or not _safe(d, symbol, links):
+        return
+    live = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.live]
+    position = d.get(AccountPosition, symbol)
+    if any(o.role == "entry" for o in live) or position is None or position.quantity < own.quantity:
+        return
+    sells = [_as_far_as_known(d, o) for o in live if o.role == "stop"]
+    if len(sells) != 1 or _changing(d, sells):
+        return
+    _, mine = stops_of(d, symbol)
+    if exchangeable(sells[0], mine, quote.quote.last):
+        cancel_stop(d, sells[0], "exchanged")
+
+
+def _fraction(d: Draft, own: Own) -> None:
+    """Under one share no stop is possible: said once."""
+    fraction = round(own.quantity - math.floor(own.quantity), 6) if own.quantity > 0 else 0.0
+    told = d.get(Fraction, own.symbol)
+    if fraction and (told is None or told.quantity != fraction):
+        d.put(Fraction(own.symbol, fraction))
+        d.note("fraction_unprotected", own.symbol, "WARNING", qty=fraction)
+    elif not fraction and told is not None:
+        d.drop(Fraction, own.symbol)
 
 
 def _as_far_as_known(d: Draft, stop: OrderRecord) -> OrderRecord:
@@ -103,62 +224,17 @@ def _as_far_as_known(d: Draft, stop: OrderRecord) -> OrderRecord:
 
 
 def _safe(d: Draft, symbol: str, links: Links) -> bool:
+    """Steady by either clock: the market's must not be needed to protect, and in lock-step the machine's says nothing.
+
+    In real time both pass alike.
+    """
     session = d.get(SessionRecord, "session") or SessionRecord()
     quote = d.get(QuoteRecord, symbol)
+    stood_ns = max(d.now.machine_ns - links.up_since_ns, d.now.market_ns - links.up_since_market_ns)
     return (
         session.phase != "closed"
         and links.phase == "ready"
         and links.broker_up
-        and d.now.machine_ns - links.up_since_ns >= STEADY_NS
+        and stood_ns >= STEADY_NS
         and not (quote is not None and quote.quote.halted)
     )
-
-
-def _place(d: Draft, symbol: str, quantity: float, settings: Settings) -> None:
-    """A new stop for shares that lost theirs, at the level that was reached: the level only rises."""
-    all_orders = d.table(OrderRecord).values()
-    stops = [o for o in all_orders if o.symbol == symbol and o.role == "stop"]
-    fills = [r.fill for r in d.table(FillRecord).values() if r.fill.symbol == symbol and r.fill.side == "BUY"]
-    if not fills:
-        return
-    entry_id = max(fills, key=lambda f: f.time_ns).client_order_id
-    mine = [o for o in stops if o.parent_client_order_id == entry_id or o.client_order_id.startswith(f"{entry_id}-S")]
-    own = d.get(Own, symbol) or Own(symbol)
-    average = own.cost_usd / own.quantity
-    pct = settings.stops.trailing_stop_pct
-    levels = [o.trail_stop_price for o in mine if o.trail_stop_price is not None]
-    level = max([*levels, round_down(average * (1 - pct / 100))])
-    (order_id,) = next_order_ids(d, 1)
-    book = d.get(Book, "book") or Book()
-    limited = settings.stops.use_trailing_limit
-    stop = d.put(
-        OrderRecord(
-            client_order_id=f"{entry_id}-S{len(mine) + 1}",
-            symbol=symbol,
-            role="stop",
-            side="SELL",
-            order_type="TRAIL LIMIT" if limited else "TRAIL",
-            quantity=quantity,
-            trailing_pct=pct,
-            limit_offset=round_down(level * settings.stops.trail_limit_offset_pct / 100) if limited else None,
-            stop_price=level,
-            trail_stop_price=level,
-            tif=settings.stops.tif,
-            outside_rth=settings.hours.extended,
-            order_id=order_id,
-            parent_client_order_id=entry_id,
-            account=book.account,
-            created_ns=d.now.market_ns,
-            updated_ns=d.now.market_ns,
-        )
-    )
-    d.send(symbol, OrderPlaced(stop))
-    d.note(
-        "trailing_stop_recreated",
-        symbol,
-        "WARNING",
-        client_order_id=stop.client_order_id,
-        qty=quantity,
-        stop_price=level,
-    )
-    d.send("broker", PlaceOrder(stop, True))

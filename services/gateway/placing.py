@@ -52,6 +52,7 @@ def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> 
         side="SELL",
         order_type=plan.stop_order_type,
         quantity=plan.quantity,
+        stop_price=plan.stop_level,
         trailing_pct=plan.trailing_pct,
         limit_offset=plan.limit_offset,
         tif=plan.stop_tif,
@@ -121,6 +122,8 @@ def _check(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> tuple
         return "account_short", {"position": position.quantity}
     if quote is None:
         return "no_quote", {}
+    if quote.quote.halted:
+        return "halted", {}
     if quote.quote.delayed and not (settings.ibkr.allow_delayed and settings.mode != "live"):
         return "delayed_data", {}
     last, ask = quote.quote.last, quote.quote.ask

@@ -29,7 +29,7 @@ from messages.market import Session, SessionClosed, SessionClosing, SessionOpene
 from messages.operator import Happened
 from messages.timers import Elapsed, Started
 from services.core import Decision, Now, State
-from services.gateway.book import Book, Links, OrderRecord, Own
+from services.gateway.book import AccountPosition, Book, Links, OrderRecord, Own
 from services.gateway.core import GatewayCore
 from services.settings import Settings
 
@@ -128,6 +128,16 @@ class Gateway:
                 of(BrokerCommission),
             )
         )
+
+    def answer_as_known(self, **changes: Any) -> None:
+        """A complete answer that agrees with the book; `changes` go to every stop in it."""
+        orders = [o for o in self.state.table(OrderRecord).values() if o.live]
+        told = [
+            self.status(o.client_order_id, o.status, why_held=o.why_held, **(changes if o.role == "stop" else {}))
+            for o in orders
+        ]
+        positions = self.state.table(AccountPosition).values()
+        self.answer(*told, *(BrokerPosition(ACCOUNT, p.symbol, p.quantity, p.avg_cost) for p in positions))
 
     def disconnect(self) -> None:
         self.hear(Disconnected("socket closed"))

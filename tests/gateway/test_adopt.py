@@ -42,7 +42,8 @@ def test_beside_what_is_held_already() -> None:
     gateway.forget()
     gateway.hear(Adopt("TSLA", 5.0))
     assert gateway.own() == 15
-    assert gateway.orders_sent() == ["SELL 5 TRAIL"]
+    gateway.answer_as_known()
+    assert gateway.orders_sent() == ["ask", "SELL 15 TRAIL"], "one stop for all of them"
 
 
 def flattening(gateway: Gateway) -> None:

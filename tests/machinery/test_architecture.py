@@ -45,6 +45,7 @@ PURE = [
         for name in (
             "account",
             "adopt",
+            "audit",
             "book",
             "codes",
             "flatten",
@@ -52,9 +53,11 @@ PURE = [
             "guard",
             "hostclock",
             "interlock",
+            "levels",
             "placing",
             "protection",
             "reconcile",
+            "stops",
         )
     ),
     *(f"services/symbol/{name}.py" for name in ("entry", "outcome", "record", "states")),

@@ -1,0 +1,138 @@
+"""The morning audit: is what is held still what was held at the last close? A stop that survived a split fires at once.
+
+A split is a quantity that changed by a ratio while quantity times average cost stayed the same within 2 %, confirmed by
+a price. It mends shares, level and quantity. Anything else is the operator's business: the position no longer matches,
+which freezes the symbol's entries, and it is said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from messages.orders import OrderRecord, PositionUpdated
+from services.core import Draft
+from services.gateway.book import AccountPosition, Anchor, Audit, Own, QuoteRecord
+from services.gateway.protection import protects
+from services.gateway.stops import cancel_stop, change_stop, grid_of
+from services.prices import round_down
+from services.settings import Settings
+
+__all__ = ["Verdict", "anchor", "audit", "call_audit", "judge", "take_back_refused"]
+
+COST_TOLERANCE_PCT = 2.0
+PRICE_TOLERANCE = 1.25
+"""A price confirms a split that it fits within this factor, and better than it fits none."""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """`finding`: same, split (by `ratio`: new shares for each old one), unconfirmed (no price yet), strange."""
+
+    finding: str
+    ratio: float = 1.0
+
+
+def judge(before: Anchor, after: AccountPosition, prices: Sequence[float]) -> Verdict:
+    """What became of a position since the anchor was taken; `prices` are what the market says of it now."""
+    if after.quantity == before.account:
+        return Verdict("same")
+    if after.quantity <= 0 or before.account <= 0 or before.avg_cost <= 0:
+        return Verdict("strange")
+    ratio = after.quantity / before.account
+    cost_change = after.quantity * after.avg_cost / (before.account * before.avg_cost) - 1
+    if abs(cost_change) > COST_TOLERANCE_PCT / 100:
+        return Verdict("strange")
+    known = [price / before.price for price in prices if price > 0 and before.price > 0]
+    if not known:
+        return Verdict("unconfirmed", ratio)
+    fits = [abs(math.log(moved * ratio)) for moved in known]
+    as_before = [abs(math.log(moved)) for moved in known]
+    confirmed = any(a <= math.log(PRICE_TOLERANCE) and a < b for a, b in zip(fits, as_before, strict=True))
+    return Verdict("split", ratio) if confirmed else Verdict("strange")
+
+
+def anchor(d: Draft) -> None:
+    """At the close: what is held, for the next morning to compare with."""
+    for own in d.table(Own).values():
+        position, quote = d.get(AccountPosition, own.symbol), d.get(QuoteRecord, own.symbol)
+        d.drop(Audit, own.symbol)
+        if own.quantity <= 0 or position is None:
+            d.drop(Anchor, own.symbol)
+            continue
+        price = quote.quote.last if quote is not None else 0.0
+        d.put(Anchor(own.symbol, position.quantity, position.avg_cost, price, d.now.market_ns))
+
+
+def call_audit(d: Draft) -> bool:
+    """Shortly before the open: every position is to be looked at. True if there is one, so the broker must be asked."""
+    for found in d.table(Anchor).values():
+        d.put(Audit(found.symbol))
+    return bool(d.table(Audit))
+
+
+def audit(d: Draft, symbol: str, settings: Settings) -> None:
+    """Compare, mend, or say what is wrong; stays to be done while no price confirms a split."""
+    due, before, own = d.get(Audit, symbol), d.get(Anchor, symbol), d.get(Own, symbol)
+    if due is None:
+        return
+    if before is None or own is None:
+        d.drop(Audit, symbol)
+        return
+    position = d.get(AccountPosition, symbol) or AccountPosition(symbol, 0.0, 0.0)
+    verdict = judge(before, position, _prices(d, before))
+    figures = {
+        "was": before.account,
+        "is": position.quantity,
+        "cost_was": before.avg_cost,
+        "cost_is": position.avg_cost,
+    }
+    match verdict.finding:
+        case "unconfirmed":
+            if not due.told:
+                d.put(Audit(symbol, True))
+                d.note("split_unconfirmed", symbol, "ERROR", ratio=round(verdict.ratio, 6), **figures)
+            return
+        case "split":
+            d.note("split_mended", symbol, "WARNING", ratio=round(verdict.ratio, 6), **figures)
+            _mend(d, own, verdict.ratio, settings)
+        case "strange":
+            d.note("audit_failed", symbol, "ERROR", **figures)
+    d.drop(Audit, symbol)
+
+
+def _prices(d: Draft, before: Anchor) -> list[float]:
+    """What the market says since the anchor: a newer trade, the middle of the quote, the close as the broker has it."""
+    found = d.get(QuoteRecord, before.symbol)
+    if found is None:
+        return []
+    quote = found.quote
+    traded = quote.last if quote.last_ns > before.time_ns else 0.0
+    middle = (quote.bid + quote.ask) / 2 if quote.bid > 0 and quote.ask > 0 else 0.0
+    return [traded, middle, quote.close]
+
+
+def _mend(d: Draft, own: Own, ratio: float, settings: Settings) -> None:
+    """Shares and levels by the ratio: the one time that a level falls."""
+    quantity = round(own.quantity * ratio, 6)
+    d.put(Own(own.symbol, quantity, own.cost_usd))
+    position = d.get(AccountPosition, own.symbol)
+    if position is not None:
+        d.send(own.symbol, PositionUpdated(own.symbol, position.quantity, position.avg_cost, quantity))
+    grid = grid_of(d, own.symbol)
+    for stop in list(d.table(OrderRecord).values()):
+        if stop.symbol != own.symbol or stop.role != "stop":
+            continue
+        reached = stop.trail_stop_price if stop.trail_stop_price is not None else stop.stop_price
+        level = None if reached is None else round_down(reached / ratio, grid)
+        if stop.live and not stop.cancel_reason and not settings.observe:
+            change_stop(d, stop, float(math.floor(quantity) + stop.filled), level)
+        else:
+            d.put(msgspec.structs.replace(stop, stop_price=level, trail_stop_price=level))
+
+
+def take_back_refused(d: Draft, stop: OrderRecord) -> None:
+    """The broker refused to mend it before the open, and as it is it would fire: it goes, and the open replaces it."""
+    if protects(stop):
+        cancel_stop(d, stop, "modify_refused")
