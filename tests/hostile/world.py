@@ -19,6 +19,7 @@ import msgspec
 from services.simulator.exchange import Exchange
 from services.simulator.framing import frame
 from services.simulator.model import AccountTerms, MarketEvent
+from services.simulator.policy import Policy
 from services.simulator.server import TwsServer
 from services.simulator.store import Store
 from tests.hostile.corpus import VERSIONS, start_api, valid_requests
@@ -55,7 +56,8 @@ def inputs(seed: int, count: int) -> Iterator[Input]:
     """The inputs of the world with this seed."""
     rng = Random(seed)
     version = [0] * HOSTILE
-    for _ in range(count):
+    orders = {each: [fields for fields in valid_requests(each) if fields[0] == "3"] for each in VERSIONS}
+    for number in range(count):
         place = rng.randrange(HOSTILE)
         if not version[place]:
             version[place] = rng.choice(VERSIONS)
@@ -66,10 +68,11 @@ def inputs(seed: int, count: int) -> Iterator[Input]:
             yield Input(place, b"", hang_up=True)
             continue
         requests = valid_requests(version[place])
-        fields = rng.choice(requests)
-        if fields[0] == "3":
-            # Few ids, so that orders are modified, attached to each other, and cancelled.
-            fields = [fields[0], str(rng.randrange(1, 40)), *fields[2:]]
+        fields = rng.choice(requests if rng.random() < 0.5 else orders[version[place]])
+        if fields[0] in ("3", "4"):
+            # Few ids at a time, so that orders are modified, attached to each other and cancelled, and new ones come.
+            at = 1 if fields[0] == "3" else 2
+            fields = [*fields[:at], str(number // 40 + rng.randrange(1, 12)), *fields[at + 1 :]]
         roll = rng.random()
         if roll < 0.25:
             data = frame(written(fields))
@@ -99,6 +102,7 @@ class World:
             [SESSION],
             accounts=[AccountTerms(account=ACCOUNT)],
             start_ns=OPEN_NS - 60 * SECOND,
+            policy=_policy(seed),
         )
         self._server = TwsServer(self._exchange, self._store, "127.0.0.1", 0)
         self._failures = _Failures()
@@ -184,6 +188,15 @@ class _Failures(logging.Handler):
     def check(self) -> None:
         if self.found:
             raise Broken(self.found[0])
+
+
+def _policy(seed: int) -> Policy:
+    """Every third world has the broker's defaults, the others have each of its on-off switches thrown at random."""
+    if seed % 3 == 0:
+        return Policy()
+    rng = Random(seed + 2)
+    defaults = msgspec.structs.asdict(Policy())
+    return Policy(**{name: rng.random() < 0.5 for name, value in defaults.items() if isinstance(value, bool)})
 
 
 def _market(seed: int) -> list[MarketEvent]:
