@@ -31,6 +31,7 @@ __all__ = [
     "notices",
     "origins",
     "parse",
+    "value_of",
 ]
 
 TICKERS = ("watchlist", "allocation.per_symbol_override")
@@ -64,7 +65,7 @@ def origins(path: Path) -> dict[str, str]:
     _, lines = _read(path)
     found: dict[str, str] = {}
     for key in keys():
-        value, default = _value(settings, key.path), key.default
+        value, default = value_of(settings, key.path), key.default
         if key.path in lines:
             found[key.path] = f"{path}:{lines[key.path]}"
         elif default == "must be given" or str(msgspec.json.encode(value), "utf-8").strip('"') == default:
@@ -84,7 +85,8 @@ DERIVED = {
 """What a key without a value of its own follows from."""
 
 
-def _value(settings: Settings, path: str) -> Any:
+def value_of(settings: Settings, path: str) -> Any:
+    """The value of a key by its path."""
     found: Any = settings
     for name in path.split("."):
         found = getattr(found, name)

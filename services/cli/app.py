@@ -18,15 +18,15 @@ COMMANDS = {
     "Start and stop": ("up", "down", "wait", "golive"),
     "Look": ("status", "events", "logs", "sql", "audit"),
     "Act": ("pause", "resume", "flatten", "adopt", "cooldown_list", "cooldown_clear"),
-    "Symbols": ("symbols_list", "symbols_add", "symbols_remove", "symbols_file"),
-    "Configure": ("config_show", "config_keys"),
+    "Symbols": ("symbols_list", "symbols_add", "symbols_remove", "symbols_file", "reload"),
+    "Configure": ("config_check", "config_show", "config_keys", "config_schema"),
     "Simulate": ("simulator", "simulator_fault", "simulator_advance"),
 }
 """Every command under its heading, in the order of `crazy --help`. `config_show` is typed `crazy config show`."""
 
 FAMILIES = {
     "cooldown": "The rest of a symbol after a stop-out (list, clear).",
-    "config": "What may be configured (keys), and what is (show).",
+    "config": "What may be configured (keys, schema), and what is (check, show).",
     "symbols": "Which symbols are traded, while the fleet runs (list, add, remove, file).",
     "simulator": "A simulated IB Gateway by itself, for any TWS client; and faults on demand in a running one.",
 }

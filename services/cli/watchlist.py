@@ -24,7 +24,7 @@ from services.settings import Settings, Ticker
 from services.simulator.market import market_source
 from services.supervision import Supervisor
 
-__all__ = ["carry_out", "change", "current", "parts", "put_away", "tickers"]
+__all__ = ["carry_out", "change", "current", "locked", "parts", "put_away", "tickers"]
 
 LOCK_S = 60.0
 SETTLE_S = 5.0
@@ -52,7 +52,7 @@ def current(config: Config) -> Fleet:
 def change(config: Config, watchlist: tuple[str, ...], leaving: tuple[str, ...] = ()) -> None:
     """Make this the watchlist of the fleet; `leaving` are those that were on it."""
     chosen = current(config)
-    lock = _locked(chosen)
+    lock = locked(chosen)
     try:
         if load(config).watchlist != chosen.settings.watchlist:
             file, remedy = config_path(config), crazy(config, "reload")
@@ -68,7 +68,8 @@ def change(config: Config, watchlist: tuple[str, ...], leaving: tuple[str, ...] 
         lock.release()
 
 
-def _locked(chosen: Fleet) -> Lock:
+def locked(chosen: Fleet) -> Lock:
+    """The fleet to ourselves: one command at a time changes it."""
     if not chosen.run.is_dir():
         chosen.prepare()
     lock = Lock(chosen.lock("fleet"))
@@ -128,7 +129,7 @@ def put_away(config: Config, *, wait_for: tuple[str, ...] = ()) -> tuple[str, ..
     if not ended:
         return chosen.settings.winding_down
     kept = tuple(symbol for symbol in chosen.settings.winding_down if symbol not in ended)
-    lock = _locked(chosen)
+    lock = locked(chosen)
     try:
         wanted = overlay.changed(chosen.settings, chosen.settings.watchlist, kept)
         laid = overlay.read(chosen.overlay)

@@ -6,6 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import yaml
+
+from services.settings import Settings
+
 from .conftest import RunningFleet
 
 
@@ -89,3 +93,34 @@ def test_what_is_held_keeps_its_process_until_it_is_sold(start_fleet: Callable[.
     time.sleep(3)
     assert bought == fleet.sql(f"SELECT count(*) AS n FROM orders WHERE symbol = '{symbol}' AND role = 'entry'")
     fleet.crazy("audit", "--settle", "10")
+
+
+def test_reload_says_what_holds_now_and_what_needs_a_restart(start_fleet: Callable[..., RunningFleet]) -> None:
+    simulation = {"seed": 7, "daily_volatility": 0.01, "speed": 60}
+    fleet = start_fleet(mode="sim", watchlist=["GME", "TSLA"], simulation=simulation)
+    before = fleet.pids()
+    assert "nothing has changed" in fleet.crazy("reload").stdout
+    config = yaml.safe_load(fleet.config.read_text())
+    config["watchlist"] = ["TSLA", "AMC"]
+    config["cooldowns"] = {"after_stopout_minutes": 7}
+    config["hours"] = {"protective_audit_minutes": 60}
+    fleet.config.write_text(yaml.safe_dump(config))
+    assert "was edited since the start" in fleet.crazy("symbols", "add", "NVDA", check=False).stderr
+
+    told = fleet.crazy("reload", check=False)
+    assert told.returncode == 1, told.stderr
+    verdicts = {row.split()[0]: row for row in told.stdout.splitlines() if row.strip()}
+    assert "nobody restarts" in verdicts["watchlist"]
+    assert "now; symbol restart" in verdicts["cooldowns.after_stopout_minutes"]
+    assert "refused: read at the start by clock" in verdicts["hours.protective_audit_minutes"]
+
+    after = fleet.pids()
+    steady = ("simulator", "gateway", "risk", "clock", "recorder", "watchdog")
+    assert {name: after[name] for name in steady} == {name: before[name] for name in steady}
+    assert {"symbol-TSLA", "symbol-AMC"} == {name for name in after if name.startswith("symbol-")}
+    assert after["symbol-TSLA"] != before["symbol-TSLA"]
+    settings = Settings.from_json(fleet.var / "settings.json")
+    assert settings.watchlist == ("TSLA", "AMC")
+    assert settings.cooldowns.after_stopout_minutes == 7
+    assert settings.hours.protective_audit_minutes == 30
+    until(lambda: line(fleet, "AMC").get("state") == "ENTRY PENDING", "AMC does not trade")

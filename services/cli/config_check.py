@@ -1,0 +1,47 @@
+"""`crazy config check`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from services import configuration, overlay
+from services.cli.options import Config, config_path, load
+from services.cli.render import console, table
+from services.fleet import Fleet, home
+
+__all__ = ["config_check"]
+
+
+def config_check(*, observe: bool = False, config: Config = None) -> int:
+    """Check the configuration, and show every value that holds with where it comes from.
+
+    That is a line of the file, the default, what it follows from, a command (`crazy symbols`), or an option of
+    `crazy up`. A mistake is named by line and key, with its remedy, and the exit code is 4. Nothing is started.
+
+    Parameters
+    ----------
+    observe:
+        As `crazy up --observe` would have it.
+    """
+    path = config_path(config)
+    written, settings = configuration.load(path), load(config)
+    origins = configuration.origins(path)
+    place = Fleet(written, home()).overlay
+    for key in ("watchlist", "winding_down"):
+        if getattr(settings, key) != getattr(written, key):
+            origins[key] = f"{place} (crazy symbols)"
+    if overlay.read(place) is not None and settings == written:
+        print(f"note: {place} is older than the watchlist in {path}, and no longer holds")
+    if observe:
+        settings = msgspec.structs.replace(settings, observe=True)
+        origins["observe"] = "--observe"
+    rows = [(key, _shown(configuration.value_of(settings, key)), origin) for key, origin in origins.items()]
+    console().print(table(("KEY", "VALUE", "FROM"), rows))
+    for notice in configuration.notices(settings):
+        print(f"note: {notice}")
+    print(f"{path}: well")
+    return 0
+
+
+def _shown(value: object) -> str:
+    return str(msgspec.json.encode(value), "utf-8").strip('"')
