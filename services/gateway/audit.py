@@ -34,8 +34,12 @@ class Verdict(msgspec.Struct, frozen=True):
     ratio: float = 1.0
 
 
-def judge(before: Anchor, after: AccountPosition, prices: Sequence[float]) -> Verdict:
-    """What became of a position since the anchor was taken; `prices` are what the market says of it now."""
+def judge(before: Anchor, after: AccountPosition, traded: float, hints: Sequence[float] = ()) -> Verdict:
+    """What became of a position since the anchor was taken.
+
+    `traded` is the price of a trade since then, 0 without one. `hints` (the middle of the quote, the close as the
+    broker has it) may be of yesterday: they can confirm a split, and never speak against one.
+    """
     if after.quantity == before.account:
         return Verdict("same")
     if after.quantity <= 0 or before.account <= 0 or before.avg_cost <= 0:
@@ -44,13 +48,15 @@ def judge(before: Anchor, after: AccountPosition, prices: Sequence[float]) -> Ve
     cost_change = after.quantity * after.avg_cost / (before.account * before.avg_cost) - 1
     if abs(cost_change) > COST_TOLERANCE_PCT / 100:
         return Verdict("strange")
-    known = [price / before.price for price in prices if price > 0 and before.price > 0]
-    if not known:
-        return Verdict("unconfirmed", ratio)
-    fits = [abs(math.log(moved * ratio)) for moved in known]
-    as_before = [abs(math.log(moved)) for moved in known]
-    confirmed = any(a <= math.log(PRICE_TOLERANCE) and a < b for a, b in zip(fits, as_before, strict=True))
-    return Verdict("split", ratio) if confirmed else Verdict("strange")
+    if before.price > 0 and any(_fits(price / before.price, ratio) for price in (traded, *hints) if price > 0):
+        return Verdict("split", ratio)
+    return Verdict("strange") if traded > 0 else Verdict("unconfirmed", ratio)
+
+
+def _fits(moved: float, ratio: float) -> bool:
+    """Whether a price that moved by this factor fits a split better than none."""
+    as_split, as_none = abs(math.log(moved * ratio)), abs(math.log(moved))
+    return as_split <= math.log(PRICE_TOLERANCE) and as_split < as_none
 
 
 def anchor(d: Draft) -> None:
@@ -81,7 +87,7 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
         d.drop(Audit, symbol)
         return
     position = d.get(AccountPosition, symbol) or AccountPosition(symbol, 0.0, 0.0)
-    verdict = judge(before, position, _prices(d, before))
+    verdict = judge(before, position, *_prices(d, before))
     figures = {
         "was": before.account,
         "is": position.quantity,
@@ -102,15 +108,14 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
     d.drop(Audit, symbol)
 
 
-def _prices(d: Draft, before: Anchor) -> list[float]:
-    """What the market says since the anchor: a newer trade, the middle of the quote, the close as the broker has it."""
+def _prices(d: Draft, before: Anchor) -> tuple[float, tuple[float, ...]]:
+    """What the market says since the anchor: (a newer trade, hints)."""
     found = d.get(QuoteRecord, before.symbol)
     if found is None:
-        return []
+        return 0.0, ()
     quote = found.quote
-    traded = quote.last if quote.last_ns > before.time_ns else 0.0
     middle = (quote.bid + quote.ask) / 2 if quote.bid > 0 and quote.ask > 0 else 0.0
-    return [traded, middle, quote.close]
+    return quote.last if quote.last_ns > before.time_ns else 0.0, (middle, quote.close)
 
 
 def _mend(d: Draft, own: Own, ratio: float, settings: Settings) -> None:

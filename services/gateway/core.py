@@ -309,8 +309,13 @@ class GatewayCore:
             order = d.get(OrderRecord, slot.client_order_id)
             if slot.symbol == symbol and (order is None or not order.live):
                 d.drop(EntrySlot, slot.key)
-        if not flatten_step(d, symbol, self._links(d)) and guard(d, symbol, self._links(d), self.settings):
+        if flatten_step(d, symbol, self._links(d)):
+            d.drop(Unprotected, symbol)
+            return
+        if guard(d, symbol, self._links(d), self.settings):
             self._ask_soon(d)
+        if d.state.get(FlattenRecord, symbol) is None and flatten_step(d, symbol, self._links(d)):
+            d.drop(Unprotected, symbol)  # the guard found that it can't be protected
         if any(change.symbol == symbol and change.stage == "sent" for change in d.table(Change).values()):
             self._watch_acks(d)
 
@@ -324,7 +329,8 @@ class GatewayCore:
             d.put(QuoteRecord(quote, number - 1))
             return  # nobody may act on prices before the book agrees with the broker's
         d.put(QuoteRecord(quote, number))
-        if d.state.get(Audit, quote.symbol) is not None:
+        due = d.state.get(Audit, quote.symbol)
+        if due is not None and due.told:  # it waits for a price
             audit(d, quote.symbol, self.settings)
         sample_level(d, quote)
         if self.settings.entries.native_stp:

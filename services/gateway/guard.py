@@ -125,6 +125,8 @@ def _changing(d: Draft, stops: list[OrderRecord]) -> bool:
 
 def _instead(d: Draft, stops: list[OrderRecord], actions: list[Action]) -> list[Action]:
     """Refused changes become cancels, stops that grow old are renewed, and what is no longer wanted is forgotten."""
+    if not actions and len(stops) == 1 and protects(stops[0]) and due_for_renewal(stops[0], d.now.market_ns):
+        actions = [ResizeStop(stops[0], stops[0].quantity)] if not _changing(d, stops) else []
     wanted = {a.order.client_order_id for a in actions if isinstance(a, ResizeStop)}
     for stop in stops:
         change = d.get(Change, stop.client_order_id)
@@ -134,10 +136,6 @@ def _instead(d: Draft, stops: list[OrderRecord], actions: list[Action]) -> list[
             return [CancelStop(stop, "modify_refused")]
         if change.stage == "reading" and stop.client_order_id not in wanted:
             d.drop(Change, stop.client_order_id)
-    if not actions and len(stops) == 1 and protects(stops[0]) and d.get(Change, stops[0].client_order_id) is None:
-        (stop,) = stops
-        if due_for_renewal(stop, d.now.market_ns):
-            return [ResizeStop(stop, stop.quantity)]
     return actions
 
 

@@ -1,0 +1,126 @@
+"""The morning audit: a split is mended, anything else is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from messages.broker import BrokerPosition, PlaceOrder
+from messages.market import SessionApproaching
+from messages.orders import PositionUpdated
+from services.gateway.audit import Verdict, judge
+from services.gateway.book import AccountPosition, Anchor, Audit
+
+from .broker_words import ACCOUNT, DAY, SECOND, Gateway
+
+
+@pytest.mark.parametrize(
+    ("quantity", "cost", "prices", "finding"),  # prices: of a trade since the close, then hints
+    [
+        (10.0, 105.0, [0.0], "same"),
+        (20.0, 52.5, [53.0], "split"),
+        (20.0, 52.5, [0.0, 53.0], "split"),
+        (20.0, 53.5, [53.0], "split"),  # cost preserved within 2 %
+        (20.0, 53.6, [53.0], "strange"),
+        (20.0, 52.5, [106.0], "strange"),  # the price knows nothing of it: somebody bought ten
+        (20.0, 52.5, [0.0], "unconfirmed"),
+        (20.0, 52.5, [0.0, 106.0], "unconfirmed"),  # the quote may be of yesterday,
+        (1.0, 1050.0, [1060.0], "split"),  # a reverse split
+        (11.0, 105.0 / 1.1, [106.0 / 1.1], "split"),  # ten per cent in shares
+        (15.0, 105.0, [106.0], "strange"),
+        (4.0, 105.0, [106.0], "strange"),  # sold by hand
+        (0.0, 0.0, [106.0], "strange"),
+        (-10.0, 105.0, [106.0], "strange"),
+    ],
+)
+def test_what_became_of_ten_shares(quantity: float, cost: float, prices: list[float], finding: str) -> None:
+    before = Anchor("TSLA", 10.0, 105.0, 106.0, 0)
+    verdict = judge(before, AccountPosition("TSLA", quantity, cost), prices[0], prices[1:])
+    assert verdict.finding == finding
+    if finding == "split":
+        assert verdict == Verdict("split", quantity / 10.0)
+
+
+class TestTheMorning:
+    def night(self) -> tuple[Gateway, str]:
+        """Ten shares held over the close at 106, their stop at 95.4."""
+        gateway = Gateway()
+        entry = gateway.holding()
+        stop = entry.stop_client_order_id
+        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=95.4))
+        gateway.quote(106.0)
+        gateway.closed()
+        gateway.market_ns += 17 * 3600 * SECOND
+        gateway.forget()
+        return gateway, stop
+
+    def morning(self, gateway: Gateway, stop: str, quantity: float, cost: float, **quote: Any) -> None:
+        gateway.hear(SessionApproaching(DAY))
+        assert gateway.orders_sent() == ["ask"]
+        if quote:
+            gateway.quote(**quote)
+        gateway.answer(
+            gateway.status(stop, "PreSubmitted", why_held="trigger"), BrokerPosition(ACCOUNT, "TSLA", quantity, cost)
+        )
+
+    def changed(self, gateway: Gateway) -> list[tuple[str, float, float | None]]:
+        orders = [c.order for c in gateway.to_broker if isinstance(c, PlaceOrder)]
+        return [(o.client_order_id, o.quantity, o.trail_stop_price) for o in orders]
+
+    def test_nothing_happened(self) -> None:
+        gateway, stop = self.night()
+        self.morning(gateway, stop, 10.0, 105.0)
+        assert (self.changed(gateway), dict(gateway.state.table(Audit))) == ([], {})
+
+    def test_field_42_a_split_mends_shares_level_and_quantity_before_the_open(self) -> None:
+        gateway, stop = self.night()
+        self.morning(gateway, stop, 20.0, 52.5, last=53.0)
+        assert self.changed(gateway) == [(stop, 20.0, 47.7)]
+        assert gateway.own() == 20.0
+        assert gateway.events(PositionUpdated)[-1].own == 20.0
+        assert "split_mended" in gateway.notes()
+        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=20.0, trail_stop_price=47.7))
+        assert gateway.order(stop).trail_stop_price == 47.7
+
+    def test_without_a_price_it_waits_for_one(self) -> None:
+        gateway, stop = self.night()
+        old = {"last": 106.0, "last_ns": gateway.market_ns - 17 * 3600 * SECOND, "bid": 0.0, "ask": 0.0}
+        self.morning(gateway, stop, 20.0, 52.5, **old)
+        assert self.changed(gateway) == []
+        assert gateway.notes().count("split_unconfirmed") == 1
+        gateway.quote(**old)
+        gateway.quote(106.0, last_ns=old["last_ns"], bid=52.0, ask=54.0)
+        assert self.changed(gateway) == [(stop, 20.0, 47.7)]
+        assert gateway.notes().count("split_unconfirmed") == 1
+
+    def test_the_brokers_own_close_confirms_it_too(self) -> None:
+        gateway, stop = self.night()
+        old = {"last": 106.0, "last_ns": gateway.market_ns - 17 * 3600 * SECOND, "bid": 0.0, "ask": 0.0}
+        self.morning(gateway, stop, 20.0, 52.5, close=53.0, **old)
+        assert self.changed(gateway) == [(stop, 20.0, 47.7)]
+
+    def test_anything_else_is_said_and_nothing_is_touched(self) -> None:
+        gateway, stop = self.night()
+        self.morning(gateway, stop, 15.0, 105.0, last=106.0)
+        assert self.changed(gateway) == []
+        assert "audit_failed" in gateway.notes()
+        assert gateway.events(PositionUpdated)[-1].account_quantity != gateway.own(), "which freezes its entries"
+
+    def test_a_change_that_is_refused_before_the_open_must_not_fire(self) -> None:
+        gateway, stop = self.night()
+        self.morning(gateway, stop, 20.0, 52.5, last=53.0)
+        gateway.forget()
+        gateway.error(stop, 10326)
+        assert gateway.orders_sent() == [f"cancel {stop}"]
+
+    def test_down_all_morning_it_is_done_with_the_next_answer(self) -> None:
+        gateway, stop = self.night()
+        gateway.disconnect()
+        gateway.hear(SessionApproaching(DAY))
+        assert gateway.to_broker == []
+        gateway.connect(
+            gateway.status(stop, "PreSubmitted", why_held="trigger"), BrokerPosition(ACCOUNT, "TSLA", 20.0, 52.5)
+        )
+        gateway.quote(53.0)
+        assert self.changed(gateway) == [(stop, 20.0, 47.7)]
