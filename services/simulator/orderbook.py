@@ -139,7 +139,7 @@ class OrderBook:
         return session.close_ns + (AFTER_HOURS_NS if order.ticket.outside_rth else self._linger_ns)
 
     def outlived(self, today: str) -> list[Order]:
-        """GTC orders whose time is over: they last to the end of the quarter after the one they were placed in."""
+        """GTC orders whose time is over: to the end of the quarter after that of the placing or the last change."""
         return [order for order in self.working() if order.ticket.tif == "GTC" and today >= _last_quarter(order)]
 
     def anybodys(self, order_id: int) -> Order | None:
@@ -156,7 +156,7 @@ class OrderBook:
 
 
 def _last_quarter(order: Order) -> str:
-    """The first date after the quarter that follows the one in which the order was placed (New York)."""
-    placed = datetime.fromtimestamp(order.created_ns // 10**9, NEW_YORK)
+    """The first date after the quarter that follows the one in which the order was last placed or changed (New York)."""
+    placed = datetime.fromtimestamp(order.live_from_ns // 10**9, NEW_YORK)
     quarter = placed.year * 4 + (placed.month - 1) // 3 + 2
     return date(quarter // 4, quarter % 4 * 3 + 1, 1).isoformat()

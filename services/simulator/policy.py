@@ -153,7 +153,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         float, _means("seconds after the close at which DAY orders end", "[D] within five minutes", ge=0)
     ] = 0.0
     gtc_ends_after_next_quarter: Annotated[
-        bool, _means("a GTC order ends with the calendar quarter after the one it was placed in", "[D]")
+        bool,
+        _means("a GTC order ends with the calendar quarter after that in which it was placed or last changed", "[D]"),
     ] = True
 
     gtc_on_split: Annotated[
