@@ -20,7 +20,7 @@ COMMANDS = {
     "Act": ("pause", "resume", "flatten", "adopt", "cooldown_list", "cooldown_clear"),
     "Symbols": ("symbols_list", "symbols_add", "symbols_remove", "symbols_file", "reload"),
     "Configure": ("config_check", "config_show", "config_keys", "config_schema"),
-    "Simulate": ("simulator", "simulator_fault", "simulator_advance"),
+    "Simulate": ("simulator", "simulator_fault", "simulator_advance", "simulator_policy"),
 }
 """Every command under its heading, in the order of `crazy --help`. `config_show` is typed `crazy config show`."""
 

@@ -156,7 +156,7 @@ class OrderBook:
 
 
 def _last_quarter(order: Order) -> str:
-    """The first date after the quarter that follows the one in which the order was last placed or changed (New York)."""
+    """The first date after the quarter that follows the one in which it was last placed or changed (New York)."""
     placed = datetime.fromtimestamp(order.live_from_ns // 10**9, NEW_YORK)
     quarter = placed.year * 4 + (placed.month - 1) // 3 + 2
     return date(quarter // 4, quarter % 4 * 3 + 1, 1).isoformat()

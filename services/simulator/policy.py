@@ -23,10 +23,21 @@ __all__ = [
     "Policy",
     "RejectedAs",
     "Switch",
+    "markdown",
     "mistakes",
     "policy_of",
     "switches",
 ]
+
+
+TITLE = (
+    "Made of `services/simulator/policy.py` by `.venv/bin/crazy simulator policy --reference > docs/switches.md`.",
+    "",
+    "What IBKR's gateway does in some corners is documented thinly, differs between reports, or is only inferred. Each",
+    "such corner is a switch, so that a client can be tried both ways: `simulation: {policy: {partial_fills: true}}`.",
+    "",
+    "Evidence: [D] IBKR's documents, [R] recorded frames of real gateways, [C] third parties' reports, [I] inferred.",
+)
 
 
 class ChildOnPartialFill(StrEnum):
@@ -221,6 +232,14 @@ def switches() -> Iterator[Switch]:
     for field in msgspec.structs.fields(Policy):
         kind, meta = _parts(field.name)
         yield Switch(field.name, _values(kind), _shown(field.default), meta.description or "", meta.extra["evidence"])
+
+
+def markdown() -> str:
+    """The table of all switches, as the documentation shows it."""
+    lines = ["# Switches of the simulated broker", "", *TITLE, ""]
+    lines += ["| switch | value | default | meaning | evidence |", "|---|---|---|---|---|"]
+    lines += [f"| `{s.name}` | {s.values} | `{s.default}` | {s.meaning} | {s.evidence} |" for s in switches()]
+    return "\n".join(lines)
 
 
 def policy_of(given: Mapping[str, Any]) -> Policy:

@@ -53,6 +53,28 @@ def test_the_fleet_equals_the_runner(market: str, entry_type: str, start_fleet: 
     assert_equal(recorded(fleet), run_in_process(config))
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("child", ["follows_the_fill", "active_at_once"])
+def test_partial_fills_are_the_same_on_the_wire(child: str, start_fleet: Callable[..., RunningFleet]) -> None:
+    """Orders much greater than what is displayed."""
+    policy = {"partial_fills": True, "child_on_partial_fill": child}
+    days = {"start": "2025-01-06", "end": "2025-01-07", "seed": 5, "tick_s": 30, "cash": 10_000_000}
+    config = {
+        "mode": "sim",
+        "watchlist": ["GME", "TSLA"],
+        "simulation": {**days, "pace": "lockstep", "speed": 100_000, "policy": policy},
+        "allocation": {"per_symbol_usd": 60_000, "total_usd_cap": 400_000},
+        "risk": {"max_total_exposure_usd": 400_000, "max_symbol_exposure_usd": 200_000},
+    }
+    fleet = start_fleet(**config)
+    fleet.crazy("wait", "--end", "--timeout", "180", timeout_s=190)
+    fleet.crazy("audit")
+    ours = recorded(fleet)
+    assert any(fill["qty"] < fill["cum_qty"] for fill in ours.fills), "nothing was filled in parts"
+    assert_equal(ours, run_in_process(config))
+
+
 def test_entries_end_before_an_early_close_and_arm_again(start_fleet: Callable[..., RunningFleet]) -> None:
     """2025-07-03 closes at 13:00; made-up prices that reach no trigger."""
     calm = {"seed": 3, "daily_volatility": 0.02, "tick_s": 60, "pace": "lockstep", "speed": 100_000}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
-from services.simulator.policy import ChildOnPartialFill, Policy, mistakes, policy_of, switches
+from services.simulator.policy import ChildOnPartialFill, Policy, markdown, mistakes, policy_of, switches
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_switch_is_explained() -> None:
@@ -42,3 +46,8 @@ def test_a_wrong_switch_is_one_clear_line(given: dict[str, object], text: str) -
     assert text in said
     with pytest.raises(ValueError, match=name):
         policy_of(given)
+
+
+def test_the_reference_page_is_up_to_date() -> None:
+    remedy = "renew it: .venv/bin/crazy simulator policy --reference > docs/switches.md"
+    assert (ROOT / "docs" / "switches.md").read_text() == markdown() + "\n", remedy
