@@ -233,7 +233,7 @@ def _check(payload: bytes) -> None:
         raise Broken(f"an answer without its last NUL: {payload[:100]!r}")
     payload.decode()
     fields = payload.split(b"\0")
-    if fields[0] not in (b"4", b"5", b"101") and _NO_NUMBER & set(fields):
+    if fields[0] not in (b"4", b"5", b"11", b"101") and _NO_NUMBER & set(fields):
         raise Broken(f"not a number in {payload[:400]!r}")
 
 

@@ -71,7 +71,7 @@ def test_a_stream_that_is_cancelled_is_silent() -> None:
     asyncio.run(play())
 
 
-@pytest.mark.shows(request=(1, 2), reply=4)
+@pytest.mark.shows(request=1, reply=4)
 def test_requests_for_quotes_that_are_refused() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0)) as house:

@@ -1,0 +1,45 @@
+"""A test that says what it shows (`@pytest.mark.shows`) is held to it: those messages must have passed the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from services.simulator.client import Client
+from services.simulator.server import _Connection
+
+
+@pytest.fixture(autouse=True)
+def _kept_promises(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Compares the requests and replies of a test's markers with those that a gateway read and wrote meanwhile."""
+    promised: dict[str, set[int]] = {"request": set(), "reply": set()}
+    for mark in request.node.iter_markers("shows"):
+        for kind, ids in promised.items():
+            keys = mark.kwargs.get(kind, ())
+            ids |= set(keys) if isinstance(keys, tuple | list) else {keys}
+    if not any(promised.values()):
+        yield
+        return
+    passed: dict[str, set[int]] = {"request": set(), "reply": set()}
+    receive, take = _Connection._receive, Client.take
+
+    def received(connection: _Connection, payload: bytes) -> None:
+        name = payload.split(b"\0", 1)[0]
+        passed["request"] |= {int(name)} if name.isdigit() else set()
+        receive(connection, payload)
+
+    def taken(client: Client) -> bytes:
+        data = take(client)
+        at = 0
+        while at < len(data):
+            payload = data[at + 4 : (end := at + 4 + int.from_bytes(data[at : at + 4], "big"))]
+            passed["reply"].add(int(payload.split(b"\0", 1)[0]))
+            at = end
+        return data
+
+    monkeypatch.setattr(_Connection, "_receive", received)
+    monkeypatch.setattr(Client, "take", taken)
+    yield
+    missing = {kind: ids - passed[kind] for kind, ids in promised.items()}
+    assert not any(missing.values()), f"the marker `shows` promises what didn't happen: {missing}"
