@@ -24,8 +24,9 @@ from services.simulator.feeds import Feeds, Limits
 from services.simulator.history import History
 from services.simulator.hmds import Farm
 from services.simulator.market_requests import FeedRequest, PastRequest
-from services.simulator.model import Changes, Execution, QuoteReport, Report
+from services.simulator.model import Changes, Execution, Order, QuoteReport, Report, StatusReport, Ticket
 from services.simulator.other_requests import Other
+from services.simulator.ownership import BY_HAND, Ownership
 from services.simulator.source import MarketSource
 from services.simulator.trading_hours import spelled_hours
 
@@ -68,6 +69,7 @@ class Desk:
     """Serves clients on one exchange. `clients` are those that are connected, by client id.
 
     `feeds` is the live market (and who may see it), `past` the historical one. `account_refresh_s`: see `AccountDesk`.
+    `any_client_may_cancel` lets clients cancel each other's orders: IBKR's documents say 10147, one recording says yes.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Desk:
         download_open_orders: bool = True,
         limits: Limits | None = None,
         account_refresh_s: float = 0.0,
+        any_client_may_cancel: bool = False,
     ) -> None:
         self.clients: dict[int, Client] = {}
         self.faults = Faults(now_ns=exchange.now_ns)
@@ -85,10 +88,12 @@ class Desk:
         self._exchange = exchange
         self._ledger = ledger
         self._download_open_orders = download_open_orders
+        self._any_client_may_cancel = any_client_may_cancel
         self._listing = Listing(exchange.symbols)
         history = History(lambda: exchange.source, lambda: exchange.sessions, lambda: exchange.market_key)
         self.feeds = Feeds(history, exchange, self._find, limits)
         self.past = Farm(history, exchange, self._find, self.feeds)
+        self.ownership = Ownership()
         self.accounts = AccountDesk(exchange, account_refresh_s)
 
     def list_symbols(self, source: MarketSource) -> None:
@@ -155,16 +160,19 @@ class Desk:
             case requests.PlaceOrder():
                 self._place(client, request)
             case requests.CancelOrder(order_id):
-                self._publish(self._exchange.cancel(client.client_id, order_id))
+                self._cancel(client, order_id)
             case requests.GlobalCancel():
                 self._cancel_everything()
             case requests.OpenOrders():
+                self._bind(client)
                 self._say_open_orders(client, own=True)
             case requests.AllOpenOrders():
                 self._say_open_orders(client, own=False)
-            case requests.AutoOpenOrders():
+            case requests.AutoOpenOrders(bind):
                 if client.client_id != 0:
                     client.complain(-1, *complaints.NOT_CLIENT_0)
+                else:
+                    self.ownership.auto = bind
             case requests.CompletedOrders():
                 for order in self._exchange.completed_orders():
                     if order.completed_ns >= self._remembers_from:
@@ -230,7 +238,46 @@ class Desk:
         elif not request.contract.exchange:
             self._refuse(client, ticket.order_id, "Missing order exchange")
         else:
-            self._publish(self._exchange.place(msgspec.structs.replace(ticket, symbol=symbol)))
+            owner, number = self.ownership.meant(ticket.client_id, ticket.order_id)
+            ticket = msgspec.structs.replace(ticket, symbol=symbol, client_id=owner, order_id=number)
+            self._publish(self._exchange.place(ticket))
+
+    def enter_by_hand(self, ticket: Ticket) -> int:
+        """A person enters an order at the broker, which no client placed. Its permanent id, 0 if it was refused."""
+        order_id = self._exchange.next_order_id(BY_HAND)
+        ticket = msgspec.structs.replace(ticket, client_id=BY_HAND, order_id=order_id)
+        reports = self._exchange.place(ticket)
+        owner = self.clients.get(0)
+        if owner is not None and self.ownership.auto:
+            self._bind(owner)
+        self._publish(reports)
+        entered = (order for order in self._exchange.orders() if order.ticket.client_id == BY_HAND)
+        return next((order.perm_id for order in entered if order.ticket.order_id == order_id), 0)
+
+    def _bind(self, client: Client) -> None:
+        """What a person entered becomes client 0's."""
+        if client.client_id == 0:
+            for order in filter(None, map(self.ownership.bind, self._exchange.open_orders())):
+                client.say(replies.order_bound(order.perm_id, 0, order.ticket.order_id))
+
+    def _open_orders(self) -> list[Order]:
+        return [self.ownership.order(order) for order in self._exchange.open_orders()]
+
+    def _cancel(self, client: Client, order_id: int) -> None:
+        owner, number = self.ownership.meant(client.client_id, order_id)
+        others = [order for order in self._exchange.open_orders() if order.ticket.order_id == number]
+        if self._any_client_may_cancel and others and owner not in {order.ticket.client_id for order in others}:
+            # Seen once on a paper account (server version 200): what another client placed was cancelled, and the
+            # status came to who asked for it, with its own client id.
+            theirs = others[0].ticket.client_id
+            reports = self._exchange.cancel(theirs, number)
+            self._publish(reports)
+            for report in reports:
+                if isinstance(report, StatusReport) and report.order.perm_id == others[0].perm_id:
+                    mine = msgspec.structs.replace(report.order.ticket, client_id=client.client_id)
+                    client.say(order_replies.order_status(msgspec.structs.replace(report.order, ticket=mine)))
+        else:
+            self._publish(self._exchange.cancel(owner, number))
 
     def _cancel_everything(self) -> None:
         reports: list[Report] = []
@@ -253,19 +300,19 @@ class Desk:
             self._ledger.save(self._exchange.changes())
         except Exception as error:
             raise LedgerLost(f"the simulator's ledger can't be written: {error}") from error
-        deliver(reports, self.clients, self.accounts, self.feeds)
+        deliver(filter(None, map(self.ownership.report, reports)), self.clients, self.accounts, self.feeds)
 
     def _say_open_orders(self, client: Client, *, own: bool) -> None:
-        for order in self._exchange.open_orders():
-            if not own or order.ticket.client_id == client.client_id:
+        for order in self._open_orders():
+            if not own or (order.ticket.client_id == client.client_id and order.ticket.order_id):
                 say_order(client, order)
         client.say(replies.open_orders_end())
 
     def _own_open_orders(self, client: Client) -> bool:
-        return any(order.ticket.client_id == client.client_id for order in self._exchange.open_orders())
+        return any(order.ticket.client_id == client.client_id for order in self._open_orders())
 
     def _say_executions(self, client: Client, wanted: requests.Executions) -> None:
-        for execution in self._exchange.executions():
+        for execution in map(self.ownership.execution, self._exchange.executions()):
             if execution.time_ns >= self._remembers_from and _passes(execution, wanted):
                 client.say(order_replies.execution_details(execution, client.version, request_id=wanted.request_id))
                 if commission := self._exchange.commission_of(execution.exec_id):

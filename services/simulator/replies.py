@@ -32,6 +32,7 @@ __all__ = [
     "market_rule",
     "next_valid_id",
     "open_orders_end",
+    "order_bound",
     "portfolio_value",
     "position",
     "position_multi",
@@ -158,6 +159,11 @@ def profit_single(
 ) -> bytes:
     """The profit of one position, and what it is worth."""
     return message(95, request_id, quantity(shares), daily, unrealized, realized, value)
+
+
+def order_bound(perm_id: int, client_id: int, order_id: int) -> bytes:
+    """An order that a person entered belongs to a client from now on."""
+    return message(100, perm_id, client_id, order_id)
 
 
 def open_orders_end() -> bytes:

@@ -54,6 +54,7 @@ class TwsServer:
         max_connections: int = 500,
         limits: Limits | None = None,
         account_refresh_s: float = 0.0,
+        any_client_may_cancel: bool = False,
     ) -> None:
         self.host = host
         self.port = port
@@ -65,6 +66,7 @@ class TwsServer:
             download_open_orders=download_open_orders,
             limits=limits,
             account_refresh_s=account_refresh_s,
+            any_client_may_cancel=any_client_may_cancel,
         )
         self.stage = Stage(self)
         self.connections: set[_Connection] = set()

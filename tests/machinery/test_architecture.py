@@ -76,7 +76,16 @@ PURE = [
     ),
     *(
         f"services/simulator/{name}.py"
-        for name in ("entitlements", "feeds", "followers", "history", "past_ticks", "ticks", "trading_hours")
+        for name in (
+            "entitlements",
+            "feeds",
+            "followers",
+            "history",
+            "ownership",
+            "past_ticks",
+            "ticks",
+            "trading_hours",
+        )
     ),
 ]
 
