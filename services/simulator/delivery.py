@@ -32,6 +32,9 @@ def deliver(reports: Iterable[Report], clients: Mapping[int, Client], accounts: 
     """Puts each report where it belongs, in order."""
     for report in reports:
         match report:
+            case QuoteReport():  # first, since it is by far the most frequent one
+                feeds.hear(report)
+                accounts.hear(report)
             case OrderReport(order):
                 if owner := clients.get(order.ticket.client_id):
                     say_order(owner, order)
@@ -48,9 +51,6 @@ def deliver(reports: Iterable[Report], clients: Mapping[int, Client], accounts: 
                 if owner := clients.get(report.client_id):
                     owner.complain(report.order_id, report.code, report.text)
             case PositionReport() | AccountReport():
-                accounts.hear(report)
-            case QuoteReport():
-                feeds.hear(report)
                 accounts.hear(report)
 
 

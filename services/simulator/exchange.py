@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -32,6 +33,7 @@ from services.simulator.model import (
     EventKey,
     Execution,
     ExecutionReport,
+    Funds,
     Memory,
     Order,
     OrderReport,
@@ -51,6 +53,8 @@ from services.simulator.tape import observe, quote_of
 from services.simulator.world import Touched, World
 
 __all__ = ["Exchange"]
+
+S = TypeVar("S", Funds, Tape)
 
 
 class Exchange:
@@ -346,18 +350,21 @@ class Exchange:
             standing=Standing(
                 now_ns=self.now_ns,
                 market_key=self._market_key,
-                funds=[copy.deepcopy(account.funds) for account in self._money.values()],
+                funds=[_apart(account.funds, unsettled=account.funds.unsettled) for account in self._money.values()],
                 last_order_ids=dict(self._book.last_order_ids),
             ),
             orders=[copy.copy(order) for order in self._book.take_changed()],
             executions=executions,
             commissions=commissions,
             holdings=[copy.copy(self._money[name].holdings[symbol]) for name, symbol in sorted(self._touched.holdings)],
-            tapes=[copy.deepcopy(self._tapes[symbol]) for symbol in sorted(self._touched.tapes)],
+            tapes=[_apart(tape, recent=tape.recent) for tape in self._touched_tapes()],
         )
         self._touched.holdings.clear()
         self._touched.tapes.clear()
         return changes
+
+    def _touched_tapes(self) -> list[Tape]:
+        return [self._tapes[symbol] for symbol in sorted(self._touched.tapes)]
 
     # The market moves
 
@@ -502,6 +509,11 @@ class Exchange:
         self._book.last_order_ids |= memory.standing.last_order_ids
         self._book.take_changed()
         self._executions.restore(memory.executions, memory.commissions)
+
+
+def _apart(struct: S, **lists: list[Any]) -> S:
+    """A copy that later changes don't reach: of the struct, and of the lists in it (their members never change)."""
+    return msgspec.structs.replace(struct, **{name: members.copy() for name, members in lists.items()})
 
 
 def _first_step(
