@@ -11,7 +11,7 @@ import logging
 import sys
 from typing import Any
 
-from talk import commands, order_seen, order_wanted, saw
+from talk import commands, order_wanted, saw, saw_completed, saw_execution, saw_order, saw_status
 
 library: Any = importlib.import_module(sys.argv[1])
 wrappers: Any = importlib.import_module(f"{sys.argv[1]}.wrapper")
@@ -34,9 +34,7 @@ class Overheard(wrappers.Wrapper):  # type: ignore[misc]
         super().error(reqId, errorCode, errorString, advancedOrderRejectJson)
 
     def openOrder(self, orderId: int, contract: Any, order: Any, orderState: Any) -> None:
-        saw("order", id=orderId, **order_seen(contract, order, orderState))
-        if order.whatIf:
-            saw("margin", change=float(orderState.initMarginChange), commission=orderState.commission)
+        saw_order(orderId, contract, order, orderState)
         super().openOrder(orderId, contract, order, orderState)
 
     def openOrderEnd(self) -> None:
@@ -44,47 +42,15 @@ class Overheard(wrappers.Wrapper):  # type: ignore[misc]
         super().openOrderEnd()
 
     def completedOrder(self, contract: Any, order: Any, orderState: Any) -> None:
-        saw(
-            "completed",
-            done=orderState.completedStatus,
-            at=orderState.completedTime,
-            filled=order.filledQuantity,
-            **order_seen(contract, order, orderState),
-        )
+        saw_completed(contract, order, orderState)
         super().completedOrder(contract, order, orderState)
 
     def orderStatus(self, orderId: int, status: str, filled: float, remaining: float, *rest: Any) -> None:
-        average, perm_id, parent_id, last, client_id, why_held, _cap = rest
-        saw(
-            "status",
-            id=orderId,
-            status=status,
-            filled=filled,
-            remaining=remaining,
-            average=average,
-            perm=perm_id,
-            parent=parent_id,
-            last=last,
-            client=client_id,
-            why=why_held,
-        )
+        saw_status(orderId, status, filled, remaining, *rest)
         super().orderStatus(orderId, status, filled, remaining, *rest)
 
     def execDetails(self, reqId: int, contract: Any, execution: Any) -> None:
-        saw(
-            "execution",
-            request=reqId,
-            id=execution.orderId,
-            symbol=contract.symbol,
-            side=execution.side,
-            shares=execution.shares,
-            price=execution.price,
-            exec_id=execution.execId,
-            time=execution.time.strftime("%Y%m%d %H:%M:%S"),
-            perm=execution.permId,
-            total=execution.cumQty,
-            ref=execution.orderRef,
-        )
+        saw_execution(reqId, contract, execution, execution.time.strftime("%Y%m%d %H:%M:%S"))
         super().execDetails(reqId, contract, execution)
 
     def commissionReport(self, commissionReport: Any) -> None:

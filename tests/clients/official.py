@@ -13,7 +13,7 @@ from ibapi.contract import Contract
 from ibapi.execution import ExecutionFilter
 from ibapi.order import Order
 from ibapi.wrapper import EWrapper
-from talk import commands, order_seen, order_wanted, saw
+from talk import commands, order_wanted, saw, saw_completed, saw_execution, saw_order, saw_status
 
 PATIENCE_S = 5.0
 
@@ -51,57 +51,23 @@ class Program(EWrapper, EClient):  # type: ignore[misc]
         self.told_time.set()
 
     def openOrder(self, orderId: int, contract: Any, order: Any, orderState: Any) -> None:
-        saw("order", id=orderId, **order_seen(contract, order, orderState))
-        if order.whatIf:
-            saw("margin", change=float(orderState.initMarginChange), commission=orderState.commission)
+        saw_order(orderId, contract, order, orderState)
 
     def openOrderEnd(self) -> None:
         saw("orders_end")
         self.answered.set()
 
     def completedOrder(self, contract: Any, order: Any, orderState: Any) -> None:
-        saw(
-            "completed",
-            done=orderState.completedStatus,
-            at=orderState.completedTime,
-            filled=order.filledQuantity,
-            **order_seen(contract, order, orderState),
-        )
+        saw_completed(contract, order, orderState)
 
     def completedOrdersEnd(self) -> None:
         self.answered.set()
 
     def orderStatus(self, orderId: int, status: str, filled: float, remaining: float, *rest: Any) -> None:
-        average, perm_id, parent_id, last, client_id, why_held, _cap = rest
-        saw(
-            "status",
-            id=orderId,
-            status=status,
-            filled=filled,
-            remaining=remaining,
-            average=average,
-            perm=perm_id,
-            parent=parent_id,
-            last=last,
-            client=client_id,
-            why=why_held,
-        )
+        saw_status(orderId, status, filled, remaining, *rest)
 
     def execDetails(self, reqId: int, contract: Any, execution: Any) -> None:
-        saw(
-            "execution",
-            request=reqId,
-            id=execution.orderId,
-            symbol=contract.symbol,
-            side=execution.side,
-            shares=execution.shares,
-            price=execution.price,
-            exec_id=execution.execId,
-            time=" ".join(execution.time.split()[:2]),
-            perm=execution.permId,
-            total=execution.cumQty,
-            ref=execution.orderRef,
-        )
+        saw_execution(reqId, contract, execution, " ".join(execution.time.split()[:2]))
 
     def execDetailsEnd(self, reqId: int) -> None:
         self.answered.set()

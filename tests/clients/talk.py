@@ -11,9 +11,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["UNSET", "commands", "order_seen", "order_wanted", "saw"]
+__all__ = ["commands", "order_wanted", "saw", "saw_completed", "saw_execution", "saw_order", "saw_status"]
 
-UNSET = 1.7976931348623157e308
+_UNSET = 1.7976931348623157e308
 
 
 def saw(what: str, **facts: Any) -> None:
@@ -36,8 +36,46 @@ def order_wanted(order: Any, wanted: dict[str, Any]) -> Any:
     return order
 
 
-def order_seen(contract: Any, order: Any, state: Any) -> dict[str, Any]:
-    """What an openOrder or completedOrder tells, in the words that all the libraries share."""
+def saw_order(order_id: int, contract: Any, order: Any, state: Any) -> None:
+    """An openOrder, in the words that all the libraries share; of a what-if order its margin too."""
+    saw("order", id=order_id, **_order(contract, order, state))
+    if order.whatIf:
+        saw("margin", change=float(state.initMarginChange), commission=state.commission)
+
+
+def saw_completed(contract: Any, order: Any, state: Any) -> None:
+    """A completedOrder."""
+    done = {"done": state.completedStatus, "at": state.completedTime, "filled": order.filledQuantity}
+    saw("completed", **done, **_order(contract, order, state))
+
+
+def saw_status(order_id: int, status: str, filled: float, remaining: float, *rest: Any) -> None:
+    """An orderStatus: `rest` as the callback has it."""
+    names = ("average", "perm", "parent", "last", "client", "why")
+    saw(
+        "status", id=order_id, status=status, filled=filled, remaining=remaining, **dict(zip(names, rest, strict=False))
+    )
+
+
+def saw_execution(request_id: int, contract: Any, execution: Any, time: str) -> None:
+    """An execDetails; the time as `20220322 13:30:02`."""
+    saw(
+        "execution",
+        request=request_id,
+        id=execution.orderId,
+        symbol=contract.symbol,
+        side=execution.side,
+        shares=execution.shares,
+        price=execution.price,
+        exec_id=execution.execId,
+        time=time,
+        perm=execution.permId,
+        total=execution.cumQty,
+        ref=execution.orderRef,
+    )
+
+
+def _order(contract: Any, order: Any, state: Any) -> dict[str, Any]:
     return {
         "symbol": contract.symbol,
         "action": order.action,
@@ -59,6 +97,6 @@ def order_seen(contract: Any, order: Any, state: Any) -> dict[str, Any]:
 
 
 def _clean(value: Any) -> Any:
-    if isinstance(value, float) and (value == UNSET or math.isnan(value)):
+    if isinstance(value, float) and (value == _UNSET or math.isnan(value)):
         return None
     return list(value) if isinstance(value, tuple) else value
