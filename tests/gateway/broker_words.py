@@ -151,6 +151,8 @@ class Gateway:
                 break
             self.machine_ns = max(self.machine_ns, due)
             self.hear(Elapsed())
+            again = self.core.deadlines(self.state, Now(self.market_ns, self.machine_ns)).machine_ns
+            assert again is None or again > self.machine_ns, "a timer that was heard is due again at once"
         self.machine_ns = end
 
     def quote(self, last: float = 100.0, *, symbol: str = "TSLA", **more: Any) -> Decision:
