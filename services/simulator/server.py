@@ -18,6 +18,7 @@ from services.simulator.desk import Desk, Ledger, LedgerLost, Moved
 from services.simulator.exchange import Exchange
 from services.simulator.feeds import Limits
 from services.simulator.framing import MAX_FRAME, MAX_OPENING, FrameReader, ProtocolError, negotiate
+from services.simulator.pacing import STRIKES, Pacing
 from services.simulator.requests import StartApi
 from services.simulator.stage import Stage
 
@@ -39,6 +40,7 @@ class TwsServer:
 
     `port` 0 takes a free one; `port` tells which. `max_buffer` (bytes) bounds what waits for a client that doesn't
     read: beyond it the client is dropped. `max_connections` bounds how many there are; one more is closed at once.
+    `max_rate` is how many messages a client may send in a second of the machine's time, 0 any number: see `pacing.py`.
     Nothing here moves the market: whoever owns the clock calls `advance`.
     """
 
@@ -55,11 +57,13 @@ class TwsServer:
         limits: Limits | None = None,
         account_refresh_s: float = 0.0,
         any_client_may_cancel: bool = False,
+        max_rate: int = 0,
     ) -> None:
         self.host = host
         self.port = port
         self.max_buffer = max_buffer
         self.max_connections = max_connections
+        self.max_rate = max_rate
         self.desk = Desk(
             exchange,
             store,
@@ -184,6 +188,7 @@ class _Connection(asyncio.Protocol):
         self._frames = FrameReader(MAX_OPENING)
         self._version = 0
         self._client: Client | None = None
+        self._pacing: Pacing | None = None
         self._held: list[bytes] = []
         loop = asyncio.get_running_loop()
         self._late = loop.call_later(_OPENING_S, self._wait_no_longer)
@@ -292,6 +297,22 @@ class _Connection(asyncio.Protocol):
             self._start(payload)
         else:
             self._server.desk.receive(self._client, payload)
+            self._keep_pace(self._client)
+
+    def _keep_pace(self, client: Client) -> None:
+        """Complains about who asks too fast, and hangs up on who goes on."""
+        if not self._server.max_rate:
+            return
+        if self._pacing is None:
+            self._pacing = Pacing(self._server.max_rate)
+        complaint = self._pacing.count(asyncio.get_running_loop().time())
+        if complaint is None:
+            return
+        client.complain(-1, *complaint)
+        if self._pacing.strikes >= STRIKES:
+            log.error("client %d is cut off: it asks too fast", client.client_id)
+            self.flush()
+            self._transport.close()
 
     def _is_taken(self, client_id: int) -> bool:
         return client_id in self._server.desk.clients or self._server.desk.faults.takes_id(client_id)
