@@ -122,8 +122,8 @@ class Symbol:
         """The exchange has the entry: triggered, if it was held before."""
         self.hear(OrderUpdated(self.entry(status="Submitted")))
 
-    def rejected(self) -> None:
-        self.hear(OrderRejected(self.entry(status="Inactive"), 201, "no"))
+    def rejected(self, **more: Any) -> None:
+        self.hear(OrderRejected(self.entry(status="Inactive", **more), 201, "no"))
 
     def fill(
         self,
@@ -135,6 +135,7 @@ class Symbol:
         quantity: float = 9.0,
         price: float = 105.0,
         cum: float = 0.0,
+        of: float = 9.0,
         **more: Any,
     ) -> None:
         role = role or ("entry" if side == "BUY" else "stop")
@@ -153,8 +154,15 @@ class Symbol:
             account="DU1",
             time_ns=self.now // SECOND * SECOND,
         )
-        status = "Filled" if (cum or quantity) >= 9.0 else "Submitted"
-        order = self.entry(client_order_id=client_order_id, role=role, side=side, status=status, filled=cum or quantity)
+        filled = cum or quantity
+        order = self.entry(
+            client_order_id=client_order_id,
+            role=role,
+            side=side,
+            quantity=of,
+            status="Filled" if filled >= of else "Submitted",
+            filled=filled,
+        )
         self.hear(OrderFilled(fill, order, own, own * price, 0.0, **more))
 
     def elapse(self) -> None:

@@ -1,4 +1,4 @@
-"""Any order of ticks, answers, fills, pauses and sessions: never two entries at once, none outside the hours."""
+"""Any order of ticks, answers, fills, halts, pauses and sessions: never two entries at once, none outside the hours."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from messages.account import LinkChanged
 from messages.entries import SubmitEntry
 from messages.market import Session
 from messages.operator import Paused, Resumed
+from messages.orders import PositionUpdated
 from services.symbol.states import SymbolState
 
 from .actor_words import MINUTE, MONDAY, SECOND, Symbol
@@ -38,7 +39,10 @@ class AnyDay(RuleBasedStateMachine):
         self.phase = "closed"
         self.live: dict[str, float] = {}
         self.cancelling: set[str] = set()
+        self.bought: dict[str, float] = {}
         self.own = 0.0
+        self.account: float | None = None
+        self.halted = False
         self.heard = 0
 
     def listen(self) -> None:
@@ -53,7 +57,10 @@ class AnyDay(RuleBasedStateMachine):
                 assert self.session.open_ns + 15 * SECOND <= self.symbol.now < self.session.close_ns - 15 * MINUTE
                 assert plan.session_date == self.session.date
                 assert plan.client_order_id not in self.cancelling
+                assert self.account in (None, 0.0), "entries freeze while the account differs"
+                assert not self.halted, "nothing is armed before a trade that follows a halt"
                 self.live[plan.client_order_id] = plan.quantity
+                self.bought[plan.client_order_id] = 0.0
         for key, _ in self.symbol.cancels():
             if key in self.live:
                 self.cancelling.add(key)
@@ -79,8 +86,8 @@ class AnyDay(RuleBasedStateMachine):
         self.phase = "closing"
         self.symbol.closing(self.session)
         self.listen()
-        if self.live and self.symbol.is_in is SymbolState.ENTRY_PENDING:
-            assert self.cancelling, "an unfilled entry is taken back before the close"
+        if self.live:
+            assert self.cancelling >= set(self.live), "an unfilled entry is taken back before the close"
 
     @precondition(lambda self: self.phase == "closing")
     @rule()
@@ -106,8 +113,39 @@ class AnyDay(RuleBasedStateMachine):
         halted=st.integers(0, 9),
     )
     def tick(self, last: float, age_s: int, halted: int) -> None:
-        self.symbol.tick(last, last_ns=self.symbol.now - age_s * SECOND, halted=halted == 0)
+        traded_ns = self.symbol.now - age_s * SECOND
+        if halted == 0:
+            self.halted = True
+            SEEN["halted"] += 1
+        elif traded_ns > self.symbol.record.halt_trade_ns:
+            self.halted = False
+        self.symbol.tick(last, last_ns=traded_ns, halted=halted == 0)
         self.listen()
+        if halted == 0:
+            assert self.cancelling >= set(self.live), "a halt takes back what is live"
+
+    @rule(stranger=st.sampled_from([0.0, 0.0, 50.0]))
+    def somebody_trades_by_hand(self, stranger: float) -> None:
+        self.account = stranger if not self.own else None
+        self.symbol.hear(PositionUpdated("TSLA", self.own + stranger, 1.0, self.own))
+        if not self.own:
+            SEEN["by hand"] += stranger > 0
+        self.listen()
+
+    @precondition(lambda self: self.live)
+    @rule(seconds=st.sampled_from([1, 29, 31]))
+    def triggers(self, seconds: int) -> None:
+        """The broker holds it, then works it; unfilled for thirty seconds it is taken back."""
+        (key,) = self.live
+        if self.bought[key]:
+            return
+        SEEN["triggered"] += 1
+        self.symbol.resting()
+        self.symbol.working()
+        before = self.symbol.now
+        self.wait(seconds)
+        if self.symbol.now - before >= 30 * SECOND:
+            assert key in self.cancelling
 
     @rule(scope=st.sampled_from([None, "TSLA", "NVDA"]), paused=st.sampled_from([False, False, True]))
     def pause(self, scope: str | None, paused: bool) -> None:
@@ -140,7 +178,10 @@ class AnyDay(RuleBasedStateMachine):
         if how == "asked" and key not in self.cancelling:
             return
         SEEN["ended"] += 1
+        filled = self.bought[key]
         del self.live[key]
+        if filled and how in ("deny", "drop", "through"):
+            how = "broker"  # who has filled is denied no more
         match how:
             case "deny":
                 self.symbol.deny()
@@ -149,22 +190,34 @@ class AnyDay(RuleBasedStateMachine):
             case "through":
                 self.symbol.drop("price_through_trigger")
             case "reject":
-                self.symbol.rejected()
+                self.symbol.rejected(filled=filled)
             case _:
-                self.symbol.cancelled(asked=how == "asked")
+                self.symbol.cancelled(asked=how == "asked", filled=filled)
         self.listen()
 
     def end(self, key: str) -> None:
         del self.live[key]
-        self.symbol.cancelled(asked=key in self.cancelling)
+        self.symbol.cancelled(asked=key in self.cancelling, filled=self.bought[key])
 
     @precondition(lambda self: self.live)
-    @rule()
-    def fills(self) -> None:
+    @rule(part=st.booleans(), seconds=st.sampled_from([1, 11]))
+    def fills(self, part: bool, seconds: int) -> None:
+        """All that is left of it, or one share; the rest has ten seconds."""
         (key,) = self.live
-        self.own = self.live.pop(key)
-        SEEN["filled"] += 1
-        self.symbol.fill(key, "BUY", own=self.own, quantity=self.own)
+        left = self.live[key] - self.bought[key]
+        quantity = 1.0 if part and left > 1 else left
+        self.own += quantity
+        self.bought[key] += quantity
+        whole = self.bought[key] >= self.live[key]
+        SEEN["filled" if whole else "filled in part"] += 1
+        self.symbol.fill(key, "BUY", own=self.own, quantity=quantity, cum=self.bought[key], of=self.live[key])
+        if whole:
+            del self.live[key]
+        else:
+            before = self.symbol.now
+            self.wait(seconds)
+            if self.symbol.now - before >= 10 * SECOND:
+                assert key in self.cancelling, "what is left is taken back"
         self.listen()
 
     @precondition(lambda self: self.own)
@@ -185,7 +238,9 @@ class AnyDay(RuleBasedStateMachine):
         state = self.symbol.is_in
         assert self.symbol.record.own == self.own
         assert (state in (SymbolState.POSITION_OPEN, SymbolState.EXITING)) == (self.own > 0)
-        assert (state is SymbolState.ENTRY_PENDING) == bool(self.live)
+        assert self.symbol.record.entry_live == bool(self.live)
+        unfilled = any(not self.bought[key] for key in self.live)
+        assert (state is SymbolState.ENTRY_PENDING) == unfilled
 
 
 def test_any_day() -> None:
@@ -198,5 +253,17 @@ def test_any_day() -> None:
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(AnyDay, settings=few)  # type: ignore[no-untyped-call]
-    for what in ("entry", "filled", "stopped out", "ended", "paused", "resumed"):
+    whats = [
+        "entry",
+        "filled",
+        "filled in part",
+        "stopped out",
+        "ended",
+        "paused",
+        "resumed",
+        "halted",
+        "triggered",
+        "by hand",
+    ]
+    for what in whats:
         assert SEEN[what] >= 5, f"{what} never had a chance: {SEEN}"
