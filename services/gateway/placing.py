@@ -120,7 +120,7 @@ def _check(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> tuple
         return "position_open", {"own": own.quantity}
     if position is not None and position.quantity < 0:
         return "account_short", {"position": position.quantity}
-    if quote is None:
+    if quote is None or quote.quote.last <= 0:
         return "no_quote", {}
     if quote.quote.halted:
         return "halted", {}

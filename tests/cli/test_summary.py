@@ -12,7 +12,7 @@ from messages.operator import ProcessState
 from services.cli.gather import Gathered
 from services.cli.render import status_page
 from services.cli.summary import Summary, summarize
-from services.settings import Settings
+from services.settings import Ibkr, Settings
 
 T0 = 1_647_957_600 * 1_000_000_000  # 2022-03-22 14:00:00 UTC, 10:00 ET
 SETTINGS = Settings(watchlist=("SMCI", "NVDA", "META", "GME"))
@@ -177,6 +177,7 @@ TROUBLES = [
     (1, "socket to the gateway: unknown", {"links": {}}),
     (1, "entries of the fleet are paused by operator", {"pauses": [{"symbol": None, "paused_by": "operator"}]}),
     (1, "entries of NVDA are paused by operator", {"pauses": [{"symbol": "NVDA", "paused_by": "operator"}]}),
+    (1, "entries are blocked: synchronize it", {"blocks": [{"reason": "clock_off", "text": "synchronize it"}]}),
     (1, "recorder lives but", {"trouble": "recorder lives but", "symbols": []}),
     (2, "SMCI: UNPROTECTED: 24 of 24 shares", {"symbols": [HELD | {"protecting_qty": 0.0}]}),
     (2, "SMCI: UNPROTECTED: 4 of 24 shares", {"symbols": [HELD | {"protecting_qty": 20.0}]}),
@@ -201,6 +202,43 @@ def test_what_lies_behind_a_socket() -> None:
 def test_a_fraction_of_a_share_is_not_unprotected() -> None:
     assert summarize(seen(symbols=[HELD | {"own": 24.4}])).exit_code == 0
     assert summarize(seen(symbols=[HELD | {"own": 25.0}])).exit_code == 2
+
+
+def delayed(mode: str, *, allowed: bool) -> Gathered:
+    ibkr = Ibkr(account="U1234567" if mode == "live" else None, allow_delayed=allowed)
+    settings = msgspec.structs.replace(seen().settings, mode=mode, ibkr=ibkr)
+    ticks = {symbol: msgspec.structs.replace(tick, delayed=True) for symbol, tick in seen().ticks.items()}
+    return seen(settings=settings, ticks=ticks)
+
+
+def test_delayed_data_have_a_banner_as_long_as_they_last() -> None:
+    for mode, allowed, words in (
+        ("paper", True, "DELAYED DATA: entries are made on prices that are minutes old"),
+        ("paper", False, "DELAYED DATA: no entries"),
+        ("live", True, "DELAYED DATA: no entries"),
+    ):
+        told = summarize(delayed(mode, allowed=allowed))
+        assert (told.exit_code, told.links["data"]) == (1, "DELAYED")
+        assert words in printed(told)
+
+
+def test_what_blocks_entries_and_a_fleet_that_only_observes_are_seen_at_once() -> None:
+    assert summarize(seen(blocks=[{"reason": "clock_off", "text": "x"}])).entries == "BLOCKED"
+    told = summarize(seen(settings=msgspec.structs.replace(seen().settings, observe=True)))
+    assert told.entries == "OBSERVED, nothing is sent"
+    assert "SIM OBSERVE" in printed(told)
+
+
+def test_a_removal_that_is_pending_is_seen_and_one_that_is_done_is_no_trouble() -> None:
+    settings = seen().settings
+    kept = tuple(symbol for symbol in settings.watchlist if symbol != "SMCI")
+    leaving = msgspec.structs.replace(settings, watchlist=kept, winding_down=("SMCI",))
+    told = summarize(seen(settings=leaving))
+    (line,) = [line for line in told.symbols if line.symbol == "SMCI"]
+    assert line.why == "removal pending: stop live at the broker"
+    gone = summarize(seen(settings=leaving, alive=frozenset(PROCESSES) - {"symbol-SMCI"}))
+    assert gone.processes["symbol-SMCI"] == "removed"
+    assert gone.exit_code == 0
 
 
 def test_worse_wins() -> None:

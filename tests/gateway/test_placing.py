@@ -189,3 +189,11 @@ def test_an_order_in_doubt_is_live_and_never_sent_again() -> None:
     gateway.hear(EntryApproved(entry, 1000.0))
     assert [reason for _, reason in dropped(gateway)] == ["entry_live", "placed_before"]
     assert gateway.to_broker == []
+
+
+def test_a_quote_without_a_trade_is_no_price() -> None:
+    gateway = Gateway()
+    gateway.quote(0.0, bid=99.9, ask=100.1)
+    gateway.enter()
+    (dropped,) = gateway.events(EntryDropped)
+    assert dropped.reason == "no_quote"
