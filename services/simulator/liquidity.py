@@ -1,8 +1,8 @@
 """How many shares one market event has for a symbol's orders: what is displayed, or what was traded. Pure.
 
-Without limits everything is filled whole. With them (`Policy.partial_fills`), the orders of one side share what the
-other side displays, or what the event traded if that is more; who comes later waits for the next event. A market that
-tells no sizes sets no limit.
+The orders of one side share what the other side displays, or what the event traded if that is more; what is left of
+them waits for the next event. A market that tells no sizes sets no limit; nor does one without the switch
+(`Policy.partial_fills`): there everything is filled whole.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Liquidity:
         """Of this event; without one there is enough for all."""
         self._left: dict[Side, float] = {"BUY": math.inf, "SELL": math.inf}
         if event is not None:
-            self._left["BUY"] = max(event.ask_size, event.size) or math.inf
-            self._left["SELL"] = max(event.bid_size, event.size) or math.inf
+            self._left["BUY"] = float(max(event.ask_size, event.size)) or math.inf
+            self._left["SELL"] = float(max(event.bid_size, event.size)) or math.inf
 
     def for_order(self, order: Order) -> float:
         """How much of it can be filled now; nothing of a fill-or-kill order that can't be filled whole."""

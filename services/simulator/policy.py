@@ -183,7 +183,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     partial_fills: Annotated[
         bool, _means("an event fills no more than it displays or trades; the rest waits", "[D] sizes are what is there")
-    ] = False
+    ] = True
     slippage_bps: Annotated[
         float, _means("basis points by which orders without a limit fill worse than the market shows", "[I]", ge=0)
     ] = 0.0

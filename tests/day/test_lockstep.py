@@ -58,7 +58,7 @@ def test_the_fleet_equals_the_runner(market: str, entry_type: str, start_fleet: 
 @pytest.mark.parametrize("child", ["follows_the_fill", "active_at_once"])
 def test_partial_fills_are_the_same_on_the_wire(child: str, start_fleet: Callable[..., RunningFleet]) -> None:
     """Orders much greater than what is displayed."""
-    policy = {"partial_fills": True, "child_on_partial_fill": child}
+    policy = {"child_on_partial_fill": child}
     days = {"start": "2025-01-06", "end": "2025-01-07", "seed": 5, "tick_s": 30, "cash": 10_000_000}
     config = {
         "mode": "sim",

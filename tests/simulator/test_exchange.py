@@ -492,7 +492,7 @@ def test_ratchets_are_reported_or_not_by_policy() -> None:
 
 
 def test_a_stray_print_triggers_only_without_the_filter() -> None:
-    stray = [MarketEvent(MONDAY.open_ns + MINUTE, "ABC", 1, price=80.0, size=1, bid=99.9, ask=100.1)]
+    stray = [MarketEvent(MONDAY.open_ns + MINUTE, "ABC", 1, price=80.0, size=100, bid=99.9, ask=100.1)]
     stop = ticket(1, "SELL", "STP", stop_price=90.0)
     assert life([stop], prints(100.0) + stray, policy=Policy(last_filtered_to_quote=True))[1:] == []
     assert life([stop], prints(100.0) + stray)[2] == ("execution", 1, 100.0, 99.9)
