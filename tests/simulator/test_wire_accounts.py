@@ -40,6 +40,7 @@ def test_a_login_with_two_accounts() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=(74, 76), reply=(71, 72, 73, 74), feature="several accounts")
 def test_positions_and_values_of_one_account_under_a_request_id() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", *[10.0] * 4), accounts=BOTH) as house:
@@ -97,6 +98,7 @@ def test_at_most_two_summaries() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=(92, 93, 94, 95), reply=(94, 95))
 def test_profit_of_an_account_and_of_a_position() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0, 10.0, 10.5, 10.5, 11.0, 11.0)) as house:

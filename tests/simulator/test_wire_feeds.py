@@ -26,6 +26,7 @@ def quoted(at: int, bid: float, ask: float, size: int = 5) -> MarketEvent:
 MIXED = [*trades("TSLA", 10.0, 10.0, 10.5), quoted(3, 10.4, 10.6), quoted(4, 10.4, 10.6, 7), quoted(5, 10.3, 10.7)]
 
 
+@pytest.mark.shows(request=97, reply=99)
 @pytest.mark.parametrize(
     ("kind", "ignore_size", "expected"),
     [
@@ -78,6 +79,7 @@ def test_single_ticks(kind: str, ignore_size: bool, expected: list[str]) -> None
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=97)
 def test_single_ticks_begin_with_the_last_ones() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0, 10.1, 10.2, 10.3)) as house:
@@ -112,6 +114,7 @@ def test_at_most_three_streams_of_single_ticks() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=(50, 51), reply=50)
 def test_bars_of_five_seconds() -> None:
     async def play() -> None:
         prices = [10.0 + at / 100 for at in range(12)]
@@ -139,6 +142,7 @@ def test_bars_of_five_seconds() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=1, reply=(45, 46))
 def test_generic_ticks() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0, 10.0, 10.5)) as house:
@@ -234,6 +238,7 @@ def test_field_37_the_type_received_can_differ_from_the_type_asked_for(
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=59, reply=58)
 def test_delayed_data_are_a_quarter_of_an_hour_old() -> None:
     async def play() -> None:
         prices = [10.0, 10.5, 11.0]

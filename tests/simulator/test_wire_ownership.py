@@ -37,6 +37,7 @@ def orders(house: Gateway, client_id: int) -> list[tuple[str, str]]:
     return [(row[1], row[24]) for row in house.heard[client_id] if row[0] == "5"]
 
 
+@pytest.mark.shows(request=(4, 5, 15, 16), reply=(5, 53, 100), feature="manual orders of client 0")
 def test_field_33_an_order_by_hand_is_nobodys_until_client_0_binds_it() -> None:
     async def play() -> None:
         async with gateway(CALM) as house:
@@ -63,6 +64,7 @@ def test_field_33_an_order_by_hand_is_nobodys_until_client_0_binds_it() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=15, reply=(11, 59, 100), feature="manual orders of client 0")
 def test_what_comes_later_is_bound_where_client_0_asks_for_it() -> None:
     async def play() -> None:
         async with gateway(CALM) as house:
@@ -83,6 +85,7 @@ def test_what_comes_later_is_bound_where_client_0_asks_for_it() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.shows(request=3, reply=5, feature="manual orders of client 0")
 def test_client_0_changes_what_it_has_bound() -> None:
     async def play() -> None:
         async with gateway(CALM) as house:
