@@ -270,6 +270,9 @@ class Simulation(Section, frozen=True, kw_only=True):
     """Synthetic: standard deviation of one day's log return (0.2 is 20 %), lively enough to see trades at once."""
     cash: Usd = 100_000.0
     """Cash of the simulated account at the start, in dollars."""
+    extended_hours: bool = False
+    """Files: what happened from 04:00 to the open and from the close to 20:00 happens too. The synthetic market trades
+    in regular hours only."""
     policy: dict[SwitchName, SwitchValue] = {}
     """How the simulated broker behaves where that is thinly documented, switch by switch: `{funds_checked: false}`."""
 

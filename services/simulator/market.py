@@ -26,6 +26,7 @@ def market_source(settings: Settings, symbols: Sequence[str] = ()) -> MarketSour
             symbols,
             start=simulation.start.isoformat() if simulation.start else None,
             end=simulation.end.isoformat() if simulation.end else None,
+            extended=simulation.extended_hours,
         )
     return SyntheticSource(
         simulation.seed, symbols, tick_s=simulation.tick_s, daily_volatility=simulation.daily_volatility

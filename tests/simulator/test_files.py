@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pytest
 
 from services.refusal import Refusal
+from services.settings import Settings
 from services.simulator.files import Bar, FileSource, walk
+from services.simulator.market import market_source
 from services.simulator.model import MarketEvent
 from tests.simulator.scripted import MONDAY, SECOND, TUESDAY
 
@@ -160,3 +163,11 @@ def test_bars_and_ticks_are_not_mixed(tmp_path: Path) -> None:
     ticks = csv(tmp_path, "symbol,ts,price,size\nABC,2024-03-04 15:00:00+00,1,1\n", "ticks.csv")
     with pytest.raises(Refusal, match="can't be mixed"):
         FileSource([bars(tmp_path), ticks], ["ABC"])
+
+
+def test_a_configuration_may_ask_for_all_hours(tmp_path: Path) -> None:
+    simulation = {"market": "files", "files": [str(bars(tmp_path))], "start": "2024-03-04", "end": "2024-03-04"}
+    for extended, expected in ((False, [10.0, 11.0]), (True, [9.0, 10.0, 11.0, 13.0])):
+        document = {"watchlist": ["ABC"], "simulation": {**simulation, "extended_hours": extended}}
+        source = market_source(msgspec.convert(document, Settings, strict=False))
+        assert prices(list(source.events(None, [MONDAY])), "ABC")[::4] == expected
