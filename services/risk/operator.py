@@ -100,7 +100,8 @@ def _judge_flatten(state: State, symbol: str | None, withdraw: bool) -> Answer:
     shares = {name: quantity for name, quantity in held.items() if quantity >= 1}
     entries = [r.symbol for r in state.table(Reservation).values() if symbol in (None, r.symbol)]
     if not shares and not entries:
-        fraction = "; a fraction of a share can't be sold" if symbol and state.table(Holding).get(symbol) else ""
+        left = state.get(Holding, symbol) if symbol is not None else None
+        fraction = "; a fraction of a share can't be sold" if left is not None and 0 < left.own < 1 else ""
         return Answer(False, f"nothing to flatten: {_who(symbol)}: no own shares and no live entry{fraction}")
     what = [f"{quantity} {name}" for name, quantity in shares.items()]
     if entries:
