@@ -9,7 +9,7 @@ from services.cli.options import Config, config_path, load
 from services.cli.render import console, table
 from services.fleet import Fleet, home
 
-__all__ = ["config_check"]
+__all__ = ["config_check", "shown"]
 
 
 def config_check(*, observe: bool = False, config: Config = None) -> int:
@@ -35,7 +35,7 @@ def config_check(*, observe: bool = False, config: Config = None) -> int:
     if observe:
         settings = msgspec.structs.replace(settings, observe=True)
         origins["observe"] = "--observe"
-    rows = [(key, _shown(configuration.value_of(settings, key)), origin) for key, origin in origins.items()]
+    rows = [(key, shown(configuration.value_of(settings, key)), origin) for key, origin in origins.items()]
     console().print(table(("KEY", "VALUE", "FROM"), rows))
     for notice in configuration.notices(settings):
         print(f"note: {notice}")
@@ -43,5 +43,6 @@ def config_check(*, observe: bool = False, config: Config = None) -> int:
     return 0
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as the configuration would have it."""
     return str(msgspec.json.encode(value), "utf-8").strip('"')

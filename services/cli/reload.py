@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from services import configuration, guard, overlay
+from services.cli.config_check import shown
 from services.cli.options import Config, config_path, crazy, load
 from services.cli.render import console, table
 from services.cli.symbols_remove import removed
@@ -52,7 +53,7 @@ def reload(*, config: Config = None) -> int:
         return 0
     who = {key: readers()[key] for key in changes if key not in LISTS}
     refused = {key for key, folders in who.items() if folders - RESTARTED - NOT_RUNNING}
-    rows = [(key, _shown(was), _shown(now), _verdict(key, who, refused)) for key, (was, now) in changes.items()]
+    rows = [(key, shown(was), shown(now), _verdict(key, who, refused)) for key, (was, now) in changes.items()]
     console().print(table(("KEY", "WAS", "IS", "TAKEN OVER"), rows))
     wanted = _taken(before, edited, set(changes) - refused)
     gone = tuple(symbol for symbol in before.watchlist if symbol not in wanted.watchlist)
@@ -121,7 +122,3 @@ def _await(chosen: Fleet, name: str) -> None:
             return
         time.sleep(0.1)
     raise Refusal(f"{name} is not ready {BACK_S:.0f} s after its restart; see `crazy logs {name}`")
-
-
-def _shown(value: object) -> str:
-    return str(msgspec.json.encode(value), "utf-8").strip('"')
