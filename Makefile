@@ -104,5 +104,6 @@ $(THEIRS)/.installed: tests/clients/requirements.lock
 
 $(NODE)/node_modules/.installed: $(NODE)/package-lock.json
 	@echo "installing the client for Node.js into $(NODE) …"
-	@npm ci --prefix $(NODE) --ignore-scripts --silent
+	@npm ci --prefix $(NODE) --ignore-scripts --silent || \
+		{ echo "make: npm couldn't install it; what stops it says: npm ci --prefix $(NODE)" >&2; exit 1; }
 	@touch $@
