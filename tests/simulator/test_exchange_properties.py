@@ -127,7 +127,8 @@ def _day(source: SyntheticSource, restarts: set[int], policy: Policy) -> tuple[l
             reports += _act(market, step)
             if policy is LIVELY:
                 reports += _happen(market, step)
-            store.save(market.changes())
+            if restarts:
+                store.save(market.changes())
             step += 1
             if step in restarts:
                 memory = store.load()
