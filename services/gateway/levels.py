@@ -30,13 +30,14 @@ def sample_level(d: Draft, quote: Quote) -> None:
     own = d.state.get(Own, quote.symbol)
     if own is None or own.quantity <= 0 or not _serves(d, quote):
         return
-    entry_id, mine = stops_of(d, quote.symbol)
-    for stop in mine:
+    # On every tick of a symbol that is held: look at the live stop only, and at its history once it rises.
+    live = [o for o in d.state.table(OrderRecord).values() if o.symbol == quote.symbol and o.role == "stop" and o.live]
+    for stop in live:
         known = max(stop.trail_stop_price or 0.0, stop.stop_price or 0.0)
         if not protects(stop) or stop.trailing_pct is None or d.get(Doubt, stop.key) is not None:
             continue
         level = round_down(quote.last * (1 - stop.trailing_pct / 100), grid_of(d, quote.symbol))
-        if level > known * (1 + LEAST_RISE_PCT / 100) and quote.last_ns > _bought_ns(d, entry_id):
+        if level > known * (1 + LEAST_RISE_PCT / 100) and quote.last_ns > _bought_ns(d, quote.symbol):
             trailing = stop.order_type.startswith("TRAIL")
             risen = msgspec.structs.replace(
                 stop,
@@ -56,7 +57,7 @@ def _serves(d: Draft, quote: Quote) -> bool:
     return (not quote.ask or quote.last <= quote.ask + slack) and (not quote.bid or quote.last >= quote.bid - slack)
 
 
-def _bought_ns(d: Draft, entry_id: str) -> int:
-    """The end of the second in which the entry changed last: a trade of that second may be older than its fill."""
-    entry = d.get(OrderRecord, entry_id)
+def _bought_ns(d: Draft, symbol: str) -> int:
+    """The second in which the entry changed last: a trade of that second may be older than its fill."""
+    entry = d.get(OrderRecord, stops_of(d, symbol)[0])
     return entry.updated_ns // SECOND * SECOND if entry is not None else 0
