@@ -328,7 +328,9 @@ def notices(settings: Settings) -> list[str]:
             "before the open or after the close can trigger a stop far from any fair price"
         )
     if settings.allocation.allow_fractional:
-        found.append("allocation.allow_fractional: whole shares are bought; a fraction cannot be protected by a stop")
+        found.append(
+            "allocation.allow_fractional: what is below one share has no stop, and stays when the rest is sold"
+        )
     idle = sorted(set(settings.allocation.per_symbol_override) - set(settings.watchlist))
     if idle:
         found.append(f"allocation.per_symbol_override: {', '.join(idle)} not in the watchlist, so not traded")

@@ -84,6 +84,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "reanchored": "The price fell; the entry was cancelled to place a lower trigger (`entries.reanchor_minutes`).",
         "cancelled_by_broker": "The broker cancelled it unasked: the symbol backs off 1, 2, then 4 minutes.",
         "rejected_by_broker": "The broker rejected it: the symbol backs off 1, 2, then 4 minutes.",
+        "fraction_refused": "The broker trades no fraction of this symbol: whole shares from now on.",
         "refused_too_often": "The broker refused three entries in this session. `crazy resume SYMBOL` arms it again.",
         "came_late": "The broker showed an order that had been given up: it was cancelled.",
     },

@@ -5,6 +5,8 @@ The stop is attached to the entry in one transmit, so it rests at the broker eve
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from messages.broker import CancelOrder, PlaceOrder
@@ -51,7 +53,7 @@ def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> 
         role="stop",
         side="SELL",
         order_type=plan.stop_order_type,
-        quantity=plan.quantity,
+        quantity=float(math.floor(plan.quantity)),  # a fraction of a share can't be stopped
         stop_price=plan.stop_level,
         trailing_pct=plan.trailing_pct,
         limit_offset=plan.limit_offset,
@@ -116,7 +118,7 @@ def _check(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> tuple
     live = any(o.live and o.role == "entry" and o.symbol == plan.symbol for o in d.state.table(OrderRecord).values())
     if live or any(slot.symbol == plan.symbol for slot in d.state.table(EntrySlot).values()):
         return "entry_live", {}
-    if own is not None and own.quantity > 0:
+    if own is not None and own.quantity >= 1:
         return "position_open", {"own": own.quantity}
     if position is not None and position.quantity < 0:
         return "account_short", {"position": position.quantity}

@@ -217,7 +217,7 @@ class SymbolCore:
 
     def _retire(self, d: Draft, r: SymbolRecord) -> SymbolRecord:
         """Nothing is held and nothing can fill any more: the others may go on without this process."""
-        if not r.winding_down or r.retired or r.own > 0 or r.entry_live or r.state not in FLAT:
+        if not r.winding_down or r.retired or r.holds or r.entry_live or r.state not in FLAT:
             return r
         d.send("clock", SymbolRetired(self.symbol))
         d.note("symbol_retired", self.symbol)
@@ -270,7 +270,9 @@ class SymbolCore:
         """The entry on this tick's price, or why the price does not serve."""
         blocked = price_blocked(tick, r.session_open_ns, now_ns, self.settings, r.halt_trade_ns)
         number = r.entry_number + 1
-        return blocked or plan_entry(self.symbol, r.session_date, number, tick, now_ns, self.settings, r.grid)
+        return blocked or plan_entry(
+            self.symbol, r.session_date, number, tick, now_ns, self.settings, r.grid, whole_only=r.whole_only
+        )
 
     def _follow(self, d: Draft, r: SymbolRecord, tick: Tick) -> SymbolRecord:
         """An entry that is out there: has it been triggered, and is its trigger still where it belongs?"""

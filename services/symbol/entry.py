@@ -21,6 +21,10 @@ QUOTE_TOLERANCE_PCT = 1.0
 """An old last trade still serves while it lies so near to bid and ask: a thin stock may not trade for minutes."""
 
 
+FRACTIONS = 10_000
+"""IBKR trades fractions of a share to four digits."""
+
+
 class Blocked(msgspec.Struct, frozen=True):
     """Why there is no entry now."""
 
@@ -60,13 +64,21 @@ def plan_entry(
     now_ns: int,
     settings: Settings,
     grid: Grid = US_STOCKS,
+    *,
+    whole_only: bool = False,
 ) -> EntryPlan | Blocked:
-    """The bracket for this reference price: buy stop above it, protective stop attached."""
+    """The bracket for this reference price: buy stop above it, protective stop attached.
+
+    `whole_only`: the broker has refused a fraction of this symbol. Less than one share is never bought: no stop could
+    protect any of it.
+    """
     entries, stops = settings.entries, settings.stops
     usd = settings.entry_usd(symbol)
-    quantity = math.floor(usd / tick.last)
+    quantity = float(math.floor(usd / tick.last))
     if quantity < 1:
         return Blocked("price_above_allocation", {"last": tick.last, "allocation_usd": usd})
+    if settings.allocation.allow_fractional and not whole_only:
+        quantity = math.floor(usd / tick.last * FRACTIONS) / FRACTIONS
     trigger = round_up(tick.last * (1 + entries.buy_stop_pct_above_last / 100), grid)
     if tick.ask >= trigger:
         return Blocked("price_through_trigger", {"last": tick.last, "ask": tick.ask, "trigger": trigger})

@@ -5,12 +5,14 @@ The state follows by the table (`states.py`); here stands what is remembered bes
 
 from __future__ import annotations
 
+import math
+
 from messages.entries import CancelEntry
 from messages.operator import Flattening
 from messages.orders import OrderCancelled, OrderFilled, OrderRecord, OrderRejected, PositionUpdated
 from services.core import Draft
 from services.settings import Settings
-from services.symbol.record import SymbolRecord, changed, moved
+from services.symbol.record import SymbolRecord, changed, holds, moved
 from services.symbol.states import Event, SymbolState
 
 __all__ = [
@@ -33,6 +35,10 @@ ENDINGS_OF_A_DAY = ("", "end_of_day", "expired")
 """Why an entry ended with its session; '' is its expiry. After any other end the symbol arms anew."""
 CAPPED = ("TRAIL LIMIT", "STP LMT", "LMT")
 """Sells that can be triggered and stay unfilled. Any other that the broker calls Submitted may just be resting."""
+
+
+FRACTION_REFUSED = (10242, 10243)
+"""IBKR's words for a fraction that can't be traded. Whole shares are bought from then on; nothing else is wrong."""
 
 
 def take_back(d: Draft, r: SymbolRecord, reason: str) -> SymbolRecord:
@@ -76,7 +82,7 @@ def on_order(d: Draft, r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
         r = changed(r, why="protected_by_stop", figures={})
     if held:
         return changed(r, stop_held=True)
-    if working and r.stop_held and order.order_type in CAPPED and r.own > 0:
+    if working and r.stop_held and order.order_type in CAPPED and r.holds:
         return _exiting(d, changed(r, why="stop_triggered", figures={}), Event.STOP_TRIGGERED)
     return r
 
@@ -90,7 +96,7 @@ def on_cancelled(d: Draft, r: SymbolRecord, told: OrderCancelled, settings: Sett
         return r
     cancelling = r.cancelling
     r = ended(r)
-    if order.filled > 0:
+    if order.filled > 0 and (r.holds or r.state is not SymbolState.ENTRY_PENDING):
         return _remainder_ended(r)
     if r.state is not SymbolState.ENTRY_PENDING:
         return r
@@ -111,8 +117,11 @@ def on_rejected(d: Draft, r: SymbolRecord, told: OrderRejected) -> SymbolRecord:
     if order.role != "entry" or order.client_order_id != r.entry_id:
         return r
     r = ended(r)
-    if order.filled > 0:
+    if order.filled > 0 and (r.holds or r.state is not SymbolState.ENTRY_PENDING):
         return _remainder_ended(r)
+    if told.code in FRACTION_REFUSED and order.quantity != math.floor(order.quantity):
+        d.note("fractional_refused", r.symbol, "WARNING", code=told.code, qty=order.quantity)
+        return moved(changed(r, whole_only=True, why="fraction_refused", figures={}), Event.ENTRY_DENIED)
     return _refused(d, r, why="rejected_by_broker", figures={"code": float(told.code)})
 
 
@@ -123,7 +132,7 @@ def _remainder_ended(r: SymbolRecord) -> SymbolRecord:
 
 
 def _stop_gone(r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
-    if r.own <= 0 or order.client_order_id != r.stop_id or order.cancel_reason == "flatten":
+    if not r.holds or order.client_order_id != r.stop_id or order.cancel_reason == "flatten":
         return r
     r = changed(r, why="stop_lost", figures={}, stop_held=False, exiting_ns=0, exit_told=False)
     return moved(r, Event.STOP_VANISHED)
@@ -143,15 +152,17 @@ def _refused(d: Draft, r: SymbolRecord, *, why: str, figures: dict[str, float]) 
 def on_fill(d: Draft, r: SymbolRecord, filled: OrderFilled, settings: Settings) -> SymbolRecord:
     """Shares were bought or sold."""
     fill = filled.fill
-    held_before = r.own > 0
+    held_before = r.holds
     r = changed(r, own=filled.own, cost_usd=filled.cost_usd)
-    if filled.corrects and (r.own > 0) is held_before:
+    if filled.corrects and r.holds is held_before:
         return r  # figures of what happened before, not something that happens
     if fill.side == "BUY":
         return _bought(d, r, filled)
-    if r.own > 0:
+    if r.holds:
         why = "flattening" if fill.role == "flatten" else "stop_filling"
         return _exiting(d, changed(r, why=why), Event.STOP_FILLED_PARTLY)
+    if r.own > 0:
+        d.note("fraction_left", r.symbol, "WARNING", own=r.own)
     r = changed(r, stop_held=False, exiting_ns=0, exit_told=False)
     if fill.role != "stop":
         why = "flattened" if fill.role == "flatten" else "sold_otherwise"
@@ -179,8 +190,8 @@ def _bought(d: Draft, r: SymbolRecord, filled: OrderFilled) -> SymbolRecord:
     elif r.entry_live:
         # Real world: one that was given up fills after all. Two entries would be twice the size.
         r = take_back(d, r, "position_open")
-    if r.own <= 0:
-        return r  # heard after the stop that sold it again
+    if not r.holds:
+        return r  # less than a share so far, or heard after the stop that sold it again
     if r.state is not SymbolState.EXITING:
         r = changed(r, why="entry_filling" if r.entry_live and r.partial_ns else "protected_by_stop", figures={})
     return moved(r, Event.ENTRY_FILLED)
@@ -201,12 +212,12 @@ def on_flattening(r: SymbolRecord, told: Flattening) -> SymbolRecord:
         case "clearing" | "selling":
             return moved(changed(r, why="flattening", figures={}), Event.FLATTEN_ORDERED)
         case "done":
-            if r.own >= 1:
+            if r.holds:
                 return r
             return moved(changed(r, why="flattened", figures={}), Event.FLATTEN_ORDERED)
-        case "withdrawn" if r.own > 0:
+        case "withdrawn" if r.holds:
             return changed(r, why="protected_by_stop", figures={})
-        case "failed" if r.own > 0:
+        case "failed" if r.holds:
             r = changed(r, why="stop_lost", figures={}, exiting_ns=0, exit_told=False)
             return moved(r, Event.STOP_VANISHED)
         case _:
@@ -222,9 +233,9 @@ def on_position(d: Draft, r: SymbolRecord, told: PositionUpdated) -> SymbolRecor
     r = changed(r, account=told.account_quantity, own=own)
     if told.account_quantity != own:
         r = moved(r, Event.POSITION_DIFFERS)
-    if (own > 0) is (before > 0):
+    if holds(own) is holds(before):
         return r
-    if own > 0:
+    if holds(own):
         r = take_back(d, changed(r, why="protected_by_stop", figures={}), "position_open")
         return moved(r, Event.OWN_APPEARED)
     r = changed(r, cost_usd=0.0, why="sold_unseen", figures={}, stop_held=False, exiting_ns=0, exit_told=False)

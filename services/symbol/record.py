@@ -10,7 +10,7 @@ from messages.operator import SymbolStatus
 from services.prices import US_STOCKS, Grid
 from services.symbol.states import Event, SymbolState, after
 
-__all__ = ["SymbolRecord", "changed", "moved", "shown", "status_of"]
+__all__ = ["SymbolRecord", "changed", "holds", "moved", "shown", "status_of"]
 
 
 class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,10 +60,22 @@ class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
     account: float | None = None
     halt_trade_ns: int = 0
     grid: Grid = US_STOCKS
+    whole_only: bool = False
+    """The broker has refused a fraction of this symbol."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is something that a stop can protect."""
+        return holds(self.own)
 
     @property
     def key(self) -> str:
         return self.symbol
+
+
+def holds(own: float) -> bool:
+    """At least one share: what is left of a share can't be stopped, and is no position."""
+    return own >= 1 - 1e-9
 
 
 def changed(r: SymbolRecord, **changes: Any) -> SymbolRecord:

@@ -197,3 +197,9 @@ def test_a_quote_without_a_trade_is_no_price() -> None:
     gateway.enter()
     (dropped,) = gateway.events(EntryDropped)
     assert dropped.reason == "no_quote"
+
+
+def test_the_stop_of_a_fractional_entry_covers_its_whole_shares() -> None:
+    gateway = Gateway()
+    gateway.hear(EntryApproved(plan(quantity=2.5), 300.0))
+    assert gateway.orders_sent() == ["BUY 2.5 STP LMT held", "SELL 2 TRAIL"]

@@ -246,7 +246,7 @@ def test_the_examples_are_valid(name: str) -> None:
     ("text", "notice"),
     [
         ("hours: {allow_pre_market: true}", "outside regular hours too"),
-        ("allocation: {allow_fractional: true}", "whole shares"),
+        ("allocation: {allow_fractional: true}", "below one share has no stop"),
         ("allocation: {per_symbol_override: {GME: 5}}", "GME not in the watchlist"),
         ("allocation: {total_usd_cap: 1000}", "need $1,050, the cap is $1,000"),
         ("allocation: {total_usd_cap: 1000}\nentries: {type: buy_stop_limit}", "need $1,010, the cap is $1,000"),

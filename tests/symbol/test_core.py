@@ -6,10 +6,18 @@ import msgspec
 import pytest
 
 from messages.account import LinkChanged, ReconciliationDone
+from messages.entries import SubmitEntry
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import Session
-from messages.operator import Paused, Refused, Resumed
-from messages.orders import OrderAccepted, OrderCancelled, OrderRejected, OrderUpdated, PositionUpdated
+from messages.operator import Happened, Paused, Refused, Resumed
+from messages.orders import (
+    OrderAccepted,
+    OrderCancelled,
+    OrderRecord,
+    OrderRejected,
+    OrderUpdated,
+    PositionUpdated,
+)
 from messages.timers import Started
 from messages.watchlist import SymbolRetired, WatchlistChanged
 from services.core import Now
@@ -669,3 +677,28 @@ class TestExiting:
         )
         symbol.hear(OrderAccepted(again))
         assert symbol.why == "protected_by_stop"
+
+
+class TestFractions:
+    @pytest.mark.parametrize("code", [10242, 10243])
+    def test_refused_once_whole_shares_from_then_on(self, code: int) -> None:
+        symbol = Symbol(allocation={"allow_fractional": True})
+        symbol.tick(300.0)
+        (asked,) = [m.plan for _, m in symbol.said if isinstance(m, SubmitEntry)]
+        assert asked.quantity == 3.3333
+        refused = OrderRecord(
+            client_order_id=asked.client_order_id,
+            symbol="TSLA",
+            role="entry",
+            side="BUY",
+            order_type="STP LMT",
+            quantity=asked.quantity,
+            status="Cancelled",
+        )
+        symbol.said.clear()
+        symbol.hear(OrderRejected(refused, code, "no fractions"))
+        assert "fractional_refused" in [m.event for _, m in symbol.said if isinstance(m, Happened)]
+        assert (symbol.record.why, symbol.record.refusals, symbol.record.whole_only) == ("fraction_refused", 0, True)
+        symbol.said.clear()
+        symbol.tick(300.0)
+        assert [m.plan.quantity for _, m in symbol.said if isinstance(m, SubmitEntry)] == [3.0]

@@ -218,3 +218,19 @@ def test_a_denied_question_is_asked_again_after_a_while() -> None:
     assert symbol.why == "exposure_limit_exceeded"
     symbol.now += 1
     symbol.enter()
+
+
+class TestFractions:
+    def quantity(self, last: float, *, whole_only: bool = False, **allocation: Any) -> Any:
+        sections = {"allocation": {"allow_fractional": True, "per_symbol_usd": 1000.0} | allocation}
+        told = tick(last, bid=last, ask=last)
+        planned = plan_entry("TSLA", "2025-01-06", 3, told, NOW, settings_of(**sections), whole_only=whole_only)
+        return planned.why if isinstance(planned, Blocked) else planned.quantity
+
+    def test_beyond_whole_shares_where_allowed(self) -> None:
+        assert self.quantity(300.0) == 3.3333
+        assert self.quantity(300.0, allow_fractional=False) == 3.0
+        assert self.quantity(300.0, whole_only=True) == 3.0
+
+    def test_less_than_one_share_is_never_bought(self) -> None:
+        assert self.quantity(1000.01) == "price_above_allocation"
