@@ -68,7 +68,10 @@ class BookTold(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class PerformanceSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The close of a session in figures, USD. The bot's own P&L; account figures beside it."""
+    """The close of a session in figures, USD. The bot's own P&L; account figures beside it.
+
+    `base_usd` is what returns of this day are measured against (`allocation.total_usd_cap`); 0: not told.
+    """
 
     date: str
     account_value: float
@@ -79,3 +82,4 @@ class PerformanceSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True
     daily_pnl: float
     num_positions: int
     num_trades: int
+    base_usd: float = 0.0

@@ -21,6 +21,7 @@ __all__ = [
     "OrderRejected",
     "OrderUpdated",
     "PositionUpdated",
+    "execution_key",
 ]
 
 Role = Literal["entry", "stop", "flatten", "adopted", "foreign"]
@@ -29,6 +30,12 @@ shares that became own by the operator's word; the broker has none of it."""
 
 LIVE_STATUSES = frozenset({"InFlight", "PendingSubmit", "PreSubmitted", "Submitted", "PendingCancel"})
 """An order with one of these may still trade. `InFlight` is ours: sent (or about to be) and not confirmed yet."""
+
+
+def execution_key(exec_id: str) -> tuple[str, int]:
+    """Base id and revision: IBKR numbers the corrections of an execution behind the last period of its id."""
+    base, period, suffix = exec_id.rpartition(".")
+    return (base, int(suffix)) if period and suffix.isdecimal() else (exec_id, 0)
 
 
 class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,7 +169,10 @@ class OrderRejected(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class CommissionReported(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """What an execution cost. `realized_usd` is the broker's figure, None for an opening one."""
+    """What an execution cost. `realized_usd` is the broker's figure, None for an opening one.
+
+    A corrected execution has a commission of its own, in place of the one reported before: that was `undone_usd`.
+    """
 
     exec_id: str
     client_order_id: str
@@ -170,6 +180,7 @@ class CommissionReported(msgspec.Struct, frozen=True, array_like=True, tag=True)
     commission: float
     currency: str
     realized_usd: float | None
+    undone_usd: float = 0.0
 
 
 class PositionUpdated(msgspec.Struct, frozen=True, array_like=True, tag=True):

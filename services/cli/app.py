@@ -16,7 +16,7 @@ __all__ = ["COMMANDS", "app", "run"]
 
 COMMANDS = {
     "Start and stop": ("up", "down", "wait", "golive"),
-    "Look": ("status", "events", "logs", "sql", "audit"),
+    "Look": ("status", "performance", "events", "logs", "sql", "export", "audit"),
     "Act": ("pause", "resume", "flatten", "adopt", "cooldown_list", "cooldown_clear"),
     "Symbols": ("symbols_list", "symbols_add", "symbols_remove", "symbols_file", "reload"),
     "Configure": ("config_check", "config_show", "config_keys", "config_schema"),

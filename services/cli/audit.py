@@ -38,7 +38,7 @@ OURS = {
         FROM fills WHERE coalesce(role, '') NOT IN ('foreign', 'adopted') AND qty IS NOT NULL""",
     COMMISSIONS: """
         SELECT exec_id, commission, currency, broker_realized_pnl AS realized_pnl
-        FROM fills WHERE role IS DISTINCT FROM 'foreign' AND commission IS NOT NULL""",
+        FROM fills WHERE role IS DISTINCT FROM 'foreign' AND commission_revision = revision""",
 }
 
 # Orders that the fleet did not give carry no reference of its own; they are counted by neither side.

@@ -6,7 +6,7 @@ import msgspec
 
 from messages.account import AccountUpdated, BookTold
 from messages.broker import BrokerCommission, BrokerOrder, Quote
-from messages.orders import Fill, OrderRecord, PositionUpdated
+from messages.orders import Fill, OrderRecord, PositionUpdated, execution_key
 from services.core import State
 from services.prices import Grid
 
@@ -49,8 +49,8 @@ NEVER_ARRIVED = "never_arrived"
 
 
 def base_id(exec_id: str) -> str:
-    """What identifies an execution: the part before the last period; a higher number behind it corrects."""
-    return exec_id.rpartition(".")[0] or exec_id
+    """What identifies an execution, corrected or not."""
+    return execution_key(exec_id)[0]
 
 
 def foreign_key(told: BrokerOrder) -> str:
@@ -96,14 +96,17 @@ class FillRecord(msgspec.Struct, frozen=True):
 
 
 class CommissionSeen(msgspec.Struct, frozen=True):
-    """The commission of an execution was passed on; a replay after a reconnect says nothing new."""
+    """The commission of an execution was passed on; a replay after a reconnect says nothing new.
+
+    Kept under the base id: of an execution and its corrections only the newest costs anything.
+    """
 
     exec_id: str
     commission: float
 
     @property
     def key(self) -> str:
-        return self.exec_id
+        return base_id(self.exec_id)
 
 
 class Own(msgspec.Struct, frozen=True):

@@ -561,7 +561,7 @@ class GatewayCore:
         for record in d.state.table(FillRecord).values():
             if record.fill.time_ns < horizon and record.fill.symbol not in held:
                 d.drop(FillRecord, record.key)
-                d.drop(CommissionSeen, record.fill.exec_id)
+                d.drop(CommissionSeen, record.key)
         for kind in (Tombstone, EarlyCommission):
             for key in d.state.table(kind):
                 d.drop(kind, key)

@@ -18,6 +18,7 @@ from messages.orders import (
     OrderRejected,
     OrderUpdated,
     PositionUpdated,
+    execution_key,
 )
 from services.core import Draft
 from services.gateway.book import (
@@ -211,7 +212,7 @@ def fold_execution(d: Draft, told: BrokerExecution) -> str:
         return told.symbol  # foreign: its position is told by itself
     base = base_id(told.exec_id)
     before = d.get(FillRecord, base)
-    if before is not None and before.fill.exec_id >= told.exec_id:
+    if before is not None and _revision(before.fill.exec_id) >= _revision(told.exec_id):
         return told.symbol
     order = d.get(OrderRecord, told.client_order_id) or _unknown(
         d, told.client_order_id, told.symbol, told.side, "", told.cum_quantity, told.order_id
@@ -289,20 +290,37 @@ def _undo(own: Own, before: FillRecord) -> Own:
 
 
 def fold_commission(d: Draft, told: BrokerCommission) -> None:
-    """A commission, once per execution; one that is early waits for it."""
-    if d.get(CommissionSeen, told.exec_id) is not None or told.commission == PENDING_COMMISSION:
+    """A commission, once per execution; one that is early waits for it.
+
+    Of a corrected execution's commissions the newest replaces the others.
+    """
+    if told.commission == PENDING_COMMISSION:
         return
-    fill = d.get(FillRecord, base_id(told.exec_id))
-    if fill is None:
+    base, revision = execution_key(told.exec_id)
+    record, seen = d.get(FillRecord, base), d.get(CommissionSeen, base)
+    if record is None:
         d.put(EarlyCommission(told.exec_id, told))
         return
+    if seen is not None and _revision(seen.exec_id) >= revision:
+        return
     d.put(CommissionSeen(told.exec_id, told.commission))
+    fill, undone = record.fill, seen.commission if seen is not None else 0.0
     d.send(
-        fill.fill.symbol,
+        fill.symbol,
         CommissionReported(
-            told.exec_id, fill.fill.client_order_id, fill.fill.symbol, told.commission, told.currency, told.realized_usd
+            told.exec_id,
+            fill.client_order_id,
+            fill.symbol,
+            told.commission,
+            told.currency,
+            told.realized_usd,
+            undone,
         ),
     )
+
+
+def _revision(exec_id: str) -> int:
+    return execution_key(exec_id)[1]
 
 
 def fold_position(d: Draft, told: BrokerPosition) -> str:

@@ -23,6 +23,7 @@ from messages.orders import (
     OrderRejected,
     OrderUpdated,
     PositionUpdated,
+    execution_key,
 )
 from services.core import Deadlines, Decision, Now, State
 from services.recorder.records import (
@@ -42,7 +43,7 @@ from services.recorder.records import (
     StateRow,
 )
 
-__all__ = ["RecorderCore", "execution_key", "rows_of"]
+__all__ = ["RecorderCore", "rows_of"]
 
 
 class RecorderCore:
@@ -73,12 +74,6 @@ class RecorderCore:
         return True
 
 
-def execution_key(exec_id: str) -> tuple[str, int]:
-    """Base id and revision: IBKR numbers the corrections of an execution behind the last period of its id."""
-    base, period, suffix = exec_id.rpartition(".")
-    return (base, int(suffix)) if period and suffix.isdecimal() else (exec_id, 0)
-
-
 def rows_of(message: Message, now: Now) -> list[Row]:
     """The rows that a message becomes; none for what concerns only its sender and its receiver."""
     return [*_rows(message, now), *_event(message, now)]
@@ -97,8 +92,8 @@ def _rows(message: Message, now: Now) -> list[Row]:
             return [
                 Commission(
                     exec_key=base,
-                    revision=revision,
                     exec_id=exec_id,
+                    commission_revision=revision,
                     commission=message.commission,
                     currency=message.currency,
                     broker_realized_pnl=message.realized_usd,

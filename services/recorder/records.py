@@ -41,6 +41,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A row with a lower value in this column comes too late and changes nothing."""
     final: ClassVar[bool] = False
     """Written once, never changed."""
+    fresh: ClassVar[tuple[str, ...]] = ()
+    """Columns that are written where the row is new, and left alone where it is there."""
 
     @property
     def key(self) -> str:
@@ -157,15 +159,17 @@ class FillRow(Row, frozen=True, kw_only=True):
 
 
 class Commission(Row, frozen=True, kw_only=True):
-    """What an execution cost, by the broker's later word."""
+    """What an execution cost, by the broker's later word; of a corrected one the newest that was told."""
 
     table = "fills"
     key_column = "exec_key"
-    rising = "revision"
+    rising = "commission_revision"
+    fresh = ("exec_id", "revision")
 
     exec_key: str
-    revision: int
     exec_id: str
+    revision: int = 0
+    commission_revision: int
     commission: float
     currency: str
     broker_realized_pnl: float | None
@@ -224,6 +228,7 @@ class PerformanceRow(Row, frozen=True, kw_only=True):
     daily_pnl: float
     num_positions: int
     num_trades: int
+    base_usd: float
 
 
 class AccountRow(Row, frozen=True, kw_only=True):

@@ -2,14 +2,25 @@
 
 Names and meanings of `state`, `orders`, `fills`, `events` and `performance_snapshots` are those of the bot that this
 replaces. Every `ts`, `…_at` and `…_ts` is a TIMESTAMP in UTC, market time. Views and macros are made anew at each
-start, so that a new release can better them; a change of a table raises VERSION.
+start, so that a new release can better them; a change of a table raises VERSION and has its entry in MIGRATIONS.
 """
 
 from __future__ import annotations
 
-__all__ = ["TABLES", "VERSION", "VIEWS"]
+from services.recorder.views import PERFORMANCE
 
-VERSION = 1
+__all__ = ["MIGRATIONS", "TABLES", "VERSION", "VIEWS"]
+
+VERSION = 2
+
+MIGRATIONS = {
+    1: """
+ALTER TABLE performance_snapshots ADD COLUMN base_usd DOUBLE;
+ALTER TABLE fills ADD COLUMN commission_revision INTEGER;
+UPDATE fills SET commission_revision = revision WHERE commission IS NOT NULL;
+""",
+}
+"""What makes of a version's tables those of the next one. Records outlive the release that wrote them."""
 
 TABLES = """
 CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
@@ -41,7 +52,8 @@ CREATE TABLE fills (
     client_order_id VARCHAR, order_id BIGINT, perm_id BIGINT,
     symbol VARCHAR, role VARCHAR, side VARCHAR, qty DOUBLE, price DOUBLE, cum_qty DOUBLE, avg_price DOUBLE,
     account VARCHAR, ts TIMESTAMP, realized_pnl DOUBLE,
-    commission DOUBLE, currency VARCHAR, broker_realized_pnl DOUBLE, seq BIGINT, cause VARCHAR
+    commission DOUBLE, currency VARCHAR, broker_realized_pnl DOUBLE, seq BIGINT, cause VARCHAR,
+    commission_revision INTEGER
 );
 
 CREATE TABLE events (
@@ -56,7 +68,7 @@ CREATE TABLE sessions (
 
 CREATE TABLE performance_snapshots (
     date DATE PRIMARY KEY, account_value DOUBLE, cash_value DOUBLE, position_value DOUBLE, unrealized_pnl DOUBLE,
-    realized_pnl DOUBLE, daily_pnl DOUBLE, num_positions INTEGER, num_trades INTEGER
+    realized_pnl DOUBLE, daily_pnl DOUBLE, num_positions INTEGER, num_trades INTEGER, base_usd DOUBLE
 );
 
 CREATE TABLE account (
@@ -67,7 +79,7 @@ CREATE TABLE account (
 CREATE TABLE positions (symbol VARCHAR PRIMARY KEY, account_qty DOUBLE, avg_cost DOUBLE, own DOUBLE, ts TIMESTAMP);
 """
 
-VIEWS = """
+STATUS = """
 -- SQLite's spelling, which the queries of the replaced bot use. 'now' is the market's now: a simulated market lives in
 -- another year, and a cooldown ends by its time.
 CREATE OR REPLACE MACRO datetime(moment) AS
@@ -118,29 +130,6 @@ SELECT symbol, substr(event_type, 9) AS phase, payload_json->>'reason' AS reason
     QUALIFY row_number() OVER (PARTITION BY symbol ORDER BY run DESC, seq DESC) = 1
 ) WHERE event_type IN ('flatten_waiting', 'flatten_clearing', 'flatten_selling');
 
--- Closed trades, first in first out: a row per entry order as far as it was sold again. Money in USD; pnl_usd is after
--- commission, which is taken in proportion where only a part was sold.
-CREATE OR REPLACE VIEW trades AS
-WITH runs AS (
-    SELECT *, sum(qty) OVER (PARTITION BY symbol, side ORDER BY ts, seq, exec_key) AS until_qty
-    FROM fills WHERE role <> 'foreign' AND qty > 0
-), lots AS (
-    SELECT b.symbol, b.client_order_id AS entry_id, b.ts AS entry_ts, s.ts AS exit_ts, b.price AS entry_price,
-           s.price AS exit_price,
-           least(b.until_qty, s.until_qty) - greatest(b.until_qty - b.qty, s.until_qty - s.qty) AS qty,
-           coalesce(b.commission, 0) / b.qty + coalesce(s.commission, 0) / s.qty AS commission_per_share
-    FROM runs b JOIN runs s ON s.symbol = b.symbol AND b.side = 'BUY' AND s.side = 'SELL'
-     AND s.until_qty - s.qty < b.until_qty AND b.until_qty - b.qty < s.until_qty
-)
-SELECT symbol, entry_id AS client_order_id, min(entry_ts) AS entry_ts, max(exit_ts) AS exit_ts, sum(lots.qty) AS qty,
-       sum(lots.qty * entry_price) / sum(lots.qty) AS entry_price,
-       sum(lots.qty * exit_price) / sum(lots.qty) AS exit_price,
-       sum(lots.qty * (exit_price - entry_price - commission_per_share)) AS pnl_usd,
-       100 * sum(lots.qty * (exit_price - entry_price - commission_per_share)) / sum(lots.qty * entry_price) AS pnl_pct,
-       sum(lots.qty * commission_per_share) AS commission,
-       max(exit_ts) - min(entry_ts) AS duration
-FROM lots GROUP BY symbol, entry_id ORDER BY exit_ts, symbol;
-
 -- A row per symbol: its state and why, its live entry, its live stop, and how many shares a stop at the broker
 -- protects.
 CREATE OR REPLACE VIEW status AS
@@ -172,3 +161,5 @@ SELECT s.symbol, s.state, s.why, s.figures_json, s.cooldown_until_ts, coalesce(s
 FROM state s LEFT JOIN entries e USING (symbol) LEFT JOIN stops p USING (symbol) LEFT JOIN today t USING (symbol)
 ORDER BY s.symbol;
 """
+
+VIEWS = STATUS + PERFORMANCE

@@ -23,7 +23,7 @@ from services.core import Now
 from services.ledger import Batch, Change, ConstraintBroken, LedgerError, Loaded, OutboxRow
 from services.recorder.core import rows_of
 from services.recorder.records import RECORDS, AccountRow, Row
-from services.recorder.schema import TABLES, VERSION, VIEWS
+from services.recorder.schema import MIGRATIONS, TABLES, VERSION, VIEWS
 
 __all__ = ["Connection", "DuckLedger", "SqlError", "open_at_rest"]
 
@@ -84,6 +84,7 @@ class DuckLedger:
                 db.execute(TABLES)
                 for key, value in (("version", str(VERSION)), ("fleet", fleet), ("run", "0")):
                     db.execute("INSERT INTO meta VALUES (?, ?)", [key, value])
+            self._migrate()
             meta = self._meta()
             if meta["version"] != str(VERSION):
                 raise LedgerError(
@@ -94,6 +95,12 @@ class DuckLedger:
                 raise LedgerError(f"{self._path}: belongs to fleet {meta['fleet']}, not {fleet}; move the file away")
             db.execute(VIEWS)
         self._account = meta.get("account")
+
+    def _migrate(self) -> None:
+        """Bring the tables of an earlier release up to this one's, in the transaction of the opening."""
+        while (step := MIGRATIONS.get(version := int(self._meta()["version"]))) is not None:
+            self._db.execute(step)
+            self._db.execute("UPDATE meta SET value = ? WHERE key = 'version'", [str(version + 1)])
 
     def _meta(self) -> dict[str, str]:
         return dict(self._db.execute("SELECT key, value FROM meta").fetchall())
@@ -248,6 +255,7 @@ def _upsert(kind: type[Row]) -> str:
         insert += f" QUALIFY row_number() OVER (PARTITION BY r.{kind.key_column} ORDER BY r.{kind.rising} DESC) = 1"
     if kind.final:
         return f"{insert} ON CONFLICT DO NOTHING"
-    changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name != kind.key_column)
-    guard = f" WHERE excluded.{kind.rising} >= {kind.table}.{kind.rising}" if kind.rising else ""
+    kept = (kind.key_column, *kind.fresh)
+    changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in kept)
+    guard = f" WHERE coalesce(excluded.{kind.rising} >= {kind.table}.{kind.rising}, true)" if kind.rising else ""
     return f"{insert} ON CONFLICT ({kind.key_column}) DO UPDATE SET {changed}{guard}"

@@ -164,11 +164,11 @@ class RiskCore:
                 fold_fill(d, message)
                 count_fill(d, message)
                 look(d, self.settings)
-            case CommissionReported(symbol=symbol, commission=commission):
+            case CommissionReported(symbol=symbol, commission=commission, undone_usd=undone):
                 tally, track = self._tally(d), d.get(Track, symbol) or Track(symbol=symbol)
-                d.put(msgspec.structs.replace(tally, commissions_usd=tally.commissions_usd + commission))
+                d.put(msgspec.structs.replace(tally, commissions_usd=tally.commissions_usd + commission - undone))
                 if (d.get(Holding, symbol) or Holding(symbol)).own >= 1:
-                    d.put(msgspec.structs.replace(track, realized_usd=track.realized_usd - commission))
+                    d.put(msgspec.structs.replace(track, realized_usd=track.realized_usd - commission + undone))
                 look(d, self.settings)
             case PositionUpdated():
                 fold_position(d, message)
@@ -336,6 +336,7 @@ class RiskCore:
                 daily_pnl=round(record.pnl_usd - record.tally.last_close_pnl_usd, 4),
                 num_positions=len(held),
                 num_trades=record.tally.trades,
+                base_usd=self.settings.allocation.total_usd_cap,
             ),
         )
         d.put(msgspec.structs.replace(record.tally, last_close_pnl_usd=record.pnl_usd))

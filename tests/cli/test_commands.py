@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import tempfile
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -17,7 +14,6 @@ from messages.account import AccountUpdated, LinkChanged
 from messages.market import Session, SessionOpened
 from messages.operator import Answer, Command, Happened, Pause, ProcessState, Resume, RollCall, SymbolStatus
 from messages.orders import CommissionReported, OrderFilled, OrderPlaced
-from services.bus import serve_control
 from services.cli.audit import audit
 from services.cli.events import events
 from services.cli.pause import pause
@@ -30,29 +26,12 @@ from services.guard import Lock
 from services.recorder.sql import ReadOnlySql
 from services.recorder.store import DuckLedger
 from services.refusal import Refusal
-from services.settings import Settings
 from services.simulator.store import Store
 from tests.recorder.words import SECOND, T0, fill, order, record
 
+from .conftest import running
+
 ENTRY, STOP = "CT-TSLA-20220322-1", "CT-TSLA-20220322-1-S1"
-
-
-@pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A configuration whose fleet lies in folders of its own; sockets where their paths are short."""
-    monkeypatch.setenv("CRAZY_HOME", str(tmp_path))
-    with tempfile.TemporaryDirectory() as runtime:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
-        path = tmp_path / "config.yaml"
-        path.write_text("watchlist: [TSLA]\n")
-        yield path
-
-
-@pytest.fixture
-def fleet(config: Path, tmp_path: Path) -> Fleet:
-    made = Fleet(Settings(watchlist=("TSLA",)), tmp_path)
-    made.prepare()
-    return made
 
 
 @pytest.fixture
@@ -90,21 +69,6 @@ def ledger(fleet: Fleet) -> Iterator[DuckLedger]:
     )
     yield made
     made.close()
-
-
-@contextmanager
-def running(fleet: Fleet, process: str, handler: Callable[[Command], Answer]) -> Iterator[None]:
-    """A process that holds its lock and answers on its control socket."""
-    lock, stopped = Lock(fleet.lock(process)), threading.Event()
-    assert lock.take()
-    served = threading.Thread(target=serve_control, args=(fleet.run, process, handler, stopped.is_set))
-    served.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        served.join()
-        lock.release()
 
 
 @pytest.fixture(params=["running", "at rest"])

@@ -216,6 +216,45 @@ class TestExecutions:
             gateway.hear(commission(gateway, exec_id, amount))
         assert [e.commission for e in gateway.events(CommissionReported)] == [1.25]
 
+    @pytest.mark.parametrize("again", [False, True])
+    def test_field_35_a_corrected_execution_costs_its_own_commission_only(self, again: bool) -> None:
+        gateway = Gateway()
+        entry = gateway.working()
+        first = gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.01")
+        corrected = changed(first, exec_id="e.1.02", price=104.0, avg_price=104.0)
+        gateway.hear(first)
+        gateway.hear(commission(gateway, "e.1.01", 1.25))
+        gateway.hear(corrected)
+        gateway.hear(commission(gateway, "e.1.02", 1.5))
+        if again:  # as after a reconnect
+            for exec_id, amount in (("e.1.01", 1.25), ("e.1.02", 1.5)):
+                gateway.hear(commission(gateway, exec_id, amount))
+        told = gateway.events(CommissionReported)
+        assert [(e.exec_id, e.commission, e.undone_usd) for e in told] == [("e.1.01", 1.25, 0.0), ("e.1.02", 1.5, 1.25)]
+
+    @pytest.mark.parametrize("late", ["e.1.01", "e.1.02"])
+    def test_field_35_a_late_commission_of_a_corrected_execution(self, late: str) -> None:
+        """Whichever comes last, what counts in the end is the correction's."""
+        gateway = Gateway()
+        entry = gateway.working()
+        first = gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.01")
+        gateway.hear(first)
+        gateway.hear(changed(first, exec_id="e.1.02", price=104.0, avg_price=104.0))
+        amounts = {"e.1.01": 1.25, "e.1.02": 1.5}
+        for exec_id in sorted(amounts, key=lambda e: e == late):
+            gateway.hear(commission(gateway, exec_id, amounts[exec_id]))
+        told = gateway.events(CommissionReported)
+        assert sum(e.commission - e.undone_usd for e in told) == 1.5
+
+    def test_the_tenth_correction_is_newer_than_the_ninth(self) -> None:
+        gateway = Gateway()
+        entry = gateway.working()
+        told = gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.9")
+        gateway.hear(told)
+        gateway.hear(changed(told, exec_id="e.1.10", price=104.0))
+        gateway.hear(told)
+        assert [r.fill.exec_id for r in gateway.state.table(FillRecord).values()] == ["e.1.10"]
+
     def test_sold_before_it_was_bought_costs_nothing_afterwards(self) -> None:
         """Two executions of one second that arrive the wrong way round."""
         gateway = Gateway()

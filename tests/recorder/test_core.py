@@ -21,9 +21,9 @@ from messages.orders import (
     OrderRejected,
     OrderUpdated,
     PositionUpdated,
+    execution_key,
 )
 from messages.timers import Elapsed, Started
-from services.recorder.core import execution_key
 from tests.recorder.words import CORE, EMPTY, SECOND, T0, fill, now, order
 
 SESSION = Session("2022-03-22", T0, T0 + 3600 * SECOND, True)
@@ -84,7 +84,8 @@ def test_a_commission_touches_nothing_else_of_the_fill() -> None:
     assert found == {
         "Commission": {
             "exec_key": "a.b",
-            "revision": 1,
+            "revision": 0,
+            "commission_revision": 1,
             "exec_id": "a.b.01",
             "commission": 1.25,
             "currency": "USD",

@@ -1,4 +1,4 @@
-"""docs/database.md says what the database has, and its queries run."""
+"""docs/database.md and docs/analytics.md say what the database has, and their queries run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from services.recorder.store import DuckLedger
 
-TEXT = (Path(__file__).parents[2] / "docs" / "database.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = "".join((DOCS / page).read_text() for page in ("database.md", "analytics.md"))
 QUERIES = re.findall(r'^    (?:\.venv/bin/crazy sql ")?(SELECT [^"\n]+)', TEXT, re.MULTILINE)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -12,11 +13,12 @@ import msgspec
 import pytest
 
 import messages
-from messages.account import AccountUpdated
+from messages.account import AccountUpdated, PerformanceSnapshot
 from messages.frames import Envelope
 from messages.operator import Happened, Refused, SymbolStatus
 from messages.orders import CommissionReported, OrderAccepted, OrderFilled, OrderPlaced
 from services.ledger import Batch, Change, ConstraintBroken, LedgerError, OutboxRow
+from services.recorder.schema import VERSION
 from services.recorder.store import DuckLedger, open_at_rest
 from tests.recorder.words import SECOND, T0, changes, fill, now, order, record
 
@@ -112,6 +114,37 @@ def test_a_correction_replaces_and_is_not_replaced(path: Path, order_of_arrival:
     assert read(ledger, "SELECT exec_id, price FROM fills") == [("0001.02", 99.0)]
 
 
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("arrival", list(itertools.permutations(range(4)))[::3])
+def test_of_a_corrected_executions_commissions_the_newest_stands(
+    path: Path, arrival: tuple[int, ...], apart: bool
+) -> None:
+    said = [
+        OrderFilled(fill("0001.01"), order(), 10.0, 1000.0, 0.0),
+        CommissionReported("0001.01", "TSLA-1", "TSLA", 1.0, "USD", None),
+        OrderFilled(fill("0001.02", price=99.0), order(), 10.0, 990.0, 0.0),
+        CommissionReported("0001.02", "TSLA-1", "TSLA", 1.5, "USD", None),
+    ]
+    ledger = opened(path)
+    if apart:
+        for place in arrival:
+            record(ledger, said[place], seq=place + 1)
+    else:
+        record(ledger, *(said[place] for place in arrival))
+    assert read(ledger, "SELECT exec_id, price, commission FROM fills") == [("0001.02", 99.0, 1.5)]
+
+
+def test_until_a_corrections_commission_is_told_the_one_before_stands(path: Path) -> None:
+    said = [
+        OrderFilled(fill("0001.02", price=99.0), order(), 10.0, 990.0, 0.0),
+        CommissionReported("0001.01", "TSLA-1", "TSLA", 1.0, "USD", None),
+    ]
+    ledger = opened(path)
+    record(ledger, *said)
+    columns = "exec_id, revision, price, commission, commission_revision"
+    assert read(ledger, f"SELECT {columns} FROM fills") == [("0001.02", 2, 99.0, 1.0, 1)]
+
+
 def test_executions_of_other_base_ids_are_others(path: Path) -> None:
     ledger = opened(path)
     record(ledger, *(OrderFilled(fill(e), order(), 10.0, 1000.0, 0.0) for e in ("0001.01", "0002.01", "plain")))
@@ -188,8 +221,31 @@ def test_a_newer_version_is_refused(path: Path) -> None:
     opened(path).close()
     with duckdb.connect(str(path)) as db:
         db.execute("UPDATE meta SET value = '99' WHERE key = 'version'")
-    with pytest.raises(LedgerError, match="schema version 99, this release reads 1"):
+    with pytest.raises(LedgerError, match=f"schema version 99, this release reads {VERSION}"):
         opened(path)
+
+
+def test_an_older_version_is_brought_up_to_date(path: Path) -> None:
+    """A file of the first version, with a fill and a close: both are as they were, and new ones stand beside them."""
+    ledger = opened(path)
+    said = [OrderFilled(fill(), order(), 10.0, 1000.0, 0.0), CommissionReported("0001.01", "", "", 1.25, "USD", None)]
+    record(ledger, *said)
+    ledger.commit(Batch(changes=changes(PerformanceSnapshot("2022-03-22", 1, 2, 3, 4, 5, 6, 7, 8, 9))))
+    ledger.close()
+    with duckdb.connect(str(path)) as db:
+        for view in ("overall", "per_symbol", "daily", "trades"):
+            db.execute(f"DROP VIEW {view}")
+        db.execute("ALTER TABLE performance_snapshots DROP COLUMN base_usd")
+        db.execute("ALTER TABLE fills DROP COLUMN commission_revision")
+        db.execute("UPDATE meta SET value = '1' WHERE key = 'version'")
+    ledger = opened(path)
+    assert read(ledger, "SELECT value FROM meta WHERE key = 'version'") == [(str(VERSION),)]
+    assert read(ledger, "SELECT qty, commission, commission_revision FROM fills") == [(10.0, 1.25, 1)]
+    assert read(ledger, "SELECT daily_pnl, base_usd FROM performance_snapshots") == [(6, None)]
+    record(ledger, CommissionReported("0001.02", "", "", 1.5, "USD", None), seq=9)
+    ledger.commit(Batch(changes=changes(PerformanceSnapshot("2022-03-23", 1, 2, 3, 4, 5, 6, 7, 8, 9))))
+    assert read(ledger, "SELECT commission FROM fills") == [(1.5,)]
+    assert read(ledger, "SELECT base_usd FROM daily ORDER BY date") == [(None,), (9,)]
 
 
 def test_no_database_and_a_file_in_use_are_one_line(path: Path) -> None:

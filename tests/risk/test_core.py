@@ -230,8 +230,10 @@ class TestTheClose:
         risk.fill("CT-TSLA-20250106-1", "TSLA", own=10.0, cost=950.0)
         risk.fill("CT-TSLA-20250106-1-S1", "TSLA", own=0.0, cost=0.0, side="SELL", price=90.0, realized=-50.0)
         risk.fill("CT-NVDA-20250106-1", "NVDA", own=5.0, cost=500.0, quantity=5.0)
-        for exec_id, commission in [("a", 1.0), ("b", 1.0), ("c", 1.0)]:
-            risk.hear(CommissionReported(exec_id, "x", "TSLA", commission, "USD", None))
+        # The last is that of a correction: 1.0 in place of 1.25.
+        costs = [("a.01", 1.0, 0.0), ("b.01", 1.0, 0.0), ("c.01", 1.25, 0.0), ("c.02", 1.0, 1.25)]
+        for exec_id, commission, undone in costs:
+            risk.hear(CommissionReported(exec_id, "x", "TSLA", commission, "USD", None, undone))
         risk.hear(Tick("NVDA", 1, 1, 0, 110.0, 0))
         risk.account(98_000.0, 99_000.0)
         risk.hear(SessionClosed(MONDAY))
@@ -246,6 +248,7 @@ class TestTheClose:
             daily_pnl=-3.0,
             num_positions=1,
             num_trades=3,
+            base_usd=20_000.0,
         )
         tuesday = Session("2025-01-07", 2, 3)
         risk.said.clear()

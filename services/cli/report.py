@@ -1,0 +1,167 @@
+"""How `crazy performance` looks. Pure: figures in, lines and tables out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from services.cli.words import dollars, price, signed, span
+
+__all__ = ["Report", "report_page"]
+
+UNKNOWN = "–"
+
+Row = dict[str, Any]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """All that `crazy performance` shows.
+
+    `overall`, `per_symbol` and `daily` are rows of the views of these names (docs/analytics.md), durations in seconds.
+    """
+
+    fleet: str
+    mode: str
+    fills: int
+    account: Row
+    last_close: Row
+    open: list[Row]
+    overall: Row
+    per_symbol: list[Row]
+    daily: list[Row]
+
+
+def report_page(told: Report) -> RenderableType:
+    """The page: account, all trades, all days, a line per symbol, a line per day."""
+    parts: list[RenderableType] = [*_head(told)]
+    if told.per_symbol:
+        parts += [Text(), _symbols(told.per_symbol)]
+    if told.daily:
+        parts += [Text(), _days(told.daily)]
+    return Group(*parts)
+
+
+def _head(told: Report) -> list[Text]:
+    every, lines = told.overall, [Text.assemble((told.mode.upper(), "bold"), f"  fleet {told.fleet}")]
+    if told.account:
+        account = told.account
+        lines.append(
+            Text(
+                f"account {account['account']}  value {dollars(account['net_liquidation'], 2)}   "
+                f"cash {dollars(account['total_cash'], 2)}"
+            )
+        )
+    held = ", ".join(f"{row['symbol']} {row['qty']:g} at {price(row['avg_price'])}" for row in told.open)
+    if held:
+        lines.append(Text(f"open    {held}"))
+    lines.append(Text(f"trades  {_trades(every)}"))
+    if every["commissions_pending"]:
+        count = every["commissions_pending"]
+        waits = "waits" if count == 1 else "wait"
+        lines.append(Text(f"        {count} of them {waits} for the broker's word on commission"))
+    if every["days"]:
+        lines += [Text(f"closes  {words}") for words in _closes(every)]
+    else:
+        lines.append(Text("closes  none yet: returns, Sharpe and drawdown need closed sessions"))
+    return lines
+
+
+def _trades(every: Row) -> str:
+    if not every["trades"]:
+        return "none closed yet"
+    return "   ".join(
+        (
+            f"{every['trades']} closed, {every['wins']} won, {every['losses']} lost",
+            f"win rate {_known(every, 'win_rate_pct', _percent)}",
+            f"P&L {signed(every['pnl_usd'])} (after {dollars(every['commission_usd'], 2)} commission)",
+            f"profit factor {_known(every, 'profit_factor', _ratio)}",
+            f"expectancy {_known(every, 'expectancy_usd', signed)}",
+            f"average {_known(every, 'avg_duration_s', _span)}",
+        )
+    )
+
+
+def _closes(every: Row) -> list[str]:
+    base = f" of {dollars(every['base_usd'])}" if every["base_usd"] else ""
+    return [
+        f"{every['days']} from {every['first_day']} to {every['last_day']}   P&L {signed(every['own_pnl_usd'])}   "
+        f"maximum drawdown {dollars(every['max_drawdown_usd'], 2)} "
+        f"({_known(every, 'max_drawdown_pct', _percent)}{base})",
+        f"Sharpe {_known(every, 'sharpe', _ratio)}   Sortino {_known(every, 'sortino', _ratio)}   "
+        f"Calmar {_known(every, 'calmar', _ratio)}   volatility {_known(every, 'volatility_pct', _percent)} a year",
+    ]
+
+
+Column = tuple[str, str, Callable[[Any], str]]
+
+SYMBOL_COLUMNS: Sequence[Column] = (
+    ("SYMBOL", "symbol", str),
+    ("TRADES", "trades", str),
+    ("WON", "wins", str),
+    ("WIN RATE", "win_rate_pct", lambda value: _percent(value)),
+    ("P&L", "pnl_usd", lambda value: _amount(value)),
+    ("COMMISSION", "commission_usd", lambda value: _plain(value)),
+    ("PROFIT FACTOR", "profit_factor", lambda value: _ratio(value)),
+    ("EXPECTANCY", "expectancy_usd", lambda value: _amount(value)),
+    ("BEST", "best_usd", lambda value: _amount(value)),
+    ("WORST", "worst_usd", lambda value: _amount(value)),
+    ("AVERAGE TIME", "avg_duration_s", lambda value: _span(value)),
+)
+
+DAY_COLUMNS: Sequence[Column] = (
+    ("DATE", "date", str),
+    ("P&L", "pnl_usd", lambda value: _amount(value)),
+    ("RETURN", "return_pct", lambda value: _percent(value)),
+    ("TOTAL", "total_usd", lambda value: _amount(value)),
+    ("DRAWDOWN", "drawdown_usd", lambda value: _plain(value)),
+    ("TRADES", "trades", str),
+    ("WON", "wins", str),
+)
+
+
+def _symbols(rows: Sequence[Row]) -> Table:
+    return _table(SYMBOL_COLUMNS, rows)
+
+
+def _days(rows: Sequence[Row]) -> Table:
+    return _table(DAY_COLUMNS, rows)
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Row]) -> Table:
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for place, (heading, _, _) in enumerate(columns):
+        made.add_column(heading, justify="right" if place else "left", no_wrap=True)
+    for row in rows:
+        made.add_row(*(_known(row, name, written) for _, name, written in columns))
+    return made
+
+
+def _known(row: Mapping[str, Any], name: str, written: Callable[[Any], str]) -> str:
+    value = row[name]
+    return UNKNOWN if value is None else written(value)
+
+
+def _percent(value: float) -> str:
+    return f"{value:.2f} %".replace("-", "−")
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
+def _amount(value: float) -> str:
+    return f"{value:+,.2f}".replace("-", "−")
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.2f}".replace("-", "−")
+
+
+def _span(value: float) -> str:
+    return span(timedelta(seconds=value))

@@ -1,0 +1,436 @@
+"""Performance against second opinions, on made-up histories: trades by decimals, ratios by empyrical."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal, localcontext
+from typing import Any
+
+import empyrical
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from messages import Message
+from messages.account import AccountUpdated, PerformanceSnapshot
+from messages.market import Session, SessionClosed
+from messages.orders import CommissionReported, OrderFilled, PositionUpdated
+from services.recorder.store import DuckLedger
+from tests.recorder.words import SECOND, T0, fill, order, record
+
+NIGHT = 86_400
+DAY0 = date(2022, 3, 22)  # T0 is 14:00 UTC of this day
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckLedger]:
+    made = DuckLedger(tmp_path_factory.mktemp("performance") / "bot.duckdb", fleet="sim", account="DU1")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def empty(ledger: DuckLedger) -> DuckLedger:
+    return emptied(ledger)
+
+
+def emptied(ledger: DuckLedger) -> DuckLedger:
+    for table in ("fills", "performance_snapshots", "sessions", "account", "positions", "orders", "state"):
+        ledger.reader().execute(f"DELETE FROM {table}")
+    return ledger
+
+
+def rows(ledger: DuckLedger, sql: str) -> list[dict[str, Any]]:
+    db = ledger.reader().execute(sql)
+    columns = [column[0] for column in db.description or ()]
+    return [dict(zip(columns, row, strict=True)) for row in db.fetchall()]
+
+
+def one(ledger: DuckLedger, sql: str) -> dict[str, Any]:
+    (row,) = rows(ledger, sql)
+    return row
+
+
+# Raw executions, and what they amount to by a calculation that shares nothing with the views.
+
+
+class Execution(msgspec.Struct, frozen=True):
+    """One execution as it finally stands; `price0` and `commission0` are what was told before it was corrected.
+
+    `shares` in hundredths, prices in hundredths of a cent, commissions in tenths of a cent (None: not told yet).
+    """
+
+    symbol: str
+    of: str
+    side: str
+    second: int
+    number: int
+    shares: int
+    price: int
+    commission: int | None
+    price0: int | None = None
+    commission0: int | None = None
+
+    def told(self) -> list[list[Message]]:
+        """The messages; the lists may arrive in any order, what is in one of them in this."""
+        versions = [("02" if self.price0 else "01", self.price, self.commission)]
+        if self.price0:
+            versions.insert(0, ("01", self.price0, self.commission0))
+        said: list[list[Message]] = []
+        for revision, price, commission in versions:
+            exec_id = f"{self.symbol}.{self.number:04}.{revision}"
+            filled = fill(
+                exec_id,
+                self.of,
+                symbol=self.symbol,
+                side=self.side,
+                role="entry" if self.side == "BUY" else "stop",
+                quantity=self.shares / 100,
+                price=price / 10_000,
+                time_ns=T0 + self.second * SECOND,
+            )
+            said.append([OrderFilled(filled, order(self.of, symbol=self.symbol), 0.0, 0.0, 0.0)])
+            if commission is not None:
+                said.append([CommissionReported(exec_id, self.of, self.symbol, commission / 1000, "USD", None)])
+        return said
+
+
+class Trade(msgspec.Struct):
+    """What the second opinion has of an entry."""
+
+    quantity: Decimal = Decimal(0)
+    cost: Decimal = Decimal(0)
+    proceeds: Decimal = Decimal(0)
+    commission: Decimal = Decimal(0)
+    begun: int = 0
+    ended: int = 0
+
+
+def by_decimals(executions: list[Execution]) -> dict[str, Trade]:
+    """Closed trades by entry order: a queue of lots per symbol, the oldest sold first."""
+    lots: dict[str, deque[list[Any]]] = defaultdict(deque)
+    trades: dict[str, Trade] = {}
+    for e in sorted(executions, key=lambda e: (e.second, e.number)):
+        shares, price = Decimal(e.shares) / 100, Decimal(e.price) / 10_000
+        standing = e.commission if e.commission is not None or not e.price0 else e.commission0
+        charge = Decimal(standing or 0) / 1000 / shares
+        if e.side == "BUY":
+            lots[e.symbol].append([shares, price, charge, e])
+            continue
+        while shares:
+            lot = lots[e.symbol][0]
+            taken = min(shares, lot[0])
+            trade = trades.setdefault(lot[3].of, Trade(begun=lot[3].second))
+            trade.quantity += taken
+            trade.cost += taken * lot[1]
+            trade.proceeds += taken * price
+            trade.commission += taken * (lot[2] + charge)
+            trade.ended = e.second
+            shares -= taken
+            lot[0] -= taken
+            if not lot[0]:
+                lots[e.symbol].popleft()
+    return trades
+
+
+PRICES = st.integers(5_000, 5_000_000)
+CHARGES = st.none() | st.integers(0, 5_000)
+
+History = tuple[list[Execution], list[Message]]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    """Some symbols' entries and exits in parts, over days, corrected here and there; and an order of arrival."""
+    executions: list[Execution] = []
+    for symbol in draw(st.lists(st.sampled_from(["TSLA", "GME", "BRK B"]), min_size=1, unique=True)):
+        second = held = number = 0
+        for entry in range(draw(st.integers(1, 4))):
+            for side, of in (("BUY", f"{symbol}-{entry}"), ("SELL", f"{symbol}-{entry}-S")):
+                for _ in range(draw(st.integers(1, 3))):
+                    if side == "SELL" and not held:
+                        break
+                    shares = draw(st.integers(1, held if side == "SELL" else 20_000))
+                    corrected = draw(st.booleans())
+                    second += draw(st.sampled_from([0, 1, 7, 600, 3 * NIGHT]) if number else st.just(0))
+                    number += 1
+                    held += shares if side == "BUY" else -shares
+                    executions.append(
+                        Execution(
+                            symbol,
+                            of,
+                            side,
+                            second,
+                            number,
+                            shares,
+                            draw(PRICES),
+                            draw(CHARGES),
+                            draw(PRICES) if corrected else None,
+                            draw(CHARGES) if corrected else None,
+                        )
+                    )
+    said = [message for e in executions for message in e.told()]
+    return executions, [message for group in draw(st.permutations(said)) for message in group]
+
+
+@settings(max_examples=40, deadline=None)
+@given(history=histories())
+def test_trades_to_the_cent_against_decimals(ledger: DuckLedger, history: History) -> None:
+    executions, said = history
+    emptied(ledger)
+    middle = len(said) // 2
+    record(ledger, *said[middle:], seq=record(ledger, *said[:middle]))
+    with localcontext(prec=60):
+        expected = by_decimals(in_sequence(executions, said))
+        found = {row["client_order_id"]: row for row in rows(ledger, "FROM trades")}
+        assert found.keys() == expected.keys()
+        for key, trade in expected.items():
+            row = found[key]
+            pnl = trade.proceeds - trade.cost - trade.commission
+            assert abs(row["pnl_usd"] - float(pnl)) < 1e-6
+            assert math.isclose(row["pnl_pct"], float(100 * pnl / trade.cost), rel_tol=1e-9, abs_tol=1e-9)
+            assert math.isclose(row["qty"], float(trade.quantity), rel_tol=1e-12)
+            assert math.isclose(row["entry_price"], float(trade.cost / trade.quantity), rel_tol=1e-12)
+            assert math.isclose(row["exit_price"], float(trade.proceeds / trade.quantity), rel_tol=1e-12)
+            assert math.isclose(row["commission"], float(trade.commission), rel_tol=1e-9, abs_tol=1e-12)
+            assert row["duration"] == timedelta(seconds=trade.ended - trade.begun)
+            if abs(pnl) > Decimal("1e-6"):
+                assert row["result"] == ("win" if pnl > 0 else "loss")
+        check_sums(ledger, expected)
+
+
+def in_sequence(executions: list[Execution], said: list[Message]) -> list[Execution]:
+    """Numbered as they were heard, purchases first: what decides between executions of the same second."""
+    heard = {m.fill.exec_id: n for n, m in enumerate(said) if isinstance(m, OrderFilled)}
+
+    def key(e: Execution) -> tuple[Any, ...]:
+        return e.second, e.side, heard[f"{e.symbol}.{e.number:04}.{'02' if e.price0 else '01'}"]
+
+    return [msgspec.structs.replace(e, number=n) for n, e in enumerate(sorted(executions, key=key))]
+
+
+def check_sums(ledger: DuckLedger, expected: dict[str, Trade]) -> None:
+    """What the two views of sums say is what the trades sum up to."""
+    for view in ("per_symbol", "overall"):
+        for row in rows(ledger, f"FROM {view}"):
+            mine = [t for key, t in expected.items() if view == "overall" or key.startswith(f"{row['symbol']}-")]
+            pnls = [t.proceeds - t.cost - t.commission for t in mine]
+            won, lost = [p for p in pnls if p > 0], [p for p in pnls if p < 0]
+            assert (row["trades"], row["wins"], row["losses"]) == (len(mine), len(won), len(lost))
+            assert abs(row["pnl_usd"] - float(sum(pnls))) < 1e-5
+            assert abs(row["commission_usd"] - float(sum(t.commission for t in mine))) < 1e-5
+            if not mine:
+                assert row["win_rate_pct"] is row["expectancy_usd"] is row["avg_duration_s"] is None
+                continue
+            assert math.isclose(row["win_rate_pct"], 100 * len(won) / len(mine))
+            assert abs(row["expectancy_usd"] - float(sum(pnls) / len(pnls))) < 1e-5
+            assert math.isclose(row["avg_duration_s"], sum(t.ended - t.begun for t in mine) / len(mine))
+            if won and lost:
+                assert math.isclose(row["profit_factor"], float(sum(won) / -sum(lost)), rel_tol=1e-6)
+            else:
+                assert row["profit_factor"] is None
+
+
+# The closes.
+
+CENTS = st.integers(-500_000, 500_000)
+UNLIKE = st.lists(CENTS, min_size=2, max_size=80).filter(lambda cents: len(set(cents)) > 1)
+
+
+def close(day: int, pnl: float, base: float = 20_000.0) -> PerformanceSnapshot:
+    return PerformanceSnapshot(
+        date=str(DAY0 + timedelta(days=day)),
+        account_value=1e6 * (day + 1),  # deposits
+        cash_value=1e5,
+        position_value=0.0,
+        unrealized_pnl=0.0,
+        realized_pnl=0.0,
+        daily_pnl=pnl,
+        num_positions=0,
+        num_trades=0,
+        base_usd=base,
+    )
+
+
+def closed(ledger: DuckLedger, cents: list[int], base: float = 20_000.0) -> dict[str, Any]:
+    record(emptied(ledger), *(close(day, amount / 100, base) for day, amount in enumerate(cents)))
+    return one(ledger, "FROM overall")
+
+
+def same(mine: float | None, theirs: float) -> bool:
+    return mine is not None and math.isclose(mine, theirs, rel_tol=1e-9, abs_tol=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cents=UNLIKE, base=st.integers(10_000, 90_000))
+def test_ratios_against_empyrical(ledger: DuckLedger, cents: list[int], base: int) -> None:
+    told = closed(ledger, cents, base)
+    r = pd.Series([c / 100 / base for c in cents])
+    assert same(told["sharpe"], empyrical.sharpe_ratio(r))
+    assert same(told["volatility_pct"], 100 * empyrical.annual_volatility(r))
+    assert same(told["compound_drawdown_pct"], 100 * empyrical.max_drawdown(r))
+    assert same(told["annual_return_pct"] / 100, empyrical.annual_return(r)) or told["annual_return_pct"] > 1e6
+    if min(cents) < 0:
+        assert same(told["sortino"], empyrical.sortino_ratio(r))
+        assert same(told["calmar"], empyrical.calmar_ratio(r)) or told["annual_return_pct"] > 1e6
+    else:
+        assert told["sortino"] is told["calmar"] is None
+    # Not compounded, as the guards measure it.
+    total = np.concatenate([[0], np.cumsum(cents)])
+    lowest = (total - np.maximum.accumulate(total)).min() / 100
+    assert same(told["max_drawdown_usd"], lowest)
+    assert same(told["max_drawdown_pct"], 100 * lowest / base)
+    assert same(told["own_pnl_usd"], total[-1] / 100)
+
+
+def test_one_day_has_a_profit_and_no_ratio(ledger: DuckLedger) -> None:
+    told = closed(ledger, [1_234])
+    assert (told["days"], told["own_pnl_usd"], told["max_drawdown_usd"]) == (1, 12.34, 0.0)
+    assert told["sharpe"] is told["sortino"] is told["volatility_pct"] is told["calmar"] is None
+
+
+@pytest.mark.parametrize("cents", [0, 700, -700])
+def test_days_all_alike_have_no_sharpe_ratio(ledger: DuckLedger, cents: int) -> None:
+    told = closed(ledger, [cents] * 5)
+    assert told["sharpe"] is None
+    assert told["volatility_pct"] == 0.0
+
+
+def test_a_loss_of_everything_is_no_error(ledger: DuckLedger) -> None:
+    told = closed(ledger, [100_00, -50_000_00, 20_00], 20_000.0)
+    assert told["annual_return_pct"] == -100.0
+    assert told["max_drawdown_pct"] == -250.0
+
+
+def test_a_changed_cap_is_the_base_from_then_on(empty: DuckLedger) -> None:
+    record(empty, close(0, 200.0, 20_000.0), close(1, 200.0, 40_000.0), close(2, -100.0, 0.0))
+    returns = [row["return_pct"] for row in rows(empty, "FROM daily")]
+    assert returns == [1.0, 0.5, None], "a close of an earlier release has no base"
+
+
+def test_no_close_and_no_trade(empty: DuckLedger) -> None:
+    told = one(empty, "FROM overall")
+    assert (told["trades"], told["days"], told["pnl_usd"]) == (0, 0, 0.0)
+    ratios = ("win_rate_pct", "profit_factor", "expectancy_usd", "sharpe", "max_drawdown_usd", "avg_duration_s")
+    assert all(told[name] is None for name in ratios)
+    assert rows(empty, "FROM per_symbol") == rows(empty, "FROM daily") == []
+
+
+# What trades are made of, one corner after another.
+
+BOUGHT = Execution("TSLA", "E1", "BUY", 0, 1, 1_000, 1_000_000, 1_000)
+SOLD = Execution("TSLA", "S1", "SELL", 90, 2, 1_000, 1_040_000, 1_000)
+
+
+def traded(ledger: DuckLedger, *executions: Execution) -> None:
+    record(ledger, *(message for e in executions for group in e.told() for message in group))
+
+
+def test_a_position_held_over_days_is_sold_in_parts(empty: DuckLedger) -> None:
+    part = msgspec.structs.replace(SOLD, shares=400, second=2 * NIGHT)
+    traded(empty, BOUGHT, part)
+    (trade,) = rows(empty, "SELECT qty, pnl_usd, commission, open_qty, duration, result FROM trades")
+    assert trade == {
+        "qty": 4.0,
+        "pnl_usd": 14.6,
+        "commission": 1.4,
+        "open_qty": 6.0,
+        "duration": timedelta(days=2),
+        "result": "win",
+    }
+    traded(empty, msgspec.structs.replace(SOLD, number=3, shares=600, second=3 * NIGHT, price=900_000))
+    (trade,) = rows(empty, "SELECT qty, pnl_usd, open_qty, result FROM trades")
+    assert trade == {"qty": 10.0, "pnl_usd": -47.0, "open_qty": 0.0, "result": "loss"}
+
+
+def test_no_losing_trade_no_profit_factor(empty: DuckLedger) -> None:
+    traded(empty, BOUGHT, SOLD)
+    told = one(empty, "FROM overall")
+    assert (told["wins"], told["losses"], told["win_rate_pct"]) == (1, 0, 100.0)
+    assert (told["gross_loss_usd"], told["profit_factor"], told["avg_loss_usd"]) == (0.0, None, None)
+
+
+def test_a_trade_that_earned_its_commission_is_even(empty: DuckLedger) -> None:
+    traded(empty, BOUGHT, msgspec.structs.replace(SOLD, price=1_002_000))
+    told = one(empty, "FROM overall")
+    assert one(empty, "SELECT result, pnl_usd FROM trades") == {"result": "even", "pnl_usd": 0.0}
+    assert (told["trades"], told["wins"], told["losses"]) == (1, 0, 0)
+
+
+def test_a_commission_that_is_not_told_yet_is_said_to_be_missing(empty: DuckLedger) -> None:
+    traded(empty, BOUGHT, msgspec.structs.replace(SOLD, commission=None))
+    assert one(empty, "SELECT commission, commission_pending FROM trades") == {
+        "commission": 1.0,
+        "commission_pending": True,
+    }
+    assert one(empty, "FROM overall")["commissions_pending"] == 1
+    record(empty, CommissionReported("TSLA.0002.01", "S1", "TSLA", 1.25, "USD", None))
+    assert one(empty, "SELECT commission, commission_pending FROM trades") == {
+        "commission": 2.25,
+        "commission_pending": False,
+    }
+
+
+def test_shares_that_were_never_bought_meet_no_later_purchase(empty: DuckLedger) -> None:
+    """4 of 10 sold shares have no purchase on record, nor are they the ones that are bought afterwards."""
+    bought = msgspec.structs.replace(BOUGHT, shares=600)
+    again = msgspec.structs.replace(BOUGHT, of="E2", second=200, number=3, price=500_000)
+    traded(empty, bought, SOLD, again)
+    assert rows(empty, "SELECT client_order_id, qty, round(pnl_usd, 6) AS pnl FROM trades") == [
+        {"client_order_id": "E1", "qty": 6.0, "pnl": round(6 * 4 - 1 - 0.6, 6)}
+    ]
+    traded(empty, msgspec.structs.replace(SOLD, of="S2", second=300, number=4, price=510_000))
+    assert one(empty, "SELECT qty, pnl_usd FROM trades WHERE client_order_id = 'E2'") == {"qty": 10.0, "pnl_usd": 8.0}
+
+
+def test_adopted_shares_cost_no_commission(empty: DuckLedger) -> None:
+    adopted = fill("adopted.A1.01", "A1", role="adopted", order_id=0, perm_id=0)
+    record(empty, OrderFilled(adopted, order("A1", role="adopted"), 0.0, 0.0, 0.0))
+    traded(empty, SOLD)
+    assert one(empty, "SELECT client_order_id, pnl_usd, commission, commission_pending FROM trades") == {
+        "client_order_id": "A1",
+        "pnl_usd": 39.0,
+        "commission": 1.0,
+        "commission_pending": False,
+    }
+
+
+def test_deposits_and_what_is_not_the_bots_move_nothing(empty: DuckLedger) -> None:
+    traded(empty, BOUGHT, SOLD)
+    record(empty, close(0, 38.0))
+    views = ("trades", "daily", "per_symbol", "overall")
+    before = [rows(empty, f"FROM {view}") for view in views]
+    foreign = fill("F.1.01", "foreign:1", role="foreign", side="SELL", price=1.0, time_ns=T0 + SECOND)
+    record(
+        empty,
+        AccountUpdated("DU1", 9e6, 9e6, 9e6, 9e6, T0),
+        PositionUpdated("TSLA", 5_000.0, 1.0, 0.0),
+        OrderFilled(foreign, order("foreign:1", role="foreign"), 0.0, 0.0, 0.0),
+        CommissionReported("F.1.01", "foreign:1", "TSLA", 99.0, "USD", None),
+    )
+    assert [rows(empty, f"FROM {view}") for view in views] == before
+
+
+def test_a_days_trades_are_those_that_ended_since_the_last_close(empty: DuckLedger) -> None:
+    def session(day: int) -> SessionClosed:
+        opened = T0 + day * NIGHT * SECOND
+        return SessionClosed(Session(str(DAY0 + timedelta(days=day)), opened, opened + 3_600 * SECOND))
+
+    exits = [60, 3_600, 3_601, NIGHT + 5]  # within, at the close, after it, the next day
+    for place, second in enumerate(exits):
+        traded(
+            empty,
+            msgspec.structs.replace(BOUGHT, of=f"E{place}", number=2 * place),
+            msgspec.structs.replace(SOLD, number=2 * place + 1, second=second),
+        )
+    record(empty, session(0), session(1), close(0, 76.0), close(1, 76.0))
+    assert rows(empty, "SELECT trades, wins, trades_pnl_usd FROM daily") == [
+        {"trades": 2, "wins": 2, "trades_pnl_usd": 76.0},
+        {"trades": 2, "wins": 2, "trades_pnl_usd": 76.0},
+    ]
