@@ -147,20 +147,23 @@ def _known(row: Mapping[str, Any], name: str, written: Callable[[Any], str]) -> 
     return UNKNOWN if value is None else written(value)
 
 
+# The last bits of a sum depend on the order in which the database adds: they must not decide how a figure is rounded.
+
+
 def _percent(value: float) -> str:
-    return f"{value:.2f} %".replace("-", "−")
+    return f"{round(value, 9):.2f} %".replace("-", "−")
 
 
 def _ratio(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
+    return f"{round(value, 9):.2f}".replace("-", "−")
 
 
 def _amount(value: float) -> str:
-    return f"{value:+,.2f}".replace("-", "−")
+    return f"{round(value, 9):+,.2f}".replace("-", "−")
 
 
 def _plain(value: float) -> str:
-    return f"{value:,.2f}".replace("-", "−")
+    return f"{round(value, 9):,.2f}".replace("-", "−")
 
 
 def _span(value: float) -> str:
