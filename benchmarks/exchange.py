@@ -17,12 +17,12 @@ from benchmarks.actors import session
 from benchmarks.children import Measured, answer, orders
 from benchmarks.figures import TICKS_PER_SECOND
 from services.fleet import Fleet
-from services.simulator import requests
-from services.simulator.client import Client
-from services.simulator.exchange import Exchange
-from services.simulator.model import AccountTerms, EventKey, MarketEvent, Session
+from services.simulator.desk.client import Client
 from services.simulator.server import TwsServer
-from services.simulator.store import Store
+from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.model import AccountTerms, EventKey, MarketEvent, Session
+from services.simulator.venue.store import Store
+from services.simulator.wire import requests
 
 SECOND = 1_000_000_000
 CALM, JUMP, RISE, FALL = 900.0, 950.0, 1200.0, 1050.0
@@ -40,7 +40,7 @@ def place(number: int, symbols: int) -> int:
 
 
 class Market:
-    """See `services.simulator.source.MarketSource`."""
+    """See `services.simulator.venue.source.MarketSource`."""
 
     def __init__(self, symbols: tuple[str, ...]):
         self.symbols = symbols

@@ -19,9 +19,9 @@ from multiprocessing.connection import Connection
 
 import ib_insync as ibi
 
-from services.simulator.exchange import Exchange
-from services.simulator.model import AccountTerms, Changes, EventKey, MarketEvent, Session
 from services.simulator.server import TwsServer
+from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.model import AccountTerms, Changes, EventKey, MarketEvent, Session
 
 SECOND = 1_000_000_000
 SYMBOLS = ("AA", "BB", "CC", "DD", "EE")
@@ -35,7 +35,7 @@ TARGET = 200_000
 
 
 class Market:
-    """A seeded walk of each symbol. See `services.simulator.source.MarketSource`."""
+    """A seeded walk of each symbol. See `services.simulator.venue.source.MarketSource`."""
 
     def __init__(self, events: int) -> None:
         self.symbols = SYMBOLS

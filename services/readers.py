@@ -28,7 +28,7 @@ def readers() -> dict[str, frozenset[str]]:
     for path in sorted(SERVICES.rglob("*.py")):
         if path.parent == SERVICES and path.name in JUDGES:
             continue
-        folder = "machinery" if path.parent == SERVICES else path.parent.name
+        folder = "machinery" if path.parent == SERVICES else path.relative_to(SERVICES).parts[0]
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for key in _read_by(tree, found):
             found[key].add(folder)

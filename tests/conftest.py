@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.simulator.client import Client
+from services.simulator.desk.client import Client
 from services.simulator.server import _Connection
 
 

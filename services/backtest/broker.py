@@ -25,8 +25,8 @@ from messages.broker import (
     ToBroker,
 )
 from messages.orders import OrderRecord
-from services.simulator.exchange import Exchange
-from services.simulator.model import (
+from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.model import (
     AccountReport,
     CommissionReport,
     ErrorReport,

@@ -34,10 +34,10 @@ from services.markettime import MarketClock
 from services.risk.core import RiskCore, constraints
 from services.risk.operator import judge
 from services.settings import Settings
-from services.simulator.exchange import Exchange
-from services.simulator.model import AccountTerms
-from services.simulator.policy import Policy, policy_of
-from services.simulator.source import MarketSource
+from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.model import AccountTerms
+from services.simulator.venue.policy import Policy, policy_of
+from services.simulator.venue.source import MarketSource
 from services.symbol.core import SymbolCore
 from services.wiring import wiring_of
 

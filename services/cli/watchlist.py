@@ -21,7 +21,7 @@ from services.guard import Lock
 from services.overlay import Overlay
 from services.refusal import Refusal
 from services.settings import Settings, Ticker
-from services.simulator.market import market_source
+from services.simulator.market.choice import market_source
 from services.supervision import Supervisor
 
 __all__ = ["carry_out", "change", "current", "locked", "parts", "put_away", "tickers"]

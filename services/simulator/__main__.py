@@ -15,10 +15,10 @@ from services.process import Process
 from services.refusal import Refusal
 from services.simulator.control import Control
 from services.simulator.house import House
-from services.simulator.market import market_source
-from services.simulator.model import AccountTerms
-from services.simulator.policy import policy_of
-from services.simulator.store import Store
+from services.simulator.market.choice import market_source
+from services.simulator.venue.model import AccountTerms
+from services.simulator.venue.policy import policy_of
+from services.simulator.venue.store import Store
 
 SECOND = 1_000_000_000
 KNOCK_S = 0.05

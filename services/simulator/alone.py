@@ -25,14 +25,14 @@ from services.clock.calendar import sessions
 from services.refusal import Refusal
 from services.settings import SIMULATED_ACCOUNT, Settings
 from services.simulator import control
-from services.simulator.files import contents
 from services.simulator.house import House
-from services.simulator.market import market_source
-from services.simulator.model import AccountTerms, Session
+from services.simulator.market.choice import market_source
+from services.simulator.market.files import contents
 from services.simulator.owntime import LEAD_NS, PaceName, next_time
-from services.simulator.policy import policy_of
-from services.simulator.source import Hours
-from services.simulator.store import Store
+from services.simulator.venue.model import AccountTerms, Session
+from services.simulator.venue.policy import policy_of
+from services.simulator.venue.source import Hours
+from services.simulator.venue.store import Store
 
 __all__ = ["SYMBOLS", "Alone", "Wanted"]
 

@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 
 from services.refusal import Refusal
-from services.simulator import catalogue
-from services.simulator.desk import Moved
-from services.simulator.exchange import Exchange
-from services.simulator.model import AccountTerms, Session
-from services.simulator.policy import Policy
+from services.simulator.desk.front import Moved
+from services.simulator.faults import catalogue
 from services.simulator.server import TwsServer
-from services.simulator.source import MarketSource
-from services.simulator.store import Store
+from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.model import AccountTerms, Session
+from services.simulator.venue.policy import Policy
+from services.simulator.venue.source import MarketSource
+from services.simulator.venue.store import Store
 
 __all__ = ["House"]
 

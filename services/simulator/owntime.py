@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from services.simulator.source import Hours
+from services.simulator.venue.source import Hours
 
 __all__ = ["LEAD_NS", "PACES", "PaceName", "next_time"]
 

@@ -11,16 +11,16 @@ import logging
 from collections.abc import Sequence
 from typing import cast
 
-from services.simulator import replies
-from services.simulator.client import Client
-from services.simulator.decode import UnreadableRequest, decode
-from services.simulator.desk import Desk, Ledger, LedgerLost, Moved
-from services.simulator.exchange import Exchange
-from services.simulator.feeds import Limits
-from services.simulator.framing import MAX_FRAME, MAX_OPENING, FrameReader, ProtocolError, negotiate
-from services.simulator.pacing import STRIKES, Pacing
-from services.simulator.requests import StartApi
+from services.simulator.desk.client import Client
+from services.simulator.desk.feeds import Limits
+from services.simulator.desk.front import Desk, Ledger, LedgerLost, Moved
+from services.simulator.desk.pacing import STRIKES, Pacing
 from services.simulator.stage import Stage
+from services.simulator.venue.exchange import Exchange
+from services.simulator.wire import replies
+from services.simulator.wire.decode import UnreadableRequest, decode
+from services.simulator.wire.framing import MAX_FRAME, MAX_OPENING, FrameReader, ProtocolError, negotiate
+from services.simulator.wire.requests import StartApi
 
 __all__ = ["TwsServer"]
 

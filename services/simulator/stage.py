@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, assert_never
 
-from services.simulator.catalogue import name_of
-from services.simulator.faults import (
+from services.simulator.faults.active import (
     Ask,
     Begin,
     Effect,
@@ -17,6 +16,7 @@ from services.simulator.faults import (
     Say,
     Tell,
 )
+from services.simulator.faults.catalogue import name_of
 
 if TYPE_CHECKING:
     from services.simulator.server import TwsServer

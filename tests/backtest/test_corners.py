@@ -10,8 +10,8 @@ import pytest
 from services.backtest.promises import Promises
 from services.backtest.runner import Result, run
 from services.settings import Settings
-from services.simulator.policy import ChildOnPartialFill, Policy
-from services.simulator.synthetic import SyntheticSource
+from services.simulator.market.synthetic import SyntheticSource
+from services.simulator.venue.policy import ChildOnPartialFill, Policy
 
 from .test_promises import DAYS, SETTINGS
 

@@ -17,7 +17,7 @@ from services.gateway.book import Own
 from services.gateway.flatten import FlattenRecord
 from services.risk.limits import Holding
 from services.settings import Settings
-from services.simulator.synthetic import SyntheticSource
+from services.simulator.market.synthetic import SyntheticSource
 from services.symbol.core import SymbolRecord
 
 DAYS = sessions("XNYS", date(2025, 1, 6), date(2025, 1, 7), today=date(2025, 1, 7))

@@ -19,7 +19,7 @@ from services.gateway.core import GatewayCore
 from services.risk.core import RiskCore
 from services.risk.limits import AccountRecord, Holding, Mark, Reservation
 from services.settings import Settings
-from services.simulator.synthetic import SyntheticSource
+from services.simulator.market.synthetic import SyntheticSource
 
 DAYS = sessions("XNYS", date(2025, 1, 6), date(2025, 1, 7), today=date(2025, 1, 7))
 MONDAY: Session = DAYS[0]

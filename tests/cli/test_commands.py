@@ -26,7 +26,7 @@ from services.guard import Lock
 from services.recorder.sql import ReadOnlySql
 from services.recorder.store import DuckLedger
 from services.refusal import Refusal
-from services.simulator.store import Store
+from services.simulator.venue.store import Store
 from tests.recorder.words import SECOND, T0, fill, order, record
 
 from .conftest import running

@@ -11,7 +11,7 @@ import msgspec
 from services.backtest.runner import Runner
 from services.clock.calendar import sessions
 from services.settings import Settings
-from services.simulator.market import market_source
+from services.simulator.market.choice import market_source
 
 ORDERS = """
 SELECT client_order_id, symbol, role, side, order_type, qty, limit_price, stop_price, trailing_pct, trail_stop_price,

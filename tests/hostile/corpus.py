@@ -12,7 +12,7 @@ from functools import cache
 import ib_insync as ibi
 from ib_insync.client import Client as IbClient
 
-from services.simulator.framing import MAX_VERSION, MIN_VERSION
+from services.simulator.wire.framing import MAX_VERSION, MIN_VERSION
 from tests.simulator.test_requests import REQUESTS
 
 __all__ = ["VERSIONS", "place_order", "sent", "start_api", "valid_requests"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from services.simulator.framing import frame
+from services.simulator.wire.framing import frame
 
 __all__ = ["spoil", "spoil_frame", "written"]
 

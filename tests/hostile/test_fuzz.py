@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.simulator.desk import Desk
+from services.simulator.desk.front import Desk
 from tests.hostile.__main__ import attack, replay, save
 from tests.hostile.corpus import VERSIONS, valid_requests
 from tests.hostile.mutations import EVIL, written

@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 
 from services.simulator import server as server_module
-from services.simulator.framing import MAX_FRAME, frame
+from services.simulator.wire.framing import MAX_FRAME, frame
 from tests.hostile.corpus import start_api
 from tests.hostile.mutations import written
 from tests.simulator.line import Line

@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from services.simulator.exchange import Exchange
-from services.simulator.framing import frame
-from services.simulator.model import AccountTerms, MarketEvent
-from services.simulator.policy import Policy
 from services.simulator.server import TwsServer
-from services.simulator.store import Store
+from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.model import AccountTerms, MarketEvent
+from services.simulator.venue.policy import Policy
+from services.simulator.venue.store import Store
+from services.simulator.wire.framing import frame
 from tests.hostile.corpus import VERSIONS, start_api, valid_requests
 from tests.hostile.mutations import spoil, spoil_frame, written
 from tests.simulator.line import Line

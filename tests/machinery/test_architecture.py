@@ -17,7 +17,7 @@ ALONE = {
     "zmq": {"services/bus.py"},
     "ib_insync": {"services/gateway/broker.py"},
     "exchange_calendars": {"services/clock/calendar.py"},
-    "duckdb": {"services/recorder/store.py", "services/recorder/sql.py", "services/simulator/files.py"},
+    "duckdb": {"services/recorder/store.py", "services/recorder/sql.py", "services/simulator/market/files.py"},
     "yaml": {"services/configuration.py", "services/cli/config_show.py"},
 }
 """A library of the outside world, and the only files that know it."""
@@ -68,25 +68,18 @@ PURE = [
     "services/backtest/promises.py",
     *(f"services/{name}.py" for name in ("actor", "core", "link", "markettime", "prices", "wiring")),
     *(
-        f"services/simulator/{name}.py"
+        f"services/simulator/venue/{name}.py"
         for name in (
             *("exchange", "lifecycle", "matching", "model", "orderbook", "account", "acceptance", "margin", "policy"),
-            *("tape", "bars", "delayed", "liquidity", "bands", "corporate", "executions", "world"),
+            *("tape", "liquidity", "bands", "corporate", "executions", "hand", "world"),
         )
     ),
+    *(f"services/simulator/market/{name}.py" for name in ("bars", "history", "trading_hours")),
     *(
-        f"services/simulator/{name}.py"
-        for name in (
-            "entitlements",
-            "feeds",
-            "followers",
-            "history",
-            "ownership",
-            "past_ticks",
-            "ticks",
-            "trading_hours",
-        )
+        f"services/simulator/desk/{name}.py"
+        for name in ("delayed", "entitlements", "feeds", "followers", "ownership", "past_ticks")
     ),
+    "services/simulator/wire/ticks.py",
 ]
 
 

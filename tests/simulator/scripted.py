@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.simulator.exchange import Exchange
-from services.simulator.model import (
+from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.model import (
     AccountReport,
     AccountTerms,
     CommissionReport,

@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 import ib_insync as ibi
 import pytest
 
-from services.simulator.exchange import Exchange
-from services.simulator.framing import frame
-from services.simulator.model import AccountTerms, Memory, Session
-from services.simulator.policy import Policy
 from services.simulator.server import TwsServer
-from services.simulator.store import Store
+from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.model import AccountTerms, Memory, Session
+from services.simulator.venue.policy import Policy
+from services.simulator.venue.store import Store
+from services.simulator.wire.framing import frame
 from tests.hostile.corpus import STOCK, place_order, sent, start_api
 from tests.hostile.mutations import written
 from tests.simulator.coverage import ORDERS

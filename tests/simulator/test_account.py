@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.simulator.account import Account, commission, requirement
-from services.simulator.model import AccountTerms, Side, Tape
+from services.simulator.venue.account import Account, commission, requirement
+from services.simulator.venue.model import AccountTerms, Side, Tape
 
 DAY, NEXT_DAY = "2024-03-04", "2024-03-05"
 

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from services.refusal import Refusal
-from services.simulator.exchange import Exchange
-from services.simulator.model import AccountTerms
-from services.simulator.store import Store
+from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.model import AccountTerms
+from services.simulator.venue.store import Store
 from tests.simulator.scripted import DU1, MONDAY, SECOND, Scripted, exchange, prints, ticket, told
 
 DU2 = AccountTerms(account="DU2", cash=50_000.0)

@@ -132,7 +132,7 @@ def test_a_market_of_a_file(tmp_path: Path) -> None:
         (("--speed", "0"), "--speed: `0.0` does not fit; give a number above 0"),
         (("--account", "me"), "--account: `me` does not fit; give an IBKR account id like DU1234567"),
         (("--symbols", "tsla"), "--symbols[0]: `tsla` does not fit; give a ticker as IBKR writes it"),
-        (("--calendar", "MARS"), "--calendar: exchange_calendars knows no calendar 'MARS'"),
+        (("--calendar", "MARS"), "--calendar: no calendar MARS; did you mean XNYS?"),
         (("--start", "2025-02-01", "--end", "2025-01-01"), "--end: 2025-01-01 is before --start 2025-02-01"),
         (("--policy", "oops=1"), "--policy oops: unknown switch; there are "),
         (

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.simulator.model import ErrorReport, ExecutionReport, MarketEvent, Ticket
-from services.simulator.policy import Policy
+from services.simulator.venue.model import ErrorReport, ExecutionReport, MarketEvent, Ticket
+from services.simulator.venue.policy import Policy
 from tests.simulator.scripted import MONDAY, SECOND, TUESDAY, exchange, prints, session, ticket, told
 
 MINUTE = 60 * SECOND

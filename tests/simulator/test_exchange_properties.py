@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.simulator.exchange import Exchange
-from services.simulator.model import AccountTerms, MarketEvent, Order, OrderReport, Report, Ticket
-from services.simulator.policy import OnSplit, Policy
-from services.simulator.store import Store
-from services.simulator.synthetic import SyntheticSource
+from services.simulator.market.synthetic import SyntheticSource
+from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.model import AccountTerms, MarketEvent, Order, OrderReport, Report, Ticket
+from services.simulator.venue.policy import OnSplit, Policy
+from services.simulator.venue.store import Store
 from tests.simulator.scripted import DU1, MONDAY, SECOND, TUESDAY, exchange, prints, ticket
 
 MINUTE = 60 * SECOND

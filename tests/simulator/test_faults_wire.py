@@ -8,7 +8,7 @@ from typing import Any
 import ib_insync as ibi
 import pytest
 
-from services.simulator import catalogue
+from services.simulator.faults import catalogue
 from tests.simulator.wire import CALM, SECOND, TSLA, Gateway, ask, gateway, ready, rows, trades, trail
 
 WANTED = ("3", "4", "5", "11", "59")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ib_insync.util import parseIBDatetime
 
-from services.simulator.fields import (
+from services.simulator.wire.fields import (
     FieldError,
     FieldReader,
     date_time,

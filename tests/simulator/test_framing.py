@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.simulator.framing import MAX_FRAME, FrameReader, ProtocolError, frame, negotiate
+from services.simulator.wire.framing import MAX_FRAME, FrameReader, ProtocolError, frame, negotiate
 
 
 @given(payloads=st.lists(st.binary(max_size=40), max_size=8), cuts=st.lists(st.integers(1, 30), max_size=40))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.simulator.bars import (
+from services.simulator.market.bars import (
     BAR_SIZES,
     Bar,
     BarMaker,
@@ -19,9 +19,9 @@ from services.simulator.bars import (
     read_duration,
     stretches,
 )
-from services.simulator.history import LOOKBACK_SESSIONS, History, Search, weekdays_before
-from services.simulator.model import EventKey, Session
-from services.simulator.synthetic import SyntheticSource
+from services.simulator.market.history import LOOKBACK_SESSIONS, History, Search, weekdays_before
+from services.simulator.market.synthetic import SyntheticSource
+from services.simulator.venue.model import EventKey, Session
 
 SECOND = 1_000_000_000
 OPEN_NS = 1_647_955_800 * SECOND  # 2022-03-22 09:30 in New York, a Tuesday

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from ib_insync.decoder import Decoder
 
-from services.simulator import market_replies, replies
-from services.simulator.bars import BAR_SIZES, Bar
-from services.simulator.fields import split
-from services.simulator.market_replies import Quoted, Traded
-from services.simulator.model import PositionReport
+from services.simulator.market.bars import BAR_SIZES, Bar
+from services.simulator.venue.model import PositionReport
+from services.simulator.wire import market_replies, replies
+from services.simulator.wire.fields import split
+from services.simulator.wire.market_replies import Quoted, Traded
 
 NOON = 1_647_964_800_000_000_000  # 2022-03-22 16:00:00 UTC
 BAR = Bar(NOON, "2022-03-22", 10.0, 11.0, 9.0, 10.5, volume=1_200, turnover=12_300.0, count=7)

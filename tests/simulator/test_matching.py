@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.simulator.matching import Path, Step, next_step, path_of, ratcheted, trail_level, trail_limit
-from services.simulator.model import MarketEvent, Order, Tape
+from services.simulator.venue.matching import Path, Step, next_step, path_of, ratcheted, trail_level, trail_limit
+from services.simulator.venue.model import MarketEvent, Order, Tape
 from tests.simulator.scripted import ticket
 
 UP = Path(100.0, 110.0, 0.02, 0.02, 0, 1000)

@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.simulator.exchange import Exchange
-from services.simulator.model import AccountTerms, CommissionReport, ExecutionReport, Holding, MarketEvent, QuoteReport
-from services.simulator.policy import ChildOnPartialFill, OnSplit, Policy
+from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.model import (
+    AccountTerms,
+    CommissionReport,
+    ExecutionReport,
+    Holding,
+    MarketEvent,
+    QuoteReport,
+)
+from services.simulator.venue.policy import ChildOnPartialFill, OnSplit, Policy
 from tests.simulator.scripted import MONDAY, SECOND, exchange, prints, ticket, told
 
 MINUTE = 60 * SECOND

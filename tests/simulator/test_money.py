@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.simulator.exchange import Exchange
-from services.simulator.model import AccountTerms, ErrorReport, OrderReport
-from services.simulator.policy import Policy, RejectedAs
+from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.model import AccountTerms, ErrorReport, OrderReport
+from services.simulator.venue.policy import Policy, RejectedAs
 from tests.simulator.scripted import MONDAY, SECOND, exchange, prints, ticket, told
 
 MINUTE = 60 * SECOND

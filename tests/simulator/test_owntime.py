@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.simulator.owntime import LEAD_NS, STALL_NS, next_time
-from services.simulator.source import Hours
+from services.simulator.venue.source import Hours
 from tests.simulator.scripted import MONDAY, SECOND, TUESDAY
 
 HOURS = Hours([MONDAY, TUESDAY])

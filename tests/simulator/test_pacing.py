@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from services.simulator.pacing import Pacing
+from services.simulator.desk.pacing import Pacing
 from tests.simulator.wire import gateway, trades
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.simulator.policy import ChildOnPartialFill, Policy, markdown, mistakes, policy_of, switches
+from services.simulator.venue.policy import ChildOnPartialFill, Policy, markdown, mistakes, policy_of, switches
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,11 +11,11 @@ import pytest
 from ib_insync.decoder import Decoder
 from ib_insync.util import UNSET_DOUBLE
 
-from services.simulator import order_replies, replies
-from services.simulator.contracts import Contract, Listing, contract_id
-from services.simulator.fields import split
-from services.simulator.model import CommissionReport, Execution, Order, PositionReport, QuoteReport, Ticket
-from services.simulator.ticks import stream_parameters, ticks
+from services.simulator.venue.model import CommissionReport, Execution, Order, PositionReport, QuoteReport, Ticket
+from services.simulator.wire import order_replies, replies
+from services.simulator.wire.contracts import Contract, Listing, contract_id
+from services.simulator.wire.fields import split
+from services.simulator.wire.ticks import stream_parameters, ticks
 
 NOON = 1_647_964_800_000_000_000  # 2022-03-22 16:00:00 UTC
 

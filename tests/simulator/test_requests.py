@@ -11,10 +11,11 @@ import pytest
 from ib_insync.client import Client as IbClient
 from ib_insync.util import UNSET_DOUBLE
 
-from services.simulator import requests
-from services.simulator.contracts import Contract
-from services.simulator.decode import UnreadableRequest, decode
-from services.simulator.market_requests import (
+from services.simulator.venue.model import Ticket
+from services.simulator.wire import requests
+from services.simulator.wire.contracts import Contract
+from services.simulator.wire.decode import UnreadableRequest, decode
+from services.simulator.wire.market_requests import (
     Depth,
     HeadTimestamp,
     Histogram,
@@ -32,8 +33,7 @@ from services.simulator.market_requests import (
     StopTickByTick,
     TickByTick,
 )
-from services.simulator.model import Ticket
-from services.simulator.other_requests import Other, Subject
+from services.simulator.wire.other_requests import Other, Subject
 
 VERSIONS = range(157, 177)
 STOCK = ibi.Stock("TSLA", "SMART", "USD")

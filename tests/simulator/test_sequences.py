@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.simulator.policy import Policy
+from services.simulator.venue.policy import Policy
 from tests.simulator.sequences import (
     VERSIONS,
     Row,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.simulator.policy import ChildOnPartialFill, Policy
+from services.simulator.venue.policy import ChildOnPartialFill, Policy
 from tests.simulator.sequences import (
     OCA_1,
     OCA_2,

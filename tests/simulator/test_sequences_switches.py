@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.simulator.policy import Policy, RejectedAs
+from services.simulator.venue.policy import Policy, RejectedAs
 from tests.simulator.sequences import (
     OCA_1,
     VERSIONS,

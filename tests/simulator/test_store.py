@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.refusal import Refusal
-from services.simulator.store import Store
+from services.simulator.venue.store import Store
 from tests.simulator.scripted import MONDAY, exchange, prints, ticket
 
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 
-from services.simulator.exchange import Exchange
-from services.simulator.model import ExecutionReport, MarketEvent, Report, Ticket
-from services.simulator.source import on_grid
-from services.simulator.synthetic import SyntheticSource
+from services.simulator.market.synthetic import SyntheticSource
+from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.model import ExecutionReport, MarketEvent, Report, Ticket
+from services.simulator.venue.source import on_grid
 from tests.simulator.scripted import DU1, MONDAY, SECOND, TUESDAY, session, ticket
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE")

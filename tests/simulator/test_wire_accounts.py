@@ -9,8 +9,8 @@ import ib_insync as ibi
 import pytest
 from ib_insync.client import Client as IbClient
 
-from services.simulator.contracts import contract_id
-from services.simulator.model import AccountTerms
+from services.simulator.venue.model import AccountTerms
+from services.simulator.wire.contracts import contract_id
 from tests.simulator.wire import ACCOUNT, TSLA, gateway, ready, trades
 
 OTHER = "DU7654321"

@@ -8,9 +8,9 @@ from typing import Any
 import ib_insync as ibi
 import pytest
 
-from services.simulator.entitlements import Entitlement
-from services.simulator.feeds import Limits
-from services.simulator.model import MarketEvent
+from services.simulator.desk.entitlements import Entitlement
+from services.simulator.desk.feeds import Limits
+from services.simulator.venue.model import MarketEvent
 from tests.simulator.wire import OPEN_NS, SECOND, TSLA, gateway, trades
 
 OPENED = OPEN_NS // SECOND

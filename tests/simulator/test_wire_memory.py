@@ -8,7 +8,7 @@ from typing import Any
 import ib_insync as ibi
 import pytest
 
-from services.simulator.desk import LedgerLost
+from services.simulator.desk.front import LedgerLost
 from tests.simulator.wire import ACCOUNT, CALM, OPEN_NS, SECOND, TSLA, gateway, ready, trades, trail
 
 

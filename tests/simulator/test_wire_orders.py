@@ -7,7 +7,7 @@ import asyncio
 import ib_insync as ibi
 import pytest
 
-from services.simulator.policy import Policy
+from services.simulator.venue.policy import Policy
 from tests.simulator.wire import ACCOUNT, CALM, OPEN_NS, SECOND, TSLA, Gateway, ask, gateway, ready, trades, trail
 
 _TRAIL_STOP = -22  # its second place in openOrder at version 176, the one that clients keep

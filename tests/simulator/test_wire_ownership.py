@@ -7,9 +7,9 @@ import asyncio
 import ib_insync as ibi
 import pytest
 
-from services.simulator.desk import Desk
-from services.simulator.model import Ticket
-from services.simulator.ownership import BY_HAND
+from services.simulator.desk.front import Desk
+from services.simulator.desk.ownership import BY_HAND
+from services.simulator.venue.model import Ticket
 from tests.simulator.wire import ACCOUNT, CALM, TSLA, Gateway, gateway, ready, trades
 
 RESTING = Ticket(

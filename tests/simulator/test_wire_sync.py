@@ -8,7 +8,7 @@ import logging
 import ib_insync as ibi
 import pytest
 
-from services.simulator.contracts import contract_id
+from services.simulator.wire.contracts import contract_id
 from tests.simulator.wire import ACCOUNT, OPEN_NS, SECOND, TSLA, Gateway, ask, gateway, rows, trades
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import ib_insync as ibi
 
-from services.simulator.exchange import Exchange
-from services.simulator.model import AccountTerms, Changes, EventKey, MarketEvent, Session
-from services.simulator.policy import Policy
 from services.simulator.server import TwsServer
+from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.model import AccountTerms, Changes, EventKey, MarketEvent, Session
+from services.simulator.venue.policy import Policy
 
 __all__ = [
     "ACCOUNT",

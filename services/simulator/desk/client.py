@@ -1,0 +1,41 @@
+"""One client of the gateway: who it is, what it subscribed to, and what is to be sent to it next. Pure."""
+
+from __future__ import annotations
+
+from services.simulator.wire.replies import error
+
+__all__ = ["Client"]
+
+
+class Client:
+    """A connection from startApi on. `received` and `sent` count its frames after the handshake."""
+
+    def __init__(self, client_id: int, version: int) -> None:
+        self.client_id = client_id
+        self.version = version
+        self.data_type = 1
+        self.received = 0
+        self.sent = 0
+        self._outbox: list[bytes] = []
+        self._waiting = 0
+
+    def say(self, *frames: bytes) -> None:
+        """Puts frames into the next write."""
+        self._outbox += frames
+        self._waiting += len(frames)
+
+    def say_many(self, frames: bytes, count: int) -> None:
+        """Puts frames that are in one piece already into the next write."""
+        self._outbox.append(frames)
+        self._waiting += count
+
+    def complain(self, request_id: int, code: int, text: str) -> None:
+        """An error message, in the version of this client."""
+        self.say(error(request_id, code, text, self.version))
+
+    def take(self) -> bytes:
+        """Everything that was put since the last call, for one write."""
+        frames, self._outbox = self._outbox, []
+        self.sent += self._waiting
+        self._waiting = 0
+        return b"".join(frames)

@@ -1,0 +1,39 @@
+"""How fast a client may ask: IBKR takes 50 messages a second, answers more with error 100, and hangs up on who goes on.
+
+Pure. The time is the machine's: the broker's market may run faster here than any client can ask.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from services.simulator.wire.complaints import Complaint
+
+__all__ = ["STRIKES", "Pacing"]
+
+STRIKES = 3
+"""How many seconds in which too much was asked end a connection."""
+
+_TOO_FAST = Complaint(100, "Max rate of messages per second has been exceeded:max={} rec={} ({})")
+
+
+class Pacing:
+    """One client's last second. `limit` is in messages a second."""
+
+    def __init__(self, limit: int) -> None:
+        self.strikes = 0
+        self._limit = limit
+        self._times: deque[float] = deque()
+
+    def count(self, now_s: float) -> Complaint | None:
+        """One message. A complaint if it was one too many; the next one comes a second later at the earliest."""
+        times = self._times
+        times.append(now_s)
+        while times[0] <= now_s - 1.0:
+            times.popleft()
+        if len(times) <= self._limit:
+            return None
+        self.strikes += 1
+        received = len(times)
+        times.clear()
+        return _TOO_FAST.about(self._limit, received, self.strikes)

@@ -1,0 +1,117 @@
+"""Every fault by its name, and how one is asked for: by words (a command line), by a mapping (a timetable, JSON)."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, NamedTuple, get_type_hints
+
+import msgspec
+
+from services.keys import in_words, texts_of
+from services.refusal import Refusal
+from services.simulator.faults import callbacks as fault_callbacks
+from services.simulator.faults import data as fault_data
+from services.simulator.faults import happenings as fault_market
+from services.simulator.faults import links as fault_links
+from services.simulator.faults import orders as fault_orders
+from services.simulator.faults.active import Fault
+
+__all__ = ["FAULTS", "Argument", "arguments", "fault", "listing", "markdown", "meaning", "name_of"]
+
+MODULES = (fault_links, fault_data, fault_callbacks, fault_orders, fault_market)
+
+
+def name_of(kind: type[Fault]) -> str:
+    """`BrokerLost` is called `broker-lost`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower()
+
+
+FAULTS: dict[str, type[Fault]] = {
+    name_of(kind): kind
+    for module in MODULES
+    for kind in (getattr(module, name) for name in module.__all__)
+    if isinstance(kind, type)
+}
+"""Every fault, by its name."""
+
+
+class Argument(NamedTuple):
+    """One argument of a fault, for people."""
+
+    name: str
+    values: str
+    default: str
+    meaning: str
+
+
+def fault(name: str, given: Mapping[str, Any]) -> Fault:
+    """The fault of this name with these arguments, which may be words. Refusal, one line, for what does not fit."""
+    kind = FAULTS.get(name.replace("_", "-").lower())
+    if kind is None:
+        close = difflib.get_close_matches(name, FAULTS, n=1)
+        hint = f"did you mean `{close[0]}`?" if close else "`crazy simulator fault list` shows all"
+        raise Refusal(f"fault {name}: there is none of this name; {hint}")
+    known = {each.name: each for each in arguments(kind)}
+    hints = get_type_hints(kind, include_extras=True)
+    values = {}
+    for key, value in given.items():
+        if key not in known:
+            has = f"it has {', '.join(known)}" if known else "it has no arguments"
+            raise Refusal(f"fault {name}: {key}: unknown argument; {has}")
+        try:
+            values[key] = msgspec.convert(value, hints[key], strict=False)
+        except msgspec.ValidationError:
+            raise Refusal(f"fault {name}: {key}: `{value}` does not fit; give {known[key].values}") from None
+    missing = [each.name for each in known.values() if each.default == "must be given" and each.name not in values]
+    if missing:
+        raise Refusal(f"fault {name}: {missing[0]} is missing; give {known[missing[0]].values}")
+    return kind(**values)
+
+
+def meaning(kind: type[Fault]) -> str:
+    """What a fault is, in a sentence or a few."""
+    return " ".join((inspect.getdoc(kind) or "").split())
+
+
+def arguments(kind: type[Fault]) -> list[Argument]:
+    """What may be said about a fault, the most particular first."""
+    hints = get_type_hints(kind, include_extras=True)
+    texts: dict[str, str] = {}
+    for cls in reversed(kind.__mro__):
+        if issubclass(cls, Fault):
+            texts |= texts_of(sys.modules[cls.__module__]).get(cls.__name__, {})
+    found = []
+    for field in msgspec.structs.fields(kind):
+        default = "must be given" if field.required else _shown(field.default)
+        found.append(Argument(field.name, in_words(hints[field.name]), default, texts[field.name]))
+    return found[::-1]
+
+
+def listing() -> str:
+    """Every fault with its arguments, for a terminal."""
+    lines = []
+    for name, kind in FAULTS.items():
+        words = " ".join(
+            each.name if each.default == "must be given" else f"{each.name}={each.default}" for each in arguments(kind)
+        )
+        lines += [f"{name}  {words}".rstrip(), f"    {meaning(kind)}"]
+    return "\n".join(lines)
+
+
+def markdown() -> str:
+    """The faults as tables for the documentation."""
+    lines = ["| fault | what happens | arguments |", "|---|---|---|"]
+    for name, kind in FAULTS.items():
+        told = "<br>".join(
+            f"`{each.name}` ({each.default}): {each.meaning}".replace("|", "\\|") for each in arguments(kind)
+        )
+        lines.append(f"| `{name}` | {meaning(kind)} | {told} |")
+    return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) and value else str(msgspec.json.encode(value), "utf-8")

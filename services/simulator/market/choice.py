@@ -1,0 +1,33 @@
+"""Which market a configuration asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.settings import Settings
+from services.simulator.market.files import FileSource
+from services.simulator.market.synthetic import SyntheticSource
+from services.simulator.venue.source import MarketSource
+
+__all__ = ["market_source"]
+
+
+def market_source(settings: Settings, symbols: Sequence[str] = ()) -> MarketSource:
+    """The market that the configuration asks for, of these symbols (of the watchlist, where none are given).
+
+    Raises Refusal with one clear line.
+    """
+    simulation = settings.simulation
+    symbols = tuple(symbols) or (*settings.watchlist, *settings.winding_down)
+    if simulation.market == "files":
+        return FileSource(
+            [Path(path) for path in simulation.files],
+            symbols,
+            start=simulation.start.isoformat() if simulation.start else None,
+            end=simulation.end.isoformat() if simulation.end else None,
+            extended=simulation.extended_hours,
+        )
+    return SyntheticSource(
+        simulation.seed, symbols, tick_s=simulation.tick_s, daily_volatility=simulation.daily_volatility
+    )

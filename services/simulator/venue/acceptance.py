@@ -1,0 +1,149 @@
+"""What the broker refuses at the door, and with which error.
+
+Pure: a ticket is judged by itself, by the order that it changes, and by its parent. Codes and texts are IBKR's. A
+refused ticket becomes nothing: no order, no status, only an error. That is what a real gateway does for these codes,
+and why a client has to watch the errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from services.simulator.venue.matching import LIMITED, STOPS, TRAILING
+from services.simulator.venue.model import Order, Ticket
+from services.simulator.venue.policy import Policy
+from services.simulator.venue.source import on_grid
+
+__all__ = ["error_for"]
+
+ORDER_TYPES = STOPS | {"MKT", "LMT"}
+TIMES_IN_FORCE = frozenset({"DAY", "GTC", "IOC", "GTD", "FOK"})
+TRIGGER_METHODS = frozenset({0, 1, 2, 3, 4, 7, 8})
+"""See `matching.py`."""
+
+Error = tuple[int, str]
+
+
+def error_for(
+    ticket: Ticket,
+    known: Order | None,
+    parent: Order | None,
+    *,
+    accounts: Sequence[str],
+    symbols: Collection[str],
+    policy: Policy,
+    now_ns: int,
+) -> Error | None:
+    """The error for a ticket that can't be taken, None for one that can.
+
+    `known` is the order of the same client and id, if there is one (a modification); `parent` that of its `parent_id`.
+    """
+    return _invalid(ticket, accounts, symbols) or (
+        _unmodifiable(ticket, known, policy, now_ns) if known is not None else _unattachable(ticket, parent, policy)
+    )
+
+
+def _invalid(ticket: Ticket, accounts: Sequence[str], symbols: Collection[str]) -> Error | None:
+    if ticket.symbol not in symbols:
+        return 200, "No security definition has been found for the request"
+    if not ticket.account and len(accounts) > 1:
+        return 435, "You must specify an account."
+    if ticket.account and ticket.account not in accounts:
+        return _validation(ticket, f"Invalid account code '{ticket.account}'.")
+    if ticket.order_type not in ORDER_TYPES:
+        return 387, "Unsupported order type for this exchange and security type."
+    if ticket.quantity <= 0:
+        return 434, "The order size cannot be zero."
+    if ticket.quantity != int(ticket.quantity):
+        return 10243, "Fractional-sized order cannot be placed via API."
+    if ticket.tif not in TIMES_IN_FORCE:
+        return 10052, f"Invalid time in force:{ticket.tif}"
+    if ticket.tif == "GTD" and ticket.good_till_ns is None:
+        return _validation(ticket, "Missing good till date.")
+    if ticket.trigger_method not in TRIGGER_METHODS:
+        return _validation(ticket, f"Trigger method {ticket.trigger_method} does not exist.")
+    return _ill_priced(ticket)
+
+
+def _ill_priced(ticket: Ticket) -> Error | None:
+    kind = ticket.order_type
+    if kind in ("LMT", "STP LMT") and ticket.limit_price is None:
+        return _validation(ticket, "Missing limit price.")
+    if kind in ("STP", "STP LMT") and ticket.stop_price is None:
+        return _validation(ticket, "Missing stop price.")
+    if kind in TRAILING and (ticket.trailing_amount is None) == (ticket.trailing_pct is None):
+        return _validation(ticket, "A trailing order has either an amount or a percentage.")
+    if kind == "TRAIL LIMIT" and ticket.limit_offset is None and None in (ticket.limit_price, ticket.trail_stop_price):
+        return _validation(ticket, "Missing limit offset.")
+    if ticket.adjusted_order_type and (error := _ill_adjusted(ticket)):
+        return error
+    priced = [ticket.limit_price if kind in LIMITED else None, ticket.stop_price if kind in STOPS else None]
+    priced += [ticket.adjusted_stop_price, ticket.adjusted_limit_price] if ticket.adjusted_order_type else []
+    for price in priced:
+        if price is not None and price <= 0:
+            return _validation(ticket, "A price must be positive.")
+        if price is not None and not on_grid(price):
+            return 110, "The price does not conform to the minimum price variation for this contract."
+    return None
+
+
+def _ill_adjusted(ticket: Ticket) -> Error | None:
+    """An adjustable stop needs the price at which it changes, and all that its new type needs."""
+    kind = ticket.adjusted_order_type
+    if ticket.order_type not in STOPS or kind not in STOPS:
+        return _validation(ticket, "Only stops can be adjusted, and only to stops.")
+    if ticket.adjusts_at is None or ticket.adjusted_stop_price is None:
+        return _validation(ticket, "Missing trigger price or adjusted stop price.")
+    if kind == "STP LMT" and ticket.adjusted_limit_price is None:
+        return _validation(ticket, "Missing adjusted stop limit price.")
+    if kind in TRAILING and (ticket.adjusted_trailing_amount is None) == (ticket.adjusted_trailing_pct is None):
+        return _validation(ticket, "Missing adjusted trailing amount.")
+    if kind == "TRAIL LIMIT" and ticket.limit_offset is None:
+        return _validation(ticket, "Missing limit offset.")
+    return None
+
+
+def _unmodifiable(ticket: Ticket, known: Order, policy: Policy, now_ns: int) -> Error | None:
+    if known.status == "Filled":
+        return 104, "Cannot modify a filled order."
+    if known.done:
+        return 103, "Duplicate order id"
+    before = known.ticket
+    attached_as_before = ticket.parent_id == before.parent_id or (not ticket.parent_id and not known.waits_for_parent)
+    same = (ticket.symbol, ticket.side) == (before.symbol, before.side) and ticket.account in ("", before.account)
+    if not same or not attached_as_before:
+        return 105, "Order being modified does not match original order."
+    if ticket.order_type not in (before.order_type, "MKT"):
+        return 329, "Order modify failed. Cannot change to the new order type."
+    if known.untransmitted:
+        return None
+    if policy.modify_refused_while_new and known.live_from_ns == now_ns:
+        return 2102, "Unable to modify this order as it is still being processed."
+    if ticket.quantity < known.filled:
+        return _validation(ticket, "The quantity is less than what is filled.")
+    if ticket.oca_group != known.oca_group:
+        return 10326, "OCA group revision is not allowed."
+    if known.oca_group and ticket.oca_type != known.oca_type:
+        return 10327, "OCA group type revision is not allowed."
+    return None
+
+
+def _unattachable(ticket: Ticket, parent: Order | None, policy: Policy) -> Error | None:
+    if not ticket.parent_id:
+        return None
+    if parent is None or parent.done:
+        return 135, f"Can't find order with ID ={ticket.parent_id}"
+    if ticket.account not in ("", parent.ticket.account):
+        return _validation(ticket, "An attached order has its parent's account.")
+    if (
+        policy.trail_child_needs_limit_parent
+        and ticket.order_type in TRAILING
+        and parent.ticket.order_type not in ("LMT", "STP LMT")
+        and not (policy.trail_child_on_stop_parent and parent.ticket.order_type == "STP")
+    ):
+        return 328, "Trailing stop orders can be attached to limit or stop-limit orders only."
+    return None
+
+
+def _validation(ticket: Ticket, cause: str) -> Error:
+    return 321, f"Error validating request.-'bU' : cause - {cause}"

@@ -1,0 +1,343 @@
+"""How an order's status goes on, and what is reported of it. Every change of an order passes through here. Pure.
+
+    (untransmitted) PendingSubmit ── transmit ──▶ PreSubmitted ──▶ Submitted ──▶ Filled
+                         │                        held: 'child' until the parent fills, 'trigger' until the stop does
+                         └── discard ──▶ Cancelled ◀── client, OCA group, parent's end, expiry, an IOC that found nobody
+
+A change is reported as IBKR does it: openOrder with orderStatus, but for the end by cancellation, which is an
+orderStatus alone followed by error 202.
+"""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from services.simulator.venue import matching
+from services.simulator.venue.model import (
+    ErrorReport,
+    Order,
+    OrderReport,
+    Report,
+    Session,
+    StatusReport,
+    Tape,
+    Ticket,
+)
+from services.simulator.venue.orderbook import OrderBook
+from services.simulator.venue.policy import ChildOnPartialFill, Policy
+from services.simulator.venue.source import Hours
+
+__all__ = ["BY_SYSTEM", "Lifecycle", "may_trade_outside", "works_at_once"]
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+BY_TRADER = "Cancelled by Trader"
+BY_SYSTEM = "Cancelled by System:"
+
+OUTSIDE_RTH_IGNORED = (
+    "Order Event Warning: Attribute 'Outside Regular Trading Hours' is ignored based on the order type and "
+    "destination. PlaceOrder is now being processed."
+)
+
+
+def may_trade_outside(order: Order) -> bool:
+    """Whether it may trade before the open and after the close; a market order never does."""
+    return order.ticket.outside_rth and order.ticket.order_type != "MKT"
+
+
+def works_at_once(order: Order) -> bool:
+    """Whether nothing holds it and it lies in the exchange's book (a market order fills, and never lies there)."""
+    return not order.why_held and order.ticket.order_type != "MKT"
+
+
+class Lifecycle:
+    """The lives of the orders in a book, told into a list of reports. The exchange sets `now_ns`."""
+
+    def __init__(self, book: OrderBook, policy: Policy, reports: list[Report], now_ns: int) -> None:
+        self.now_ns = now_ns
+        self._book = book
+        self._policy = policy
+        self._reports = reports
+
+    # What the client wants
+
+    def begin(self, ticket: Ticket, parent: Order | None) -> Order:
+        """A new order, not yet transmitted."""
+        order = Order(ticket=ticket, perm_id=self._book.last_perm_id + 1, created_ns=self.now_ns)
+        order.parent_perm_id = 0 if parent is None else parent.perm_id
+        self._adopt(order, ticket)
+        self._book.add(order)
+        return order
+
+    def change(self, order: Order, ticket: Ticket) -> None:
+        """A modification. It keeps its trailing level unless the ticket names one, and meets the market anew."""
+        self._adopt(order, ticket)
+        self._book.changed(order)
+        if not order.untransmitted:
+            order.live_from_ns = self.now_ns
+            order.why_held = self._why_held(order)
+            self.move(order, order.status)
+
+    def transmit(self, order: Order, hours: Hours, tape: Tape) -> None:
+        """It leaves the client's hands. A trailing stop starts at the market, if there was one in this session."""
+        ticket = order.ticket
+        session = hours.at(self.now_ns)
+        order.created_ns = order.live_from_ns = self.now_ns
+        if ticket.parent_id and ticket.adjusted_order_type and not self._policy.adjustable_child_works:
+            return
+        order.why_held = self._why_held(order)
+        unlevelled = ticket.order_type in matching.TRAILING and order.trail_stop_price is None
+        if unlevelled and not order.waits_for_parent and session is not None and tape.date == session.date:
+            assert tape.last is not None, "a tape with a date has traded"
+            self._set_level(order, matching.trail_level(ticket, tape.last))
+        open_for_it = session is not None or may_trade_outside(order)
+        if ticket.outside_rth and ticket.order_type == "MKT":
+            self._warn(order, 2109, OUTSIDE_RTH_IGNORED)
+        if not open_for_it:
+            self._warn(order, 399, _not_before(ticket, hours.coming(self.now_ns), self._policy.off_hours_word))
+        works = open_for_it and works_at_once(order)
+        if not works or self._policy.resting_told_before:
+            self.move(order, "PreSubmitted")
+        if works:
+            self.move(order, "Submitted")
+
+    def cancel(self, order: Order) -> None:
+        """A client ends a working order, and by policy the rest of its OCA group."""
+        peers = self._book.peers(order) if self._policy.oca_client_cancel_cascades else []
+        for member in (order, *peers):
+            self.end(member, BY_TRADER)
+
+    def take_back(self, order: Order, text: str) -> None:
+        """The broker ends it, unasked: 202 with this text, and its children go with it."""
+        self._cancelled(order, BY_SYSTEM, text)
+        for child in self._book.children(order):
+            self.end(child, BY_SYSTEM)
+
+    def reject(self, order: Order, reason: str, code: int = 201) -> None:
+        """The broker doesn't take it: an error, and the end of it and of its children."""
+        order.status, order.why_held = self._policy.rejected_as, ""
+        self._complete(order, f"Rejected: {reason}")
+        text = f"Order rejected - reason:{reason}" if code == 201 else reason
+        told: list[Report] = [
+            ErrorReport(order.ticket.client_id, order.ticket.order_id, code, text),
+            StatusReport(copy.copy(order)),
+        ]
+        self._reports += told if self._policy.rejection_before_status else reversed(told)
+        for child in self._book.children(order):
+            self.reject(child, "Parent order is being cancelled.")
+
+    def discard(self, order: Order) -> None:
+        """A client gives up what it never transmitted, children included."""
+        self._cancelled(order, BY_TRADER, "Order Canceled - reason:Order was discarded.")
+        for child in self._book.children(order):
+            self.discard(child)
+
+    # What the market and the time do
+
+    def move(self, order: Order, status: str) -> None:
+        """Give it a status, and report it."""
+        order.status = status
+        self._book.changed(order)
+        report = OrderReport(copy.copy(order))
+        self._reports += [report, report] if self._policy.pairs_told_twice else [report]
+
+    def trigger(self, order: Order) -> None:
+        """Its stop was reached: from now on it is a market or a limit order."""
+        order.triggered = True
+        order.why_held = ""
+        self.move(order, "Submitted")
+
+    def filled(self, order: Order) -> None:
+        """Some or all of it was filled."""
+        if order.remaining and self._policy.partial_fill_told_in_full:
+            self.move(order, "Submitted")
+        elif order.remaining:
+            order.status = "Submitted"
+            self._book.changed(order)
+            self._reports.append(StatusReport(copy.copy(order)))
+        else:
+            self._complete(order, f"Filled Size: {order.filled:g}")
+            self.move(order, "Filled")
+
+    def adjust(self, order: Order) -> None:
+        """The market went far enough in its favour: an adjustable stop becomes what it was to become."""
+        ticket = order.ticket
+        trailing = ticket.adjusted_order_type in matching.TRAILING
+        order.ticket = msgspec.structs.replace(
+            ticket,
+            order_type=ticket.adjusted_order_type,
+            stop_price=None if trailing else ticket.adjusted_stop_price,
+            limit_price=ticket.adjusted_limit_price,
+            trailing_amount=ticket.adjusted_trailing_amount,
+            trailing_pct=ticket.adjusted_trailing_pct,
+            trail_stop_price=ticket.adjusted_stop_price if trailing else None,
+            adjusted_order_type="",
+            adjusts_at=None,
+            adjusted_stop_price=None,
+            adjusted_limit_price=None,
+            adjusted_trailing_amount=None,
+            adjusted_trailing_pct=None,
+        )
+        order.beyond = False
+        order.trail_stop_price = None
+        self._take_prices(order)
+        self.move(order, order.status)
+
+    def follow(self, child: Order, parent: Order, market_price: float) -> None:
+        """Its parent filled, in part or in full: what its children do then is the policy's."""
+        policy = self._policy.child_on_partial_fill
+        if parent.remaining and policy is ChildOnPartialFill.AT_FULL_FILL:
+            return
+        resized = policy is ChildOnPartialFill.FOLLOWS and self._resize(child, parent)
+        if child.waits_for_parent:
+            self._activate(child, market_price)
+        elif resized:
+            self.move(child, child.status)
+
+    def _resize(self, child: Order, parent: Order) -> bool:
+        """A child is for as many shares as its parent has, less those that its siblings took; True if that is new."""
+        if child.wanted is None:
+            if not child.waits_for_parent or not parent.remaining:
+                return False
+            child.wanted = child.ticket.quantity
+        sold = sum(each.filled for each in self._book.family(parent) if each is not child)
+        quantity = max(child.filled, min(child.wanted, parent.filled - sold))
+        if not parent.remaining:
+            child.wanted = None
+        if quantity == child.ticket.quantity:
+            return False
+        child.ticket = msgspec.structs.replace(child.ticket, quantity=quantity)
+        return True
+
+    def _activate(self, child: Order, market_price: float) -> None:
+        """It goes live, a trailing stop from where the market is or from its own better level."""
+        child.why_held = self._why_held(child)
+        if child.ticket.order_type in matching.TRAILING:
+            self._set_level(child, matching.ratcheted(child, market_price))
+        self.move(child, "Submitted" if works_at_once(child) else "PreSubmitted")
+
+    def ratchet(self, order: Order, price: float) -> None:
+        """The market reached this price: a trailing stop follows in its favour."""
+        if order.ticket.order_type not in matching.TRAILING or order.done or order.triggered or order.waits_for_parent:
+            return
+        level = matching.ratcheted(order, price)
+        if level != order.trail_stop_price:
+            self._set_level(order, level)
+            self._book.changed(order)
+            due = self.now_ns - order.told_level_ns >= self._policy.trail_told_every_s * 1e9
+            if self._policy.report_trail_ratchet and due:
+                order.told_level_ns = self.now_ns
+                self._reports.append(OrderReport(copy.copy(order)))
+
+    def yield_to_fill(self, peer: Order, quantity: float, oca_type: int) -> None:
+        """A member of its OCA group filled: type 1 cancels the rest, 2 and 3 reduce it by what was filled."""
+        if oca_type == 1 or peer.remaining <= quantity:
+            self.end(peer, BY_SYSTEM)
+        elif not peer.done:
+            if peer.wanted is not None:
+                peer.wanted -= quantity
+            peer.ticket = msgspec.structs.replace(peer.ticket, quantity=peer.ticket.quantity - quantity)
+            self.move(peer, peer.status)
+
+    def give_up(self, order: Order) -> None:
+        """An immediate-or-cancel order found nobody."""
+        self.move(order, "PendingCancel")
+        self.end(order, BY_SYSTEM)
+
+    def kill(self, order: Order) -> None:
+        """A fill-or-kill order that was not filled whole."""
+        order.status, order.why_held = "Inactive", ""
+        self._complete(order, BY_SYSTEM)
+        self._reports.append(OrderReport(copy.copy(order)))
+
+    def outlive(self, today: str) -> None:
+        """End the GTC orders whose time is over."""
+        for order in self._book.outlived(today) if self._policy.gtc_ends_after_next_quarter else ():
+            self.end(order, BY_SYSTEM)
+
+    def refuse_short(self, order: Order) -> None:
+        """It would sell what its account doesn't have and may not borrow."""
+        self.end(order, BY_SYSTEM)
+
+    def expire(self, due_ns: int) -> None:
+        """End whatever has lasted its time."""
+        for order in self._book.working():
+            expiry = self._book.expiry_ns(order)
+            if expiry is not None and expiry <= due_ns:
+                self.end(order, BY_SYSTEM)
+
+    # How
+
+    def _adopt(self, order: Order, ticket: Ticket) -> None:
+        order.ticket = ticket
+        order.beyond = False
+        if order.wanted is not None and not order.waits_for_parent:
+            order.wanted = None  # the client says now for how many shares it is
+        self._take_prices(order)
+        if order.parent_perm_id and self._policy.child_oca_overwritten:
+            order.oca_group, order.oca_type = str(order.parent_perm_id), 3
+        else:
+            order.oca_group, order.oca_type = ticket.oca_group, ticket.oca_type or 3
+
+    def _take_prices(self, order: Order) -> None:
+        ticket = order.ticket
+        if ticket.order_type in matching.TRAILING:
+            level = order.trail_stop_price if ticket.trail_stop_price is None else ticket.trail_stop_price
+            if level is not None:
+                self._set_level(order, level)
+        else:
+            order.trail_stop_price = None
+            order.limit_price = ticket.limit_price if ticket.order_type in matching.LIMITED else None
+
+    def _set_level(self, order: Order, level: float) -> None:
+        order.trail_stop_price = level
+        if order.ticket.order_type == "TRAIL LIMIT":
+            order.limit_price = matching.trail_limit(order.ticket, level)
+
+    def _why_held(self, order: Order) -> str:
+        parent = self._book.parent(order)
+        reasons = []
+        at_full_fill = self._policy.child_on_partial_fill is ChildOnPartialFill.AT_FULL_FILL
+        if parent is not None and (not parent.filled or (at_full_fill and parent.remaining)):
+            reasons.append("child")
+        if order.ticket.order_type in matching.STOPS and not order.triggered:
+            reasons.append("trigger")
+        return ",".join(reasons)
+
+    def end(self, order: Order, why: str) -> None:
+        """Cancelled, and with it, unless a switch says otherwise, its children that aren't live yet."""
+        if order.done:
+            return
+        self._cancelled(order, why, "Order Canceled - reason:")
+        if not self._policy.child_survives_parent_cancel:
+            for child in self._book.children(order):
+                if not order.filled or child.waits_for_parent:  # the others protect what was bought
+                    self.end(child, why)
+
+    def _cancelled(self, order: Order, why: str, text: str) -> None:
+        order.status, order.why_held = "Cancelled", ""
+        self._complete(order, why)
+        self._reports.append(StatusReport(copy.copy(order)))
+        self._warn(order, 202, text)
+
+    def _complete(self, order: Order, how: str) -> None:
+        order.completed_ns, order.completed_status = self.now_ns, how
+        self._book.changed(order)
+
+    def _warn(self, order: Order, code: int, text: str) -> None:
+        self._reports.append(ErrorReport(order.ticket.client_id, order.ticket.order_id, code, text))
+
+
+def _not_before(ticket: Ticket, session: Session | None, word: str) -> str:
+    """The broker's word that the market is closed (399)."""
+    when = "the next session"
+    if session is not None:
+        when = datetime.fromtimestamp(session.open_ns // 10**9, NEW_YORK).strftime("%Y-%m-%d %H:%M:%S US/Eastern")
+    return (
+        f"Order Message:\n{ticket.side} {ticket.quantity:g} {ticket.symbol} NASDAQ.NMS\n"
+        f"Warning: {word} order will not be placed at the exchange until {when}."
+    )

@@ -1,0 +1,108 @@
+"""What shares tie up in an account, and whether an account can pay for an order. Pure.
+
+IBKR's rules-based margin for US stocks (Reg T accounts): a long position ties up 25 % of its value, a short one 30 %,
+or more where the share is cheap; initial and maintenance margin are the same during the day. With less than $2,000 of
+equity nothing may be borrowed. The 50 % that Regulation T asks for at the day's end is reported and not enforced, and
+nothing is ever liquidated.
+
+A cash account pays in full, with settled money only, and its working buys lay hold of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from services.simulator.venue.account import Account, commission
+from services.simulator.venue.matching import LIMITED
+from services.simulator.venue.model import Margin, Order, Tape, Ticket
+from services.simulator.venue.orderbook import OrderBook
+
+__all__ = ["objection", "preview"]
+
+
+def price_for(ticket: Ticket, tape: Tape) -> float | None:
+    """The price at which an order is judged: its own limit or stop, else what the market asks. None without either."""
+    if ticket.order_type in LIMITED and ticket.limit_price is not None:
+        return ticket.limit_price
+    if ticket.stop_price is not None:
+        return ticket.stop_price
+    market = tape.ask if ticket.side == "BUY" else tape.bid
+    return tape.last if market is None else market
+
+
+def preview(ticket: Ticket, account: Account, tape: Tape, today: str) -> Margin:
+    """What a what-if order tells: margins and equity before, after, and the commission."""
+    price = price_for(ticket, tape) or 0.0
+    signed = ticket.quantity if ticket.side == "BUY" else -ticket.quantity
+    fee = commission(ticket.quantity, ticket.quantity * price)
+    before = account.requirement()
+    after = account.requirement(ticket.symbol, signed)
+    equity = account.equity_with_loan(today)
+    paid = fee if account.terms.kind == "margin" else fee + max(0.0, signed * price)
+    return Margin(
+        initial_before=round(before, 2),
+        maintenance_before=round(before, 2),
+        equity_before=round(equity, 2),
+        initial_after=round(after, 2),
+        maintenance_after=round(after, 2),
+        equity_after=round(equity - paid, 2),
+        commission=fee,
+    )
+
+
+def objection(ticket: Ticket, account: Account, tape: Tape, book: OrderBook, today: str) -> str | None:
+    """Why the account can't have this order, in the broker's words; None if it can.
+
+    What closes a position is never too dear. A child is judged with its parent's shares.
+    """
+    held = account.quantity(ticket.symbol)
+    others = [order for order in book.of_symbol(ticket.symbol) if _another(order, ticket)]
+    if ticket.side == "SELL" and not account.terms.shorts and not ticket.parent_id:
+        if ticket.quantity > held - _promised(others, ticket.oca_group):
+            return "The account may not hold a short position in this contract."
+        return None
+    price = price_for(ticket, tape)
+    signed = ticket.quantity if ticket.side == "BUY" else -ticket.quantity
+    if price is None or ticket.parent_id or (held * signed < 0 and abs(held) >= ticket.quantity):
+        return None
+    fee = commission(ticket.quantity, ticket.quantity * price)
+    if account.terms.kind == "cash":
+        working = (order for order in book.working() if _another(order, ticket))
+        needed = ticket.quantity * price + fee + sum(map(_reserved, working))
+    else:
+        needed = account.requirement(ticket.symbol, signed) + fee
+    equity = account.equity_with_loan(today)
+    if needed <= equity:
+        return None
+    return (
+        "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY WITH LOAN VALUE "
+        f"[{equity:.2f} USD] MUST EXCEED THE INITIAL MARGIN [{needed:.2f} USD]"
+    )
+
+
+def _another(order: Order, ticket: Ticket) -> bool:
+    """Whether it is of the same account, and not the order that this ticket changes."""
+    same = (order.ticket.client_id, order.ticket.order_id) == (ticket.client_id, ticket.order_id)
+    return order.ticket.account == ticket.account and not same
+
+
+def _promised(orders: Iterable[Order], oca_group: str) -> float:
+    """Shares that working sells may take: of an OCA group, only its greatest member's, and none with this one."""
+    groups: dict[str, float] = {}
+    single = 0.0
+    for order in orders:
+        if order.ticket.side != "SELL" or order.waits_for_parent:
+            continue
+        if not order.oca_group:
+            single += order.remaining
+        elif order.oca_group != oca_group:
+            groups[order.oca_group] = max(order.remaining, groups.get(order.oca_group, 0.0))
+    return single + sum(groups.values())
+
+
+def _reserved(order: Order) -> float:
+    """The cash that a working buy lays hold of."""
+    if order.ticket.side != "BUY":
+        return 0.0
+    price = order.limit_price or order.trail_stop_price or order.ticket.stop_price or 0.0
+    return order.remaining * price

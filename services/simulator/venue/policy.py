@@ -1,0 +1,287 @@
+"""The switches of the simulated broker: what is documented thinly, or only inferred, each with its default.
+
+A field is a switch: its annotation carries what it means and the evidence for its default, so that code, the table of
+`switches()` and the messages about a wrong value are one text. Evidence marks: [D] IBKR's documents, [R] recorded
+frames of real gateways, [C] third parties' reports, [I] inferred.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "ChildOnPartialFill",
+    "OffHoursWord",
+    "OnSplit",
+    "Policy",
+    "RejectedAs",
+    "Switch",
+    "markdown",
+    "mistakes",
+    "policy_of",
+    "switches",
+]
+
+
+TITLE = (
+    "Made of `services/simulator/venue/policy.py` by "
+    "`.venv/bin/crazy simulator policy --reference > docs/switches.md`.",
+    "",
+    "What IBKR's gateway does in some corners is documented thinly, differs between reports, or is only inferred. Each",
+    "such corner is a switch, so that a client can be tried both ways: `simulation: {policy: {partial_fills: true}}`.",
+    "",
+    "Evidence: [D] IBKR's documents, [R] recorded frames of real gateways, [C] third parties' reports, [I] inferred.",
+)
+
+
+class ChildOnPartialFill(StrEnum):
+    """What an attached child does while its parent is partly filled."""
+
+    AT_ONCE = "active_at_once"
+    AT_FULL_FILL = "at_full_fill"
+    FOLLOWS = "follows_the_fill"
+
+
+class RejectedAs(StrEnum):
+    """The status in which a rejected order ends."""
+
+    INACTIVE = "Inactive"
+    CANCELLED = "Cancelled"
+
+
+class OnSplit(StrEnum):
+    """What becomes of GTC and GTD orders when their stock splits."""
+
+    CANCELLED = "cancelled"
+    KEPT = "kept"
+    ADJUSTED = "adjusted"
+
+
+class OffHoursWord(StrEnum):
+    """How warning 399 spells the second word of `Warning: Your order`."""
+
+    CAPITAL = "Your"
+    SMALL = "your"
+
+
+def _means(text: str, evidence: str, *, ge: float | None = None) -> Meta:
+    return Meta(description=text, extra={"evidence": evidence}, ge=ge)
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """Broker behaviour as switches. The defaults are what most evidence speaks for."""
+
+    # Attached orders
+
+    trail_child_needs_limit_parent: Annotated[
+        bool,
+        _means("a trailing stop is refused (328) as the child of anything but LMT and STP LMT", "[R] [D] error 328"),
+    ] = True
+    trail_child_on_stop_parent: Annotated[
+        bool, _means("… except on a plain STP, which takes a trailing child too", "[I] from the text of error 328")
+    ] = False
+    adjustable_child_works: Annotated[
+        bool,
+        _means(
+            "an attached adjustable stop goes live; otherwise it stays untransmitted", "[C] ib_insync#216, unanswered"
+        ),
+    ] = True
+    child_oca_overwritten: Annotated[
+        bool, _means("a child's own OCA group is replaced by its parent's permId and type 3", "[R] [C]")
+    ] = True
+    child_on_partial_fill: Annotated[
+        ChildOnPartialFill,
+        _means(
+            "what a child does while its parent is partly filled: live in full, held until the parent is filled, or "
+            "live for as many shares as the parent has",
+            "[I], [C] an active stop under a part-filled parent",
+        ),
+    ] = ChildOnPartialFill.FOLLOWS
+    child_survives_parent_cancel: Annotated[
+        bool, _means("children of an unfilled parent outlive its cancellation", "[D] says they go with it")
+    ] = False
+    oca_client_cancel_cascades: Annotated[
+        bool, _means("a client's cancel of one member of an OCA group cancels the rest", "[D]")
+    ] = True
+
+    oca_overfills_without_block: Annotated[
+        bool,
+        _means(
+            "orders of an OCA group of type 3 that one movement reaches fill together before any is reduced",
+            "[D] type 3 has no overfill protection",
+        ),
+    ] = False
+    other_clients_may_cancel: Annotated[
+        bool, _means("a client may cancel the orders of another", "[D] says no, [R] one paper server did")
+    ] = False
+
+    # Trailing stops and triggers
+
+    ratchet_outside_rth: Annotated[
+        bool, _means("trailing stops follow the market before the open and after the close too", "[I]")
+    ] = False
+    report_trail_ratchet: Annotated[
+        bool, _means("each move of a trailing stop is told by openOrder and orderStatus", "[I] the rate is unknown")
+    ] = True
+    trail_told_every_s: Annotated[
+        float,
+        _means("least market seconds between two reports of a trailing stop's moves", "[I] the rate is unknown", ge=0),
+    ] = 0.0
+    last_filtered_to_quote: Annotated[
+        bool, _means("a trade more than 0.5 % off the quote triggers nothing", "[C] IBKR's support")
+    ] = False
+
+    # How things are told
+
+    pairs_told_twice: Annotated[bool, _means("openOrder and orderStatus of each change come twice", "[R] often")] = (
+        False
+    )
+    resting_told_before: Annotated[
+        bool, _means("a limit order is PreSubmitted before it is Submitted", "[R] both occur")
+    ] = False
+    filled_before_execution: Annotated[
+        bool, _means("the status Filled comes before execDetails", "[R] [D] no order is guaranteed")
+    ] = False
+    partial_fill_told_in_full: Annotated[
+        bool, _means("a partial fill is told by openOrder and orderStatus, not by orderStatus alone", "[D] [I]")
+    ] = False
+    off_hours_word: Annotated[
+        OffHoursWord, _means("how warning 399 goes on after `Warning:`", "[R] [C] both are seen")
+    ] = OffHoursWord.CAPITAL
+    modify_refused_while_new: Annotated[
+        bool, _means("an order that met no market event yet can't be modified (2102)", "[D] error 2102")
+    ] = False
+
+    # How long orders last
+
+    day_orders_linger_s: Annotated[
+        float, _means("seconds after the close at which DAY orders end", "[D] within five minutes", ge=0)
+    ] = 0.0
+    gtc_ends_after_next_quarter: Annotated[
+        bool,
+        _means("a GTC order ends with the calendar quarter after that in which it was placed or last changed", "[D]"),
+    ] = True
+
+    gtc_on_split: Annotated[
+        OnSplit,
+        _means(
+            "what becomes of GTC and GTD orders at a split; kept ones keep their old prices",
+            "[D] cancelled; [C] some survive",
+        ),
+    ] = OnSplit.CANCELLED
+    gtc_stop_reduced_by_dividend: Annotated[
+        bool, _means("GTC sell stops and buy limits come down by a dividend", "[D] [I] thin")
+    ] = False
+
+    # The market
+
+    partial_fills: Annotated[
+        bool, _means("an event fills no more than it displays or trades; the rest waits", "[D] sizes are what is there")
+    ] = True
+    slippage_bps: Annotated[
+        float, _means("basis points by which orders without a limit fill worse than the market shows", "[I]", ge=0)
+    ] = 0.0
+    block_print_shares: Annotated[
+        float,
+        _means("trades of so many shares or more trigger nothing (0: all do)", "[C] block prints off the market", ge=0),
+    ] = 0.0
+    limit_up_limit_down: Annotated[
+        bool,
+        _means(
+            "a trade outside of the price band doesn't happen: the stock pauses for five minutes", "[D] the LULD plan"
+        ),
+    ] = False
+
+    # Money
+
+    funds_checked: Annotated[
+        bool,
+        _means(
+            "an order that the account can't pay for, or that sells short where it may not, is rejected (201)", "[D]"
+        ),
+    ] = True
+    rejected_as: Annotated[RejectedAs, _means("the status of a rejected order", "[R] [C] both occur")] = (
+        RejectedAs.INACTIVE
+    )
+    rejection_before_status: Annotated[
+        bool, _means("error 201 comes before the status of the rejected order", "[R] [C] both occur")
+    ] = True
+    realized_pnl_resets_daily: Annotated[
+        bool, _means("the realized profit that account, portfolio and reqPnL show is today's", "[I] as TWS shows it")
+    ] = True
+
+
+class Switch(NamedTuple):
+    """One switch, for people: what may be written, what holds without it, what it means, why."""
+
+    name: str
+    values: str
+    default: str
+    meaning: str
+    evidence: str
+
+
+def switches() -> Iterator[Switch]:
+    """Every switch, in the order of `Policy`."""
+    for field in msgspec.structs.fields(Policy):
+        kind, meta = _parts(field.name)
+        yield Switch(field.name, _values(kind), _shown(field.default), meta.description or "", meta.extra["evidence"])
+
+
+def markdown() -> str:
+    """The table of all switches, as the documentation shows it."""
+    lines = ["# Switches of the simulated broker", "", *TITLE, ""]
+    lines += ["| switch | value | default | meaning | evidence |", "|---|---|---|---|---|"]
+    lines += [f"| `{s.name}` | {s.values} | `{s.default}` | {s.meaning} | {s.evidence} |" for s in switches()]
+    return "\n".join(lines)
+
+
+def policy_of(given: Mapping[str, Any]) -> Policy:
+    """The policy with these switches set. ValueError, one line, for an unknown name or a value that doesn't fit."""
+    for name, text in mistakes(given):
+        raise ValueError(f"{name}: {text}")
+    return msgspec.convert(dict(given), Policy)
+
+
+def mistakes(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is wrong with these switches, by name, with its remedy."""
+    known = [field.name for field in msgspec.structs.fields(Policy)]
+    for name, value in given.items():
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            yield name, f"unknown switch; {f'did you mean `{close[0]}`?' if close else 'there are ' + ', '.join(known)}"
+        elif not _fits(name, value):
+            yield name, f"`{_shown(value)}` does not fit; give {_values(_parts(name)[0])}"
+
+
+def _fits(name: str, value: Any) -> bool:
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
+    try:
+        msgspec.convert({name: value}, Policy)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _parts(name: str) -> tuple[type, Any]:
+    """A switch's plain type and its texts."""
+    kind, meta = get_args(get_type_hints(Policy, include_extras=True)[name])
+    return kind, meta
+
+
+def _values(kind: type) -> str:
+    if issubclass(kind, StrEnum):
+        return " or ".join(kind)
+    return "true or false" if kind is bool else "a number, at least 0"
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else str(msgspec.json.encode(value), "utf-8")

@@ -1,0 +1,98 @@
+"""Where a market comes from, and what every market has: sessions to look up and a price grid.
+
+A source gives market events in their total order and can begin after any of them, so that an exchange which was
+restarted goes on where it was. Sources: `synthetic.py` (seeded) and `files.py` (recorded).
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+from services.simulator.venue.model import EventKey, MarketEvent, Session
+
+__all__ = [
+    "AFTER_HOURS_NS",
+    "PRE_MARKET_NS",
+    "Hours",
+    "MarketSource",
+    "Narrowing",
+    "on_grid",
+    "tick_size",
+    "ticks_down",
+    "ticks_up",
+]
+
+PRE_MARKET_NS = 19_800 * 10**9
+"""Trading before the open: 04:00 to 09:30 in New York."""
+
+AFTER_HOURS_NS = 14_400 * 10**9
+"""Trading after the close: 16:00 to 20:00 in New York, and four hours after an early close as well."""
+
+_EPSILON = 1e-6
+
+
+class MarketSource(Protocol):
+    """A market: its symbols, and what happens in them during given sessions."""
+
+    symbols: tuple[str, ...]
+
+    def events(self, after: EventKey | None, sessions: Sequence[Session]) -> Iterator[MarketEvent]:
+        """All events of these sessions beyond the place `after`, in the total order (time, symbol, row)."""
+
+
+@runtime_checkable
+class Narrowing(Protocol):
+    """A source that can make the market of one of its symbols alone: who looks back at one needn't make up them all."""
+
+    def of(self, symbol: str) -> MarketSource:
+        """The same market, of one symbol."""
+
+
+class Hours:
+    """The sessions, as a lookup by time. A session holds its open and not its close."""
+
+    def __init__(self, sessions: Sequence[Session]) -> None:
+        self.sessions = tuple(sorted(sessions, key=lambda session: session.open_ns))
+        self._closes = [session.close_ns for session in self.sessions]
+        self._begins = [session.open_ns - PRE_MARKET_NS for session in self.sessions]
+
+    def coming(self, time_ns: int) -> Session | None:
+        """The session that is open, else the next one; None beyond the last one known."""
+        index = bisect_right(self._closes, time_ns)
+        return self.sessions[index] if index < len(self.sessions) else None
+
+    def date(self, time_ns: int) -> str:
+        """The date of the session whose pre-market began last; "" before all of them."""
+        index = bisect_right(self._begins, time_ns)
+        return self.sessions[index - 1].date if index else ""
+
+    def at(self, time_ns: int) -> Session | None:
+        """The session that is open, else None."""
+        session = self.coming(time_ns)
+        return session if session is not None and session.open_ns <= time_ns else None
+
+
+def tick_size(price: float) -> float:
+    """Smallest price step of a US stock: a cent, and a hundredth of one under a dollar (Regulation NMS, rule 612)."""
+    return 0.01 if price >= 1.0 else 0.0001
+
+
+def on_grid(price: float) -> bool:
+    """Whether an order may name this price."""
+    steps = price / tick_size(price)
+    return steps > _EPSILON and abs(steps - round(steps)) < _EPSILON * max(1.0, steps)
+
+
+def ticks_up(price: float) -> float:
+    """The lowest price of the grid that is not below."""
+    tick = tick_size(price)
+    return round(math.ceil(price / tick - _EPSILON) * tick, 4)
+
+
+def ticks_down(price: float) -> float:
+    """The highest price of the grid that is not above."""
+    tick = tick_size(price)
+    return round(math.floor(price / tick + _EPSILON) * tick, 4)

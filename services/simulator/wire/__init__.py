@@ -1,0 +1,1 @@
+"""The TWS protocol: frames, fields, requests read, replies written. Knows no socket."""

@@ -1,0 +1,183 @@
+"""How the wire spells numbers, flags and times, and the two ways over it: reading fields and composing messages.
+
+A payload is a row of texts, each ended by a NUL. Clients spell "unset" in many ways (empty, the largest double, the
+largest int, nan); all of them read as None or as the default of the field.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from services.simulator.wire.framing import frame
+
+__all__ = [
+    "UNSET_FLOAT",
+    "UNSET_INT",
+    "Field",
+    "FieldError",
+    "FieldReader",
+    "date_time",
+    "execution_time",
+    "market_size",
+    "message",
+    "nanoseconds",
+    "quantity",
+    "split",
+]
+
+UNSET_FLOAT = "1.7976931348623157E308"
+UNSET_INT = "2147483647"
+
+_LARGEST = float(UNSET_FLOAT)
+_CONCEIVABLE = 1e15
+"""Up to here a double is exact to better than a dollar, and nothing computed from two of them overflows."""
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?|[+-]?nan", re.ASCII | re.IGNORECASE)
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200
+_NS = 1_000_000_000
+
+Field = str | int | float | bool | None
+
+
+class FieldError(Exception):
+    """A request that can't be read: a field is missing, left over, or not what it should be."""
+
+
+def split(payload: bytes) -> list[str]:
+    """The fields of a payload."""
+    return payload.decode(errors="backslashreplace").removesuffix("\0").split("\0")
+
+
+def message(*fields: Field) -> bytes:
+    """One frame with these fields: None is empty, a flag 0 or 1, a float its shortest exact spelling."""
+    return frame("".join(f"{_spelled(field)}\0" for field in fields).encode())
+
+
+def _spelled(field: Field) -> str:
+    if field is None:
+        return ""
+    if isinstance(field, bool):
+        return "1" if field else "0"
+    return str(field)
+
+
+def quantity(shares: float) -> str:
+    """Shares, without `.0`: clients below version 163 read them as integers."""
+    return str(int(shares)) if shares == int(shares) else str(shares)
+
+
+def market_size(shares: int, version: int) -> str:
+    """A size of market data: in shares since version 159, in round lots of 100 before."""
+    return str(shares if version >= 159 else shares // 100)
+
+
+class FieldReader:
+    """Reads the fields of one request from left to right.
+
+    `request_id` is the request or order id once it was read, so that an error can name it; -1 until then.
+    """
+
+    def __init__(self, fields: list[str]) -> None:
+        self._fields = fields
+        self._next = 0
+        self.request_id = -1
+
+    def text(self) -> str:
+        """The next field as it stands."""
+        if self._next >= len(self._fields):
+            raise FieldError(f"field {self._next + 1} is missing")
+        self._next += 1
+        return self._fields[self._next - 1]
+
+    def skip(self, count: int = 1) -> None:
+        """Passes over fields that mean nothing here."""
+        for _ in range(count):
+            self.text()
+
+    def number(self) -> float | None:
+        """A number of a size that some price, quantity or time can have; None if unset in any spelling."""
+        text = self.text()
+        if text in ("", UNSET_INT):
+            return None
+        if not _NUMBER.fullmatch(text):
+            raise FieldError(f"field {self._next} should be a number and is {text[:40]!r}")
+        value = float(text)
+        if math.isnan(value) or value == _LARGEST:
+            return None
+        if abs(value) > _CONCEIVABLE:
+            raise FieldError(f"field {self._next} is out of range: {text[:40]}")
+        return value
+
+    def number_or_infinite(self) -> float | None:
+        """The same for the one field that may be `Infinite`."""
+        if self._fields[self._next : self._next + 1] == ["Infinite"]:
+            self.skip()
+            return math.inf
+        return self.number()
+
+    def integer(self, default: int = 0) -> int:
+        """A whole number of 32 bits; `default` if unset."""
+        value = self.number()
+        if value is None:
+            return default
+        if value != value // 1:
+            raise FieldError(f"field {self._next} should be a whole number and is {value!r}")
+        if not -(2**31) <= value < 2**31:
+            raise FieldError(f"field {self._next} is out of range: {value:.0f}")
+        return int(value)
+
+    def flag(self, default: bool = False) -> bool:
+        """0 or 1; `default` if unset (one client sends nothing for what was never set)."""
+        return bool(self.integer(int(default)))
+
+    def identity(self) -> int:
+        """The request or order id, remembered as `request_id`."""
+        self.request_id = self.integer()
+        return self.request_id
+
+    def count(self) -> int:
+        """How many groups follow."""
+        count = self.integer()
+        if not 0 <= count <= len(self._fields):
+            raise FieldError(f"field {self._next} can't be a count: {count}")
+        return count
+
+    def finish(self) -> None:
+        """Everything must have been read: a field left over means that this request was misunderstood."""
+        if left := self._fields[self._next :]:
+            raise FieldError(f"{len(left)} fields left over from field {self._next + 1} on")
+
+
+# Times. The simulated gateway's own zone is UTC: it parses wherever a client looks zones up by name, and nothing
+# shifts when a client of a version without zone names runs on a machine that is set to UTC.
+
+
+def date_time(ns: int) -> str:
+    """`20220322 13:30:00 UTC`."""
+    return f"{_utc(ns):%Y%m%d %H:%M:%S} UTC"
+
+
+def execution_time(ns: int, version: int) -> str:
+    """The time of an execution: with its zone since version 174; two spaces and the gateway's own zone before."""
+    return date_time(ns) if version >= 174 else f"{_utc(ns):%Y%m%d  %H:%M:%S}"
+
+
+def nanoseconds(text: str) -> int | None:
+    """The reverse, as clients spell it: `20220322 13:30:00 US/Eastern`, `20220322-13:30:00`, the zone UTC if absent."""
+    date, *rest = text.replace("-", " ").split()[:3] or [""]
+    if not date:
+        return None
+    time, zone = (*rest, "00:00:00", "UTC")[:2] if len(rest) != 1 else (rest[0], "UTC")
+    try:
+        moment = datetime.strptime(f"{date} {time}", "%Y%m%d %H:%M:%S").replace(tzinfo=ZoneInfo(zone))
+    except (ValueError, LookupError, OSError):
+        raise FieldError(f"not a time: {text[:40]!r}") from None
+    if not _FIRST_YEAR < moment.year < _LAST_YEAR:
+        raise FieldError(f"not a time of ours: {text[:40]!r}")
+    return int(moment.timestamp()) * _NS
+
+
+def _utc(ns: int) -> datetime:
+    return datetime.fromtimestamp(ns // _NS, UTC)

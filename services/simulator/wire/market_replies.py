@@ -1,0 +1,170 @@
+"""What the gateway says about the market's past and about single trades, quotes and bars: each returns one frame.
+
+Layouts as ib_insync's decoder reads them; sizes are whole numbers, which versions below 163 insist on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from services.simulator.market.bars import Bar, BarSize
+from services.simulator.wire.contracts import PRIMARY_EXCHANGE
+from services.simulator.wire.fields import Field, execution_time, market_size, message
+
+__all__ = [
+    "Quoted",
+    "Traded",
+    "bar_update",
+    "head_timestamp",
+    "histogram",
+    "historical_bars",
+    "historical_midpoints",
+    "historical_quotes",
+    "historical_schedule",
+    "historical_trades",
+    "middle",
+    "real_time_bar",
+    "tick_by_tick_midpoint",
+    "tick_by_tick_quote",
+    "tick_by_tick_trade",
+]
+
+_NS = 1_000_000_000
+
+
+class Traded(NamedTuple):
+    """One trade."""
+
+    time_s: int
+    price: float
+    size: int
+
+
+class Quoted(NamedTuple):
+    """One quote; an absent side is 0."""
+
+    time_s: int
+    bid: float
+    ask: float
+    bid_size: int
+    ask_size: int
+
+
+def historical_bars(
+    request_id: int,
+    begin_ns: int,
+    end_ns: int,
+    bars: Sequence[Bar],
+    size: BarSize,
+    *,
+    trades: bool,
+    date_format: int,
+    version: int,
+) -> bytes:
+    """All bars of a request, and the stretch that was asked for."""
+    fields: list[Field] = [17, request_id, execution_time(begin_ns, version), execution_time(end_ns, version)]
+    fields.append(len(bars))
+    for bar in bars:
+        fields += [_label(bar, size, date_format, version), bar.open, bar.high, bar.low, bar.close]
+        fields += _volume(bar, trades=trades, version=version)
+    return message(*fields)
+
+
+def bar_update(request_id: int, bar: Bar, size: BarSize, *, trades: bool, date_format: int, version: int) -> bytes:
+    """The bar in the making. Its fields are in another order than those of a finished one."""
+    volume, average, count = _volume(bar, trades=trades, version=version)
+    label = _label(bar, size, date_format, version)
+    return message(90, request_id, count, label, bar.open, bar.close, bar.high, bar.low, average, volume)
+
+
+def real_time_bar(request_id: int, start_ns: int, bar: Bar, *, trades: bool, version: int) -> bytes:
+    """A bar of five seconds."""
+    volume, average, count = _volume(bar, trades=trades, version=version)
+    ohlc = (bar.open, bar.high, bar.low, bar.close)
+    return message(50, 3, request_id, start_ns // _NS, *ohlc, volume, average, count)
+
+
+def _label(bar: Bar, size: BarSize, date_format: int, version: int) -> Field:
+    """A day is named by its date; what is shorter by its beginning, in words (1) or in seconds (2)."""
+    if size.unit != "second":
+        return bar.day.replace("-", "")
+    return bar.start_ns // _NS if date_format == 2 else execution_time(bar.start_ns, version)
+
+
+def _volume(bar: Bar, *, trades: bool, version: int) -> list[Field]:
+    """Volume, average price, count: -1 where quotes have none."""
+    return [market_size(bar.volume, version), bar.average, bar.count] if trades else [-1, -1, -1]
+
+
+def head_timestamp(request_id: int, time_ns: int, date_format: int) -> bytes:
+    """How far back the data reach: `20040123-14:30:00`, or seconds."""
+    text = execution_time(time_ns, 0).replace("  ", "-")
+    return message(88, request_id, time_ns // _NS if date_format == 2 else text)
+
+
+def historical_schedule(request_id: int, zone: str, sessions: Sequence[tuple[str, str, str]]) -> bytes:
+    """When the sessions were: begin, end, and date of each."""
+    fields: list[Field] = [106, request_id, sessions[0][0], sessions[-1][1], zone, len(sessions)]
+    for session in sessions:
+        fields += session
+    return message(*fields)
+
+
+def historical_trades(request_id: int, ticks: Sequence[Traded], version: int, *, done: bool = True) -> bytes:
+    """Single trades of the past."""
+    fields: list[Field] = [98, request_id, len(ticks)]
+    for tick in ticks:
+        fields += [tick.time_s, 0, tick.price, market_size(tick.size, version), PRIMARY_EXCHANGE, ""]
+    return message(*fields, done)
+
+
+def historical_quotes(request_id: int, ticks: Sequence[Quoted], version: int, *, done: bool = True) -> bytes:
+    """Single quotes of the past."""
+    fields: list[Field] = [97, request_id, len(ticks)]
+    for tick in ticks:
+        sizes = (market_size(tick.bid_size, version), market_size(tick.ask_size, version))
+        fields += [tick.time_s, 0, tick.bid, tick.ask, *sizes]
+    return message(*fields, done)
+
+
+def historical_midpoints(request_id: int, ticks: Sequence[Quoted], *, done: bool = True) -> bytes:
+    """The middles of single quotes of the past."""
+    fields: list[Field] = [96, request_id, len(ticks)]
+    for tick in ticks:
+        fields += [tick.time_s, "", middle(tick.bid, tick.ask), 0]
+    return message(*fields, done)
+
+
+def histogram(request_id: int, shares: Sequence[tuple[float, int]]) -> bytes:
+    """Prices, and how many shares were traded at each."""
+    fields: list[Field] = [89, request_id, len(shares)]
+    for price, size in shares:
+        fields += [price, size]
+    return message(*fields)
+
+
+_LAST, _ALL_LAST, _BID_ASK, _MIDPOINT = 1, 2, 3, 4
+
+
+def tick_by_tick_trade(request_id: int, tick: Traded, version: int, *, every: bool) -> bytes:
+    """One trade; `every` for who asked for AllLast."""
+    kind = _ALL_LAST if every else _LAST
+    size = market_size(tick.size, version)
+    return message(99, request_id, kind, tick.time_s, tick.price, size, 0, PRIMARY_EXCHANGE, "")
+
+
+def tick_by_tick_quote(request_id: int, tick: Quoted, version: int) -> bytes:
+    """One quote."""
+    sizes = (market_size(tick.bid_size, version), market_size(tick.ask_size, version))
+    return message(99, request_id, _BID_ASK, tick.time_s, tick.bid, tick.ask, *sizes, 0)
+
+
+def tick_by_tick_midpoint(request_id: int, tick: Quoted) -> bytes:
+    """The middle of one quote."""
+    return message(99, request_id, _MIDPOINT, tick.time_s, middle(tick.bid, tick.ask))
+
+
+def middle(bid: float, ask: float) -> float:
+    """Halfway between both sides."""
+    return round((bid + ask) / 2.0, 6)

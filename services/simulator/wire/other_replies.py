@@ -1,0 +1,89 @@
+"""What the gateway says about things that this broker has none of: mostly empty lists. Each returns one frame.
+
+Layouts as ib_insync's decoder reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.simulator.wire.fields import Field, message
+from services.simulator.wire.ticks import LETTER
+
+__all__ = [
+    "depth_exchanges",
+    "display_group",
+    "display_groups",
+    "family_codes",
+    "historical_news_end",
+    "news_providers",
+    "option_chain_end",
+    "scanner_data",
+    "scanner_parameters",
+    "smart_components",
+    "soft_dollar_tiers",
+    "user_info",
+]
+
+
+def scanner_parameters() -> bytes:
+    """The document that describes all scanners."""
+    return message(19, 1, '<?xml version="1.0" encoding="UTF-8"?><ScanParameterResponse></ScanParameterResponse>')
+
+
+def scanner_data(request_id: int) -> bytes:
+    """What a scanner found."""
+    return message(20, 3, request_id, 0)
+
+
+def display_groups(request_id: int) -> bytes:
+    """The groups of windows: a gateway has no windows."""
+    return message(67, 1, request_id, "")
+
+
+def display_group(request_id: int) -> bytes:
+    """What a group shows."""
+    return message(68, 1, request_id, "none")
+
+
+def option_chain_end(request_id: int) -> bytes:
+    """All options of an underlying were sent."""
+    return message(76, request_id)
+
+
+def soft_dollar_tiers(request_id: int) -> bytes:
+    """Tiers of soft dollars."""
+    return message(77, request_id, 0)
+
+
+def family_codes(accounts: Sequence[str]) -> bytes:
+    """Each account, and the family it belongs to."""
+    fields: list[Field] = [78, len(accounts)]
+    for account in accounts:
+        fields += [account, ""]
+    return message(*fields)
+
+
+def depth_exchanges() -> bytes:
+    """The exchanges that show their book."""
+    return message(80, 0)
+
+
+def smart_components(request_id: int, *, known: bool) -> bytes:
+    """Which letter stands for which exchange in ticks 32, 33 and 84; nothing for a table that isn't known."""
+    return message(82, request_id, *((1, 0, "NASDAQ", LETTER) if known else (0,)))
+
+
+def news_providers() -> bytes:
+    """Who provides news."""
+    return message(85, 0)
+
+
+def historical_news_end(request_id: int) -> bytes:
+    """All headlines were sent, and there are no more."""
+    return message(87, request_id, False)
+
+
+def user_info(request_id: int) -> bytes:
+    """The user's white brand: none."""
+    return message(107, request_id, "")

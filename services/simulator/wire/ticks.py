@@ -1,0 +1,279 @@
+"""One symbol's market as tick messages: everything at first, afterwards what changed.
+
+In the order of real streams, with one exception in favour of the reader: the time of the last trade (45) comes before
+its price (4), so that whoever acts on the price knows how old it is.
+
+This is the hot path of the simulator. The messages for one change are the same for everybody who streams the symbol in
+the same way, but for the request id: they are spelled once, with a byte in its place that occurs nowhere else, and the
+id is put in for each stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from services.simulator.venue.model import QuoteReport
+from services.simulator.wire.fields import market_size, message
+
+__all__ = ["BBO_EXCHANGE", "LETTER", "PLAIN", "Shape", "Ticks", "spell", "stream_parameters", "ticks"]
+
+BBO_EXCHANGE = "9c0001"
+"""Names the table of exchange letters, which `reqSmartComponents` asks for."""
+
+LETTER = "Q"
+"""The exchange of every quote and trade here: NASDAQ's letter."""
+
+RT_VOLUME, RT_TRADE_VOLUME, MARK_PRICE, SHORTABLE = 233, 375, 221, 236
+"""Generic ticks that are simulated: 48 and 77 (every trade), 37 (mark price), 46 and 89 (shares to borrow)."""
+
+_SHORTABLE_SHARES = 10_000_000
+
+
+class _Kinds(NamedTuple):
+    """The tick types of live data, and of delayed ones."""
+
+    bid_size: int
+    bid: int
+    ask: int
+    ask_size: int
+    last: int
+    last_size: int
+    high: int
+    low: int
+    volume: int
+    close: int
+    open: int
+    time: int
+
+
+_LIVE = _Kinds(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 45)
+_DELAYED = _Kinds(69, 66, 67, 70, 68, 71, 72, 73, 74, 75, 76, 88)
+_HALTED = 49
+
+
+class Shape(NamedTuple):
+    """How a stream is spelled: sizes in lots or shares, live or delayed, and which generic ticks it has.
+
+    `quotes` is off for who asks for generic ticks alone (`mdoff`).
+    """
+
+    lots: bool = False
+    delayed: bool = False
+    quotes: bool = True
+    generic: frozenset[int] = frozenset()
+
+
+PLAIN = Shape()
+
+
+class Ticks(NamedTuple):
+    """Messages without their request id, and how many they are."""
+
+    spelled: bytes
+    number: int
+
+    def to(self, request_id: bytes) -> bytes:
+        """The messages of one stream. The id must have the length they were spelled for."""
+        return self.spelled.replace(_HERE, request_id)
+
+
+_HERE = b"\xff"
+"""Stands for the request id: no length of a message is so large, and no field has it."""
+
+_LONGEST = 200
+
+
+def _beginnings(head: str, id_length: int) -> list[str]:
+    """For each length of what follows the request id: the message's length and what precedes the rest."""
+    around = len(head) + id_length + 1
+    return [(around + rest).to_bytes(4, "big").decode("latin-1") + head + "\xff\0" for rest in range(_LONGEST)]
+
+
+class _Beginnings(NamedTuple):
+    price: list[str]
+    size: list[str]
+    generic: list[str]
+    string: list[str]
+
+
+_BEGINNINGS: dict[int, _Beginnings] = {}
+
+
+def _beginnings_for(id_length: int) -> _Beginnings:
+    found = _BEGINNINGS.get(id_length)
+    if found is None:
+        heads = ("1\0" + "6\0", "2\0" + "6\0", "45\0" + "6\0", "46\0" + "6\0")
+        found = _BEGINNINGS[id_length] = _Beginnings(*(_beginnings(head, id_length) for head in heads))
+    return found
+
+
+def stream_parameters(request_id: int) -> bytes:
+    """Precedes the first tick: smallest price step, exchange map, permissions."""
+    return message(81, request_id, 0.01, BBO_EXCHANGE, 3)
+
+
+def spell(quote: QuoteReport, before: QuoteReport | None, shape: Shape, id_length: int) -> Ticks:
+    """The messages that turn what a client knows (`before`) into `quote`, for request ids of so many digits."""
+    price_heads, size_heads, generic_heads, string_heads = _beginnings_for(id_length)
+    parts: list[str] = []
+    then = _NOTHING if before is None else before
+    first = before is None
+    lots = shape.lots
+    kinds = _DELAYED if shape.delayed else _LIVE
+
+    def say(heads: list[str], rest: str) -> None:
+        parts.append(heads[len(rest)])
+        parts.append(rest)
+
+    def traded(
+        kind: int, size_kind: int, price: float, size: int, same_price: bool, same_size: bool, auto: int
+    ) -> None:
+        if same_price and same_size:
+            return
+        shown = size // 100 if lots else size
+        if not same_price:
+            say(price_heads, f"{kind}\0{price}\0{shown}\0{auto}\0")
+        say(size_heads, f"{size_kind}\0{shown}\0")
+
+    def level(kind: int, price: float | None, price_before: float | None) -> None:
+        if price is not None and price != price_before:
+            say(price_heads, f"{kind}\0{price}\0" + "0\0" + "0\0")
+
+    if shape.quotes:
+        bid, ask = quote.bid, quote.ask
+        traded(
+            kinds.bid,
+            kinds.bid_size,
+            -1.0 if bid is None else bid,  # an empty side
+            quote.bid_size,
+            bid == then.bid and not first,
+            quote.bid_size == then.bid_size,
+            1,
+        )
+        traded(
+            kinds.ask,
+            kinds.ask_size,
+            -1.0 if ask is None else ask,
+            quote.ask_size,
+            ask == then.ask and not first,
+            quote.ask_size == then.ask_size,
+            1,
+        )
+        last = quote.last
+        if last is not None:
+            if quote.last_time_s != then.last_time_s or then.last is None:
+                say(string_heads, f"{kinds.time}\0{quote.last_time_s}\0")
+            same_size = quote.last_size == then.last_size
+            traded(kinds.last, kinds.last_size, last, quote.last_size, last == then.last, same_size, 0)
+        if first or quote.volume != then.volume:
+            say(size_heads, f"{kinds.volume}\0{quote.volume // 100 if lots else quote.volume}\0")
+        if quote.high != then.high:
+            level(kinds.high, quote.high, then.high)
+        if quote.low != then.low:
+            level(kinds.low, quote.low, then.low)
+        if quote.prev_close != then.prev_close:
+            level(kinds.close, quote.prev_close, then.prev_close)
+        if quote.open != then.open:
+            level(kinds.open, quote.open, then.open)
+        if not shape.delayed:
+            if first or quote.halted != then.halted:
+                say(generic_heads, f"{_HALTED}\0{float(quote.halted)}\0")
+            now_there = ((32, bid, then.bid), (33, ask, then.ask), (84, last, then.last))
+            for kind, price, price_before in now_there:
+                if price_before is None and price is not None:
+                    say(string_heads, f"{kind}\0{LETTER}\0")
+    if shape.generic:
+        _spell_generic(quote, before, shape, _Say(parts, price_heads, size_heads, generic_heads, string_heads))
+    return Ticks("".join(parts).encode("latin-1"), len(parts) // 2)
+
+
+class _Say(NamedTuple):
+    parts: list[str]
+    price_heads: list[str]
+    size_heads: list[str]
+    generic_heads: list[str]
+    string_heads: list[str]
+
+    def price(self, rest: str) -> None:
+        self.parts.extend((self.price_heads[len(rest)], rest))
+
+    def size(self, rest: str) -> None:
+        self.parts.extend((self.size_heads[len(rest)], rest))
+
+    def generic(self, rest: str) -> None:
+        self.parts.extend((self.generic_heads[len(rest)], rest))
+
+    def string(self, rest: str) -> None:
+        self.parts.extend((self.string_heads[len(rest)], rest))
+
+
+def _spell_generic(quote: QuoteReport, before: QuoteReport | None, shape: Shape, say: _Say) -> None:
+    """The ticks that a client named in its list."""
+    generic = shape.generic
+    if quote.traded and before is not None:
+        sizes = (quote.last_size, quote.volume)
+        size, volume = (each // 100 for each in sizes) if shape.lots else sizes
+        vwap = "" if quote.vwap is None else round(quote.vwap, 8)
+        trade = f"{quote.last};{size};{quote.time_ns // 1_000_000};{volume};{vwap};true\0"
+        if RT_VOLUME in generic:
+            say.string(f"48\0{trade}")
+        if RT_TRADE_VOLUME in generic:
+            say.string(f"77\0{trade}")
+    if MARK_PRICE in generic:
+        mark = _mark(quote)
+        if mark is not None and (before is None or mark != _mark(before)):
+            say.price(f"37\0{mark}\0" + "0\0" + "0\0")
+    if SHORTABLE in generic and before is None:
+        say.generic("46\0" + "3.0\0")
+        say.size(f"89\0{_SHORTABLE_SHARES}\0")
+
+
+def _mark(quote: QuoteReport) -> float | None:
+    """The price that a position is valued by: the last one, held within the quote."""
+    last, bid, ask = quote.last, quote.bid, quote.ask
+    if last is None:
+        return None
+    if bid is not None and last < bid:
+        return bid
+    return ask if ask is not None and last > ask else last
+
+
+def ticks(request_id: int, quote: QuoteReport, before: QuoteReport | None, version: int) -> list[bytes]:
+    """The messages of one plain stream, one by one."""
+    shape = Shape(lots=market_size(100, version) == "1")
+    spelled = str(request_id).encode()
+    return cut(spell(quote, before, shape, len(spelled)).to(spelled))
+
+
+def cut(messages: bytes) -> list[bytes]:
+    """Messages that were written in one go, one by one."""
+    found = []
+    at = 0
+    while at < len(messages):
+        end = at + 4 + int.from_bytes(messages[at : at + 4], "big")
+        found.append(messages[at:end])
+        at = end
+    return found
+
+
+_NOTHING = QuoteReport(
+    symbol="",
+    last=None,
+    last_size=0,
+    last_time_s=0,
+    bid=None,
+    ask=None,
+    bid_size=0,
+    ask_size=0,
+    open=None,
+    high=None,
+    low=None,
+    prev_close=None,
+    volume=0,
+)
+
+
+def read_generic_ticks(text: str) -> Sequence[str]:
+    """The names in a client's list."""
+    return [name.strip() for name in text.split(",") if name.strip()]
