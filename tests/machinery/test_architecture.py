@@ -127,10 +127,23 @@ def test_no_process_imports_another_ones_edge() -> None:
     }
     own_clock = ROOT / "services" / "simulator" / "alone.py"  # a program by itself: no clock process tells it sessions
     for path in SOURCES:
-        folder = f"services.{path.parent.name}"
+        folder = ".".join(path.relative_to(ROOT).parts[:2])
         strangers = {m for m in imported(path) if m in edges and not m.startswith(folder)}
         strangers -= {"services.clock.calendar"} if path == own_clock else set()
         assert not strangers or path.parent.name in ("cli", "benchmarks"), f"{path}: {strangers}"
+
+
+ROOMS = ("venue", "market", "wire", "faults", "desk")
+"""The simulator's rooms, in the order in which they may know each other: each only those before it."""
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_of_the_simulator_knows_only_those_before_it(room: str) -> None:
+    known = ROOMS[: ROOMS.index(room) + 1]
+    for path in (ROOT / "services" / "simulator" / room).glob("*.py"):
+        for module in imported(path):
+            if module.startswith("services.simulator"):
+                assert module.split(".")[2] in known, f"{path}: {module}"
 
 
 def test_a_symbol_process_stays_small() -> None:
