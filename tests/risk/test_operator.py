@@ -62,6 +62,11 @@ def test_refusals(before: Any, command: Command, text: str) -> None:
     assert text in told
 
 
+def test_who_flattens_everything_while_nothing_is_held_is_paused_all_the_same() -> None:
+    said = (True, "no own shares and no live entry; entries are paused until `crazy resume`")
+    assert answer(Risk(), Flatten(None)) == said
+
+
 def test_adopting_needs_the_brokers_word() -> None:
     assert answer(held(), Adopt("TSLA", 5.0), ready=False)[0] is False
 
