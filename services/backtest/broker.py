@@ -5,7 +5,7 @@ Says what the wire says, no more: what `services/gateway/broker.py` reads off th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from messages.broker import (
     BrokerAccount,
@@ -77,7 +77,10 @@ class ExchangeBroker:
 
     def advance(self, to_ns: int) -> tuple[list[FromBroker], list[Quote]]:
         """At most one event of the market: (facts about orders and the account, new prices)."""
-        reports = self.exchange.advance(to_ns, one=True)
+        return self.heard(self.exchange.advance(to_ns, one=True))
+
+    def heard(self, reports: Sequence[Report]) -> tuple[list[FromBroker], list[Quote]]:
+        """What this client hears of these reports: (facts about orders and the account, new prices)."""
         quotes = [_quote(report) for report in reports if isinstance(report, QuoteReport)]
         return list(self.facts(report for report in reports if not isinstance(report, QuoteReport))), quotes
 

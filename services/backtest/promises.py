@@ -6,6 +6,7 @@ check that never had a chance to fail proves nothing.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from messages.market import Session
 from messages.orders import OrderRecord
 from services.core import State
-from services.gateway.book import AccountPosition, Own
+from services.gateway.book import AccountPosition, Change, Links, Own, QuoteRecord, SessionRecord
 from services.risk.limits import AccountRecord, ForeignOrder, Holding, Mark, Reservation, cap_usd, exposures
 from services.settings import Settings
 
@@ -21,6 +22,10 @@ __all__ = ["PromiseBroken", "Promises"]
 
 SECOND = 1_000_000_000
 CENT = 0.01
+UNPROTECTED_NS = 5 * SECOND
+"""How long own shares may be without a stop while they could have one."""
+STEADY_NS = 10 * SECOND
+"""How long the links must have stood before protection counts as possible."""
 
 
 class PromiseBroken(Exception):
@@ -28,7 +33,7 @@ class PromiseBroken(Exception):
 
 
 class Promises:
-    """One run's watch over promises 1, 3, 4 and 5."""
+    """One run's watch over promises 1 to 5."""
 
     def __init__(self, settings: Settings, sessions: Sequence[Session]):
         self._settings = settings
@@ -37,6 +42,9 @@ class Promises:
         self._reserved: set[str] = set()
         self._placed: set[str] = set()
         self._ended: set[str] = set()
+        self._looked_ns = 0
+        self._bare: dict[str, bool] = {}
+        self._bare_ns: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
 
     def look(self, gateway: State, risk: State, now_ns: int) -> None:
@@ -44,6 +52,7 @@ class Promises:
         orders = list(gateway.table(OrderRecord).values())
         live = [o for o in orders if o.live and o.role != "foreign"]
         self._one_entry(live)
+        self._protected(live, gateway, now_ns)
         for symbol in {o.symbol for o in live if o.side == "SELL"}:
             self._sells(symbol, orders, gateway)
         self._no_short(gateway)
@@ -57,11 +66,58 @@ class Promises:
             if count > 1:
                 raise PromiseBroken(f"1: {count} live entries in {symbol}")
 
+    def _protected(self, live: Sequence[OrderRecord], gateway: State, now_ns: int) -> None:
+        """Promise 2: no own whole share is without a stop for more than 5 s in which it could have had one.
+
+        What a look finds holds until the next one. Time in which protection was impossible is counted, and no breach.
+        """
+        passed_ns, self._looked_ns = now_ns - self._looked_ns, now_ns
+        for symbol, possible in self._bare.items():
+            if possible:
+                self._bare_ns[symbol] += passed_ns
+            self.counts["unprotected ms" if possible else "unprotected ms without a remedy"] += passed_ns // 1_000_000
+            if self._bare_ns[symbol] > UNPROTECTED_NS:
+                raise PromiseBroken(f"2: {symbol} was without a stop for {self._bare_ns[symbol] / SECOND:g} s")
+        before, self._bare = self._bare, {}
+        sells = [o for o in live if o.side == "SELL"]
+        for own in gateway.table(Own).values():
+            shares = math.floor(own.quantity)
+            if shares < 1:
+                continue
+            covered = sum(o.remaining for o in sells if o.symbol == own.symbol and _works(o))
+            possible = self._possible(own, live, gateway, now_ns)
+            if covered < shares:
+                self._bare[own.symbol] = possible
+                self.counts["stops missed"] += possible and not before.get(own.symbol, False)
+            self.counts["shares to protect"] += possible
+        for symbol in self._bare_ns.keys() - self._bare.keys():
+            del self._bare_ns[symbol]
+
+    def _possible(self, own: Own, live: Sequence[OrderRecord], gateway: State, now_ns: int) -> bool:
+        """Session open, links up for 10 s, reconciled, no halt, the entry over, the account has the shares."""
+        session, links = gateway.get(SessionRecord, "session"), gateway.get(Links, "links")
+        quote, position = gateway.get(QuoteRecord, own.symbol), gateway.get(AccountPosition, own.symbol)
+        return (
+            session is not None
+            and session.phase != "closed"
+            and links is not None
+            and links.phase == "ready"
+            and links.broker_up
+            and now_ns - links.up_since_market_ns >= STEADY_NS
+            and not (quote is not None and quote.quote.halted)
+            and not any(o.role == "entry" and o.symbol == own.symbol for o in live)
+            and position is not None
+            and position.quantity >= own.quantity
+        )
+
     def _sells(self, symbol: str, orders: Sequence[OrderRecord], gateway: State) -> None:
         """Promise 3: live sells never exceed own shares.
 
-        A child counts what its entry has filled and not yet sold again.
+        A child counts what its entry has filled and not yet sold again. While nothing can trade, a stop that is being
+        shrunk (for a split) counts what it will be.
         """
+        session = gateway.get(SessionRecord, "session")
+        closed = session is None or session.phase == "closed"
         mine = [o for o in orders if o.symbol == symbol]
         by_id = {o.client_order_id: o for o in mine}
         sells = 0.0
@@ -73,6 +129,9 @@ class Promises:
             if parent is not None:
                 sold = sum(o.filled for o in mine if o.parent_client_order_id == parent.client_order_id)
                 held = min(held, max(0.0, parent.filled - sold))
+            change = gateway.get(Change, order.key)
+            if closed and change is not None and change.stage == "sent":
+                held = min(held, change.quantity - order.filled)
             sells += held
         own = gateway.get(Own, symbol)
         shares = own.quantity if own is not None else 0.0
@@ -138,3 +197,9 @@ class Promises:
 
     def _session(self, at_ns: int) -> Session:
         return self._sessions[max(0, bisect_right(self._opens, at_ns) - 1)]
+
+
+def _works(sell: OrderRecord) -> bool:
+    """Whether the broker works it, and nobody asked it to stop: written anew, apart from the guard's own."""
+    waits = sell.status == "PreSubmitted" and sell.why_held in ("", "trigger")
+    return not sell.cancel_reason and (waits or sell.status == "Submitted")

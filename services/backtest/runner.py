@@ -7,14 +7,14 @@ results. On a market file it is the backtest; with a seed, a simulated day.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 import messages
 from messages.account import PerformanceSnapshot
-from messages.broker import FromBroker
+from messages.broker import FromBroker, Quote
 from messages.frames import Envelope
 from messages.market import MarketTime, Session, Tick
 from messages.operator import Answer, Command, Happened
@@ -35,13 +35,16 @@ from services.risk.core import RiskCore, constraints
 from services.risk.operator import judge
 from services.settings import Settings
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import AccountTerms
+from services.simulator.venue.model import AccountTerms, Report
 from services.simulator.venue.policy import Policy, policy_of
 from services.simulator.venue.source import MarketSource
 from services.symbol.core import SymbolCore
 from services.wiring import wiring_of
 
-__all__ = ["Result", "Runner", "run"]
+__all__ = ["Act", "Result", "Runner", "run"]
+
+Act = Callable[[Exchange], list[Report]]
+"""Something that the world does to an exchange."""
 
 
 class Result(msgspec.Struct):
@@ -58,7 +61,8 @@ class Result(msgspec.Struct):
 class Runner:
     """One fleet in one process. `run()` goes through the whole market source.
 
-    `commands` are the operator's, each with its market time, in that order; `answers` what it was told.
+    `commands` are the operator's, each with its market time, in that order; `answers` what it was told. `acts` are what
+    the world does unasked (a split, a halt), likewise; time has to come for them while there is a step to go.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Runner:
         policy: Policy | None = None,
         promises: Promises | None = None,
         commands: Sequence[tuple[int, Command]] = (),
+        acts: Sequence[tuple[int, Act]] = (),
     ):
         account = settings.ibkr.account or "DU1234567"
         exchange = Exchange(
@@ -100,6 +105,7 @@ class Runner:
         self._facts: deque[FromBroker] = deque()
         self._promises = promises
         self._commands = deque(commands)
+        self._acts = deque(acts)
         self._machine_ns = 0
 
     def _add(self, name: str, core: Core, ledger: MemoryLedger) -> None:
@@ -125,6 +131,7 @@ class Runner:
             if session is not None:
                 self._reach(session.open_ns - 1)
         while (step := self._next()) is not None:
+            self._befall(step.time_ns)
             self._obey(step.time_ns)
             self._take(step)
         self._hear("clock", MarketEnded())
@@ -163,12 +170,20 @@ class Runner:
                 self._settle()
             case "market":
                 self._set_time(step.time_ns)
-                facts, quotes = self.broker.advance(step.time_ns)
-                self._facts.extend(facts)
-                self._settle()
-                for quote in quotes:
-                    self._facts.append(quote)
-                self._settle()
+                self._hear_broker(*self.broker.advance(step.time_ns))
+
+    def _hear_broker(self, facts: list[FromBroker], quotes: list[Quote]) -> None:
+        self._facts.extend(facts)
+        self._settle()
+        self._facts.extend(quotes)
+        self._settle()
+
+    def _befall(self, until_ns: int) -> None:
+        """What the world does before the next step."""
+        while self._acts and self._acts[0][0] <= until_ns:
+            market_ns, act = self._acts.popleft()
+            self._set_time(max(market_ns, self._machine_ns))
+            self._hear_broker(*self.broker.heard(act(self.exchange)))
 
     def _obey(self, until_ns: int) -> None:
         """What the operator commands before the next step, as risk's control socket takes it."""

@@ -68,7 +68,13 @@ def anchor(d: Draft) -> None:
             d.drop(Anchor, own.symbol)
             continue
         price = quote.quote.last if quote is not None else 0.0
-        d.put(Anchor(own.symbol, position.quantity, position.avg_cost, price, d.now.market_ns))
+        stops = [o for o in d.table(OrderRecord).values() if o.symbol == own.symbol and o.role == "stop" and o.live]
+        levels = {o.client_order_id: level for o in stops if (level := _level(o)) is not None}
+        d.put(Anchor(own.symbol, position.quantity, position.avg_cost, price, d.now.market_ns, levels))
+
+
+def _level(stop: OrderRecord) -> float | None:
+    return stop.trail_stop_price if stop.trail_stop_price is not None else stop.stop_price
 
 
 def call_audit(d: Draft) -> bool:
@@ -102,7 +108,7 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
             return
         case "split":
             d.note("split_mended", symbol, "WARNING", ratio=round(verdict.ratio, 6), **figures)
-            _mend(d, own, verdict.ratio, settings)
+            _mend(d, own, before, verdict.ratio, settings)
         case "strange":
             d.note("audit_failed", symbol, "ERROR", **figures)
     d.drop(Audit, symbol)
@@ -118,8 +124,11 @@ def _prices(d: Draft, before: Anchor) -> tuple[float, tuple[float, ...]]:
     return quote.last if quote.last_ns > before.time_ns else 0.0, (middle, quote.close)
 
 
-def _mend(d: Draft, own: Own, ratio: float, settings: Settings) -> None:
-    """Shares and levels by the ratio: the one time that a level falls."""
+def _mend(d: Draft, own: Own, before: Anchor, ratio: float, settings: Settings) -> None:
+    """Shares and levels by the ratio: the one time that a level falls.
+
+    From the levels at the close: a broker that adjusted its stops has told others since.
+    """
     quantity = round(own.quantity * ratio, 6)
     d.put(Own(own.symbol, quantity, own.cost_usd))
     position = d.get(AccountPosition, own.symbol)
@@ -129,7 +138,7 @@ def _mend(d: Draft, own: Own, ratio: float, settings: Settings) -> None:
     for stop in list(d.table(OrderRecord).values()):
         if stop.symbol != own.symbol or stop.role != "stop":
             continue
-        reached = stop.trail_stop_price if stop.trail_stop_price is not None else stop.stop_price
+        reached = before.levels.get(stop.client_order_id, _level(stop))
         level = None if reached is None else round_down(reached / ratio, grid)
         if stop.live and not stop.cancel_reason and not settings.observe:
             change_stop(d, stop, float(math.floor(quantity) + stop.filled), level)

@@ -273,13 +273,17 @@ class Fraction(msgspec.Struct, frozen=True):
 
 
 class Anchor(msgspec.Struct, frozen=True):
-    """A position as it was at the last close, for the morning audit: the account's shares, their cost, the price."""
+    """A position as it was at the last close, for the morning audit: the account's shares, their cost, the price.
+
+    `levels`: of the stops that were live, by client_order_id; a broker may adjust them for a split by itself.
+    """
 
     symbol: str
     account: float
     avg_cost: float
     price: float
     time_ns: int
+    levels: dict[str, float] = {}
 
     @property
     def key(self) -> str:

@@ -83,6 +83,14 @@ class TestTheMorning:
         gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=20.0, trail_stop_price=47.7))
         assert gateway.order(stop).trail_stop_price == 47.7
 
+    def test_what_the_broker_adjusted_by_itself_is_not_adjusted_twice(self) -> None:
+        """Two shares became one: the broker doubled the level over night, and four times the old one would sell."""
+        gateway, stop = self.night()
+        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=5.0, trail_stop_price=190.8))
+        self.morning(gateway, stop, 5.0, 210.0, last=212.0)
+        assert self.changed(gateway) == [(stop, 5.0, 190.8)]
+        assert gateway.own() == 5.0
+
     def test_without_a_price_it_waits_for_one(self) -> None:
         gateway, stop = self.night()
         old = {"last": 106.0, "last_ns": gateway.market_ns - 17 * 3600 * SECOND, "bid": 0.0, "ask": 0.0}
