@@ -315,8 +315,11 @@ def contradictions(settings: Settings) -> Iterator[Mistake]:
 
 def _placed(settings: Settings, folder: Path) -> Settings:
     """File names made absolute: a relative one starts at the folder of the configuration."""
-    files = tuple(str(folder / file) for file in settings.simulation.files)
-    return msgspec.structs.replace(settings, simulation=msgspec.structs.replace(settings.simulation, files=files))
+    simulation = settings.simulation
+    files = tuple(str(folder / file) for file in simulation.files)
+    faults = None if simulation.faults is None else str(folder / simulation.faults)
+    placed = msgspec.structs.replace(simulation, files=files, faults=faults)
+    return msgspec.structs.replace(settings, simulation=placed)
 
 
 def notices(settings: Settings) -> list[str]:

@@ -273,6 +273,9 @@ class Simulation(Section, frozen=True, kw_only=True):
     extended_hours: bool = False
     """Files: what happened from 04:00 to the open and from the close to 20:00 happens too. The synthetic market trades
     in regular hours only."""
+    faults: Annotated[str, Meta(min_length=1, description="a path")] | None = None
+    """Timetable of faults for the simulated gateway, a YAML file (docs/simulator.md). A relative path starts at the
+    folder of the configuration file."""
     policy: dict[SwitchName, SwitchValue] = {}
     """How the simulated broker behaves where that is thinly documented, switch by switch: `{funds_checked: false}`."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from services import confirmation
 from services.fleet import Fleet
 from services.refusal import Refusal
+from services.simulator.faults import timetable
 from services.supervision import Supervisor
 
 __all__ = ["check", "check_live", "surroundings"]
@@ -29,6 +30,8 @@ def check(chosen: Fleet, supervisor: Supervisor, down: str) -> None:
                 raise Refusal(
                     f"{file}: no such market file; mend simulation.files, or set simulation.market: synthetic"
                 )
+        if chosen.settings.simulation.faults is not None:
+            timetable.load(Path(chosen.settings.simulation.faults))
         _check_port(chosen.settings.ibkr.host, chosen.settings.ibkr.port)
 
 

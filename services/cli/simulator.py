@@ -39,6 +39,7 @@ def simulator(
     ledger: Path | None = None,
     control: Path | None = None,
     policy: Annotated[tuple[str, ...], Repeated] = (),
+    faults: Path | None = None,
     verbose: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Run a simulated IB Gateway by itself, until Ctrl-C or SIGTERM.
@@ -83,6 +84,8 @@ def simulator(
         Unix socket for commands. Default: one in a private folder, named for the port.
     policy:
         A switch of the broker's behaviour, as NAME=VALUE; give it again for more.
+    faults:
+        Timetable of faults, a YAML file: when which fault begins (docs/simulator.md).
     verbose:
         Say who connects and what is refused, too.
     """
@@ -109,6 +112,7 @@ def simulator(
         ledger=ledger,
         control=control,
         policy=pairs(policy, "--policy"),
+        faults=faults,
     )
 
     async def serve() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from pathlib import Path
 
 import msgspec
 
@@ -14,6 +15,7 @@ from services.bus import Bus
 from services.process import Process
 from services.refusal import Refusal
 from services.simulator.control import Control
+from services.simulator.faults import timetable
 from services.simulator.house import House
 from services.simulator.market.choice import market_source
 from services.simulator.venue.model import AccountTerms
@@ -38,6 +40,8 @@ class Simulator:
         self._p, self._bus = p, bus
         self._run = time.monotonic_ns()
         self._source = market_source(p.settings)
+        faults = p.settings.simulation.faults
+        self._timetable = [] if faults is None else timetable.load(Path(faults))
         account = p.settings.ibkr.account
         assert account is not None, "settings fill it in"
         self._account = account
@@ -122,6 +126,10 @@ class Simulator:
             policy=policy_of(simulation.policy),
             seed=simulation.seed,
         )
+        try:
+            house.plan(self._timetable)
+        except Refusal as refusal:
+            self._p.log.event("refused", level="ERROR", error=str(refusal))
         try:
             await house.open()
         except OSError as error:

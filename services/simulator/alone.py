@@ -25,6 +25,7 @@ from services.clock.calendar import sessions
 from services.refusal import Refusal
 from services.settings import SIMULATED_ACCOUNT, Settings
 from services.simulator import control
+from services.simulator.faults import timetable
 from services.simulator.house import House
 from services.simulator.market.choice import market_source
 from services.simulator.market.files import contents
@@ -66,6 +67,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Path | None = None
     control: Path | None = None
     policy: dict[str, str] = {}
+    faults: Path | None = None
 
 
 class Alone:
@@ -76,6 +78,7 @@ class Alone:
         self._say = say
         self._closing = contextlib.ExitStack()
         settings = judged(wanted)
+        self._timetable = [] if wanted.faults is None else timetable.load(wanted.faults)
         days = _sessions(settings)
         self._hours = Hours(days)
         with _in_words_of_flags():
@@ -99,6 +102,7 @@ class Alone:
     async def open(self) -> None:
         """Go to where the market begins, then listen, for clients and for commands."""
         self._move(0)
+        self.house.plan(self._timetable)
         try:
             await self.house.open()
         except OSError as error:

@@ -14,6 +14,8 @@ import msgspec
 from services.refusal import Refusal
 from services.simulator.desk.front import Moved
 from services.simulator.faults import catalogue
+from services.simulator.faults.active import Begin, Fault
+from services.simulator.faults.timetable import Entry
 from services.simulator.server import TwsServer
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.model import AccountTerms, Session
@@ -64,14 +66,18 @@ class House:
         times = [self.exchange.next_event_ns(), self.server.desk.faults.next_ns()]
         return min((time_ns for time_ns in times if time_ns is not None), default=None)
 
+    def plan(self, timetable: Sequence[Entry]) -> None:
+        """Let these faults begin when their time comes. What was due before now is left out."""
+        faults, now_ns = self.server.desk.faults, self.exchange.now_ns
+        for entry in timetable:
+            self._check_symbol(entry.fault)
+            if (due_ns := entry.due_ns(now_ns)) >= now_ns:
+                faults.schedule(due_ns, (Begin(entry.fault),))
+
     def fault(self, name: str, arguments: Mapping[str, Any]) -> str:
         """Begin a fault. Refusal for one that does not exist, or an argument that does not fit."""
         asked = catalogue.fault(name, arguments)
-        symbol = getattr(asked, "symbol", "")
-        if symbol and symbol not in self.exchange.symbols:
-            raise Refusal(
-                f"fault {name}: symbol: {symbol} is not in this market; it has {', '.join(self.exchange.symbols)}"
-            )
+        self._check_symbol(asked)
         self.server.desk.faults.begin(catalogue.name_of(type(asked)), asked)
         self._perform()
         return f"{catalogue.name_of(type(asked))} begins"
@@ -105,6 +111,13 @@ class House:
                 return {"text": self.clear(more.get("name", ""))}
             case _:
                 raise Refusal(f"unknown command {command.get('do')!r}")
+
+    def _check_symbol(self, asked: Fault) -> None:
+        symbol, known = getattr(asked, "symbol", ""), self.exchange.symbols
+        if symbol and symbol not in known:
+            raise Refusal(
+                f"fault {catalogue.name_of(type(asked))}: symbol: {symbol} is not in this market: {', '.join(known)}"
+            )
 
     def _perform(self) -> None:
         self.server.stage.perform()

@@ -1,0 +1,96 @@
+"""A timetable of faults, as a YAML file: when which fault begins.
+
+    faults:
+      - {after: 30, fault: drop, client: 1}            # seconds of market time after the start
+      - {at: 2025-01-06 10:00, fault: hang, seconds: 60}   # New York, unless a zone is given
+
+Every mistake is named by file and line before anything starts.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from services import configuration
+from services.refusal import Refusal
+from services.simulator.faults import catalogue
+from services.simulator.faults.active import Fault
+
+__all__ = ["Entry", "load"]
+
+SECOND = 1_000_000_000
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+class Entry(NamedTuple):
+    """One fault of a timetable. `after_ns` counts from the start, `at_ns` is market time; one of them is None."""
+
+    fault: Fault
+    after_ns: int | None
+    at_ns: int | None
+
+    def due_ns(self, start_ns: int) -> int:
+        """When it begins in a market that began at `start_ns`."""
+        return self.at_ns if self.at_ns is not None else start_ns + (self.after_ns or 0)
+
+
+def load(path: Path) -> list[Entry]:
+    """The timetable in this file. Refusal with a line for each mistake."""
+    try:
+        document, lines = configuration.parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Refusal(f"{path}: no such timetable of faults") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refusal(f"{path}: can't be read ({error}); it must be a YAML file") from None
+    except configuration.Mistake as mistake:
+        raise Refusal(f"{path}:{mistake}") from None
+    entries = document.get("faults")
+    if set(document) - {"faults"} or not isinstance(entries, list):
+        raise Refusal(f"{path}:1: a timetable has one key, `faults`, and below it a list")
+    found: list[Entry] = []
+    mistakes: list[str] = []
+    for number, entry in enumerate(entries):
+        try:
+            found.append(_entry(entry))
+        except Refusal as refusal:
+            mistakes.append(f"{path}:{lines.get(f'faults[{number}]', 1)}: {refusal}")
+    if mistakes:
+        raise Refusal("\n".join(mistakes))
+    return found
+
+
+def _entry(given: Any) -> Entry:
+    if not isinstance(given, dict):
+        raise Refusal(f"`{given}` is no entry; give `fault`, `at` or `after`, and the fault's arguments")
+    rest = dict(given)
+    name, at, after = rest.pop("fault", None), rest.pop("at", None), rest.pop("after", None)
+    if not isinstance(name, str):
+        raise Refusal("`fault` is missing; `crazy simulator fault list` shows all")
+    fault = catalogue.fault(name, rest)
+    if (at is None) == (after is None):
+        raise Refusal(f"fault {name}: give either `at` (market time) or `after` (seconds from the start)")
+    if after is not None:
+        if isinstance(after, bool) or not isinstance(after, int | float) or not 0 <= after < 1e9:
+            raise Refusal(f"fault {name}: after: `{after}` does not fit; give seconds of market time")
+        return Entry(fault, int(after * SECOND), None)
+    return Entry(fault, None, _time(name, at))
+
+
+def _time(name: str, at: Any) -> int:
+    """The market time that is meant: YAML makes a time of `2025-01-06 10:00:00`, and text of `2025-01-06 10:00`."""
+    moment = at
+    if isinstance(at, str):
+        try:
+            moment = datetime.fromisoformat(at)
+        except ValueError:
+            moment = None
+    elif isinstance(at, date) and not isinstance(at, datetime):
+        moment = datetime(at.year, at.month, at.day)
+    if not isinstance(moment, datetime):
+        raise Refusal(f"fault {name}: at: `{at}` does not fit; give a time like 2025-01-06 10:00 (New York)")
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=NEW_YORK)
+    return int(moment.timestamp()) * SECOND
