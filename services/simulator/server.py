@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import cast
 
 from services.simulator.desk.client import Client
-from services.simulator.desk.feeds import Limits
 from services.simulator.desk.front import Desk, Ledger, LedgerLost, Moved
 from services.simulator.desk.pacing import STRIKES, Pacing
 from services.simulator.stage import Stage
@@ -40,7 +39,6 @@ class TwsServer:
 
     `port` 0 takes a free one; `port` tells which. `max_buffer` (bytes) bounds what waits for a client that doesn't
     read: beyond it the client is dropped. `max_connections` bounds how many there are; one more is closed at once.
-    `max_rate` is how many messages a client may send in a second of the machine's time, 0 any number: see `pacing.py`.
     Nothing here moves the market: whoever owns the clock calls `advance`.
     """
 
@@ -54,23 +52,16 @@ class TwsServer:
         download_open_orders: bool = True,
         max_buffer: int = 16 * 1024 * 1024,
         max_connections: int = 500,
-        limits: Limits | None = None,
-        account_refresh_s: float = 0.0,
-        any_client_may_cancel: bool = False,
-        max_rate: int = 0,
     ) -> None:
         self.host = host
         self.port = port
         self.max_buffer = max_buffer
         self.max_connections = max_connections
-        self.max_rate = max_rate
+        self.max_rate = exchange.policy.messages_per_s
         self.desk = Desk(
             exchange,
             store,
             download_open_orders=download_open_orders,
-            limits=limits,
-            account_refresh_s=account_refresh_s,
-            any_client_may_cancel=any_client_may_cancel,
         )
         self.stage = Stage(self)
         self.connections: set[_Connection] = set()

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from services.simulator.desk.pacing import Pacing
+from services.simulator.venue.policy import Policy
 from tests.simulator.wire import gateway, trades
 
 
@@ -27,7 +28,7 @@ def test_a_second_takes_so_many_messages() -> None:
 @pytest.mark.parametrize("limit", [0, 50])
 def test_field_39_too_fast_is_told_and_then_cut_off(limit: int) -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0), max_rate=limit) as house:
+        async with gateway(trades("TSLA", 10.0), policy=Policy(messages_per_s=limit)) as house:
             ib = await house.connect()
             await house.news(1)
             for _ in range(200):

@@ -10,6 +10,7 @@ import pytest
 from ib_insync.client import Client as IbClient
 
 from services.simulator.venue.model import AccountTerms
+from services.simulator.venue.policy import Policy
 from services.simulator.wire.contracts import contract_id
 from tests.simulator.wire import ACCOUNT, TSLA, gateway, ready, trades
 
@@ -127,7 +128,7 @@ def test_profit_of_an_account_and_of_a_position() -> None:
 
 def test_values_are_told_now_and_then_where_that_is_asked_for() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", *[10.0] * 4), account_refresh_s=2.0) as house:
+        async with gateway(trades("TSLA", *[10.0] * 4), policy=Policy(account_told_every_s=2.0)) as house:
             ib = await ready(house)
             house.heard[1].clear()
             told = []

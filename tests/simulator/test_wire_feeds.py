@@ -9,8 +9,8 @@ import ib_insync as ibi
 import pytest
 
 from services.simulator.desk.entitlements import Entitlement
-from services.simulator.desk.feeds import Limits
 from services.simulator.venue.model import MarketEvent
+from services.simulator.venue.policy import Policy
 from tests.simulator.wire import OPEN_NS, SECOND, TSLA, gateway, trades
 
 OPENED = OPEN_NS // SECOND
@@ -175,7 +175,7 @@ def test_generic_ticks_that_are_refused(generic: str, snapshot: bool) -> None:
 
 def test_a_client_has_so_many_lines_and_no_more() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0), limits=Limits(tickers=2)) as house:
+        async with gateway(trades("TSLA", 10.0), policy=Policy(market_data_lines=2)) as house:
             ib = await house.connect()
             for request_id in (90, 91, 92):
                 ib.client.reqMktData(request_id, TSLA, "", False, False, [])
@@ -183,6 +183,19 @@ def test_a_client_has_so_many_lines_and_no_more() -> None:
             ib.client.cancelMktData(90)
             ib.client.reqMktData(92, TSLA, "", False, False, [])
             assert "4 92 101" not in await house.news(1)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("lines", [1, 3])
+def test_a_client_has_so_many_streams_of_single_ticks_and_no_more(lines: int) -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", 10.0), policy=Policy(tick_by_tick_lines=lines)) as house:
+            ib = await house.connect()
+            await house.news(1)
+            for request_id in range(90, 91 + lines):
+                ib.client.reqTickByTickData(request_id, TSLA, "Last", 0, False)
+            assert await house.news(1) == [f"4 {90 + lines} 10190"]
 
     asyncio.run(play())
 

@@ -10,6 +10,7 @@ import pytest
 from services.simulator.desk.front import Desk
 from services.simulator.desk.ownership import BY_HAND
 from services.simulator.venue.model import Ticket
+from services.simulator.venue.policy import Policy
 from tests.simulator.wire import ACCOUNT, CALM, TSLA, Gateway, gateway, ready, trades
 
 RESTING = Ticket(
@@ -105,7 +106,7 @@ def test_client_0_changes_what_it_has_bound() -> None:
 @pytest.mark.parametrize("may", [False, True])
 def test_whether_another_client_may_cancel(may: bool) -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", *[10.0] * 4), any_client_may_cancel=may) as house:
+        async with gateway(trades("TSLA", *[10.0] * 4), policy=Policy(other_clients_may_cancel=may)) as house:
             owner, other = await ready(house, 1), await house.connect(2)
             trade = owner.placeOrder(TSLA, ibi.LimitOrder("BUY", 1, 5.0, tif="GTC"))
             await house.settle()

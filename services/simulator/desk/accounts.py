@@ -79,13 +79,12 @@ class _Watched(msgspec.Struct):
 class AccountDesk:
     """Answers requests about accounts.
 
-    `refresh_s` is how often values are told that nothing but prices changed, in market time: IBKR does so about every
-    three minutes; 0 is never.
+    How often values are told that nothing but prices changed is the policy's `account_told_every_s`.
     """
 
-    def __init__(self, exchange: Exchange, refresh_s: float = 0.0) -> None:
+    def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._refresh_ns = int(refresh_s * _NS)
+        self._refresh_ns = round(exchange.policy.account_told_every_s * _NS)
         self._refreshed_ns = exchange.now_ns
         self._subscriptions: dict[int, tuple[Client, Subscriptions]] = {}
         self._moved: set[str] = set()

@@ -37,7 +37,7 @@ from services.simulator.wire.market_requests import (
 )
 from services.simulator.wire.ticks import Shape, Ticks, read_generic_ticks, spell, stream_parameters
 
-__all__ = ["Feeds", "Limits"]
+__all__ = ["Feeds"]
 
 _LEGAL = {
     100: "Option Volume",
@@ -81,13 +81,6 @@ def _is_legal(name: str) -> bool:
     return name.split(":")[0].isdigit() and int(name.split(":")[0]) in _LEGAL
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """How much one client may stream at once: quotes, single ticks. IBKR's own figures for a plain account."""
-
-    tickers: int = 100
-    tick_by_tick: int = 3
-
-
 class _Stream(msgspec.Struct):
     """A stream of quotes, and the quote that its client knows. `kind` is its type of data, None while it gets none."""
 
@@ -109,10 +102,9 @@ class Feeds:
         history: History,
         exchange: Exchange,
         find: Callable[[Client, int, Contract], str | None],
-        limits: Limits | None = None,
     ) -> None:
         self.entitlements = Entitlements()
-        self.limits = limits or Limits()
+        self._policy = exchange.policy
         self._history = history
         self._exchange = exchange
         self._find = find
@@ -236,7 +228,7 @@ class Feeds:
         elif names and request.snapshot:
             cause = "Snapshot market data subscription is not applicable to generic ticks"
             client.complain(request_id, *complaints.INVALID.about(cause))
-        elif len(own) >= self.limits.tickers and not request.snapshot:
+        elif len(own) >= self._policy.market_data_lines and not request.snapshot:
             client.complain(request_id, *complaints.TOO_MANY_TICKERS)
         else:
             self._begin(client, request, symbol, names)
@@ -295,7 +287,7 @@ class Feeds:
             client.complain(request_id, *complaints.BAD_TICK_BY_TICK.about(f"Invalid tick type {request.kind}"))
         elif self._has(client, request_id, SingleTicks):
             client.complain(request_id, *complaints.DUPLICATE_TICKER)
-        elif self._count(client, SingleTicks) >= self.limits.tick_by_tick:
+        elif self._count(client, SingleTicks) >= self._policy.tick_by_tick_lines:
             client.complain(request_id, *complaints.TOO_MANY_TICK_BY_TICK)
         elif self._may_see(client, request_id, symbol):
             if request.count:

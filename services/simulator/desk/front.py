@@ -16,7 +16,7 @@ from services.simulator.desk import others as other_desk
 from services.simulator.desk.accounts import AccountDesk
 from services.simulator.desk.client import Client
 from services.simulator.desk.delivery import deliver, say_order
-from services.simulator.desk.feeds import Feeds, Limits
+from services.simulator.desk.feeds import Feeds
 from services.simulator.desk.hmds import Farm
 from services.simulator.desk.ownership import BY_HAND, Ownership
 from services.simulator.faults.active import Faults
@@ -69,8 +69,8 @@ class LedgerLost(Exception):
 class Desk:
     """Serves clients on one exchange. `clients` are those that are connected, by client id.
 
-    `feeds` is the live market (and who may see it), `past` the historical one. `account_refresh_s`: see `AccountDesk`.
-    `any_client_may_cancel` lets clients cancel each other's orders: IBKR's documents say 10147, one recording says yes.
+    `feeds` is the live market (and who may see it), `past` the historical one. How much a client may ask, and how it is
+    told, are switches of the exchange's policy.
     """
 
     def __init__(
@@ -79,9 +79,6 @@ class Desk:
         ledger: Ledger,
         *,
         download_open_orders: bool = True,
-        limits: Limits | None = None,
-        account_refresh_s: float = 0.0,
-        any_client_may_cancel: bool = False,
     ) -> None:
         self.clients: dict[int, Client] = {}
         self.faults = Faults(now_ns=exchange.now_ns)
@@ -89,13 +86,12 @@ class Desk:
         self._exchange = exchange
         self._ledger = ledger
         self._download_open_orders = download_open_orders
-        self._any_client_may_cancel = any_client_may_cancel
         self._listing = Listing(exchange.symbols)
         history = History(lambda: exchange.source, lambda: exchange.sessions, lambda: exchange.market_key)
-        self.feeds = Feeds(history, exchange, self._find, limits)
+        self.feeds = Feeds(history, exchange, self._find)
         self.past = Farm(history, exchange, self._find, self.feeds)
         self.ownership = Ownership()
-        self.accounts = AccountDesk(exchange, account_refresh_s)
+        self.accounts = AccountDesk(exchange)
 
     def list_symbols(self, source: MarketSource) -> None:
         """The market trades more symbols from now on."""
@@ -267,7 +263,8 @@ class Desk:
     def _cancel(self, client: Client, order_id: int) -> None:
         owner, number = self.ownership.meant(client.client_id, order_id)
         others = [order for order in self._exchange.open_orders() if order.ticket.order_id == number]
-        if self._any_client_may_cancel and others and owner not in {order.ticket.client_id for order in others}:
+        allowed = self._exchange.policy.other_clients_may_cancel
+        if allowed and others and owner not in {order.ticket.client_id for order in others}:
             # Seen once on a paper account (server version 200): what another client placed was cancelled, and the
             # status came to who asked for it, with its own client id.
             theirs = others[0].ticket.client_id

@@ -74,19 +74,19 @@ class Exchange:
         self.accounts = tuple(terms.account for terms in accounts)
         self.symbols = source.symbols
         self.source = source
-        self._policy = policy or Policy()
-        self._book = OrderBook(day_orders_linger_ns=round(self._policy.day_orders_linger_s * 1e9))
+        self.policy = policy or Policy()
+        self._book = OrderBook(day_orders_linger_ns=round(self.policy.day_orders_linger_s * 1e9))
         self._reports: list[Report] = []
-        self._life = Lifecycle(self._book, self._policy, self._reports, start_ns)
+        self._life = Lifecycle(self._book, self.policy, self._reports, start_ns)
         self._tapes = {symbol: Tape(symbol=symbol) for symbol in source.symbols}
-        daily = self._policy.realized_pnl_resets_daily
+        daily = self.policy.realized_pnl_resets_daily
         self._money = {terms.account: Account(terms, self._tapes, daily_profit=daily) for terms in accounts}
         self._executions = Executions()
         self._touched = Touched()
         self._world = World(
             self._book,
             self._life,
-            self._policy,
+            self.policy,
             self._tapes,
             self._money,
             self._executions,
@@ -190,7 +190,7 @@ class Exchange:
             parent,
             accounts=self.accounts,
             symbols=self.symbols,
-            policy=self._policy,
+            policy=self.policy,
             now_ns=self.now_ns,
         )
         if error is not None:
@@ -226,7 +226,7 @@ class Exchange:
     def cancel(self, client_id: int, order_id: int) -> list[Report]:
         """End an order, and with it the children of an unfilled parent and, by policy, its OCA group."""
         order = self._book.find(client_id, order_id)
-        if order is None and self._policy.other_clients_may_cancel:
+        if order is None and self.policy.other_clients_may_cancel:
             order = self._book.anybodys(order_id)
         if order is None:
             text = f"OrderId {order_id} that needs to be cancelled is not found."
@@ -385,15 +385,15 @@ class Exchange:
         path = matching.path_of(
             event,
             tape,
-            filter_strays=self._policy.last_filtered_to_quote,
-            block_shares=self._policy.block_print_shares,
+            filter_strays=self.policy.last_filtered_to_quote,
+            block_shares=self.policy.block_print_shares,
         )
         observe(tape, event, session)
         self._touched.tapes.add(event.symbol)
         self._reports.append(quote_of(tape, event))
         orders = self._book.of_symbol(event.symbol)
         if orders and path is not None:
-            there = Liquidity(event) if self._policy.partial_fills else self._enough
+            there = Liquidity(event) if self.policy.partial_fills else self._enough
             self._match(orders, path, there, regular=session is not None)
 
     def _match(self, orders: list[Order], path: matching.Path, there: Liquidity, *, regular: bool) -> None:
@@ -402,7 +402,7 @@ class Exchange:
         for order in active:
             if order.status == "PreSubmitted" and works_at_once(order):
                 self._life.move(order, "Submitted")
-        slippage = self._policy.slippage_bps / 10_000.0
+        slippage = self.policy.slippage_bps / 10_000.0
         while (found := _first_step(active, path, there, slippage)) is not None:
             order, step = found
             path = path.beyond(step.at)
@@ -427,14 +427,14 @@ class Exchange:
             if order.ticket.order_type not in matching.TRAILING:
                 continue
             price = matching.watched(order, path)
-            if price is not None and (order in active or self._policy.ratchet_outside_rth):
+            if price is not None and (order in active or self.policy.ratchet_outside_rth):
                 self._life.ratchet(order, price)
 
     def _fill(self, order: Order, quantity: float, price: float, path: matching.Path) -> None:
         """One match at this price; the path begins where the market was then."""
         ticket = order.ticket
         account = self._money[ticket.account]
-        if ticket.side == "SELL" and self._policy.funds_checked and not account.terms.shorts:
+        if ticket.side == "SELL" and self.policy.funds_checked and not account.terms.shorts:
             quantity = min(quantity, account.quantity(ticket.symbol))
             if quantity <= 0:
                 self._life.refuse_short(order)
@@ -467,7 +467,7 @@ class Exchange:
         self._touched.holdings.add((ticket.account, ticket.symbol))
 
         peers = self._book.peers(order)
-        if self._policy.filled_before_execution:
+        if self.policy.filled_before_execution:
             self._life.filled(order)
             self._reports.append(ExecutionReport(execution))
         else:
@@ -481,13 +481,13 @@ class Exchange:
         for child in self._book.children(order):
             self._life.follow(child, order, path.start)
         for peer in peers:
-            if order.oca_type == 3 and self._policy.oca_overfills_without_block:
+            if order.oca_type == 3 and self.policy.oca_overfills_without_block:
                 self._overfilled.append((peer, quantity, order.oca_type))
             else:
                 self._life.yield_to_fill(peer, quantity, order.oca_type)
 
     def _objection(self, ticket: Ticket) -> str | None:
-        if not self._policy.funds_checked:
+        if not self.policy.funds_checked:
             return None
         return margin.objection(ticket, self._money[ticket.account], self._tapes[ticket.symbol], self._book, self.today)
 

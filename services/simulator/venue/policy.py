@@ -158,6 +158,33 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     modify_refused_while_new: Annotated[
         bool, _means("an order that met no market event yet can't be modified (2102)", "[D] error 2102")
     ] = False
+    account_told_every_s: Annotated[
+        float,
+        _means(
+            "market seconds after which account values and portfolio are told again without a cause (0: never)",
+            "[I] about every three minutes, 180, is remembered",
+            ge=0,
+        ),
+    ] = 0.0
+
+    # How much a client may ask
+
+    market_data_lines: Annotated[
+        int, _means("quotes that one client may stream at once; one more gets 101", "[D] 100 for a plain account", ge=0)
+    ] = 100
+    tick_by_tick_lines: Annotated[
+        int,
+        _means("streams of single ticks that one client may have; one more gets 10190", "[D] 3 for 100 lines", ge=0),
+    ] = 3
+    messages_per_s: Annotated[
+        int,
+        _means(
+            "messages a client may send in a second of the machine's time: more get 100, and the third such second "
+            "ends the connection (0: any number)",
+            "[D] 50; off, since a market that runs faster than time is asked faster",
+            ge=0,
+        ),
+    ] = 0
 
     # How long orders last
 
@@ -280,7 +307,9 @@ def _parts(name: str) -> tuple[type, Any]:
 def _values(kind: type) -> str:
     if issubclass(kind, StrEnum):
         return " or ".join(kind)
-    return "true or false" if kind is bool else "a number, at least 0"
+    if kind is bool:
+        return "true or false"
+    return "a whole number, at least 0" if kind is int else "a number, at least 0"
 
 
 def _shown(value: Any) -> str:
