@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -108,26 +109,35 @@ class RunningFleet:
         return True
 
 
-@pytest.fixture
-def start_fleet(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., RunningFleet]]:
-    """Starts a fleet of this configuration; at the end of the test every one is stopped, and nothing may be left of
-    it."""
+@contextmanager
+def fleets(folder: Path) -> Iterator[Callable[..., RunningFleet]]:
+    """Starts a fleet of this configuration; at the end every one is stopped, and nothing may be left of it."""
     started: list[RunningFleet] = []
     with tempfile.TemporaryDirectory(prefix="crazy-", dir="/tmp") as runtime:
 
         def start(**config: Any) -> RunningFleet:
             name = f"t{len(started)}"
-            home = tmp_path / name
+            home = folder / name
             home.mkdir()
             fleet = RunningFleet(name, home, Path(runtime), config)
             started.append(fleet)
             fleet.crazy("up")
             return fleet
 
-        yield start
+        try:
+            yield start
+        finally:
+            for fleet in started:
+                fleet.crazy("down", check=False)
         for fleet in started:
-            fleet.crazy("down", check=False)
             deadline = time.monotonic() + 5
             while fleet.pids() and time.monotonic() < deadline:
                 time.sleep(0.1)
             assert not fleet.pids(), "processes outlived `crazy down`"
+
+
+@pytest.fixture
+def start_fleet(tmp_path: Path) -> Iterator[Callable[..., RunningFleet]]:
+    """See `fleets`."""
+    with fleets(tmp_path) as start:
+        yield start
