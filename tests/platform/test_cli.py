@@ -170,6 +170,15 @@ def test_a_missing_market_file(home: Path, crazy: Run) -> None:
     assert f"{home}/bars.parquet: no such market file; " in one_line(crazy, home, config)
 
 
+def test_a_timetable_of_faults_is_judged_before_anything_starts(home: Path, crazy: Run) -> None:
+    config = configured(home, "simulation: {faults: faults.yaml}")
+    assert f"{home}/faults.yaml: no such timetable of faults" in one_line(crazy, home, config)
+    (home / "faults.yaml").write_text("faults:\n  - {after: 1, fault: dorp}\n")
+    assert f"{home}/faults.yaml:2: fault dorp: there is none of this name; did you mean `drop`?" in one_line(
+        crazy, home, config
+    )
+
+
 def test_a_port_in_use(home: Path, crazy: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         path = home / "my.yaml"
