@@ -16,7 +16,7 @@ from services.settings import Settings
 from services.simulator.market.files import FileSource
 from services.simulator.market.synthetic import SyntheticSource
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import Report
+from services.simulator.venue.model import Report, Ticket
 from services.simulator.venue.policy import ChildOnPartialFill, OnSplit, Policy
 
 from ..day.conftest import market_file
@@ -113,3 +113,35 @@ def test_what_is_no_clean_split_is_alerted_and_never_sold_short(broker: OnSplit)
     live = [o for o in result.orders.values() if o.live]
     assert [(o.role, o.quantity) for o in live] == ([] if broker is OnSplit.CANCELLED else [("stop", 35.0)])
     assert not [o for o in result.orders.values() if o.role == "entry" and o.created_ns > failed.time_ns]
+
+
+def test_a_second_stop_that_appears_at_the_broker_under_our_reference_is_taken_back() -> None:
+    """Placed by hand under our client id, for all 143 shares: the older one stays, at once there is one again."""
+    settings = msgspec.convert({"watchlist": ["PLTR"]}, Settings)
+    days = sessions("XNYS", date(2023, 1, 23), date(2023, 1, 23), today=date(2023, 1, 23))
+    path = market_file("alpaca_bars_5m_2022_2024.parquet")
+    source = FileSource([path], ["PLTR"], start="2023-01-23", end="2023-01-23")
+
+    def by_hand(exchange: Exchange) -> list[Report]:
+        ticket = Ticket(
+            client_id=settings.ibkr.client_id,
+            order_id=77,
+            account=exchange.accounts[0],
+            symbol="PLTR",
+            side="SELL",
+            quantity=143.0,
+            order_type="TRAIL",
+            trailing_pct=10.0,
+            trail_stop_price=6.6,
+            tif="GTC",
+            order_ref="CT-PLTR-20230123-1-S7",
+        )
+        return exchange.place(ticket)
+
+    at_ns = days[0].close_ns - HOUR
+    runner = Runner(settings, source, days, acts=[(at_ns, by_hand)])
+    result = runner.run()
+    taken_back = [(e.fields["order_id"], e.time_ns) for e in result.events if e.event == "duplicate_stop_cancelled"]
+    assert taken_back == [(77, at_ns)]
+    told = [(o.ticket.order_id, o.status) for o in runner.exchange.orders() if o.ticket.side == "SELL"]
+    assert told == [(2, "PreSubmitted"), (77, "Cancelled")]
