@@ -171,3 +171,36 @@ def test_a_configuration_may_ask_for_all_hours(tmp_path: Path) -> None:
         document = {"watchlist": ["ABC"], "simulation": {**simulation, "extended_hours": extended}}
         source = market_source(msgspec.convert(document, Settings, strict=False))
         assert prices(list(source.events(None, [MONDAY])), "ABC")[::4] == expected
+
+
+ACTIONS = [
+    "halt,",
+    "resume,",
+    "split,2",
+    "dividend,0.25",
+]
+
+
+@pytest.mark.parametrize("ticks", [False, True])
+def test_rows_may_tell_of_halts_splits_and_dividends(tmp_path: Path, ticks: bool) -> None:
+    head = (TICKS if ticks else BARS).strip() + ",action,value\n"
+    quiet = "," * (6 if ticks else 5)
+    trade = "10,100,9.99,10.01,100,100" if ticks else "10,10,10,10,4"
+    rows = [f"ABC,2024-03-04 14:30:00+00,{trade},,"]
+    rows += [f"ABC,2024-03-04 14:3{n}:00+00{quiet},{action}" for n, action in enumerate(ACTIONS, 1)]
+    rows += [f"ABC,2024-03-04 14:36:00+00,{trade},,"]
+    path = csv(tmp_path, head + "\n".join(rows) + "\n")
+    events = list(FileSource([path], ["ABC"]).events(None, [MONDAY]))
+    told = [(event.action, event.value) for event in events if event.action]
+    assert told == [("halt", 0.0), ("resume", 0.0), ("split", 2.0), ("dividend", 0.25)]
+    assert all(event.price is None for event in events if event.action)
+    assert {event.price for event in events if not event.action} == {10.0}
+    assert len({event.key for event in events}) == len(events)
+
+
+@pytest.mark.parametrize("action", ["stop,", "split,", "split,0", "split,two", "dividend,-1", "dividend,nan"])
+def test_an_action_that_makes_no_sense_is_refused(tmp_path: Path, action: str) -> None:
+    rows = ["ABC,2024-03-04 14:30:00+00,10,10,10,10,4,,", f"ABC,2024-03-04 14:31:00+00,,,,,,{action}"]
+    path = csv(tmp_path, BARS.strip() + ",action,value\n" + "\n".join(rows) + "\n")
+    with pytest.raises(Refusal, match=f"{path}: ABC at 2024-03-04 .*: action {action.split(',')[0]} with value"):
+        FileSource([path], ["ABC"])

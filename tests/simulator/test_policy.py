@@ -51,3 +51,11 @@ def test_a_wrong_switch_is_one_clear_line(given: dict[str, object], text: str) -
 def test_the_reference_page_is_up_to_date() -> None:
     remedy = "renew it: .venv/bin/crazy simulator policy --reference > docs/switches.md"
     assert (ROOT / "docs" / "switches.md").read_text() == markdown() + "\n", remedy
+
+
+def test_a_count_may_come_as_the_one_kind_of_number_that_a_configuration_has() -> None:
+    assert policy_of({"market_data_lines": 2.0}).market_data_lines == 2
+    assert policy_of({"account_told_every_s": 2.0}).account_told_every_s == 2.0
+    for value in (2.5, True, -1.0):
+        with pytest.raises(ValueError, match=r"market_data_lines: .* does not fit; give a whole number, at least 0"):
+            policy_of({"market_data_lines": value})

@@ -10,6 +10,9 @@ own level. The bar's prices are rounded to the price grid, its volume is split o
 around each: the spread is 2 basis points, half of it on either side, rounded up to whole price steps.
 
 Ticks are taken as they are, in the order of the file: each is a jump.
+
+A row of either kind whose column `action` says halt, resume, split or dividend is no trade, whatever else it holds:
+`value` is the new shares for one old share, or the dollars a share. Prices after a split are the new ones.
 """
 
 from __future__ import annotations
@@ -97,28 +100,38 @@ class FileSource:
 
     def _walked(self, begin_ns: int, finish_ns: int) -> list[MarketEvent]:
         rows = self._db.execute(
-            "SELECT t, symbol, open, high, low, close, volume FROM market"
+            "SELECT t, symbol, open, high, low, close, volume, action, value FROM market"
             " WHERE t >= ? AND t < ? AND list_contains(?, symbol) ORDER BY t, rowid",
             [begin_ns, finish_ns, list(self.symbols)],
         ).fetchall()
         counts = dict.fromkeys(self.symbols, 0)
         events = []
-        for row in rows:
+        for *row, action, value in rows:
             bar = Bar(*row)
+            if action:
+                events.append(
+                    MarketEvent(bar.time_ns, bar.symbol, counts[bar.symbol], action=action, value=value or 0.0)
+                )
+                counts[bar.symbol] += 1
+                continue
             events += walk(bar, self._bar_ns, counts[bar.symbol])
             counts[bar.symbol] += 4
         return sorted(events, key=lambda event: event.key)
 
     def _ticks(self, begin_ns: int, finish_ns: int) -> Iterator[MarketEvent]:
         cursor = self._db.cursor().execute(
-            "SELECT t, symbol, price, size, bid, ask, bid_size, ask_size FROM market"
+            "SELECT t, symbol, price, size, bid, ask, bid_size, ask_size, action, value FROM market"
             " WHERE t >= ? AND t < ? AND list_contains(?, symbol) ORDER BY t, symbol, rowid",
             [begin_ns, finish_ns, list(self.symbols)],
         )
         counts = dict.fromkeys(self.symbols, 0)
         while rows := cursor.fetchmany(10_000):
-            for time_ns, symbol, price, size, bid, ask, bid_size, ask_size in rows:
-                yield MarketEvent(time_ns, symbol, counts[symbol], price, size, bid, ask, bid_size, ask_size)
+            for time_ns, symbol, *tick, action, value in rows:
+                row = counts[symbol]
+                if action:
+                    yield MarketEvent(time_ns, symbol, row, action=action, value=value or 0.0)
+                else:
+                    yield MarketEvent(time_ns, symbol, row, *tick)
                 counts[symbol] += 1
 
     # Loading
@@ -130,11 +143,12 @@ class FileSource:
             raise Refusal(f"{', '.join(map(str, paths))}: bars and ticks can't be mixed; name files of one kind")
         bars = kinds[paths[0]]
         for number, path in enumerate(paths):
+            columns = f"{self._selection(path, bars)}, {self._actions(path)}"
             create = "CREATE TABLE market AS" if number == 0 else "INSERT INTO market"
             self._db.execute(
-                f"{create} SELECT symbol, epoch_ns(ts) AS t, {self._selection(path, bars)} FROM {_relation(path)}"
+                f"{create} SELECT symbol, epoch_ns(ts) AS t, {columns} FROM {_relation(path)}"
                 f" WHERE list_contains(?, symbol) AND ts >= ?::TIMESTAMP - {_DAY} AND ts <= ?::TIMESTAMP + 2 * {_DAY}"
-                f" AND {_SANE_BAR if bars else 'true'}",
+                f" AND ({_SANE_BAR if bars else 'true'} OR action <> '')",
                 [list(self.symbols), max(self._start, "1900-01-01"), min(self._end, "2200-01-01")],
             )
         self._check_symbols(paths)
@@ -178,6 +192,25 @@ class FileSource:
         ]
         return ", ".join(prices + sizes)
 
+    def _actions(self, path: Path) -> str:
+        """The columns of what is no trade, empty for trades. Refusal for a row that makes no sense."""
+        columns = self._columns(path)
+        if "action" not in columns:
+            return "'' AS action, NULL::DOUBLE AS value"
+        value = "TRY_CAST(value AS DOUBLE)" if "value" in columns else "NULL::DOUBLE"
+        chosen = f"coalesce(CAST(action AS VARCHAR), '') AS action, {value} AS value"
+        wrong = self._rows(
+            f"SELECT * FROM (SELECT symbol, ts::VARCHAR, {chosen} FROM {_relation(path)})"
+            " WHERE NOT (action IN ('', 'halt', 'resume')"
+            " OR action IN ('split', 'dividend') AND coalesce(isfinite(value) AND value > 0, false)) LIMIT 1"
+        )
+        for symbol, when, action, given in wrong:
+            raise Refusal(
+                f"{path}: {symbol} at {when}: action {action} with value {given}; give halt, resume, split with the new"
+                " shares for one old share, or dividend with the dollars a share, both above 0"
+            )
+        return chosen
+
     def _check_symbols(self, paths: Sequence[Path]) -> None:
         files = ", ".join(map(str, paths))
         found = {row[0] for row in self._rows("SELECT DISTINCT symbol FROM market")}
@@ -204,7 +237,8 @@ class FileSource:
     def _bar_length(self) -> int:
         """The most frequent distance between two bars of a symbol."""
         query = (
-            "SELECT mode(d) FROM (SELECT t - lag(t) OVER (PARTITION BY symbol ORDER BY t) AS d FROM market) WHERE d > 0"
+            "SELECT mode(d) FROM (SELECT t - lag(t) OVER (PARTITION BY symbol ORDER BY t) AS d FROM market"
+            " WHERE action = '') WHERE d > 0"
         )
         length = self._rows(query)[0][0]
         return MINUTE_NS if length is None else int(length)

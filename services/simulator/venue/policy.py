@@ -274,7 +274,7 @@ def policy_of(given: Mapping[str, Any]) -> Policy:
     """The policy with these switches set. ValueError, one line, for an unknown name or a value that doesn't fit."""
     for name, text in mistakes(given):
         raise ValueError(f"{name}: {text}")
-    return msgspec.convert(dict(given), Policy)
+    return msgspec.convert({name: _plain(value) for name, value in given.items()}, Policy)
 
 
 def mistakes(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -292,10 +292,15 @@ def _fits(name: str, value: Any) -> bool:
     if isinstance(value, float) and not math.isfinite(value):
         return False
     try:
-        msgspec.convert({name: value}, Policy)
+        msgspec.convert({name: _plain(value)}, Policy)
     except msgspec.ValidationError:
         return False
     return True
+
+
+def _plain(value: Any) -> Any:
+    """A configuration has one kind of number: 2.0 may be a count."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _parts(name: str) -> tuple[type, Any]:
