@@ -122,12 +122,14 @@ def day(seed: int) -> tuple[Result, Promises]:
 
 
 @pytest.mark.parametrize("seed", [1, 4])
-def test_promises_1_3_4_and_5_on_a_synthetic_day(seed: int) -> None:
+def test_promises_1_to_5_on_a_synthetic_day(seed: int) -> None:
     result, promises = day(seed)
     happened = {event.event for event in result.events}
     for what in ("entries approved", "entries placed", "entries filled", "entries cancelled", "stops filled"):
         assert promises.counts[what] >= 2, f"{what} never had a chance: {promises.counts}"
     assert promises.counts["sells covered by shares"] > 100
+    assert promises.counts["shares to protect"] > 100
+    assert promises.counts["unprotected ms"] == 0
     assert {
         "session_opened",
         "session_closed",

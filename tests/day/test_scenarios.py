@@ -2,7 +2,7 @@
 
 2025-01-06, New York 09:30 to 16:00 (14:30 to 21:00 UTC). Each symbol trades every two minutes, each trade a jump, with
 a quote of a cent around it. Its prices are straight lines between the points of `MARKET`, rounded to the cent; two
-points at one minute are a gap.
+points one step apart are a gap.
 """
 
 from __future__ import annotations
