@@ -127,7 +127,7 @@ class Simulator:
             seed=simulation.seed,
         )
         try:
-            house.plan(self._timetable)
+            house.plan(self._timetable, schedule.start_ns)
         except Refusal as refusal:
             self._p.log.event("refused", level="ERROR", error=str(refusal))
         try:

@@ -66,12 +66,17 @@ class House:
         times = [self.exchange.next_event_ns(), self.server.desk.faults.next_ns()]
         return min((time_ns for time_ns in times if time_ns is not None), default=None)
 
-    def plan(self, timetable: Sequence[Entry]) -> None:
-        """Let these faults begin when their time comes. What was due before now is left out."""
+    def plan(self, timetable: Sequence[Entry], start_ns: int | None = None) -> None:
+        """Let these faults begin when their time comes; what was due before now is left out.
+
+        `start_ns` is what `after` counts from: the beginning of the market, for a process that goes on after it died
+        and must not do everything twice. Default: now. Refusal, and no fault at all, where one has an unknown symbol.
+        """
         faults, now_ns = self.server.desk.faults, self.exchange.now_ns
         for entry in timetable:
             self._check_symbol(entry.fault)
-            if (due_ns := entry.due_ns(now_ns)) >= now_ns:
+        for entry in timetable:
+            if (due_ns := entry.due_ns(now_ns if start_ns is None else start_ns)) >= now_ns:
                 faults.schedule(due_ns, (Begin(entry.fault),))
 
     def fault(self, name: str, arguments: Mapping[str, Any]) -> str:

@@ -11,6 +11,10 @@ from services.refusal import Refusal
 from services.simulator import manual
 from services.simulator.faults import catalogue, field, timetable
 from services.simulator.faults.active import Faults, Lasting, Live
+from services.simulator.house import House
+from services.simulator.venue.model import AccountTerms
+from services.simulator.venue.store import Store
+from tests.simulator.wire import ACCOUNT, CALM, OPEN_NS, SECOND, SESSION, Written
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -113,6 +117,28 @@ def test_times_of_a_timetable(tmp_path: Path) -> None:
         '  - {at: "2025-01-06T15:00:00+00:00", fault: drop}\n'
     )
     assert [entry.due_ns(7) for entry in timetable.load(path)] == [1_500_000_007, *[1_736_175_600 * 10**9] * 3]
+
+
+def test_a_process_that_goes_on_does_no_fault_twice(tmp_path: Path) -> None:
+    house = House(
+        Written(CALM),
+        [SESSION],
+        Store(tmp_path / "ledger", ACCOUNT),
+        accounts=[AccountTerms(account=ACCOUNT)],
+        start_ns=OPEN_NS,
+        host="127.0.0.1",
+        port=0,
+    )
+    faults = house.server.desk.faults
+    wrong = timetable.Entry(catalogue.fault("halt", {"symbol": "GME"}), 5 * SECOND, None)
+    entries = [timetable.Entry(catalogue.fault("drop", {}), seconds * SECOND, None) for seconds in (10, 100)]
+    with pytest.raises(Refusal, match="GME is not in this market"):
+        house.plan([*entries, wrong])
+    assert faults.next_ns() is None
+    house.plan(entries, house.exchange.now_ns - 60 * SECOND)  # the market began a minute ago
+    assert faults.next_ns() == house.exchange.now_ns + 40 * SECOND
+    faults.pass_time(house.exchange.now_ns + 40 * SECOND)
+    assert faults.next_ns() is None
 
 
 class Told(Lasting, frozen=True, kw_only=True):
