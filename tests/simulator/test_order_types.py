@@ -315,3 +315,17 @@ def test_nothing_fills_beyond_its_quantity_or_outside_of_the_market(
         assert min(prices) - 0.01 <= execution.price <= max(prices) + 0.0101
     levels = [r.order.trail_stop_price for r in reports if isinstance(r, OrderReport) and r.order.trail_stop_price]
     assert levels == sorted(levels, reverse=True)  # a buy's level only falls
+
+
+def test_an_attached_trailing_stop_starts_from_the_market_or_from_the_fill() -> None:
+    for from_fill, start in ((False, 100.0), (True, 101.02)):
+        policy = Policy(
+            trail_child_needs_limit_parent=False, slippage_bps=100.0, trail_child_starts_from_fill=from_fill
+        )
+        market = exchange(prints(100.0, 100.0), policy=policy)
+        market.place(ticket(1, "BUY", "MKT", transmit=False))
+        market.place(ticket(2, "SELL", "TRAIL", parent_id=1, trailing_pct=10.0))
+        market.advance(MONDAY.close_ns - MINUTE)
+        parent, child = market.orders()
+        assert parent.avg_price == 101.02
+        assert child.trail_stop_price == pytest.approx(0.9 * start, abs=0.01)

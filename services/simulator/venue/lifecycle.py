@@ -194,7 +194,8 @@ class Lifecycle:
             return
         resized = policy is ChildOnPartialFill.FOLLOWS and self._resize(child, parent)
         if child.waits_for_parent:
-            self._activate(child, market_price)
+            fill = parent.last_fill_price if self._policy.trail_child_starts_from_fill else 0.0
+            self._activate(child, fill or market_price)
         elif resized:
             self.move(child, child.status)
 

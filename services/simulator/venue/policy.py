@@ -87,6 +87,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     trail_child_on_stop_parent: Annotated[
         bool, _means("… except on a plain STP, which takes a trailing child too", "[I] from the text of error 328")
     ] = False
+    trail_child_starts_from_fill: Annotated[
+        bool,
+        _means("an attached trailing stop starts from the price of its parent's fill, not from the market's", "[I]"),
+    ] = False
     adjustable_child_works: Annotated[
         bool,
         _means(
