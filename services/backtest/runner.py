@@ -76,6 +76,7 @@ class Runner:
         commands: Sequence[tuple[int, Command]] = (),
         acts: Sequence[tuple[int, Act]] = (),
     ):
+        self._observe = settings.observe
         account = settings.ibkr.account or "DU1234567"
         exchange = Exchange(
             source,
@@ -191,7 +192,8 @@ class Runner:
             market_ns, command = self._commands.popleft()
             self._set_time(max(market_ns, self._machine_ns))
             risk = self.actors["risk"]
-            answer = judge(risk.state, command, tuple(self.symbol_of.values()), ready=risk.core.ready(risk.state))
+            ready, observe = risk.core.ready(risk.state), self._observe
+            answer = judge(risk.state, command, tuple(self.symbol_of.values()), ready=ready, observe=observe)
             self.answers.append(answer)
             if answer.ok:
                 self._hear("risk", command)

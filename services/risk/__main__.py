@@ -24,7 +24,8 @@ class Commands(pollloop.Hooks):
 
     def command(self, command: Command) -> Answer:
         state = self.actor.state
-        answer = judge(state, command, self.symbols, ready=self.actor.core.ready(state))
+        ready, observe = self.actor.core.ready(state), self.fleet.settings.observe
+        answer = judge(state, command, self.symbols, ready=ready, observe=observe)
         if answer.ok:
             self.actor.hear(command, time.monotonic_ns(), "operator")
         return answer

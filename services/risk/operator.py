@@ -14,7 +14,7 @@ import msgspec
 from messages.operator import Adopt, Answer, ClearCooldown, Command, Flatten, Flattening, Pause, Resume
 from services.core import Draft, State
 from services.risk.guards import Tally
-from services.risk.limits import ForeignOrder, Holding, Reservation
+from services.risk.limits import ForeignOrder, Holding, Mark, Reservation
 from services.risk.pauses import FLEET, NEXT_SESSION, OPERATOR, RESUME, PauseRecord, lift, pause, pauses_of
 from services.risk.track import look, record_of
 from services.settings import Settings
@@ -35,10 +35,11 @@ class FlattenRecord(msgspec.Struct, frozen=True):
         return self.symbol
 
 
-def judge(state: State, command: Command, symbols: Sequence[str], *, ready: bool) -> Answer:
+def judge(state: State, command: Command, symbols: Sequence[str], *, ready: bool, observe: bool = False) -> Answer:
     """The answer to the operator: what will be done, or one line on why not.
 
-    `symbols`: those there are now. `ready`: the broker's book is known.
+    `symbols`: those there are now. `ready`: the broker's book is known. `observe`: the fleet sends nothing, so it can't
+    sell, and shares that it adopted would have no stop.
     """
     symbol = getattr(command, "symbol", None)
     known = {*symbols, *(h.symbol for h in state.table(Holding).values() if h.own > 0)}
@@ -49,6 +50,11 @@ def judge(state: State, command: Command, symbols: Sequence[str], *, ready: bool
             return Answer(True, f"entries of {_who(symbol)} are paused; unfilled ones are cancelled, stops stay")
         case Resume():
             return _judge_resume(state, symbol)
+        case Flatten(withdraw=False) | Adopt() if observe:
+            word = "sold" if isinstance(command, Flatten) else "adopted"
+            return Answer(
+                False, f"this fleet only observes and sends no order: nothing is {word}; start it without --observe"
+            )
         case Flatten():
             return _judge_flatten(state, symbol, command.withdraw)
         case Adopt(quantity=quantity):
@@ -135,6 +141,8 @@ def _judge_adopt(state: State, symbol: str, quantity: float, symbols: Sequence[s
         )
     if any(f.symbol == symbol for f in state.table(FlattenRecord).values()):
         return Answer(False, f"{symbol} is being flattened")
+    if state.get(Mark, symbol) is None:
+        return Answer(False, f"{symbol} has no price yet to place a stop by; try again after its next tick")
     return Answer(True, f"adopting {quantity:g} {symbol}: they become own shares and get a stop")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from messages.market import Tick
 from messages.operator import Adopt, ClearCooldown, Command, Flatten, Flattening, Pause, Paused, Resume, Resumed, Sql
 from messages.orders import OrderUpdated, PositionUpdated
 from services.risk.operator import FlattenRecord, judge
@@ -13,16 +14,19 @@ from services.risk.pauses import PauseRecord
 
 from .risk_words import Risk, order, plan
 
+TICK = Tick("TSLA", 1, 1, 0, 95.0, 0)
+
 
 def held(own: float = 10.0, account: float = 30.0) -> Risk:
     risk = Risk()
     risk.hear(PositionUpdated("TSLA", account, 95.0, own, own * 95.0))
+    risk.hear(TICK)
     risk.said.clear()
     return risk
 
 
-def answer(risk: Risk, command: Command, *, ready: bool = True) -> tuple[bool, str]:
-    told = judge(risk.state, command, ("TSLA", "NVDA", "AMD"), ready=ready)
+def answer(risk: Risk, command: Command, *, ready: bool = True, observe: bool = False) -> tuple[bool, str]:
+    told = judge(risk.state, command, ("TSLA", "NVDA", "AMD"), ready=ready, observe=observe)
     return told.ok, told.text
 
 
@@ -69,6 +73,29 @@ def test_who_flattens_everything_while_nothing_is_held_is_paused_all_the_same() 
 
 def test_adopting_needs_the_brokers_word() -> None:
     assert answer(held(), Adopt("TSLA", 5.0), ready=False)[0] is False
+
+
+def test_adopting_needs_a_price_to_place_the_stop_by() -> None:
+    risk = Risk()
+    risk.hear(PositionUpdated("TSLA", 30.0, 95.0, 10.0, 950.0))
+    assert answer(risk, Adopt("TSLA", 5.0)) == (
+        False,
+        "TSLA has no price yet to place a stop by; try again after its next tick",
+    )
+    risk.hear(TICK)
+    assert answer(risk, Adopt("TSLA", 5.0))[0]
+
+
+@pytest.mark.parametrize("command", [Flatten(None), Flatten("TSLA"), Adopt("TSLA", 5.0)])
+def test_a_fleet_that_only_observes_refuses_what_needs_an_order(command: Command) -> None:
+    ok, told = answer(held(), command, observe=True)
+    assert not ok
+    assert told.startswith("this fleet only observes and sends no order: nothing is ")
+
+
+@pytest.mark.parametrize("command", [Pause(None), Resume("TSLA"), ClearCooldown("TSLA")])
+def test_a_fleet_that_only_observes_obeys_the_rest(command: Command) -> None:
+    assert answer(held(), command, observe=True)[0]
 
 
 @pytest.mark.parametrize(
