@@ -11,7 +11,7 @@ CRAZY  := $(BIN)/crazy
 WITH    = $(if $(CONFIG),--config "$(CONFIG)")
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test clients check format coverage soak fuzz bench install lock clean
+.PHONY: help up down status logs test clients check format coverage mutate soak fuzz bench install lock clean
 
 help: ## Describe every target (this list)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ format: $(VENV)/.installed-dev ## Format the code and mend what lint can mend
 coverage: $(VENV)/.installed-dev ## Run the tests and show which lines they never reach
 	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered
 
+mutate: $(VENV)/.installed-dev ## Change the cores bit by bit and count what the tests notice (hours; MODULES="services.clock.steps*")
+	nice $(BIN)/mutmut run $(MODULES)
+	$(BIN)/python -m tests.mutation
+
 soak: $(VENV)/.installed-dev ## Run free-running days on the real processes, kills included (long)
 	$(BIN)/python -m pytest -q -m soak --timeout=3600
 
@@ -70,7 +74,7 @@ LOCK := -q --upgrade --universal --python-version 3.11 --generate-hashes --no-he
         --no-emit-index-url --no-emit-find-links
 
 clean: ## Remove .venv and caches; records in var/ stay
-	rm -rf $(VENV) $(THEIRS) $(NODE)/node_modules build *.egg-info .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(THEIRS) $(NODE)/node_modules build *.egg-info .coverage htmlcov mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find messages services tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are renewed only when a lock or the project file changes. A failure says one line and leaves no stamp.

@@ -1,13 +1,31 @@
-"""A test that says what it shows (`@pytest.mark.shows`) is held to it: those messages must have passed the wire."""
+"""What holds for every test.
+
+A test that says what it shows (`@pytest.mark.shows`) is held to it: those messages must have passed the wire. And while
+`make mutate` plants faults, properties are tried on few examples, always the same ones.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from services.simulator.desk.client import Client
 from services.simulator.server import _Connection
+
+settings.register_profile(
+    "mutation",
+    derandomize=True,
+    database=None,
+    max_examples=20,
+    stateful_step_count=20,
+    # mutmut runs the same tests several times in one process.
+    suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
+)
+if "MUTANT_UNDER_TEST" in os.environ:
+    settings.load_profile("mutation")
 
 
 @pytest.fixture(autouse=True)

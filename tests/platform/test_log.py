@@ -65,13 +65,13 @@ def test_text_with_braces_tags_and_line_breaks_stays_one_line(written: Any) -> N
 
 def test_libraries_log_into_the_same_file(written: Any) -> None:
     _, lines = written
-    logging.getLogger("ib_insync.client").warning("Peer closed connection {%s}", 5)
+    logging.getLogger("library.client").warning("Peer closed connection {%s}", 5)
     try:
         raise ValueError("bad {tick}")
     except ValueError:
         logging.getLogger("services.simulator").exception("failed")
     first, second = lines()
-    assert (first["event"], first["logger"], first["level"]) == ("log", "ib_insync.client", "WARNING")
+    assert (first["event"], first["logger"], first["level"]) == ("log", "library.client", "WARNING")
     assert first["message"] == "Peer closed connection {5}"
     assert second["exception"].rstrip().endswith("ValueError: bad {tick}")
 

@@ -56,6 +56,16 @@ def test_what_serves_as_a_reference(told: Tick, why: str | None) -> None:
     assert (blocked.why if blocked else None) == why
 
 
+def test_a_stale_price_says_how_old_it_is() -> None:
+    blocked = price_blocked(tick(age_s=11.26, bid=0.0), MONDAY.open_ns, NOW, settings_of())
+    assert blocked == Blocked("price_stale", {"age_s": 11.3})
+
+
+def test_a_quote_of_a_cheap_stock_is_a_quote() -> None:
+    cheap = tick(0.5, age_s=11, bid=0.4999, ask=0.5001)
+    assert price_blocked(cheap, MONDAY.open_ns, NOW, settings_of()) is None
+
+
 def test_delayed_data_serves_paper_if_it_says_so_and_live_never() -> None:
     allowed = {"ibkr": {"allow_delayed": True}}
     for mode, blocked in [("sim", None), ("paper", None), ("live", Blocked("delayed_data"))]:
