@@ -1,6 +1,6 @@
 """What must hold before this fleet may enter at all: the right account, the owner's word in live, a right clock. Pure.
 
-Blocking entries is cheap, withholding protection is not (TRADING.md, section 6): whatever is found here stops entries
+Blocking entries is cheap, withholding protection is not: whatever is found here stops entries
 and nothing else. Only a wrong account sends nothing at all. A reason is said once when it begins and once when it ends.
 """
 
