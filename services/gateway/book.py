@@ -70,13 +70,17 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The clock's last word. `phase`: closed, open, closing; `break_ns`: from when to when the exchange rests."""
+    """The clock's last word. `phase`: closed, open, closing; `break_ns`: from when to when the exchange rests.
+
+    `open_ns` and `close_ns` are the exchange's regular hours, also where entries are allowed before and after them.
+    """
 
     phase: str = "closed"
     date: str = ""
     entries_until_ns: int = 0
     close_ns: int = 0
     break_ns: tuple[int, int] = (0, 0)
+    open_ns: int = 0
 
     @property
     def key(self) -> str:

@@ -246,7 +246,8 @@ class GatewayCore:
                         phase="open",
                         date=session.date,
                         entries_until_ns=entries_until_ns,
-                        close_ns=session.close_ns,
+                        open_ns=session.regular_open_ns or session.open_ns,
+                        close_ns=session.regular_close_ns or session.close_ns,
                         break_ns=(session.break_start_ns, session.break_end_ns),
                     )
                 )

@@ -111,8 +111,10 @@ def _blocked(d: Draft, symbol: str, links: Links) -> str | None:
         return "links_down"
     if d.now.stale:
         return "clock_stale"
+    # A market order works in regular hours only: before and after them the stops have to stay.
+    early = d.now.market_ns < session.open_ns
     ending = session.close_ns and d.now.market_ns >= session.close_ns - BEFORE_CLOSE_NS
-    if session.phase not in ("open", "closing") or ending:
+    if session.phase not in ("open", "closing") or early or ending:
         return "session_closed"
     if quote is not None and quote.quote.halted:
         return "halted"

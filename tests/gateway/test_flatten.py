@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -195,6 +196,27 @@ def test_refused_twice_the_stop_comes_back_and_the_operator_hears_of_it() -> Non
     assert phases(gateway) == [("failed", "")]
     assert "flatten_failed" in gateway.notes()
     assert gateway.orders_sent() == ["SELL 10 TRAIL"]
+
+
+@pytest.mark.parametrize(("market_ns", "sells"), [(-1, False), (0, True)])
+def test_before_the_regular_open_the_stop_stays(market_ns: int, sells: bool) -> None:
+    """Where entries are allowed in the pre-market: a market order would wait for the open, the shares without a stop."""
+    gateway = steady()
+    gateway.holding()
+    hour = 3600 * 10**9
+    extended = msgspec.structs.replace(
+        DAY,
+        open_ns=DAY.open_ns - 5 * hour,
+        close_ns=DAY.close_ns + 4 * hour,
+        regular_open_ns=DAY.open_ns,
+        regular_close_ns=DAY.close_ns,
+    )
+    gateway.hear(SessionOpened(extended, UNTIL))
+    gateway.market_ns = DAY.open_ns + market_ns
+    gateway.forget()
+    gateway.hear(Flatten("TSLA"))
+    assert any(isinstance(c, CancelOrder) for c in gateway.to_broker) is sells
+    assert phases(gateway) == ([("clearing", "")] if sells else [("waiting", "session_closed")])
 
 
 WORDS = st.lists(

@@ -13,16 +13,12 @@ import msgspec
 
 from services.keys import in_words, texts_of
 from services.refusal import Refusal
-from services.simulator.faults import callbacks as fault_callbacks
-from services.simulator.faults import data as fault_data
-from services.simulator.faults import happenings as fault_market
-from services.simulator.faults import links as fault_links
-from services.simulator.faults import orders as fault_orders
+from services.simulator.faults import callbacks, data, happenings, links, orders
 from services.simulator.faults.active import Fault
 
 __all__ = ["FAULTS", "Argument", "arguments", "fault", "listing", "markdown", "meaning", "name_of"]
 
-MODULES = (fault_links, fault_data, fault_callbacks, fault_orders, fault_market)
+MODULES = (links, data, callbacks, orders, happenings)
 
 
 def name_of(kind: type[Fault]) -> str:
