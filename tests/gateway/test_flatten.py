@@ -200,7 +200,7 @@ def test_refused_twice_the_stop_comes_back_and_the_operator_hears_of_it() -> Non
 
 @pytest.mark.parametrize(("market_ns", "sells"), [(-1, False), (0, True)])
 def test_before_the_regular_open_the_stop_stays(market_ns: int, sells: bool) -> None:
-    """Where entries are allowed in the pre-market: a market order would wait for the open, the shares without a stop."""
+    """Where the pre-market is allowed: a market order would wait for the open, the shares without a stop."""
     gateway = steady()
     gateway.holding()
     hour = 3600 * 10**9
