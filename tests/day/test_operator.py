@@ -86,7 +86,8 @@ def test_every_command_that_acts(start_fleet: Callable[..., RunningFleet]) -> No
     live = "SELECT 1 AS x FROM orders WHERE status IN ('InFlight', 'PreSubmitted', 'Submitted') AND role <> 'foreign'"
     assert not fleet.sql(live)
 
-    fleet.crazy("resume", symbol)
+    # Risk was killed a moment ago, and may not listen yet.
+    until(lambda: fleet.crazy("resume", symbol, check=False).returncode == 0, "risk is not back")
     fleet.crazy("resume")
     until(lambda: states(fleet)[symbol] in ("ENTRY_PENDING", "POSITION_OPEN"), f"{symbol} did not arm: {states(fleet)}")
     fleet.crazy("pause")

@@ -107,7 +107,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
             fleet, "SELECT 1 AS x FROM market_clock WHERE market_ts > '2025-01-06 16:30'"
         )  # nothing else is under way
         assert fleet.kill("gateway")
-        fleet.crazy("wait", "--end", "--timeout", "80")
+        fleet.crazy("wait", "--end", "--timeout", "105")
         rows = {name: fleet.sql(query) for name, query in QUERIES.items()}
         yield Day(**rows, audit=fleet.crazy("audit").stdout)
 
