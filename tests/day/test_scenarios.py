@@ -108,6 +108,8 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
         )  # nothing else is under way
         assert fleet.kill("gateway")
         fleet.crazy("wait", "--end", "--timeout", "105")
+        # Heartbeats go by the machine's time: the day may be over before the watchdog heard of the second life.
+        until(fleet, "SELECT 1 AS x FROM events WHERE payload_json->>'restarted' = 'gateway'")
         rows = {name: fleet.sql(query) for name, query in QUERIES.items()}
         yield Day(**rows, audit=fleet.crazy("audit").stdout)
 
