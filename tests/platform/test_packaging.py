@@ -136,3 +136,9 @@ def test_a_symbol_process_stays_small() -> None:
     code = "import sys, services.fleet, services.guard, services.log, services.settings; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"yaml", "pandas", "numpy", "duckdb", "ib_insync", "cyclopts", "rich"} & set(done.stdout.split())
+
+
+def test_every_core_is_in_the_mutation_run() -> None:
+    mutated = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutmut"]["only_mutate"]
+    assert [path for path in mutated if not (ROOT / path).is_file()] == []
+    assert {str(path.relative_to(ROOT)) for path in (ROOT / "services").glob("*/core.py")} <= set(mutated)
