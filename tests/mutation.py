@@ -12,7 +12,7 @@ from pathlib import Path
 MUTANTS = Path("mutants")
 TARGET_PCT = 90.0
 KILLED = {1, 3, 24, -24, 36, 152, 255}
-"""How the tests end when they noticed: failed, broke, or ran for ever. A mutant that no test reaches was not noticed."""
+"""How the tests end when they noticed: failed, broke, or ran for ever. What no test reaches was not noticed."""
 
 
 def tried(meta: Path) -> dict[str, int]:
