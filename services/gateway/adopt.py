@@ -30,7 +30,8 @@ def adopt(d: Draft, command: Adopt, links: Links) -> None:
     assert position is not None
     price, now_ns = quote.quote.last, d.now.market_ns
     prefix = f"CT-{symbol.replace(' ', '.')}-{session.date.replace('-', '')}-A"
-    key = f"{prefix}{1 + sum(each.startswith(prefix) for each in d.table(OrderRecord))}"
+    before = [o for o in d.table(OrderRecord).values() if o.role == "adopted" and o.key.startswith(prefix)]
+    key = f"{prefix}{1 + len(before)}"
     account = (d.get(Book, "book") or Book()).account
     order = d.put(
         OrderRecord(

@@ -11,13 +11,14 @@ import pytest
 from messages.market import Session
 from messages.operator import Adopt, ClearCooldown, Command, Flatten, Pause, Resume
 from services.backtest.promises import Promises
-from services.backtest.runner import Result, Runner
+from services.backtest.runner import Act, Result, Runner
 from services.clock.calendar import sessions
 from services.gateway.book import Own
 from services.gateway.flatten import FlattenRecord
 from services.risk.limits import Holding
-from services.settings import Settings
+from services.settings import SIMULATED_ACCOUNT, Settings
 from services.simulator.market.synthetic import SyntheticSource
+from services.simulator.venue.model import Side, Ticket
 from services.symbol.core import SymbolRecord
 
 DAYS = sessions("XNYS", date(2025, 1, 6), date(2025, 1, 7), today=date(2025, 1, 7))
@@ -114,3 +115,91 @@ def test_a_guard_stops_entries_for_the_day_and_protection_goes_on() -> None:
     assert [o for o in entries if o.created_ns > TUESDAY.open_ns]
     holdings = {h.symbol: h.own for h in runner.actors["risk"].state.table(Holding).values() if h.own}
     assert holdings == own(runner)
+
+
+HAND = 99
+"""The client id of whoever trades by hand beside the fleet."""
+
+
+def by_hand(side: Side, quantity: float, number: int, symbol: str = "TSLA") -> Act:
+    """An order at the market that is not the fleet's."""
+    order = Ticket(
+        client_id=HAND,
+        order_id=number,
+        account=SIMULATED_ACCOUNT,
+        symbol=symbol,
+        side=side,
+        quantity=quantity,
+        order_type="MKT",
+    )
+    return lambda exchange: exchange.place(order)
+
+
+def test_shares_that_were_bought_by_hand_are_adopted() -> None:
+    """Entries freeze for what does not match; adopted, the shares are own for everyone, at the market of that moment,
+    and rest under a trailing stop. What is not there can't be adopted, and the rest stays foreign."""
+    at = MONDAY.open_ns + 60 * MINUTE
+    settings = msgspec.convert({"watchlist": ("TSLA",), "stops": {"trailing_stop_pct": 40.0}}, Settings)
+    promises = Promises(settings, DAYS)
+    runner = Runner(
+        settings,
+        SyntheticSource(3, ("TSLA",), tick_s=60.0, daily_volatility=0.01),
+        DAYS,
+        promises=promises,
+        acts=[(at, by_hand("BUY", 12.0, 1))],
+        commands=[
+            (at + 5 * MINUTE, Adopt("TSLA", 13.0)),
+            (at + 6 * MINUTE, Adopt("TSLA", 10.0)),
+            (at + 9 * MINUTE, Adopt("TSLA", 3.0)),
+        ],
+    )
+    result = runner.run()
+    assert [(answer.ok, answer.text) for answer in runner.answers] == [
+        (False, "the account has 12 TSLA, 0 of them own: 13 can't be adopted"),
+        (True, "adopting 10 TSLA: they become own shares and get a stop"),
+        (False, "the account has 12 TSLA, 10 of them own: 3 can't be adopted"),
+    ]
+    adopted = result.orders["CT-TSLA-20250106-A1"]
+    assert (adopted.role, adopted.status, adopted.filled) == ("adopted", "Filled", 10.0)
+    stop = result.orders["CT-TSLA-20250106-A1-S1"]
+    assert (stop.order_type, stop.quantity, stop.status, stop.why_held) == ("TRAIL", 10.0, "PreSubmitted", "trigger")
+    assert stop.created_ns <= at + 7 * MINUTE
+    assert stop.trail_stop_price is not None
+    assert stop.trail_stop_price >= round(adopted.avg_price * 0.6, 2) - 0.01
+    assert own(runner) == {"TSLA": 10.0}
+    held = runner.actors["risk"].state.get(Holding, "TSLA")
+    assert held is not None
+    assert (held.own, held.foreign, held.cost_usd) == (10.0, 2.0, 10 * adopted.avg_price)
+    record = runner.actors["symbol-TSLA"].state.get(SymbolRecord, "TSLA")
+    assert record is not None
+    assert (record.state, record.own, record.why) == ("POSITION_OPEN", 10.0, "protected_by_stop")
+    entries = [o for o in result.orders.values() if o.role == "entry"]
+    assert not [o for o in entries if o.live or o.created_ns > at]
+    assert promises.counts["shares to protect"]
+    # The account's money is none of the bot's: what it paid for them by hand is no loss.
+    assert result.snapshots[0].num_trades == 0
+    assert result.snapshots[0].realized_pnl == 0.0
+
+
+def test_adopted_shares_are_stopped_out_like_any_others() -> None:
+    """A sale by hand of what stayed foreign leaves the stop as it is; the stop's own fill is followed by a rest."""
+    at = MONDAY.open_ns + 60 * MINUTE
+    settings = msgspec.convert({"watchlist": ("TSLA",), "stops": {"trailing_stop_pct": 1.0}}, Settings)
+    runner = Runner(
+        settings,
+        SyntheticSource(3, ("TSLA",), tick_s=60.0, daily_volatility=0.1),
+        DAYS,
+        promises=Promises(settings, DAYS),
+        acts=[(at, by_hand("BUY", 12.0, 1)), (at + 20 * MINUTE, by_hand("SELL", 2.0, 2))],
+        commands=[(at + 5 * MINUTE, Adopt("TSLA", 10.0))],
+    )
+    result = runner.run()
+    assert [answer.ok for answer in runner.answers] == [True]
+    stop = result.orders["CT-TSLA-20250106-A1-S1"]
+    assert (stop.status, stop.filled) == ("Filled", 10.0)
+    (sold,) = [r for r in result.fills.values() if r.fill.client_order_id == stop.client_order_id]
+    adopted = result.orders["CT-TSLA-20250106-A1"]
+    assert sold.realized_usd == pytest.approx(10 * (sold.fill.price - adopted.avg_price))
+    assert any(e.event == "stopout_cooldown_started" for e in result.events)
+    later = [o for o in result.orders.values() if o.role == "entry" and o.created_ns > sold.fill.time_ns]
+    assert later, "it did not arm again after its rest"

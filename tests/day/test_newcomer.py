@@ -88,3 +88,26 @@ def test_pause_cancels_entries_and_resume_arms_again(start_fleet: Callable[..., 
     until({"TSLA"})
     fleet.crazy("resume", "GME")
     until({"GME", "TSLA"})
+
+    # Shares that were bought by hand, in the same account: adopted, they are own and stopped, and stay so.
+    fleet.crazy("simulator", "fault", "foreign-order", "symbol=GME", "side=BUY", "quantity=5")
+    deadline = time.monotonic() + 30
+    while (done := fleet.crazy("adopt", "GME", "4", check=False)).returncode and time.monotonic() < deadline:
+        assert "the account has 0 GME" in done.stderr  # not bought yet
+        time.sleep(0.2)
+    assert "adopting 4 GME: they become own shares and get a stop" in done.stdout
+    until({"TSLA"})
+    assert fleet.kill("gateway")
+    assert fleet.kill("risk")
+    fleet.crazy("wait", "--ready", "--timeout", "20")
+    told = ""
+    while "can't be adopted" not in told and time.monotonic() < deadline:
+        told = fleet.crazy("adopt", "GME", "2", check=False).stderr  # risk may not listen yet
+    assert "the account has 5 GME, 4 of them own: 2 can't be adopted" in told
+    status = fleet.status()
+    (line,) = [each for each in status["symbols"] if each["symbol"] == "GME"]
+    assert (line["state"], line["own"], line["unprotected"]) == ("POSITION OPEN", 4, 0)
+    assert (line["why"], line["order"].split()[0]) == ("stop live at the broker", "trail")
+    assert status["money"]["foreign"] == {"GME": 1}
+    _, ours, theirs, differences = fleet.crazy("audit", check=False).stdout.splitlines()[1].split()
+    assert (ours, differences) == (theirs, "0"), "the broker has no order of that name"

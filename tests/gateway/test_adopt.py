@@ -8,7 +8,7 @@ import pytest
 
 from messages.broker import BrokerPosition
 from messages.operator import Adopt, Flatten
-from messages.orders import OrderFilled, PositionUpdated
+from messages.orders import OrderFilled, OrderRecord, PositionUpdated
 from services.gateway.book import Own
 
 from .broker_words import ACCOUNT, Gateway, broker_order
@@ -44,6 +44,16 @@ def test_beside_what_is_held_already() -> None:
     assert gateway.own() == 15
     gateway.answer_as_known()
     assert gateway.orders_sent() == ["ask", "SELL 15 TRAIL"], "one stop for all of them"
+
+
+def test_twice_in_a_day_under_two_names() -> None:
+    gateway = foreign()
+    gateway.hear(Adopt("TSLA", 5.0))
+    gateway.answer_as_known()
+    gateway.hear(Adopt("TSLA", 5.0))
+    adopted = [o.client_order_id for o in gateway.state.table(OrderRecord).values() if o.role == "adopted"]
+    assert adopted == ["CT-TSLA-20250106-A1", "CT-TSLA-20250106-A2"]
+    assert gateway.own() == 10
 
 
 def flattening(gateway: Gateway) -> None:
