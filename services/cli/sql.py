@@ -20,8 +20,8 @@ def sql(statement: str, *, format: Literal["table", "json", "csv"] = "table", co
     """Ask the fleet's records, by read-only SQL (DuckDB's dialect), whether the fleet runs or not.
 
     Tables: state, orders, fills, events, performance_snapshots, account, positions. Views: status, trades, daily,
-    per_symbol, overall, market, links, pauses, guards, flattens, blocks. All times are market time, in UTC. 10 seconds
-    and 10,000 rows at most.
+    per_symbol, overall, splits, market, links, pauses, guards, flattens, blocks. All times are market time, in UTC.
+    10 seconds and 10,000 rows at most.
     `crazy sql 'show tables'` is a beginning; docs/database.md explains every column.
 
     Parameters

@@ -107,8 +107,10 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
                 d.note("split_unconfirmed", symbol, "ERROR", ratio=round(verdict.ratio, 6), **figures)
             return
         case "split":
+            became = round(own.quantity * verdict.ratio, 6)
+            figures |= {"own_was": own.quantity, "own_is": became}
             d.note("split_mended", symbol, "WARNING", ratio=round(verdict.ratio, 6), **figures)
-            _mend(d, own, before, verdict.ratio, settings)
+            _mend(d, msgspec.structs.replace(own, quantity=became), before, verdict.ratio, settings)
         case "strange":
             d.note("audit_failed", symbol, "ERROR", **figures)
     d.drop(Audit, symbol)
@@ -125,15 +127,14 @@ def _prices(d: Draft, before: Anchor) -> tuple[float, tuple[float, ...]]:
 
 
 def _mend(d: Draft, own: Own, before: Anchor, ratio: float, settings: Settings) -> None:
-    """Shares and levels by the ratio: the one time that a level falls.
+    """The shares (`own`: as they are now) and, by the ratio, the levels: the one time that a level falls.
 
     From the levels at the close: a broker that adjusted its stops has told others since.
     """
-    quantity = round(own.quantity * ratio, 6)
-    d.put(Own(own.symbol, quantity, own.cost_usd))
+    d.put(own)
     position = d.get(AccountPosition, own.symbol)
     if position is not None:
-        d.send(own.symbol, PositionUpdated(own.symbol, position.quantity, position.avg_cost, quantity))
+        d.send(own.symbol, PositionUpdated(own.symbol, position.quantity, position.avg_cost, own.quantity))
     grid = grid_of(d, own.symbol)
     for stop in list(d.table(OrderRecord).values()):
         if stop.symbol != own.symbol or stop.role != "stop":
@@ -141,7 +142,7 @@ def _mend(d: Draft, own: Own, before: Anchor, ratio: float, settings: Settings) 
         reached = before.levels.get(stop.client_order_id, _level(stop))
         level = None if reached is None else round_down(reached / ratio, grid)
         if stop.live and not stop.cancel_reason and not settings.observe:
-            change_stop(d, stop, float(math.floor(quantity) + stop.filled), level)
+            change_stop(d, stop, float(math.floor(own.quantity) + stop.filled), level)
         else:
             d.put(msgspec.structs.replace(stop, stop_price=level, trail_stop_price=level))
 

@@ -48,12 +48,32 @@ DAY_FIGURES = f"""
 """
 
 PERFORMANCE = f"""
+-- Splits of own shares, as the morning audit mended them. It compares with the last close: from then on everything is
+-- in new shares.
+CREATE OR REPLACE VIEW splits AS
+SELECT symbol, ts, coalesce((SELECT max(close_ts) FROM sessions WHERE close_ts <= events.ts), ts) AS since_ts,
+       own_is / own_was AS ratio, own_was, own_is
+FROM (
+    -- An earlier release told the account's shares only.
+    SELECT symbol, ts, coalesce(payload_json->>'own_was', payload_json->>'was')::DOUBLE AS own_was,
+           coalesce(payload_json->>'own_is', payload_json->>'is')::DOUBLE AS own_is
+    FROM events WHERE event_type = 'split_mended' AND sender = 'gateway'
+) events WHERE own_was > 0 AND own_is > 0 ORDER BY ts, symbol;
+
 -- Closed trades, first in first out: a row per entry order as far as it was sold again. Money in USD; pnl_usd is after
 -- commission, which is taken in proportion where only a part was sold.
 CREATE OR REPLACE VIEW trades AS
-WITH own AS (
+WITH became AS (
+    SELECT exec_key, product(ratio) AS today FROM fills JOIN splits USING (symbol)
+    WHERE splits.since_ts >= fills.ts GROUP BY exec_key
+), shares AS (
+    -- Splits aside, shares of different days can be counted together in today's: `today` of them are one of that day.
+    SELECT fills.* EXCLUDE (qty, price), qty * coalesce(today, 1) AS qty, price / coalesce(today, 1) AS price,
+           coalesce(today, 1) AS today
+    FROM fills LEFT JOIN became USING (exec_key)
+), own AS (
     SELECT *, sum(CASE side WHEN 'BUY' THEN qty ELSE -qty END) OVER earlier AS held
-    FROM fills WHERE role <> 'foreign' AND qty > 0
+    FROM shares WHERE role <> 'foreign' AND qty > 0
     WINDOW earlier AS (PARTITION BY symbol ORDER BY ts, side, seq, exec_key)
 ), lows AS (
     SELECT *, least(0, min(held) OVER earlier) AS low FROM own
@@ -66,7 +86,7 @@ WITH own AS (
     SELECT *, sum(qty) OVER (PARTITION BY symbol, side ORDER BY ts, seq, exec_key) AS until_qty FROM known WHERE qty > 0
 ), lots AS (
     SELECT b.symbol, b.client_order_id, b.ts AS entry_ts, s.ts AS exit_ts, b.price AS entry_price,
-           s.price AS exit_price,
+           s.price AS exit_price, s.today,
            least(b.until_qty, s.until_qty) - greatest(b.until_qty - b.qty, s.until_qty - s.qty) AS qty,
            coalesce(b.commission, 0) / b.fill_qty + coalesce(s.commission, 0) / s.fill_qty AS commission_per_share,
            (b.commission IS NULL AND b.role <> 'adopted') OR s.commission IS NULL AS pending
@@ -77,11 +97,12 @@ WITH own AS (
 ), sums AS (
     SELECT symbol, client_order_id, min(entry_ts) AS entry_ts, max(exit_ts) AS exit_ts, sum(qty) AS qty,
            sum(qty * entry_price) AS cost, sum(qty * exit_price) AS proceeds,
-           sum(qty * commission_per_share) AS commission, bool_or(pending) AS pending
+           sum(qty * commission_per_share) AS commission, bool_or(pending) AS pending,
+           arg_max(today, exit_ts) AS today
     FROM lots WHERE qty > 1e-9 GROUP BY symbol, client_order_id
 )
-SELECT symbol, client_order_id, entry_ts, exit_ts, sums.qty, cost / sums.qty AS entry_price,
-       proceeds / sums.qty AS exit_price, round(proceeds - cost - commission, 8) AS pnl_usd,
+SELECT symbol, client_order_id, entry_ts, exit_ts, sums.qty / today AS qty, cost / sums.qty * today AS entry_price,
+       proceeds / sums.qty * today AS exit_price, round(proceeds - cost - commission, 8) AS pnl_usd,
        100 * (proceeds - cost - commission) / cost AS pnl_pct, commission, exit_ts - entry_ts AS duration,
        CASE sign(pnl_usd) WHEN 1 THEN 'win' WHEN -1 THEN 'loss' ELSE 'even' END AS result,
        round(bought.qty - sums.qty, 9) AS open_qty, pending AS commission_pending

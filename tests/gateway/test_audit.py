@@ -8,6 +8,7 @@ import pytest
 
 from messages.broker import BrokerPosition, PlaceOrder
 from messages.market import SessionApproaching
+from messages.operator import Happened
 from messages.orders import PositionUpdated
 from services.gateway.audit import Verdict, judge
 from services.gateway.book import AccountPosition, Anchor, Audit
@@ -79,7 +80,8 @@ class TestTheMorning:
         assert self.changed(gateway) == [(stop, 20.0, 47.7)]
         assert gateway.own() == 20.0
         assert gateway.events(PositionUpdated)[-1].own == 20.0
-        assert "split_mended" in gateway.notes()
+        (told,) = [happened for happened in gateway.events(Happened) if happened.event == "split_mended"]
+        assert (told.fields["own_was"], told.fields["own_is"]) == (10.0, 20.0)
         gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=20.0, trail_stop_price=47.7))
         assert gateway.order(stop).trail_stop_price == 47.7
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
 from typing import Any
@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from messages import Message
 from messages.account import AccountUpdated, PerformanceSnapshot
 from messages.market import Session, SessionClosed
+from messages.operator import Happened
 from messages.orders import CommissionReported, OrderFilled, PositionUpdated
 from services.recorder.store import DuckLedger
 from tests.recorder.words import SECOND, T0, fill, order, record
@@ -41,7 +42,7 @@ def empty(ledger: DuckLedger) -> DuckLedger:
 
 
 def emptied(ledger: DuckLedger) -> DuckLedger:
-    for table in ("fills", "performance_snapshots", "sessions", "account", "positions", "orders", "state"):
+    for table in ("fills", "events", "performance_snapshots", "sessions", "account", "positions", "orders", "state"):
         ledger.reader().execute(f"DELETE FROM {table}")
     return ledger
 
@@ -101,8 +102,25 @@ class Execution(msgspec.Struct, frozen=True):
         return said
 
 
+class Split(msgspec.Struct, frozen=True):
+    """So many own shares became so many, in hundredths."""
+
+    symbol: str
+    second: int
+    was: int
+    became: int
+
+    @property
+    def ratio(self) -> Decimal:
+        return Decimal(self.became) / self.was
+
+    def told(self) -> Happened:
+        figures = {"ratio": round(self.became / self.was, 6), "own_was": self.was / 100, "own_is": self.became / 100}
+        return Happened("split_mended", self.symbol, "WARNING", figures, T0 + self.second * SECOND)
+
+
 class Trade(msgspec.Struct):
-    """What the second opinion has of an entry."""
+    """What the second opinion has of an entry. `quantity` in the shares of `ended`."""
 
     quantity: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
@@ -112,21 +130,36 @@ class Trade(msgspec.Struct):
     ended: int = 0
 
 
-def by_decimals(executions: list[Execution]) -> dict[str, Trade]:
-    """Closed trades by entry order: a queue of lots per symbol, the oldest sold first."""
+NOTHING = Decimal("1e-40")
+"""What 60 digits leave of a third that is taken three times."""
+
+
+def by_decimals(executions: list[Execution], splits: Sequence[Split] = ()) -> dict[str, Trade]:
+    """Closed trades by entry order: a queue of lots per symbol, the oldest sold first.
+
+    A split makes more of the shares in the queue, each for as much less, and of those of a trade that goes on after it.
+    """
     lots: dict[str, deque[list[Any]]] = defaultdict(deque)
     trades: dict[str, Trade] = {}
+    coming = deque(sorted(splits, key=lambda split: split.second))
     for e in sorted(executions, key=lambda e: (e.second, e.number)):
+        while coming and coming[0].second < e.second:
+            split = coming.popleft()
+            for lot in lots[split.symbol]:
+                lot[:3] = lot[0] * split.ratio, lot[1] / split.ratio, lot[2] / split.ratio
         shares, price = Decimal(e.shares) / 100, Decimal(e.price) / 10_000
         standing = e.commission if e.commission is not None or not e.price0 else e.commission0
         charge = Decimal(standing or 0) / 1000 / shares
         if e.side == "BUY":
             lots[e.symbol].append([shares, price, charge, e])
             continue
-        while shares:
+        while shares > NOTHING:
             lot = lots[e.symbol][0]
             taken = min(shares, lot[0])
             trade = trades.setdefault(lot[3].of, Trade(begun=lot[3].second))
+            for split in splits:
+                if split.symbol == e.symbol and trade.ended <= split.second < e.second:
+                    trade.quantity *= split.ratio
             trade.quantity += taken
             trade.cost += taken * lot[1]
             trade.proceeds += taken * price
@@ -134,7 +167,7 @@ def by_decimals(executions: list[Execution]) -> dict[str, Trade]:
             trade.ended = e.second
             shares -= taken
             lot[0] -= taken
-            if not lot[0]:
+            if lot[0] < NOTHING:
                 lots[e.symbol].popleft()
     return trades
 
@@ -142,13 +175,16 @@ def by_decimals(executions: list[Execution]) -> dict[str, Trade]:
 PRICES = st.integers(5_000, 5_000_000)
 CHARGES = st.none() | st.integers(0, 5_000)
 
-History = tuple[list[Execution], list[Message]]
+History = tuple[list[Execution], list[Split], list[Message]]
+RATIOS = [(2, 1), (3, 1), (10, 1), (3, 2), (21, 20), (1, 2), (1, 3), (1, 10), (2, 7)]
+"""New shares for old ones. Of a fraction of a hundredth that would be left, cash is paid."""
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> History:
-    """Some symbols' entries and exits in parts, over days, corrected here and there; and an order of arrival."""
+    """Some symbols' entries and exits in parts, over days and splits, corrected here and there, in any order."""
     executions: list[Execution] = []
+    splits: list[Split] = []
     for symbol in draw(st.lists(st.sampled_from(["TSLA", "GME", "BRK B"]), min_size=1, unique=True)):
         second = held = number = 0
         for entry in range(draw(st.integers(1, 4))):
@@ -156,6 +192,11 @@ def histories(draw: st.DrawFn) -> History:
                 for _ in range(draw(st.integers(1, 3))):
                     if side == "SELL" and not held:
                         break
+                    new, old = draw(st.sampled_from(RATIOS)) if draw(st.booleans()) else (1, 1)
+                    if held * new // old not in (0, held):
+                        second += draw(st.sampled_from([1, NIGHT]))
+                        splits.append(Split(symbol, second, held, held * new // old))
+                        held, second = splits[-1].became, second + 1
                     shares = draw(st.integers(1, held if side == "SELL" else 20_000))
                     corrected = draw(st.booleans())
                     second += draw(st.sampled_from([0, 1, 7, 600, 3 * NIGHT]) if number else st.just(0))
@@ -175,19 +216,19 @@ def histories(draw: st.DrawFn) -> History:
                             draw(CHARGES) if corrected else None,
                         )
                     )
-    said = [message for e in executions for message in e.told()]
-    return executions, [message for group in draw(st.permutations(said)) for message in group]
+    said = [*(message for e in executions for message in e.told()), *([split.told()] for split in splits)]
+    return executions, splits, [message for group in draw(st.permutations(said)) for message in group]
 
 
 @settings(max_examples=40, deadline=None)
 @given(history=histories())
 def test_trades_to_the_cent_against_decimals(ledger: DuckLedger, history: History) -> None:
-    executions, said = history
+    executions, splits, said = history
     emptied(ledger)
     middle = len(said) // 2
     record(ledger, *said[middle:], seq=record(ledger, *said[:middle]))
     with localcontext(prec=60):
-        expected = by_decimals(in_sequence(executions, said))
+        expected = by_decimals(in_sequence(executions, said), splits)
         found = {row["client_order_id"]: row for row in rows(ledger, "FROM trades")}
         assert found.keys() == expected.keys()
         for key, trade in expected.items():
@@ -387,6 +428,84 @@ def test_shares_that_were_never_bought_meet_no_later_purchase(empty: DuckLedger)
     ]
     traded(empty, msgspec.structs.replace(SOLD, of="S2", second=300, number=4, price=510_000))
     assert one(empty, "SELECT qty, pnl_usd FROM trades WHERE client_order_id = 'E2'") == {"qty": 10.0, "pnl_usd": 8.0}
+
+
+def held_over_a_split(ledger: DuckLedger, at: int, ratio: tuple[int, int], *exits: Execution) -> list[dict[str, Any]]:
+    """10 shares at $100, a split in the second `at`, and what was sold then."""
+    record(emptied(ledger), Split("TSLA", at, 1_000, 1_000 * ratio[0] // ratio[1]).told())
+    traded(ledger, BOUGHT, *exits)
+    columns = "qty, entry_price, exit_price, pnl_usd, round(pnl_pct, 9) AS pct, commission, open_qty"
+    return rows(ledger, f"SELECT {columns} FROM trades")
+
+
+@pytest.mark.parametrize(("ratio", "shares", "price"), [((2, 1), 2_000, 520_000), ((1, 2), 500, 2_080_000)])
+def test_a_split_changes_shares_and_prices_and_no_dollar(
+    ledger: DuckLedger, ratio: tuple[int, int], shares: int, price: int
+) -> None:
+    sold = msgspec.structs.replace(SOLD, second=2 * NIGHT, shares=shares, price=price)
+    (trade,) = held_over_a_split(ledger, NIGHT, ratio, sold)
+    assert trade == {
+        "qty": shares / 100,
+        "entry_price": 100 * 1_000 / shares,
+        "exit_price": price / 10_000,
+        "pnl_usd": 38.0,
+        "pct": 3.8,
+        "commission": 2.0,
+        "open_qty": 0.0,
+    }
+    assert one(ledger, "SELECT trades, pnl_usd FROM overall") == {"trades": 1, "pnl_usd": 38.0}
+
+
+def test_what_was_sold_before_a_split_stands_as_it_was_sold(ledger: DuckLedger) -> None:
+    """A row is in the shares of its last sale, what is still held of it in today's."""
+    before = msgspec.structs.replace(SOLD, shares=400)
+    (trade,) = held_over_a_split(ledger, NIGHT, (3, 1), before)
+    assert (trade["qty"], trade["entry_price"], trade["exit_price"]) == (4.0, 100.0, 104.0)
+    assert (trade["pnl_usd"], trade["open_qty"]) == (14.6, 18.0)
+    after = msgspec.structs.replace(SOLD, number=3, second=2 * NIGHT, shares=1_200, price=330_000)
+    (trade,) = held_over_a_split(ledger, NIGHT, (3, 1), before, after)
+    cost, proceeds = 400 + 400, 416 + 396
+    assert (trade["qty"], trade["open_qty"]) == (24.0, 6.0)
+    assert math.isclose(trade["entry_price"], cost / 24)
+    assert math.isclose(trade["exit_price"], proceeds / 24)
+    assert math.isclose(trade["pnl_usd"], proceeds - cost - 1 - 1 - 0.8)
+
+
+def test_cash_for_a_fraction_is_no_sale_and_its_cost_is_borne_by_the_shares_that_are_left(ledger: DuckLedger) -> None:
+    """Of 143 shares, two for one, 71 are left: the broker pays for the half, and tells of no execution."""
+    emptied(ledger)
+    record(ledger, Split("TSLA", NIGHT, 14_300, 7_100).told())
+    bought = msgspec.structs.replace(BOUGHT, shares=14_300)
+    traded(ledger, bought, msgspec.structs.replace(SOLD, second=2 * NIGHT, shares=7_100, price=2_000_000))
+    (trade,) = rows(ledger, "SELECT qty, round(pnl_usd, 6) AS pnl, open_qty FROM trades")
+    assert trade == {"qty": 71.0, "pnl": 71 * 200 - 14_300 - 2.0, "open_qty": 0.0}
+
+
+def test_a_split_is_of_the_night_whenever_it_was_mended(ledger: DuckLedger) -> None:
+    """It waited for a price until the market was open; what was sold in the same second is in new shares."""
+    opened = T0 - 6 * 3_600 * SECOND
+    session = Session(str(DAY0), opened, T0 + 3_600 * SECOND)
+    for sold_at in (NIGHT - 1, NIGHT):
+        sold = msgspec.structs.replace(SOLD, second=sold_at, shares=2_000, price=520_000)
+        record(emptied(ledger), SessionClosed(session), Split("TSLA", NIGHT, 1_000, 2_000).told())
+        traded(ledger, BOUGHT, sold)
+        assert one(ledger, "SELECT qty, pnl_usd, open_qty FROM trades") == {
+            "qty": 20.0,
+            "pnl_usd": 38.0,
+            "open_qty": 0.0,
+        }
+
+
+def test_a_split_as_an_earlier_release_told_it_and_one_of_another_symbol(empty: DuckLedger) -> None:
+    figures = {"ratio": 2.0, "was": 10.0, "is": 20.0, "cost_was": 100.0, "cost_is": 50.0}
+    record(empty, Happened("split_mended", "TSLA", "WARNING", figures, T0 + NIGHT * SECOND))
+    record(empty, Split("GME", NIGHT, 1_000, 5_000).told(), seq=2)
+    traded(empty, BOUGHT, msgspec.structs.replace(SOLD, second=2 * NIGHT, shares=2_000, price=520_000))
+    assert one(empty, "SELECT qty, pnl_usd, open_qty FROM trades") == {"qty": 20.0, "pnl_usd": 38.0, "open_qty": 0.0}
+    assert rows(empty, "SELECT symbol, ratio, own_was, own_is FROM splits") == [
+        {"symbol": "GME", "ratio": 5.0, "own_was": 10.0, "own_is": 50.0},
+        {"symbol": "TSLA", "ratio": 2.0, "own_was": 10.0, "own_is": 20.0},
+    ]
 
 
 def test_adopted_shares_cost_no_commission(empty: DuckLedger) -> None:
