@@ -16,11 +16,13 @@ from collections.abc import Iterator, Sequence
 from benchmarks.actors import session
 from benchmarks.children import Measured, answer, orders
 from benchmarks.figures import TICKS_PER_SECOND
+from messages.market import Session
 from services.fleet import Fleet
 from services.simulator.desk.client import Client
 from services.simulator.server import TwsServer
+from services.simulator.venue.events import EventKey, MarketEvent
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import AccountTerms, EventKey, MarketEvent, Session
+from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.store import Store
 from services.simulator.wire import requests
 

@@ -19,9 +19,12 @@ from multiprocessing.connection import Connection
 
 import ib_insync as ibi
 
+from messages.market import Session
 from services.simulator.server import TwsServer
+from services.simulator.venue.events import EventKey, MarketEvent
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import AccountTerms, Changes, EventKey, MarketEvent, Session
+from services.simulator.venue.holdings import AccountTerms
+from services.simulator.venue.memory import Changes
 
 SECOND = 1_000_000_000
 SYMBOLS = ("AA", "BB", "CC", "DD", "EE")

@@ -26,19 +26,17 @@ from messages.broker import (
 )
 from messages.orders import OrderRecord
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import (
+from services.simulator.venue.orders import Execution, Order, Ticket
+from services.simulator.venue.reports import (
     AccountReport,
     CommissionReport,
     ErrorReport,
-    Execution,
     ExecutionReport,
-    Order,
     OrderReport,
     PositionReport,
     QuoteReport,
     Report,
     StatusReport,
-    Ticket,
 )
 
 __all__ = ["ExchangeBroker"]

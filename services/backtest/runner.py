@@ -35,8 +35,9 @@ from services.risk.core import RiskCore, constraints
 from services.risk.operator import judge
 from services.settings import Settings
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import AccountTerms, Report
+from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.policy import Policy, policy_of
+from services.simulator.venue.reports import Report
 from services.simulator.venue.source import MarketSource
 from services.symbol.core import SymbolCore
 from services.wiring import wiring_of

@@ -18,7 +18,7 @@ from services.simulator.control import Control
 from services.simulator.faults import timetable
 from services.simulator.house import House
 from services.simulator.market.choice import market_source
-from services.simulator.venue.model import AccountTerms
+from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.policy import policy_of
 from services.simulator.venue.store import Store
 

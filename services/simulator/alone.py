@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from messages.market import Session
 from services import configuration
 from services.clock.calendar import sessions
 from services.refusal import Refusal
@@ -30,7 +31,7 @@ from services.simulator.house import House
 from services.simulator.market.choice import market_source
 from services.simulator.market.files import contents
 from services.simulator.owntime import LEAD_NS, PaceName, next_time
-from services.simulator.venue.model import AccountTerms, Session
+from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.policy import policy_of
 from services.simulator.venue.source import Hours
 from services.simulator.venue.store import Store

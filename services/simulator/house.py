@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from messages.market import Session
 from services.refusal import Refusal
 from services.simulator.desk.front import Moved
 from services.simulator.faults import catalogue
@@ -18,7 +19,7 @@ from services.simulator.faults.active import Begin, Fault
 from services.simulator.faults.timetable import Entry
 from services.simulator.server import TwsServer
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import AccountTerms, Session
+from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.policy import Policy
 from services.simulator.venue.source import MarketSource
 from services.simulator.venue.store import Store

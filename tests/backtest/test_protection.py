@@ -16,8 +16,9 @@ from services.settings import Settings
 from services.simulator.market.files import FileSource
 from services.simulator.market.synthetic import SyntheticSource
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import Report, Ticket
+from services.simulator.venue.orders import Ticket
 from services.simulator.venue.policy import ChildOnPartialFill, OnSplit, Policy
+from services.simulator.venue.reports import Report
 
 from ..day.conftest import market_file
 from .test_corners import LARGE

@@ -23,7 +23,7 @@ from services.gateway.book import QuoteRecord
 from services.gateway.broker import Broker
 from services.gateway.core import GatewayCore
 from services.settings import Settings
-from services.simulator.venue.model import AccountTerms
+from services.simulator.venue.holdings import AccountTerms
 from tests.gateway.broker_words import plan
 from tests.simulator.wire import CALM, OPEN_NS, SECOND, Gateway, gateway, trades
 

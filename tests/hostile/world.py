@@ -17,8 +17,9 @@ from typing import NamedTuple
 import msgspec
 
 from services.simulator.server import TwsServer
+from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import AccountTerms, MarketEvent
+from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.policy import Policy
 from services.simulator.venue.store import Store
 from services.simulator.wire.framing import frame

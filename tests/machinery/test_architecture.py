@@ -70,8 +70,9 @@ PURE = [
     *(
         f"services/simulator/venue/{name}.py"
         for name in (
-            *("exchange", "lifecycle", "matching", "model", "orderbook", "account", "acceptance", "margin", "policy"),
-            *("tape", "liquidity", "bands", "corporate", "executions", "hand", "world"),
+            *("exchange", "books", "lifecycle", "matching", "floor", "orderbook", "account", "acceptance", "margin"),
+            *("events", "orders", "reports", "holdings", "memory", "tape", "liquidity", "bands", "corporate", "policy"),
+            *("executions", "hand", "view", "world"),
         )
     ),
     *(f"services/simulator/market/{name}.py" for name in ("bars", "history", "trading_hours")),

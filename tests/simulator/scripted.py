@@ -7,22 +7,21 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from messages.market import Session
+from services.simulator.venue.events import EventKey, MarketEvent
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import (
+from services.simulator.venue.holdings import AccountTerms
+from services.simulator.venue.orders import Ticket
+from services.simulator.venue.reports import (
     AccountReport,
-    AccountTerms,
     CommissionReport,
     ErrorReport,
-    EventKey,
     ExecutionReport,
-    MarketEvent,
     OrderReport,
     PositionReport,
     QuoteReport,
     Report,
-    Session,
     StatusReport,
-    Ticket,
 )
 
 SECOND = 10**9

@@ -18,9 +18,11 @@ from typing import Any, NamedTuple
 import ib_insync as ibi
 import pytest
 
+from messages.market import Session
 from services.simulator.server import TwsServer
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import AccountTerms, Memory, Session
+from services.simulator.venue.holdings import AccountTerms
+from services.simulator.venue.memory import Memory
 from services.simulator.venue.policy import Policy
 from services.simulator.venue.store import Store
 from services.simulator.wire.framing import frame

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.simulator.venue.account import Account, commission, requirement
-from services.simulator.venue.model import AccountTerms, Side, Tape
+from services.simulator.venue.holdings import AccountTerms
+from services.simulator.venue.orders import Side
+from services.simulator.venue.tape import Tape
 
 DAY, NEXT_DAY = "2024-03-04", "2024-03-05"
 

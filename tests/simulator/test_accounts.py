@@ -10,7 +10,7 @@ import pytest
 
 from services.refusal import Refusal
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import AccountTerms
+from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.store import Store
 from tests.simulator.scripted import DU1, MONDAY, SECOND, Scripted, exchange, prints, ticket, told
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from services.simulator.venue.model import ErrorReport, ExecutionReport, MarketEvent, Ticket
+from services.simulator.venue.events import MarketEvent
+from services.simulator.venue.orders import Ticket
 from services.simulator.venue.policy import Policy
+from services.simulator.venue.reports import ErrorReport, ExecutionReport
 from tests.simulator.scripted import MONDAY, SECOND, TUESDAY, exchange, prints, session, ticket, told
 
 MINUTE = 60 * SECOND

@@ -12,9 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.simulator.market.synthetic import SyntheticSource
+from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import AccountTerms, MarketEvent, Order, OrderReport, Report, Ticket
+from services.simulator.venue.holdings import AccountTerms
+from services.simulator.venue.orders import Order, Ticket
 from services.simulator.venue.policy import OnSplit, Policy
+from services.simulator.venue.reports import OrderReport, Report
 from services.simulator.venue.store import Store
 from tests.simulator.scripted import DU1, MONDAY, SECOND, TUESDAY, exchange, prints, ticket
 

@@ -12,7 +12,7 @@ from services.simulator import manual
 from services.simulator.faults import catalogue, field, timetable
 from services.simulator.faults.active import Faults, Lasting, Live
 from services.simulator.house import House
-from services.simulator.venue.model import AccountTerms
+from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.store import Store
 from tests.simulator.wire import ACCOUNT, CALM, OPEN_NS, SECOND, SESSION, Written
 

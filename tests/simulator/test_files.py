@@ -12,7 +12,7 @@ from services.refusal import Refusal
 from services.settings import Settings
 from services.simulator.market.choice import market_source
 from services.simulator.market.files import Bar, FileSource, walk
-from services.simulator.venue.model import MarketEvent
+from services.simulator.venue.events import MarketEvent
 from tests.simulator.scripted import MONDAY, SECOND, TUESDAY
 
 MINUTE = 60 * SECOND

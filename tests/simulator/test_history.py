@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from messages.market import Session
 from services.simulator.market.bars import (
     BAR_SIZES,
     Bar,
@@ -21,7 +22,7 @@ from services.simulator.market.bars import (
 )
 from services.simulator.market.history import LOOKBACK_SESSIONS, History, Search, weekdays_before
 from services.simulator.market.synthetic import SyntheticSource
-from services.simulator.venue.model import EventKey, Session
+from services.simulator.venue.events import EventKey
 
 SECOND = 1_000_000_000
 OPEN_NS = 1_647_955_800 * SECOND  # 2022-03-22 09:30 in New York, a Tuesday

@@ -8,7 +8,7 @@ import pytest
 from ib_insync.decoder import Decoder
 
 from services.simulator.market.bars import BAR_SIZES, Bar
-from services.simulator.venue.model import PositionReport
+from services.simulator.venue.reports import PositionReport
 from services.simulator.wire import market_replies, replies
 from services.simulator.wire.fields import split
 from services.simulator.wire.market_replies import Quoted, Traded

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.matching import Path, Step, next_step, path_of, ratcheted, trail_level, trail_limit
-from services.simulator.venue.model import MarketEvent, Order, Tape
+from services.simulator.venue.orders import Order
+from services.simulator.venue.tape import Tape
 from tests.simulator.scripted import ticket
 
 UP = Path(100.0, 110.0, 0.02, 0.02, 0, 1000)

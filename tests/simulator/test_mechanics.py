@@ -9,16 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import (
-    AccountTerms,
-    CommissionReport,
-    ExecutionReport,
-    Holding,
-    MarketEvent,
-    QuoteReport,
-)
+from services.simulator.venue.holdings import AccountTerms, Holding
 from services.simulator.venue.policy import ChildOnPartialFill, OnSplit, Policy
+from services.simulator.venue.reports import CommissionReport, ExecutionReport, QuoteReport
 from tests.simulator.scripted import MONDAY, SECOND, exchange, prints, ticket, told
 
 MINUTE = 60 * SECOND
@@ -338,9 +333,9 @@ def test_a_busted_execution_never_was() -> None:
 def test_an_order_may_end_early_and_the_next_one_be_rejected() -> None:
     market = begun(prints(100.0))
     market.place(ticket(1, "SELL", "STP", stop_price=90.0, tif="GTC"))
-    assert told(market.expire_early(1, 1)) == [("status", 1, "Cancelled"), ("error", 1, 202)]
-    with pytest.raises(KeyError):
-        market.expire_early(1, 1)
+    (stop,) = market.open_orders()
+    assert told(market.hand.expire(stop.perm_id)) == [("status", 1, "Cancelled"), ("error", 1, 202)]
+    assert market.hand.expire(stop.perm_id) == []
     market.reject_next(201, "because")
     market.reject_next(404, "locating shares")
     market.reject_next(110, "tick", silently=True)

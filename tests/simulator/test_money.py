@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import AccountTerms, ErrorReport, OrderReport
+from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.policy import Policy, RejectedAs
+from services.simulator.venue.reports import ErrorReport, OrderReport
 from tests.simulator.scripted import MONDAY, SECOND, exchange, prints, ticket, told
 
 MINUTE = 60 * SECOND

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import ErrorReport, MarketEvent, OrderReport, Ticket
+from services.simulator.venue.orders import Ticket
 from services.simulator.venue.policy import OffHoursWord, Policy
+from services.simulator.venue.reports import ErrorReport, OrderReport
 from tests.simulator.scripted import MONDAY, SECOND, TUESDAY, exchange, prints, session, ticket, told
 
 MINUTE = 60 * SECOND

@@ -11,7 +11,7 @@ import pytest
 from ib_insync.client import Client as IbClient
 from ib_insync.util import UNSET_DOUBLE
 
-from services.simulator.venue.model import Ticket
+from services.simulator.venue.orders import Ticket
 from services.simulator.wire import requests
 from services.simulator.wire.contracts import Contract
 from services.simulator.wire.decode import UnreadableRequest, decode

@@ -8,8 +8,10 @@ from itertools import pairwise
 import pytest
 
 from services.simulator.market.synthetic import SyntheticSource
+from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import ExecutionReport, MarketEvent, Report, Ticket
+from services.simulator.venue.orders import Ticket
+from services.simulator.venue.reports import ExecutionReport, Report
 from services.simulator.venue.source import on_grid
 from tests.simulator.scripted import DU1, MONDAY, SECOND, TUESDAY, session, ticket
 

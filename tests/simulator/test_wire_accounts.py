@@ -9,7 +9,7 @@ import ib_insync as ibi
 import pytest
 from ib_insync.client import Client as IbClient
 
-from services.simulator.venue.model import AccountTerms
+from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.policy import Policy
 from services.simulator.wire.contracts import contract_id
 from tests.simulator.wire import ACCOUNT, TSLA, gateway, ready, trades

@@ -9,7 +9,7 @@ import ib_insync as ibi
 import pytest
 
 from services.simulator.desk.entitlements import Entitlement
-from services.simulator.venue.model import MarketEvent
+from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.policy import Policy
 from tests.simulator.wire import OPEN_NS, SECOND, TSLA, gateway, trades
 

@@ -9,7 +9,7 @@ from typing import Any
 import ib_insync as ibi
 import pytest
 
-from services.simulator.venue.model import MarketEvent
+from services.simulator.venue.events import MarketEvent
 from tests.simulator.wire import OPEN_NS, SECOND, TSLA, Gateway, gateway, trades
 
 MINUTE = [10.0 + at / 100 for at in range(120)]  # a cent a second, two minutes long

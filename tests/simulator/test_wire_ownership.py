@@ -9,7 +9,7 @@ import pytest
 
 from services.simulator.desk.front import Desk
 from services.simulator.desk.ownership import BY_HAND
-from services.simulator.venue.model import Ticket
+from services.simulator.venue.orders import Ticket
 from services.simulator.venue.policy import Policy
 from tests.simulator.wire import ACCOUNT, CALM, TSLA, Gateway, gateway, ready, trades
 

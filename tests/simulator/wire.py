@@ -9,9 +9,12 @@ from typing import Any
 
 import ib_insync as ibi
 
+from messages.market import Session
 from services.simulator.server import TwsServer
+from services.simulator.venue.events import EventKey, MarketEvent
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import AccountTerms, Changes, EventKey, MarketEvent, Session
+from services.simulator.venue.holdings import AccountTerms
+from services.simulator.venue.memory import Changes
 from services.simulator.venue.policy import Policy
 
 __all__ = [

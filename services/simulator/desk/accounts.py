@@ -12,8 +12,8 @@ from typing import assert_never
 import msgspec
 
 from services.simulator.desk.client import Client
-from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import AccountReport, PnlReport, PositionReport, QuoteReport
+from services.simulator.venue.reports import AccountReport, PnlReport, PositionReport, QuoteReport
+from services.simulator.venue.view import View
 from services.simulator.wire import complaints, replies
 from services.simulator.wire.contracts import contract_id
 from services.simulator.wire.fields import Field
@@ -82,7 +82,7 @@ class AccountDesk:
     How often values are told that nothing but prices changed is the policy's `account_told_every_s`.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: View) -> None:
         self._exchange = exchange
         self._refresh_ns = round(exchange.policy.account_told_every_s * _NS)
         self._refreshed_ns = exchange.now_ns

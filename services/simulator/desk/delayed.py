@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from services.simulator.market.bars import hours_of
 from services.simulator.market.history import History
-from services.simulator.venue.model import QuoteReport, Tape
-from services.simulator.venue.tape import observe, quote_of
+from services.simulator.venue.reports import QuoteReport
+from services.simulator.venue.tape import Tape, observe, quote_of
 
 __all__ = ["DelayedTape"]
 

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from services.simulator.desk.accounts import AccountDesk
 from services.simulator.desk.client import Client
 from services.simulator.desk.feeds import Feeds
-from services.simulator.venue.model import (
+from services.simulator.venue.orders import Order
+from services.simulator.venue.reports import (
     AccountReport,
     CommissionReport,
     ErrorReport,
     ExecutionReport,
-    Order,
     OrderReport,
     PositionReport,
     QuoteReport,

@@ -19,8 +19,8 @@ from services.simulator.desk.followers import FiveSeconds, Follower, KeptBars, S
 from services.simulator.desk.past_ticks import latest_ticks
 from services.simulator.market.bars import WHAT
 from services.simulator.market.history import History
-from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import QuoteReport
+from services.simulator.venue.reports import QuoteReport
+from services.simulator.venue.view import View
 from services.simulator.wire import complaints, replies
 from services.simulator.wire.contracts import Contract
 from services.simulator.wire.market_requests import (
@@ -100,7 +100,7 @@ class Feeds:
     def __init__(
         self,
         history: History,
-        exchange: Exchange,
+        exchange: View,
         find: Callable[[Client, int, Contract], str | None],
     ) -> None:
         self.entitlements = Entitlements()

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from messages.market import Session
 from services.simulator.desk.client import Client
 from services.simulator.market.bars import BAR_SIZES, Bar, BarMaker, hours_of
-from services.simulator.venue.model import QuoteReport, Session
+from services.simulator.venue.reports import QuoteReport
 from services.simulator.wire import market_replies
 from services.simulator.wire.market_replies import Quoted, Traded, middle
 from services.simulator.wire.market_requests import HistoricalData, RealTimeBars, TickByTick

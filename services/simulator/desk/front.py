@@ -23,7 +23,9 @@ from services.simulator.faults.active import Faults
 from services.simulator.market.history import History
 from services.simulator.market.trading_hours import spelled_hours
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import Changes, Execution, Order, QuoteReport, Report, StatusReport, Ticket
+from services.simulator.venue.memory import Changes
+from services.simulator.venue.orders import Execution, Order, Ticket
+from services.simulator.venue.reports import QuoteReport, Report, StatusReport
 from services.simulator.venue.source import MarketSource
 from services.simulator.wire import complaints, order_replies, replies, requests
 from services.simulator.wire.contracts import PRIMARY_EXCHANGE, Contract, Listing
@@ -82,7 +84,7 @@ class Desk:
     ) -> None:
         self.clients: dict[int, Client] = {}
         self.faults = Faults(now_ns=exchange.now_ns)
-        self.faults.find = exchange.hand.find
+        self.faults.find = exchange.find
         self._exchange = exchange
         self._ledger = ledger
         self._download_open_orders = download_open_orders

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, assert_never
 
+from messages.market import Session
 from services.simulator.desk.client import Client
 from services.simulator.desk.feeds import Feeds
 from services.simulator.desk.followers import KeptBars
@@ -29,8 +30,7 @@ from services.simulator.market.bars import (
 )
 from services.simulator.market.history import History, Search
 from services.simulator.market.trading_hours import ZONE, spelled_session
-from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.model import Session
+from services.simulator.venue.view import View
 from services.simulator.wire import complaints, market_replies
 from services.simulator.wire.complaints import Complaint
 from services.simulator.wire.contracts import Contract
@@ -73,7 +73,7 @@ class Farm:
     def __init__(
         self,
         history: History,
-        exchange: Exchange,
+        exchange: View,
         find: Callable[[Client, int, Contract], str | None],
         feeds: Feeds,
     ) -> None:

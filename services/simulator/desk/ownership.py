@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import msgspec
 
-from services.simulator.venue.model import (
+from services.simulator.venue.orders import Execution, Order
+from services.simulator.venue.reports import (
     CommissionReport,
     ErrorReport,
-    Execution,
     ExecutionReport,
-    Order,
     OrderReport,
     QuoteReport,
     Report,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from services.simulator.market.history import History
-from services.simulator.venue.model import MarketEvent
+from services.simulator.venue.events import MarketEvent
 from services.simulator.wire import market_replies
 from services.simulator.wire.market_replies import Quoted, Traded
 from services.simulator.wire.market_requests import HistoricalTicks, TickByTick

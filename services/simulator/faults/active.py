@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
-from services.simulator.venue.model import Order, Report
+from services.simulator.venue.orders import Order
+from services.simulator.venue.reports import Report
 
 if TYPE_CHECKING:
     from services.simulator.venue.exchange import Exchange

@@ -13,12 +13,12 @@ import msgspec
 
 from services.keys import in_words, texts_of
 from services.refusal import Refusal
-from services.simulator.faults import callbacks, data, happenings, links, orders
+from services.simulator.faults import callbacks, data, happenings, links, losses, refusals, tellings, working
 from services.simulator.faults.active import Fault
 
 __all__ = ["FAULTS", "Argument", "arguments", "fault", "listing", "markdown", "meaning", "name_of"]
 
-MODULES = (links, data, callbacks, orders, happenings)
+MODULES = (links, data, callbacks, refusals, losses, working, tellings, happenings)
 
 
 def name_of(kind: type[Fault]) -> str:

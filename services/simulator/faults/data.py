@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta
 
 from services.simulator.faults.active import Counted, Lasting, Live, Notice, fields_of, with_field
-from services.simulator.venue.model import QuoteReport, Report
+from services.simulator.venue.reports import QuoteReport, Report
 
 if TYPE_CHECKING:
     from services.simulator.wire.requests import Request

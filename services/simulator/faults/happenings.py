@@ -1,19 +1,21 @@
-"""Faults of the market itself: halts, splits, dividends, executions that the exchange takes back."""
+"""What happens without any client: halts, splits, dividends, executions corrected or taken back, trades by hand."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from services.simulator.faults.active import Ask, Counted, Fault, Lasting, Live, Seconds
-from services.simulator.venue.model import ExecutionReport, Report
+from services.simulator.venue.orders import Execution, Side, Ticket
+from services.simulator.venue.reports import ExecutionReport, Report
 
 if TYPE_CHECKING:
     from services.simulator.venue.exchange import Exchange
 
-__all__ = ["BustExecution", "Dividend", "Halt", "LimitUpLimitDown", "Split"]
+__all__ = ["BustExecution", "CorrectExecution", "Dividend", "ForeignOrder", "Halt", "LimitUpLimitDown", "Split"]
 
 Symbol = Annotated[str, Meta(min_length=1, description="a symbol")]
 
@@ -32,7 +34,7 @@ class Halt(Lasting, frozen=True, kw_only=True):
 
 
 class LimitUpLimitDown(Halt, frozen=True, kw_only=True):
-    """A pause as for a price outside of its bands (LULD). The switch `luld_halts` makes them by themselves."""
+    """A pause as for a price outside of its bands (LULD). The switch `limit_up_limit_down` makes them by themselves."""
 
     seconds: Seconds = 300.0
     """How long, in market time; the plan has five minutes."""
@@ -77,3 +79,56 @@ class BustExecution(Counted, frozen=True, kw_only=True):
 
 def _bust(exchange: Exchange, *, exec_id: str) -> list[Report]:
     return exchange.bust_execution(exec_id)
+
+
+class CorrectExecution(Counted, frozen=True, kw_only=True):
+    """The broker corrects an execution: the same id with a higher suffix (.02), at another price."""
+
+    by: float = -0.01
+    """Dollars that the price changes by."""
+    seconds: Seconds = 1.0
+    """How long after the execution."""
+
+    def reports(self, live: Live, reports: list[Report]) -> list[Report]:
+        for report in reports:
+            if isinstance(report, ExecutionReport) and live.strikes():
+                live.later(self.seconds, Ask(partial(_correct, wrong=report.execution, by=self.by)))
+        return reports
+
+
+def _correct(exchange: Exchange, *, wrong: Execution, by: float) -> list[Report]:
+    return exchange.correct_execution(wrong.exec_id, round(wrong.price + by, 4))
+
+
+class ForeignOrder(Fault, frozen=True, kw_only=True):
+    """Somebody trades by hand in the same account: an order of client 0, which only reqAllOpenOrders shows."""
+
+    symbol: Annotated[str, Meta(min_length=1, description="a symbol")]
+    """Symbol."""
+    side: Side = "SELL"
+    """Side."""
+    quantity: Annotated[float, Meta(gt=0)] = 1.0
+    """Shares."""
+    order_type: Literal["MKT", "LMT", "STP"] = "MKT"
+    """Type."""
+    price: Annotated[float, Meta(gt=0)] | None = None
+    """Limit of LMT, stop of STP."""
+    tif: Literal["DAY", "GTC"] = "GTC"
+    """Time in force."""
+
+    def begin(self, live: Live) -> None:
+        ticket = Ticket(
+            client_id=0,
+            order_id=0,
+            account="",
+            symbol=self.symbol,
+            side=self.side,
+            quantity=self.quantity,
+            order_type=self.order_type,
+            limit_price=self.price if self.order_type == "LMT" else None,
+            stop_price=self.price if self.order_type == "STP" else None,
+            tif=self.tif,
+        )
+        live.do(
+            Ask(lambda exchange: exchange.place(msgspec.structs.replace(ticket, order_id=exchange.next_order_id(0))))
+        )

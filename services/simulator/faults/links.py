@@ -19,7 +19,7 @@ from services.simulator.faults.active import (
     Tell,
 )
 from services.simulator.faults.data import DeadFeed
-from services.simulator.venue.model import QuoteReport, Report
+from services.simulator.venue.reports import QuoteReport, Report
 
 if TYPE_CHECKING:
     from services.simulator.wire.requests import Request

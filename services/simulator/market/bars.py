@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.simulator.venue.model import Session
+from messages.market import Session
 from services.simulator.venue.source import AFTER_HOURS_NS, PRE_MARKET_NS
 
 __all__ = [

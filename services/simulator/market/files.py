@@ -26,8 +26,9 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from messages.market import Session
 from services.refusal import Refusal
-from services.simulator.venue.model import EventKey, MarketEvent, Session
+from services.simulator.venue.events import EventKey, MarketEvent
 from services.simulator.venue.source import AFTER_HOURS_NS, PRE_MARKET_NS, tick_size
 
 __all__ = ["Bar", "Contents", "FileSource", "contents", "walk"]

@@ -15,8 +15,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import TypeVar
 
+from messages.market import Session
 from services.simulator.market.bars import BAR_SIZES, NEW_YORK, Bar, BarMaker, Stretch, hours_of
-from services.simulator.venue.model import EventKey, MarketEvent, Session
+from services.simulator.venue.events import EventKey, MarketEvent
 from services.simulator.venue.source import MarketSource, Narrowing
 
 __all__ = ["LOOKBACK_SESSIONS", "History", "Search", "weekdays_before"]

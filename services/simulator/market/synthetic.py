@@ -28,7 +28,8 @@ from datetime import date
 from itertools import accumulate
 from random import Random
 
-from services.simulator.venue.model import EventKey, MarketEvent, Session
+from messages.market import Session
+from services.simulator.venue.events import EventKey, MarketEvent
 from services.simulator.venue.source import tick_size
 
 __all__ = ["SyntheticSource"]

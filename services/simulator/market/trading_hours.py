@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
+from messages.market import Session
 from services.simulator.market.bars import NEW_YORK, hours_of
-from services.simulator.venue.model import Session
 
 __all__ = ["ZONE", "local_day", "spelled_hours", "spelled_session"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from services.simulator.venue.matching import LIMITED, STOPS, TRAILING
-from services.simulator.venue.model import Order, Ticket
+from services.simulator.venue.orders import Order, Ticket
 from services.simulator.venue.policy import Policy
 from services.simulator.venue.source import on_grid
 

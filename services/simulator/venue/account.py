@@ -12,17 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from services.simulator.venue.model import (
-    AccountReport,
-    AccountTerms,
-    Execution,
-    Funds,
-    Holding,
-    PnlReport,
-    PositionReport,
-    Side,
-    Tape,
-)
+from services.simulator.venue.holdings import AccountTerms, Funds, Holding
+from services.simulator.venue.orders import Execution, Side
+from services.simulator.venue.reports import AccountReport, PnlReport, PositionReport
+from services.simulator.venue.tape import Tape
 
 __all__ = ["Account", "commission", "requirement"]
 

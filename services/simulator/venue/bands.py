@@ -8,7 +8,9 @@ and 75 %; twice as wide in the first fifteen minutes of a session and in its las
 
 from __future__ import annotations
 
-from services.simulator.venue.model import MarketEvent, Session, Tape
+from messages.market import Session
+from services.simulator.venue.events import MarketEvent
+from services.simulator.venue.tape import Tape
 
 __all__ = ["PAUSE_NS", "breaks_band", "remember_trade"]
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import msgspec
 
+from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.lifecycle import BY_SYSTEM, Lifecycle
-from services.simulator.venue.model import MarketEvent, Order, Tape
 from services.simulator.venue.orderbook import OrderBook
+from services.simulator.venue.orders import Order
 from services.simulator.venue.policy import OnSplit, Policy
 from services.simulator.venue.source import tick_size, ticks_down, ticks_up
+from services.simulator.venue.tape import Tape
 
 __all__ = ["reduce_by_dividend", "rescaled", "split_orders", "split_tape"]
 

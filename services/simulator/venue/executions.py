@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from services.simulator.venue.model import CommissionReport, Execution
+from services.simulator.venue.orders import Execution
+from services.simulator.venue.reports import CommissionReport
 
 __all__ = ["Executions", "base_id", "corrected_id"]
 

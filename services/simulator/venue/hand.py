@@ -1,4 +1,4 @@
-"""What befalls orders out of turn: ended, filled in part, or doubled by the broker's own hand. Faults ask for it.
+"""What befalls orders out of turn: ended, expired, filled or doubled by the broker's own hand. Faults ask for it.
 
 It works on the exchange's own books, so what comes of it is in the ledger, is told again to whoever asks, and moves
 cash and shares as everything else does.
@@ -6,16 +6,14 @@ cash and shares as everything else does.
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from services.simulator.venue import matching
-from services.simulator.venue.model import Order, Report, Ticket
-
-if TYPE_CHECKING:
-    from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.books import Books
+from services.simulator.venue.floor import Floor
+from services.simulator.venue.lifecycle import BY_SYSTEM, Lifecycle
+from services.simulator.venue.orders import Order, Ticket
+from services.simulator.venue.reports import Report
 
 __all__ = ["Hand"]
 
@@ -23,41 +21,45 @@ __all__ = ["Hand"]
 class Hand:
     """The hand of one exchange."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-
-    def find(self, client_id: int, order_id: int) -> Order | None:
-        """A copy of the order that this client calls by this id."""
-        return copy.copy(self._exchange._book.find(client_id, order_id))
+    def __init__(self, books: Books, life: Lifecycle, floor: Floor) -> None:
+        self._books = books
+        self._life = life
+        self._floor = floor
 
     def end(self, perm_id: int, text: str) -> list[Report]:
         """An order is cancelled, with its children, for a reason of the broker's own."""
         order = self._working(perm_id)
         if order is not None:
-            self._exchange._life.take_back(order, text)
-        return self._exchange._drain()
+            self._life.take_back(order, text)
+        return self._books.take_reports()
+
+    def expire(self, perm_id: int) -> list[Report]:
+        """An order ends as if its time were over."""
+        order = self._working(perm_id)
+        if order is not None:
+            self._life.end(order, BY_SYSTEM)
+        return self._books.take_reports()
 
     def fill(self, perm_id: int, quantity: float) -> list[Report]:
         """So many shares of an order fill at the last price; a stop is triggered by it."""
-        exchange, order = self._exchange, self._working(perm_id)
-        last = None if order is None else exchange._tapes[order.ticket.symbol].last
+        books, order = self._books, self._working(perm_id)
+        last = None if order is None else books.tapes[order.ticket.symbol].last
         if order is not None and last is not None and not order.waits_for_parent:
             if order.ticket.order_type in matching.STOPS and not order.triggered:
-                exchange._life.trigger(order)
-            now = exchange.now_ns
-            path = matching.Path(last, last, 0.0, 0.0, now, now)
-            exchange._fill(order, min(quantity, order.remaining), last, path)
-        return exchange._drain()
+                self._life.trigger(order)
+            path = matching.Path(last, last, 0.0, 0.0, books.now_ns, books.now_ns)
+            self._floor.fill(order, min(quantity, order.remaining), last, path)
+        return books.take_reports()
 
     def double(self, ticket: Ticket) -> list[Report]:
         """A change that became a second order: the first one works on, under the same order id."""
-        exchange = self._exchange
-        known = exchange._book.find(ticket.client_id, ticket.order_id)
+        books = self._books
+        known = books.orders.find(ticket.client_id, ticket.order_id)
         assert known is not None, "what is doubled is there"
         account = ticket.account or known.ticket.account
-        order = exchange._life.begin(msgspec.structs.replace(ticket, account=account), exchange._book.parent(known))
-        exchange._life.transmit(order, exchange._hours, exchange._tapes[ticket.symbol])
-        return exchange._drain()
+        order = self._life.begin(msgspec.structs.replace(ticket, account=account), books.orders.parent(known))
+        self._life.transmit(order)
+        return books.take_reports()
 
     def _working(self, perm_id: int) -> Order | None:
-        return next((order for order in self._exchange._book.working() if order.perm_id == perm_id), None)
+        return next((order for order in self._books.orders.working() if order.perm_id == perm_id), None)

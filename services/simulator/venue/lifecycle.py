@@ -16,20 +16,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from messages.market import Session
 from services.simulator.venue import matching
-from services.simulator.venue.model import (
-    ErrorReport,
-    Order,
-    OrderReport,
-    Report,
-    Session,
-    StatusReport,
-    Tape,
-    Ticket,
-)
-from services.simulator.venue.orderbook import OrderBook
-from services.simulator.venue.policy import ChildOnPartialFill, Policy
-from services.simulator.venue.source import Hours
+from services.simulator.venue.books import Books
+from services.simulator.venue.orders import Order, Ticket
+from services.simulator.venue.policy import ChildOnPartialFill
+from services.simulator.venue.reports import ErrorReport, OrderReport, Report, StatusReport
 
 __all__ = ["BY_SYSTEM", "Lifecycle", "may_trade_outside", "works_at_once"]
 
@@ -55,19 +47,19 @@ def works_at_once(order: Order) -> bool:
 
 
 class Lifecycle:
-    """The lives of the orders in a book, told into a list of reports. The exchange sets `now_ns`."""
+    """The lives of a broker's orders, told into the reports of its books."""
 
-    def __init__(self, book: OrderBook, policy: Policy, reports: list[Report], now_ns: int) -> None:
-        self.now_ns = now_ns
-        self._book = book
-        self._policy = policy
-        self._reports = reports
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._book = books.orders
+        self._policy = books.policy
+        self._reports = books.reports
 
     # What the client wants
 
     def begin(self, ticket: Ticket, parent: Order | None) -> Order:
         """A new order, not yet transmitted."""
-        order = Order(ticket=ticket, perm_id=self._book.last_perm_id + 1, created_ns=self.now_ns)
+        order = Order(ticket=ticket, perm_id=self._book.last_perm_id + 1, created_ns=self._books.now_ns)
         order.parent_perm_id = 0 if parent is None else parent.perm_id
         self._adopt(order, ticket)
         self._book.add(order)
@@ -78,15 +70,15 @@ class Lifecycle:
         self._adopt(order, ticket)
         self._book.changed(order)
         if not order.untransmitted:
-            order.live_from_ns = self.now_ns
+            order.live_from_ns = self._books.now_ns
             order.why_held = self._why_held(order)
             self.move(order, order.status)
 
-    def transmit(self, order: Order, hours: Hours, tape: Tape) -> None:
+    def transmit(self, order: Order) -> None:
         """It leaves the client's hands. A trailing stop starts at the market, if there was one in this session."""
-        ticket = order.ticket
-        session = hours.at(self.now_ns)
-        order.created_ns = order.live_from_ns = self.now_ns
+        ticket, hours = order.ticket, self._books.hours
+        tape, session = self._books.tapes[ticket.symbol], hours.at(self._books.now_ns)
+        order.created_ns = order.live_from_ns = self._books.now_ns
         if ticket.parent_id and ticket.adjusted_order_type and not self._policy.adjustable_child_works:
             return
         order.why_held = self._why_held(order)
@@ -98,7 +90,7 @@ class Lifecycle:
         if ticket.outside_rth and ticket.order_type == "MKT":
             self._warn(order, 2109, OUTSIDE_RTH_IGNORED)
         if not open_for_it:
-            self._warn(order, 399, _not_before(ticket, hours.coming(self.now_ns), self._policy.off_hours_word))
+            self._warn(order, 399, _not_before(ticket, hours.coming(self._books.now_ns), self._policy.off_hours_word))
         works = open_for_it and works_at_once(order)
         if not works or self._policy.resting_told_before:
             self.move(order, "PreSubmitted")
@@ -229,9 +221,9 @@ class Lifecycle:
         if level != order.trail_stop_price:
             self._set_level(order, level)
             self._book.changed(order)
-            due = self.now_ns - order.told_level_ns >= self._policy.trail_told_every_s * 1e9
+            due = self._books.now_ns - order.told_level_ns >= self._policy.trail_told_every_s * 1e9
             if self._policy.report_trail_ratchet and due:
-                order.told_level_ns = self.now_ns
+                order.told_level_ns = self._books.now_ns
                 self._reports.append(OrderReport(copy.copy(order)))
 
     def yield_to_fill(self, peer: Order, quantity: float, oca_type: int) -> None:
@@ -326,7 +318,7 @@ class Lifecycle:
         self._warn(order, 202, text)
 
     def _complete(self, order: Order, how: str) -> None:
-        order.completed_ns, order.completed_status = self.now_ns, how
+        order.completed_ns, order.completed_status = self._books.now_ns, how
         self._book.changed(order)
 
     def _warn(self, order: Order, code: int, text: str) -> None:

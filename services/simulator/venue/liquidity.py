@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 
-from services.simulator.venue.model import MarketEvent, Order, Side
+from services.simulator.venue.events import MarketEvent
+from services.simulator.venue.orders import Order, Side
 
 __all__ = ["Liquidity"]
 

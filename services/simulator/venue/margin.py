@@ -14,8 +14,9 @@ from collections.abc import Iterable
 
 from services.simulator.venue.account import Account, commission
 from services.simulator.venue.matching import LIMITED
-from services.simulator.venue.model import Margin, Order, Tape, Ticket
 from services.simulator.venue.orderbook import OrderBook
+from services.simulator.venue.orders import Margin, Order, Ticket
+from services.simulator.venue.tape import Tape
 
 __all__ = ["objection", "preview"]
 

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from services.simulator.venue.model import MarketEvent, Order, Tape, Ticket
+from services.simulator.venue.events import MarketEvent
+from services.simulator.venue.orders import Order, Ticket
 from services.simulator.venue.source import ticks_down, ticks_up
+from services.simulator.venue.tape import Tape
 
 __all__ = [
     "LIMITED",

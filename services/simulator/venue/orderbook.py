@@ -10,7 +10,7 @@ from datetime import date, datetime
 from itertools import chain
 from zoneinfo import ZoneInfo
 
-from services.simulator.venue.model import Order
+from services.simulator.venue.orders import Order
 from services.simulator.venue.source import AFTER_HOURS_NS, Hours
 
 __all__ = ["OrderBook"]

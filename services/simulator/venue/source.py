@@ -11,7 +11,8 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from services.simulator.venue.model import EventKey, MarketEvent, Session
+from messages.market import Session
+from services.simulator.venue.events import EventKey, MarketEvent
 
 __all__ = [
     "AFTER_HOURS_NS",

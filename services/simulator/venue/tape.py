@@ -1,10 +1,45 @@
-"""What a symbol's tape shows: how an event changes it, and the quote that it amounts to. Pure."""
+"""A symbol's tape: what it shows, how an event changes it, and the quote that it amounts to. Pure."""
 
 from __future__ import annotations
 
-from services.simulator.venue.model import MarketEvent, QuoteReport, Session, Tape
+import msgspec
 
-__all__ = ["observe", "quote_of"]
+from messages.market import Session
+from services.simulator.venue.events import MarketEvent
+from services.simulator.venue.reports import QuoteReport
+
+__all__ = ["Tape", "observe", "quote_of"]
+
+
+class Tape(msgspec.Struct, kw_only=True):
+    """One symbol's market as of its last event: last trade, quote, and the range of the session `date`.
+
+    `close` is that session's last price so far, `prev_close` the one of the session before. A halt lasts until
+    `halted_until_ns`, or, if that is 0, until it is ended. After a `gap` (a halt, a split) the next price is a jump.
+    The source's prices are multiplied by `factor`; `recent` are the trades that a price band goes by.
+    """
+
+    symbol: str
+    last: float | None = None
+    last_size: int = 0
+    last_ns: int = 0
+    bid: float | None = None
+    ask: float | None = None
+    bid_size: int = 0
+    ask_size: int = 0
+    date: str = ""
+    open: float | None = None
+    high: float | None = None
+    low: float | None = None
+    prev_close: float | None = None
+    close: float | None = None
+    volume: int = 0
+    turnover: float = 0.0
+    halted: bool = False
+    halted_until_ns: int = 0
+    gap: bool = False
+    factor: float = 1.0
+    recent: list[tuple[int, float]] = []
 
 
 def observe(tape: Tape, event: MarketEvent, session: Session | None) -> None:

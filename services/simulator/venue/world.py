@@ -8,82 +8,48 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
 
 import msgspec
 
+from messages.market import Session
 from services.simulator.venue import bands, corporate
 from services.simulator.venue.account import Account
-from services.simulator.venue.executions import Executions, corrected_id
+from services.simulator.venue.books import Books
+from services.simulator.venue.events import MarketEvent
+from services.simulator.venue.executions import corrected_id
 from services.simulator.venue.lifecycle import Lifecycle
-from services.simulator.venue.model import (
-    CommissionReport,
-    Execution,
-    ExecutionReport,
-    MarketEvent,
-    Order,
-    Report,
-    Session,
-    Side,
-    StatusReport,
-    Tape,
-)
-from services.simulator.venue.orderbook import OrderBook
-from services.simulator.venue.policy import Policy
+from services.simulator.venue.orders import Execution, Order, Side
+from services.simulator.venue.reports import CommissionReport, ExecutionReport, StatusReport
 from services.simulator.venue.tape import quote_of
 
-__all__ = ["Touched", "World"]
-
-
-class Touched:
-    """What changed since it was last asked: holdings by account and symbol, tapes by symbol."""
-
-    def __init__(self) -> None:
-        self.holdings: set[tuple[str, str]] = set()
-        self.tapes: set[str] = set()
+__all__ = ["World"]
 
 
 class World:
-    """The same book, tapes, accounts and executions as the exchange's."""
+    """The world around one exchange, on its books."""
 
-    def __init__(
-        self,
-        book: OrderBook,
-        life: Lifecycle,
-        policy: Policy,
-        tapes: Mapping[str, Tape],
-        money: Mapping[str, Account],
-        executions: Executions,
-        touched: Touched,
-        reports: list[Report],
-    ) -> None:
-        self._book = book
+    def __init__(self, books: Books, life: Lifecycle) -> None:
+        self._books = books
         self._life = life
-        self._policy = policy
-        self._tapes = tapes
-        self._money = money
-        self._executions = executions
-        self._touched = touched
-        self._reports = reports
 
-    def act(self, event: MarketEvent, today: str) -> None:
+    def act(self, event: MarketEvent) -> None:
         """A market event that is no trade."""
         match event.action:
             case "halt" | "resume":
                 self.set_halted(event.symbol, halted=event.action == "halt")
             case "split":
-                self.split(event.symbol, event.value, rescale=False, today=today)
+                self.split(event.symbol, event.value, rescale=False)
             case _:
-                self.dividend(event.symbol, event.value, today)
+                self.dividend(event.symbol, event.value)
 
     def lets_through(self, event: MarketEvent, session: Session | None) -> bool:
         """Whether this trade or quote happens. A halted stock's don't; one beyond the price band halts its stock."""
-        tape = self._tapes[event.symbol]
+        tape = self._books.tapes[event.symbol]
         if tape.halted:
             if not tape.halted_until_ns or event.time_ns < tape.halted_until_ns:
                 return False
             self.set_halted(event.symbol, halted=False)
-        if self._policy.limit_up_limit_down and session is not None:
+        if self._books.policy.limit_up_limit_down and session is not None:
             if bands.breaks_band(event, tape, session):
                 self.set_halted(event.symbol, halted=True, until_ns=event.time_ns + bands.PAUSE_NS)
                 return False
@@ -92,87 +58,87 @@ class World:
 
     def set_halted(self, symbol: str, *, halted: bool, until_ns: int = 0) -> None:
         """The stock stops trading, until this time or until further notice; or it trades again."""
-        tape = self._tapes[symbol]
+        tape = self._books.tapes[symbol]
         tape.halted, tape.halted_until_ns, tape.gap = halted, until_ns, True
         tape.recent = []
-        self._touched.tapes.add(symbol)
-        self._reports.append(quote_of(tape))
+        self._books.touched_tapes.add(symbol)
+        self._books.reports.append(quote_of(tape))
 
-    def split(self, symbol: str, ratio: float, *, rescale: bool, today: str) -> None:
+    def split(self, symbol: str, ratio: float, *, rescale: bool) -> None:
         """See `Exchange.split`."""
         if not 0 < ratio < math.inf:
             raise ValueError(f"a split of {ratio} new shares for one; give a positive number")
-        tape = self._tapes[symbol]
+        tape = self._books.tapes[symbol]
         corporate.split_tape(tape, ratio, rescale=rescale)
-        self._touched.tapes.add(symbol)
+        self._books.touched_tapes.add(symbol)
         for account in self._holders(symbol):
-            account.split(symbol, ratio, tape.last, today)
-        corporate.split_orders(symbol, ratio, self._book, self._life, self._policy)
-        self._reports.append(quote_of(tape))
-        self._tell_holders(symbol, today)
+            account.split(symbol, ratio, tape.last, self._books.today)
+        corporate.split_orders(symbol, ratio, self._books.orders, self._life, self._books.policy)
+        self._books.reports.append(quote_of(tape))
+        self._tell_holders(symbol)
 
-    def dividend(self, symbol: str, usd: float, today: str) -> None:
+    def dividend(self, symbol: str, usd: float) -> None:
         """So many dollars a share, for what is held now."""
         for account in self._holders(symbol):
-            account.dividend(symbol, usd, today)
-        if self._policy.gtc_stop_reduced_by_dividend:
-            corporate.reduce_by_dividend(symbol, usd, self._book, self._life)
-        self._tell_holders(symbol, today)
+            account.dividend(symbol, usd, self._books.today)
+        if self._books.policy.gtc_stop_reduced_by_dividend:
+            corporate.reduce_by_dividend(symbol, usd, self._books.orders, self._life)
+        self._tell_holders(symbol)
 
-    def correct(self, exec_id: str, price: float, today: str) -> None:
+    def correct(self, exec_id: str, price: float) -> None:
         """This execution was at another price. KeyError if it isn't the last word on one."""
-        old, charge = self._executions.last_word(exec_id)
+        old, charge = self._books.executions.last_word(exec_id)
         order = self._order_of(old)
-        change = self._money[old.account].correct(old, price, closed=charge.realized_pnl is not None, today=today)
+        account, closed = self._books.accounts[old.account], charge.realized_pnl is not None
+        change = account.correct(old, price, closed=closed, today=self._books.today)
         order.avg_price = round(order.avg_price + old.quantity * (price - old.price) / order.filled, 8)
         order.last_fill_price = price
         realized = None if charge.realized_pnl is None else charge.realized_pnl + change
         new = msgspec.structs.replace(old, exec_id=corrected_id(exec_id), price=price, avg_price=order.avg_price)
-        self._tell_corrected(order, new, charge.commission, realized, today)
+        self._tell_corrected(order, new, charge.commission, realized)
 
-    def bust(self, exec_id: str, today: str) -> None:
+    def bust(self, exec_id: str) -> None:
         """This execution never was: a correction to no shares at all. KeyError as above.
 
         The order keeps its status; what it no longer has is not filled again.
         """
-        old, charge = self._executions.last_word(exec_id)
+        old, charge = self._books.executions.last_word(exec_id)
         order = self._order_of(old)
         back: Side = "SELL" if old.side == "BUY" else "BUY"
-        self._money[old.account].trade(old.symbol, back, old.quantity, old.price, -charge.commission, today)
+        account = self._books.accounts[old.account]
+        account.trade(old.symbol, back, old.quantity, old.price, -charge.commission, self._books.today)
         order.filled -= old.quantity
         order.commission = round(order.commission - charge.commission, 6)
         new = msgspec.structs.replace(
             old, exec_id=corrected_id(exec_id), quantity=0.0, price=0.0, cum_quantity=order.filled
         )
-        self._tell_corrected(order, new, 0.0, None, today)
+        self._tell_corrected(order, new, 0.0, None)
 
     def _order_of(self, execution: Execution) -> Order:
-        order = self._book.by_perm_id(execution.perm_id)
+        order = self._books.orders.by_perm_id(execution.perm_id)
         assert order is not None, "an execution has its order"
         return order
 
-    def _tell_corrected(
-        self, order: Order, execution: Execution, fee: float, realized: float | None, today: str
-    ) -> None:
+    def _tell_corrected(self, order: Order, execution: Execution, fee: float, realized: float | None) -> None:
         """The execution and its commission under the new id, the order's new average, the account."""
         charge = CommissionReport(execution.exec_id, execution.client_id, fee, realized_pnl=realized)
-        self._executions.keep(execution, charge)
-        self._book.changed(order)
-        account = self._money[execution.account]
-        self._touched.holdings.add((execution.account, execution.symbol))
-        self._reports += [
+        self._books.executions.keep(execution, charge)
+        self._books.orders.changed(order)
+        account = self._books.accounts[execution.account]
+        self._books.touched_holdings.add((execution.account, execution.symbol))
+        self._books.reports += [
             ExecutionReport(execution),
             StatusReport(copy.copy(order)),
             charge,
-            account.position(execution.symbol, today),
-            account.report(today),
+            account.position(execution.symbol, self._books.today),
+            account.report(self._books.today),
         ]
 
-    def _tell_holders(self, symbol: str, today: str) -> None:
+    def _tell_holders(self, symbol: str) -> None:
         """Positions and accounts of all who hold, or held, a symbol."""
         for account in self._holders(symbol):
-            self._touched.holdings.add((account.name, symbol))
-            self._reports += [account.position(symbol, today), account.report(today)]
+            self._books.touched_holdings.add((account.name, symbol))
+            self._books.reports += [account.position(symbol, self._books.today), account.report(self._books.today)]
 
     def _holders(self, symbol: str) -> list[Account]:
-        return [account for account in self._money.values() if symbol in account.holdings]
+        return [account for account in self._books.accounts.values() if symbol in account.holdings]

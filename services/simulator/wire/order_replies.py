@@ -6,7 +6,8 @@ has no use for carries the value that real gateways send for a plain stock order
 
 from __future__ import annotations
 
-from services.simulator.venue.model import CommissionReport, Execution, Order
+from services.simulator.venue.orders import Execution, Order
+from services.simulator.venue.reports import CommissionReport
 from services.simulator.wire.contracts import PRIMARY_EXCHANGE, contract_fields
 from services.simulator.wire.fields import UNSET_FLOAT, UNSET_INT, Field, date_time, execution_time, message, quantity
 

@@ -10,7 +10,7 @@ import math
 
 import msgspec
 
-from services.simulator.venue.model import Side, Ticket
+from services.simulator.venue.orders import Side, Ticket
 from services.simulator.wire.contracts import Contract, read_contract
 from services.simulator.wire.fields import FieldError, FieldReader, nanoseconds
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.simulator.venue.model import PositionReport
+from services.simulator.venue.reports import PositionReport
 from services.simulator.wire.contracts import EXCHANGES, PRIMARY_EXCHANGE, contract_fields, contract_id
 from services.simulator.wire.fields import Field, date_time, message, quantity
 

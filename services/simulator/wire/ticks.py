@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from services.simulator.venue.model import QuoteReport
+from services.simulator.venue.reports import QuoteReport
 from services.simulator.wire.fields import market_size, message
 
 __all__ = ["BBO_EXCHANGE", "LETTER", "PLAIN", "Shape", "Ticks", "spell", "stream_parameters", "ticks"]

@@ -1,0 +1,129 @@
+"""What the exchange tells: of orders, executions, accounts, the market. Data only.
+
+The wire server turns reports into TWS messages, the backtest turns the same reports into broker messages; nothing here
+knows of either.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from services.simulator.venue.orders import Execution, Order
+
+__all__ = [
+    "AccountReport",
+    "CommissionReport",
+    "ErrorReport",
+    "ExecutionReport",
+    "OrderReport",
+    "PnlReport",
+    "PositionReport",
+    "QuoteReport",
+    "Report",
+    "StatusReport",
+]
+
+
+class OrderReport(msgspec.Struct, frozen=True, tag=True):
+    """The order changed: openOrder followed by orderStatus. Holds a copy, so that a later change can't alter it."""
+
+    order: Order
+
+
+class StatusReport(msgspec.Struct, frozen=True, tag=True):
+    """orderStatus alone (a cancel's last word has no openOrder)."""
+
+    order: Order
+
+
+class ExecutionReport(msgspec.Struct, frozen=True, tag=True):
+    """execDetails."""
+
+    execution: Execution
+
+
+class CommissionReport(msgspec.Struct, frozen=True, tag=True):
+    """commissionReport; `realized_pnl` is None for an opening execution."""
+
+    exec_id: str
+    client_id: int
+    commission: float
+    currency: str = "USD"
+    realized_pnl: float | None = None
+
+
+class PositionReport(msgspec.Struct, frozen=True, tag=True):
+    """The account's position in one symbol after a change (signed shares, average cost per share)."""
+
+    account: str
+    symbol: str
+    quantity: float
+    avg_cost: float
+    market_price: float = 0.0
+    realized_pnl: float = 0.0
+
+
+class AccountReport(msgspec.Struct, frozen=True, tag=True):
+    """Account values after a change, in USD, by the broker's own key names (NetLiquidation, TotalCashValue)."""
+
+    account: str
+    values: dict[str, float]
+
+
+class PnlReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Profit in dollars: since the last close, of what is held, of what was closed; shares and their value.
+
+    For a whole account `quantity` is 0.
+    """
+
+    daily: float
+    unrealized: float
+    realized: float
+    quantity: float
+    value: float
+
+
+class QuoteReport(msgspec.Struct, frozen=True, tag=True):
+    """One symbol's market after an event: for whoever streams it. `last_time_s` is the last trade's own second.
+
+    `time_ns` is the event's time and `traded` tells whether it was (also) a trade. `vwap` is that of the session.
+    """
+
+    symbol: str
+    last: float | None
+    last_size: int
+    last_time_s: int
+    bid: float | None
+    ask: float | None
+    bid_size: int
+    ask_size: int
+    open: float | None
+    high: float | None
+    low: float | None
+    prev_close: float | None
+    volume: int
+    halted: bool = False
+    time_ns: int = 0
+    traded: bool = False
+    vwap: float | None = None
+
+
+class ErrorReport(msgspec.Struct, frozen=True, tag=True):
+    """An error message for one client; `order_id` -1 concerns no order."""
+
+    client_id: int
+    order_id: int
+    code: int
+    text: str
+
+
+Report = (
+    OrderReport
+    | StatusReport
+    | ExecutionReport
+    | CommissionReport
+    | PositionReport
+    | AccountReport
+    | QuoteReport
+    | ErrorReport
+)
