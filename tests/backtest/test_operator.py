@@ -18,7 +18,7 @@ from services.gateway.flatten import FlattenRecord
 from services.risk.limits import Holding
 from services.settings import SIMULATED_ACCOUNT, Settings
 from services.simulator.market.synthetic import SyntheticSource
-from services.simulator.venue.model import Side, Ticket
+from services.simulator.venue.orders import Side, Ticket
 from services.symbol.core import SymbolRecord
 
 DAYS = sessions("XNYS", date(2025, 1, 6), date(2025, 1, 7), today=date(2025, 1, 7))
