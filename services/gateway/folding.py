@@ -37,6 +37,7 @@ from services.gateway.book import (
     base_id,
     foreign_key,
 )
+from services.shares import exact
 
 __all__ = ["fold_commission", "fold_execution", "fold_order", "fold_position", "settle_absent"]
 
@@ -271,11 +272,11 @@ def fold_execution(d: Draft, told: BrokerExecution) -> str:
 def _apply(own: Own, told: BrokerExecution) -> tuple[Own, float]:
     """(shares after it, realized dollars)."""
     if told.side == "BUY":
-        quantity = own.quantity + told.quantity
+        quantity = exact(own.quantity + told.quantity)
         # Sold before it was bought: only what is left after that costs anything.
         return Own(own.symbol, quantity, own.cost_usd + min(told.quantity, max(0.0, quantity)) * told.price), 0.0
     average = own.cost_usd / own.quantity if own.quantity > 0 else told.price
-    quantity = own.quantity - told.quantity
+    quantity = exact(own.quantity - told.quantity)
     cost = own.cost_usd - average * told.quantity if quantity > 0 else 0.0
     return Own(own.symbol, quantity, cost), (told.price - average) * told.quantity
 
@@ -284,9 +285,9 @@ def _undo(own: Own, before: FillRecord) -> Own:
     """The shares as they were without this execution."""
     fill = before.fill
     if fill.side == "BUY":
-        return Own(own.symbol, own.quantity - fill.quantity, own.cost_usd - fill.quantity * fill.price)
+        return Own(own.symbol, exact(own.quantity - fill.quantity), own.cost_usd - fill.quantity * fill.price)
     cost = fill.quantity * fill.price - before.realized_usd
-    return Own(own.symbol, own.quantity + fill.quantity, own.cost_usd + cost)
+    return Own(own.symbol, exact(own.quantity + fill.quantity), own.cost_usd + cost)
 
 
 def fold_commission(d: Draft, told: BrokerCommission) -> None:
@@ -329,10 +330,10 @@ def fold_position(d: Draft, told: BrokerPosition) -> str:
     if book.account and told.account != book.account:
         return told.symbol
     own = d.get(Own, told.symbol) or Own(told.symbol)
-    position = AccountPosition(told.symbol, told.quantity, told.avg_cost)
+    position = AccountPosition(told.symbol, exact(told.quantity), told.avg_cost)
     if d.get(AccountPosition, told.symbol) != position:
         d.put(position)
-        d.send(told.symbol, PositionUpdated(told.symbol, told.quantity, told.avg_cost, own.quantity))
+        d.send(told.symbol, PositionUpdated(told.symbol, position.quantity, told.avg_cost, own.quantity))
     return told.symbol
 
 

@@ -154,7 +154,8 @@ class SymbolCore:
                     return changed(r, fleet_paused=False)
                 if by != "operator":
                     return changed(r, paused=False)  # a guard is over; what waits for the operator goes on waiting
-                return moved(changed(r, paused=False, disarmed=False, refusals=0), Event.RESUMED)
+                fresh = changed(r, paused=False, disarmed=False, refusals=0, whole_only=False)
+                return moved(fresh, Event.RESUMED)
             case Flattening():
                 return on_flattening(r, message)
             case ClearCooldown(symbol) if symbol in (None, self.symbol):

@@ -13,16 +13,13 @@ from messages.entries import EntryPlan
 from messages.market import Tick
 from services.prices import US_STOCKS, Grid, round_down, round_up
 from services.settings import Settings
+from services.shares import fraction_for
 
 __all__ = ["Blocked", "plan_entry", "price_blocked"]
 
 SECOND = 1_000_000_000
 QUOTE_TOLERANCE_PCT = 1.0
 """An old last trade still serves while it lies so near to bid and ask: a thin stock may not trade for minutes."""
-
-
-FRACTIONS = 10_000
-"""IBKR trades fractions of a share to four digits."""
 
 
 class Blocked(msgspec.Struct, frozen=True):
@@ -78,7 +75,7 @@ def plan_entry(
     if quantity < 1:
         return Blocked("price_above_allocation", {"last": tick.last, "allocation_usd": usd})
     if settings.allocation.allow_fractional and not whole_only:
-        quantity = math.floor(usd / tick.last * FRACTIONS) / FRACTIONS
+        quantity = fraction_for(usd, tick.last)
     trigger = round_up(tick.last * (1 + entries.buy_stop_pct_above_last / 100), grid)
     if tick.ask >= trigger:
         return Blocked("price_through_trigger", {"last": tick.last, "ask": tick.ask, "trigger": trigger})

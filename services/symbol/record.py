@@ -61,7 +61,7 @@ class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
     halt_trade_ns: int = 0
     grid: Grid = US_STOCKS
     whole_only: bool = False
-    """The broker has refused a fraction of this symbol."""
+    """The broker has refused a fraction of this symbol: none is asked for until the operator resumes it."""
 
     @property
     def holds(self) -> bool:

@@ -21,8 +21,6 @@ EXAMPLES = sorted((ROOT / "config").glob("*.yaml"))
 READ_OTHERWISE = {
     "fleet": "Settings.name gives it to everyone",
     "market_data.max_lines": "configuration.py refuses a longer watchlist",
-    "allocation.allow_fractional": "accepted for the sake of older files, as its text says",
-    "risk.flatten_if_unprotectable": "the guard's last resort",
 }
 """Keys that no process reads by their own name, and why that is right."""
 

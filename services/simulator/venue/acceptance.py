@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from services.shares import exact
 from services.simulator.venue.matching import LIMITED, STOPS, TRAILING
 from services.simulator.venue.orders import Order, Ticket
 from services.simulator.venue.policy import Policy
@@ -38,12 +39,14 @@ def error_for(
 
     `known` is the order of the same client and id, if there is one (a modification); `parent` that of its `parent_id`.
     """
-    return _invalid(ticket, accounts, symbols) or (
+    return _invalid(ticket, known, accounts, symbols, policy) or (
         _unmodifiable(ticket, known, policy, now_ns) if known is not None else _unattachable(ticket, parent, policy)
     )
 
 
-def _invalid(ticket: Ticket, accounts: Sequence[str], symbols: Collection[str]) -> Error | None:
+def _invalid(
+    ticket: Ticket, known: Order | None, accounts: Sequence[str], symbols: Collection[str], policy: Policy
+) -> Error | None:
     if ticket.symbol not in symbols:
         return 200, "No security definition has been found for the request"
     if not ticket.account and len(accounts) > 1:
@@ -54,8 +57,8 @@ def _invalid(ticket: Ticket, accounts: Sequence[str], symbols: Collection[str]) 
         return 387, "Unsupported order type for this exchange and security type."
     if ticket.quantity <= 0:
         return 434, "The order size cannot be zero."
-    if ticket.quantity != int(ticket.quantity):
-        return 10243, "Fractional-sized order cannot be placed via API."
+    if ticket.quantity != int(ticket.quantity) and (error := _fractional(ticket, known, policy)):
+        return error
     if ticket.tif not in TIMES_IN_FORCE:
         return 10052, f"Invalid time in force:{ticket.tif}"
     if ticket.tif == "GTD" and ticket.good_till_ns is None:
@@ -63,6 +66,16 @@ def _invalid(ticket: Ticket, accounts: Sequence[str], symbols: Collection[str]) 
     if ticket.trigger_method not in TRIGGER_METHODS:
         return _validation(ticket, f"Trigger method {ticket.trigger_method} does not exist.")
     return _ill_priced(ticket)
+
+
+def _fractional(ticket: Ticket, known: Order | None, policy: Policy) -> Error | None:
+    """Fractions of a share are traded only where the policy says so, to four digits, and never by a trailing order."""
+    if not policy.fractional_shares or ticket.order_type in TRAILING:
+        word = "placed" if known is None else "modified"
+        return (10243 if known is None else 10242), f"Fractional-sized order cannot be {word} via API."
+    if ticket.quantity != exact(ticket.quantity):
+        return _validation(ticket, "The order size has more than four decimals.")
+    return None
 
 
 def _ill_priced(ticket: Ticket) -> Error | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from services.shares import exact
 from services.simulator.venue.holdings import AccountTerms, Funds, Holding
 from services.simulator.venue.orders import Execution, Side
 from services.simulator.venue.reports import AccountReport, PnlReport, PositionReport
@@ -88,13 +89,13 @@ class Account:
         if closing:
             direction = 1.0 if held.quantity > 0 else -1.0
             realized = round(direction * closing * (price - held.avg_cost) - fee * closing / quantity, 6)
-            held.quantity -= direction * closing
+            held.quantity = exact(held.quantity - direction * closing)
             self._realize(held, realized)
-        opening = quantity - closing
+        opening = exact(quantity - closing)
         if opening:
             added = opening if side == "BUY" else -opening
             cost = held.quantity * held.avg_cost + added * price + fee * opening / quantity
-            held.quantity += added
+            held.quantity = exact(held.quantity + added)
             held.avg_cost = cost / held.quantity
         elif not held.quantity:
             held.avg_cost = 0.0

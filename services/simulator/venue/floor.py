@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from services.shares import exact
 from services.simulator.venue import matching
 from services.simulator.venue.account import commission
 from services.simulator.venue.books import Books
@@ -97,7 +98,7 @@ class Floor:
         """The order has these shares: its execution, and what this one adds to its commission."""
         ticket = order.ticket
         value = order.filled * order.avg_price + quantity * price
-        order.filled += quantity
+        order.filled = exact(order.filled + quantity)
         order.avg_price = round(value / order.filled, 8)
         order.last_fill_price = price
         fee = round(commission(order.filled, value) - order.commission, 6)

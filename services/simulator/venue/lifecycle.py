@@ -11,12 +11,14 @@ orderStatus alone followed by error 202.
 from __future__ import annotations
 
 import copy
+import math
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from messages.market import Session
+from services.shares import exact
 from services.simulator.venue import matching
 from services.simulator.venue.books import Books
 from services.simulator.venue.orders import Order, Ticket
@@ -184,6 +186,8 @@ class Lifecycle:
         policy = self._policy.child_on_partial_fill
         if parent.remaining and policy is ChildOnPartialFill.AT_FULL_FILL:
             return
+        if parent.filled < 1 and policy is ChildOnPartialFill.FOLLOWS:
+            return
         resized = policy is ChildOnPartialFill.FOLLOWS and self._resize(child, parent)
         if child.waits_for_parent:
             fill = parent.last_fill_price if self._policy.trail_child_starts_from_fill else 0.0
@@ -198,7 +202,7 @@ class Lifecycle:
                 return False
             child.wanted = child.ticket.quantity
         sold = sum(each.filled for each in self._book.family(parent) if each is not child)
-        quantity = max(child.filled, min(child.wanted, parent.filled - sold))
+        quantity = max(child.filled, min(child.wanted, float(math.floor(exact(parent.filled - sold)))))
         if not parent.remaining:
             child.wanted = None
         if quantity == child.ticket.quantity:

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from services.shares import exact
+
 __all__ = ["Execution", "Margin", "Order", "Side", "Ticket"]
 
 Side = Literal["BUY", "SELL"]
@@ -101,7 +103,7 @@ class Order(msgspec.Struct, kw_only=True):
     @property
     def remaining(self) -> float:
         """Shares that are not filled."""
-        return self.ticket.quantity - self.filled
+        return exact(self.ticket.quantity - self.filled)
 
     @property
     def done(self) -> bool:

@@ -213,6 +213,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     # The market
 
+    fractional_shares: Annotated[
+        bool,
+        _means(
+            "orders for fractions of a share are taken, to four digits, but for trailing ones; otherwise 10243, and "
+            "10242 for a change",
+            "[C] no project trades them through the socket; [I] which types could be",
+        ),
+    ] = False
     partial_fills: Annotated[
         bool, _means("an event fills no more than it displays or trades; the rest waits", "[D] sizes are what is there")
     ] = True

@@ -12,6 +12,7 @@ import math
 import msgspec
 
 from messages.market import Session
+from services.shares import exact
 from services.simulator.venue import bands, corporate
 from services.simulator.venue.account import Account
 from services.simulator.venue.books import Books
@@ -107,7 +108,7 @@ class World:
         back: Side = "SELL" if old.side == "BUY" else "BUY"
         account = self._books.accounts[old.account]
         account.trade(old.symbol, back, old.quantity, old.price, -charge.commission, self._books.today)
-        order.filled -= old.quantity
+        order.filled = exact(order.filled - old.quantity)
         order.commission = round(order.commission - charge.commission, 6)
         new = msgspec.structs.replace(
             old, exec_id=corrected_id(exec_id), quantity=0.0, price=0.0, cum_quantity=order.filled
