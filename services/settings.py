@@ -91,8 +91,8 @@ class Allocation(Section, frozen=True, kw_only=True):
     min_cash_reserve_percent: PercentOrZero = 10.0
     """Cash that no entry may touch, as a percentage of the account's net liquidation value."""
     allow_fractional: bool = False
-    """Buy fractions of a share beyond whole ones; where the broker refuses them, whole shares. The part below one share
-    has no stop, and stays when the rest is sold."""
+    """Buy fractions of a share beyond whole ones; where the broker refuses them (10243), whole shares until `crazy
+    resume SYMBOL`. The part below one share has no stop, and stays when the rest is sold."""
 
 
 class Entries(Section, frozen=True, kw_only=True):

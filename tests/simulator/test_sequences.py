@@ -321,7 +321,26 @@ TABLE = [
             place(6, "SELL", "TRAIL", "4 6 321"),
             place(7, "BUY", "MKT", "4 7 10243", shares=1.5),
             place(8, "BUY", "MKT", "4 8 135", parentId=77),
+            place(9, "BUY", "LMT", "5 9 LMT 9 0", "3 9 Submitted 0/5", lmtPrice=9.0),
+            place(9, "BUY", "LMT", "4 9 10242", lmtPrice=9.0, shares=5.5),
         ],
+    ),
+    Row(
+        "fractions of a share where they are taken",
+        [
+            tick(),
+            place(1, "BUY", "MKT", "5 1 MKT 0 0", "3 1 PreSubmitted 0/1.2345", shares=1.2345),
+            tick(
+                "11 1 BOT 1.2345 10.01",
+                "5 1 MKT 0 0",
+                "3 1 Filled 1.2345/1.2345",
+                "59 0.123573",
+            ),
+            place(2, "SELL", "TRAIL", "4 2 10243", shares=1.2345, trailingPercent=10.0),
+            place(3, "SELL", "STP", "5 3 STP 0 9", "3 3 PreSubmitted 0/0.2345 trigger", shares=0.2345, auxPrice=9.0),
+            place(4, "BUY", "MKT", "4 4 321", shares=0.12345),
+        ],
+        policy=Policy(fractional_shares=True),
     ),
     Row(
         "no time in force means DAY",

@@ -702,3 +702,7 @@ class TestFractions:
         symbol.said.clear()
         symbol.tick(300.0)
         assert [m.plan.quantity for _, m in symbol.said if isinstance(m, SubmitEntry)] == [3.0]
+        symbol.hear(Resumed("TSLA", "guard pace"))
+        assert symbol.record.whole_only
+        symbol.hear(Resumed("TSLA", "operator"))
+        assert not symbol.record.whole_only, "the operator may have got the permission"
