@@ -61,11 +61,16 @@ def order(key: str, symbol: str, *, role: str = "entry", **more: Any) -> OrderRe
     return OrderRecord(client_order_id=key, symbol=symbol, role=role, **(told | more))  # type: ignore[arg-type]
 
 
+def configured(**sections: Any) -> Settings:
+    """Three symbols and these sections of the configuration."""
+    return msgspec.convert({"watchlist": ["TSLA", "NVDA", "AMD"]} | sections, Settings)
+
+
 class Risk:
     """The core over a ledger with its constraints; open, with money, unless `cold`."""
 
     def __init__(self, *, cold: bool = False, cash: float = 100_000.0, **sections: Any):
-        self.settings = msgspec.convert({"watchlist": ["TSLA", "NVDA", "AMD"]} | sections, Settings)
+        self.settings = configured(**sections)
         self.core = RiskCore(self.settings)
         self.state = State(self.core.kinds)
         self.ledger = MemoryLedger("risk", constraints(self.settings))
@@ -110,6 +115,18 @@ class Risk:
                 self.state.apply([(kind, record.key, record)])
         self.hear(Started(2))
         self.gateway_answers = True
+
+    def hears(self, message: Message) -> list[tuple[str, Message]]:
+        """All that is said to whom on this message."""
+        self.said.clear()
+        self.hear(message)
+        return list(self.said)
+
+    def note(
+        self, event: str, symbol: str = "", level: str = "INFO", /, **fields: str | float | int | bool | None
+    ) -> tuple[str, Message]:
+        """What the recorder is told at this moment."""
+        return ("recorder", Happened(event, symbol, level, fields, self.now))
 
     def notes(self) -> list[str]:
         return [m.event for _, m in self.said if isinstance(m, Happened)]

@@ -9,8 +9,10 @@ import pytest
 from messages.market import Tick
 from messages.operator import Adopt, ClearCooldown, Command, Flatten, Flattening, Pause, Paused, Resume, Resumed, Sql
 from messages.orders import OrderUpdated, PositionUpdated
+from services.core import Now
+from services.risk.guards import Tally
 from services.risk.operator import FlattenRecord, judge
-from services.risk.pauses import PauseRecord
+from services.risk.pauses import NEXT_SESSION, RESUME, PauseRecord
 
 from .risk_words import Risk, order, plan
 
@@ -39,31 +41,84 @@ def flattening(risk: Risk) -> None:
     risk.hear(Flattening("TSLA", "waiting", 10.0, "halted"))
 
 
+def two_flattens(risk: Risk) -> None:
+    risk.hear(Flattening("TSLA", "waiting", 10.0, "halted"))
+    risk.hear(Flattening("NVDA", "waiting", 5.0, "halted"))
+
+
+def two_pauses(risk: Risk) -> None:
+    risk.hear(Pause("TSLA"))
+    risk.hear(Pause("NVDA"))
+
+
+def all_sold(risk: Risk) -> None:
+    risk.hear(PositionUpdated("TSLA", 0.0, 0.0, 0.0, 0.0))
+
+
+def gone(risk: Risk) -> None:
+    """It was watched, and everything of it is sold."""
+    risk.hear(PositionUpdated("GME", 0.0, 0.0, 0.0, 0.0))
+
+
+def gone_but_a_part(risk: Risk) -> None:
+    """Of GME, not watched any more, one share is left."""
+    risk.hear(PositionUpdated("GME", 9.0, 20.0, 1.0, 20.0))
+
+
+def half_a_share(risk: Risk) -> None:
+    risk.hear(PositionUpdated("TSLA", 0.5, 95.0, 0.5, 47.5))
+
+
+UNSEEN = "GME is not on the watchlist (TSLA, NVDA, AMD)"
+NOTHING_TO_RESUME = "nothing to resume: the fleet is not paused"
+NOTHING_OF = "nothing to flatten: {}: no own shares and no live entry"
+
+
 @pytest.mark.parametrize(
     ("before", "command", "text"),
     [
-        (None, Pause("GME"), "GME is not on the watchlist (TSLA, NVDA, AMD)"),
-        (None, Flatten("GME"), "GME is not on the watchlist"),
-        (None, Resume(None), "nothing to resume: the fleet is not paused"),
-        (lambda r: r.hear(Pause("TSLA")), Resume(None), "nothing to resume: the fleet is not paused; by name: TSLA"),
-        (flattening, Resume("TSLA"), "a flatten of TSLA is not over"),
-        (None, Flatten("NVDA"), "nothing to flatten: NVDA: no own shares and no live entry"),
-        (None, Flatten("TSLA", withdraw=True), "nothing to withdraw"),
+        (None, Pause("GME"), UNSEEN),
+        (None, Flatten("GME"), UNSEEN),
+        (None, Resume("GME"), UNSEEN),
+        (gone, Flatten("GME"), UNSEEN),
+        (gone_but_a_part, Adopt("GME", 1.0), "GME is not on the watchlist: nobody would watch over the shares"),
+        (None, Resume(None), NOTHING_TO_RESUME),
+        (lambda r: r.hear(Pause("TSLA")), Resume(None), f"{NOTHING_TO_RESUME}; by name: TSLA"),
+        (two_pauses, Resume(None), f"{NOTHING_TO_RESUME}; by name: NVDA, TSLA"),
+        (
+            flattening,
+            Resume("TSLA"),
+            "a flatten of TSLA is not over; `crazy flatten SYMBOL --withdraw` ends it",
+        ),
+        (
+            two_flattens,
+            Resume(None),
+            "a flatten of TSLA, NVDA is not over; `crazy flatten SYMBOL --withdraw` ends it",
+        ),
+        (None, Flatten("NVDA"), NOTHING_OF.format("NVDA")),
+        (all_sold, Flatten("TSLA"), NOTHING_OF.format("TSLA")),
+        (half_a_share, Flatten("TSLA"), NOTHING_OF.format("TSLA") + "; a fraction of a share can't be sold"),
+        (None, Flatten("TSLA", withdraw=True), "nothing to withdraw: no flatten of TSLA waits"),
+        (None, Flatten(None, withdraw=True), "nothing to withdraw: no flatten of all symbols waits"),
+        (flattening, Flatten("NVDA", withdraw=True), "nothing to withdraw: no flatten of NVDA waits"),
         (None, Adopt("TSLA", 21.0), "the account has 30 TSLA, 10 of them own: 21 can't be adopted"),
-        (None, Adopt("TSLA", 1.5), "only whole shares"),
-        (None, Adopt("NVDA", 1.0), "the account has 0 NVDA"),
-        (for_sale, Adopt("TSLA", 6.0), "15 TSLA are for sale by an order that is not ours"),
+        (None, Adopt("TSLA", 1.5), "1.5 shares: only whole shares can be protected by a stop"),
+        (None, Adopt("TSLA", 0.0), "0 shares: only whole shares can be protected by a stop"),
+        (None, Adopt("NVDA", 1.0), "the account has 0 NVDA, 0 of them own: 1 can't be adopted"),
+        (
+            for_sale,
+            Adopt("TSLA", 6.0),
+            "15 TSLA are for sale by an order that is not ours; cancel it first, or the shares would be sold twice",
+        ),
         (flattening, Adopt("TSLA", 5.0), "TSLA is being flattened"),
-        (None, Sql("select 1"), "risk takes"),
+        (None, Sql("select 1"), "risk takes pause, resume, flatten, adopt and cooldown"),
     ],
 )
 def test_refusals(before: Any, command: Command, text: str) -> None:
     risk = held()
     if before is not None:
         before(risk)
-    ok, told = answer(risk, command)
-    assert not ok
-    assert text in told
+    assert answer(risk, command) == (False, text)
 
 
 def test_who_flattens_everything_while_nothing_is_held_is_paused_all_the_same() -> None:
@@ -72,7 +127,10 @@ def test_who_flattens_everything_while_nothing_is_held_is_paused_all_the_same() 
 
 
 def test_adopting_needs_the_brokers_word() -> None:
-    assert answer(held(), Adopt("TSLA", 5.0), ready=False)[0] is False
+    assert answer(held(), Adopt("TSLA", 5.0), ready=False) == (
+        False,
+        "the broker's positions are not known at this moment; try again when the links stand",
+    )
 
 
 def test_adopting_needs_a_price_to_place_the_stop_by() -> None:
@@ -86,11 +144,15 @@ def test_adopting_needs_a_price_to_place_the_stop_by() -> None:
     assert answer(risk, Adopt("TSLA", 5.0))[0]
 
 
-@pytest.mark.parametrize("command", [Flatten(None), Flatten("TSLA"), Adopt("TSLA", 5.0)])
-def test_a_fleet_that_only_observes_refuses_what_needs_an_order(command: Command) -> None:
-    ok, told = answer(held(), command, observe=True)
-    assert not ok
-    assert told.startswith("this fleet only observes and sends no order: nothing is ")
+@pytest.mark.parametrize(
+    ("command", "word"), [(Flatten(None), "sold"), (Flatten("TSLA"), "sold"), (Adopt("TSLA", 5.0), "adopted")]
+)
+def test_a_fleet_that_only_observes_refuses_what_needs_an_order(command: Command, word: str) -> None:
+    assert answer(held(), command, observe=True) == (
+        False,
+        f"this fleet only observes and sends no order: nothing is {word}; start it without --observe",
+    )
+    assert judge(held().state, command, ("TSLA",), ready=True).ok, "and a fleet trades unless it is told otherwise"
 
 
 @pytest.mark.parametrize("command", [Pause(None), Resume("TSLA"), ClearCooldown("TSLA")])
@@ -98,21 +160,72 @@ def test_a_fleet_that_only_observes_obeys_the_rest(command: Command) -> None:
     assert answer(held(), command, observe=True)[0]
 
 
+def entries_under_way(risk: Risk) -> None:
+    risk.ask(plan(symbol="NVDA"))
+    risk.ask(plan(symbol="AMD"))
+
+
+def two_held(risk: Risk) -> None:
+    risk.hear(PositionUpdated("NVDA", 1.0, 95.0, 1.0, 95.0))
+
+
+def sale_elsewhere(risk: Risk) -> None:
+    """Neither a sale of another symbol nor a purchase of this one takes shares away."""
+    risk.hear(OrderUpdated(order("foreign:2", "NVDA", role="foreign", quantity=50.0, status="Submitted")))
+    bought = order("foreign:3", "TSLA", role="foreign", side="BUY", quantity=50.0, status="Submitted")
+    risk.hear(OrderUpdated(bought))
+
+
+def flattening_another(risk: Risk) -> None:
+    risk.hear(Flattening("NVDA", "selling", 10.0))
+
+
+UNTIL_RESUMED = "entries are paused until `crazy resume`"
+
+
 @pytest.mark.parametrize(
-    ("command", "text"),
+    ("before", "command", "text"),
     [
-        (Pause(None), "entries of all symbols are paused"),
-        (Pause("TSLA"), "entries of TSLA are paused"),
-        (Resume("TSLA"), "entries of TSLA are allowed again"),
-        (Flatten(None), "flattening 10 TSLA; entries are paused until `crazy resume`"),
-        (Adopt("TSLA", 20.0), "adopting 20 TSLA"),
-        (ClearCooldown(None), "the cooldown of all symbols ends now"),
+        (None, Pause(None), "entries of all symbols are paused; unfilled ones are cancelled, stops stay"),
+        (None, Pause("TSLA"), "entries of TSLA are paused; unfilled ones are cancelled, stops stay"),
+        (gone_but_a_part, Pause("GME"), "entries of GME are paused; unfilled ones are cancelled, stops stay"),
+        (None, Resume("TSLA"), "entries of TSLA are allowed again"),
+        (flattening_another, Resume("TSLA"), "entries of TSLA are allowed again"),
+        (lambda r: r.hear(Pause(None)), Resume(None), "entries of all symbols are allowed again"),
+        (None, Flatten(None), f"flattening 10 TSLA; {UNTIL_RESUMED}"),
+        (two_held, Flatten(None), f"flattening 10 TSLA, 1 NVDA; {UNTIL_RESUMED}"),
+        (two_held, Flatten("NVDA"), f"flattening 1 NVDA; {UNTIL_RESUMED}"),
+        (
+            entries_under_way,
+            Flatten(None),
+            f"flattening 10 TSLA, unfilled entries of NVDA, AMD; {UNTIL_RESUMED}",
+        ),
+        (entries_under_way, Flatten("AMD"), f"flattening unfilled entries of AMD; {UNTIL_RESUMED}"),
+        (all_sold, Flatten(None), f"no own shares and no live entry; {UNTIL_RESUMED}"),
+        (
+            flattening,
+            Flatten("TSLA", withdraw=True),
+            "the flatten of TSLA is withdrawn; entries stay paused until `crazy resume`",
+        ),
+        (
+            two_flattens,
+            Flatten(None, withdraw=True),
+            "the flatten of TSLA, NVDA is withdrawn; entries stay paused until `crazy resume`",
+        ),
+        (None, Adopt("TSLA", 20.0), "adopting 20 TSLA: they become own shares and get a stop"),
+        (None, Adopt("TSLA", 1.0), "adopting 1 TSLA: they become own shares and get a stop"),
+        (for_sale, Adopt("TSLA", 5.0), "adopting 5 TSLA: they become own shares and get a stop"),
+        (sale_elsewhere, Adopt("TSLA", 20.0), "adopting 20 TSLA: they become own shares and get a stop"),
+        (flattening_another, Adopt("TSLA", 20.0), "adopting 20 TSLA: they become own shares and get a stop"),
+        (None, ClearCooldown(None), "the cooldown of all symbols ends now"),
+        (None, ClearCooldown("TSLA"), "the cooldown of TSLA ends now"),
     ],
 )
-def test_what_is_said_of_what_will_be_done(command: Command, text: str) -> None:
-    ok, told = answer(held(), command)
-    assert ok
-    assert text in told
+def test_what_is_said_of_what_will_be_done(before: Any, command: Command, text: str) -> None:
+    risk = held()
+    if before is not None:
+        before(risk)
+    assert answer(risk, command) == (True, text)
 
 
 def test_a_symbol_that_left_the_watchlist_can_still_be_flattened() -> None:
@@ -121,13 +234,36 @@ def test_a_symbol_that_left_the_watchlist_can_still_be_flattened() -> None:
     assert answer(risk, Flatten("GME"))[0]
 
 
-def test_resume_says_what_it_does_not_end() -> None:
-    risk = held()
-    risk.hear(Pause("TSLA"))
-    risk.hear(Pause(None))
-    ok, told = answer(risk, Resume("TSLA"))
-    assert ok
-    assert "entries of the fleet stay stopped by operator" in told
+class TestWhatResumeLeaves:
+    def test_the_fleets_pause_stays_when_a_symbol_is_resumed(self) -> None:
+        risk = held()
+        risk.hear(Pause("TSLA"))
+        risk.hear(Pause(None))
+        assert answer(risk, Resume("TSLA")) == (
+            True,
+            "TSLA resumed, but entries of the fleet stay stopped by operator until `crazy resume`",
+        )
+        assert answer(risk, Resume(None)) == (True, "entries of all symbols are allowed again")
+
+    def test_a_guard_of_the_day_stays_until_the_next_session(self) -> None:
+        risk = held()
+        risk.state.apply(
+            [
+                (PauseRecord, p.key, p)
+                for p in (
+                    PauseRecord(scope="TSLA", cause="symbol_stopouts", by="guard symbol_stopouts", resets=NEXT_SESSION),
+                    PauseRecord(scope="fleet", cause="daily_loss", by="guard daily_loss", resets=NEXT_SESSION),
+                    PauseRecord(scope="fleet"),
+                )
+            ]
+        )
+        of_all = "entries of the fleet stay stopped by guard daily_loss until the next session"
+        assert answer(risk, Resume(None)) == (True, f"all symbols resumed, but {of_all}")
+        assert answer(risk, Resume("TSLA")) == (
+            True,
+            "TSLA resumed, but entries of TSLA stay stopped by guard symbol_stopouts until the next session; "
+            f"{of_all}; entries of the fleet stay stopped by operator until `crazy resume`",
+        )
 
 
 @pytest.mark.parametrize("symbol", [None, "TSLA"])
@@ -157,14 +293,69 @@ def test_how_far_a_flatten_is_is_remembered_until_it_is_over() -> None:
     assert not risk.state.table(FlattenRecord)
 
 
-def test_what_ends_elsewhere_is_passed_on() -> None:
-    risk = held()
-    risk.hear(Adopt("TSLA", 5.0))
-    risk.hear(ClearCooldown("TSLA"))
-    risk.hear(ClearCooldown(None))
-    passed = [(r, m) for r, m in risk.said if isinstance(m, Adopt | ClearCooldown)]
-    assert passed == [
-        ("gateway", Adopt("TSLA", 5.0)),
-        ("TSLA", ClearCooldown("TSLA")),
-        ("fleet", ClearCooldown(None)),
-    ]
+class TestCarriedOut:
+    """All that each command makes risk say, in order."""
+
+    def at(self) -> Risk:
+        risk = held()
+        risk.now = 7
+        return risk
+
+    @pytest.mark.parametrize("symbol", [None, "TSLA"])
+    def test_a_flatten(self, symbol: str | None) -> None:
+        risk = self.at()
+        assert risk.hears(Flatten(symbol)) == [
+            (symbol or "fleet", Paused(symbol, "flatten")),
+            risk.note("entries_paused", symbol or "", "WARNING", by="flatten"),
+            ("gateway", Flatten(symbol)),
+            risk.note("flatten_ordered", symbol or "", "WARNING"),
+        ]
+        assert risk.hears(Flatten(symbol, withdraw=True)) == [
+            ("gateway", Flatten(symbol, withdraw=True)),
+            risk.note("flatten_withdrawn", symbol or "", "WARNING"),
+        ]
+
+    def test_an_adoption(self) -> None:
+        risk = self.at()
+        assert risk.hears(Adopt("TSLA", 5.0)) == [
+            ("gateway", Adopt("TSLA", 5.0)),
+            risk.note("adopt_ordered", "TSLA", qty=5.0),
+        ]
+
+    @pytest.mark.parametrize("symbol", [None, "TSLA"])
+    def test_the_end_of_a_cooldown(self, symbol: str | None) -> None:
+        assert self.at().hears(ClearCooldown(symbol)) == [(symbol or "fleet", ClearCooldown(symbol))]
+
+
+class TestNewBeginnings:
+    """Resumed, a guard that counts on would trip again at once: it begins anew, and no other figure moves."""
+
+    def resumed(self, cause: str, scope: str = "fleet", resets: str = RESUME) -> Tally:
+        risk = held()
+        before = Tally(realized_usd=-70.0, peak_pnl_usd=100.0, losses=3)
+        stopped = PauseRecord(scope=scope, cause=cause, by=f"guard {cause}", resets=resets)
+        risk.state.apply([(Tally, "tally", before), (PauseRecord, stopped.key, stopped)])
+        risk.hear(Resume(None))
+        return risk.state.table(Tally)["tally"]
+
+    def test_losses_in_a_row(self) -> None:
+        assert self.resumed("consecutive_losses") == Tally(realized_usd=-70.0, peak_pnl_usd=100.0, losses=0)
+
+    def test_the_peak(self) -> None:
+        assert self.resumed("drawdown") == Tally(realized_usd=-70.0, peak_pnl_usd=-70.0, losses=3)
+
+    @pytest.mark.parametrize(
+        ("cause", "scope", "resets"),
+        [("operator", "fleet", RESUME), ("drawdown", "TSLA", RESUME), ("drawdown", "fleet", NEXT_SESSION)],
+    )
+    def test_what_was_not_ended_goes_on(self, cause: str, scope: str, resets: str) -> None:
+        kept = Tally(realized_usd=-70.0, peak_pnl_usd=100.0, losses=3)
+        assert self.resumed(cause, scope, resets) == kept
+
+    def test_where_nothing_changes_nothing_is_written(self) -> None:
+        risk = held()
+        tally = Tally(losses=3)
+        risk.state.apply([(Tally, "tally", tally)])
+        risk.hear(Pause(None))
+        decided = risk.core.handle(risk.state, Resume(None), Now(0, 0))
+        assert [(kind, key) for kind, key, _ in decided.changes] == [(PauseRecord, "fleet:operator")]
