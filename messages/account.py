@@ -16,7 +16,8 @@ class AccountUpdated(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
     Cash is what there is of dollars, not what another currency could be changed into. `account_type` is 'cash',
     'margin', or '' where the broker does not say. `usd_rate` is what a dollar is worth in the account's
-    `base_currency`; None when the broker told no rate: then no figure can be trusted.
+    `base_currency`; None when the broker told no rate: then no figure can be trusted. `rates`: dollars for one unit of
+    each other currency, as far as the broker told them.
     """
 
     account: str
@@ -28,6 +29,7 @@ class AccountUpdated(msgspec.Struct, frozen=True, array_like=True, tag=True):
     account_type: str = ""
     base_currency: str = "USD"
     usd_rate: float | None = 1.0
+    rates: dict[str, float] = {}
 
 
 class LinkChanged(msgspec.Struct, frozen=True, array_like=True, tag=True):

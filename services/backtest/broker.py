@@ -38,6 +38,7 @@ from services.simulator.venue.reports import (
     Report,
     StatusReport,
 )
+from services.simulator.venue.statement import rows
 
 __all__ = ["ExchangeBroker"]
 
@@ -58,7 +59,7 @@ class ExchangeBroker:
         account = self.exchange.account_report(self.account)
         return [
             Connected(self.exchange.accounts, next_id, self.client_id),
-            BrokerAccount(account.account, account.values),
+            _account(account),
         ]
 
     def execute(self, command: ToBroker) -> list[FromBroker]:
@@ -94,8 +95,8 @@ class ExchangeBroker:
                     yield _commission(report)
                 case PositionReport():
                     yield _position(report)
-                case AccountReport(account, values):
-                    yield BrokerAccount(account, values)
+                case AccountReport():
+                    yield _account(report)
                 case ErrorReport(client_id, order_id, code, text) if client_id == self.client_id:
                     yield BrokerError(order_id, code, text)
                 case _:
@@ -193,6 +194,16 @@ def _commission(report: CommissionReport) -> BrokerCommission:
 
 def _position(report: PositionReport) -> BrokerPosition:
     return BrokerPosition(report.account, report.symbol, report.quantity, report.avg_cost)
+
+
+def _account(report: AccountReport) -> BrokerAccount:
+    """Dollars are told as numbers, all else as it is spelled."""
+    told = list(rows(report))
+    return BrokerAccount(
+        report.account,
+        {key: value for key, value, currency in told if currency == "USD" and isinstance(value, float)},
+        {f"{key} {currency}".rstrip(): str(value) for key, value, currency in told if currency != "USD"},
+    )
 
 
 def _quote(report: QuoteReport) -> Quote:

@@ -34,8 +34,8 @@ from services.markettime import MarketClock
 from services.risk.core import RiskCore, constraints
 from services.risk.operator import judge
 from services.settings import Settings
+from services.simulator.venue.account import terms_of
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.policy import Policy, policy_of
 from services.simulator.venue.reports import Report
 from services.simulator.venue.source import MarketSource
@@ -79,12 +79,13 @@ class Runner:
     ):
         self._observe = settings.observe
         account = settings.ibkr.account or "DU1234567"
+        policy = policy or policy_of(settings.simulation.policy)
         exchange = Exchange(
             source,
             sessions,
-            accounts=[AccountTerms(account=account, cash=settings.simulation.cash)],
+            accounts=[terms_of(account, settings.simulation.cash, policy)],
             start_ns=sessions[0].open_ns - 1,
-            policy=policy or policy_of(settings.simulation.policy),
+            policy=policy,
         )
         self.exchange = exchange
         self.broker = ExchangeBroker(exchange, settings.ibkr.client_id)

@@ -55,7 +55,19 @@ def account_update(told: BrokerAccount, now_ns: int) -> AccountUpdated | None:
         account_type=KINDS.get(told.others.get("TradingType-S", ""), ""),
         base_currency=base,
         usd_rate=rate,
+        rates=_rates(told, base, rate),
     )
+
+
+def _rates(told: BrokerAccount, base: str, usd_rate: float | None) -> dict[str, float]:
+    """Dollars for one unit of each currency but the dollar. The broker tells each in units of the base currency."""
+    if usd_rate is None:
+        return {}
+    named = [key.partition(" ")[2] for key in told.others if key.startswith("ExchangeRate ")]
+    in_base = {name: _number(told, "ExchangeRate", name) for name in named if name not in ("BASE", USD)}
+    if base != USD:
+        in_base[base] = 1.0
+    return {name: value / usd_rate for name, value in in_base.items() if value}
 
 
 def _base(told: BrokerAccount) -> str | None:

@@ -18,7 +18,7 @@ from services.simulator.control import Control
 from services.simulator.faults import timetable
 from services.simulator.house import House
 from services.simulator.market.choice import market_source
-from services.simulator.venue.holdings import AccountTerms
+from services.simulator.venue.account import terms_of
 from services.simulator.venue.policy import policy_of
 from services.simulator.venue.store import Store
 
@@ -115,15 +115,16 @@ class Simulator:
             self._list(schedule.symbols)
             return
         simulation, ibkr = self._p.settings.simulation, self._p.settings.ibkr
+        policy = policy_of(simulation.policy)
         house = House(
             self._source,
             schedule.sessions,
             self._store,
-            accounts=[AccountTerms(account=self._account, cash=simulation.cash)],
+            accounts=[terms_of(self._account, simulation.cash, policy)],
             start_ns=schedule.start_ns,
             host=ibkr.host,
             port=ibkr.port,
-            policy=policy_of(simulation.policy),
+            policy=policy,
             seed=simulation.seed,
         )
         try:

@@ -31,7 +31,7 @@ from services.simulator.house import House
 from services.simulator.market.choice import market_source
 from services.simulator.market.files import contents
 from services.simulator.owntime import LEAD_NS, PaceName, next_time
-from services.simulator.venue.holdings import AccountTerms
+from services.simulator.venue.account import terms_of
 from services.simulator.venue.policy import policy_of
 from services.simulator.venue.source import Hours
 from services.simulator.venue.store import Store
@@ -86,15 +86,16 @@ class Alone:
             source = market_source(settings)
             self._store = Store(self._ledger(), *wanted.accounts)
         self._closing.callback(self._store.close)
+        policy = policy_of(settings.simulation.policy)
         self.house = House(
             source,
             days,
             self._store,
-            accounts=[AccountTerms(account=name, cash=wanted.cash) for name in wanted.accounts],
+            accounts=[terms_of(name, wanted.cash, policy) for name in wanted.accounts],
             start_ns=days[0].open_ns - LEAD_NS,
             host=wanted.host,
             port=wanted.port,
-            policy=policy_of(settings.simulation.policy),
+            policy=policy,
             seed=wanted.seed,
         )
         self.control: control.Control | None = None

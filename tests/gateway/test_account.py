@@ -37,13 +37,30 @@ def test_another_base_currency_is_converted() -> None:
     assert told is not None
     assert (told.net_liquidation, told.total_cash, told.settled_cash) == (10_000, 3000, 2500)
     assert (told.base_currency, told.usd_rate) == ("EUR", 0.8)
+    assert told.rates == {"EUR": 1.25}
+
+
+def test_rates_are_dollars_for_a_unit() -> None:
+    """Each is told in the base currency: a franc is 1.05 euros, and a dollar 0.8, so a franc is 1.3125 dollars."""
+    euros = {
+        "NetLiquidation EUR": "8000",
+        "ExchangeRate CHF": "1.05",
+        "ExchangeRate EUR": "1",
+        "ExchangeRate BASE": "1",
+    }
+    told = account_update(BrokerAccount("DU1", {"ExchangeRate": 0.8}, euros | {"ExchangeRate JPY": "?"}), 0)
+    assert told is not None
+    assert told.rates == pytest.approx({"CHF": 1.3125, "EUR": 1.25})
+    dollars = account_update(BrokerAccount("DU1", DOLLARS | {"ExchangeRate": 1.0}, {"ExchangeRate EUR": "1.1"}), 0)
+    assert dollars is not None
+    assert dollars.rates == {"EUR": 1.1}
 
 
 @pytest.mark.parametrize("values", [{}, {"ExchangeRate": 0.0}])
 def test_no_rate_no_figures(values: dict[str, float]) -> None:
     told = account_update(BrokerAccount("DU1", values, {"NetLiquidation EUR": "8000"}), 0)
     assert told is not None
-    assert (told.usd_rate, told.net_liquidation, told.total_cash) == (None, 0.0, 0.0)
+    assert (told.usd_rate, told.net_liquidation, told.total_cash, told.rates) == (None, 0.0, 0.0, {})
 
 
 def test_nothing_is_known_before_the_worth_is_told() -> None:

@@ -68,7 +68,7 @@ def test_account_values_at_the_market() -> None:
     assert values["NetLiquidation"] == values["EquityWithLoanValue"] == 4_999 + 6_000
     assert values["TotalCashValue"] == values["SettledCash"] == 4_999
     assert values["GrossPositionValue"] == 6_000
-    assert values["UnrealizedPnL"] == 999
+    assert account.report(DAY).ledgers["USD"]["UnrealizedPnL"] == 999
     assert values["InitMarginReq"] == values["MaintMarginReq"] == 1_500
     assert values["AvailableFunds"] == 10_999 - 1_500
     assert values["BuyingPower"] == 4 * values["AvailableFunds"]
@@ -134,8 +134,8 @@ def test_realized_profit_is_of_the_day_or_of_all_days() -> None:
         account, _ = account_with(10_000.0, daily_profit=daily)
         account.trade("ABC", "BUY", 100, 50.0, 1.0, DAY)
         account.trade("ABC", "SELL", 100, 51.0, 1.0, DAY)
-        assert account.report(DAY).values["RealizedPnL"] == 98.0
-        assert account.report(NEXT_DAY).values["RealizedPnL"] == expected
+        assert account.report(DAY).ledgers["USD"]["RealizedPnL"] == 98.0
+        assert account.report(NEXT_DAY).ledgers["USD"]["RealizedPnL"] == expected
 
 
 TRADES = st.lists(

@@ -6,17 +6,17 @@ names none means the first, or all of them where the broker says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import assert_never
 
 import msgspec
 
 from services.simulator.desk.client import Client
 from services.simulator.venue.reports import AccountReport, PnlReport, PositionReport, QuoteReport
+from services.simulator.venue.statement import BASE, LEDGER, rows
 from services.simulator.venue.view import View
 from services.simulator.wire import complaints, replies
 from services.simulator.wire.contracts import contract_id
-from services.simulator.wire.fields import Field
 from services.simulator.wire.requests import (
     AccountRequest,
     AccountSummary,
@@ -41,20 +41,6 @@ MAX_SUMMARIES = 2
 
 _NS = 1_000_000_000
 
-_LEDGER = frozenset(
-    {
-        "AccruedCash",
-        "CashBalance",
-        "Currency",
-        "ExchangeRate",
-        "RealizedPnL",
-        "StockMarketValue",
-        "TotalCashBalance",
-        "UnrealizedPnL",
-    }
-)
-"""What `$LEDGER` in a summary stands for."""
-
 
 class Subscriptions(msgspec.Struct):
     """What one client hears of the accounts, by request id where it has one."""
@@ -62,10 +48,33 @@ class Subscriptions(msgspec.Struct):
     updates: str | None = None
     """The account of `reqAccountUpdates`: one at a time."""
     multi: dict[int, tuple[str, ...]] = msgspec.field(default_factory=dict)
-    summaries: dict[int, tuple[frozenset[str], tuple[str, ...]]] = msgspec.field(default_factory=dict)
+    summaries: dict[int, tuple[_Named, tuple[str, ...]]] = msgspec.field(default_factory=dict)
     positions: bool = False
     positions_multi: dict[int, tuple[str, ...]] = msgspec.field(default_factory=dict)
     profits: dict[int, _Watched] = msgspec.field(default_factory=dict)
+
+
+class _Named(msgspec.Struct, frozen=True):
+    """What a summary names: tags of the whole account ('All': every one), and the currencies whose ledger it wants.
+
+    `$LEDGER` is that of the base currency, `$LEDGER:EUR` of one, `$LEDGER:ALL` of each (IBKR's documentation).
+    """
+
+    tags: frozenset[str]
+    ledgers: frozenset[str]
+
+    @classmethod
+    def of(cls, tags: Iterable[str]) -> _Named:
+        named = set(tags)
+        ledgers = {tag for tag in named if tag.startswith("$LEDGER")}
+        wanted = (tag.partition(":")[2] or BASE for tag in ledgers)
+        return cls(frozenset(named - ledgers), frozenset(wanted))
+
+    def wants(self, key: str, currency: str) -> bool:
+        """Whether this value is one of them."""
+        if key in LEDGER or key == "Currency":
+            return bool(self.ledgers & {currency, "ALL"}) or key in self.tags
+        return key in self.tags or "All" in self.tags
 
 
 class _Watched(msgspec.Struct):
@@ -128,8 +137,8 @@ class AccountDesk:
             for client, wanted in self._subscriptions.values():
                 if wanted.updates is not None:
                     self._say_account(client, wanted.updates)
-                for request_id, (tags, accounts) in wanted.summaries.items():
-                    self._say_summary(client, request_id, tags, accounts)
+                for request_id, (named, accounts) in wanted.summaries.items():
+                    self._say_summary(client, request_id, named, accounts)
 
     def _position_changed(self, client: Client, wanted: Subscriptions, held: PositionReport) -> None:
         if wanted.positions:
@@ -146,9 +155,9 @@ class AccountDesk:
         for request_id, accounts in wanted.multi.items():
             if report.account in accounts:
                 self._say_multi(client, request_id, report)
-        for request_id, (tags, accounts) in wanted.summaries.items():
+        for request_id, (named, accounts) in wanted.summaries.items():
             if report.account in accounts:
-                self._say_summary(client, request_id, tags, (report.account,))
+                self._say_summary(client, request_id, named, (report.account,))
 
     # What is asked for
 
@@ -231,11 +240,9 @@ class AccountDesk:
         if request_id not in wanted.summaries and len(wanted.summaries) >= MAX_SUMMARIES:
             client.complain(request_id, *complaints.TOO_MANY_SUMMARIES)
         elif accounts := self._meant(client, request_id, request.group, ""):
-            tags = {tag for tag in request.tags if not tag.startswith("$LEDGER")}
-            if len(tags) < len(request.tags):
-                tags |= _LEDGER
-            wanted.summaries[request_id] = (frozenset(tags), accounts)
-            self._say_summary(client, request_id, frozenset(tags), accounts)
+            named = _Named.of(request.tags)
+            wanted.summaries[request_id] = (named, accounts)
+            self._say_summary(client, request_id, named, accounts)
             client.say(replies.account_summary_end(request_id))
 
     def _say_account(self, client: Client, account: str) -> None:
@@ -244,18 +251,18 @@ class AccountDesk:
         self._say_values(client, self._exchange.account_report(account))
 
     def _say_values(self, client: Client, report: AccountReport) -> None:
-        for key, value, currency in _values(report):
+        for key, value, currency in rows(report):
             client.say(replies.account_value(key, value, currency, report.account))
         client.say(replies.account_time(self._exchange.now_ns))
 
     def _say_multi(self, client: Client, request_id: int, report: AccountReport) -> None:
-        for key, value, currency in _values(report):
+        for key, value, currency in rows(report):
             client.say(replies.account_update_multi(request_id, key, value, currency, report.account))
 
-    def _say_summary(self, client: Client, request_id: int, tags: frozenset[str], accounts: Iterable[str]) -> None:
+    def _say_summary(self, client: Client, request_id: int, named: _Named, accounts: Iterable[str]) -> None:
         for account in accounts:
-            for key, value, currency in _values(self._exchange.account_report(account)):
-                if key in tags or "All" in tags:
+            for key, value, currency in rows(self._exchange.account_report(account)):
+                if named.wants(key, currency):
                     client.say(replies.account_summary(request_id, key, value, currency, account))
 
     # Profit
@@ -279,12 +286,3 @@ class AccountDesk:
             client.say(replies.profit(request_id, *profits))
         else:
             client.say(replies.profit_single(request_id, told.quantity, *profits, told.value))
-
-
-def _values(report: AccountReport) -> Iterator[tuple[str, Field, str]]:
-    """Key, value, currency. Values keep all their digits: rounding them here would make two truths of one."""
-    yield ("AccountType", "INDIVIDUAL", "")
-    yield ("Currency", "BASE", "BASE")
-    yield ("Currency", "USD", "USD")
-    for key, value in report.values.items():
-        yield (key, value, "USD")

@@ -1,7 +1,8 @@
 """The account: cash, holdings, average cost, profit, commission, and the values by IBKR's key names. Pure.
 
 Average cost and realized profit include commissions, as IBKR's do, so that at any time
-cash + Σ quantity x average cost = first cash + Σ realized profit + dividends.
+cash + Σ quantity x average cost = first cash + Σ realized profit + dividends, in dollars. Money of another base
+currency lies beside them: it counts in what the account is worth, and buys nothing.
 
 What a sale brings is settled when the next session has begun (T+1, US stocks since May 2024); what a purchase costs is
 gone at once, as in IBKR's SettledCash. `today` is the date of the session that began last, with its pre-market.
@@ -15,10 +16,12 @@ from collections.abc import Mapping
 from services.shares import exact
 from services.simulator.venue.holdings import AccountTerms, Funds, Holding
 from services.simulator.venue.orders import Execution, Side
+from services.simulator.venue.policy import AccountKind, BaseCurrency, Policy
 from services.simulator.venue.reports import AccountReport, PnlReport, PositionReport
+from services.simulator.venue.statement import statement
 from services.simulator.venue.tape import Tape
 
-__all__ = ["Account", "commission", "requirement"]
+__all__ = ["Account", "commission", "requirement", "terms_of"]
 
 PER_SHARE_USD = 0.005
 MINIMUM_USD = 1.0
@@ -53,6 +56,22 @@ def requirement(quantity: float, price: float) -> float:
     return -quantity * per_share
 
 
+def terms_of(account: str, cash: float, policy: Policy) -> AccountTerms:
+    """An account that is opened with so many dollars, or their worth, by the broker's policy."""
+    base, rate = policy.base_currency, policy.usd_in_base
+    part = 0.0 if base is BaseCurrency.USD else policy.base_cash_part
+    return AccountTerms(
+        account=account,
+        cash=cash * (1.0 - part),
+        kind="cash" if policy.account_kind is AccountKind.CASH else "margin",
+        base_currency=base.value,
+        usd_rate=1.0 if base is BaseCurrency.USD else rate,
+        base_cash=round(cash * part * rate, 2),
+        fees_in_base=policy.commission_in_base and base is not BaseCurrency.USD,
+        rates_told=policy.exchange_rate_told,
+    )
+
+
 class Account:
     """Cash and holdings of one account in US dollars, valued by the tapes of the market."""
 
@@ -60,15 +79,24 @@ class Account:
         """`daily_profit`: the realized profit that is shown is today's, else that since the first day."""
         self.name = terms.account
         self.terms = terms
-        self.funds = Funds(account=terms.account, cash=terms.cash)
+        self.funds = Funds(account=terms.account, cash=terms.cash, base_cash=terms.base_cash)
         self.holdings: dict[str, Holding] = {}
         self._tapes = tapes
         self._daily_profit = daily_profit
 
     @property
     def cash(self) -> float:
-        """Its cash, settled or not."""
+        """Its dollars, settled or not."""
         return self.funds.cash
+
+    @property
+    def _base_cash(self) -> float:
+        """What it has of another base currency, in dollars."""
+        return self.funds.base_cash / self.terms.usd_rate
+
+    @property
+    def _cash_in_all(self) -> float:
+        return self.funds.cash + self._base_cash
 
     def quantity(self, symbol: str) -> float:
         """Shares held of a symbol, negative if it is short."""
@@ -78,9 +106,15 @@ class Account:
     # What changes it
 
     def trade(self, symbol: str, side: Side, quantity: float, price: float, fee: float, today: str) -> float | None:
-        """Book one execution; the realized profit of what it closed, None if it only opened."""
+        """Book one execution; the realized profit of what it closed, None if it only opened.
+
+        `fee` in dollars. One that is paid in another base currency is no part of costs and profits, which are dollars.
+        """
         signed = quantity if side == "BUY" else -quantity
         held = self._of_today(symbol, today)
+        if self.terms.fees_in_base:
+            self.funds.base_cash = round(self.funds.base_cash - fee * self.terms.usd_rate, 6)
+            fee = 0.0
         flow = -signed * price - fee
         self._pay(flow, today)
         held.day_flow += flow
@@ -100,6 +134,16 @@ class Account:
         elif not held.quantity:
             held.avg_cost = 0.0
         return realized
+
+    def fee_told(self, fee: float) -> tuple[float, str]:
+        """A fee of so many dollars as it is told: the amount, and its currency."""
+        if not self.terms.fees_in_base:
+            return fee, "USD"
+        return round(fee * self.terms.usd_rate, 6), self.terms.base_currency
+
+    def fee_in_dollars(self, amount: float, currency: str) -> float:
+        """The dollars of a fee that was told so."""
+        return amount if currency == "USD" else round(amount / self.terms.usd_rate, 6)
 
     def split(self, symbol: str, ratio: float, price: float | None, today: str) -> None:
         """One old share is `ratio` new ones; what is no whole share is paid in cash at the new price."""
@@ -189,7 +233,7 @@ class Account:
         """What it can pay with: a margin account with its shares too, a cash account with settled money alone."""
         if self.terms.kind == "cash":
             return self.settled_cash(today)
-        return self.funds.cash + sum(held.quantity * self._price(held) for held in self._open_holdings())
+        return self._cash_in_all + sum(held.quantity * self._price(held) for held in self._open_holdings())
 
     def requirement(self, symbol: str = "", change: float = 0.0) -> float:
         """The margin that its positions tie up, one of them changed by so many shares. A cash account borrows nothing.
@@ -202,7 +246,7 @@ class Account:
         if change:
             shares[symbol] = shares.get(symbol, 0.0) + change
         prices = {each: self._price(self.holdings.get(each) or self._nothing_of(each)) for each in shares}
-        equity = self.funds.cash + sum(held.quantity * prices[held.symbol] for held in self._open_holdings())
+        equity = self._cash_in_all + sum(held.quantity * prices[held.symbol] for held in self._open_holdings())
         if equity < MARGIN_MINIMUM_USD:
             return sum((abs(quantity) * prices[each] for each, quantity in shares.items()), 0.0)
         return sum((requirement(quantity, prices[each]) for each, quantity in shares.items()), 0.0)
@@ -239,19 +283,15 @@ class Account:
         worth = {held.symbol: held.quantity * self._price(held) for held in holdings}
         stock = sum(worth.values())
         gross = sum(abs(value) for value in worth.values())
-        net = self.funds.cash + stock
+        net = self._cash_in_all + stock
         loan = self.equity_with_loan(today)
         margin = self.requirement()
         available = loan - margin
         borrows = self.terms.kind == "margin"
-        values = {
+        whole = {
             "NetLiquidation": net,
-            "TotalCashValue": self.funds.cash,
-            "CashBalance": self.funds.cash,
-            "TotalCashBalance": self.funds.cash,
-            "SettledCash": self.settled_cash(today),
-            "AccruedCash": 0.0,
-            "StockMarketValue": stock,
+            "TotalCashValue": self._cash_in_all,
+            "SettledCash": self.settled_cash(today) + self._base_cash,
             "GrossPositionValue": gross,
             "EquityWithLoanValue": loan,
             "InitMarginReq": margin,
@@ -265,11 +305,13 @@ class Account:
             "ExcessLiquidity": available,
             "FullExcessLiquidity": available,
             "BuyingPower": max(0.0, available) * (DAY_TRADING_LEVERAGE if borrows else 1.0),
+        }
+        shares = {
+            "StockMarketValue": stock,
             "UnrealizedPnL": sum(worth[held.symbol] - held.quantity * held.avg_cost for held in holdings),
             "RealizedPnL": sum(self._realized(held, today) for held in self.holdings.values()),
-            "ExchangeRate": 1.0,
         }
-        return AccountReport(account=self.name, values={key: round(value, 2) for key, value in values.items()})
+        return statement(self.terms, self.funds, whole, shares)
 
     def _price(self, held: Holding) -> float:
         tape = self._tapes.get(held.symbol)

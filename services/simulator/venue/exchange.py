@@ -116,6 +116,8 @@ class Exchange(View):
         self._books.now_ns = max(self.now_ns, to_ns)
         if (today := self.today) != before:
             self._life.outlive(today)
+            accounts = self._books.accounts.values()
+            self._books.reports += [each.report(today) for each in accounts if each.funds.unsettled]  # it is, now
 
     def _take_event(self) -> None:
         """The market does what it does next."""

@@ -74,7 +74,7 @@ class Floor:
                 return
         execution, fee = self._execute(order, quantity, price)
         realized = account.trade(ticket.symbol, ticket.side, quantity, price, fee, books.today)
-        charge = CommissionReport(execution.exec_id, ticket.client_id, fee, realized_pnl=realized)
+        charge = CommissionReport(execution.exec_id, ticket.client_id, *account.fee_told(fee), realized)
         books.executions.keep(execution, charge)
         books.touched_holdings.add((ticket.account, ticket.symbol))
 

@@ -13,13 +13,19 @@ class AccountTerms(msgspec.Struct, frozen=True, kw_only=True):
     """An account as it is opened: its name, its first cash, and what it may do.
 
     A `margin` account may borrow and, unless `may_short` says otherwise, sell what it doesn't have; a `cash` account
-    does neither.
+    does neither. `cash` are dollars, `base_cash` is money of the `base_currency`, in which the whole account is valued:
+    there a dollar is worth `usd_rate`.
     """
 
     account: str
     cash: float = 100_000.0
     kind: Literal["margin", "cash"] = "margin"
     may_short: bool = True
+    base_currency: str = "USD"
+    usd_rate: float = 1.0
+    base_cash: float = 0.0
+    fees_in_base: bool = False
+    rates_told: bool = True
 
     @property
     def shorts(self) -> bool:
@@ -28,12 +34,16 @@ class AccountTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Funds(msgspec.Struct, kw_only=True):
-    """The money of one account: its cash, which of it isn't settled (session date, amount), dividends."""
+    """The money of one account, in dollars: its cash, which of it isn't settled (session date, amount), dividends.
+
+    `base_cash` is what it has of another base currency, in that.
+    """
 
     account: str
     cash: float
     unsettled: list[tuple[str, float]] = []
     dividends: float = 0.0
+    base_cash: float = 0.0
 
 
 class Holding(msgspec.Struct, kw_only=True):

@@ -17,6 +17,8 @@ import msgspec
 from msgspec import Meta
 
 __all__ = [
+    "AccountKind",
+    "BaseCurrency",
     "ChildOnPartialFill",
     "OffHoursWord",
     "OnSplit",
@@ -71,8 +73,32 @@ class OffHoursWord(StrEnum):
     SMALL = "your"
 
 
-def _means(text: str, evidence: str, *, ge: float | None = None) -> Meta:
-    return Meta(description=text, extra={"evidence": evidence}, ge=ge)
+class AccountKind(StrEnum):
+    """Whether an account may borrow."""
+
+    MARGIN = "margin"
+    CASH = "cash"
+
+
+class BaseCurrency(StrEnum):
+    """The currency in which a whole account is valued."""
+
+    USD = "USD"
+    EUR = "EUR"
+    GBP = "GBP"
+    CHF = "CHF"
+    CAD = "CAD"
+    AUD = "AUD"
+    JPY = "JPY"
+    HKD = "HKD"
+
+
+def _means(
+    text: str, evidence: str, *, ge: float | None = None, le: float | None = None, gt: float | None = None
+) -> Meta:
+    if gt is not None:
+        return Meta(description=text, extra={"evidence": evidence}, gt=gt)
+    return Meta(description=text, extra={"evidence": evidence}, ge=ge, le=le)
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,6 +266,39 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     # Money
 
+    account_kind: Annotated[
+        AccountKind,
+        _means(
+            "what the accounts of the login are: `cash` pays with settled money only, borrows nothing and sells "
+            "nothing short (so no good-faith violation can arise)",
+            "[D]",
+        ),
+    ] = AccountKind.MARGIN
+    base_currency: Annotated[
+        BaseCurrency,
+        _means(
+            "the currency in which a whole account is told; cash and stocks of each currency are told in that, with "
+            "its exchange rate",
+            "[D]",
+        ),
+    ] = BaseCurrency.USD
+    usd_in_base: Annotated[
+        float, _means("what a dollar is worth in another base currency, all the time", "[I] a rate of one's own", gt=0)
+    ] = 1.0
+    base_cash_part: Annotated[
+        float,
+        _means(
+            "how much of the first cash lies in another base currency; 1: there are no dollars, and nothing is told "
+            "of them",
+            "[I]",
+            ge=0,
+            le=1,
+        ),
+    ] = 0.0
+    exchange_rate_told: Annotated[bool, _means("the rates of currencies are told", "[D] ExchangeRate")] = True
+    commission_in_base: Annotated[
+        bool, _means("commissions are told, and paid, in the base currency", "[I] reports name their currency")
+    ] = False
     funds_checked: Annotated[
         bool,
         _means(
@@ -271,7 +330,8 @@ def switches() -> Iterator[Switch]:
     """Every switch, in the order of `Policy`."""
     for field in msgspec.structs.fields(Policy):
         kind, meta = _parts(field.name)
-        yield Switch(field.name, _values(kind), _shown(field.default), meta.description or "", meta.extra["evidence"])
+        shown, why = _shown(field.default), meta.extra["evidence"]
+        yield Switch(field.name, _values(kind, meta), shown, meta.description or "", why)
 
 
 def markdown() -> str:
@@ -297,7 +357,7 @@ def mistakes(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             close = difflib.get_close_matches(name, known, n=1)
             yield name, f"unknown switch; {f'did you mean `{close[0]}`?' if close else 'there are ' + ', '.join(known)}"
         elif not _fits(name, value):
-            yield name, f"`{_shown(value)}` does not fit; give {_values(_parts(name)[0])}"
+            yield name, f"`{_shown(value)}` does not fit; give {_values(*_parts(name))}"
 
 
 def _fits(name: str, value: Any) -> bool:
@@ -321,12 +381,15 @@ def _parts(name: str) -> tuple[type, Any]:
     return kind, meta
 
 
-def _values(kind: type) -> str:
+def _values(kind: type, meta: Any) -> str:
     if issubclass(kind, StrEnum):
         return " or ".join(kind)
     if kind is bool:
         return "true or false"
-    return "a whole number, at least 0" if kind is int else "a number, at least 0"
+    if meta.le is not None:
+        return f"a number from {meta.ge:g} to {meta.le:g}"
+    least = "above 0" if meta.gt is not None else "at least 0"
+    return f"a whole number, {least}" if kind is int else f"a number, {least}"
 
 
 def _shown(value: Any) -> str:

@@ -64,10 +64,17 @@ class PositionReport(msgspec.Struct, frozen=True, tag=True):
 
 
 class AccountReport(msgspec.Struct, frozen=True, tag=True):
-    """Account values after a change, in USD, by the broker's own key names (NetLiquidation, TotalCashValue)."""
+    """Account values after a change, by the broker's own key names (NetLiquidation, TotalCashValue).
+
+    `values` are those of the whole account, in its base `currency`; `ledgers` what there is of each currency, in that
+    (CashBalance, ExchangeRate), and of all of them together, under 'BASE', in the base currency.
+    """
 
     account: str
     values: dict[str, float]
+    ledgers: dict[str, dict[str, float]] = {}
+    currency: str = "USD"
+    kind: str = "margin"
 
 
 class PnlReport(msgspec.Struct, frozen=True, kw_only=True):

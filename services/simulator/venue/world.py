@@ -96,7 +96,7 @@ class World:
         order.last_fill_price = price
         realized = None if charge.realized_pnl is None else charge.realized_pnl + change
         new = msgspec.structs.replace(old, exec_id=corrected_id(exec_id), price=price, avg_price=order.avg_price)
-        self._tell_corrected(order, new, charge.commission, realized)
+        self._tell_corrected(order, new, msgspec.structs.replace(charge, realized_pnl=realized))
 
     def bust(self, exec_id: str) -> None:
         """This execution never was: a correction to no shares at all. KeyError as above.
@@ -107,22 +107,23 @@ class World:
         order = self._order_of(old)
         back: Side = "SELL" if old.side == "BUY" else "BUY"
         account = self._books.accounts[old.account]
-        account.trade(old.symbol, back, old.quantity, old.price, -charge.commission, self._books.today)
+        fee = account.fee_in_dollars(charge.commission, charge.currency)
+        account.trade(old.symbol, back, old.quantity, old.price, -fee, self._books.today)
         order.filled = exact(order.filled - old.quantity)
-        order.commission = round(order.commission - charge.commission, 6)
+        order.commission = round(order.commission - fee, 6)
         new = msgspec.structs.replace(
             old, exec_id=corrected_id(exec_id), quantity=0.0, price=0.0, cum_quantity=order.filled
         )
-        self._tell_corrected(order, new, 0.0, None)
+        self._tell_corrected(order, new, msgspec.structs.replace(charge, commission=0.0, realized_pnl=None))
 
     def _order_of(self, execution: Execution) -> Order:
         order = self._books.orders.by_perm_id(execution.perm_id)
         assert order is not None, "an execution has its order"
         return order
 
-    def _tell_corrected(self, order: Order, execution: Execution, fee: float, realized: float | None) -> None:
+    def _tell_corrected(self, order: Order, execution: Execution, charge: CommissionReport) -> None:
         """The execution and its commission under the new id, the order's new average, the account."""
-        charge = CommissionReport(execution.exec_id, execution.client_id, fee, realized_pnl=realized)
+        charge = msgspec.structs.replace(charge, exec_id=execution.exec_id)
         self._books.executions.keep(execution, charge)
         self._books.orders.changed(order)
         account = self._books.accounts[execution.account]

@@ -1,0 +1,132 @@
+"""The account on the wire, as the gateway's edge reads it: the same words as the in-process broker's, in every kind of
+account; and what the gateway makes of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import ib_insync as ibi
+import msgspec
+import pytest
+
+from messages.account import AccountUpdated
+from messages.broker import BrokerAccount, BrokerCommission
+from services.backtest.broker import ExchangeBroker
+from services.gateway.account import account_update
+from services.gateway.broker import Broker
+from services.settings import Settings
+from services.simulator.venue.account import terms_of
+from services.simulator.venue.policy import AccountKind, BaseCurrency, Policy
+from tests.simulator.wire import ACCOUNT, TSLA, Gateway, gateway, ready, trades
+
+EUR = BaseCurrency.EUR
+
+
+async def heard(house: Gateway, kind: Callable[[Any], bool]) -> list[Any]:
+    """What the gateway's edge is told on a new connection, as soon as it has one fact of this kind."""
+    settings = msgspec.convert({"watchlist": ["TSLA"], "ibkr": {"port": house.server.port}}, Settings)
+    broker = Broker(settings, lambda: None)
+    running = asyncio.get_running_loop().create_task(broker.run())
+    try:
+        async with asyncio.timeout(8):
+            while not any(map(kind, broker.facts)):
+                await asyncio.sleep(0.01)
+        return [fact for fact in broker.facts if kind(fact)]
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+KINDS: dict[str, tuple[Policy, tuple[Any, ...]]] = {
+    "dollars, margin": (Policy(), ("margin", "USD", 1.0, 9_998.9, 9_898.9, 9_898.9)),
+    "dollars, cash": (Policy(account_kind=AccountKind.CASH), ("cash", "USD", 1.0, 9_998.9, 9_898.9, 9_898.9)),
+    "euros, half of it dollars": (
+        Policy(base_currency=EUR, usd_in_base=0.8, base_cash_part=0.5),
+        ("margin", "EUR", 0.8, 9_998.9, 4_898.9, 4_898.9),
+    ),
+    "euros, no dollars": (
+        Policy(base_currency=EUR, usd_in_base=0.8, base_cash_part=1.0),
+        ("margin", "EUR", 0.8, 9_998.9, -101.1, -101.1),
+    ),
+    "no rate": (
+        Policy(base_currency=EUR, usd_in_base=0.8, base_cash_part=0.5, exchange_rate_told=False),
+        ("margin", "EUR", None, 0.0, 0.0, 0.0),
+    ),
+}
+"""(type, base currency, what a dollar is worth there, net liquidation, cash and settled cash in dollars) after 10
+shares were bought at 10.01 for a dollar, and are worth 10."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_account(kind: str) -> None:
+    policy, expected = KINDS[kind]
+
+    async def play() -> None:
+        account = terms_of(ACCOUNT, 10_000.0, policy)
+        async with gateway(trades("TSLA", *[10.0] * 4), policy=policy, accounts=[account]) as house:
+            ib = await ready(house)
+            ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 10))
+            await house.step(2)
+            (*_, told) = await heard(house, lambda fact: isinstance(fact, BrokerAccount))
+            assert told == ExchangeBroker(house.exchange, 12).connect()[1]
+            update = account_update(told, 0)
+            assert isinstance(update, AccountUpdated)
+            cash = (update.total_cash, update.settled_cash)
+            money = (update.net_liquidation, *cash)
+            assert (update.account_type, update.base_currency, update.usd_rate) == expected[:3]
+            assert money == pytest.approx(expected[3:])
+
+    asyncio.run(play())
+
+
+def test_the_real_library_reads_the_ledgers() -> None:
+    """`$LEDGER` is that of the base currency, `$LEDGER:USD` of one, `$LEDGER:ALL` of each."""
+    policy = Policy(base_currency=EUR, usd_in_base=0.8, base_cash_part=0.25)
+
+    async def play() -> None:
+        account = terms_of(ACCOUNT, 10_000.0, policy)
+        async with gateway(trades("TSLA", *[10.0] * 4), policy=policy, accounts=[account]) as house:
+            ib = await house.connect()
+            values = {(v.tag, v.currency): v.value for v in ib.accountValues()}
+            assert values["NetLiquidation", "EUR"] == "8000.0"
+            assert ("NetLiquidation", "USD") not in values
+            assert {c: float(values["CashBalance", c]) for c in ("BASE", "EUR", "USD")} == {
+                "BASE": 8000.0,
+                "EUR": 2000.0,
+                "USD": 7500.0,
+            }
+            assert float(values["ExchangeRate", "USD"]) == 0.8
+            assert values["TradingType-S", ""] == "STKMRGN"
+            for tags, currencies in (
+                ("$LEDGER", {"BASE"}),
+                ("$LEDGER:USD", {"USD"}),
+                ("$LEDGER:ALL", {"BASE", "EUR", "USD"}),
+            ):
+                house.heard[1].clear()
+                ib.client.reqAccountSummary(90, "All", tags)
+                await house.settle()
+                rows = [row for row in house.heard[1] if row[0] == "63"]
+                assert {row[6] for row in rows if row[4] == "CashBalance"} == currencies
+                ib.client.cancelAccountSummary(90)
+
+    asyncio.run(play())
+
+
+def test_a_commission_names_its_currency() -> None:
+    policy = Policy(base_currency=EUR, usd_in_base=0.8, base_cash_part=0.5, commission_in_base=True)
+
+    async def play() -> None:
+        account = terms_of(ACCOUNT, 10_000.0, policy)
+        async with gateway(trades("TSLA", *[10.0] * 4), policy=policy, accounts=[account]) as house:
+            ib = await ready(house)
+            trade = ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 100))
+            await house.step(2)
+            report = trade.fills[0].commissionReport
+            assert (report.commission, report.currency) == (0.8, "EUR")
+            exchange = ExchangeBroker(house.exchange, 1)
+            (charge,) = exchange._snapshot().commissions
+            assert charge == BrokerCommission(report.execId, 0.8, "EUR", None)
+
+    asyncio.run(play())
