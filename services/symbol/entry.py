@@ -30,7 +30,7 @@ class Blocked(msgspec.Struct, frozen=True):
 
 
 def price_blocked(
-    tick: Tick, session_open_ns: int, now_ns: int, settings: Settings, halt_trade_ns: int = 0
+    tick: Tick, session_open_ns: int, now_ns: int, settings: Settings, halt_trade_ns: int
 ) -> Blocked | None:
     """What speaks against using this tick's last price as a reference; None if it serves.
 
@@ -47,8 +47,7 @@ def price_blocked(
     age_s = (now_ns - tick.last_ns) / SECOND
     if age_s > settings.entries.max_price_age_s:
         slack = QUOTE_TOLERANCE_PCT / 100
-        quoted = tick.bid > 0 and tick.ask > 0
-        if not quoted or not tick.bid * (1 - slack) <= tick.last <= tick.ask * (1 + slack):
+        if not 0 < tick.bid * (1 - slack) <= tick.last <= tick.ask * (1 + slack):  # a side that is not there is 0
             return Blocked("price_stale", {"age_s": round(age_s, 1)})
     return None
 

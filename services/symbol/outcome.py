@@ -227,10 +227,12 @@ def on_flattening(r: SymbolRecord, told: Flattening) -> SymbolRecord:
 def on_position(d: Draft, r: SymbolRecord, told: PositionUpdated) -> SymbolRecord:
     """The account's position.
 
-    What is own is known from fills; this tells something new where rows were lost, shares adopted, or a split mended.
+    What is own, and what it cost, is known from fills; this tells something new where rows were lost, shares adopted,
+    or a split mended.
     """
     own, before = told.own, r.own
-    r = changed(r, account=told.account_quantity, own=own)
+    cost_usd = r.cost_usd if told.own_cost_usd is None else told.own_cost_usd
+    r = changed(r, account=told.account_quantity, own=own, cost_usd=cost_usd)
     if told.account_quantity != own:
         r = moved(r, Event.POSITION_DIFFERS)
     if holds(own) is holds(before):

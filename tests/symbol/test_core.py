@@ -9,7 +9,7 @@ from messages.account import LinkChanged, ReconciliationDone
 from messages.entries import SubmitEntry
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import Session
-from messages.operator import Happened, Paused, Refused, Resumed
+from messages.operator import Happened, Paused, Refused, Resumed, SymbolStatus
 from messages.orders import (
     OrderAccepted,
     OrderCancelled,
@@ -425,6 +425,13 @@ class TestLostRows:
         assert (symbol.is_in, symbol.record.own) == (S.POSITION_OPEN, 9.0)
         symbol.tick()
         assert symbol.submitted() == []
+
+    def test_it_finds_what_that_cost(self) -> None:
+        """Without it the whole position would be shown as profit."""
+        symbol = Symbol()
+        symbol.hear(PositionUpdated("TSLA", 12.0, 105.0, 9.0, 945.0))
+        (shown,) = [m for _, m in symbol.said if isinstance(m, SymbolStatus)]
+        assert (shown.own, shown.cost_usd) == (9.0, 945.0)
 
     def test_it_finds_that_it_holds_nothing_any_more(self) -> None:
         symbol = Symbol()

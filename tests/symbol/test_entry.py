@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from messages.account import LinkChanged
+from messages.entries import EntryPlan
 from messages.market import Tick
 from messages.operator import Paused
 from services.prices import increment, round_down, round_up
@@ -41,6 +42,8 @@ def test_orders_may_trade_outside_regular_hours_where_that_is_allowed(hours: dic
         (tick(99.0, age_s=11), None),
         (tick(98.98, age_s=11), "price_stale"),
         (tick(101.02, age_s=10), None),  # a fresh trade needs no quote
+        (tick(101.0, age_s=11, bid=100.0, ask=100.0), None),  # ... that one per cent included
+        (tick(99.0, age_s=11, bid=100.0, ask=100.0), None),
         (tick(age_s=11, bid=0.0), "price_stale"),
         (tick(age_s=11, ask=0.0), "price_stale"),
         (tick(age_s=0, bid=0.0, ask=0.0), None),
@@ -52,24 +55,24 @@ def test_orders_may_trade_outside_regular_hours_where_that_is_allowed(hours: dic
     ],
 )
 def test_what_serves_as_a_reference(told: Tick, why: str | None) -> None:
-    blocked = price_blocked(told, MONDAY.open_ns, NOW, settings_of())
+    blocked = price_blocked(told, MONDAY.open_ns, NOW, settings_of(), 0)
     assert (blocked.why if blocked else None) == why
 
 
 def test_a_stale_price_says_how_old_it_is() -> None:
-    blocked = price_blocked(tick(age_s=11.26, bid=0.0), MONDAY.open_ns, NOW, settings_of())
+    blocked = price_blocked(tick(age_s=11.26, bid=0.0), MONDAY.open_ns, NOW, settings_of(), 0)
     assert blocked == Blocked("price_stale", {"age_s": 11.3})
 
 
 def test_a_quote_of_a_cheap_stock_is_a_quote() -> None:
     cheap = tick(0.5, age_s=11, bid=0.4999, ask=0.5001)
-    assert price_blocked(cheap, MONDAY.open_ns, NOW, settings_of()) is None
+    assert price_blocked(cheap, MONDAY.open_ns, NOW, settings_of(), 0) is None
 
 
 def test_delayed_data_serves_paper_if_it_says_so_and_live_never() -> None:
     allowed = {"ibkr": {"allow_delayed": True}}
     for mode, blocked in [("sim", None), ("paper", None), ("live", Blocked("delayed_data"))]:
-        assert price_blocked(tick(delayed=True), MONDAY.open_ns, NOW, settings_of(mode=mode, **allowed)) == blocked
+        assert price_blocked(tick(delayed=True), MONDAY.open_ns, NOW, settings_of(mode=mode, **allowed), 0) == blocked
 
 
 class TestThePlan:
@@ -109,6 +112,41 @@ class TestThePlan:
         entry = plan_entry("TSLA", "2025-01-06", 3, told, NOW, settings_of(), ((0.0, 0.05),))
         assert not isinstance(entry, Blocked)
         assert (entry.stop_price, entry.limit_price) == (trigger, limit)
+
+    def test_the_brokers_own_grid_counts_for_every_price(self) -> None:
+        dimes = ((0.0, 0.1),)
+        told = tick(101.0, bid=101.0, ask=101.0)
+        limited = plan_entry("TSLA", "2025-01-06", 3, told, NOW, settings_of(stops={"use_trailing_limit": True}), dimes)
+        bare = plan_entry("TSLA", "2025-01-06", 3, told, NOW, settings_of(entries={"native_stp": True}), dimes)
+        assert not isinstance(limited, Blocked)
+        assert not isinstance(bare, Blocked)
+        assert (limited.stop_price, limited.limit_price, limited.limit_offset) == (106.1, 111.5, 0.2)
+        assert (bare.stop_price, bare.stop_level) == (106.1, 95.4)
+
+    def test_whole(self) -> None:
+        """Every word of both orders, of each kind."""
+        common = {
+            "client_order_id": "CT-TSLA-20250106-3",
+            "symbol": "TSLA",
+            "session_date": "2025-01-06",
+            "quantity": 10.0,
+            "stop_price": 105.0,
+            "reference": 100.0,
+            "tif": "DAY",
+            "stop_client_order_id": "CT-TSLA-20250106-3-S1",
+            "trailing_pct": 10.0,
+            "stop_tif": "GTC",
+            "decided_ns": NOW,
+        }
+        capped = {"order_type": "STP LMT", "limit_price": 110.25, "stop_order_type": "TRAIL", "limit_offset": None}
+        limited = capped | {"stop_order_type": "TRAIL LIMIT", "limit_offset": 0.21}
+        bare = {"order_type": "STP", "limit_price": None, "stop_order_type": "STP", "limit_offset": None}
+        bare |= {"stop_level": 94.5}
+        assert self.plan() == EntryPlan(**common, **capped)
+        assert self.plan(stops={"use_trailing_limit": True}) == EntryPlan(**common, **limited)
+        assert self.plan(entries={"native_stp": True}) == EntryPlan(**common, **bare)
+        both = self.plan(entries={"native_stp": True}, stops={"use_trailing_limit": True})
+        assert both == EntryPlan(**common, **bare), "a fixed stop has no limit to trail"
 
     def test_trailing_limit(self) -> None:
         entry = self.plan(stops={"use_trailing_limit": True})
@@ -241,6 +279,12 @@ class TestFractions:
         assert self.quantity(300.0) == 3.3333
         assert self.quantity(300.0, allow_fractional=False) == 3.0
         assert self.quantity(300.0, whole_only=True) == 3.0
+
+    def test_are_not_refused_unless_the_broker_did(self) -> None:
+        fractional = settings_of(allocation={"allow_fractional": True})
+        entry = plan_entry("TSLA", "2025-01-06", 3, tick(300.0, bid=300.0, ask=300.0), NOW, fractional)
+        assert not isinstance(entry, Blocked)
+        assert entry.quantity == 3.3333
 
     def test_less_than_one_share_is_never_bought(self) -> None:
         assert self.quantity(1000.01) == "price_above_allocation"
