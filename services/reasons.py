@@ -63,6 +63,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "waits_for_turn": "The caps are too small for all: symbols that stand before it in the watchlist arm first.",
         "cash_reserve": "The entry would touch the cash reserve (`allocation.min_cash_reserve_percent`).",
         "negative_cash": "The account owes dollars: nothing is bought with borrowed money.",
+        "commission_unpriced": "A commission in a currency without a rate: what the bot has lost is not known.",
         "no_exchange_rate": "The broker tells no rate between dollars and the account's base currency.",
         "restricted": "The symbol is in `guards.restricted`.",
         "blackout": "Today is one of the symbol's `guards.blackouts`.",

@@ -48,7 +48,7 @@ from services.risk.limits import (
 )
 from services.risk.operator import FlattenRecord, carry_out, fold_flattening
 from services.risk.pauses import FLEET, NEXT_SESSION, PauseRecord, lift, pause, paused_by
-from services.risk.track import count_fill, look, record_of
+from services.risk.track import Unpriced, count_commission, count_fill, look, price_commissions, record_of
 from services.risk.turns import TURN_NS, needed_usd, wait_for_turn
 from services.settings import Settings
 
@@ -119,6 +119,7 @@ class RiskCore:
         Asked,
         FlattenRecord,
         Watchlist,
+        Unpriced,
         Mark,
         Door,
     )
@@ -164,16 +165,14 @@ class RiskCore:
                 fold_fill(d, message)
                 count_fill(d, message)
                 look(d, self.settings)
-            case CommissionReported(symbol=symbol, commission=commission, undone_usd=undone):
-                tally, track = self._tally(d), d.get(Track, symbol) or Track(symbol=symbol)
-                d.put(msgspec.structs.replace(tally, commissions_usd=tally.commissions_usd + commission - undone))
-                if (d.get(Holding, symbol) or Holding(symbol)).own >= 1:
-                    d.put(msgspec.structs.replace(track, realized_usd=track.realized_usd - commission + undone))
+            case CommissionReported():
+                count_commission(d, message)
                 look(d, self.settings)
             case PositionUpdated():
                 fold_position(d, message)
             case AccountUpdated():
                 account_told(d, message)
+                self._price_commissions(d)
             case BookTold():
                 self._book_told(d, message)
             case Started():
@@ -218,10 +217,16 @@ class RiskCore:
 
     def _book_told(self, d: Draft, told: BookTold) -> None:
         rebuild(d, told, self.settings)
+        self._price_commissions(d)
         d.put(Door("open" if told.reconciled else "closed"))
         for asked in d.table(Asked).values():
             d.drop(Asked, asked.key)
             self._decide(d, asked.plan)
+
+    def _price_commissions(self, d: Draft) -> None:
+        if d.table(Unpriced):
+            price_commissions(d)
+            look(d, self.settings)
 
     def _lift_guards_that_are_off(self, d: Draft) -> None:
         """The configuration may have changed since they tripped."""
@@ -259,6 +264,8 @@ class RiskCore:
             return Denied(paused.reason, paused.figures)
         if any(r.symbol == plan.symbol for r in d.table(Reservation).values()):
             return Denied("entry_live")
+        if d.table(Unpriced):
+            return Denied("commission_unpriced", {"commissions": float(len(d.table(Unpriced)))})
         return None
 
     def _limit(self, d: Draft, plan: EntryPlan, usd: float) -> Denied | None:

@@ -96,5 +96,6 @@ def account_told(d: Draft, told: AccountUpdated) -> None:
             told.account_type,
             told.base_currency,
             told.usd_rate,
+            told.rates,
         )
     )

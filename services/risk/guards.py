@@ -18,7 +18,20 @@ from services.risk.limits import Denied, Holding, Mark, Reservation
 from services.risk.pauses import NEXT_SESSION, RESUME
 from services.settings import Settings
 
-__all__ = ["DENIALS", "TRIPS", "Pace", "Record", "Tally", "Track", "Trip", "denial", "guards_on", "pnl_usd", "trips"]
+__all__ = [
+    "DENIALS",
+    "TRIPS",
+    "Closed",
+    "Pace",
+    "Record",
+    "Tally",
+    "Track",
+    "Trip",
+    "denial",
+    "guards_on",
+    "pnl_usd",
+    "trips",
+]
 
 MINUTE_NS = 60_000_000_000
 
@@ -27,6 +40,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """The bot's own money since the ledger began, what it was at the last close and at its peak, and today's counts.
 
     `losses` are closed positions in a row that lost money; `sessions` the dates of the last ones, today included.
+    Closed positions are numbered up to `closed`: `wins` are the newest of them that lost nothing, and the row begins
+    after number `forgiven` at the earliest.
     """
 
     realized_usd: float = 0.0
@@ -38,17 +53,29 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     trades: int = 0
     stopouts: int = 0
     losses: int = 0
+    closed: int = 0
+    wins: tuple[int, ...] = ()
+    forgiven: int = 0
 
     @property
     def key(self) -> str:
         return "tally"
 
 
+class Closed(msgspec.Struct, frozen=True, kw_only=True):
+    """The last position of a symbol that was closed: its number, its orders, what it realized by all that is known."""
+
+    number: int
+    orders: tuple[str, ...]
+    realized_usd: float
+
+
 class Track(msgspec.Struct, frozen=True, kw_only=True):
     """What guards remember of one symbol: today's stop-outs, what the open position realized so far, day trades.
 
     `bought` is the session of the newest purchase that was not sold in that session yet; `day_trades` are the sessions
-    in which something was bought and sold.
+    in which something was bought and sold. `orders` are those that traded since there was no position, `last` is the
+    one before.
     """
 
     symbol: str
@@ -56,6 +83,8 @@ class Track(msgspec.Struct, frozen=True, kw_only=True):
     realized_usd: float = 0.0
     bought: str = ""
     day_trades: tuple[str, ...] = ()
+    orders: tuple[str, ...] = ()
+    last: Closed | None = None
 
     @property
     def key(self) -> str:

@@ -95,7 +95,8 @@ class Reservation(msgspec.Struct, frozen=True):
 class AccountRecord(msgspec.Struct, frozen=True):
     """The account by the broker's last word, in dollars; cash lowered by entry fills since.
 
-    `settled_cash` is None where the broker tells none. `usd_rate` is None where a foreign base currency has no rate.
+    `settled_cash` is None where the broker tells none. `usd_rate` is None where a foreign base currency has no rate;
+    `rates` are dollars for a unit of other currencies.
     """
 
     account: str
@@ -105,6 +106,7 @@ class AccountRecord(msgspec.Struct, frozen=True):
     account_type: str = ""
     base_currency: str = "USD"
     usd_rate: float | None = 1.0
+    rates: dict[str, float] = {}
 
     @property
     def key(self) -> str:

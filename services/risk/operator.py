@@ -170,7 +170,7 @@ def _resume(d: Draft, scope: str, settings: Settings) -> None:
     ended = [p.cause for p in pauses_of(d, scope) if p.resets == RESUME]
     tally = d.get(Tally, "tally") or Tally()
     if "consecutive_losses" in ended:
-        tally = msgspec.structs.replace(tally, losses=0)
+        tally = msgspec.structs.replace(tally, losses=0, wins=(), forgiven=tally.closed)
     if "drawdown" in ended:
         tally = msgspec.structs.replace(tally, peak_pnl_usd=record_of(d).pnl_usd)
     if tally != d.get(Tally, "tally"):
