@@ -167,7 +167,7 @@ class ClockCore:
                 record = self.record(state)
                 if not record.ended:
                     d.put(msgspec.structs.replace(record, ended=True))
-                    d.note("market_ended", "", at_ns=record.now_ns)
+                    d.note("market_ended", at_ns=record.now_ns)
             case Watch(watchlist, winding_down):
                 self._watch(d, watchlist, winding_down)
             case SymbolRetired(symbol):
@@ -175,9 +175,7 @@ class ClockCore:
                 if symbol in watched.staying:
                     self._tell(d, msgspec.structs.replace(watched, left=(*watched.left, symbol)))
             case Started():
-                d.note("market_time", "", phase=self.record(state).phase, date=self.record(state).date)
-            case _:
-                pass
+                d.note("market_time", phase=self.record(state).phase, date=self.record(state).date)
         return d.decision
 
     def _watch(self, d: Draft, watchlist: tuple[str, ...], winding_down: tuple[str, ...]) -> None:
@@ -195,7 +193,7 @@ class ClockCore:
         if not before.watchlist:
             d.put(after)  # the first start: everyone read the same settings
             return
-        d.note("watchlist_changed", "", added=" ".join(added), removed=" ".join(removed))
+        d.note("watchlist_changed", added=" ".join(added), removed=" ".join(removed))
         self._tell(d, after)
 
     def _tell(self, d: Draft, watched: Watched) -> None:
@@ -230,15 +228,15 @@ class ClockCore:
                     d.send(FLEET, SessionApproaching(session))
                     return msgspec.structs.replace(record, audited=session.date)
                 d.send(FLEET, SessionOpened(session, self.entries_until(session)))
-                d.note("session_opened", "", date=session.date, early=session.early)
+                d.note("session_opened", date=session.date, early=session.early)
                 return msgspec.structs.replace(record, date=session.date, phase="open")
             case "open":
                 d.send(FLEET, SessionClosing(session))
-                d.note("session_closing", "", date=session.date)
+                d.note("session_closing", date=session.date)
                 return msgspec.structs.replace(record, phase="closing")
             case _:
                 following = self.session_after(session.close_ns)
                 d.send(FLEET, SessionClosed(session, None if record.ended else following))
-                d.note("session_closed", "", date=session.date)
+                d.note("session_closed", date=session.date)
                 date = following.date if following else ""
                 return msgspec.structs.replace(record, date=date, phase="waiting", now_ns=session.close_ns)

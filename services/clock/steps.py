@@ -22,19 +22,23 @@ class Step(msgspec.Struct, frozen=True):
     process: str = ""
 
 
+KINDS: tuple[Literal["calendar", "deadline", "market"], ...] = ("calendar", "deadline", "market")
+"""In the order in which they come at the same time."""
+
+
 def next_step(
     market_ns: int | None, calendar_ns: int | None, deadlines: Mapping[str, int | None], now_ns: int
 ) -> Step | None:
     """The next step; None when nothing is left. A time that has passed counts as now: time never runs backwards."""
-    steps: list[tuple[int, int, str, Step]] = []
+    steps: list[tuple[int, int, str]] = []
     if calendar_ns is not None:
-        at = max(calendar_ns, now_ns)
-        steps.append((at, 0, "", Step("calendar", at)))
+        steps.append((max(calendar_ns, now_ns), 0, ""))
     for process, deadline_ns in deadlines.items():
         if deadline_ns is not None:
-            at = max(deadline_ns, now_ns)
-            steps.append((at, 1, process, Step("deadline", at, process)))
+            steps.append((max(deadline_ns, now_ns), 1, process))
     if market_ns is not None:
-        at = max(market_ns, now_ns)
-        steps.append((at, 2, "", Step("market", at)))
-    return min(steps, default=(0, 0, "", None), key=lambda s: s[:3])[3]
+        steps.append((max(market_ns, now_ns), 2, ""))
+    if not steps:
+        return None
+    time_ns, rank, process = min(steps)
+    return Step(KINDS[rank], time_ns, process)
