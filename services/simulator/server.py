@@ -13,10 +13,10 @@ from typing import cast
 
 from services.simulator.desk.client import Client
 from services.simulator.desk.front import Desk, Ledger, LedgerLost, Moved
-from services.simulator.desk.pacing import STRIKES, Pacing
+from services.simulator.desk.pacing import Pacing
 from services.simulator.stage import Stage
 from services.simulator.venue.exchange import Exchange
-from services.simulator.wire import replies
+from services.simulator.wire import complaints, replies
 from services.simulator.wire.decode import UnreadableRequest, decode
 from services.simulator.wire.framing import MAX_FRAME, MAX_OPENING, FrameReader, ProtocolError, negotiate
 from services.simulator.wire.requests import StartApi
@@ -221,7 +221,12 @@ class _Connection(asyncio.Protocol):
     def flush(self) -> None:
         """Writes the client's outbox, and drops the client if it has stopped reading."""
         faults = self._server.desk.faults
-        if self._client is None or self._transport.is_closing() or faults.hangs(self.client_id):
+        if self._client is None or self._transport.is_closing():
+            return
+        if faults.hangs(self.client_id):
+            if self._client.waiting > self._server.max_buffer:
+                log.error("client %d is dropped: %d bytes wait while it hangs", self.client_id, self._client.waiting)
+                self._transport.abort()
             return
         before = self._client.sent
         if data := self._client.take():
@@ -300,7 +305,7 @@ class _Connection(asyncio.Protocol):
         if complaint is None:
             return
         client.complain(-1, *complaint)
-        if self._pacing.strikes >= STRIKES:
+        if self._pacing.strikes >= complaints.STRIKES:
             log.error("client %d is cut off: it asks too fast", client.client_id)
             self.flush()
             self._transport.close()

@@ -13,6 +13,7 @@ from services.simulator.faults.active import (
     Handle,
     HangUp,
     Notice,
+    ReviewStreams,
     Say,
     Tell,
 )
@@ -79,6 +80,8 @@ class Stage:
                     desk.handle(clients[client_id], request)
             case ForgetStreams():
                 desk.forget_streams()
+            case ReviewStreams():
+                desk.feeds.review()
             case Begin(fault):
                 desk.faults.begin(name_of(type(fault)), fault)
             case _:

@@ -11,6 +11,8 @@ import pytest
 from services.simulator.faults import catalogue
 from tests.simulator.wire import CALM, SECOND, TSLA, Gateway, ask, gateway, ready, rows, trades, trail
 
+TSM = ibi.Stock("TSM", "SMART", "USD")
+
 WANTED = ("3", "4", "5", "11", "59")
 
 
@@ -413,18 +415,47 @@ def test_field_37_delayed_data_instead() -> None:
     asyncio.run(play())
 
 
-def test_field_38_competing_session() -> None:
+def test_field_37_what_a_stream_got_when_it_began_it_keeps() -> None:
+    """One request is refused live data; neither its stream nor the next one changes by that."""
+
     async def play() -> None:
-        async with gateway(CALM) as house:
+        async with gateway(CALM, trades("TSM", 20.0, 20.1, 20.2)) as house:
             ib = await ready(house)
-            ib.reqMktData(TSLA)
-            await house.settle()
-            await house.news(1)
-            fail(house, "competing-session", seconds=2)
+            fail(house, "no-market-data", code=10167)
+            delayed, live = ib.reqMktData(TSLA), ib.reqMktData(TSM)
             await house.step()
-            assert codes(await house.news(1)) == [10197]
-            await house.step(3)
-            assert await house.news(1) != []
+            await house.step()
+            assert (delayed.marketDataType, live.marketDataType) == (3, 1)
+            await house.news(1)
+            fail(house, "competing-session")
+            assert codes(await house.news(1)) == [10197, 10197]
+            clear(house)
+            await house.settle()
+            assert (delayed.marketDataType, live.marketDataType) == (3, 1)
+
+    asyncio.run(play())
+
+
+def test_field_38_a_competing_session_takes_the_data_and_gives_them_back() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", 10.0, 10.5, 11.0), trades("TSM", 20.0)) as house:
+            ib = await house.connect()
+            ticker = ib.reqMktData(TSLA)
+            await house.step()
+            await house.news(1)
+            fail(house, "competing-session")
+            (said,) = await house.news(1)
+            assert said.endswith(" 10197")
+            ib.reqTickByTickData(TSLA, "Last")
+            ib.reqMktData(TSM)
+            assert codes(await house.news(1)) == [10197, 10197]
+            await house.step(2)  # TSM's event, and the next one of TSLA
+            assert (await house.news(1), ticker.last) == ([], 10.0)
+            clear(house)
+            await house.settle()
+            assert (ticker.last, ticker.marketDataType) == (10.5, 1)
+            await house.step()
+            assert ticker.last == 11.0
 
     asyncio.run(play())
 
@@ -448,8 +479,8 @@ def test_field_36_a_contract_that_is_gone() -> None:
 @pytest.mark.parametrize(
     ("code", "first", "told"),
     [
-        (201, "error", ["4 201", "5", "3 Inactive"]),
-        (201, "status", ["5", "3 Inactive", "4 201"]),
+        (201, "error", ["4 201", "3 Inactive"]),
+        (201, "status", ["3 Inactive", "4 201"]),
         (404, "error", ["4 404", "5", "3 PreSubmitted"]),
         (110, "error", ["4 110"]),
         (10243, "error", ["4 10243"]),
@@ -471,7 +502,7 @@ def test_field_28_rejections_by_code(code: int, first: str, told: list[str]) -> 
             heard = await orders(house)
             short = {"4": lambda f: f"4 {f[2]}", "5": lambda _f: "5", "3": lambda f: f"3 {f[2]}"}
             assert [short[each.split()[0]](each.split()) for each in heard] == told
-            assert len(house.exchange.open_orders()) == (code in (10349, 399))
+            assert len(house.exchange.open_orders()) == (code in (10349, 399, 404))
             ib.placeOrder(TSLA, limit())  # the next one is taken
             assert any("Submitted" in each for each in await orders(house))
             assert trade.order.orderId
@@ -480,16 +511,79 @@ def test_field_28_rejections_by_code(code: int, first: str, told: list[str]) -> 
 
 
 def test_field_22_only_the_child_is_rejected() -> None:
+    """Its transmission carries the parent along, which fills: shares without a stop."""
+
     async def play() -> None:
         async with gateway(CALM) as house:
             ib = await ready(house)
             fail(house, "reject", code=201, attached="child")
-            parent = ibi.LimitOrder("BUY", 5, 11.0, orderId=ib.client.getReqId(), transmit=True)
+            parent = ibi.LimitOrder("BUY", 5, 11.0, orderId=ib.client.getReqId(), transmit=False)
             ib.placeOrder(TSLA, parent)
             ib.placeOrder(TSLA, trail(5, parent=parent.orderId))
             await house.step()
-            assert [order.ticket.order_type for order in house.exchange.orders()] == ["LMT"]
+            assert [order.ticket.order_type for order in house.exchange.completed_orders()] == ["LMT", "TRAIL"]
+            assert [order.status for order in house.exchange.completed_orders()] == ["Filled", "Inactive"]
             assert len(house.exchange.executions()) == 1
+
+    asyncio.run(play())
+
+
+def test_field_20_what_was_refused_or_is_held_is_found_again() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "reject", code=201)
+            ib.placeOrder(TSLA, limit())
+            await house.settle()
+            fail(house, "reject", code=404)
+            ib.placeOrder(TSLA, limit(price=8.0))
+            await house.settle()
+            (refused,) = await ib.reqCompletedOrdersAsync(False)
+            assert (refused.orderStatus.status, refused.order.lmtPrice) == ("Inactive", 9.0)
+            ib.disconnect()
+            again = await house.connect(1)
+            (held,) = [each for each in again.openTrades() if each.orderStatus.status != "Inactive"]
+            assert (held.orderStatus.status, held.orderStatus.whyHeld) == ("PreSubmitted", "locate")
+
+    asyncio.run(play())
+
+
+def test_a_client_that_hangs_hears_the_newest_quote_afterwards_and_no_other() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *(10.0 + at / 100 for at in range(40)))) as house:
+            ib = await house.connect()
+            ticker = ib.reqMktData(TSLA)
+            await house.step()
+            await house.news(1)
+            fail(house, "hang", seconds=20)
+            for _ in range(15):
+                await house.step()
+            waiting = house.server.desk.clients[1].waiting
+            assert (waiting, await house.news(1)) == (0, [])
+            clear(house)
+            await house.settle()
+            assert ticker.last == pytest.approx(10.15)
+            assert [each for each in await house.news(1) if each.startswith("1 4")] == ["1 4 10.15"]
+            await house.step()
+            assert ticker.last == pytest.approx(10.16)
+
+    asyncio.run(play())
+
+
+def test_what_waits_while_a_client_hangs_is_bounded() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *(10.0 + at / 100 for at in range(400)))) as house:
+            ib = await house.connect()
+            house.server.max_buffer = 2000
+            ib.reqTickByTickData(TSLA, "Last")
+            await house.settle()
+            fail(house, "hang")
+            most = 0
+            for _ in range(100):
+                await house.step()
+                most = max([most, *(client.waiting for client in house.server.desk.clients.values())])
+            assert 1500 < most < 2200
+            await gone(ib)
 
     asyncio.run(play())
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.hand import Refused
 from services.simulator.venue.holdings import AccountTerms, Holding
 from services.simulator.venue.policy import ChildOnPartialFill, OnSplit, Policy
 from services.simulator.venue.reports import CommissionReport, ExecutionReport, QuoteReport
@@ -330,23 +331,63 @@ def test_a_busted_execution_never_was() -> None:
 # What an operator asks for
 
 
-def test_an_order_may_end_early_and_the_next_one_be_rejected() -> None:
+def test_an_order_may_end_early() -> None:
     market = begun(prints(100.0))
     market.place(ticket(1, "SELL", "STP", stop_price=90.0, tif="GTC"))
     (stop,) = market.open_orders()
     assert told(market.hand.expire(stop.perm_id)) == [("status", 1, "Cancelled"), ("error", 1, 202)]
     assert market.hand.expire(stop.perm_id) == []
-    market.reject_next(201, "because")
-    market.reject_next(404, "locating shares")
-    market.reject_next(110, "tick", silently=True)
-    order = ticket(2, "BUY", "LMT", limit_price=50.0)
-    assert told(market.place(order)) == [("error", 2, 201), ("status", 2, "Inactive")]
-    for order_id, expected in (
-        (3, [("error", 3, 404), ("status", 3, "Inactive")]),
-        (4, [("error", 4, 110)]),
-        (5, [("order", 5, "Submitted", "")]),
-    ):
-        assert told(market.place(ticket(order_id, "BUY", "LMT", limit_price=50.0))) == expected
+
+
+@pytest.mark.parametrize(
+    ("how", "expected", "left"),
+    [
+        (Refused(201, "because"), [("error", 2, 201), ("status", 2, "Inactive")], "completed"),
+        (Refused(201, "because", status_first=True), [("status", 2, "Inactive"), ("error", 2, 201)], "completed"),
+        (Refused(404, "looking", held=True), [("error", 2, 404), ("order", 2, "PreSubmitted", "locate")], "open"),
+        (
+            Refused(404, "looking", held=True, status_first=True),
+            [("order", 2, "PreSubmitted", "locate"), ("error", 2, 404)],
+            "open",
+        ),
+    ],
+)
+def test_what_the_broker_refuses_with_a_status_it_keeps(
+    how: Refused, expected: list[tuple[object, ...]], left: str
+) -> None:
+    market = begun(prints(100.0, 49.0))
+    market.hand.refuse(1, 2, how)
+    assert told(market.place(ticket(2, "BUY", "LMT", limit_price=50.0))) == expected
+    assert told(market.place(ticket(3, "BUY", "LMT", limit_price=50.0))) == [("order", 3, "Submitted", "")]
+    kept = market.completed_orders() if left == "completed" else market.open_orders()
+    assert kept[0].ticket.order_id == 2
+    market.advance(MONDAY.open_ns + MINUTE)
+    assert [each.order_id for each in market.executions()] == [3]
+
+
+def test_what_is_held_until_it_is_located_can_be_changed_and_cancelled() -> None:
+    market = begun(prints(100.0, 49.0))
+    market.hand.refuse(1, 2, Refused(404, "looking", held=True))
+    market.place(ticket(2, "SELL", "TRAIL", trailing_amount=1.0))
+    assert told(market.place(ticket(2, "SELL", "TRAIL", trailing_amount=2.0))) == [
+        ("order", 2, "PreSubmitted", "locate")
+    ]
+    market.advance(MONDAY.open_ns + MINUTE)
+    assert market.executions() == []
+    assert told(market.cancel(1, 2)) == [("status", 2, "Cancelled"), ("error", 2, 202)]
+
+
+def test_a_refused_parent_takes_its_children_along_when_it_is_transmitted() -> None:
+    market = begun(prints(100.0, 49.0))
+    market.hand.refuse(1, 1, Refused(201, "because"))
+    assert market.place(ticket(1, "BUY", "LMT", limit_price=50.0, transmit=False)) == []
+    child = ticket(2, "SELL", "STP", stop_price=40.0, parent_id=1)
+    assert told(market.place(child)) == [
+        ("error", 1, 201),
+        ("status", 1, "Inactive"),
+        ("error", 2, 201),
+        ("status", 2, "Inactive"),
+    ]
 
 
 # Whatever comes

@@ -8,7 +8,7 @@ from typing import Any
 import ib_insync as ibi
 import pytest
 
-from services.simulator.desk.entitlements import Entitlement
+from services.simulator.faults import catalogue
 from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.policy import Policy
 from tests.simulator.wire import OPEN_NS, SECOND, TSLA, gateway, trades
@@ -216,27 +216,28 @@ def test_depth_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entitlement", "wanted", "errors", "kind"),
+    ("code", "wanted", "errors", "kind"),
     [
-        (Entitlement(), 1, [], "1"),
-        (Entitlement(), 3, [], "1"),
-        (Entitlement(), 2, [], "2"),  # before the open
-        (Entitlement(live=False), 1, ["10089"], None),
-        (Entitlement(live=False, code=354), 1, ["354"], None),
-        (Entitlement(live=False, code=354), 3, ["10167"], "3"),
-        (Entitlement(live=False), 4, ["10167"], "4"),
-        (Entitlement(live=False, delayed=False), 3, ["10168"], None),
-        (Entitlement(live=False, code=10197), 1, ["10197"], None),
+        (None, 1, [], "1"),
+        (None, 3, [], "1"),
+        (None, 2, [], "2"),  # before the open
+        (10089, 1, ["10089"], None),
+        (354, 1, ["354"], None),
+        (354, 3, ["10167"], "3"),
+        (10089, 4, ["10167"], "4"),
+        (10167, 1, ["10167"], "3"),
+        (10168, 3, ["10168"], None),
     ],
 )
 def test_field_37_the_type_received_can_differ_from_the_type_asked_for(
-    entitlement: Entitlement, wanted: int, errors: list[str], kind: str | None
+    code: int | None, wanted: int, errors: list[str], kind: str | None
 ) -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0), trades("TSM", 20.0)) as house:
             ib = await house.connect()
             await house.news(1)
-            house.server.desk.feeds.entitlements.set(entitlement, symbol="TSLA")
+            if code is not None:
+                house.server.desk.faults.begin("no-market-data", catalogue.fault("no-market-data", {"code": code}))
             ib.reqMarketDataType(wanted)
             ib.reqMktData(TSLA)
             await house.settle()
@@ -262,7 +263,7 @@ def test_delayed_data_are_a_quarter_of_an_hour_old() -> None:
         async with gateway(trades("TSLA", *prices), late) as house:
             ib = await house.connect()
             house.server.advance(OPEN_NS + 900 * SECOND)
-            house.server.desk.feeds.entitlements.set(Entitlement(live=False))
+            house.server.desk.faults.begin("no-market-data", catalogue.fault("no-market-data", {}))
             ib.reqMarketDataType(3)
             await house.news(1)
             ticker = ib.reqMktData(TSLA)
@@ -275,32 +276,6 @@ def test_delayed_data_are_a_quarter_of_an_hour_old() -> None:
             house.server.advance(OPEN_NS + 901 * SECOND)
             await house.settle()
             assert (ticker.last, ticker.high, ticker.volume) == (10.5, 10.5, 201)
-
-    asyncio.run(play())
-
-
-def test_field_38_a_competing_session_takes_the_data_and_gives_them_back() -> None:
-    async def play() -> None:
-        async with gateway(trades("TSLA", 10.0, 10.5, 11.0)) as house:
-            ib = await house.connect()
-            feeds = house.server.desk.feeds
-            ticker = ib.reqMktData(TSLA)
-            await house.step()
-            await house.news(1)
-            feeds.entitlements.set(Entitlement(live=False, code=10197), client_id=1)
-            feeds.review()
-            house.server.flush()
-            (said,) = await house.news(1)
-            assert said.endswith(" 10197")
-            await house.step()
-            assert (await house.news(1), ticker.last) == ([], 10.0)
-            feeds.entitlements.clear()
-            feeds.review()
-            house.server.flush()
-            await house.settle()
-            assert (ticker.last, ticker.marketDataType) == (10.5, 1)
-            await house.step()
-            assert ticker.last == 11.0
 
     asyncio.run(play())
 

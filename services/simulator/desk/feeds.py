@@ -14,9 +14,10 @@ import msgspec
 
 from services.simulator.desk.client import Client
 from services.simulator.desk.delayed import DelayedTape
-from services.simulator.desk.entitlements import DELAY_NS, DELAYED, LIVE, Entitlements, Verdict, judge
+from services.simulator.desk.entitlements import DELAY_NS, DELAYED, LIVE, Verdict, judge
 from services.simulator.desk.followers import FiveSeconds, Follower, KeptBars, SingleTicks
 from services.simulator.desk.past_ticks import latest_ticks
+from services.simulator.faults.active import Faults
 from services.simulator.market.bars import WHAT
 from services.simulator.market.history import History
 from services.simulator.venue.reports import QuoteReport
@@ -82,7 +83,10 @@ def _is_legal(name: str) -> bool:
 
 
 class _Stream(msgspec.Struct):
-    """A stream of quotes, and the quote that its client knows. `kind` is its type of data, None while it gets none."""
+    """A stream of quotes, and the quote that its client knows. `kind` is its type of data, None while it gets none.
+
+    `denied` is the code with which live data were denied when it was asked for, None if they weren't.
+    """
 
     client: Client
     request_id: int
@@ -91,23 +95,28 @@ class _Stream(msgspec.Struct):
     spelled_id: bytes
     wanted: int
     kind: int | None = LIVE
+    denied: int | None = None
     shown: QuoteReport | None = None
 
 
 class Feeds:
-    """All that is streamed from one exchange. `find` tells which symbol a client means, or complains."""
+    """All that is streamed from one exchange.
+
+    `find` tells which symbol a client means, or complains; `faults` may deny data, and know who hears nothing now.
+    """
 
     def __init__(
         self,
         history: History,
         exchange: View,
         find: Callable[[Client, int, Contract], str | None],
+        faults: Faults,
     ) -> None:
-        self.entitlements = Entitlements()
         self._policy = exchange.policy
         self._history = history
         self._exchange = exchange
         self._find = find
+        self._faults = faults
         self._streams: dict[str, list[_Stream]] = {}
         self._feeds: dict[str, list[Follower]] = {}
         self._delayed: dict[str, DelayedTape] = {}
@@ -135,6 +144,8 @@ class Feeds:
     def _push(self, streams: list[_Stream], quote: QuoteReport, kind: int) -> None:
         """Tells what changed; streams that are alike and knew the same hear the same."""
         known: dict[tuple[Shape, int, int], Ticks] = {}
+        if self._faults.active:  # who hangs hears of the newest quote afterwards, not of every one that there was
+            streams = [stream for stream in streams if not self._faults.hangs(stream.client.client_id)]
         for stream in streams:
             shown = stream.shown
             # Frozen data are live ones of a closed market, and move with them once it opens.
@@ -198,11 +209,14 @@ class Feeds:
             feeds[:] = [feed for feed in feeds if feed.client is not client]
 
     def review(self) -> None:
-        """Entitlements changed: who lost his data hears why, who got them back hears everything anew."""
+        """Who lost his data hears why, who got them back hears everything anew, who missed some hears the newest."""
         for stream in list(chain.from_iterable(self._streams.values())):
-            before = stream.kind
-            verdict = self._verdict(stream.client, stream.symbol, stream.wanted)
-            if verdict.kind == before:
+            verdict = self._judge(
+                self._faults.denied(stream.symbol, anew=False) or stream.denied, stream.wanted, stream.symbol
+            )
+            if verdict.kind == stream.kind:
+                if stream.kind is not None and not self._faults.hangs(stream.client.client_id):
+                    self._show(stream)
                 continue
             stream.kind, stream.shown = verdict.kind, None
             if verdict.complaint is not None:
@@ -236,10 +250,13 @@ class Feeds:
     def _begin(self, client: Client, request: MarketData, symbol: str, names: Sequence[str]) -> None:
         request_id = request.request_id
         generic = frozenset(int(name.split(":")[0]) for name in names if name != "mdoff")
-        verdict = self._verdict(client, symbol, client.data_type)
+        denied = self._faults.denied(symbol, anew=True)
+        verdict = self._judge(denied, client.data_type, symbol)
         delayed = verdict.kind is not None and verdict.kind >= DELAYED
         shape = Shape(client.version < 159, delayed, "mdoff" not in names, generic)
-        stream = _Stream(client, request_id, symbol, shape, str(request_id).encode(), client.data_type, verdict.kind)
+        stream = _Stream(
+            client, request_id, symbol, shape, str(request_id).encode(), client.data_type, verdict.kind, denied
+        )
         if not delayed:
             client.say(stream_parameters(request_id))
         if verdict.complaint is not None:
@@ -256,7 +273,7 @@ class Feeds:
             self._streams.setdefault(symbol, []).append(stream)
 
     def _show(self, stream: _Stream) -> None:
-        """Everything there is to know at first."""
+        """What it doesn't know yet: at first, everything."""
         if stream.shape.delayed:
             tape = self._delayed.get(stream.symbol)
             if tape is None:
@@ -269,15 +286,16 @@ class Feeds:
         else:
             quote = self._exchange.quote(stream.symbol)
         if quote is not None:
-            told = spell(quote, None, stream.shape, len(stream.spelled_id))
-            stream.client.say_many(told.to(stream.spelled_id), told.number)
+            told = spell(quote, stream.shown, stream.shape, len(stream.spelled_id))
             stream.shown = quote
+            if told.number:
+                stream.client.say_many(told.to(stream.spelled_id), told.number)
 
-    def _verdict(self, client: Client, symbol: str, wanted: int) -> Verdict:
+    def _judge(self, denied: int | None, wanted: int, symbol: str) -> Verdict:
         now_ns = self._exchange.now_ns
         session = self._history.session_at(now_ns)
         is_open = session is not None and session.open_ns <= now_ns < session.close_ns
-        return judge(self.entitlements.of(symbol, client.client_id), wanted, symbol, is_open=is_open)
+        return judge(denied, wanted, symbol, is_open=is_open)
 
     # Single ticks and bars
 
@@ -305,7 +323,7 @@ class Feeds:
 
     def _may_see(self, client: Client, request_id: int, symbol: str) -> bool:
         """Single ticks and bars of the moment are live data or none."""
-        verdict = self._verdict(client, symbol, LIVE)
+        verdict = self._judge(self._faults.denied(symbol, anew=True), LIVE, symbol)
         if verdict.complaint is not None:
             client.complain(request_id, *verdict.complaint)
         return verdict.kind is not None

@@ -90,7 +90,7 @@ class Desk:
         self._download_open_orders = download_open_orders
         self._listing = Listing(exchange.symbols)
         history = History(lambda: exchange.source, lambda: exchange.sessions, lambda: exchange.market_key)
-        self.feeds = Feeds(history, exchange, self._find)
+        self.feeds = Feeds(history, exchange, self._find, self.faults)
         self.past = Farm(history, exchange, self._find, self.feeds)
         self.ownership = Ownership()
         self.accounts = AccountDesk(exchange)
@@ -126,7 +126,6 @@ class Desk:
         self.accounts.leave(client)
         self.feeds.leave(client)
         self.past.leave(client)
-        self.faults.leave(client.client_id)
 
     def receive(self, client: Client, payload: bytes) -> None:
         """One request. Only a lost ledger gets past here: whatever else goes wrong concerns this client alone."""

@@ -7,14 +7,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from services.simulator.wire.complaints import Complaint
+from services.simulator.wire.complaints import TOO_FAST, Complaint
 
-__all__ = ["STRIKES", "Pacing"]
-
-STRIKES = 3
-"""How many seconds in which too much was asked end a connection."""
-
-_TOO_FAST = Complaint(100, "Max rate of messages per second has been exceeded:max={} rec={} ({})")
+__all__ = ["Pacing"]
 
 
 class Pacing:
@@ -36,4 +31,4 @@ class Pacing:
         self.strikes += 1
         received = len(times)
         times.clear()
-        return _TOO_FAST.about(self._limit, received, self.strikes)
+        return TOO_FAST.about(self._limit, received, self.strikes)

@@ -39,6 +39,7 @@ __all__ = [
     "Lasting",
     "Live",
     "Notice",
+    "ReviewStreams",
     "Say",
     "Seconds",
     "Tell",
@@ -101,13 +102,17 @@ class ForgetStreams(msgspec.Struct, frozen=True):
     """Every market data subscription is gone, unsaid."""
 
 
+class ReviewStreams(msgspec.Struct, frozen=True):
+    """Market data subscriptions are looked at anew: rights have changed, or quotes were missed."""
+
+
 class Begin(msgspec.Struct, frozen=True):
     """Another fault begins."""
 
     fault: Fault
 
 
-Effect = Notice | HangUp | Say | Tell | Ask | Handle | ForgetStreams | Begin
+Effect = Notice | HangUp | Say | Tell | Ask | Handle | ForgetStreams | ReviewStreams | Begin
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -137,6 +142,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def hangs(self, client_id: int) -> bool:
         """Whether nothing of this client is read or written."""
         return False
+
+    def denies(self, live: Live, symbol: str, *, anew: bool) -> int | None:
+        """The code with which live data of this symbol are denied; `anew`: to a request, not to a running stream."""
+        return None
 
     def refuses(self, live: Live) -> bool:
         """Whether nobody can connect."""
@@ -186,11 +195,6 @@ class Live:
         """The market's time."""
         return self._faults.now_ns
 
-    @property
-    def streams(self) -> dict[tuple[int, int], str]:
-        """The symbol of each market data subscription, by client and request id."""
-        return self._faults.streams
-
     def find(self, client_id: int, order_id: int) -> Order | None:
         """The order that this client calls by this id."""
         return self._faults.find(client_id, order_id)
@@ -229,7 +233,6 @@ class Faults:
         self.now_ns = now_ns
         self.active: list[Live] = []
         self.effects: list[Effect] = []
-        self.streams: dict[tuple[int, int], str] = {}
         self.find: Callable[[int, int], Order | None] = lambda _client_id, _order_id: None
         self._number = count(1)
         self._agenda: list[tuple[int, int, tuple[Effect, ...] | Live]] = []
@@ -288,7 +291,6 @@ class Faults:
 
     def request(self, client_id: int, request: Request) -> Request | None:
         """A request on its way to the desk; None if it gets lost."""
-        self._note_stream(client_id, request)
         passed: Request | None = request
         for live in tuple(self.active):
             if passed is None:
@@ -322,20 +324,14 @@ class Faults:
         """Whether nothing of this client is read or written."""
         return any(live.fault.hangs(client_id) for live in self.active)
 
+    def denied(self, symbol: str, *, anew: bool) -> int | None:
+        """The code with which live data of this symbol are denied, now that they are asked for or looked at again."""
+        codes = (live.fault.denies(live, symbol, anew=anew) for live in tuple(self.active))
+        return next((code for code in codes if code is not None), None)
+
     def takes_id(self, client_id: int) -> bool:
         """Whether the client id of who connects is in use already."""
         return any(live.fault.takes_id(live, client_id) for live in tuple(self.active))
-
-    def leave(self, client_id: int) -> None:
-        """A client is gone, and its subscriptions with it."""
-        self.streams = {key: symbol for key, symbol in self.streams.items() if key[0] != client_id}
-
-    def _note_stream(self, client_id: int, request: Request) -> None:
-        name = type(request).__name__
-        if name == "MarketData":
-            self.streams[client_id, request.request_id] = request.contract.symbol  # type: ignore[union-attr]
-        elif name == "StopMarketData":
-            self.streams.pop((client_id, request.request_id), None)  # type: ignore[union-attr]
 
     def _put(self, at_ns: int, what: tuple[Effect, ...] | Live) -> None:
         heapq.heappush(self._agenda, (at_ns, next(self._place), what))

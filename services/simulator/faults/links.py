@@ -15,11 +15,13 @@ from services.simulator.faults.active import (
     Lasting,
     Live,
     Notice,
+    ReviewStreams,
     Seconds,
     Tell,
 )
 from services.simulator.faults.data import DeadFeed
 from services.simulator.venue.reports import QuoteReport, Report
+from services.simulator.wire import complaints
 
 if TYPE_CHECKING:
     from services.simulator.wire.requests import Request
@@ -47,7 +49,6 @@ SERVER_BROKEN = (
     2110,
     "Connectivity between Trader Workstation and server is broken. It will be restored automatically.",
 )
-TOO_FAST = (100, "Max rate of messages per second has been exceeded:max=50 rec={} (1)")
 
 FARMS = {
     "usfarm": (2103, 2104, "Market data farm connection is {}:usfarm"),
@@ -71,13 +72,20 @@ class Drop(Fault, frozen=True, kw_only=True):
 
 
 class Hang(Lasting, frozen=True, kw_only=True):
-    """The socket stays open, and nothing comes out of it. What is asked meanwhile is answered when it is over."""
+    """The socket stays open, and nothing comes out of it. What is asked meanwhile is answered when it is over.
+
+    What happens to orders meanwhile is told then too, and of quotes the newest. A client for which too much waits (16
+    MiB) is dropped.
+    """
 
     client: Client = None
     """Client id whose connection it is. Default: all."""
 
     def hangs(self, client_id: int) -> bool:
         return self.client in (None, client_id)
+
+    def end(self, live: Live) -> None:
+        live.do(ReviewStreams())
 
 
 class Refuse(Lasting, frozen=True, kw_only=True):
@@ -210,15 +218,14 @@ class Pacing(Fault, frozen=True, kw_only=True):
 
     client: Client = None
     """Client id. Default: whoever asks something."""
-    strikes: Annotated[int, Meta(ge=1, le=1000)] = 3
+    strikes: Annotated[int, Meta(ge=1, le=1000)] = complaints.STRIKES
     """How many requests are lost before the disconnect."""
 
     def request(self, live: Live, client_id: int, request: Request) -> Request | None:
         if self.client not in (None, client_id):
             return request
         seen = live.memory[client_id] = live.memory.get(client_id, 0) + 1
-        code, text = TOO_FAST
-        live.do(Notice(code, text.format(50 + seen), client_id))
+        live.do(Notice(*complaints.TOO_FAST.about(50, 50 + seen, seen), client_id))
         if seen >= self.strikes:
             live.do(HangUp(client_id))
             live.finish()

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from services.simulator.faults.active import Counted, Live, Notice, Tell
+from services.simulator.faults.active import Ask, Counted, Handle, Live, Notice, Tell
 from services.simulator.faults.matching import Matching, placed
-from services.simulator.venue.orders import Order
-from services.simulator.venue.reports import ErrorReport, OrderReport
+from services.simulator.venue.hand import Refused
+from services.simulator.venue.reports import ErrorReport
 
 if TYPE_CHECKING:
     from services.simulator.wire.requests import Request
@@ -26,7 +26,7 @@ REJECTIONS: dict[int, tuple[Outcome, str]] = {
     110: ("error", "The price does not conform to the minimum price variation for this contract."),
     135: ("error", "Can't find order with ID ="),
     200: ("error", "No security definition has been found for the request"),
-    201: ("inactive", "Order rejected - reason:The order was refused."),
+    201: ("inactive", "The order was refused."),
     321: ("error", "Error validating request.-'bU' : cause - The account code is required for this operation."),
     328: ("error", "Trailing stop orders can be attached to limit or stop-limit orders only."),
     399: ("alive", "Order Message:\nWarning: Your order will not be placed at the exchange until the market opens."),
@@ -47,13 +47,15 @@ one that is held until shares are located."""
 class Reject(Matching, frozen=True, kw_only=True):
     """New orders are answered with this code: refused, held, or (399, 10349) only warned about.
 
-    A code that no order is known to get is an error and nothing else. An Inactive order is told of and not kept.
+    A code that no order is known to get is an error and nothing else. What is refused with a status (201) or held (404)
+    the broker keeps: that happens when it is transmitted, to its children too if it is refused, and afterwards it is
+    among the completed orders, or the open ones.
     """
 
     code: Annotated[int, Meta(ge=1)] = 201
     """Code of the error."""
     text: str = ""
-    """Its text. Default: the broker's."""
+    """Its text. Default: the broker's. 201 begins with `Order rejected - reason:` by itself."""
     first: Literal["error", "status"] = "error"
     """Which comes first where there are both."""
 
@@ -71,15 +73,11 @@ class Reject(Matching, frozen=True, kw_only=True):
         if outcome == "alive":
             live.do(Tell((error,)))
             return request
-        held = outcome == "locate"
-        order = Order(
-            ticket=ticket,
-            perm_id=2_000_000_000 + live.number * 1000 + live.struck,
-            status="PreSubmitted" if held else "Inactive",
-            why_held="locate" if held else "",
+        how = Refused(self.code, error.text, held=outcome == "locate", status_first=self.first == "status")
+        live.do(
+            Ask(lambda exchange: exchange.hand.refuse(client_id, ticket.order_id, how)),
+            Handle(client_id, request),
         )
-        status = OrderReport(order)
-        live.do(Tell((error, status) if self.first == "error" else (status, error)))
         return None
 
 

@@ -12,7 +12,6 @@ may be known of it all stands in `view.py`.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
 import msgspec
@@ -57,7 +56,6 @@ class Exchange(View):
         self._floor = Floor(books, self._life)
         self._world = World(books, self._life)
         self.hand = Hand(books, self._life, self._floor)
-        self._rejections: deque[tuple[int, str, bool]] = deque()
         self._enough = Liquidity()
         if memory is not None:
             recall(books, memory)
@@ -168,9 +166,6 @@ class Exchange(View):
         )
         if error is not None:
             return [ErrorReport(ticket.client_id, ticket.order_id, *error)]
-        if known is None and self._rejections and self._rejections[0][2]:
-            code, text, _ = self._rejections.popleft()
-            return [ErrorReport(ticket.client_id, ticket.order_id, code, text)]
         account = ticket.account or (self.accounts[0] if known is None else known.ticket.account)
         ticket = msgspec.structs.replace(ticket, account=account)
         if ticket.what_if:
@@ -193,10 +188,9 @@ class Exchange(View):
         for member in self._books.orders.untransmitted_family(order):
             if member.done:
                 continue  # rejected with its parent
-            if self._rejections and not self._rejections[0][2]:
-                code, text, _ = self._rejections.popleft()
-                self._life.reject(member, text, code)
-            elif objection := self._objection(member.ticket):
+            if self.hand.refuses(member):
+                continue
+            if objection := self._objection(member.ticket):
                 self._life.reject(member, objection)
             else:
                 self._life.transmit(member)
@@ -264,13 +258,6 @@ class Exchange(View):
         """
         self._world.bust(exec_id)
         return self._books.take_reports()
-
-    def reject_next(self, code: int, text: str, *, silently: bool = False) -> None:
-        """The next new order that is transmitted is rejected with this error.
-
-        `silently`: the error is all that is said, and the order never was (as real gateways do for 110).
-        """
-        self._rejections.append((code, text, silently))
 
     # What is kept
 

@@ -128,7 +128,7 @@ def _first_step(
     """Whose level the movement reaches first; the older order where it reaches two at once."""
     best: tuple[float, int, Order, matching.Step] | None = None
     for order in orders:
-        if order.done or order.waits_for_parent:
+        if order.done or order.held_back:
             continue
         step = matching.next_step(order, path.since(order.live_from_ns), slippage)
         if step is None or (step.fill is not None and not there.for_order(order)):

@@ -6,6 +6,8 @@ cash and shares as everything else does.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from services.simulator.venue import matching
@@ -15,7 +17,19 @@ from services.simulator.venue.lifecycle import BY_SYSTEM, Lifecycle
 from services.simulator.venue.orders import Order, Ticket
 from services.simulator.venue.reports import Report
 
-__all__ = ["Hand"]
+__all__ = ["Hand", "Refused"]
+
+
+class Refused(NamedTuple):
+    """How the broker answers an order that it doesn't take: with this error, before or after the status.
+
+    `held`: it takes it, and holds it until shares are located.
+    """
+
+    code: int
+    text: str
+    held: bool = False
+    status_first: bool = False
 
 
 class Hand:
@@ -25,6 +39,21 @@ class Hand:
         self._books = books
         self._life = life
         self._floor = floor
+        self._refused: dict[tuple[int, int], Refused] = {}
+
+    def refuse(self, client_id: int, order_id: int, how: Refused) -> list[Report]:
+        """This order will be refused once it is transmitted: its owner may have placed it already, or not yet."""
+        self._refused[client_id, order_id] = how
+        return []
+
+    def refuses(self, order: Order) -> bool:
+        """Whether an order that is being transmitted is refused; then that is done."""
+        how = self._refused.pop((order.ticket.client_id, order.ticket.order_id), None)
+        if how is None:
+            return False
+        act = self._life.hold_until_located if how.held else self._life.reject
+        act(order, how.text, how.code, status_first=how.status_first)
+        return True
 
     def end(self, perm_id: int, text: str) -> list[Report]:
         """An order is cancelled, with its children, for a reason of the broker's own."""
@@ -44,7 +73,7 @@ class Hand:
         """So many shares of an order fill at the last price; a stop is triggered by it."""
         books, order = self._books, self._working(perm_id)
         last = None if order is None else books.tapes[order.ticket.symbol].last
-        if order is not None and last is not None and not order.waits_for_parent:
+        if order is not None and last is not None and not order.held_back:
             if order.ticket.order_type in matching.STOPS and not order.triggered:
                 self._life.trigger(order)
             path = matching.Path(last, last, 0.0, 0.0, books.now_ns, books.now_ns)

@@ -21,7 +21,7 @@ from messages.market import Session
 from services.shares import exact
 from services.simulator.venue import matching
 from services.simulator.venue.books import Books
-from services.simulator.venue.orders import Order, Ticket
+from services.simulator.venue.orders import LOCATE, Order, Ticket
 from services.simulator.venue.policy import ChildOnPartialFill
 from services.simulator.venue.reports import ErrorReport, OrderReport, Report, StatusReport
 
@@ -111,18 +111,33 @@ class Lifecycle:
         for child in self._book.children(order):
             self.end(child, BY_SYSTEM)
 
-    def reject(self, order: Order, reason: str, code: int = 201) -> None:
-        """The broker doesn't take it: an error, and the end of it and of its children."""
+    def reject(self, order: Order, reason: str, code: int = 201, *, status_first: bool | None = None) -> None:
+        """The broker doesn't take it: an error, and the end of it and of its children.
+
+        Whether the status comes before the error is the policy's, unless it is said.
+        """
         order.status, order.why_held = self._policy.rejected_as, ""
         self._complete(order, f"Rejected: {reason}")
         text = f"Order rejected - reason:{reason}" if code == 201 else reason
+        if status_first is None:
+            status_first = not self._policy.rejection_before_status
         told: list[Report] = [
             ErrorReport(order.ticket.client_id, order.ticket.order_id, code, text),
             StatusReport(copy.copy(order)),
         ]
-        self._reports += told if self._policy.rejection_before_status else reversed(told)
+        self._reports += reversed(told) if status_first else told
         for child in self._book.children(order):
             self.reject(child, "Parent order is being cancelled.")
+
+    def hold_until_located(self, order: Order, reason: str, code: int, *, status_first: bool) -> None:
+        """The broker takes it, and holds it until it finds shares to borrow: which may be never."""
+        order.created_ns = order.live_from_ns = self._books.now_ns
+        order.why_held = LOCATE
+        if not status_first:
+            self._warn(order, code, reason)
+        self.move(order, "PreSubmitted")
+        if status_first:
+            self._warn(order, code, reason)
 
     def discard(self, order: Order) -> None:
         """A client gives up what it never transmitted, children included."""
@@ -219,7 +234,7 @@ class Lifecycle:
 
     def ratchet(self, order: Order, price: float) -> None:
         """The market reached this price: a trailing stop follows in its favour."""
-        if order.ticket.order_type not in matching.TRAILING or order.done or order.triggered or order.waits_for_parent:
+        if order.ticket.order_type not in matching.TRAILING or order.done or order.triggered or order.held_back:
             return
         level = matching.ratcheted(order, price)
         if level != order.trail_stop_price:
@@ -296,6 +311,8 @@ class Lifecycle:
             order.limit_price = matching.trail_limit(order.ticket, level)
 
     def _why_held(self, order: Order) -> str:
+        if order.why_held == LOCATE:
+            return LOCATE
         parent = self._book.parent(order)
         reasons = []
         at_full_fill = self._policy.child_on_partial_fill is ChildOnPartialFill.AT_FULL_FILL

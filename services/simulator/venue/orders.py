@@ -8,7 +8,10 @@ import msgspec
 
 from services.shares import exact
 
-__all__ = ["Execution", "Margin", "Order", "Side", "Ticket"]
+__all__ = ["LOCATE", "Execution", "Margin", "Order", "Side", "Ticket"]
+
+LOCATE = "locate"
+"""`why_held` of an order that waits until shares are found which can be borrowed."""
 
 Side = Literal["BUY", "SELL"]
 
@@ -68,8 +71,8 @@ class Order(msgspec.Struct, kw_only=True):
     """An order as the exchange keeps it: its ticket (the last accepted version) and what became of it.
 
     `status` is IBKR's own word: PendingSubmit (held, not transmitted), PreSubmitted, Submitted, PendingCancel,
-    Cancelled, Filled, Inactive. `why_held` is '', 'trigger', 'child' or 'child,trigger'. `trail_stop_price` and
-    `limit_price` are the current ones (a trailing order's move).
+    Cancelled, Filled, Inactive. `why_held` is '', 'trigger', 'child', 'child,trigger' or 'locate'. `trail_stop_price`
+    and `limit_price` are the current ones (a trailing order's move).
     `created_ns` is when it was transmitted (a DAY order is of that day), `live_from_ns` when it was last transmitted or
     modified: it meets what the market does from then on. `margin` is the answer to a what-if.
     `wanted` are the shares that a child was placed for while it follows its parent's fill with fewer, `beyond` says
@@ -119,6 +122,11 @@ class Order(msgspec.Struct, kw_only=True):
     def waits_for_parent(self) -> bool:
         """True for an attached order whose parent is not filled."""
         return self.why_held.startswith("child")
+
+    @property
+    def held_back(self) -> bool:
+        """True while the market can't reach it: its parent is not filled, or its shares aren't located."""
+        return self.waits_for_parent or self.why_held == LOCATE
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ class Complaint(NamedTuple):
         return Complaint(self.code, self.text.format(*details))
 
 
+TOO_FAST = Complaint(100, "Max rate of messages per second has been exceeded:max={} rec={} ({})")
 TOO_MANY_TICKERS = Complaint(101, "Max number of tickers has been reached.")
 DUPLICATE_TICKER = Complaint(102, "Duplicate ticker ID.")
 NO_DATA = Complaint(162, "Historical Market Data Service error message:HMDS query returned no data: {}@{} {}")
@@ -57,3 +58,6 @@ BAD_END = Complaint(
     " where yyyymmdd and xx/xxxx are optional. E.g.: 20031126 15:59:00 US/Eastern",
 )
 BAD_START = Complaint(10314, BAD_END.text.replace("End Date", "Start Date"))
+
+STRIKES = 3
+"""How often a client hears that it asks too fast (TOO_FAST) before the connection ends."""
