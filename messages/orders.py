@@ -169,9 +169,10 @@ class OrderRejected(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class CommissionReported(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """What an execution cost. `realized_usd` is the broker's figure, None for an opening one.
+    """What an execution cost, in `currency`. `realized_usd` is the broker's figure, None for an opening one.
 
     A corrected execution has a commission of its own, in place of the one reported before: that was `undone_usd`.
+    `rate_usd` is what a unit of another currency was worth in dollars by the broker's rate; None without one.
     """
 
     exec_id: str
@@ -181,6 +182,17 @@ class CommissionReported(msgspec.Struct, frozen=True, array_like=True, tag=True)
     currency: str
     realized_usd: float | None
     undone_usd: float = 0.0
+    rate_usd: float | None = None
+
+    @property
+    def commission_usd(self) -> float | None:
+        """In dollars; None where nobody can say, so that it is never counted as if it were dollars.
+
+        A currency that is not named is the dollar.
+        """
+        if self.currency in ("USD", ""):
+            return self.commission
+        return None if self.rate_usd is None else self.commission * self.rate_usd
 
 
 class PositionUpdated(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -63,21 +63,25 @@ def export(
         wanted.append(f"symbol = '{ticker}'")
     with records.opened(fleet(config)) as db, _target(out) as target:
         rows = db.all_rows(f"SELECT * FROM trades WHERE {' AND '.join(wanted)}", "exit_ts, symbol, client_order_id")
-        count = _write(target, rows)
+        count, unconverted = _write(target, rows)
     if not count:
         print("no closed trades" if len(wanted) == 1 else "no such closed trades", file=sys.stderr)
     elif out is not None:
         print(f"{count} trade{'' if count == 1 else 's'} in {out}")
+    if unconverted:
+        print(f"without a commission in another currency: {unconverted} of them (`crazy performance`)", file=sys.stderr)
     return 0
 
 
-def _write(target: TextIO, rows: Iterable[dict[str, Any]]) -> int:
-    writer, count = csv.writer(target, lineterminator="\n"), 0
+def _write(target: TextIO, rows: Iterable[dict[str, Any]]) -> tuple[int, int]:
+    """How many lines, and how many of them lack a commission that could not be converted."""
+    writer, count, unconverted = csv.writer(target, lineterminator="\n"), 0, 0
     writer.writerow(COLUMNS)
     for row in rows:
         writer.writerow(_line(row))
         count += 1
-    return count
+        unconverted += row["commission_unconverted"]
+    return count, unconverted
 
 
 def _line(row: dict[str, Any]) -> list[str]:

@@ -104,8 +104,8 @@ FOREIGN = "SELECT symbol, account_qty - own AS qty FROM positions WHERE abs(acco
 """Shares in the account that are not the bot's."""
 
 MONEY = """
-SELECT coalesce(sum(realized_pnl), 0) AS realized, coalesce(sum(commission), 0) AS commission,
-       coalesce(sum(commission) FILTER (ts >= (SELECT open_ts FROM market)), 0)
+SELECT coalesce(sum(realized_pnl), 0) AS realized, coalesce(sum(commission_usd), 0) AS commission,
+       coalesce(sum(commission_usd) FILTER (ts >= (SELECT open_ts FROM market)), 0)
          AS commission_today,
        (SELECT realized_pnl + unrealized_pnl FROM performance_snapshots
          WHERE date < (SELECT session_date FROM market) ORDER BY date DESC LIMIT 1) AS last_close

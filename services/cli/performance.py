@@ -26,6 +26,11 @@ ACCOUNT = """
 SELECT account, net_liquidation, total_cash, settled_cash, buying_power, ts FROM account ORDER BY ts DESC LIMIT 1
 """
 
+UNCONVERTED = """
+SELECT currency, count(*) AS count, sum(commission) AS commission FROM fills
+WHERE role <> 'foreign' AND commission IS NOT NULL AND commission_usd IS NULL GROUP BY currency ORDER BY currency
+"""
+
 CLOSE = "SELECT date, unrealized_pnl, realized_pnl FROM performance_snapshots ORDER BY date DESC LIMIT 1"
 
 
@@ -65,6 +70,7 @@ def reported(chosen: Fleet, days: int) -> Report:
             account=_first(db, ACCOUNT),
             last_close=_first(db, CLOSE),
             open=db.rows(OPEN),
+            unconverted=db.rows(UNCONVERTED),
             overall=_first(db, "FROM overall"),
             per_symbol=db.rows("FROM per_symbol"),
             daily=db.rows(f"FROM (FROM daily ORDER BY date DESC LIMIT {days}) ORDER BY date"),

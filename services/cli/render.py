@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.summary import Summary, SymbolLine
+from services.cli.summary import ESTIMATED, Summary, SymbolLine
 from services.cli.words import dollars, price, signed
 
 __all__ = ["console", "status_page", "table"]
@@ -104,6 +104,10 @@ def _symbols(lines: Sequence[SymbolLine]) -> Table:
 
 def _footer(told: Summary, warnings_command: str) -> list[Text]:
     lines = [Text()]
+    if any(line.level_estimated for line in told.symbols):
+        lines.append(
+            Text(f"{ESTIMATED} a level estimated from ticks: the broker has not told the newest rise", style="dim")
+        )
     if told.warnings:
         newest = f", the newest: {told.newest_warning}" if told.newest_warning else ""
         counted = f"! {told.warnings} warning{'s' if told.warnings != 1 else ''} in this session{newest}"

@@ -24,6 +24,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """All that `crazy performance` shows.
 
     `overall`, `per_symbol` and `daily` are rows of the views of these names (docs/analytics.md), durations in seconds.
+    `unconverted`: commissions that count as 0 because the broker told no rate for their currency, by currency.
     """
 
     fleet: str
@@ -32,6 +33,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     account: Row
     last_close: Row
     open: list[Row]
+    unconverted: list[Row]
     overall: Row
     per_symbol: list[Row]
     daily: list[Row]
@@ -65,6 +67,10 @@ def _head(told: Report) -> list[Text]:
         count = every["commissions_pending"]
         waits = "waits" if count == 1 else "wait"
         lines.append(Text(f"        {count} of them {waits} for the broker's word on commission"))
+    for row in told.unconverted:
+        what = f"commission of {row['count']} execution{'' if row['count'] == 1 else 's'}"
+        amount = f"{row['commission']:,.2f} {row['currency']}"
+        lines.append(Text(f"        without the {what}, {amount}: the broker told no rate to dollars"))
     if every["days"]:
         lines += [Text(f"closes  {words}") for words in _closes(every)]
     else:

@@ -15,10 +15,12 @@ from services.cli.gather import Gathered
 from services.cli.words import clock, price, reason, span
 from services.wiring import symbol_process
 
-__all__ = ["Money", "Summary", "SymbolLine", "Verdict", "summarize"]
+__all__ = ["ESTIMATED", "Money", "Summary", "SymbolLine", "Verdict", "summarize"]
 
 LINKS = {"socket": "socket to the gateway", "broker": "the gateway's link to the broker", "data": "market data"}
 EPOCH = datetime(1970, 1, 1)
+ESTIMATED = "~"
+"""Before a level that was sampled from ticks."""
 
 
 class Verdict(IntEnum):
@@ -34,7 +36,8 @@ class SymbolLine(msgspec.Struct, frozen=True, kw_only=True):
     """One symbol.
 
     `distance_pct` is from the last price to the order's level, `pnl_usd` open and realized today, after commission;
-    `quantity` what is held, or else what the entry would buy; `unprotected` whole own shares without a live stop.
+    `quantity` what is held, or else what the entry would buy; `unprotected` whole own shares without a live stop;
+    `level_estimated`: the broker has not told where its stop has risen to, and `order` marks the level with a ~.
     """
 
     symbol: str
@@ -47,6 +50,7 @@ class SymbolLine(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     own: float
     unprotected: float
+    level_estimated: bool = False
 
 
 class Money(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +143,7 @@ def _line(seen: Gathered, row: dict[str, Any], now: datetime | None) -> SymbolLi
     last = _last(seen, symbol)
     own = row.get("own") or 0.0
     level, order, quantity = None, "", own
+    estimated = bool(own and row.get("stop_type") and row["stop_level_estimated"])
     if own and row.get("stop_type"):
         level = row["stop_price"]
         order = "trail" if row["stop_type"].startswith("TRAIL") else "stop"
@@ -150,13 +155,14 @@ def _line(seen: Gathered, row: dict[str, Any], now: datetime | None) -> SymbolLi
         symbol=symbol,
         state=(row.get("state") or "—").replace("_", " "),
         last=last,
-        order=f"{order} {price(level)}" if level else order,
+        order=f"{order} {ESTIMATED if estimated else ''}{price(level)}" if level else order,
         distance_pct=(level / last - 1) * 100 if level and last else None,
         quantity=quantity,
         pnl_usd=_symbol_pnl(row, last),
         why=_pending(seen, symbol) + _why(seen, row, unprotected, now),
         own=own,
         unprotected=unprotected,
+        level_estimated=estimated,
     )
 
 

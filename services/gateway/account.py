@@ -67,7 +67,7 @@ def _rates(told: BrokerAccount, base: str, usd_rate: float | None) -> dict[str, 
     in_base = {name: _number(told, "ExchangeRate", name) for name in named if name not in ("BASE", USD)}
     if base != USD:
         in_base[base] = 1.0
-    return {name: value / usd_rate for name, value in in_base.items() if value}
+    return {name: value / usd_rate for name, value in in_base.items() if value and value > 0}
 
 
 def _base(told: BrokerAccount) -> str | None:

@@ -33,6 +33,7 @@ __all__ = [
     "Paced",
     "PriceGrid",
     "QuoteRecord",
+    "Rates",
     "SessionRecord",
     "Tombstone",
     "Unprotected",
@@ -111,6 +112,16 @@ class CommissionSeen(msgspec.Struct, frozen=True):
     @property
     def key(self) -> str:
         return base_id(self.exec_id)
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """Dollars for a unit of other currencies, by the broker's last word: a commission may come before the next one."""
+
+    usd: dict[str, float] = {}
+
+    @property
+    def key(self) -> str:
+        return "rates"
 
 
 class Own(msgspec.Struct, frozen=True):

@@ -66,6 +66,7 @@ from services.gateway.book import (
     Paced,
     PriceGrid,
     QuoteRecord,
+    Rates,
     SessionRecord,
     Tombstone,
     Unprotected,
@@ -128,6 +129,7 @@ class GatewayCore:
         OrderRecord,
         FillRecord,
         CommissionSeen,
+        Rates,
         Own,
         AccountPosition,
         SessionRecord,
@@ -494,6 +496,8 @@ class GatewayCore:
         update = account_update(told, d.now.market_ns)
         if update is not None and (not book.account or told.account == book.account):
             d.put(AccountSeen(update))
+            if update.rates and d.get(Rates, "rates") != Rates(update.rates):
+                d.put(Rates(update.rates))
             d.send("fleet", update)
 
     def _error(self, d: Draft, error: BrokerError) -> None:

@@ -34,6 +34,7 @@ from services.gateway.book import (
     HeldBack,
     LastError,
     Own,
+    Rates,
     base_id,
     foreign_key,
 )
@@ -305,6 +306,7 @@ def fold_commission(d: Draft, told: BrokerCommission) -> None:
     if seen is not None and _revision(seen.exec_id) >= revision:
         return
     d.put(CommissionSeen(told.exec_id, told.commission))
+    rates = d.get(Rates, "rates") or Rates()
     fill, undone = record.fill, seen.commission if seen is not None else 0.0
     d.send(
         fill.symbol,
@@ -316,6 +318,7 @@ def fold_commission(d: Draft, told: BrokerCommission) -> None:
             told.currency,
             told.realized_usd,
             undone,
+            rates.usd.get(told.currency),
         ),
     )
 

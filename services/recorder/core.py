@@ -96,6 +96,7 @@ def _rows(message: Message, now: Now) -> list[Row]:
                     commission_revision=revision,
                     commission=message.commission,
                     currency=message.currency,
+                    commission_usd=message.commission_usd,
                     broker_realized_pnl=message.realized_usd,
                 )
             ]
@@ -140,6 +141,7 @@ def _order(order: OrderRecord, now: Now, reason: str = "") -> list[Row]:
             trailing_pct=order.trailing_pct,
             limit_offset=order.limit_offset,
             trail_stop_price=order.trail_stop_price,
+            level_estimated=order.level_estimated,
             tif=order.tif,
             parent_id=order.parent_id,
             parent_client_order_id=order.parent_client_order_id,

@@ -113,6 +113,7 @@ class OrderRow(Row, frozen=True, kw_only=True):
     trailing_pct: float | None
     limit_offset: float | None
     trail_stop_price: float | None
+    level_estimated: bool
     tif: str
     parent_id: int
     parent_client_order_id: str
@@ -172,6 +173,7 @@ class Commission(Row, frozen=True, kw_only=True):
     commission_revision: int
     commission: float
     currency: str
+    commission_usd: float | None
     broker_realized_pnl: float | None
 
     @property

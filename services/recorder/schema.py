@@ -1,8 +1,8 @@
 """The database's tables and views, in DuckDB's SQL. docs/database.md explains them to those who query.
 
 Names and meanings of `state`, `orders`, `fills`, `events` and `performance_snapshots` are those of the bot that this
-replaces. Every `ts`, `…_at` and `…_ts` is a TIMESTAMP in UTC, market time. Views and macros are made anew at each
-start, so that a new release can better them; a change of a table raises VERSION and has its entry in MIGRATIONS.
+replaces. Every `ts`, `…_at` and `…_ts` is a TIMESTAMP in UTC, market time. Views and macros are made anew where they
+differ, so that a new release can better them; a change of a table raises VERSION and has its entry in MIGRATIONS.
 """
 
 from __future__ import annotations
@@ -11,13 +11,18 @@ from services.recorder.views import PERFORMANCE
 
 __all__ = ["MIGRATIONS", "TABLES", "VERSION", "VIEWS"]
 
-VERSION = 2
+VERSION = 3
 
 MIGRATIONS = {
     1: """
 ALTER TABLE performance_snapshots ADD COLUMN base_usd DOUBLE;
 ALTER TABLE fills ADD COLUMN commission_revision INTEGER;
 UPDATE fills SET commission_revision = revision WHERE commission IS NOT NULL;
+""",
+    2: """
+ALTER TABLE fills ADD COLUMN commission_usd DOUBLE;
+UPDATE fills SET commission_usd = commission WHERE currency IN ('USD', '');
+ALTER TABLE orders ADD COLUMN level_estimated BOOLEAN;
 """,
 }
 """What makes of a version's tables those of the next one. Records outlive the release that wrote them."""
@@ -44,7 +49,8 @@ CREATE TABLE orders (
     status VARCHAR NOT NULL, qty DOUBLE NOT NULL, filled DOUBLE NOT NULL, avg_price DOUBLE NOT NULL,
     stop_price DOUBLE, limit_price DOUBLE, trailing_pct DOUBLE, limit_offset DOUBLE, trail_stop_price DOUBLE,
     tif VARCHAR, parent_id BIGINT, parent_client_order_id VARCHAR, oca_group VARCHAR, oca_type INTEGER,
-    account VARCHAR, why_held VARCHAR, reason VARCHAR, created_at TIMESTAMP, updated_at TIMESTAMP, cause VARCHAR
+    account VARCHAR, why_held VARCHAR, reason VARCHAR, created_at TIMESTAMP, updated_at TIMESTAMP, cause VARCHAR,
+    level_estimated BOOLEAN
 );
 
 CREATE TABLE fills (
@@ -53,7 +59,7 @@ CREATE TABLE fills (
     symbol VARCHAR, role VARCHAR, side VARCHAR, qty DOUBLE, price DOUBLE, cum_qty DOUBLE, avg_price DOUBLE,
     account VARCHAR, ts TIMESTAMP, realized_pnl DOUBLE,
     commission DOUBLE, currency VARCHAR, broker_realized_pnl DOUBLE, seq BIGINT, cause VARCHAR,
-    commission_revision INTEGER
+    commission_revision INTEGER, commission_usd DOUBLE
 );
 
 CREATE TABLE events (
@@ -142,12 +148,13 @@ WITH live AS (
            sum(qty - filled) FILTER (status = 'Submitted' OR (status = 'PreSubmitted' AND why_held IN ('', 'trigger')))
              AS protecting_qty,
            arg_max(order_type, created_at) AS order_type, arg_max(status, created_at) AS status,
-           arg_max(stop_price, created_at) AS stop_price
+           arg_max(stop_price, created_at) AS stop_price,
+           arg_max(coalesce(level_estimated, false), created_at) AS level_estimated
     FROM live WHERE role IN ('stop', 'flatten') AND side = 'SELL' GROUP BY symbol
 ), since AS (
     SELECT max(open_ts) AS ts FROM sessions
 ), today AS (
-    SELECT symbol, sum(realized_pnl) AS realized, sum(commission) AS commission, count(*) AS fills
+    SELECT symbol, sum(realized_pnl) AS realized, sum(commission_usd) AS commission, count(*) AS fills
     FROM fills, since WHERE role <> 'foreign' AND fills.ts >= since.ts GROUP BY symbol
 )
 SELECT s.symbol, s.state, s.why, s.figures_json, s.cooldown_until_ts, coalesce(s.own, 0) AS own,
@@ -155,6 +162,7 @@ SELECT s.symbol, s.state, s.why, s.figures_json, s.cooldown_until_ts, coalesce(s
        e.client_order_id AS entry_client_order_id, e.order_type AS entry_type, e.status AS entry_status,
        e.qty - e.filled AS entry_qty, e.stop_price AS entry_stop_price, e.limit_price AS entry_limit_price,
        p.order_type AS stop_type, p.status AS stop_status, p.stop_price AS stop_price,
+       coalesce(p.level_estimated, false) AS stop_level_estimated,
        coalesce(p.live_qty, 0) AS stop_qty, coalesce(p.protecting_qty, 0) AS protecting_qty,
        coalesce(t.realized, 0) AS realized_today, coalesce(t.commission, 0) AS commission_today,
        coalesce(t.fills, 0) AS fills_today, s.updated_at

@@ -8,11 +8,12 @@ statement per kind of record: measured here, 1,000 in 7 ms (by parameter lists 1
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, get_args, get_type_hints
+from typing import ClassVar, get_args, get_type_hints
 
 import duckdb
 import msgspec
@@ -41,6 +42,9 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": "1",
     "lock_configuration": "true",
 }
+
+_VIEWS_ID = hashlib.sha256(VIEWS.encode()).hexdigest()[:16]
+"""Which views a file has; kept in `meta`."""
 
 _decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
 _encode = msgspec.json.Encoder().encode
@@ -78,32 +82,18 @@ class DuckLedger:
             raise
 
     def _prepare(self, fleet: str) -> None:
-        db = self._db
-        with self._transaction():
-            if not db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'meta'").fetchone():
+        """Tables and views of this release; a file of another fleet or of a newer release is refused."""
+        with _transaction(self._db):
+            db = self._db
+            if not _has_meta(db):
                 db.execute(TABLES)
                 for key, value in (("version", str(VERSION)), ("fleet", fleet), ("run", "0")):
                     db.execute("INSERT INTO meta VALUES (?, ?)", [key, value])
-            self._migrate()
-            meta = self._meta()
-            if meta["version"] != str(VERSION):
-                raise LedgerError(
-                    f"{self._path}: schema version {meta['version']}, this release reads {VERSION}; "
-                    "use the release that wrote it"
-                )
+            meta = _meta(db)
             if meta["fleet"] != fleet:
                 raise LedgerError(f"{self._path}: belongs to fleet {meta['fleet']}, not {fleet}; move the file away")
-            db.execute(VIEWS)
+            _renew(db, self._path)
         self._account = meta.get("account")
-
-    def _migrate(self) -> None:
-        """Bring the tables of an earlier release up to this one's, in the transaction of the opening."""
-        while (step := MIGRATIONS.get(version := int(self._meta()["version"]))) is not None:
-            self._db.execute(step)
-            self._db.execute("UPDATE meta SET value = ? WHERE key = 'version'", [str(version + 1)])
-
-    def _meta(self) -> dict[str, str]:
-        return dict(self._db.execute("SELECT key, value FROM meta").fetchall())
 
     def _bind(self, account: str | None) -> None:
         """One account per database: the first one it hears of."""
@@ -119,14 +109,14 @@ class DuckLedger:
 
     def load(self) -> Loaded:
         """Cursors and the number of this run; the records stay in the file."""
-        run = int(self._meta()["run"]) + 1
+        run = int(_meta(self._db)["run"]) + 1
         self._db.execute("UPDATE meta SET value = ? WHERE key = 'run'", [str(run)])
         cursors = dict(self._db.execute("SELECT producer, seq FROM cursors").fetchall())
         return Loaded(records={}, head=self._head(), cursors=cursors, acked={}, run=run)
 
     def count_start(self, wall_ns: int, within_ns: int) -> int:
         """Note a start of this process; how many there were in the last `within_ns`, this one included."""
-        with self._transaction():
+        with _transaction(self._db):
             self._db.execute("DELETE FROM starts WHERE wall_ns < ?", [wall_ns - within_ns])
             self._db.execute("INSERT INTO starts VALUES (?)", [wall_ns])
             row = self._db.execute("SELECT count(*) FROM starts").fetchone()
@@ -140,24 +130,13 @@ class DuckLedger:
         for change in (*batch.changes, *told, *cursors):
             kinds.setdefault(change.kind, {})[change.key] = change.body
         try:
-            with self._transaction():
+            with _transaction(self._db):
                 for account in kinds.get(AccountRow.__name__, ()):
                     self._bind(account)
                 for kind, bodies in kinds.items():
                     self._db.execute(self._statements[kind], [_array(bodies.values())])
         except (duckdb.IntegrityError, duckdb.DataError, duckdb.InvalidInputException) as error:
             raise ConstraintBroken(str(error)) from None
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Any:
-        self._db.execute("BEGIN TRANSACTION")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(duckdb.Error):  # a failed COMMIT has rolled back already
-                self._db.execute("ROLLBACK")
-            raise
 
     def _head(self) -> int:
         row = self._db.execute("SELECT max(seq) FROM events WHERE sender = 'recorder'").fetchone()
@@ -186,6 +165,19 @@ class DuckLedger:
         self._db.close()
 
 
+@contextlib.contextmanager
+def _transaction(db: Connection) -> Iterator[None]:
+    """All of it or nothing."""
+    db.execute("BEGIN TRANSACTION")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):  # a failed COMMIT has rolled back already
+            db.execute("ROLLBACK")
+        raise
+
+
 def _opened(path: Path, patience_s: float) -> Connection:
     deadline = time.monotonic() + patience_s
     while True:
@@ -198,11 +190,67 @@ def _opened(path: Path, patience_s: float) -> Connection:
 
 
 def open_at_rest(path: Path) -> Connection:
-    """The file of a fleet that is down, to be read only."""
+    """The file of a fleet that is down, to be read only.
+
+    One that an earlier release wrote is brought up to date first, as the recorder would at its start.
+    """
+    db = _read_only(path)
+    try:
+        if not _has_meta(db):
+            raise LedgerError(f"{path}: is no database of a fleet")
+        if _is_current(db, path):
+            return db
+    except BaseException:
+        db.close()
+        raise
+    db.close()
+    try:
+        with duckdb.connect(str(path), config=CONFIG) as writable, _transaction(writable):
+            _renew(writable, path)
+    except duckdb.Error as error:
+        if _in_use(error):
+            raise LedgerError(_unusable(path, error)) from None
+        reason = str(error).splitlines()[0]
+        raise LedgerError(
+            f"{path}: an earlier release wrote it, and it can't be brought up to date: {reason}"
+        ) from None
+    return _read_only(path)
+
+
+def _read_only(path: Path) -> Connection:
     try:
         return duckdb.connect(str(path), read_only=True, config=CONFIG)
     except duckdb.Error as error:
         raise LedgerError(_unusable(path, error)) from None
+
+
+def _has_meta(db: Connection) -> bool:
+    return db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'meta'").fetchone() is not None
+
+
+def _meta(db: Connection) -> dict[str, str]:
+    return dict(db.execute("SELECT key, value FROM meta").fetchall())
+
+
+def _is_current(db: Connection, path: Path) -> bool:
+    """Whether tables and views are this release's; a LedgerError where a newer one wrote them."""
+    meta = _meta(db)
+    if int(meta["version"]) > VERSION:
+        raise LedgerError(
+            f"{path}: schema version {meta['version']}, this release reads {VERSION}; use the release that wrote it"
+        )
+    return meta["version"] == str(VERSION) and meta.get("views") == _VIEWS_ID
+
+
+def _renew(db: Connection, path: Path) -> None:
+    """Make this release's tables of an earlier one's, and its views anew, in the transaction that is open."""
+    if _is_current(db, path):
+        return
+    for version in range(int(_meta(db)["version"]), VERSION):
+        db.execute(MIGRATIONS[version])
+    db.execute(VIEWS)
+    for key, value in (("version", str(VERSION)), ("views", _VIEWS_ID)):
+        db.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", [key, value])
 
 
 def _in_use(error: duckdb.Error) -> bool:

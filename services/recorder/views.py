@@ -69,7 +69,7 @@ WITH became AS (
 ), shares AS (
     -- Splits aside, shares of different days can be counted together in today's: `today` of them are one of that day.
     SELECT fills.* EXCLUDE (qty, price), qty * coalesce(today, 1) AS qty, price / coalesce(today, 1) AS price,
-           coalesce(today, 1) AS today
+           coalesce(today, 1) AS today, commission IS NOT NULL AND commission_usd IS NULL AS no_rate
     FROM fills LEFT JOIN became USING (exec_key)
 ), own AS (
     SELECT *, sum(CASE side WHEN 'BUY' THEN qty ELSE -qty END) OVER earlier AS held
@@ -88,8 +88,10 @@ WITH became AS (
     SELECT b.symbol, b.client_order_id, b.ts AS entry_ts, s.ts AS exit_ts, b.price AS entry_price,
            s.price AS exit_price, s.today,
            least(b.until_qty, s.until_qty) - greatest(b.until_qty - b.qty, s.until_qty - s.qty) AS qty,
-           coalesce(b.commission, 0) / b.fill_qty + coalesce(s.commission, 0) / s.fill_qty AS commission_per_share,
-           (b.commission IS NULL AND b.role <> 'adopted') OR s.commission IS NULL AS pending
+           coalesce(b.commission_usd, 0) / b.fill_qty + coalesce(s.commission_usd, 0) / s.fill_qty
+             AS commission_per_share,
+           (b.commission IS NULL AND b.role <> 'adopted') OR s.commission IS NULL AS pending,
+           b.no_rate OR s.no_rate AS no_rate
     FROM runs b JOIN runs s ON s.symbol = b.symbol AND b.side = 'BUY' AND s.side = 'SELL'
      AND s.until_qty - s.qty < b.until_qty AND b.until_qty - b.qty < s.until_qty
 ), bought AS (
@@ -98,6 +100,7 @@ WITH became AS (
     SELECT symbol, client_order_id, min(entry_ts) AS entry_ts, max(exit_ts) AS exit_ts, sum(qty) AS qty,
            sum(qty * entry_price) AS cost, sum(qty * exit_price) AS proceeds,
            sum(qty * commission_per_share) AS commission, bool_or(pending) AS pending,
+           bool_or(no_rate) AS no_rate,
            arg_max(today, exit_ts) AS today
     FROM lots WHERE qty > 1e-9 GROUP BY symbol, client_order_id
 )
@@ -105,7 +108,8 @@ SELECT symbol, client_order_id, entry_ts, exit_ts, sums.qty / today AS qty, cost
        proceeds / sums.qty * today AS exit_price, round(proceeds - cost - commission, 8) AS pnl_usd,
        100 * (proceeds - cost - commission) / cost AS pnl_pct, commission, exit_ts - entry_ts AS duration,
        CASE sign(pnl_usd) WHEN 1 THEN 'win' WHEN -1 THEN 'loss' ELSE 'even' END AS result,
-       round(bought.qty - sums.qty, 9) AS open_qty, pending AS commission_pending
+       round(bought.qty - sums.qty, 9) AS open_qty, pending AS commission_pending,
+       no_rate AS commission_unconverted
 FROM sums JOIN bought USING (client_order_id) ORDER BY exit_ts, symbol;
 
 -- A row per close: what the bot gained or lost since the last one, also as a part of what it may spend, and how far
@@ -133,7 +137,8 @@ SELECT symbol, {TRADE_FIGURES} FROM trades GROUP BY symbol ORDER BY symbol;
 
 -- One row: the closed trades of all symbols, and the closes.
 CREATE OR REPLACE VIEW overall AS
-WITH of_trades AS (SELECT {TRADE_FIGURES}, count(*) FILTER (commission_pending) AS commissions_pending FROM trades),
+WITH of_trades AS (SELECT {TRADE_FIGURES}, count(*) FILTER (commission_pending) AS commissions_pending,
+                          count(*) FILTER (commission_unconverted) AS commissions_unconverted FROM trades),
      of_days AS (SELECT {DAY_FIGURES} FROM daily)
 SELECT *, annual_return_pct / nullif(-compound_drawdown_pct, 0) AS calmar FROM of_trades, of_days;
 """

@@ -83,6 +83,8 @@ def count_commission(d: Draft, told: CommissionReported) -> None:
     """
     amount, account = told.commission - told.undone_usd, d.get(AccountRecord, "account")
     rates = account.rates if account is not None else {}
+    if told.rate_usd is not None:
+        rates = {told.currency: told.rate_usd}  # as the recorder takes it
     usd = in_dollars(amount, told.currency, rates)
     if usd is None:
         d.put(Unpriced(told.exec_id, told.symbol, told.client_order_id, amount, told.currency))

@@ -16,7 +16,9 @@ from messages.operator import Answer, Command, Happened, Pause, ProcessState, Re
 from messages.orders import CommissionReported, OrderFilled, OrderPlaced
 from services.cli.audit import audit
 from services.cli.events import events
+from services.cli.export import export
 from services.cli.pause import pause
+from services.cli.performance import performance
 from services.cli.resume import resume
 from services.cli.sql import sql
 from services.cli.status import status
@@ -27,7 +29,7 @@ from services.recorder.sql import ReadOnlySql
 from services.recorder.store import DuckLedger
 from services.refusal import Refusal
 from services.simulator.venue.store import Store
-from tests.recorder.words import SECOND, T0, fill, order, record
+from tests.recorder.words import SECOND, T0, fill, first_release, order, record
 
 from .conftest import running
 
@@ -300,3 +302,21 @@ def test_no_audit_without_a_simulated_broker(config: Path) -> None:
     config.write_text("mode: paper\nwatchlist: [TSLA]\n")
     with pytest.raises(Refusal, match="mode paper: there is no simulated broker"):
         audit(config=config)
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (lambda config: performance(config=config), "trades  1 closed, 1 won, 0 lost"),
+        (lambda config: export(config=config), "TSLA,TSLA-1,2022-03-22T14:00:00+00:00"),
+        (lambda config: events(config=config), "order_filled"),
+        (lambda config: sql("SELECT total_usd FROM daily", config=config), "37.5"),
+        (lambda config: status(config=config), "the fleet is down"),
+    ],
+)
+def test_records_of_the_first_release_at_rest(
+    fleet: Fleet, config: Path, capsys: pytest.CaptureFixture[str], command: Callable[[Path], int], shown: str
+) -> None:
+    first_release(fleet.database)
+    command(config)
+    assert shown in capsys.readouterr().out

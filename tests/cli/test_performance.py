@@ -123,6 +123,24 @@ def test_nothing_traded_yet(config: Path, fleet: Fleet, capsys: Capture) -> None
     assert written.err == "no closed trades\n"
 
 
+def test_what_could_not_be_converted_is_said_and_left_out(config: Path, fleet: Fleet, capsys: Capture) -> None:
+    ledger = DuckLedger(fleet.database, fleet=fleet.name, account="DU1")
+    for exec_id, side, rate in (("1.01", "BUY", 1.25), ("2.01", "SELL", None)):
+        role = "entry" if side == "BUY" else "stop"
+        record(ledger, OrderFilled(fill(exec_id, side=side, role=role), order(side=side, role=role), 0.0, 0.0, 0.0))
+        record(ledger, CommissionReported(exec_id, "TSLA-1", "TSLA", 2.0, "EUR", None, rate_usd=rate))
+    ledger.close()
+    assert performance(config=config) == 0
+    shown = capsys.readouterr().out
+    assert "P&L −$2.50 (after $2.50 commission)" in shown
+    assert "        without the commission of 1 execution, 2.00 EUR: the broker told no rate to dollars\n" in shown
+    assert performance(json=True, config=config) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["unconverted"] == [{"currency": "EUR", "count": 1, "commission": 2.0}]
+    assert export(config=config) == 0
+    assert capsys.readouterr().err == "without a commission in another currency: 1 of them (`crazy performance`)\n"
+
+
 def test_a_first_position_that_is_still_held(config: Path, fleet: Fleet, capsys: Capture) -> None:
     ledger = DuckLedger(fleet.database, fleet=fleet.name, account="DU1")
     record(ledger, OrderFilled(fill(), order(), 0.0, 0.0, 0.0))

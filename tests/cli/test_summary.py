@@ -37,6 +37,7 @@ def row(symbol: str, **fields: Any) -> dict[str, Any]:
         "stop_type": None,
         "stop_status": None,
         "stop_price": None,
+        "stop_level_estimated": False,
         "stop_qty": 0.0,
         "protecting_qty": 0.0,
         "realized_today": 0.0,
@@ -153,6 +154,17 @@ def test_the_lines() -> None:
     assert dear.why == "price_above_allocation: $1,612 > $1,000"
     assert resting.why == "stopped_out, until 10:20"
     assert resting.pnl_usd == 0
+
+
+def test_a_level_that_was_sampled_from_ticks_is_marked_and_explained() -> None:
+    told = summarize(seen(symbols=[HELD | {"stop_level_estimated": True}, PENDING]))
+    assert [(line.order, line.level_estimated) for line in told.symbols[:2]] == [
+        ("trail ~40.95", True),
+        ("stop 137.55", False),
+    ]
+    explained = "~ a level estimated from ticks: the broker has not told the newest rise"
+    assert explained in printed(told)
+    assert explained not in printed(summarize(seen()))
 
 
 def test_a_symbol_that_was_never_heard_of_and_one_that_left_the_watchlist() -> None:

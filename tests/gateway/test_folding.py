@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from messages.account import AccountUpdated
-from messages.broker import BrokerCommission, BrokerPosition
+from messages.broker import BrokerAccount, BrokerCommission, BrokerPosition
 from messages.orders import (
     CommissionReported,
     OrderAccepted,
@@ -215,6 +215,31 @@ class TestExecutions:
         for amount in (-1.0, 1.25, 1.25):
             gateway.hear(commission(gateway, exec_id, amount))
         assert [e.commission for e in gateway.events(CommissionReported)] == [1.25]
+
+    def test_a_commission_in_another_currency_has_the_brokers_rate_or_is_said_to_have_none(self) -> None:
+        gateway = Gateway()
+        entry = gateway.working()
+        first = gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.01")
+        gateway.hear(first)
+        gateway.hear(BrokerAccount(ACCOUNT, {"NetLiquidation": 1e5, "ExchangeRate": 1.0}, {"ExchangeRate EUR": "1.25"}))
+        gateway.forget()
+        gateway.hear(changed(commission(gateway, "e.1.01", 2.0), currency="EUR"))
+        (told,) = gateway.events(CommissionReported)
+        assert (told.commission, told.currency, told.rate_usd, told.commission_usd) == (2.0, "EUR", 1.25, 2.5)
+        assert gateway.notes() == []
+        gateway.hear(changed(first, exec_id="e.1.02", price=104.0))
+        gateway.hear(changed(commission(gateway, "e.1.02", 3.0), currency="GBP"))
+        told = gateway.events(CommissionReported)[-1]
+        assert (told.rate_usd, told.commission_usd, told.undone_usd) == (None, None, 2.0)
+
+    def test_the_brokers_rates_outlive_a_restart(self) -> None:
+        gateway = Gateway()
+        entry = gateway.working()
+        gateway.hear(gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.01"))
+        gateway.hear(BrokerAccount(ACCOUNT, {"NetLiquidation": 1e5, "ExchangeRate": 1.0}, {"ExchangeRate EUR": "1.25"}))
+        gateway.restart()
+        gateway.connect(changed(commission(gateway, "e.1.01", 2.0), currency="EUR"))
+        assert gateway.events(CommissionReported)[-1].commission_usd == 2.5
 
     @pytest.mark.parametrize("again", [False, True])
     def test_field_35_a_corrected_execution_costs_its_own_commission_only(self, again: bool) -> None:

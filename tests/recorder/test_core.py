@@ -89,9 +89,18 @@ def test_a_commission_touches_nothing_else_of_the_fill() -> None:
             "exec_id": "a.b.01",
             "commission": 1.25,
             "currency": "USD",
+            "commission_usd": 1.25,
             "broker_realized_pnl": -3.0,
         }
     }
+
+
+@pytest.mark.parametrize(("rate", "dollars"), [(1.25, 2.5), (None, None)])
+def test_a_commission_in_another_currency_is_dollars_by_the_brokers_rate_or_not_at_all(
+    rate: float | None, dollars: float | None
+) -> None:
+    found = rows(CommissionReported("a.01", "TSLA-1", "TSLA", 2.0, "EUR", None, rate_usd=rate))["Commission"]
+    assert (found["commission"], found["currency"], found["commission_usd"]) == (2.0, "EUR", dollars)
 
 
 @pytest.mark.parametrize(

@@ -418,6 +418,22 @@ def test_a_commission_that_is_not_told_yet_is_said_to_be_missing(empty: DuckLedg
     }
 
 
+def test_a_commission_in_another_currency_is_never_taken_for_dollars(empty: DuckLedger) -> None:
+    sold = msgspec.structs.replace(SOLD, commission=None)
+    traded(empty, BOUGHT, sold)
+    columns = "SELECT commission, commission_pending, commission_unconverted, pnl_usd FROM trades"
+    for told, rate, commission in (("EUR", 1.25, 3.5), ("EUR", None, 1.0)):
+        record(empty, CommissionReported("TSLA.0002.01", "S1", "TSLA", 2.0, told, None, rate_usd=rate))
+        assert one(empty, columns) == {
+            "commission": commission,
+            "commission_pending": False,
+            "commission_unconverted": rate is None,
+            "pnl_usd": 40.0 - commission,
+        }
+    figures = "SELECT commission_usd, commissions_pending, commissions_unconverted FROM overall"
+    assert one(empty, figures) == {"commission_usd": 1.0, "commissions_pending": 0, "commissions_unconverted": 1}
+
+
 def test_shares_that_were_never_bought_meet_no_later_purchase(empty: DuckLedger) -> None:
     """4 of 10 sold shares have no purchase on record, nor are they the ones that are bought afterwards."""
     bought = msgspec.structs.replace(BOUGHT, shares=600)

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
@@ -20,7 +20,7 @@ from messages.orders import CommissionReported, OrderAccepted, OrderFilled, Orde
 from services.ledger import Batch, Change, ConstraintBroken, LedgerError, OutboxRow
 from services.recorder.schema import VERSION
 from services.recorder.store import DuckLedger, open_at_rest
-from tests.recorder.words import SECOND, T0, changes, fill, now, order, record
+from tests.recorder.words import SECOND, T0, changes, fill, first_release, now, order, record
 
 
 @pytest.fixture
@@ -225,27 +225,66 @@ def test_a_newer_version_is_refused(path: Path) -> None:
         opened(path)
 
 
-def test_an_older_version_is_brought_up_to_date(path: Path) -> None:
-    """A file of the first version, with a fill and a close: both are as they were, and new ones stand beside them."""
-    ledger = opened(path)
-    said = [OrderFilled(fill(), order(), 10.0, 1000.0, 0.0), CommissionReported("0001.01", "", "", 1.25, "USD", None)]
-    record(ledger, *said)
-    ledger.commit(Batch(changes=changes(PerformanceSnapshot("2022-03-22", 1, 2, 3, 4, 5, 6, 7, 8, 9))))
-    ledger.close()
-    with duckdb.connect(str(path)) as db:
-        for view in ("overall", "per_symbol", "daily", "trades"):
-            db.execute(f"DROP VIEW {view}")
-        db.execute("ALTER TABLE performance_snapshots DROP COLUMN base_usd")
-        db.execute("ALTER TABLE fills DROP COLUMN commission_revision")
-        db.execute("UPDATE meta SET value = '1' WHERE key = 'version'")
+@pytest.mark.parametrize("by", ["the recorder", "a reader"])
+def test_an_older_version_is_brought_up_to_date(path: Path, by: str) -> None:
+    """A file of the first release, with fills and a close: all are as they were, and new ones stand beside them."""
+    first_release(path)
+    if by == "a reader":
+        with open_at_rest(path) as db:
+            assert db.execute("SELECT qty, pnl_usd FROM trades").fetchall() == [(10.0, 37.5)]
     ledger = opened(path)
     assert read(ledger, "SELECT value FROM meta WHERE key = 'version'") == [(str(VERSION),)]
-    assert read(ledger, "SELECT qty, commission, commission_revision FROM fills") == [(10.0, 1.25, 1)]
-    assert read(ledger, "SELECT daily_pnl, base_usd FROM performance_snapshots") == [(6, None)]
-    record(ledger, CommissionReported("0001.02", "", "", 1.5, "USD", None), seq=9)
+    assert read(ledger, "SELECT commission, commission_revision, commission_usd FROM fills ORDER BY ts") == [
+        (1.25, 1, 1.25),
+        (1.25, 2, 1.25),
+        (0.5, 1, None),
+    ]
+    assert read(ledger, "SELECT status, stop_price, level_estimated FROM orders") == [("Filled", 105.0, None)]
+    assert read(ledger, "SELECT date, daily_pnl, base_usd FROM performance_snapshots") == [
+        (date(2022, 3, 22), 37.5, None)
+    ]
+    loaded = ledger.load()
+    assert (loaded.run, loaded.cursors) == (8, {"gateway": 41})
+    record(ledger, CommissionReported("0001.02", "", "", 1.5, "USD", None), seq=42)
     ledger.commit(Batch(changes=changes(PerformanceSnapshot("2022-03-23", 1, 2, 3, 4, 5, 6, 7, 8, 9))))
-    assert read(ledger, "SELECT commission FROM fills") == [(1.5,)]
+    assert read(ledger, "SELECT commission_usd FROM fills WHERE exec_key = '0001'") == [(1.5,)]
     assert read(ledger, "SELECT base_usd FROM daily ORDER BY date") == [(None,), (9,)]
+
+
+def test_views_of_another_release_are_made_anew(path: Path) -> None:
+    opened(path).close()
+    with duckdb.connect(str(path)) as db:
+        db.execute("CREATE OR REPLACE VIEW per_symbol AS SELECT 'of old' AS symbol")
+        db.execute("UPDATE meta SET value = 'another' WHERE key = 'views'")
+    with open_at_rest(path) as db:
+        assert db.execute("FROM per_symbol").fetchall() == []
+    before = path.stat().st_mtime_ns
+    open_at_rest(path).close()
+    assert path.stat().st_mtime_ns == before, "a file that is up to date is only read"
+
+
+def test_at_rest_too_a_newer_version_and_what_is_no_database_of_a_fleet_are_refused(path: Path) -> None:
+    with duckdb.connect(str(path)) as db:
+        db.execute("CREATE TABLE mine (x INTEGER)")
+    with pytest.raises(LedgerError, match=r"bot\.duckdb: is no database of a fleet$"):
+        open_at_rest(path)
+    path.unlink()
+    opened(path).close()
+    with duckdb.connect(str(path)) as db:
+        db.execute("UPDATE meta SET value = '99' WHERE key = 'version'")
+    with pytest.raises(LedgerError, match=f"schema version 99, this release reads {VERSION}"):
+        open_at_rest(path)
+
+
+def test_an_older_file_that_cannot_be_brought_up_to_date_is_one_line_and_stays_as_it_was(path: Path) -> None:
+    first_release(path)
+    with duckdb.connect(str(path)) as db:
+        db.execute("ALTER TABLE performance_snapshots ADD COLUMN base_usd DOUBLE")  # somebody tried by hand
+    with pytest.raises(LedgerError, match=r"^\S+bot\.duckdb: an earlier release wrote it, .*base_usd.*$"):
+        open_at_rest(path)
+    with duckdb.connect(str(path), read_only=True) as db:
+        assert db.execute("SELECT value FROM meta WHERE key = 'version'").fetchall() == [("1",)]
+        assert db.execute("SELECT count(*) FROM fills").fetchall() == [(3,)]
 
 
 def test_no_database_and_a_file_in_use_are_one_line(path: Path) -> None:

@@ -173,6 +173,13 @@ class TestCurrencies:
     def test_by_the_brokers_rate_or_not_at_all(self, currency: str, dollars: float | None) -> None:
         assert in_dollars(10.0, currency, {"EUR": 1.25}) == dollars
 
+    def test_the_rate_that_comes_with_it_is_the_recorders_too(self) -> None:
+        risk = opened()
+        risk.hear(self.told({"EUR": 1.3}))
+        bought(risk, "a")
+        risk.hear(CommissionReported("e9", "a", "GME", 80.0, "EUR", None, rate_usd=1.25))
+        assert tally(risk).commissions_usd == 100.0
+
     def told(self, rates: dict[str, float]) -> AccountUpdated:
         return AccountUpdated("DU1", 100_000.0, 100_000.0, 100_000.0, 0.0, 0, base_currency="EUR", rates=rates)
 

@@ -1,0 +1,159 @@
+-- The database as the first release made it: tables and views of schema version 1, to the letter.
+
+CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
+
+CREATE TABLE starts (wall_ns BIGINT NOT NULL);
+
+CREATE TABLE cursors (producer VARCHAR PRIMARY KEY, seq BIGINT NOT NULL);
+
+CREATE TABLE market_clock (clock VARCHAR PRIMARY KEY, market_ts TIMESTAMP NOT NULL);
+
+CREATE TABLE state (
+    symbol VARCHAR PRIMARY KEY, state VARCHAR, why VARCHAR, figures_json JSON,
+    cooldown_until_ts TIMESTAMP, last_parent_id BIGINT, last_trail_id BIGINT,
+    session_date VARCHAR, entry_number INTEGER, entry_client_order_id VARCHAR, stop_client_order_id VARCHAR,
+    own DOUBLE, cost_usd DOUBLE, updated_at TIMESTAMP, cause VARCHAR
+);
+
+CREATE TABLE orders (
+    client_order_id VARCHAR PRIMARY KEY, order_id BIGINT, perm_id BIGINT,
+    symbol VARCHAR NOT NULL, role VARCHAR NOT NULL, side VARCHAR NOT NULL, order_type VARCHAR NOT NULL,
+    status VARCHAR NOT NULL, qty DOUBLE NOT NULL, filled DOUBLE NOT NULL, avg_price DOUBLE NOT NULL,
+    stop_price DOUBLE, limit_price DOUBLE, trailing_pct DOUBLE, limit_offset DOUBLE, trail_stop_price DOUBLE,
+    tif VARCHAR, parent_id BIGINT, parent_client_order_id VARCHAR, oca_group VARCHAR, oca_type INTEGER,
+    account VARCHAR, why_held VARCHAR, reason VARCHAR, created_at TIMESTAMP, updated_at TIMESTAMP, cause VARCHAR
+);
+
+CREATE TABLE fills (
+    exec_key VARCHAR PRIMARY KEY, revision INTEGER NOT NULL, exec_id VARCHAR NOT NULL,
+    client_order_id VARCHAR, order_id BIGINT, perm_id BIGINT,
+    symbol VARCHAR, role VARCHAR, side VARCHAR, qty DOUBLE, price DOUBLE, cum_qty DOUBLE, avg_price DOUBLE,
+    account VARCHAR, ts TIMESTAMP, realized_pnl DOUBLE,
+    commission DOUBLE, currency VARCHAR, broker_realized_pnl DOUBLE, seq BIGINT, cause VARCHAR
+);
+
+CREATE TABLE events (
+    event_id VARCHAR PRIMARY KEY, event_type VARCHAR NOT NULL, symbol VARCHAR, level VARCHAR NOT NULL,
+    payload_json JSON, ts TIMESTAMP, sender VARCHAR, run BIGINT, seq BIGINT, cause VARCHAR
+);
+
+CREATE TABLE sessions (
+    date DATE PRIMARY KEY, open_ts TIMESTAMP NOT NULL, close_ts TIMESTAMP NOT NULL, early BOOLEAN,
+    phase VARCHAR NOT NULL, next_open_ts TIMESTAMP
+);
+
+CREATE TABLE performance_snapshots (
+    date DATE PRIMARY KEY, account_value DOUBLE, cash_value DOUBLE, position_value DOUBLE, unrealized_pnl DOUBLE,
+    realized_pnl DOUBLE, daily_pnl DOUBLE, num_positions INTEGER, num_trades INTEGER
+);
+
+CREATE TABLE account (
+    account VARCHAR PRIMARY KEY, net_liquidation DOUBLE, total_cash DOUBLE, settled_cash DOUBLE, buying_power DOUBLE,
+    ts TIMESTAMP
+);
+
+CREATE TABLE positions (symbol VARCHAR PRIMARY KEY, account_qty DOUBLE, avg_cost DOUBLE, own DOUBLE, ts TIMESTAMP);
+
+-- SQLite's spelling, which the queries of the replaced bot use. 'now' is the market's now: a simulated market lives in
+-- another year, and a cooldown ends by its time.
+CREATE OR REPLACE MACRO datetime(moment) AS
+    CASE WHEN moment = 'now' THEN (SELECT max(market_ts) FROM market_clock) ELSE moment::TIMESTAMP END,
+  (moment, modifier) AS
+    CASE WHEN moment = 'now' THEN (SELECT max(market_ts) FROM market_clock) ELSE moment::TIMESTAMP END
+    + modifier::INTERVAL;
+
+-- The market's now, and the session that is, or was last. next_open_ts is NULL while the session lasts, and when the
+-- market source has ended.
+CREATE OR REPLACE VIEW market AS
+SELECT (SELECT max(market_ts) FROM market_clock) AS now_ts, phase, date AS session_date, open_ts, close_ts, next_open_ts
+FROM sessions ORDER BY date DESC LIMIT 1;
+
+-- The newest word of the gateway's newest run on each of its three links. A run begins with the socket down; of the
+-- other two it speaks when they fail and when they are back.
+CREATE OR REPLACE VIEW links AS
+SELECT payload_json->>'link' AS link, (payload_json->>'up')::BOOLEAN AS up, payload_json->>'detail' AS detail, ts
+FROM events
+WHERE event_type = 'link_changed' AND run = (SELECT max(run) FROM events WHERE event_type = 'link_changed')
+QUALIFY row_number() OVER (PARTITION BY payload_json->>'link' ORDER BY seq DESC) = 1;
+
+-- Whose entries the operator has paused; symbol NULL is everyone's.
+CREATE OR REPLACE VIEW pauses AS
+SELECT symbol, ts AS since_ts, payload_json->>'by' AS paused_by FROM (
+    SELECT * FROM events WHERE event_type IN ('paused', 'resumed')
+    QUALIFY row_number() OVER (PARTITION BY symbol ORDER BY run DESC, seq DESC) = 1
+) WHERE event_type = 'paused';
+
+-- What blocks entries of the whole fleet now, though nobody paused it: a reason code, and a line with the remedy.
+CREATE OR REPLACE VIEW blocks AS
+SELECT payload_json->>'reason' AS reason, payload_json->>'text' AS text, ts AS since_ts FROM (
+    SELECT * FROM events WHERE event_type IN ('entries_blocked', 'entries_unblocked')
+    QUALIFY row_number() OVER (PARTITION BY payload_json->>'reason' ORDER BY run DESC, seq DESC) = 1
+) WHERE event_type = 'entries_blocked';
+
+-- Guards that are tripped, with their figures, and what resets them; symbol NULL is everyone's.
+CREATE OR REPLACE VIEW guards AS
+SELECT symbol, payload_json->>'guard' AS guard, payload_json->>'resets' AS resets, ts AS since_ts, payload_json FROM (
+    SELECT * FROM events WHERE event_type IN ('guard_tripped', 'guard_reset')
+    QUALIFY row_number() OVER (PARTITION BY symbol, payload_json->>'guard' ORDER BY run DESC, seq DESC) = 1
+) WHERE event_type = 'guard_tripped';
+
+-- The operator's sales that are not over, by the gateway's last word: waiting, clearing or selling.
+CREATE OR REPLACE VIEW flattens AS
+SELECT symbol, substr(event_type, 9) AS phase, payload_json->>'reason' AS reason, ts AS since_ts FROM (
+    SELECT * FROM events WHERE event_type LIKE 'flatten%' AND sender = 'gateway'
+    QUALIFY row_number() OVER (PARTITION BY symbol ORDER BY run DESC, seq DESC) = 1
+) WHERE event_type IN ('flatten_waiting', 'flatten_clearing', 'flatten_selling');
+
+-- Closed trades, first in first out: a row per entry order as far as it was sold again. Money in USD; pnl_usd is after
+-- commission, which is taken in proportion where only a part was sold.
+CREATE OR REPLACE VIEW trades AS
+WITH runs AS (
+    SELECT *, sum(qty) OVER (PARTITION BY symbol, side ORDER BY ts, seq, exec_key) AS until_qty
+    FROM fills WHERE role <> 'foreign' AND qty > 0
+), lots AS (
+    SELECT b.symbol, b.client_order_id AS entry_id, b.ts AS entry_ts, s.ts AS exit_ts, b.price AS entry_price,
+           s.price AS exit_price,
+           least(b.until_qty, s.until_qty) - greatest(b.until_qty - b.qty, s.until_qty - s.qty) AS qty,
+           coalesce(b.commission, 0) / b.qty + coalesce(s.commission, 0) / s.qty AS commission_per_share
+    FROM runs b JOIN runs s ON s.symbol = b.symbol AND b.side = 'BUY' AND s.side = 'SELL'
+     AND s.until_qty - s.qty < b.until_qty AND b.until_qty - b.qty < s.until_qty
+)
+SELECT symbol, entry_id AS client_order_id, min(entry_ts) AS entry_ts, max(exit_ts) AS exit_ts, sum(lots.qty) AS qty,
+       sum(lots.qty * entry_price) / sum(lots.qty) AS entry_price,
+       sum(lots.qty * exit_price) / sum(lots.qty) AS exit_price,
+       sum(lots.qty * (exit_price - entry_price - commission_per_share)) AS pnl_usd,
+       100 * sum(lots.qty * (exit_price - entry_price - commission_per_share)) / sum(lots.qty * entry_price) AS pnl_pct,
+       sum(lots.qty * commission_per_share) AS commission,
+       max(exit_ts) - min(entry_ts) AS duration
+FROM lots GROUP BY symbol, entry_id ORDER BY exit_ts, symbol;
+
+-- A row per symbol: its state and why, its live entry, its live stop, and how many shares a stop at the broker
+-- protects.
+CREATE OR REPLACE VIEW status AS
+WITH live AS (
+    SELECT * FROM orders WHERE status IN ('InFlight', 'PendingSubmit', 'PreSubmitted', 'Submitted', 'PendingCancel')
+), entries AS (
+    SELECT * FROM live WHERE role = 'entry' QUALIFY row_number() OVER (PARTITION BY symbol ORDER BY created_at DESC) = 1
+), stops AS (
+    SELECT symbol, sum(qty - filled) AS live_qty,
+           sum(qty - filled) FILTER (status = 'Submitted' OR (status = 'PreSubmitted' AND why_held IN ('', 'trigger')))
+             AS protecting_qty,
+           arg_max(order_type, created_at) AS order_type, arg_max(status, created_at) AS status,
+           arg_max(stop_price, created_at) AS stop_price
+    FROM live WHERE role IN ('stop', 'flatten') AND side = 'SELL' GROUP BY symbol
+), since AS (
+    SELECT max(open_ts) AS ts FROM sessions
+), today AS (
+    SELECT symbol, sum(realized_pnl) AS realized, sum(commission) AS commission, count(*) AS fills
+    FROM fills, since WHERE role <> 'foreign' AND fills.ts >= since.ts GROUP BY symbol
+)
+SELECT s.symbol, s.state, s.why, s.figures_json, s.cooldown_until_ts, coalesce(s.own, 0) AS own,
+       coalesce(s.cost_usd, 0) AS cost_usd,
+       e.client_order_id AS entry_client_order_id, e.order_type AS entry_type, e.status AS entry_status,
+       e.qty - e.filled AS entry_qty, e.stop_price AS entry_stop_price, e.limit_price AS entry_limit_price,
+       p.order_type AS stop_type, p.status AS stop_status, p.stop_price AS stop_price,
+       coalesce(p.live_qty, 0) AS stop_qty, coalesce(p.protecting_qty, 0) AS protecting_qty,
+       coalesce(t.realized, 0) AS realized_today, coalesce(t.commission, 0) AS commission_today,
+       coalesce(t.fills, 0) AS fills_today, s.updated_at
+FROM state s LEFT JOIN entries e USING (symbol) LEFT JOIN stops p USING (symbol) LEFT JOIN today t USING (symbol)
+ORDER BY s.symbol;
