@@ -49,7 +49,7 @@ Act = Callable[[Exchange], list[Report]]
 
 
 class Result(msgspec.Struct):
-    """What a run led to. `orders` by client_order_id, `fills` by base exec_id, `commissions` by exec_id."""
+    """What a run led to. `orders` by client_order_id, `fills` by base exec_id, `commissions` (USD) by exec_id."""
 
     orders: dict[str, OrderRecord]
     fills: dict[str, FillRecord]
