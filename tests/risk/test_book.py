@@ -124,12 +124,12 @@ def test_a_foreign_order_counts_as_long_as_it_lives() -> None:
     "account",
     [
         AccountRecord("DU2", 1.0, 2.0, 3.0, "margin", "EUR", 0.9),
-        AccountRecord("DU2", 1.0, 2.0, 3.0, "cash", "EUR", None),
+        AccountRecord("DU2", 1.0, 2.0, 3.0, "cash", "EUR", None, {"EUR": 1.25}),
     ],
 )
 def test_the_brokers_word_on_the_account_replaces_all(account: AccountRecord) -> None:
     d = draft(ACCOUNT)
-    word = AccountUpdated("DU2", 1.0, 2.0, 3.0, 4.0, 5, account.account_type, "EUR", account.usd_rate)
+    word = AccountUpdated("DU2", 1.0, 2.0, 3.0, 4.0, 5, account.account_type, "EUR", account.usd_rate, account.rates)
     account_told(d, word)
     assert d.table(AccountRecord) == {"account": account}
 
@@ -176,7 +176,7 @@ class TestRebuild:
     @pytest.mark.parametrize(
         ("prices", "price"), [({"limit_price": 100.0, "stop_price": 95.0}, 100.0), ({"stop_price": 100.0}, 104.0)]
     )
-    def test_one_that_was_lost_is_made_at_the_worst_price(self, prices: dict[str, float], price: float) -> None:
+    def test_one_that_was_lost_is_made_at_the_worst_price(self, prices: dict[str, Any], price: float) -> None:
         d = self.rebuilt(orders=(order("CT-TSLA", "TSLA", quantity=10.0, filled=6.0, **prices),))
         per_share = price + 1.0 / 10.0
         assert d.table(Reservation) == {

@@ -205,7 +205,7 @@ class TestDayTrades:
         tracks = {"NVDA": Track(symbol="NVDA", bought=TODAY)}
         holdings = {"NVDA": Holding("NVDA", own=5.0)}
         reservations = {s: Reservation(s, s, 1.0, 1.0, 1.0, 1.0) for s in ("NVDA", "AMD")}
-        told = {"tracks": tracks, "holdings": holdings, "reservations": reservations}
+        told: dict[str, Any] = {"tracks": tracks, "holdings": holdings, "reservations": reservations}
         assert self.denied(3, **told) is None
         assert self.denied(2, **told) == self.figures(0.0, 2.0, 2.0)
 
