@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 
-from services.calendars import zone_word
+import msgspec
+
+from services.calendars import zone_of, zone_word
 from services.cli import records
 from services.cli.options import Config, fleet
 from services.cli.pause import watched
 from services.cli.render import console, table
-from services.cli.words import clock
+from services.cli.words import clock, details
+from services.refusal import Refusal
 
 __all__ = ["events"]
 
 LINES = 40
 
 
-def events(symbol: str | None = None, *, warn: bool = False, lines: int = LINES, config: Config = None) -> int:
+def events(
+    symbol: str | None = None, *, warn: bool = False, lines: int = LINES, json: bool = False, config: Config = None
+) -> int:
     """List what happened, the newest last: sessions, orders, fills, denials, pauses, errors.
 
     Parameters
@@ -28,7 +32,11 @@ def events(symbol: str | None = None, *, warn: bool = False, lines: int = LINES,
         Only warnings and errors.
     lines:
         How many of the newest to list.
+    json:
+        As a list of JSON objects: `ts` in UTC, `payload` as it was recorded (times in it in nanoseconds).
     """
+    if lines < 1:
+        raise Refusal(f"--lines {lines}: 1 or more")
     chosen = fleet(config)
     ticker = watched(chosen, symbol)
     wanted = ["true"]
@@ -41,6 +49,11 @@ def events(symbol: str | None = None, *, warn: bool = False, lines: int = LINES,
             "SELECT ts, level, symbol, event_type, payload_json, sender FROM events "
             f"WHERE {' AND '.join(wanted)} ORDER BY ts DESC, seq DESC LIMIT {int(lines)}"
         )
+    for row in found:
+        row["payload"] = msgspec.json.decode(row.pop("payload_json") or "{}")
+    if json:
+        print(msgspec.json.format(msgspec.json.encode(found[::-1]), indent=1).decode())
+        return 0
     calendar = chosen.settings.hours.calendar
     shown = [
         [
@@ -49,7 +62,7 @@ def events(symbol: str | None = None, *, warn: bool = False, lines: int = LINES,
             row["symbol"] or "",
             row["event_type"],
             row["sender"],
-            " ".join(f"{name}={value}" for name, value in json.loads(row["payload_json"] or "{}").items()),
+            details(row["payload"], zone_of(calendar)),
         ]
         for row in reversed(found)
     ]

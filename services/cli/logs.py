@@ -6,10 +6,12 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from services.cli.options import Config, fleet
+from services.cli.words import details
 from services.fleet import Fleet
 from services.refusal import Refusal
 
@@ -36,6 +38,8 @@ def logs(process: str | None = None, *, follow: bool = False, lines: int = LINES
         The JSON objects as they stand in the files.
     """
     chosen = fleet(config)
+    if lines < 1:
+        raise Refusal(f"--lines {lines}: 1 or more")
     files = [chosen.log(name) for name in _named(chosen, process)]
     tails = {file: Tail(file) for file in files}
     newest = sorted(line for tail in tails.values() for line in tail.read(TAIL_BYTES))[-lines:]
@@ -109,6 +113,10 @@ def plainly(line: str) -> str:
     wall = found.pop("wall", "")
     when = found.pop("timestamp", wall)
     process, event, level = (found.pop(name, "") for name in ("process", "event", "level"))
-    rest = " ".join(f"{name}={value}" for name, value in found.items())
+    try:
+        zone = datetime.fromisoformat(when).tzinfo
+    except (TypeError, ValueError):
+        zone = None
+    rest = details(found, zone or UTC)
     mark = "" if level in ("INFO", "DEBUG") else f"{level} "
     return f"{when[:23].replace('T', ' ')}  {process:<12} {mark}{event} {rest}".rstrip()

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
 
 from services.calendars import zone_of
 
-__all__ = ["clock", "dollars", "price", "reason", "signed", "span"]
+__all__ = ["clock", "details", "dollars", "price", "reason", "signed", "span"]
+
+INSTANT_NS = 10**17
+"""Nanoseconds from here on (1973) are a moment, below it a length of time."""
 
 
 def clock(moment: datetime, form: str, calendar: str = "XNYS") -> str:
     """A UTC time without zone, as the database has it, on the clock of this calendar's exchange."""
     return moment.replace(tzinfo=UTC).astimezone(zone_of(calendar)).strftime(form)
+
+
+def details(fields: Mapping[str, Any], zone: tzinfo) -> str:
+    """The fields of an event, name=value; moments on a clock of this zone."""
+    return " ".join(_detail(name, value, zone) for name, value in fields.items())
+
+
+def _detail(name: str, value: Any, zone: tzinfo) -> str:
+    if name.endswith("_ns") and isinstance(value, int | float) and value >= INSTANT_NS:
+        moment = datetime.fromtimestamp(value // 1_000_000_000, zone)
+        return f"{name.removesuffix('_ns')}={moment:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, float):
+        return f"{name}={value:.10g}"
+    return f"{name}={'' if value is None else value}"
 
 
 def span(length: timedelta) -> str:

@@ -17,6 +17,7 @@ from messages.orders import CommissionReported, OrderFilled, OrderPlaced
 from services.cli.audit import audit
 from services.cli.events import events
 from services.cli.export import export
+from services.cli.logs import plainly
 from services.cli.pause import pause
 from services.cli.performance import performance
 from services.cli.resume import resume
@@ -205,6 +206,27 @@ def test_events_are_listed(config: Path, capsys: Capture) -> None:
     assert "2022-03-22 10:00:00" in shown
     assert events(warn=True, config=config) == 0
     assert "nothing of the kind" in capsys.readouterr().out
+    assert events(lines=1, json=True, config=config) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["event_type"], told["ts"], told["payload"]["up"]) == ("link_changed", "2022-03-22T14:00:00", True)
+    with pytest.raises(Refusal, match="--lines 0: 1 or more"):
+        events(lines=0, config=config)
+
+
+def test_moments_are_shown_on_the_markets_clock_and_stay_nanoseconds_for_programs(
+    fleet: Fleet, config: Path, capsys: Capture
+) -> None:
+    made = DuckLedger(fleet.database, fleet=fleet.name, account="DU1")
+    fields = {"until_ns": T0 + 20 * 60 * SECOND, "wait_ns": SECOND, "price": 0.1 + 0.2, "reason": None}
+    record(made, Happened("cooldown_started", "TSLA", "INFO", fields, T0))
+    made.close()
+    assert events(config=config) == 0
+    assert "until=2022-03-22 10:20:00 wait_ns=1000000000 price=0.3 reason=" in capsys.readouterr().out
+    assert events(json=True, config=config) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["payload"] == fields
+    line = {"timestamp": "2022-03-22T10:00:00-04:00", "process": "symbol-TSLA", "event": "cooldown_started", **fields}
+    assert "until=2022-03-22 10:20:00 " in plainly(json.dumps(line))
 
 
 # The audit.
