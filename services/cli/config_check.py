@@ -6,6 +6,7 @@ import msgspec
 
 from services import configuration, overlay
 from services.cli.options import Config, config_path, load
+from services.cli.preflight import check_files
 from services.cli.render import console, table
 from services.fleet import Fleet, home
 
@@ -16,7 +17,8 @@ def config_check(*, observe: bool = False, config: Config = None) -> int:
     """Check the configuration, and show every value that holds with where it comes from.
 
     That is a line of the file, the default, what it follows from, a command (`crazy symbols`), or an option of
-    `crazy up`. A mistake is named by line and key, with its remedy, and the exit code is 4. Nothing is started.
+    `crazy up`. A mistake is named by line and key, with its remedy, and the exit code is 4; so is one in a timetable of
+    faults. Nothing is started.
 
     Parameters
     ----------
@@ -32,6 +34,8 @@ def config_check(*, observe: bool = False, config: Config = None) -> int:
             origins[key] = f"{place} (crazy symbols)"
     if overlay.read(place) is not None and settings == written:
         print(f"note: {place} is older than the watchlist in {path}, and no longer holds")
+    if settings.mode == "sim":
+        check_files(settings)
     if observe:
         settings = msgspec.structs.replace(settings, observe=True)
         origins["observe"] = "--observe"

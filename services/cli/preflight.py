@@ -10,10 +10,11 @@ from pathlib import Path
 from services import confirmation
 from services.fleet import Fleet
 from services.refusal import Refusal
+from services.settings import Settings
 from services.simulator.faults import timetable
 from services.supervision import Supervisor
 
-__all__ = ["check", "check_live", "surroundings"]
+__all__ = ["check", "check_files", "check_live", "surroundings"]
 
 CONNECT_S = 2.0
 """Longest wait for a broker's socket to answer."""
@@ -25,14 +26,18 @@ def check(chosen: Fleet, supervisor: Supervisor, down: str) -> None:
     if left:
         raise Refusal(f"fleet {chosen.name}: {', '.join(left)} still there without a supervisor; end them: {down}")
     if chosen.settings.mode == "sim":
-        for file in chosen.settings.simulation.files if chosen.settings.simulation.market == "files" else ():
-            if not Path(file).is_file():
-                raise Refusal(
-                    f"{file}: no such market file; mend simulation.files, or set simulation.market: synthetic"
-                )
-        if chosen.settings.simulation.faults is not None:
-            timetable.load(Path(chosen.settings.simulation.faults))
+        check_files(chosen.settings)
         _check_port(chosen.settings.ibkr.host, chosen.settings.ibkr.port)
+
+
+def check_files(settings: Settings) -> None:
+    """Refuse files that a simulation names and that aren't what it needs."""
+    simulation = settings.simulation
+    for file in simulation.files if simulation.market == "files" else ():
+        if not Path(file).is_file():
+            raise Refusal(f"{file}: no such market file; mend simulation.files, or set simulation.market: synthetic")
+    if simulation.faults is not None:
+        timetable.load(Path(simulation.faults), (*settings.watchlist, *settings.winding_down))
 
 
 def check_live(chosen: Fleet, golive: str) -> None:

@@ -79,7 +79,7 @@ class Alone:
         self._say = say
         self._closing = contextlib.ExitStack()
         settings = judged(wanted)
-        self._timetable = [] if wanted.faults is None else timetable.load(wanted.faults)
+        self._timetable = [] if wanted.faults is None else timetable.load(wanted.faults, settings.watchlist)
         days = _sessions(settings)
         self._hours = Hours(days)
         with _in_words_of_flags():

@@ -15,7 +15,7 @@ from messages.market import Session
 from services.refusal import Refusal
 from services.simulator.desk.front import Moved
 from services.simulator.faults import catalogue
-from services.simulator.faults.active import Begin, Fault
+from services.simulator.faults.active import Begin
 from services.simulator.faults.timetable import Entry
 from services.simulator.server import TwsServer
 from services.simulator.venue.exchange import Exchange
@@ -75,7 +75,7 @@ class House:
         """
         faults, now_ns = self.server.desk.faults, self.exchange.now_ns
         for entry in timetable:
-            self._check_symbol(entry.fault)
+            catalogue.check_symbol(entry.fault, self.exchange.symbols)
         for entry in timetable:
             if (due_ns := entry.due_ns(now_ns if start_ns is None else start_ns)) >= now_ns:
                 faults.schedule(due_ns, (Begin(entry.fault),))
@@ -83,7 +83,7 @@ class House:
     def fault(self, name: str, arguments: Mapping[str, Any]) -> str:
         """Begin a fault. Refusal for one that does not exist, or an argument that does not fit."""
         asked = catalogue.fault(name, arguments)
-        self._check_symbol(asked)
+        catalogue.check_symbol(asked, self.exchange.symbols)
         self.server.desk.faults.begin(catalogue.name_of(type(asked)), asked)
         self._perform()
         return f"{catalogue.name_of(type(asked))} begins"
@@ -117,13 +117,6 @@ class House:
                 return {"text": self.clear(more.get("name", ""))}
             case _:
                 raise Refusal(f"unknown command {command.get('do')!r}")
-
-    def _check_symbol(self, asked: Fault) -> None:
-        symbol, known = getattr(asked, "symbol", ""), self.exchange.symbols
-        if symbol and symbol not in known:
-            raise Refusal(
-                f"fault {catalogue.name_of(type(asked))}: symbol: {symbol} is not in this market: {', '.join(known)}"
-            )
 
     def _perform(self) -> None:
         self.server.stage.perform()

@@ -177,6 +177,14 @@ def test_a_timetable_of_faults_is_judged_before_anything_starts(home: Path, craz
     assert f"{home}/faults.yaml:2: fault dorp: there is none of this name; did you mean `drop`?" in one_line(
         crazy, home, config
     )
+    (home / "faults.yaml").write_text(
+        "faults:\n\n  - {after: 2, fault: halt, symbol: GME}\n"
+    )
+    wrong = f"{home}/faults.yaml:3: fault halt: symbol: GME is not in this market: TSLA"
+    assert wrong in one_line(crazy, home, config)
+    code, _, complaint = crazy("config", "check", "--config", config)
+    assert (code, len(complaint)) == (4, 1)
+    assert wrong in complaint[0]
 
 
 def test_a_port_in_use(home: Path, crazy: Run) -> None:

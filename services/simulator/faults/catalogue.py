@@ -6,7 +6,7 @@ import difflib
 import inspect
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
@@ -16,7 +16,7 @@ from services.refusal import Refusal
 from services.simulator.faults import callbacks, data, happenings, links, losses, refusals, tellings, working
 from services.simulator.faults.active import Fault
 
-__all__ = ["FAULTS", "Argument", "arguments", "fault", "listing", "markdown", "meaning", "name_of"]
+__all__ = ["FAULTS", "Argument", "arguments", "check_symbol", "fault", "listing", "markdown", "meaning", "name_of"]
 
 MODULES = (links, data, callbacks, refusals, losses, working, tellings, happenings)
 
@@ -66,6 +66,13 @@ def fault(name: str, given: Mapping[str, Any]) -> Fault:
     if missing:
         raise Refusal(f"fault {name}: {missing[0]} is missing; give {known[missing[0]].values}")
     return kind(**values)
+
+
+def check_symbol(asked: Fault, symbols: Collection[str]) -> None:
+    """Refusal for a fault of a symbol that is not among those of the market."""
+    symbol = getattr(asked, "symbol", "")
+    if symbol and symbol not in symbols:
+        raise Refusal(f"fault {name_of(type(asked))}: symbol: {symbol} is not in this market: {', '.join(symbols)}")
 
 
 def meaning(kind: type[Fault]) -> str:

@@ -9,6 +9,7 @@ Every mistake is named by file and line before anything starts.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,8 +38,8 @@ class Entry(NamedTuple):
         return self.at_ns if self.at_ns is not None else start_ns + (self.after_ns or 0)
 
 
-def load(path: Path) -> list[Entry]:
-    """The timetable in this file. Refusal with a line for each mistake."""
+def load(path: Path, symbols: Collection[str] | None = None) -> list[Entry]:
+    """The timetable in this file, for a market of these symbols. Refusal with a line for each mistake."""
     try:
         document, lines = configuration.parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -55,6 +56,8 @@ def load(path: Path) -> list[Entry]:
     for number, entry in enumerate(entries):
         try:
             found.append(_entry(entry))
+            if symbols is not None:
+                catalogue.check_symbol(found[-1].fault, symbols)
         except Refusal as refusal:
             mistakes.append(f"{path}:{lines.get(f'faults[{number}]', 1)}: {refusal}")
     if mistakes:
