@@ -24,6 +24,7 @@ from services.gateway.broker import Broker
 from services.gateway.core import GatewayCore
 from services.settings import Settings
 from services.simulator.venue.holdings import AccountTerms
+from services.simulator.venue.policy import Policy
 from tests.gateway.broker_words import plan
 from tests.simulator.wire import CALM, OPEN_NS, SECOND, Gateway, gateway, trades
 
@@ -107,10 +108,13 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet(accounts: tuple[str, ...], **settings: Any) -> AsyncIterator[Fleet]:
+async def fleet(accounts: tuple[str, ...], policy: Policy | None = None, **settings: Any) -> AsyncIterator[Fleet]:
     """A fleet on a simulated gateway whose login has these accounts."""
     async with gateway(
-        CALM, trades("GME", *[20.0] * 20), accounts=[AccountTerms(account=a) for a in accounts]
+        CALM,
+        trades("GME", *[20.0] * 20),
+        accounts=[AccountTerms(account=a) for a in accounts],
+        policy=policy or Policy(),
     ) as house:
         BROKER_TIME["ns"] = lambda: house.exchange.now_ns // SECOND * SECOND
         made = Fleet(house, **settings)

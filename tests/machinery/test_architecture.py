@@ -71,7 +71,19 @@ PURE = [
         f"services/simulator/venue/{name}.py"
         for name in (
             *("exchange", "books", "lifecycle", "matching", "floor", "orderbook", "account", "acceptance", "margin"),
-            *("events", "orders", "reports", "holdings", "memory", "tape", "liquidity", "bands", "corporate", "policy"),
+            *(
+                "events",
+                "orders",
+                "reports",
+                "holdings",
+                "memory",
+                "tape",
+                "grid",
+                "liquidity",
+                "bands",
+                "corporate",
+                "policy",
+            ),
             *("executions", "hand", "view", "world"),
         )
     ),

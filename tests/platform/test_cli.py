@@ -177,9 +177,7 @@ def test_a_timetable_of_faults_is_judged_before_anything_starts(home: Path, craz
     assert f"{home}/faults.yaml:2: fault dorp: there is none of this name; did you mean `drop`?" in one_line(
         crazy, home, config
     )
-    (home / "faults.yaml").write_text(
-        "faults:\n\n  - {after: 2, fault: halt, symbol: GME}\n"
-    )
+    (home / "faults.yaml").write_text("faults:\n\n  - {after: 2, fault: halt, symbol: GME}\n")
     wrong = f"{home}/faults.yaml:3: fault halt: symbol: GME is not in this market: TSLA"
     assert wrong in one_line(crazy, home, config)
     code, _, complaint = crazy("config", "check", "--config", config)

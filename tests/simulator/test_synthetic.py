@@ -10,9 +10,9 @@ import pytest
 from services.simulator.market.synthetic import SyntheticSource
 from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.grid import on_grid
 from services.simulator.venue.orders import Ticket
 from services.simulator.venue.reports import ExecutionReport, Report
-from services.simulator.venue.source import on_grid
 from tests.simulator.scripted import DU1, MONDAY, SECOND, TUESDAY, session, ticket
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE")

@@ -8,8 +8,9 @@ import logging
 import ib_insync as ibi
 import pytest
 
+from services.simulator.venue.policy import Policy, PriceGrid
 from services.simulator.wire.contracts import contract_id
-from tests.simulator.wire import ACCOUNT, OPEN_NS, SECOND, TSLA, Gateway, ask, gateway, rows, trades
+from tests.simulator.wire import ACCOUNT, OPEN_NS, SECOND, TSLA, Gateway, ask, gateway, ready, rows, trades
 
 
 @pytest.mark.shows(request=(5, 6, 7, 61, 71, 76, 99), reply=(53, 54, 55, 62, 74, 102))
@@ -115,7 +116,7 @@ def test_what_speaks_otherwise_is_cut_off(opening: bytes, caplog: pytest.LogCapt
     assert "is cut off" in caplog.text
 
 
-@pytest.mark.shows(request=(9, 81, 91), reply=(10, 52, 79, 93))
+@pytest.mark.shows(request=(9, 81), reply=(10, 52, 79))
 def test_contracts() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0), trades("TSM", 20.0)) as house:
@@ -128,12 +129,40 @@ def test_contracts() -> None:
             assert errors == [(200, "No security definition has been found for the request")]
             (by_id,) = await ib.qualifyContractsAsync(ibi.Contract(conId=contract_id("TSM")))
             assert by_id.symbol == "TSM"
-            (details,) = await ib.reqContractDetailsAsync(tesla)
-            assert details.marketRuleIds.startswith("26,")
-            rule = await ib.reqMarketRuleAsync(26)
-            assert [(step.lowEdge, step.increment) for step in rule] == [(0.0, 0.0001), (1.0, 0.01)]
             found = await ib.reqMatchingSymbolsAsync("TS")
             assert [sample.contract.symbol for sample in found] == ["TSLA", "TSM"]
+
+    asyncio.run(play())
+
+
+@pytest.mark.shows(request=91, reply=93)
+@pytest.mark.parametrize(
+    ("grid", "number", "step", "wrong"),
+    [
+        (PriceGrid.CENT, 26, 0.01, 9.995),
+        (PriceGrid.HALF_CENT, 612, 0.005, 9.996),
+        (PriceGrid.NICKEL, 613, 0.05, 9.99),
+    ],
+)
+def test_field_31_contract_details_name_the_rule_that_orders_are_held_to(
+    grid: PriceGrid, number: int, step: float, wrong: float
+) -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", 10.0), policy=Policy(price_grid=grid)) as house:
+            ib = await ready(house)
+            tesla = ibi.Stock("TSLA", "SMART", "USD")
+            (details,) = await ib.reqContractDetailsAsync(tesla)
+            assert set(details.marketRuleIds.split(",")) == {str(number)}
+            assert details.minTick == step
+            rule = await ib.reqMarketRuleAsync(number)
+            assert [(each.lowEdge, each.increment) for each in rule] == [(0.0, 0.0001), (1.0, step)]
+            errors: list[int] = []
+            ib.errorEvent += lambda _id, code, _text, _contract: errors.append(code)
+            for price in (wrong, round(10.0 - step, 4)):
+                ib.placeOrder(tesla, ibi.LimitOrder("BUY", 1, price))
+            await house.settle()
+            assert errors == [110]
+            assert [order.limit_price for order in house.exchange.open_orders()] == [round(10.0 - step, 4)]
 
     asyncio.run(play())
 

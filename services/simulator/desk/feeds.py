@@ -258,14 +258,14 @@ class Feeds:
             client, request_id, symbol, shape, str(request_id).encode(), client.data_type, verdict.kind, denied
         )
         if not delayed:
-            client.say(stream_parameters(request_id))
+            client.say(stream_parameters(request_id, self._policy.price_grid))
         if verdict.complaint is not None:
             client.complain(request_id, *verdict.complaint)
         if verdict.kind is None:
             return
         client.say(replies.market_data_type(request_id, verdict.kind))
         if delayed:
-            client.say(stream_parameters(request_id))
+            client.say(stream_parameters(request_id, self._policy.price_grid))
         self._show(stream)
         if request.snapshot:
             client.say(replies.snapshot_end(request_id))

@@ -185,7 +185,7 @@ class Desk:
             case requests.MatchingSymbols(request_id, pattern):
                 client.say(replies.symbol_samples(request_id, self._listing.matching(pattern), client.version))
             case requests.MarketRule(rule_id):
-                if rule_id == replies.MARKET_RULE:
+                if rule_id in replies.MARKET_RULES:
                     client.say(replies.market_rule(rule_id))
                 else:
                     self._refuse(client, -1, f"market rule {rule_id} doesn't exist")
@@ -331,6 +331,7 @@ class Desk:
             version,
             trading_hours=spelled_hours(self.now_ns, sessions, regular=False),
             liquid_hours=spelled_hours(self.now_ns, sessions, regular=True),
+            grid=self._exchange.policy.price_grid,
         )
 
     def _find(self, client: Client, request_id: int, contract: Contract) -> str | None:

@@ -29,7 +29,8 @@ import duckdb
 from messages.market import Session
 from services.refusal import Refusal
 from services.simulator.venue.events import EventKey, MarketEvent
-from services.simulator.venue.source import AFTER_HOURS_NS, PRE_MARKET_NS, tick_size
+from services.simulator.venue.grid import tick_size
+from services.simulator.venue.source import AFTER_HOURS_NS, PRE_MARKET_NS
 
 __all__ = ["Bar", "Contents", "FileSource", "contents", "walk"]
 

@@ -30,7 +30,7 @@ from random import Random
 
 from messages.market import Session
 from services.simulator.venue.events import EventKey, MarketEvent
-from services.simulator.venue.source import tick_size
+from services.simulator.venue.grid import tick_size
 
 __all__ = ["SyntheticSource"]
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from services.prices import Grid
 from services.shares import exact
+from services.simulator.venue.grid import GRIDS, on_grid
 from services.simulator.venue.matching import LIMITED, STOPS, TRAILING
 from services.simulator.venue.orders import Order, Ticket
 from services.simulator.venue.policy import Policy
-from services.simulator.venue.source import on_grid
 
 __all__ = ["error_for"]
 
@@ -65,7 +66,7 @@ def _invalid(
         return _validation(ticket, "Missing good till date.")
     if ticket.trigger_method not in TRIGGER_METHODS:
         return _validation(ticket, f"Trigger method {ticket.trigger_method} does not exist.")
-    return _ill_priced(ticket)
+    return _ill_priced(ticket, GRIDS[policy.price_grid])
 
 
 def _fractional(ticket: Ticket, known: Order | None, policy: Policy) -> Error | None:
@@ -78,7 +79,7 @@ def _fractional(ticket: Ticket, known: Order | None, policy: Policy) -> Error | 
     return None
 
 
-def _ill_priced(ticket: Ticket) -> Error | None:
+def _ill_priced(ticket: Ticket, grid: Grid) -> Error | None:
     kind = ticket.order_type
     if kind in ("LMT", "STP LMT") and ticket.limit_price is None:
         return _validation(ticket, "Missing limit price.")
@@ -95,7 +96,7 @@ def _ill_priced(ticket: Ticket) -> Error | None:
     for price in priced:
         if price is not None and price <= 0:
             return _validation(ticket, "A price must be positive.")
-        if price is not None and not on_grid(price):
+        if price is not None and not on_grid(price, grid):
             return 110, "The price does not conform to the minimum price variation for this contract."
     return None
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import msgspec
 
+from services.prices import US_STOCKS, Grid
 from services.simulator.venue.events import MarketEvent
+from services.simulator.venue.grid import GRIDS, tick_size, ticks_down, ticks_up
 from services.simulator.venue.lifecycle import BY_SYSTEM, Lifecycle
 from services.simulator.venue.orderbook import OrderBook
 from services.simulator.venue.orders import Order
 from services.simulator.venue.policy import OnSplit, Policy
-from services.simulator.venue.source import tick_size, ticks_down, ticks_up
 from services.simulator.venue.tape import Tape
 
 __all__ = ["reduce_by_dividend", "rescaled", "split_orders", "split_tape"]
@@ -54,12 +55,12 @@ def split_orders(symbol: str, ratio: float, book: OrderBook, life: Lifecycle, po
         if policy.gtc_on_split is OnSplit.CANCELLED:
             life.end(order, BY_SYSTEM)
         else:
-            _split_order(order, ratio)
+            _split_order(order, ratio, GRIDS[policy.price_grid])
             life.move(order, order.status)
 
 
-def _split_order(order: Order, ratio: float) -> None:
-    prices = {name: _to_grid(p / ratio) for name in _PRICES if (p := getattr(order.ticket, name)) is not None}
+def _split_order(order: Order, ratio: float, grid: Grid) -> None:
+    prices = {name: _to_grid(p / ratio, grid) for name in _PRICES if (p := getattr(order.ticket, name)) is not None}
     quantity = float(int(order.ticket.quantity * ratio + 1e-9))
     order.ticket = msgspec.structs.replace(order.ticket, quantity=quantity, **prices)
     order.filled, order.avg_price = order.filled * ratio, order.avg_price / ratio
@@ -68,10 +69,10 @@ def _split_order(order: Order, ratio: float) -> None:
     if order.trail_stop_price is not None:
         order.trail_stop_price = round(order.trail_stop_price / ratio, 6)
     if order.limit_price is not None:
-        order.limit_price = _to_grid(order.limit_price / ratio)
+        order.limit_price = _to_grid(order.limit_price / ratio, grid)
 
 
-def reduce_by_dividend(symbol: str, usd: float, book: OrderBook, life: Lifecycle) -> None:
+def reduce_by_dividend(symbol: str, usd: float, book: OrderBook, life: Lifecycle, policy: Policy) -> None:
     """GTC orders below the market (sell stops, buy limits) come down by the dividend, on the price grid."""
     for order in book.of_symbol(symbol):
         ticket = order.ticket
@@ -79,7 +80,7 @@ def reduce_by_dividend(symbol: str, usd: float, book: OrderBook, life: Lifecycle
         if ticket.tif != "GTC" or not below or order.triggered:
             continue
         lowered = {
-            name: ticks_down(price - usd)
+            name: ticks_down(price - usd, GRIDS[policy.price_grid])
             for name in ("stop_price", "limit_price")
             if (price := getattr(ticket, name)) is not None and price > usd
         }
@@ -88,6 +89,6 @@ def reduce_by_dividend(symbol: str, usd: float, book: OrderBook, life: Lifecycle
         life.move(order, order.status)
 
 
-def _to_grid(price: float) -> float:
-    step = tick_size(price)
+def _to_grid(price: float, grid: Grid = US_STOCKS) -> float:
+    step = tick_size(price, grid)
     return round(max(1, round(price / step)) * step, 4)

@@ -21,6 +21,7 @@ from messages.market import Session
 from services.shares import exact
 from services.simulator.venue import matching
 from services.simulator.venue.books import Books
+from services.simulator.venue.grid import GRIDS
 from services.simulator.venue.orders import LOCATE, Order, Ticket
 from services.simulator.venue.policy import ChildOnPartialFill
 from services.simulator.venue.reports import ErrorReport, OrderReport, Report, StatusReport
@@ -308,7 +309,7 @@ class Lifecycle:
     def _set_level(self, order: Order, level: float) -> None:
         order.trail_stop_price = level
         if order.ticket.order_type == "TRAIL LIMIT":
-            order.limit_price = matching.trail_limit(order.ticket, level)
+            order.limit_price = matching.trail_limit(order.ticket, level, GRIDS[self._policy.price_grid])
 
     def _why_held(self, order: Order) -> str:
         if order.why_held == LOCATE:

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from services.prices import US_STOCKS, Grid
 from services.simulator.venue.events import MarketEvent
+from services.simulator.venue.grid import ticks_down, ticks_up
 from services.simulator.venue.orders import Order, Ticket
-from services.simulator.venue.source import ticks_down, ticks_up
 from services.simulator.venue.tape import Tape
 
 __all__ = [
@@ -218,14 +219,14 @@ def ratcheted(order: Order, price: float) -> float:
     return min(order.trail_stop_price, level) if order.ticket.side == "BUY" else max(order.trail_stop_price, level)
 
 
-def trail_limit(ticket: Ticket, level: float) -> float:
+def trail_limit(ticket: Ticket, level: float, grid: Grid = US_STOCKS) -> float:
     """The limit of a TRAIL LIMIT at this stop level: below it for a sell, above it for a buy, on the price grid."""
     offset = ticket.limit_offset
     if offset is None:
         assert ticket.limit_price is not None, "refused at the door"
         assert ticket.trail_stop_price is not None, "refused at the door"
         offset = abs(ticket.limit_price - ticket.trail_stop_price)
-    return ticks_up(level + offset) if ticket.side == "BUY" else ticks_down(level - offset)
+    return ticks_up(level + offset, grid) if ticket.side == "BUY" else ticks_down(level - offset, grid)
 
 
 def _sign(ticket: Ticket) -> float:

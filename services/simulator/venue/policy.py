@@ -23,6 +23,7 @@ __all__ = [
     "OffHoursWord",
     "OnSplit",
     "Policy",
+    "PriceGrid",
     "RejectedAs",
     "Switch",
     "markdown",
@@ -64,6 +65,14 @@ class OnSplit(StrEnum):
     CANCELLED = "cancelled"
     KEPT = "kept"
     ADJUSTED = "adjusted"
+
+
+class PriceGrid(StrEnum):
+    """The price steps of orders from a dollar on; below it they are a hundredth of a cent."""
+
+    CENT = "cent"
+    HALF_CENT = "half_cent"
+    NICKEL = "nickel"
 
 
 class OffHoursWord(StrEnum):
@@ -239,6 +248,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     # The market
 
+    price_grid: Annotated[
+        PriceGrid,
+        _means(
+            "the price steps that orders are held to from a dollar on (error 110), and the market rule that contract "
+            "details name: 26 for cents, 612 and 613, which are made up, for half cents and nickels",
+            "[D] Regulation NMS, rule 612; its half cents of 2024; the Tick Size Pilot's nickels",
+        ),
+    ] = PriceGrid.CENT
     fractional_shares: Annotated[
         bool,
         _means(

@@ -1,4 +1,4 @@
-"""Where a market comes from, and what every market has: sessions to look up and a price grid.
+"""Where a market comes from, and what every market has: sessions to look up.
 
 A source gives market events in their total order and can begin after any of them, so that an exchange which was
 restarted goes on where it was. Sources: `synthetic.py` (seeded) and `files.py` (recorded).
@@ -6,7 +6,6 @@ restarted goes on where it was. Sources: `synthetic.py` (seeded) and `files.py` 
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
@@ -14,25 +13,13 @@ from typing import Protocol, runtime_checkable
 from messages.market import Session
 from services.simulator.venue.events import EventKey, MarketEvent
 
-__all__ = [
-    "AFTER_HOURS_NS",
-    "PRE_MARKET_NS",
-    "Hours",
-    "MarketSource",
-    "Narrowing",
-    "on_grid",
-    "tick_size",
-    "ticks_down",
-    "ticks_up",
-]
+__all__ = ["AFTER_HOURS_NS", "PRE_MARKET_NS", "Hours", "MarketSource", "Narrowing"]
 
 PRE_MARKET_NS = 19_800 * 10**9
 """Trading before the open: 04:00 to 09:30 in New York."""
 
 AFTER_HOURS_NS = 14_400 * 10**9
 """Trading after the close: 16:00 to 20:00 in New York, and four hours after an early close as well."""
-
-_EPSILON = 1e-6
 
 
 class MarketSource(Protocol):
@@ -74,26 +61,3 @@ class Hours:
         """The session that is open, else None."""
         session = self.coming(time_ns)
         return session if session is not None and session.open_ns <= time_ns else None
-
-
-def tick_size(price: float) -> float:
-    """Smallest price step of a US stock: a cent, and a hundredth of one under a dollar (Regulation NMS, rule 612)."""
-    return 0.01 if price >= 1.0 else 0.0001
-
-
-def on_grid(price: float) -> bool:
-    """Whether an order may name this price."""
-    steps = price / tick_size(price)
-    return steps > _EPSILON and abs(steps - round(steps)) < _EPSILON * max(1.0, steps)
-
-
-def ticks_up(price: float) -> float:
-    """The lowest price of the grid that is not below."""
-    tick = tick_size(price)
-    return round(math.ceil(price / tick - _EPSILON) * tick, 4)
-
-
-def ticks_down(price: float) -> float:
-    """The highest price of the grid that is not above."""
-    tick = tick_size(price)
-    return round(math.floor(price / tick + _EPSILON) * tick, 4)

@@ -83,7 +83,7 @@ class World:
         for account in self._holders(symbol):
             account.dividend(symbol, usd, self._books.today)
         if self._books.policy.gtc_stop_reduced_by_dividend:
-            corporate.reduce_by_dividend(symbol, usd, self._books.orders, self._life)
+            corporate.reduce_by_dividend(symbol, usd, self._books.orders, self._life, self._books.policy)
         self._tell_holders(symbol)
 
     def correct(self, exec_id: str, price: float) -> None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from services.simulator.venue.grid import GRIDS, tick_size
+from services.simulator.venue.policy import PriceGrid
 from services.simulator.venue.reports import PositionReport
 from services.simulator.wire.contracts import EXCHANGES, PRIMARY_EXCHANGE, contract_fields, contract_id
 from services.simulator.wire.fields import Field, date_time, message, quantity
 
 __all__ = [
-    "MARKET_RULE",
+    "MARKET_RULES",
     "account_download_end",
     "account_summary",
     "account_summary_end",
@@ -44,10 +46,10 @@ __all__ = [
     "symbol_samples",
 ]
 
-MARKET_RULE = 26
-"""The rule of US stocks: a cent, a hundredth of a cent below one dollar."""
+MARKET_RULES = {26: PriceGrid.CENT, 612: PriceGrid.HALF_CENT, 613: PriceGrid.NICKEL}
+"""The price grids by the numbers of their rules. 26 is that of US stocks; the others' numbers are made up."""
 
-_INCREMENTS = ((0.0, 0.0001), (1.0, 0.01))
+_RULE_OF = {grid: number for number, grid in MARKET_RULES.items()}
 _ORDER_TYPES = "ACTIVETIM,DAY,GTC,GTD,IOC,LMT,MKT,OCA,STP,STPLMT,TRAIL,TRAILLMT,WHATIF"
 
 
@@ -192,11 +194,32 @@ def snapshot_end(request_id: int) -> bytes:
 
 
 def contract_details(
-    request_id: int, symbol: str, version: int, *, trading_hours: str = "", liquid_hours: str = ""
+    request_id: int,
+    symbol: str,
+    version: int,
+    *,
+    trading_hours: str = "",
+    liquid_hours: str = "",
+    grid: PriceGrid = PriceGrid.CENT,
 ) -> bytes:
     """All that is known about a stock. Hours are spelled by `trading_hours.py`, in the zone that stands before them."""
+    min_tick = tick_size(1.0, GRIDS[grid])
     fields: list[Field] = [10, 8] if version < 164 else [10]
-    fields += [request_id, symbol, "STK", "", "0", "", "SMART", "USD", symbol, "NMS", "NMS", contract_id(symbol), 0.01]
+    fields += [
+        request_id,
+        symbol,
+        "STK",
+        "",
+        "0",
+        "",
+        "SMART",
+        "USD",
+        symbol,
+        "NMS",
+        "NMS",
+        contract_id(symbol),
+        min_tick,
+    ]
     if version < 164:
         fields += [100]  # size multiplier of market data
     fields += ["", _ORDER_TYPES, ",".join(EXCHANGES), 1, 0, symbol, PRIMARY_EXCHANGE, "", "", "", ""]
@@ -210,7 +233,7 @@ def contract_details(
         1,
         "",
         "",
-        ",".join([str(MARKET_RULE)] * len(EXCHANGES)),
+        ",".join([str(_RULE_OF[grid])] * len(EXCHANGES)),
         "",
         "COMMON",
     ]
@@ -238,7 +261,8 @@ def symbol_samples(request_id: int, symbols: Sequence[str], version: int) -> byt
 
 def market_rule(rule_id: int) -> bytes:
     """The price steps of a rule, each from a price on."""
-    fields: list[Field] = [93, rule_id, len(_INCREMENTS)]
-    for low_edge, increment in _INCREMENTS:
+    steps = GRIDS[MARKET_RULES[rule_id]]
+    fields: list[Field] = [93, rule_id, len(steps)]
+    for low_edge, increment in steps:
         fields += [low_edge, increment]
     return message(*fields)
