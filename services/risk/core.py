@@ -272,7 +272,7 @@ class RiskCore:
         """Caps and cash, then whose turn it is."""
         holdings, reservations = d.table(Holding), d.table(Reservation)
         exposed = exposures(holdings, d.table(ForeignOrder), d.table(Mark))
-        account = d.get(AccountRecord, "account") or AccountRecord("", 0.0, 0.0)
+        account = d.table(AccountRecord)["account"]  # the door is closed while there is none
         denied = first_limit(plan, usd, exposed, reservations, account, self.settings)
         today = d.get(SessionRecord, "session")
         if denied is not None or today is None:

@@ -1,0 +1,491 @@
+"""Every message of risk's inbox: all that changes by it, and all that is said to whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from messages import Message
+from messages.account import (
+    AccountUpdated,
+    BookTold,
+    LinkChanged,
+    PerformanceSnapshot,
+    ReconciliationDone,
+    RequestBook,
+)
+from messages.entries import EntryApproved, EntryDenied, EntryDropped, EntryPlan, SubmitEntry
+from messages.market import Session, SessionClosed, SessionOpened, Tick
+from messages.operator import Flattening, Pause, Paused, Refused, Resumed
+from messages.orders import CommissionReported, OrderAccepted, OrderCancelled, OrderRejected, OrderUpdated
+from messages.timers import Elapsed, Started
+from messages.watchlist import WatchlistChanged
+from services.core import Deadlines, Now, Record, State
+from services.ledger import AtMost, Unique
+from services.risk.core import Asked, Door, RiskCore, SessionRecord, Watchlist, constraints
+from services.risk.guards import MINUTE_NS, Pace, Tally, Track
+from services.risk.limits import AccountRecord, ForeignOrder, Holding, Mark, Reservation
+from services.risk.operator import FlattenRecord
+from services.risk.pauses import NEXT_SESSION, RESUME, PauseRecord
+from services.risk.track import Unpriced
+from services.risk.turns import TURN_NS
+
+from .risk_words import MONDAY, Risk, configured, order, plan
+
+AT = 1_000_000
+ACCOUNT = AccountRecord("DU1", 100_000.0, 100_000.0, 100_000.0)
+ENTRY = "CT-TSLA-20250106-1"
+SET_ASIDE = Reservation(ENTRY, "TSLA", 10.0, 10.0, 100.1, 1001.0)
+
+
+class Desk(Risk):
+    """Risk with exactly these records, at the time `AT`."""
+
+    def __init__(self, *records: Record, door: str = "open", account: AccountRecord | None = ACCOUNT, **sections: Any):
+        super().__init__(cold=True, **sections)
+        self.now = AT
+        self.gateway_answers = False
+        known = [r for r in (account, Door(door)) if r is not None]
+        self.state.apply([(type(record), record.key, record) for record in (*known, *records)])
+
+    def changed(self, message: Message) -> list[Any]:
+        """The records that are written on this message; a dropped one by its type and key."""
+        decision = self.core.handle(self.state, message, Now(self.now, 5))
+        return [(kind, key) if record is None else record for kind, key, record in decision.changes]
+
+    def both(self, message: Message) -> tuple[list[Any], list[Any]]:
+        return self.changed(message), self.hears(message)
+
+
+NOTHING: tuple[list[Any], list[Any]] = ([], [])
+
+
+class TestTheDoor:
+    @pytest.mark.parametrize(
+        ("door", "account", "ready"),
+        [("open", ACCOUNT, True), ("open", None, False), ("asking", ACCOUNT, False), ("closed", ACCOUNT, False)],
+    )
+    def test_others_count_on_it_when_it_is_open_and_there_is_money(
+        self, door: str, account: AccountRecord | None, ready: bool
+    ) -> None:
+        assert Desk(door=door, account=account).core.ready(Desk(door=door, account=account).state) is ready
+
+    def test_a_new_run_begins_closed(self) -> None:
+        core = RiskCore(configured())
+        assert not core.ready(State(core.kinds))
+
+    def test_reconciled_it_asks_for_the_book(self) -> None:
+        asked = Desk(door="closed").both(ReconciliationDone("DU1", 0, 0, 0))
+        assert asked == ([Door("asking")], [("gateway", RequestBook())])
+
+    def test_started_it_asks_as_well_and_trades_what_the_configuration_says(self) -> None:
+        desk = Desk(Watchlist(("GME",)), door="closed")
+        watched = Watchlist(("TSLA", "NVDA", "AMD"))
+        assert desk.both(Started(2)) == ([watched, Door("asking")], [("gateway", RequestBook())])
+
+    @pytest.mark.parametrize(("reconciled", "door"), [(True, "open"), (False, "closed")])
+    def test_the_book_opens_it_if_it_is_the_brokers_too(self, reconciled: bool, door: str) -> None:
+        assert Desk(door="asking").both(BookTold(reconciled, (), (), None)) == ([Door(door)], [])
+
+    @pytest.mark.parametrize(
+        ("door", "link", "up", "changes"),
+        [
+            ("open", "socket", False, [Door("closed")]),
+            ("open", "socket", True, []),
+            ("open", "broker", False, []),
+            ("open", "data", False, []),
+            ("asking", "socket", False, []),
+            ("closed", "socket", False, []),
+        ],
+    )
+    def test_without_a_gateway_it_closes(self, door: str, link: Any, up: bool, changes: list[Record]) -> None:
+        assert Desk(door=door).both(LinkChanged(link, up, "")) == (changes, [])
+
+    @pytest.mark.parametrize(("door", "account"), [("closed", ACCOUNT), ("open", None)])
+    def test_closed_it_says_no_at_once(self, door: str, account: AccountRecord | None) -> None:
+        desk = Desk(door=door, account=account)
+        assert desk.both(SubmitEntry(plan())) == (
+            [Mark("TSLA", 90.0)],
+            [
+                ("symbol-TSLA", EntryDenied(ENTRY, "TSLA", "risk_not_ready", {})),
+                desk.note("risk_not_ready", "TSLA", "WARNING", client_order_id=ENTRY),
+            ],
+        )
+
+    def test_who_asks_while_the_book_is_on_its_way_waits(self) -> None:
+        desk = Desk(door="asking")
+        assert desk.both(SubmitEntry(plan())) == ([Asked(plan())], [])
+
+    def test_what_the_configuration_took_out_is_lifted_at_the_start(self) -> None:
+        off = PauseRecord(scope="fleet", cause="drawdown", by="guard drawdown")
+        on = PauseRecord(scope="TSLA", cause="symbol_stopouts", by="guard symbol_stopouts", resets=NEXT_SESSION)
+        desk = Desk(off, on, PauseRecord(scope="NVDA"), guards={"stopouts_per_symbol_per_day": 2})
+        assert desk.hears(Started(2)) == [
+            desk.note("guard_reset", guard="drawdown", by="configuration"),
+            ("fleet", Resumed(None, "configuration")),
+            desk.note("entries_resumed", by="configuration"),
+            ("gateway", RequestBook()),
+        ]
+        assert list(desk.state.table(PauseRecord)) == ["TSLA:symbol_stopouts", "NVDA:operator"]
+
+
+class TestAnEntry:
+    def test_approved(self) -> None:
+        desk = Desk(SessionRecord(MONDAY, ("AMD",)))
+        assert desk.both(SubmitEntry(plan())) == (
+            [Mark("TSLA", 90.0), SessionRecord(MONDAY, ("AMD", "TSLA")), SET_ASIDE, Pace((AT,))],
+            [("gateway", EntryApproved(plan(), 1001.0))],
+        )
+
+    def test_who_asked_already_is_not_written_down_again(self) -> None:
+        desk = Desk(SessionRecord(MONDAY, ("TSLA",)), guards={"orders_per_minute": None})
+        assert desk.changed(SubmitEntry(plan())) == [Mark("TSLA", 90.0), SET_ASIDE]
+
+    def test_the_pace_forgets_what_is_a_minute_old(self) -> None:
+        desk = Desk(Pace((4, 5, 6)))
+        desk.now = MINUTE_NS + 5
+        assert desk.changed(SubmitEntry(plan()))[-1] == Pace((6, MINUTE_NS + 5))
+
+    def test_denied_with_figures_to_a_symbol_of_two_words(self) -> None:
+        desk = Desk(SessionRecord(MONDAY), watchlist=["BRK B"], guards={"max_quantity": 9.0})
+        asked = plan(symbol="BRK B")
+        figures = {"quantity": 10.0, "limit": 9.0}
+        assert desk.both(SubmitEntry(asked)) == (
+            [Mark("BRK B", 90.0), SessionRecord(MONDAY, ("BRK B",))],
+            [
+                ("symbol-BRK.B", EntryDenied(asked.client_order_id, "BRK B", "max_quantity", figures)),
+                desk.note("max_quantity", "BRK B", "WARNING", client_order_id=asked.client_order_id, **figures),
+            ],
+        )
+
+    def denied(self, desk: Desk, asked: EntryPlan | None = None) -> str:
+        answer = desk.ask(asked or plan())
+        return answer.reason if isinstance(answer, EntryDenied) else ""
+
+    def test_what_closes_the_door_comes_before_guards_and_guards_before_limits(self) -> None:
+        bounds: dict[str, Any] = {"guards": {"max_quantity": 9.0}, "risk": {"max_symbol_exposure_usd": 500.0}}
+        paused, waiting = PauseRecord(scope="TSLA"), Unpriced("e.1", "NVDA", "CT-NVDA", 1.0, "EUR")
+        assert self.denied(Desk(paused, SET_ASIDE, waiting, door="closed", **bounds)) == "risk_not_ready"
+        assert self.denied(Desk(paused, SET_ASIDE, waiting, **bounds)) == "paused"
+        assert self.denied(Desk(SET_ASIDE, waiting, **bounds)) == "entry_live"
+        assert self.denied(Desk(waiting, **bounds)) == "commission_unpriced"
+        assert self.denied(Desk(**bounds)) == "max_quantity"
+        assert self.denied(Desk(risk=bounds["risk"])) == "symbol_exposure_exceeded"
+
+    def test_figures_of_what_closes_the_door(self) -> None:
+        figures = {"stopouts": 2.0, "limit": 2.0}
+        guard = PauseRecord(scope="TSLA", cause="symbol_stopouts", by="guard symbol_stopouts", figures=figures)
+        (_, answer), _ = Desk(guard).hears(SubmitEntry(plan()))
+        assert answer == EntryDenied(ENTRY, "TSLA", "guard_symbol_stopouts", figures)
+        waiting = [Unpriced(key, "NVDA", "CT-NVDA", 1.0, "EUR") for key in ("e.1", "e.2")]
+        (_, answer), _ = Desk(*waiting).hears(SubmitEntry(plan()))
+        assert answer == EntryDenied(ENTRY, "TSLA", "commission_unpriced", {"commissions": 2.0})
+
+    def test_anothers_entry_is_not_in_the_way(self) -> None:
+        other = Reservation("CT-NVDA", "NVDA", 10.0, 10.0, 100.1, 1001.0)
+        assert self.denied(Desk(other)) == ""
+
+    def test_its_own_reference_is_the_newest_price(self) -> None:
+        """Ten shares that cost 100 are worth 900 at it, and with the entry they are too much."""
+        held = Holding("TSLA", own=10.0, cost_usd=100.0, account=10.0)
+        assert self.denied(Desk(held, risk={"max_symbol_exposure_usd": 1901.0})) == ""
+        assert self.denied(Desk(held, risk={"max_symbol_exposure_usd": 1900.99})) == "symbol_exposure_exceeded"
+
+    def test_foreign_orders_count(self) -> None:
+        foreign = ForeignOrder("foreign:1", "NVDA", "BUY", 10.0, 100.0)
+        assert self.denied(Desk(foreign, allocation={"total_usd_cap": 2000.0})) == "exposure_limit_exceeded"
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            EntryDropped(ENTRY, "TSLA", "links_down", {}),
+            OrderCancelled(order(ENTRY, "TSLA"), True),
+            OrderRejected(order(ENTRY, "TSLA"), 201, ""),
+        ],
+    )
+    def test_its_end_frees_the_money(self, end: Message) -> None:
+        desk = Desk(SET_ASIDE, Asked(plan()))
+        kept = [] if isinstance(end, EntryDropped) else [ENTRY]
+        assert desk.hears(end) == []
+        assert (list(desk.state.table(Reservation)), list(desk.state.table(Asked))) == ([], kept)
+
+    @pytest.mark.parametrize("role", ["stop", "foreign", "flatten"])
+    def test_the_end_of_another_order_does_not(self, role: str) -> None:
+        desk = Desk(SET_ASIDE)
+        ended = order(ENTRY, "TSLA", role=role, status="Cancelled")
+        assert desk.both(OrderCancelled(ended, True)) == NOTHING
+        assert desk.both(OrderRejected(ended, 201, "")) == NOTHING
+
+
+class TestTurns:
+    """Room for one of TSLA's size and NVDA's entry; entries may begin 15 s after the open."""
+
+    BEGIN_NS = 15 * 10**9
+    TODAY = Session(MONDAY.date, 0, 10**14)
+
+    def denied(
+        self, *records: Record, asked: str = "NVDA", at: int = BEGIN_NS, usd: float = 2000.0, **more: Any
+    ) -> str:
+        sections = {"allocation": {"total_usd_cap": usd}} | more
+        desk = Desk(SessionRecord(self.TODAY), *records, **sections)
+        desk.now = at
+        answer = desk.ask(plan(symbol=asked))
+        had = desk.state.table(SessionRecord)["session"].asked
+        assert (asked in had) is not (isinstance(answer, EntryDenied) and answer.reason == "waits_for_turn")
+        return answer.reason if isinstance(answer, EntryDenied) else ""
+
+    def test_for_a_minute_it_waits_for_who_comes_before(self) -> None:
+        assert self.denied(at=self.BEGIN_NS + TURN_NS - 1) == "waits_for_turn"
+        assert self.denied(at=self.BEGIN_NS + TURN_NS) == ""
+        late = {"open_delay_s": 30.0}
+        assert self.denied(at=2 * self.BEGIN_NS + TURN_NS - 1, entries=late) == "waits_for_turn"
+        assert self.denied(at=2 * self.BEGIN_NS + TURN_NS, entries=late) == ""
+
+    def test_before_the_first_session_nobody_waits(self) -> None:
+        desk = Desk(allocation={"total_usd_cap": 2000.0})
+        assert isinstance(desk.ask(plan(symbol="NVDA")), EntryApproved)
+
+    @pytest.mark.parametrize(
+        ("record", "more", "reason"),
+        [
+            (SessionRecord(TODAY, ("TSLA",)), {}, ""),
+            (PauseRecord(scope="TSLA"), {}, ""),
+            (PauseRecord(scope="AMD"), {}, "waits_for_turn"),
+            (Tally(), {"guards": {"restricted": ["TSLA"]}}, ""),
+            (Holding("TSLA", own=1.0, cost_usd=1.0, account=1.0), {}, ""),
+            (Holding("TSLA", own=0.9, cost_usd=0.9, account=0.9), {}, "waits_for_turn"),
+            (Holding("TSLA", account=5.0, avg_cost=1.0), {}, "waits_for_turn"),
+            (Watchlist(("NVDA", "AMD")), {}, ""),
+            (Watchlist(("AMD", "NVDA")), {}, "waits_for_turn"),
+        ],
+    )
+    def test_who_asked_holds_or_may_not_has_had_its_turn(
+        self, record: Record, more: dict[str, Any], reason: str
+    ) -> None:
+        assert self.denied(record, **more) == reason
+
+    @pytest.mark.parametrize(
+        ("records", "reason"),
+        [
+            ([Holding("GME", own=10.0, cost_usd=900.0, account=10.0)], ""),
+            ([Holding("GME", own=10.0, cost_usd=901.0, account=10.0)], "waits_for_turn"),
+            ([Reservation("CT-GME", "GME", 1.0, 1.0, 900.0, 900.0)], ""),
+            ([Reservation("CT-GME", "GME", 1.0, 1.0, 901.0, 901.0)], "waits_for_turn"),
+        ],
+    )
+    def test_what_is_held_and_reserved_takes_room(self, records: list[Record], reason: str) -> None:
+        """1,001 for this one and 1,103.50 at most for TSLA leave 900 of 3,004.50."""
+        assert self.denied(*records, usd=3004.5) == reason
+
+    def test_limits_are_told_before_turns(self) -> None:
+        assert self.denied(usd=1000.0) == "exposure_limit_exceeded"
+
+
+class TestWhatIsHeard:
+    @pytest.mark.parametrize(("last", "marks"), [(0.5, [Mark("TSLA", 0.5)]), (0.0, []), (-1.0, [])])
+    def test_a_price_is_above_nothing(self, last: float, marks: list[Record]) -> None:
+        assert Desk().both(Tick("TSLA", 1, 1, 0, last, 0)) == (marks, [])
+
+    @pytest.mark.parametrize(
+        ("holding", "looks"),
+        [
+            (Holding("TSLA", own=0.5, cost_usd=1.0), True),
+            (Holding("TSLA", account=5.0, avg_cost=1.0), False),
+            (Holding("NVDA", own=5.0, cost_usd=5.0), False),
+        ],
+    )
+    def test_guards_look_at_the_price_of_own_shares(self, holding: Holding, looks: bool) -> None:
+        desk = Desk(holding, Tally(losses=3), guards={"consecutive_losses": 3})
+        desk.hear(Tick("TSLA", 1, 1, 0, 95.0, 0))
+        assert bool(desk.state.table(PauseRecord)) is looks
+
+    def test_guards_look_after_a_fill_and_after_a_commission(self) -> None:
+        desk = Desk(Tally(losses=3), guards={"consecutive_losses": 3})
+        desk.fill(ENTRY, "TSLA", own=10.0, cost=950.0)
+        assert desk.state.table(Tally)["tally"].trades == 1
+        assert desk.state.table(Holding)["TSLA"].own == 10.0
+        assert list(desk.state.table(PauseRecord)) == ["fleet:consecutive_losses"]
+        desk = Desk(Tally(losses=3), guards={"consecutive_losses": 3})
+        desk.hear(CommissionReported("e.1", ENTRY, "TSLA", 2.0, "USD", None))
+        assert desk.state.table(Tally)["tally"].commissions_usd == 2.0
+        assert list(desk.state.table(PauseRecord)) == ["fleet:consecutive_losses"]
+
+    def test_a_rate_counts_what_waited_and_guards_look(self) -> None:
+        waiting = Unpriced("e.1", "TSLA", ENTRY, 100.0, "EUR")
+        word = AccountUpdated("DU1", 1.0, 2.0, 3.0, 0.0, 0, rates={"EUR": 1.25})
+        guards: dict[str, Any] = {"guards": {"daily_loss_pct": 1.0}, "allocation": {"total_usd_cap": 10_000.0}}
+        for told, account in ((word, ACCOUNT), (BookTold(True, (), (), word), None)):
+            desk = Desk(waiting, account=account, **guards)
+            desk.hear(told)
+            assert desk.state.table(Tally)["tally"].commissions_usd == 125.0
+            assert list(desk.state.table(PauseRecord)) == ["fleet:daily_loss"]
+
+    def test_the_account_alone_is_one_record(self) -> None:
+        word = AccountUpdated("DU1", 1.0, 2.0, 3.0, 0.0, 0)
+        desk = Desk(Tally(losses=3), guards={"consecutive_losses": 3})
+        assert desk.both(word) == ([AccountRecord("DU1", 1.0, 2.0, 3.0)], [])
+
+    def test_of_orders_only_those_that_are_not_ours(self) -> None:
+        told: dict[str, Any] = {"side": "BUY", "quantity": 5.0, "limit_price": 9.0, "status": "Submitted"}
+        foreign = order("foreign:1", "NVDA", role="foreign", **told)
+        kept = ForeignOrder("foreign:1", "NVDA", "BUY", 5.0, 9.0)
+        assert Desk().both(OrderUpdated(foreign)) == ([kept], [])
+        assert Desk().both(OrderUpdated(order(ENTRY, "TSLA", status="Submitted"))) == NOTHING
+
+    def test_the_watchlist_and_the_way_of_a_flatten(self) -> None:
+        assert Desk().both(WatchlistChanged(("GME",), ("TSLA",))) == ([Watchlist(("GME",))], [])
+        assert Desk().both(Flattening("TSLA", "selling", 10.0)) == ([FlattenRecord("TSLA", "selling")], [])
+        for phase in ("done", "failed", "withdrawn"):
+            assert Desk(FlattenRecord("TSLA", "selling")).changed(Flattening("TSLA", phase, 10.0)) == [
+                (FlattenRecord, "TSLA")
+            ]
+
+    @pytest.mark.parametrize("symbol", ["TSLA", ""])
+    def test_a_refused_message_stops_entries_with_its_error(self, symbol: str) -> None:
+        desk = Desk()
+        by, scope = "refused message: boom", symbol or "fleet"
+        assert desk.both(Refused("gateway", 3, symbol, "boom")) == (
+            [PauseRecord(scope=scope, cause="refused", by=by, resets=RESUME, since_ns=AT)],
+            [(scope, Paused(symbol or None, by)), desk.note("entries_paused", symbol, "WARNING", by=by)],
+        )
+
+    def test_a_command_is_carried_out(self) -> None:
+        assert Desk().hears(Pause("TSLA"))[0] == ("TSLA", Paused("TSLA", "operator"))
+
+    @pytest.mark.parametrize("message", [Elapsed(), OrderAccepted(order(ENTRY, "TSLA"))])
+    def test_the_rest_is_not_its_business(self, message: Message) -> None:
+        assert Desk(SET_ASIDE).both(message) == NOTHING
+
+
+class TestASessionOpens:
+    TUESDAY = Session("2025-01-07", 10, 20)
+    TALLY = Tally(realized_usd=5.0, session_date=MONDAY.date, sessions=("a", "b", MONDAY.date), trades=4, stopouts=3)
+
+    def test_the_days_counts_begin_anew(self) -> None:
+        desk = Desk(
+            self.TALLY,
+            SessionRecord(MONDAY, ("TSLA",)),
+            Track(symbol="TSLA", stopouts=2, realized_usd=-5.0, bought=MONDAY.date, day_trades=("a", MONDAY.date)),
+            Track(symbol="NVDA", day_trades=("b", MONDAY.date)),
+            Track(symbol="AMD", day_trades=("a", "b")),
+            Track(symbol="GME", realized_usd=1.0),
+            guards={"day_trade_sessions": 3},
+        )
+        assert desk.both(SessionOpened(self.TUESDAY, 10)) == (
+            [
+                Tally(realized_usd=5.0, session_date=self.TUESDAY.date, sessions=("b", MONDAY.date, self.TUESDAY.date)),
+                Track(symbol="TSLA", realized_usd=-5.0, bought=MONDAY.date, day_trades=(MONDAY.date,)),
+                Track(symbol="AMD", day_trades=("b",)),
+                SessionRecord(self.TUESDAY),
+            ],
+            [],
+        )
+
+    def test_the_same_one_opens_once(self) -> None:
+        desk = Desk(self.TALLY, Tally(losses=3, session_date=MONDAY.date), guards={"consecutive_losses": 3})
+        assert desk.both(SessionOpened(MONDAY, 10)) == NOTHING
+
+    def test_what_lasts_until_now_ends_scope_by_scope(self) -> None:
+        guard = PauseRecord(scope="TSLA", cause="symbol_stopouts", by="guard symbol_stopouts", resets=NEXT_SESSION)
+        desk = Desk(guard, PauseRecord(scope="NVDA"))
+        assert desk.hears(SessionOpened(MONDAY, 10)) == [
+            desk.note("guard_reset", "TSLA", guard="symbol_stopouts", by="next session"),
+            ("TSLA", Resumed("TSLA", "next session")),
+            desk.note("entries_resumed", "TSLA", by="next session"),
+        ]
+        assert list(desk.state.table(PauseRecord)) == ["NVDA:operator"]
+
+    def test_guards_look_after_that(self) -> None:
+        desk = Desk(Tally(losses=3, stopouts=9), guards={"consecutive_losses": 3, "stopouts_per_day": 3})
+        desk.hear(SessionOpened(MONDAY, 10))
+        assert list(desk.state.table(PauseRecord)) == ["fleet:consecutive_losses"], "yesterday's stop-outs are past"
+
+    @pytest.mark.parametrize(
+        ("own", "cap", "exposure", "needed"),
+        [
+            # Each of the three may need 1,103.50.
+            (0.0, 3310.5, None, None),
+            (0.0, 3310.49, 0.0, 3310.5),
+            (1.0, 2297.0, None, None),
+            (1.0, 2296.99, 90.0, 2207.0),
+            (0.5, 3355.49, 45.0, 3310.5),
+        ],
+    )
+    def test_it_is_said_when_the_caps_are_short(
+        self, own: float, cap: float, exposure: float | None, needed: float | None
+    ) -> None:
+        held = Holding("TSLA", own=own, cost_usd=own * 80.0, account=own)
+        desk = Desk(held, Mark("TSLA", 90.0), allocation={"total_usd_cap": cap})
+        said = [desk.note("caps_short", exposure_usd=exposure, needed_usd=needed, limit_usd=cap, order="watchlist")]
+        assert desk.hears(SessionOpened(MONDAY, 10)) == ([] if exposure is None else said)
+
+    def test_for_a_symbol_of_its_own_size_in_cents(self) -> None:
+        desk = Desk(
+            Watchlist(("NVDA",)),
+            Holding("GME", own=1.0, cost_usd=7.1264, account=1.0),
+            ForeignOrder("foreign:1", "GME", "BUY", 1.0, 5.0),
+            allocation={"total_usd_cap": 1000.0, "per_symbol_override": {"NVDA": 2000.123}},
+        )
+        assert desk.hears(SessionOpened(MONDAY, 10)) == [
+            desk.note("caps_short", exposure_usd=12.13, needed_usd=2206.14, limit_usd=1000.0, order="watchlist")
+        ]
+
+
+class TestASessionCloses:
+    def test_the_figures(self) -> None:
+        tally = Tally(realized_usd=100.123456, commissions_usd=7.0, last_close_pnl_usd=3.0, trades=4)
+        held = Holding("TSLA", own=10.0, cost_usd=950.0, account=12.0, avg_cost=90.0)
+        desk = Desk(
+            tally,
+            held,
+            Holding("NVDA", own=0.5, cost_usd=60.0, account=0.5),
+            Holding("AMD", account=50.0, avg_cost=90.0),
+            Mark("TSLA", 97.0123678),
+            account=AccountRecord("DU1", 90_000.0, 80_000.0),
+            allocation={"total_usd_cap": 12_345.0},
+        )
+        changes, said = desk.both(SessionClosed(MONDAY))
+        assert said == [
+            (
+                "fleet",
+                PerformanceSnapshot(
+                    date=MONDAY.date,
+                    account_value=90_000.0,
+                    cash_value=80_000.0,
+                    position_value=1030.1237,
+                    unrealized_pnl=20.1237,
+                    realized_pnl=93.1235,
+                    daily_pnl=110.2471,
+                    num_positions=2,
+                    num_trades=4,
+                    base_usd=12_345.0,
+                ),
+            )
+        ]
+        (after,) = changes
+        assert isinstance(after, Tally)
+        assert after.last_close_pnl_usd == pytest.approx(113.247134)
+        assert after.trades == 4
+
+    def test_before_the_account_is_known(self) -> None:
+        desk = Desk(account=None)
+        nothing = PerformanceSnapshot(MONDAY.date, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, 20_000.0)
+        assert desk.both(SessionClosed(MONDAY)) == ([Tally()], [("fleet", nothing)])
+
+
+def test_a_consumer_whose_rows_are_gone_hears_every_pause() -> None:
+    desk = Desk(PauseRecord(scope="fleet", by="flatten"), PauseRecord(scope="TSLA", by="guard symbol_stopouts"))
+    assert desk.core.snapshot(desk.state, ()) == [
+        ("fleet", Paused(None, "flatten")),
+        ("TSLA", Paused("TSLA", "guard symbol_stopouts")),
+    ]
+
+
+def test_nothing_is_ever_due() -> None:
+    assert Desk().core.deadlines(Desk().state, Now(0, 0)) == Deadlines(None, None)
+
+
+def test_the_last_line_of_defence_stands_in_the_ledger() -> None:
+    settings = configured(allocation={"total_usd_cap": 5000.0})
+    assert constraints(settings) == (Unique("Reservation", "symbol"), AtMost("Reservation", "usd", 5000.0))
