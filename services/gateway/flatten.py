@@ -52,7 +52,7 @@ def whole_shares(d: Draft, symbol: str) -> int:
 def order_flatten(d: Draft, command: Flatten) -> list[str]:
     """The operator's word; the symbols that it concerns."""
     live = [o.symbol for o in d.table(OrderRecord).values() if o.live and o.role == "entry"]
-    found = dict.fromkeys((*(s for s in d.table(Own) if whole_shares(d, s)), *live, *d.table(FlattenRecord)), None)
+    found = dict.fromkeys((*(s for s in d.table(Own) if whole_shares(d, s)), *live, *d.table(FlattenRecord)))
     symbols = [symbol for symbol in found if command.symbol in (None, symbol)]
     for symbol in symbols:
         record = d.get(FlattenRecord, symbol)
@@ -97,8 +97,7 @@ def flatten_step(d: Draft, symbol: str, links: Links) -> bool:
         return True
     record = _count_refusal(d, record)
     if record.refusals >= REFUSALS:
-        d.note("flatten_failed", symbol, "ERROR", qty=shares, refusals=record.refusals)
-        _end(d, record, "failed")
+        _end(d, record, "failed", "ERROR", refusals=record.refusals)
         return False
     _sell(d, record, sellable)
     return True
@@ -164,8 +163,8 @@ def _tell(d: Draft, record: FlattenRecord, phase: str, quantity: int, reason: st
     d.note(f"flatten_{phase}", record.symbol, "WARNING", qty=quantity, reason=reason)
 
 
-def _end(d: Draft, record: FlattenRecord, phase: str) -> None:
+def _end(d: Draft, record: FlattenRecord, phase: str, level: str = "WARNING", **figures: int) -> None:
     d.drop(FlattenRecord, record.key)
     quantity = whole_shares(d, record.symbol)
     d.send(record.symbol, Flattening(record.symbol, phase, float(quantity)))  # type: ignore[arg-type]
-    d.note(f"flatten_{phase}", record.symbol, "WARNING", qty=quantity)
+    d.note(f"flatten_{phase}", record.symbol, level, qty=quantity, **figures)
