@@ -100,7 +100,7 @@ def guard(d: Draft, symbol: str, links: Links, settings: Settings) -> bool:
             return False  # (a stop that was just read anew for this is changed at once)
     elif short and lasted:
         d.note("position_unprotected", symbol, "ERROR", own=own.quantity, covered=covered(sells))
-        actions = actions or _stuck(stops, entry_live)
+        actions = actions or _stuck(stops)
     questions = [_carry_out(d, symbol, action, settings) for action in actions]
     return any(questions)
 
@@ -139,10 +139,9 @@ def _instead(d: Draft, stops: list[OrderRecord], actions: list[Action]) -> list[
     return actions
 
 
-def _stuck(stops: list[OrderRecord], entry_live: bool) -> list[Action]:
-    """A child that waits for an entry which is over will never sell."""
-    held = [o for o in stops if "child" in o.why_held and not o.cancel_reason]
-    return [CancelStop(o, "stuck_child") for o in held] if not entry_live else []
+def _stuck(stops: list[OrderRecord]) -> list[Action]:
+    """A child that waits for an entry, though that is over, will never sell."""
+    return [CancelStop(o, "stuck_child") for o in stops if "child" in o.why_held and not o.cancel_reason]
 
 
 def _carry_out(d: Draft, symbol: str, action: Action, settings: Settings) -> bool:
@@ -160,7 +159,7 @@ def _carry_out(d: Draft, symbol: str, action: Action, settings: Settings) -> boo
                 return True
             change_stop(d, order, quantity)
         case CancelStop(order, reason):
-            cancel_stop(d, d.get(OrderRecord, order.client_order_id) or order, reason)
+            cancel_stop(d, order, reason)
     return False
 
 
@@ -178,8 +177,7 @@ def _paced(d: Draft, symbol: str) -> bool:
     pace, now_ns = d.get(Paced, symbol), d.now.machine_ns
     if pace is not None and now_ns < pace.until_ns:
         return False
-    again = pace is not None and now_ns < pace.until_ns + PACE_MAX_NS
-    count = pace.count + 1 if pace is not None and again else 0
+    count = pace.count + 1 if pace is not None and now_ns < pace.until_ns + PACE_MAX_NS else 0
     d.put(Paced(symbol, count, now_ns + min(PACE_MAX_NS, PACE_NS << count)))
     return True
 

@@ -51,10 +51,10 @@ def stops_of(d: Draft, symbol: str) -> tuple[str, list[OrderRecord]]:
 
 def place_stop(d: Draft, symbol: str, quantity: float, settings: Settings) -> None:
     """A new stop for shares that lost theirs, at the level that was reached: the level only rises."""
-    entry_id, mine = stops_of(d, symbol)
-    if not entry_id:
+    own, (entry_id, mine) = d.get(Own, symbol), stops_of(d, symbol)
+    if own is None or not entry_id:
         return
-    own, grid, rules = d.get(Own, symbol) or Own(symbol), grid_of(d, symbol), settings.stops
+    grid, rules = grid_of(d, symbol), settings.stops
     pct = rules.trailing_stop_pct
     level = level_reached(mine, round_down(own.cost_usd / own.quantity * (1 - pct / 100), grid))
     order_type = replacement_type(mine, "TRAIL LIMIT" if rules.use_trailing_limit else "TRAIL")
