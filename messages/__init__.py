@@ -51,6 +51,7 @@ from messages.orders import (
     OrderRejected,
     OrderUpdated,
     PositionUpdated,
+    ProtectionChanged,
 )
 from messages.timers import Elapsed, Started
 from messages.watchlist import SymbolRetired, Watch, WatchlistChanged
@@ -77,6 +78,7 @@ Message = (
     | OrderRejected
     | CommissionReported
     | PositionUpdated
+    | ProtectionChanged
     | AccountUpdated
     | LinkChanged
     | ReconciliationDone

@@ -21,6 +21,7 @@ __all__ = [
     "OrderRejected",
     "OrderUpdated",
     "PositionUpdated",
+    "ProtectionChanged",
     "execution_key",
 ]
 
@@ -203,3 +204,12 @@ class PositionUpdated(msgspec.Struct, frozen=True, array_like=True, tag=True):
     avg_cost: float
     own: float
     own_cost_usd: float | None = None
+
+
+class ProtectionChanged(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """To the recorder: whole own shares of a symbol, and how many of them a stop at the broker protects from now on."""
+
+    symbol: str
+    shares: float
+    protected: float
+    time_ns: int

@@ -21,16 +21,23 @@ EVIDENCE = """
 SELECT (SELECT count(*) FROM performance_snapshots) AS sessions,
        (SELECT count(*) FROM orders WHERE role = 'entry' AND filled > 0) AS entries,
        (SELECT count(*) FROM events WHERE event_type = 'process_restarted') AS restarts,
-       (SELECT count(*) FROM events WHERE event_type = 'position_unprotected') AS unprotected
+       (SELECT count(*) FROM audits) AS audits,
+       (SELECT count(*) FROM audits WHERE finding <> 'failed') AS clean_audits,
+       (SELECT count(*) FROM events WHERE event_type = 'position_unprotected') AS alerts,
+       (SELECT count(*) FROM protection) AS counted,
+       (SELECT coalesce(sum(session_seconds), 0) FROM unprotected) AS open_s,
+       (SELECT coalesce(sum(seconds - session_seconds), 0) FROM unprotected) AS closed_s
 """
+"""What there is to go by; each figure is explained in docs/database.md (*Evidence*)."""
 
 
 def golive(*, revoke: bool = False, config: Config = None) -> int:
     """Confirm that this fleet may trade real money, or take that back.
 
-    Shows what there is to go by (paper sessions, restarts survived, shares that were without a stop) and what can be
-    lost, and asks for the account's id. The word holds for `live.confirmation_days`; then entries are blocked until it
-    is given anew, while stops stay and are kept. A running fleet takes it up within seconds.
+    Shows what there is to go by (paper sessions, clean morning audits, restarts survived, seconds in which shares were
+    without a stop) and what can be lost, and asks for the account's id. The word holds for `live.confirmation_days`;
+    then entries are blocked until it is given anew, while stops stay and are kept. A running fleet takes it up within
+    seconds.
 
     Parameters
     ----------
@@ -74,17 +81,27 @@ def _evidence() -> list[str]:
         except (OSError, msgspec.DecodeError):
             continue
         if fleet.settings.mode == "paper":
-            lines.append(f"paper fleet {fleet.name}: {_shown_by(fleet)}")
+            first, *more = _shown_by(fleet)
+            lines += [f"paper fleet {fleet.name}: {first}", *(f"  {line}" for line in more)]
     return lines or ["no paper fleet has ever run here: nothing shows how it behaves with your login"]
 
 
-def _shown_by(fleet: Fleet) -> str:
+def _shown_by(fleet: Fleet) -> list[str]:
     try:
         with records.opened(fleet) as open_records:
             (seen,) = open_records.rows(EVIDENCE)
     except Refusal as refusal:
-        return f"no records ({refusal})"
-    return (
-        f"{seen['sessions']} sessions, {seen['entries']} entries filled, {seen['restarts']} restarts survived, "
-        f"{seen['unprotected']} times shares without a stop"
-    )
+        return [f"no records ({refusal})"]
+    lines = [
+        f"{seen['sessions']} sessions, {seen['entries']} entries filled, {seen['restarts']} restarts survived",
+        f"{seen['audits']} morning audits of what was held, {seen['clean_audits']} clean",
+    ]
+    if seen["counted"] or not seen["entries"]:
+        open_s, closed_s = seen["open_s"], seen["closed_s"]
+        lines.append(
+            f"shares without a stop: {open_s:,.1f} s while the market was open, {closed_s:,.1f} s while it was closed; "
+            f"{seen['alerts']} alerts"
+        )
+    else:
+        lines.append(f"shares without a stop: not counted by the release that traded; {seen['alerts']} alerts")
+    return lines

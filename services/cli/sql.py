@@ -19,8 +19,9 @@ __all__ = ["sql"]
 def sql(statement: str, *, format: Literal["table", "json", "csv"] = "table", config: Config = None) -> int:  # noqa: A002
     """Ask the fleet's records, by read-only SQL (DuckDB's dialect), whether the fleet runs or not.
 
-    Tables: state, orders, fills, events, performance_snapshots, account, positions. Views: status, trades, daily,
-    per_symbol, overall, splits, market, links, pauses, guards, flattens, blocks. All times are market time, in UTC.
+    Tables: state, orders, fills, events, performance_snapshots, protection, account, positions. Views: status, trades,
+    daily, per_symbol, overall, splits, unprotected, audits, market, links, pauses, guards, flattens, blocks. All times
+    are market time, in UTC.
     10 seconds and 10,000 rows at most.
     `crazy sql 'show tables'` is a beginning; docs/database.md explains every column.
 

@@ -113,6 +113,8 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
             _mend(d, msgspec.structs.replace(own, quantity=became), before, verdict.ratio, settings)
         case "strange":
             d.note("audit_failed", symbol, "ERROR", **figures)
+        case "same":
+            d.note("audit_passed", symbol, shares=position.quantity)
     d.drop(Audit, symbol)
 
 

@@ -74,6 +74,7 @@ from services.gateway.book import (
     positions_told,
 )
 from services.gateway.codes import BROKER_DOWN, BROKER_UP, DATA_DOWN, DATA_UP, is_information
+from services.gateway.coverage import Coverage, tell_coverage
 from services.gateway.flatten import FlattenRecord, flatten_step, order_flatten
 from services.gateway.folding import fold_commission, fold_execution, fold_order, fold_position, settle_absent
 from services.gateway.guard import exchange, guard, guard_deadline
@@ -152,6 +153,7 @@ class GatewayCore:
         PriceGrid,
         Anchor,
         Audit,
+        Coverage,
     )
     volatile: tuple[type, ...] = (
         Links,
@@ -281,6 +283,7 @@ class GatewayCore:
                 d.send("broker", Subscribe((*watchlist, *winding_down)))
         for symbol in touched:
             self._settle_symbol(d, symbol)
+        tell_coverage(d)
         return self._observed(d.decision, now) if self.settings.observe else d.decision
 
     def _observed(self, decision: Decision, now: Now) -> Decision:

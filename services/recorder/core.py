@@ -23,6 +23,7 @@ from messages.orders import (
     OrderRejected,
     OrderUpdated,
     PositionUpdated,
+    ProtectionChanged,
     execution_key,
 )
 from services.core import Deadlines, Decision, Now, State
@@ -38,6 +39,7 @@ from services.recorder.records import (
     OrderRow,
     PerformanceRow,
     PositionRow,
+    ProtectionRow,
     Row,
     SessionRow,
     StateRow,
@@ -116,6 +118,17 @@ def _rows(message: Message, now: Now) -> list[Row]:
             values = msgspec.structs.asdict(message)
             kept = {name: values[name] for name in AccountRow.__struct_fields__ if name != "ts"}
             return [AccountRow(ts=message.time_ns, **kept)]
+        case ProtectionChanged(symbol, shares, protected, time_ns):
+            sender, seq = (now.source.sender, now.source.seq) if now.source else ("recorder", 0)
+            row = ProtectionRow(
+                event_id=f"{sender}:{seq}",
+                symbol=symbol,
+                ts=time_ns or _time(now),
+                shares=shares,
+                protected=protected,
+                seq=seq,
+            )
+            return [row]
         case PositionUpdated(symbol, account_quantity, avg_cost, own):
             return [PositionRow(symbol=symbol, account_qty=account_quantity, avg_cost=avg_cost, own=own, ts=_time(now))]
         case _:

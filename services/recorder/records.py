@@ -22,6 +22,7 @@ __all__ = [
     "OrderRow",
     "PerformanceRow",
     "PositionRow",
+    "ProtectionRow",
     "Row",
     "SessionRow",
     "StateRow",
@@ -260,6 +261,21 @@ class PositionRow(Row, frozen=True, kw_only=True):
     ts: Timestamp
 
 
+class ProtectionRow(Row, frozen=True, kw_only=True):
+    """Whole own shares of a symbol, and how many of them a stop at the broker protected from then on."""
+
+    table = "protection"
+    key_column = "event_id"
+    final = True
+
+    event_id: str
+    symbol: str
+    ts: Timestamp
+    shares: float
+    protected: float
+    seq: int
+
+
 class MarketNow(Row, frozen=True, kw_only=True):
     """The market's time as of the newest commit: what `datetime('now')` means."""
 
@@ -283,5 +299,6 @@ RECORDS: tuple[type[Row], ...] = (
     PerformanceRow,
     AccountRow,
     PositionRow,
+    ProtectionRow,
     MarketNow,
 )

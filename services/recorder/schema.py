@@ -11,7 +11,14 @@ from services.recorder.views import PERFORMANCE
 
 __all__ = ["MIGRATIONS", "TABLES", "VERSION", "VIEWS"]
 
-VERSION = 3
+VERSION = 4
+
+PROTECTION = """
+CREATE TABLE protection (
+    event_id VARCHAR PRIMARY KEY, symbol VARCHAR NOT NULL, ts TIMESTAMP, shares DOUBLE NOT NULL,
+    protected DOUBLE NOT NULL, seq BIGINT NOT NULL
+);
+"""
 
 MIGRATIONS = {
     1: """
@@ -24,10 +31,11 @@ ALTER TABLE fills ADD COLUMN commission_usd DOUBLE;
 UPDATE fills SET commission_usd = commission WHERE currency IN ('USD', '');
 ALTER TABLE orders ADD COLUMN level_estimated BOOLEAN;
 """,
+    3: PROTECTION,
 }
 """What makes of a version's tables those of the next one. Records outlive the release that wrote them."""
 
-TABLES = """
+TABLES = f"""
 CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
 
 CREATE TABLE starts (wall_ns BIGINT NOT NULL);
@@ -83,7 +91,7 @@ CREATE TABLE account (
 );
 
 CREATE TABLE positions (symbol VARCHAR PRIMARY KEY, account_qty DOUBLE, avg_cost DOUBLE, own DOUBLE, ts TIMESTAMP);
-"""
+{PROTECTION}"""
 
 STATUS = """
 -- SQLite's spelling, which the queries of the replaced bot use. 'now' is the market's now: a simulated market lives in
@@ -135,6 +143,29 @@ SELECT symbol, substr(event_type, 9) AS phase, payload_json->>'reason' AS reason
     SELECT * FROM events WHERE event_type LIKE 'flatten%' AND sender = 'gateway'
     QUALIFY row_number() OVER (PARTITION BY symbol ORDER BY run DESC, seq DESC) = 1
 ) WHERE event_type IN ('flatten_waiting', 'flatten_clearing', 'flatten_selling');
+
+-- The morning audits: what is held, compared with the last close, before each session. Passed, a split that was mended,
+-- or failed: then a person has to look.
+CREATE OR REPLACE VIEW audits AS
+SELECT ts, symbol, CASE event_type WHEN 'split_mended' THEN 'mended' ELSE substr(event_type, 7) END AS finding
+FROM events WHERE event_type IN ('audit_passed', 'split_mended', 'audit_failed') AND sender = 'gateway'
+ORDER BY ts, symbol;
+
+-- When whole own shares had less live stop than shares: until_ts NULL while it lasts, session_seconds is the part of it
+-- in which the market was open. Moments count too: between a fill and the stop's first word at the broker.
+CREATE OR REPLACE VIEW unprotected AS
+WITH spans AS (
+    SELECT symbol, ts AS since_ts, lead(ts) OVER (PARTITION BY symbol ORDER BY seq) AS until_ts,
+           shares - protected AS shares
+    FROM protection
+), lasting AS (
+    SELECT *, coalesce(until_ts, greatest(since_ts, (SELECT max(market_ts) FROM market_clock))) AS ts FROM spans
+    WHERE shares > 0 AND since_ts IS NOT NULL
+)
+SELECT symbol, since_ts, until_ts, shares, date_diff('microsecond', since_ts, ts) / 1e6 AS seconds,
+       (SELECT coalesce(sum(greatest(0, date_diff('microsecond', greatest(since_ts, open_ts), least(ts, close_ts)))), 0)
+          FROM sessions WHERE open_ts < ts AND close_ts > since_ts) / 1e6 AS session_seconds
+FROM lasting ORDER BY since_ts, symbol;
 
 -- A row per symbol: its state and why, its live entry, its live stop, and how many shares a stop at the broker
 -- protects.

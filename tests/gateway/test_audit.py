@@ -73,6 +73,7 @@ class TestTheMorning:
         gateway, stop = self.night()
         self.morning(gateway, stop, 10.0, 105.0)
         assert (self.changed(gateway), dict(gateway.state.table(Audit))) == ([], {})
+        assert gateway.notes() == ["audit_passed"]
 
     def test_field_42_a_split_mends_shares_level_and_quantity_before_the_open(self) -> None:
         gateway, stop = self.night()

@@ -12,8 +12,8 @@ import pytest
 from messages import Message
 from messages.account import LinkChanged
 from messages.market import Session, SessionClosed, SessionClosing, SessionOpened
-from messages.operator import Paused, Resumed, SymbolStatus
-from messages.orders import CommissionReported, OrderFilled, OrderPlaced
+from messages.operator import Happened, Paused, Resumed, SymbolStatus
+from messages.orders import CommissionReported, OrderFilled, OrderPlaced, ProtectionChanged
 from services.ledger import Batch
 from services.recorder.store import DuckLedger
 from tests.recorder.words import SECOND, T0, changes, fill, now, order, record
@@ -50,6 +50,42 @@ def traded(
     given = order(of, **fields)
     cost = CommissionReported(exec_id, of, told.symbol, commission, "USD", None)
     return [OrderFilled(told, given, 0.0, 0.0, 0.0), cost]
+
+
+def protection(second: float, shares: float, protected: float, symbol: str = "TSLA") -> ProtectionChanged:
+    return ProtectionChanged(symbol, shares, protected, T0 + int(second * SECOND))
+
+
+def test_seconds_without_a_stop_in_and_out_of_the_session(view: View) -> None:
+    session = Session("2022-03-22", T0 + 10 * SECOND, T0 + 100 * SECOND)
+    coming = Session("2022-03-23", T0 + 1_000 * SECOND, T0 + 2_000 * SECOND)
+    said = [
+        SessionOpened(session, 0),
+        SessionOpened(coming, 0),
+        protection(10, 10, 0),
+        protection(10.25, 10, 10),
+        protection(20, 4, 0, "GME"),
+        protection(90, 10, 4),
+        protection(95, 10, 0),
+        protection(1_005, 10, 10),
+        protection(1_010, 0, 0),
+    ]
+    columns = "symbol, shares, seconds, session_seconds, until_ts IS NULL"
+    assert view(f"SELECT {columns} FROM unprotected", *said) == [
+        ("TSLA", 10.0, 0.25, 0.25, False),
+        ("GME", 4.0, 0.0, 0.0, True),  # it lasts until the market's now, which here is T0 + 9 s
+        ("TSLA", 6.0, 5.0, 5.0, False),
+        ("TSLA", 10.0, 910.0, 10.0, False),
+    ]
+
+
+def test_morning_audits(view: View) -> None:
+    said = [
+        Happened(event, "TSLA", "INFO", {"own_was": 1, "own_is": 2}, T0)
+        for event in ("audit_passed", "split_mended", "split_unconfirmed", "audit_failed", "audit_passed")
+    ]
+    found = [finding for _, _, finding in view("FROM audits ORDER BY ALL", *said)]
+    assert sorted(found) == ["failed", "mended", "passed", "passed"]
 
 
 TRADES = (
