@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from messages.account import LinkChanged
+from messages.account import LinkChanged, ReconciliationDone
 from messages.entries import EntryPlan
-from messages.market import Tick
+from messages.market import SessionOpened, Tick
 from messages.operator import Paused
 from services.prices import increment, round_down, round_up
 from services.symbol.core import ASK_AGAIN_NS
@@ -188,6 +189,28 @@ def test_rounding_goes_one_way_and_no_further_than_a_step(price: float) -> None:
 
 def early(symbol: Symbol) -> None:
     symbol.now = MONDAY.open_ns + 15 * SECOND - 1
+
+
+def test_the_delay_counts_from_the_beginning_of_the_allowed_hours_and_there_is_no_second_one() -> None:
+    """The regular open is a moment like any other where the pre-market is allowed."""
+    early_ns = MONDAY.open_ns - 330 * MINUTE
+    hours = msgspec.structs.replace(
+        MONDAY, open_ns=early_ns, regular_open_ns=MONDAY.open_ns, regular_close_ns=MONDAY.close_ns
+    )
+    for at_ns, entered in (
+        (early_ns + 15 * SECOND - 1, False),
+        (early_ns + 15 * SECOND, True),
+        (MONDAY.open_ns, True),
+        (MONDAY.open_ns + SECOND, True),
+    ):
+        symbol = Symbol(cold=True, hours={"allow_pre_market": True})
+        symbol.hear(ReconciliationDone("DU1", 0, 0, 0))
+        symbol.now = early_ns
+        symbol.hear(SessionOpened(hours, MONDAY.close_ns - 15 * MINUTE))
+        symbol.now = at_ns
+        symbol.tick()
+        assert (symbol.record.state == "ENTRY_PENDING") is entered, (at_ns, symbol.why)
+        assert symbol.why == ("waits_for_trigger" if entered else "open_delay")
 
 
 def late(symbol: Symbol) -> None:
