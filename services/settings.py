@@ -116,7 +116,7 @@ class Entries(Section, frozen=True, kw_only=True):
     rearm_next_session: bool = True
     """Arm again in the next session after an entry that did not fill. `false`: idle until `crazy resume SYMBOL`."""
     open_delay_s: Seconds = 15.0
-    """No entries within so many seconds after the open; where the pre-market is allowed, after the beginning of that."""
+    """No entries within so many seconds after the open; where the pre-market is allowed, after its beginning."""
     max_price_age_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     """A last trade older than this, in seconds, is a reference only while it lies within bid and ask, give or take 1
     %."""
