@@ -271,8 +271,8 @@ class Simulation(Section, frozen=True, kw_only=True):
     cash: Usd = 100_000.0
     """Cash of the simulated account at the start, in dollars."""
     extended_hours: bool = False
-    """Files: what happened from 04:00 to the open and from the close to 20:00 happens too. The synthetic market trades
-    in regular hours only."""
+    """What happened from 04:00 to the open and from the close to 20:00 happens too. The synthetic market is thinner
+    then."""
     faults: Annotated[str, Meta(min_length=1, description="a path")] | None = None
     """Timetable of faults for the simulated gateway, a YAML file (docs/simulator.md). A relative path starts at the
     folder of the configuration file."""

@@ -35,6 +35,7 @@ def simulator(
     seed: int = 7,
     tick_s: float = 5.0,
     daily_volatility: float = 0.2,
+    extended_hours: Annotated[bool, Parameter(negative="")] = False,
     calendar: str = "XNYS",
     ledger: Path | None = None,
     control: Path | None = None,
@@ -76,6 +77,9 @@ def simulator(
         Synthetic: seconds between two trades of one symbol.
     daily_volatility:
         Synthetic: standard deviation of one day's log return.
+    extended_hours:
+        Trade from 04:00 to 20:00: the synthetic market is thin before the open and after the close, files have what
+        they have.
     calendar:
         Exchange calendar, by the name that exchange_calendars gives it.
     ledger:
@@ -108,6 +112,7 @@ def simulator(
         seed=seed,
         tick_s=tick_s,
         daily_volatility=daily_volatility,
+        extended_hours=extended_hours,
         calendar=calendar,
         ledger=ledger,
         control=control,

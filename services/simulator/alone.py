@@ -33,7 +33,7 @@ from services.simulator.market.files import contents
 from services.simulator.owntime import LEAD_NS, PaceName, next_time
 from services.simulator.venue.account import terms_of
 from services.simulator.venue.policy import policy_of
-from services.simulator.venue.source import Hours
+from services.simulator.venue.source import PRE_MARKET_NS, Hours
 from services.simulator.venue.store import Store
 
 __all__ = ["SYMBOLS", "Alone", "Wanted"]
@@ -64,6 +64,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 7
     tick_s: float = 5.0
     daily_volatility: float = 0.2
+    extended_hours: bool = False
     calendar: str = "XNYS"
     ledger: Path | None = None
     control: Path | None = None
@@ -92,7 +93,7 @@ class Alone:
             days,
             self._store,
             accounts=[terms_of(name, wanted.cash, policy) for name in wanted.accounts],
-            start_ns=days[0].open_ns - LEAD_NS,
+            start_ns=days[0].open_ns - (PRE_MARKET_NS if wanted.extended_hours else 0) - LEAD_NS,
             host=wanted.host,
             port=wanted.port,
             policy=policy,
@@ -255,6 +256,7 @@ def judged(wanted: Wanted) -> Settings:
                 "speed": wanted.speed,
                 "tick_s": wanted.tick_s,
                 "daily_volatility": wanted.daily_volatility,
+                "extended_hours": wanted.extended_hours,
                 "cash": wanted.cash,
                 "policy": {name: _value(text) for name, text in wanted.policy.items()},
             },

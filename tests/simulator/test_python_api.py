@@ -87,3 +87,9 @@ def test_the_example_of_the_handbook_runs() -> None:
     exec(compile(example, "docs/simulator.md", "exec"), names)
     with Simulator(symbols=("TSLA",)) as running:
         names["test_my_bot_survives_a_rejection"](running)
+
+
+def test_with_extended_hours_it_begins_at_four_in_the_morning() -> None:
+    with Simulator(symbols=("TSLA",), extended_hours=True) as simulator:
+        simulator.advance(events=1)
+        assert 0 <= simulator.now_ns - 1_736_154_000 * 10**9 < 60 * 10**9  # 2025-01-06 04:00 in New York

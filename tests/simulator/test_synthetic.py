@@ -13,6 +13,7 @@ from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.grid import on_grid
 from services.simulator.venue.orders import Ticket
 from services.simulator.venue.reports import ExecutionReport, Report
+from services.simulator.venue.source import AFTER_HOURS_NS, PRE_MARKET_NS, Hours
 from tests.simulator.scripted import DU1, MONDAY, SECOND, TUESDAY, session, ticket
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE")
@@ -104,6 +105,58 @@ def test_a_newcomer_sees_entries_and_stop_outs() -> None:
         stopped += any(each.execution.side == "SELL" for each in early + executions(market.advance(MONDAY.close_ns)))
     assert entered >= 18
     assert stopped >= 16
+
+
+def test_before_and_after_regular_hours_trading_is_thin_and_regular_hours_are_the_same() -> None:
+    prices = {"AAA": 80.0, "BBB": 120.0}
+    extended = SyntheticSource(8, ["AAA", "BBB"], prices=prices, extended=True)
+    every = list(extended.events(None, [MONDAY, TUESDAY]))
+    assert [event.key for event in every] == sorted(event.key for event in every)
+    plain = list(SyntheticSource(8, ["AAA", "BBB"], prices=prices).events(None, [MONDAY, TUESDAY]))
+    hours = Hours([MONDAY, TUESDAY])
+    assert [event for event in every if hours.at(event.time_ns)] == plain
+    assert (len(every) - len(plain)) / 9.5 / 3600 < len(plain) / 6.5 / 3600 / 10
+    assert every[0].time_ns - MONDAY.open_ns < MINUTE - PRE_MARKET_NS
+    assert 0 <= TUESDAY.close_ns + AFTER_HOURS_NS - every[-1].time_ns < 2 * MINUTE
+
+    def spread(events: list[MarketEvent]) -> float:
+        return sum((e.ask - e.bid) / e.price for e in events) / len(events)  # type: ignore[operator]
+
+    def shares(events: list[MarketEvent]) -> float:
+        return sum(event.size for event in events) / len(events)
+
+    outside = [event for event in every if not hours.at(event.time_ns)]
+    assert all(on_grid(price) for event in outside for price in (event.bid, event.price, event.ask) if price)
+    assert spread(outside) > 1.5 * spread(plain)
+    assert shares(outside) < shares(plain) / 2
+    for index in (0, 100, len(every) // 2, len(every) - 1):
+        assert list(extended.events(every[index].key, [MONDAY, TUESDAY])) == every[index + 1 :]
+
+
+def test_the_pre_market_leads_to_the_open_and_the_post_market_away_from_the_close() -> None:
+    for seed in range(10):
+        every = list(SyntheticSource(seed, ["AAA"], extended=True).events(None, [MONDAY]))
+        opened = next(at for at, event in enumerate(every) if event.time_ns >= MONDAY.open_ns)
+        closed = next(at for at, event in enumerate(every) if event.time_ns >= MONDAY.close_ns)
+        for before, after in ((every[opened - 1], every[opened]), (every[closed - 1], every[closed])):
+            assert before.price is not None
+            assert after.price is not None
+            assert abs(after.price / before.price - 1.0) < 0.03
+
+
+def test_an_order_that_may_trade_outside_of_regular_hours_does() -> None:
+    source = SyntheticSource(2, ["AAA"], extended=True)
+    market = Exchange(source, [MONDAY], accounts=[DU1], start_ns=MONDAY.open_ns - PRE_MARKET_NS)
+    market.advance(MONDAY.open_ns - 60 * MINUTE)
+    quote = market.quote("AAA")
+    assert quote is not None
+    assert quote.ask is not None
+    limit = round(quote.ask * 1.02, 2)
+    market.place(ticket(1, "BUY", "LMT", symbol="AAA", limit_price=limit, quantity=1.0))
+    market.place(ticket(2, "BUY", "LMT", symbol="AAA", limit_price=limit, quantity=1.0, outside_rth=True))
+    early = executions(market.advance(MONDAY.open_ns - 30 * MINUTE))
+    assert [each.execution.order_id for each in early] == [2]
+    assert market.quote("AAA").volume == 0  # type: ignore[union-attr]
 
 
 def bracket(order_id: int, symbol: str, trigger: float) -> tuple[Ticket, Ticket]:

@@ -29,5 +29,9 @@ def market_source(settings: Settings, symbols: Sequence[str] = ()) -> MarketSour
             extended=simulation.extended_hours,
         )
     return SyntheticSource(
-        simulation.seed, symbols, tick_s=simulation.tick_s, daily_volatility=simulation.daily_volatility
+        simulation.seed,
+        symbols,
+        tick_s=simulation.tick_s,
+        daily_volatility=simulation.daily_volatility,
+        extended=simulation.extended_hours,
     )

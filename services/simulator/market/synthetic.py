@@ -16,6 +16,9 @@ The model, per symbol:
 - *Spread*: 2 basis points and a tenth of the tick's own standard deviation, at least two price steps; the trade lies
   in the middle. Prices lie on the grid: a cent, 0.0001 under a dollar.
 - *Volume*: lots of 100, log-normal, more of them where the variance is.
+- *Pre- and post-market*, if wanted: a twelfth of the trades, each a fifth as large, with four times the spread. From
+  04:00 a quiet walk leads from the last close to the open, so that the gap is seen to come; after the close another
+  one leads away from it until 20:00, and is forgotten overnight. Regular hours are the same with and without.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from random import Random
 from messages.market import Session
 from services.simulator.venue.events import EventKey, MarketEvent
 from services.simulator.venue.grid import tick_size
+from services.simulator.venue.source import AFTER_HOURS_NS, PRE_MARKET_NS
 
 __all__ = ["SyntheticSource"]
 
@@ -43,10 +47,19 @@ JUMPS_A_DAY = 3.0
 JUMP_PART = 0.15
 SPREAD_PART = 2e-4
 SPREAD_PER_SIGMA = 0.1
+OUTSIDE_PART = 0.1
+"""What the log return of a whole pre- or post-market varies by, beside where it leads, in daily volatilities."""
+OUTSIDE_TICKS, OUTSIDE_SPREAD, OUTSIDE_LOTS = 12, 4.0, 0.4
+"""Outside of regular hours: so many times as long between two trades, as wide a spread; lots of a trade."""
+AFTER_REGULAR = 100_000_000
+"""The first row of a post-market: no session has so many trades."""
 
 
 class SyntheticSource:
-    """The made-up market of some symbols. `tick_s` is the seconds between two trades, `prices` the home prices."""
+    """The made-up market of some symbols. `tick_s` is the seconds between two trades, `prices` the home prices.
+
+    Trades of regular hours only, or, if `extended`, of 04:00 to 20:00 as well.
+    """
 
     def __init__(
         self,
@@ -56,11 +69,13 @@ class SyntheticSource:
         tick_s: float = 5.0,
         daily_volatility: float = 0.20,
         prices: Mapping[str, float] | None = None,
+        extended: bool = False,
     ) -> None:
         self.symbols = tuple(symbols)
         self._seed = seed
         self._tick_ns = int(tick_s * 10**9)
         self._volatility = daily_volatility
+        self._extended = extended
         self._homes = {symbol: Random(f"{seed}/{symbol}/home").uniform(5.0, 150.0) for symbol in symbols}
         self._homes |= {symbol: price for symbol, price in (prices or {}).items() if symbol in self._homes}
 
@@ -73,7 +88,8 @@ class SyntheticSource:
     def events(self, after: EventKey | None, sessions: Sequence[Session]) -> Iterator[MarketEvent]:
         """All ticks of these sessions beyond `after`. Only sessions that end later are generated."""
         for session in sorted(sessions, key=lambda each: each.open_ns):
-            if after is not None and session.close_ns <= after[0]:
+            finish = session.close_ns + (AFTER_HOURS_NS if self._extended else 0)
+            if after is not None and finish <= after[0]:
                 continue
             streams = [self._session(symbol, session) for symbol in self.symbols]
             for event in heapq.merge(*streams, key=lambda each: each.key):
@@ -81,28 +97,62 @@ class SyntheticSource:
                     yield event
 
     def _session(self, symbol: str, session: Session) -> Iterator[MarketEvent]:
-        count = (session.close_ns - session.open_ns) // self._tick_ns
-        weights = _u_shape(count)
+        weights = _u_shape((session.close_ns - session.open_ns) // self._tick_ns)
         levels = self._levels(symbol, session, weights)
+        if self._extended:
+            before = self._closing_level(symbol, _weekday_number(session.date) - 1)
+            begin_ns = session.open_ns - PRE_MARKET_NS
+            yield from self._outside(symbol, session.date, "pre", begin_ns, session.open_ns, before, levels[:1])
         random = Random(f"{self._seed}/{symbol}/{session.date}/ticks")
-        milliseconds = max(1, self._tick_ns // 10**6)
         for row, (level, weight) in enumerate(zip(levels, weights, strict=True)):
-            price = max(self._homes[symbol] * math.exp(level), 0.0002)
-            step = tick_size(price)
-            spread = price * (SPREAD_PART + SPREAD_PER_SIGMA * self._volatility * math.sqrt(weight))
-            half = max(1, round(spread / step / 2))
-            middle = max(round(price / step), half + 1)
-            yield MarketEvent(
-                time_ns=session.open_ns + row * self._tick_ns + random.randrange(milliseconds) * 10**6,
-                symbol=symbol,
-                row=row,
-                price=round(middle * step, 4),
-                size=100 * max(1, round(weight * count * 2.0 * math.exp(random.gauss(0.0, 0.8)))),
-                bid=round((middle - half) * step, 4),
-                ask=round((middle + half) * step, 4),
-                bid_size=100 * random.randrange(1, 20),
-                ask_size=100 * random.randrange(1, 20),
-            )
+            time_ns = session.open_ns + row * self._tick_ns
+            spread = SPREAD_PART + SPREAD_PER_SIGMA * self._volatility * math.sqrt(weight)
+            yield self._tick(symbol, time_ns, row, level, spread, weight * len(levels) * 2.0, random)
+        if self._extended:
+            finish_ns = session.close_ns + AFTER_HOURS_NS
+            yield from self._outside(symbol, session.date, "post", session.close_ns, finish_ns, levels[-1], ())
+
+    def _tick(
+        self, symbol: str, time_ns: int, row: int, level: float, spread: float, lots: float, random: Random
+    ) -> MarketEvent:
+        """One trade with its quote, at a random millisecond of the stretch that begins at `time_ns`.
+
+        `spread` is a part of the price, `lots` what is traded at once, more or less.
+        """
+        price = max(self._homes[symbol] * math.exp(level), 0.0002)
+        step = tick_size(price)
+        half = max(1, round(price * spread / step / 2))
+        middle = max(round(price / step), half + 1)
+        return MarketEvent(
+            time_ns=time_ns + random.randrange(max(1, self._tick_ns // 10**6)) * 10**6,
+            symbol=symbol,
+            row=row,
+            price=round(middle * step, 4),
+            size=100 * max(1, round(lots * math.exp(random.gauss(0.0, 0.8)))),
+            bid=round((middle - half) * step, 4),
+            ask=round((middle + half) * step, 4),
+            bid_size=100 * random.randrange(1, 20),
+            ask_size=100 * random.randrange(1, 20),
+        )
+
+    def _outside(
+        self, symbol: str, day: str, part: str, begin_ns: int, finish_ns: int, first: float, last: Sequence[float]
+    ) -> Iterator[MarketEvent]:
+        """The pre- or post-market: a quiet walk from one level to another, if there is one, else away.
+
+        Its rows are before those of regular hours, or after them, so that theirs are the same without it.
+        """
+        stretch_ns = self._tick_ns * OUTSIDE_TICKS
+        count = (finish_ns - begin_ns) // stretch_ns
+        random = Random(f"{self._seed}/{symbol}/{day}/{part}")
+        liveliness = self._volatility * OUTSIDE_PART / math.sqrt(max(1, count))
+        walk = list(accumulate(random.gauss(0.0, liveliness) for _ in range(count)))
+        bend = last[0] - first - walk[-1] if last and walk else 0.0
+        spread = OUTSIDE_SPREAD * (SPREAD_PART + SPREAD_PER_SIGMA * liveliness)
+        first_row = -count if part == "pre" else AFTER_REGULAR
+        for at, moved in enumerate(walk):
+            level = first + moved + bend * (at + 1) / count
+            yield self._tick(symbol, begin_ns + at * stretch_ns, first_row + at, level, spread, OUTSIDE_LOTS, random)
 
     def _levels(self, symbol: str, session: Session, weights: list[float]) -> list[float]:
         """The log of price over home at each tick: a walk with jumps, bent so that it ends at the closing level."""
