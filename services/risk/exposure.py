@@ -42,12 +42,14 @@ def rebuild(d: Draft, told: BookTold, settings: Settings) -> None:
 def _reserve(d: Draft, order: OrderRecord, settings: Settings) -> None:
     """What a live entry may still cost: by what was set aside for it, or, if that was lost, at its worst price."""
     known = d.get(Reservation, order.client_order_id)
-    if known is None:
+    if known is not None:
+        per_share = known.usd_per_share
+    else:
         price = worst_price(order.limit_price, order.stop_price, settings)
         per_share = price + commission(order.quantity) / order.quantity
-        known = Reservation(order.client_order_id, order.symbol, order.quantity, order.quantity, per_share, 0.0)
     leaves = max(0.0, order.remaining)
-    d.put(msgspec.structs.replace(known, leaves=leaves, usd=leaves * known.usd_per_share))
+    key = order.client_order_id
+    d.put(Reservation(key, order.symbol, order.quantity, leaves, per_share, leaves * per_share))
 
 
 def fold_fill(d: Draft, filled: OrderFilled) -> None:
@@ -72,8 +74,9 @@ def fold_fill(d: Draft, filled: OrderFilled) -> None:
 
 def fold_position(d: Draft, told: PositionUpdated) -> None:
     """The account's position; what the bot's own shares cost is known from its fills, unless it is told."""
-    holding = d.get(Holding, told.symbol) or Holding(told.symbol)
-    cost = holding.cost_usd if told.own_cost_usd is None else told.own_cost_usd
+    known, cost = d.get(Holding, told.symbol), told.own_cost_usd
+    if cost is None:
+        cost = known.cost_usd if known is not None else 0.0
     d.put(Holding(told.symbol, own=told.own, cost_usd=cost, account=told.account_quantity, avg_cost=told.avg_cost))
 
 

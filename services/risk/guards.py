@@ -135,18 +135,22 @@ def pnl_usd(tally: Tally, holdings: Mapping[str, Holding], marks: Mapping[str, M
 
 def _daily_loss(record: Record, settings: Settings) -> list[Trip]:
     pct = settings.guards.daily_loss_pct
+    if pct is None:
+        return []
     today = record.pnl_usd - record.tally.last_close_pnl_usd
-    limit = settings.allocation.total_usd_cap * (pct or 0.0) / 100
-    if pct is None or today > -limit:
+    limit = settings.allocation.total_usd_cap * pct / 100
+    if today > -limit:
         return []
     return [Trip("daily_loss", None, NEXT_SESSION, {"today_usd": round(today, 2), "limit_usd": round(-limit, 2)})]
 
 
 def _drawdown(record: Record, settings: Settings) -> list[Trip]:
     pct = settings.guards.drawdown_pct
+    if pct is None:
+        return []
     below = record.tally.peak_pnl_usd - record.pnl_usd
-    limit = settings.allocation.total_usd_cap * (pct or 0.0) / 100
-    if pct is None or below < limit:
+    limit = settings.allocation.total_usd_cap * pct / 100
+    if below < limit:
         return []
     return [Trip("drawdown", None, RESUME, {"drawdown_usd": round(below, 2), "limit_usd": round(limit, 2)})]
 

@@ -105,12 +105,12 @@ def _judge_flatten(state: State, symbol: str | None, withdraw: bool) -> Answer:
     held = {h.symbol: math.floor(h.own) for h in state.table(Holding).values() if symbol in (None, h.symbol)}
     shares = {name: quantity for name, quantity in held.items() if quantity >= 1}
     entries = [r.symbol for r in state.table(Reservation).values() if symbol in (None, r.symbol)]
-    if not shares and not entries and symbol is None:
-        # Who types this wants to be out: what fills a moment later must find the fleet paused.
-        return Answer(True, "no own shares and no live entry; entries are paused until `crazy resume`")
     if not shares and not entries:
-        left = state.get(Holding, symbol) if symbol is not None else None
-        fraction = "; a fraction of a share can't be sold" if left is not None and 0 < left.own < 1 else ""
+        if symbol is None:
+            # Who types this wants to be out: what fills a moment later must find the fleet paused.
+            return Answer(True, "no own shares and no live entry; entries are paused until `crazy resume`")
+        left = state.get(Holding, symbol)
+        fraction = "; a fraction of a share can't be sold" if left is not None and left.own > 0 else ""
         return Answer(False, f"nothing to flatten: {_who(symbol)}: no own shares and no live entry{fraction}")
     what = [f"{quantity} {name}" for name, quantity in shares.items()]
     if entries:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from messages.market import Tick
@@ -330,27 +331,29 @@ class TestCarriedOut:
 class TestNewBeginnings:
     """Resumed, a guard that counts on would trip again at once: it begins anew, and no other figure moves."""
 
+    BEFORE = Tally(realized_usd=-70.0, peak_pnl_usd=100.0, losses=3, closed=9, wins=(5, 6), forgiven=2)
+
     def resumed(self, cause: str, scope: str = "fleet", resets: str = RESUME) -> Tally:
         risk = held()
-        before = Tally(realized_usd=-70.0, peak_pnl_usd=100.0, losses=3)
+        before = self.BEFORE
         stopped = PauseRecord(scope=scope, cause=cause, by=f"guard {cause}", resets=resets)
         risk.state.apply([(Tally, "tally", before), (PauseRecord, stopped.key, stopped)])
         risk.hear(Resume(None))
         return risk.state.table(Tally)["tally"]
 
     def test_losses_in_a_row(self) -> None:
-        assert self.resumed("consecutive_losses") == Tally(realized_usd=-70.0, peak_pnl_usd=100.0, losses=0)
+        anew = msgspec.structs.replace(self.BEFORE, losses=0, wins=(), forgiven=9)
+        assert self.resumed("consecutive_losses") == anew
 
     def test_the_peak(self) -> None:
-        assert self.resumed("drawdown") == Tally(realized_usd=-70.0, peak_pnl_usd=-70.0, losses=3)
+        assert self.resumed("drawdown") == msgspec.structs.replace(self.BEFORE, peak_pnl_usd=-70.0)
 
     @pytest.mark.parametrize(
         ("cause", "scope", "resets"),
         [("operator", "fleet", RESUME), ("drawdown", "TSLA", RESUME), ("drawdown", "fleet", NEXT_SESSION)],
     )
     def test_what_was_not_ended_goes_on(self, cause: str, scope: str, resets: str) -> None:
-        kept = Tally(realized_usd=-70.0, peak_pnl_usd=100.0, losses=3)
-        assert self.resumed(cause, scope, resets) == kept
+        assert self.resumed(cause, scope, resets) == self.BEFORE
 
     def test_where_nothing_changes_nothing_is_written(self) -> None:
         risk = held()

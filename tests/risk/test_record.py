@@ -220,6 +220,14 @@ class TestACommission:
     def test_of_an_order_long_gone_is_money_only(self, track: Track) -> None:
         assert self.charged("older", track=track) == {"Tally.commissions_usd": 11.0}
 
+    def test_of_a_symbol_that_never_traded_is_money_only(self) -> None:
+        d = draft()
+        count_commission(d, CommissionReported("e.1", "a", "NVDA", 2.0, "", None))
+        assert d.decision.changes == [
+            (Tally, "tally", Tally(commissions_usd=2.0)),
+            (Track, "NVDA", Track(symbol="NVDA")),
+        ]
+
     def test_in_another_currency_counts_at_the_brokers_rate(self) -> None:
         told = {"Tally.commissions_usd": 11.5, "Track.realized_usd": -22.5}
         assert self.charged(ENTRY, currency="EUR") == told
