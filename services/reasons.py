@@ -50,8 +50,11 @@ GROUPS: dict[str, dict[str, str]] = {
         "position_mismatch": "The account's position differs from the bot's own shares: somebody traded by hand. "
         "Entries wait until they agree.",
         "position_open": "Shares are held already.",
+        "oversold": "More was sold for the bot than it had bought: two orders filled where one was meant. Buy the "
+        "shares back by hand, then `crazy adopt` them.",
         "account_short": "The account is short of the symbol.",
         "entry_live": "An earlier entry of the symbol may still be live at the broker.",
+        "sell_live": "A stop of shares that are gone may still be live at the broker: it would sell what is bought.",
         "entry_ending": "The last entry's end is not confirmed yet.",
         "placed_before": "This entry was sent before: it is never sent twice.",
     },
@@ -100,6 +103,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "flattened": "Sold by `crazy flatten`. `crazy resume SYMBOL` arms it again.",
         "flatten": "Cancelled by `crazy flatten`.",
         "duplicate_stop": "A second stop would have sold too much: cancelled.",
+        "double_order": "A second order under a reference of ours: it was cancelled, the first one stays.",
         "orphan_stop": "The shares are gone, so their stop was cancelled.",
         "stuck_child": "The stop waits behind an entry that is over, and would never sell: it is replaced.",
         "modify_refused": "The broker refused to change the stop: it is cancelled, then replaced.",

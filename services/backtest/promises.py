@@ -15,6 +15,7 @@ from messages.market import Session
 from messages.orders import OrderRecord
 from services.core import State
 from services.gateway.book import AccountPosition, Change, Links, Own, QuoteRecord, SessionRecord
+from services.gateway.identity import is_double
 from services.risk.limits import AccountRecord, ForeignOrder, Holding, Mark, Reservation, cap_usd, exposures
 from services.settings import Settings
 
@@ -24,6 +25,8 @@ SECOND = 1_000_000_000
 CENT = 0.01
 UNPROTECTED_NS = 5 * SECOND
 """How long own shares may be without a stop while they could have one."""
+DOUBLE_NS = 60 * SECOND
+"""How long a second order under one reference may live: the cancel may have to be sent again."""
 STEADY_NS = 10 * SECOND
 """How long the links must have stood before protection counts as possible."""
 
@@ -53,15 +56,16 @@ class Promises:
         live = [o for o in orders if o.live and o.role != "foreign"]
         self._one_entry(live)
         self._protected(live, gateway, now_ns)
+        self._doubles(live, now_ns)
         for symbol in {o.symbol for o in live if o.side == "SELL"}:
             self._sells(symbol, orders, gateway)
         self._no_short(gateway)
         self._caps(risk)
-        self._hours(orders, now_ns)
+        self._hours([o for o in orders if not is_double(o)], now_ns)
 
     def _one_entry(self, live: Sequence[OrderRecord]) -> None:
         """Promise 1: at most one live entry per symbol; one in doubt is live."""
-        entries = Counter(o.symbol for o in live if o.role == "entry")
+        entries = Counter(o.symbol for o in live if o.role == "entry" and not is_double(o))
         for symbol, count in entries.items():
             if count > 1:
                 raise PromiseBroken(f"1: {count} live entries in {symbol}")
@@ -110,11 +114,20 @@ class Promises:
             and position.quantity >= own.quantity
         )
 
+    def _doubles(self, live: Sequence[OrderRecord], now_ns: int) -> None:
+        """Promises 1 and 3: a second order under a reference of ours is the broker's doing; that it goes is ours."""
+        for order in live:
+            if is_double(order):
+                self.counts["doubles"] += 1
+                if now_ns - order.created_ns > DOUBLE_NS:
+                    age_s = (now_ns - order.created_ns) / SECOND
+                    raise PromiseBroken(f"3: {order.key} lives for {age_s:g} s beside the order whose reference it is")
+
     def _sells(self, symbol: str, orders: Sequence[OrderRecord], gateway: State) -> None:
         """Promise 3: live sells never exceed own shares.
 
         A child counts what its entry has filled and not yet sold again. While nothing can trade, a stop that is being
-        shrunk (for a split) counts what it will be.
+        shrunk (for a split) counts what it will be. A double that is being cancelled counts nothing.
         """
         session = gateway.get(SessionRecord, "session")
         closed = session is None or session.phase == "closed"
@@ -122,7 +135,7 @@ class Promises:
         by_id = {o.client_order_id: o for o in mine}
         sells = 0.0
         for order in mine:
-            if order.side != "SELL" or not order.live or order.role == "foreign":
+            if order.side != "SELL" or not order.live or order.role == "foreign" or is_double(order):
                 continue
             parent = by_id.get(order.parent_client_order_id)
             held = order.remaining

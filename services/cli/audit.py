@@ -41,18 +41,28 @@ OURS = {
         FROM fills WHERE role IS DISTINCT FROM 'foreign' AND commission_revision = revision""",
 }
 
-# Orders that the fleet did not give carry no reference of its own; they are counted by neither side.
+# Orders that the fleet did not give carry no reference of its own; they are counted by neither side. A second order
+# under one reference is numbered as the gateway numbers it.
+NAMED = """
+    WITH numbered AS (
+        SELECT *, row_number() OVER (PARTITION BY order_ref ORDER BY perm_id) AS number
+        FROM orders WHERE order_ref LIKE 'CT-%'
+    ), named AS (
+        SELECT *, order_ref || CASE WHEN number > 1 THEN '~' || number ELSE '' END AS client_order_id FROM numbered
+    )"""
+
 THEIRS = {
-    ORDERS: """
-        SELECT order_ref AS client_order_id, order_id, perm_id, account, symbol, side, order_type, quantity AS qty, tif,
+    ORDERS: f"""{NAMED}
+        SELECT client_order_id, order_id, perm_id, account, symbol, side, order_type, quantity AS qty, tif,
                status, filled, avg_price, trailing_pct, trail_stop_price,
                CASE WHEN order_type NOT LIKE 'TRAIL%' THEN limit_price END AS limit_price,
                CASE WHEN order_type NOT LIKE 'TRAIL%' THEN stop_price END AS stop_price
-        FROM orders WHERE order_ref LIKE 'CT-%' ORDER BY perm_id""",
-    EXECUTIONS: """
-        SELECT exec_id, order_ref AS client_order_id, order_id, perm_id, account, symbol, side, quantity AS qty, price,
-               cum_quantity AS cum_qty, avg_price, time_ns / 1000000000 AS time_s
-        FROM executions WHERE order_ref LIKE 'CT-%' ORDER BY exec_id""",
+        FROM named ORDER BY perm_id""",
+    EXECUTIONS: f"""{NAMED}
+        SELECT exec_id, coalesce(client_order_id, e.order_ref) AS client_order_id, e.order_id, perm_id, e.account,
+               e.symbol, e.side, e.quantity AS qty, price, cum_quantity AS cum_qty, e.avg_price,
+               time_ns / 1000000000 AS time_s
+        FROM executions e LEFT JOIN named USING (perm_id) WHERE e.order_ref LIKE 'CT-%' ORDER BY exec_id""",
     COMMISSIONS: """
         SELECT exec_id, commission, currency, commissions.realized_pnl AS realized_pnl
         FROM commissions JOIN executions USING (exec_id) WHERE order_ref LIKE 'CT-%' ORDER BY exec_id""",

@@ -65,7 +65,9 @@ def adopt(d: Draft, command: Adopt, links: Links) -> None:
         time_ns=now_ns,
     )
     d.put(FillRecord(base_id(fill.exec_id), fill, 0.0))
-    own = d.put(Own(symbol, own.quantity + quantity, own.cost_usd + quantity * price))
+    # What fills a hole (more was sold than bought) costs nothing afterwards: only what is left after it is held.
+    held = own.quantity + quantity
+    own = d.put(Own(symbol, held, own.cost_usd + min(quantity, max(0.0, held)) * price))
     d.send(symbol, OrderFilled(fill, order, own.quantity, own.cost_usd, 0.0))
     d.send(symbol, PositionUpdated(symbol, position.quantity, position.avg_cost, own.quantity, own.cost_usd))
     d.note("shares_adopted", symbol, "WARNING", qty=quantity, price=price, own=own.quantity)

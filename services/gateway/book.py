@@ -18,8 +18,10 @@ __all__ = [
     "Anchor",
     "Audit",
     "Book",
+    "CancelSent",
     "Change",
     "CommissionSeen",
+    "Disputed",
     "Doubt",
     "EarlyCommission",
     "EntrySlot",
@@ -185,6 +187,7 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
     up_since_market_ns: int = 0
     ask_at_ns: int = 0
     asking: bool = False
+    client_id: int = 0
 
     @property
     def key(self) -> str:
@@ -208,6 +211,23 @@ class Doubt(msgspec.Struct, frozen=True):
     client_order_id: str
     asked: bool = False
     absent: int = 0
+
+    @property
+    def key(self) -> str:
+        return self.client_order_id
+
+
+class CancelSent(msgspec.Struct, frozen=True):
+    """A cancel that is under way, for the `count`th time; in memory.
+
+    `ask_ns`: when to ask what became of it (machine time), 0 once that is given up; `asked`: the next complete answer
+    decides.
+    """
+
+    client_order_id: str
+    count: int
+    ask_ns: int
+    asked: bool = False
 
     @property
     def key(self) -> str:
@@ -333,6 +353,18 @@ class Unprotected(msgspec.Struct, frozen=True):
     symbol: str
     since_ns: int
     looked_ns: int
+
+    @property
+    def key(self) -> str:
+        return self.symbol
+
+
+class Disputed(msgspec.Struct, frozen=True):
+    """Own shares that the account has not, or less than none, once that was said; in memory."""
+
+    symbol: str
+    own: float
+    account: float | None
 
     @property
     def key(self) -> str:

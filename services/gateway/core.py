@@ -30,7 +30,6 @@ from messages.broker import (
     LiveConfirmation,
     PlaceOrder,
     Quote,
-    RequestSnapshot,
     SnapshotFailed,
     Subscribe,
 )
@@ -51,8 +50,10 @@ from services.gateway.book import (
     Anchor,
     Audit,
     Book,
+    CancelSent,
     Change,
     CommissionSeen,
+    Disputed,
     Doubt,
     EarlyCommission,
     EntrySlot,
@@ -73,6 +74,13 @@ from services.gateway.book import (
     book_told,
     positions_told,
 )
+from services.gateway.cancels import (
+    ask_about_cancels,
+    cancel_deadline,
+    forget_cancels,
+    resume_cancels,
+    send_cancels_again,
+)
 from services.gateway.codes import BROKER_DOWN, BROKER_UP, DATA_DOWN, DATA_UP, is_information
 from services.gateway.coverage import Coverage, tell_coverage
 from services.gateway.flatten import FlattenRecord, flatten_step, order_flatten
@@ -90,6 +98,7 @@ from services.gateway.interlock import (
 )
 from services.gateway.levels import sample_level
 from services.gateway.placing import cancel_entry, place_entry
+from services.gateway.questions import ask, ask_later, ask_soon, doubt_the_unheard, links_of, watch_acks
 from services.gateway.reconcile import absent, facts
 from services.gateway.stops import grid_of
 from services.ledger import Constraint, Unique
@@ -109,10 +118,6 @@ _ACCOUNTS_FACTS = (
 )
 
 SECOND = 1_000_000_000
-ASK_AGAIN_NS = 2 * SECOND
-"""Machine time between two questions about an order in doubt, and after a failed snapshot."""
-ACK_NS = 10 * SECOND
-"""Machine time in which the broker has to say something of an order."""
 QUESTIONS = 3
 """How often an order must be absent from a complete answer before it is dead."""
 KEEP_NS = 8 * 24 * 3600 * SECOND
@@ -139,10 +144,12 @@ class GatewayCore:
         Links,
         QuoteRecord,
         Doubt,
+        CancelSent,
         HeldBack,
         EarlyCommission,
         LastError,
         Unprotected,
+        Disputed,
         Block,
         Confirmed,
         AccountSeen,
@@ -159,10 +166,12 @@ class GatewayCore:
         Links,
         QuoteRecord,
         Doubt,
+        CancelSent,
         HeldBack,
         EarlyCommission,
         LastError,
         Unprotected,
+        Disputed,
         Confirmed,
         AccountSeen,
         Change,
@@ -194,15 +203,13 @@ class GatewayCore:
         if links is None or links.phase in ("down", "refused"):
             return Deadlines()
         wanted = [links.ask_at_ns] if links.ask_at_ns and not links.asking else []
-        at = guard_deadline(state)
-        if at is not None:
-            wanted.append(at)
+        wanted += [at for at in (guard_deadline(state), cancel_deadline(state)) if at is not None]
         return Deadlines(market_ns=block_deadline(state), machine_ns=min(wanted, default=None))
 
     def handle(self, state: State, message: Message | Any, now: Now) -> Decision:
         d = Draft(state, now)
         touched: Iterable[str] = ()
-        if self._links(d).phase == "refused" and isinstance(message, _ACCOUNTS_FACTS):
+        if links_of(d).phase == "refused" and isinstance(message, _ACCOUNTS_FACTS):
             return d.decision  # what a wrong account says concerns nobody
         match message:
             case Quote(symbol=symbol):
@@ -212,8 +219,8 @@ class GatewayCore:
                 touched = [symbol]  # a halt may be over
             case BrokerOrder():
                 touched = [fold_order(d, message)]
-                if d.get(HeldBack, message.client_order_id) is not None:
-                    self._watch_acks(d)
+                if d.table(HeldBack):
+                    watch_acks(d)
             case BrokerExecution():
                 touched = [fold_execution(d, message)]
             case BrokerCommission():
@@ -231,10 +238,10 @@ class GatewayCore:
             case Flatten():
                 touched = [] if self.settings.observe else order_flatten(d, message)
             case Adopt(symbol):
-                adopt(d, message, self._links(d))
+                adopt(d, message, links_of(d))
                 touched = [symbol]
             case CancelEntry():
-                cancel_entry(d, message, self._links(d))
+                cancel_entry(d, message, links_of(d))
             case Connected():
                 self._connected(d, message)
             case Disconnected(reason):
@@ -243,7 +250,7 @@ class GatewayCore:
                 touched = self._reconcile(d, message)
             case SnapshotFailed(reason):
                 d.note("snapshot_failed", "", "WARNING", reason=reason)
-                self._ask_later(d, asking=False)
+                ask_later(d, asking=False)
             case SessionOpened(session, entries_until_ns):
                 d.put(
                     SessionRecord(
@@ -256,10 +263,13 @@ class GatewayCore:
                     )
                 )
                 self._forget_old(d)
+                if links_of(d).phase == "ready":
+                    forget_cancels(d, given_up=True)
+                    resume_cancels(d)
                 touched = list(dict.fromkeys((*d.state.table(Own), *d.state.table(FlattenRecord))))
             case SessionApproaching():
-                if call_audit(d) and self._links(d).phase == "ready":
-                    self._ask_soon(d)
+                if call_audit(d) and links_of(d).phase == "ready":
+                    ask_soon(d)
             case SessionClosing(session):
                 self._phase(d, "closing")
             case SessionClosed():
@@ -296,14 +306,11 @@ class GatewayCore:
 
     def _judge_confirmation(self, d: Draft) -> None:
         """Without the owner's word nothing is entered in live, and what has not filled is taken back."""
-        links, book = self._links(d), d.get(Book, "book") or Book()
+        links, book = links_of(d), d.get(Book, "book") or Book()
         if book.account and judge_confirmation(d, self.settings, book.account):
             for order in d.table(OrderRecord).values():
                 if order.live and order.role == "entry":
                     cancel_entry(d, CancelEntry(order.client_order_id, order.symbol, "live_unconfirmed"), links)
-
-    def _links(self, d: Draft) -> Links:
-        return d.get(Links, "links") or Links()
 
     def _phase(self, d: Draft, phase: str) -> None:
         session = d.get(SessionRecord, "session") or SessionRecord()
@@ -315,20 +322,20 @@ class GatewayCore:
             order = d.get(OrderRecord, slot.client_order_id)
             if slot.symbol == symbol and (order is None or not order.live):
                 d.drop(EntrySlot, slot.key)
-        if flatten_step(d, symbol, self._links(d)):
+        if flatten_step(d, symbol, links_of(d)):
             d.drop(Unprotected, symbol)
             return
-        if guard(d, symbol, self._links(d), self.settings):
-            self._ask_soon(d)
-        if d.state.get(FlattenRecord, symbol) is None and flatten_step(d, symbol, self._links(d)):
+        if guard(d, symbol, links_of(d), self.settings):
+            ask_soon(d)
+        if d.state.get(FlattenRecord, symbol) is None and flatten_step(d, symbol, links_of(d)):
             d.drop(Unprotected, symbol)  # the guard found that it can't be protected
         if any(change.symbol == symbol and change.stage == "sent" for change in d.table(Change).values()):
-            self._watch_acks(d)
+            watch_acks(d)
 
     # Market data.
 
     def _quote(self, d: Draft, quote: Quote) -> None:
-        links = self._links(d)
+        links = links_of(d)
         before = d.get(QuoteRecord, quote.symbol)
         number = before.number + 1 if before else 1
         if links.phase != "ready":
@@ -360,20 +367,14 @@ class GatewayCore:
     # Entries.
 
     def _approved(self, d: Draft, approved: EntryApproved) -> None:
-        place_entry(d, approved.plan, self._links(d), self.settings)
-        if self._links(d).phase == "ready":
-            self._watch_acks(d)
-
-    def _watch_acks(self, d: Draft) -> None:
-        """Ask about orders that nobody spoke of in time."""
-        links = self._links(d)
-        if not links.ask_at_ns:
-            d.put(msgspec.structs.replace(links, ask_at_ns=d.now.machine_ns + ACK_NS))
+        place_entry(d, approved.plan, links_of(d), self.settings)
+        if links_of(d).phase == "ready":
+            watch_acks(d)
 
     # The connection.
 
     def _connected(self, d: Draft, connected: Connected) -> None:
-        links, book = self._links(d), d.get(Book, "book") or Book()
+        links, book = links_of(d), d.get(Book, "book") or Book()
         wanted, trouble = account_trouble(self.settings, connected.accounts, book.account)
         if trouble:
             block(d, "wrong_account", f"{trouble}; nothing is sent")
@@ -382,7 +383,7 @@ class GatewayCore:
         unblock(d, "wrong_account")
         next_id = max(book.next_order_id, connected.next_order_id)
         d.put(msgspec.structs.replace(book, account=wanted, next_order_id=next_id))
-        d.put(msgspec.structs.replace(links, broker_up=True, data_up=True))
+        d.put(msgspec.structs.replace(links, broker_up=True, data_up=True, client_id=connected.client_id))
         d.send("fleet", LinkChanged("broker", True, "connected"))  # until the broker says otherwise
         d.send("fleet", LinkChanged("data", True, "connected"))
         self._ask_everything(d)
@@ -392,40 +393,23 @@ class GatewayCore:
         """Nothing is certain any more: until the answer is through nothing is placed."""
         d.put(
             msgspec.structs.replace(
-                self._links(d), phase="reconciling", up_since_ns=d.now.machine_ns, up_since_market_ns=d.now.market_ns
+                links_of(d), phase="reconciling", up_since_ns=d.now.machine_ns, up_since_market_ns=d.now.market_ns
             )
         )
         for order in d.state.table(OrderRecord).values():
             if order.live and order.role != "foreign":
                 d.put(Doubt(order.client_order_id))
-        self._ask(d)
+        forget_cancels(d)
+        ask(d)
 
     def _disconnected(self, d: Draft, reason: str) -> None:
-        links = self._links(d)
+        links = links_of(d)
         if links.phase in ("down", "refused"):
             d.put(msgspec.structs.replace(links, phase="down"))
             return
         d.put(msgspec.structs.replace(links, phase="down", ask_at_ns=0, asking=False))
         d.send("fleet", LinkChanged("socket", False, reason))
         d.note("socket_lost", "", "WARNING", reason=reason)
-
-    def _ask(self, d: Draft) -> None:
-        """One question at a time; it covers every order that is in doubt at this moment."""
-        for doubt in d.table(Doubt).values():
-            d.put(msgspec.structs.replace(doubt, asked=True))
-        d.put(msgspec.structs.replace(self._links(d), asking=True, ask_at_ns=0))
-        d.send("broker", RequestSnapshot())
-
-    def _ask_soon(self, d: Draft) -> None:
-        """Now, or once the answer that is awaited is through: it may not cover what is asked."""
-        if self._links(d).asking:
-            self._ask_later(d, asking=True)
-        else:
-            self._ask(d)
-
-    def _ask_later(self, d: Draft, *, asking: bool) -> None:
-        at = d.now.machine_ns + ASK_AGAIN_NS
-        d.put(msgspec.structs.replace(self._links(d), ask_at_ns=at, asking=asking))
 
     def _reconcile(self, d: Draft, snapshot: BrokerSnapshot) -> list[str]:
         """The broker wins."""
@@ -452,23 +436,20 @@ class GatewayCore:
         for change in d.table(Change).values():
             if change.stage == "sent" and change.client_order_id in asked:
                 d.put(msgspec.structs.replace(change, stage="refused"))  # asked after it was sent, and not made
+        send_cancels_again(d)
         for symbol in d.table(Audit):
             audit(d, symbol, self.settings)
-        links = msgspec.structs.replace(self._links(d), asking=False)
+        links = msgspec.structs.replace(links_of(d), asking=False)
         first = links.phase == "reconciling"
         d.put(msgspec.structs.replace(links, phase="ready") if first else links)
         if d.table(Doubt):
-            self._ask_later(d, asking=False)
+            ask_later(d, asking=False)
         if first:
             self._now_ready(d, snapshot, account)
         return list(touched)
 
     def _now_ready(self, d: Draft, snapshot: BrokerSnapshot, account: str) -> None:
-        for order in d.table(OrderRecord).values():
-            if order.live and order.cancel_reason and order.order_id and d.get(Doubt, order.key) is None:
-                d.send(
-                    "broker", CancelOrder(order.order_id, order.client_order_id)
-                )  # asked for while the link was down
+        resume_cancels(d)
         counts = {
             "open_orders": len(snapshot.open_orders),
             "executions": len(snapshot.executions),
@@ -479,17 +460,16 @@ class GatewayCore:
         d.send("fleet", ReconciliationDone(account, **counts))
 
     def _elapsed(self, d: Draft) -> list[str]:
-        links = self._links(d)
+        links = links_of(d)
         self._judge_confirmation(d)
+        overdue = ask_about_cancels(d)
         if links.ask_at_ns and not links.asking and links.ask_at_ns <= d.now.machine_ns:
-            orders = d.state.table(OrderRecord).values()
-            unheard = [o for o in orders if o.live and (o.status == "InFlight" or d.get(Change, o.key) is not None)]
-            for order in unheard:
-                if d.get(Doubt, order.key) is None:
-                    d.put(Doubt(order.client_order_id))
+            doubt_the_unheard(d)
             d.put(msgspec.structs.replace(links, ask_at_ns=0))
             if d.table(Doubt) or links.phase == "reconciling":
-                self._ask(d)
+                ask(d)
+        elif overdue:
+            ask_soon(d)
         return list(d.state.table(Unprotected))
 
     # What the broker says besides.
@@ -504,7 +484,7 @@ class GatewayCore:
             d.send("fleet", update)
 
     def _error(self, d: Draft, error: BrokerError) -> None:
-        links = self._links(d)
+        links = links_of(d)
         if error.order_id > 0:
             self._order_error(d, error)
         elif links.phase == "down":
@@ -529,10 +509,8 @@ class GatewayCore:
 
     def _order_error(self, d: Draft, error: BrokerError) -> None:
         """It may mean the end of the order, or not: ask, and let the answer decide."""
-        order = next(
-            (o for o in d.state.table(OrderRecord).values() if o.order_id == error.order_id and o.role != "foreign"),
-            None,
-        )
+        found = [o for o in d.state.table(OrderRecord).values() if o.order_id == error.order_id and o.role != "foreign"]
+        order = next((o for o in found if o.live), found[0] if found else None)
         if order is None:
             return
         if is_information(error.code):
@@ -554,7 +532,7 @@ class GatewayCore:
                 take_back_refused(d, order)
         if order.live:
             d.put(Doubt(order.client_order_id))
-            self._ask_later(d, asking=self._links(d).asking)
+            ask_later(d, asking=links_of(d).asking)
 
     def _forget_old(self, d: Draft) -> None:
         """Finished orders of past weeks, and their fills, leave the ledger; the recorder has them for ever.

@@ -12,12 +12,13 @@ import math
 
 import msgspec
 
-from messages.broker import CancelOrder, PlaceOrder
+from messages.broker import PlaceOrder
 from messages.entries import CancelEntry
 from messages.operator import Flatten, Flattening
 from messages.orders import OrderPlaced, OrderRecord
 from services.core import Draft
 from services.gateway.book import AccountPosition, Book, Doubt, HeldBack, Links, Own, QuoteRecord, SessionRecord
+from services.gateway.cancels import send_cancel
 from services.gateway.placing import cancel_entry, next_order_ids
 
 __all__ = ["FlattenRecord", "flatten_step", "order_flatten", "whole_shares"]
@@ -92,8 +93,7 @@ def flatten_step(d: Draft, symbol: str, links: Links) -> bool:
         _tell(d, record, "clearing", shares)
         for stop in live:
             if stop.role == "stop" and not stop.cancel_reason:
-                d.put(msgspec.structs.replace(stop, cancel_reason="flatten"))
-                d.send("broker", CancelOrder(stop.order_id, stop.client_order_id))
+                send_cancel(d, stop, "flatten")
         return True
     record = _count_refusal(d, record)
     if record.refusals >= REFUSALS:

@@ -19,6 +19,7 @@ from services.core import Draft, State
 from services.gateway.book import (
     AccountPosition,
     Change,
+    Disputed,
     Doubt,
     Fraction,
     Links,
@@ -74,35 +75,60 @@ def guard(d: Draft, symbol: str, links: Links, settings: Settings) -> bool:
     live = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.live]
     stops = [o for o in live if o.role in ("stop", "flatten")]
     entry_live = any(o.role == "entry" for o in live)
-    if own.quantity <= 0 and not stops:
-        d.drop(Unprotected, symbol)
-        return False
+    if own.quantity == 0 and not stops:
+        return _nothing_amiss(d, symbol)
     _fraction(d, own)
     sells = [_as_far_as_known(d, o) for o in stops]
     position = d.get(AccountPosition, symbol)
     held = position.quantity if position is not None else None
     actions = [] if _changing(d, stops) else plan(own.quantity, held, sells, entry_live)
     actions = _instead(d, stops, actions)
-    short = covered(sells) < math.floor(own.quantity) and not entry_live
-    if not short and not actions:
-        d.drop(Unprotected, symbol)
-        return False
+    short, oversold = covered(sells) < math.floor(own.quantity) and not entry_live, own.quantity < 0
+    if not short and not actions and not oversold:
+        return _nothing_amiss(d, symbol)
     since_ns = _uncovered_since(d, symbol, links)
     if since_ns is None:
         return False
     lasted = d.now.machine_ns - since_ns >= ALERT_NS
-    if held is None or held < own.quantity:
+    if oversold or held is None or held < own.quantity:
         # Late executions look like this, and so does a sale by hand; if it lasts it is that, and the stop must not sell
         # what is gone.
         if lasted:
-            d.note("position_disputed", symbol, "ERROR", own=own.quantity, account=held)
+            _dispute(d, own, held)
         elif not any(isinstance(a, ResizeStop) and d.get(Change, a.order.client_order_id) for a in actions):
             return False  # (a stop that was just read anew for this is changed at once)
-    elif short and lasted:
-        d.note("position_unprotected", symbol, "ERROR", own=own.quantity, covered=covered(sells))
-        actions = actions or _stuck(stops)
+    else:
+        _agreed(d, symbol)
+        if short and lasted:
+            d.note("position_unprotected", symbol, "ERROR", own=own.quantity, covered=covered(sells))
+            actions = actions or _stuck(stops)
     questions = [_carry_out(d, symbol, action, settings) for action in actions]
     return any(questions)
+
+
+def _nothing_amiss(d: Draft, symbol: str) -> bool:
+    d.drop(Unprotected, symbol)
+    _agreed(d, symbol)
+    return False
+
+
+def _agreed(d: Draft, symbol: str) -> None:
+    """Own shares and the account's agree: should they differ again, that is something new."""
+    if d.get(Disputed, symbol) is not None:
+        d.drop(Disputed, symbol)
+
+
+def _dispute(d: Draft, own: Own, held: float | None) -> None:
+    """Own shares that can't be right, said once for each pair of figures.
+
+    Less than none: more was sold under our references than bought, as when two orders fill where one was meant. Only a
+    person can buy that back (and `crazy adopt` it).
+    """
+    found = Disputed(own.symbol, own.quantity, held)
+    if d.get(Disputed, own.symbol) != found:
+        d.put(found)
+        event = "position_oversold" if own.quantity < 0 else "position_disputed"
+        d.note(event, own.symbol, "ERROR", own=own.quantity, account=held)
 
 
 def _uncovered_since(d: Draft, symbol: str, links: Links) -> int | None:

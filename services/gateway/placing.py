@@ -9,11 +9,12 @@ import math
 
 import msgspec
 
-from messages.broker import CancelOrder, PlaceOrder
+from messages.broker import PlaceOrder
 from messages.entries import CancelEntry, EntryDropped, EntryPlan
 from messages.orders import OrderPlaced, OrderRecord
 from services.core import Draft
 from services.gateway.book import AccountPosition, Book, EntrySlot, Links, Own, QuoteRecord, SessionRecord, Tombstone
+from services.gateway.cancels import send_cancel
 from services.gateway.interlock import blocked
 from services.settings import Settings
 
@@ -115,11 +116,16 @@ def _check(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> tuple
         return "session_not_open", {}
     if d.get(OrderRecord, plan.client_order_id) is not None:
         return "placed_before", {}
-    live = any(o.live and o.role == "entry" and o.symbol == plan.symbol for o in d.state.table(OrderRecord).values())
+    orders = d.state.table(OrderRecord).values()
+    live = any(o.live and o.role == "entry" and o.symbol == plan.symbol for o in orders)
     if live or any(slot.symbol == plan.symbol for slot in d.state.table(EntrySlot).values()):
         return "entry_live", {}
     if own is not None and own.quantity >= 1:
         return "position_open", {"own": own.quantity}
+    if own is not None and own.quantity < 0:
+        return "oversold", {"own": own.quantity}
+    if any(o.live and o.side == "SELL" and o.symbol == plan.symbol and o.role != "foreign" for o in orders):
+        return "sell_live", {}  # of shares that are gone: it would sell what this entry buys
     if position is not None and position.quantity < 0:
         return "account_short", {"position": position.quantity}
     if quote is None or quote.quote.last <= 0:
@@ -156,6 +162,7 @@ def cancel_entry(d: Draft, command: CancelEntry, links: Links) -> None:
         return
     if not order.live or order.cancel_reason:
         return
-    d.put(msgspec.structs.replace(order, cancel_reason=command.reason))
     if links.phase == "ready":
-        d.send("broker", CancelOrder(order.order_id, order.client_order_id))
+        send_cancel(d, order, command.reason)
+    else:
+        d.put(msgspec.structs.replace(order, cancel_reason=command.reason))  # sent once the link is back

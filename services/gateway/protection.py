@@ -80,7 +80,7 @@ def plan(own: float, account: float | None, sells: Sequence[OrderRecord], entry_
 
     `account`: the account's whole position, None when unknown. `entry_live`: the entry that bought them may still fill.
     """
-    shares = math.floor(min(own, max(0.0, account)) if account is not None else own)
+    shares = max(0, math.floor(own if account is None else min(own, account)))  # (oversold: nothing is left to sell)
     if entry_live or any(not protects(o) for o in sells):
         return []
     have = covered(sells)

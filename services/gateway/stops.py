@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import msgspec
 
-from messages.broker import CancelOrder, PlaceOrder
+from messages.broker import PlaceOrder
 from messages.orders import OrderPlaced, OrderRecord
 from services.core import Draft
 from services.gateway.book import Book, Change, FillRecord, Own, PriceGrid
+from services.gateway.cancels import send_cancel
 from services.gateway.placing import next_order_ids
 from services.gateway.protection import level_reached, replacement_type
 from services.prices import US_STOCKS, Grid, round_down
@@ -110,8 +111,6 @@ def change_stop(d: Draft, order: OrderRecord, quantity: float, level: float | No
 
 def cancel_stop(d: Draft, order: OrderRecord, reason: str) -> None:
     """Take a stop back. What it reserves is free once the broker says so."""
-    d.put(msgspec.structs.replace(order, cancel_reason=reason))
-    d.drop(Change, order.client_order_id)
     events = {"duplicate_stop": "duplicate_stop_cancelled", "orphan_stop": "orphan_stop_cancelled"}
     d.note(
         events.get(reason, "stop_taken_back"),
@@ -121,4 +120,5 @@ def cancel_stop(d: Draft, order: OrderRecord, reason: str) -> None:
         order_id=order.order_id,
         reason=reason,
     )
-    d.send("broker", CancelOrder(order.order_id, order.client_order_id))
+    send_cancel(d, order, reason)
+    d.drop(Change, order.client_order_id)

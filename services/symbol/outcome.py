@@ -77,6 +77,8 @@ def on_order(d: Draft, r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
     if order.role != "stop" or not order.live:
         return r
     if order.client_order_id != r.stop_id:
+        if order.cancel_reason:
+            return r  # one that is taken back is nobody's stop
         r = changed(r, stop_id=order.client_order_id, stop_held=False)
     if r.why == "stop_lost" and (held or working):
         r = changed(r, why="protected_by_stop", figures={})

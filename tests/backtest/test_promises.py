@@ -78,6 +78,12 @@ def reservation(key: str = "1", symbol: str = "TSLA", usd: float = 1000.0) -> Re
             NOON,
             "3",
         ),
+        (
+            [stop("S1"), Own("TSLA", 10.0), stop("S1~2", created_ns=NOON - 61 * 10**9, cancel_reason="double_order")],
+            [],
+            NOON,
+            "3",
+        ),
         ([Own("TSLA", -1.0)], [], NOON, "3"),
         ([AccountPosition("TSLA", -1.0, 5.0)], [], NOON, "3"),
         ([], [ACCOUNT, reservation(usd=3000.02)], NOON, "4"),
@@ -108,6 +114,8 @@ def test_what_is_allowed() -> None:
             order("A1", symbol="AMD", status="Cancelled"),
             order("A2", symbol="AMD"),
             order("foreign:1", symbol="AMD", role="foreign", side="SELL"),
+            stop("S1~2", created_ns=NOON - 60 * 10**9, cancel_reason="double_order"),
+            order("A2~2", symbol="AMD", cancel_reason="double_order"),
         ],
         [ACCOUNT, reservation(), Holding("NVDA", own=20.0, cost_usd=1900.0), Mark("NVDA", 99.9)],
     )

@@ -10,6 +10,7 @@ import pytest
 from services.backtest.promises import PromiseBroken, Promises
 from services.backtest.runner import Runner
 from services.clock.calendar import sessions
+from services.core import State
 from services.gateway import core
 from services.gateway.book import Own
 from services.settings import Settings
@@ -19,6 +20,7 @@ from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.orders import Ticket
 from services.simulator.venue.policy import ChildOnPartialFill, OnSplit, Policy
 from services.simulator.venue.reports import Report
+from services.symbol.core import SymbolRecord
 
 from ..day.conftest import market_file
 from .test_corners import LARGE
@@ -114,6 +116,56 @@ def test_what_is_no_clean_split_is_alerted_and_never_sold_short(broker: OnSplit)
     live = [o for o in result.orders.values() if o.live]
     assert [(o.role, o.quantity) for o in live] == ([] if broker is OnSplit.CANCELLED else [("stop", 35.0)])
     assert not [o for o in result.orders.values() if o.role == "entry" and o.created_ns > failed.time_ns]
+
+
+class AtTheBroker(Promises):
+    """The promises, and what is for sale at the exchange itself after each moment of the market's time."""
+
+    def __init__(self, runner: Runner, settings: Settings) -> None:
+        super().__init__(settings, runner.clock_core.sessions)
+        self.exchange = runner.exchange
+        self.for_sale: dict[int, float] = {}
+
+    def look(self, gateway: State, risk: State, now_ns: int) -> None:
+        super().look(gateway, risk, now_ns)
+        self.for_sale[now_ns] = for_sale(self.exchange)
+
+
+def for_sale(exchange: Exchange) -> float:
+    """The shares that live sells are for; a child counts once its parent has filled."""
+    sells = [order for order in exchange.open_orders() if order.ticket.side == "SELL"]
+    return sum(order.remaining for order in sells if "child" not in order.why_held)
+
+
+@pytest.mark.parametrize("own_id", [True, False])
+@pytest.mark.parametrize("cascades", [True, False])
+def test_field_06_a_second_order_under_the_reference_of_the_stop(own_id: bool, cascades: bool) -> None:
+    """For all 143 shares, with an id of its own or under the stop's: within its own moment there are 143 for sale."""
+    settings = msgspec.convert({"watchlist": ["PLTR"]}, Settings)
+    days = sessions("XNYS", date(2023, 1, 23), date(2023, 1, 23), today=date(2023, 1, 23))
+    path = market_file("alpaca_bars_5m_2022_2024.parquet")
+    source = FileSource([path], ["PLTR"], start="2023-01-23", end="2023-01-23")
+
+    def doubled(exchange: Exchange) -> list[Report]:
+        (stop,) = exchange.open_orders()
+        copy = msgspec.structs.replace(stop.ticket, order_id=77, parent_id=0)
+        reports = exchange.place(copy) if own_id else exchange.hand.double(stop.ticket)
+        assert for_sale(exchange) == 286.0
+        return reports
+
+    at_ns = days[0].close_ns - HOUR
+    runner = Runner(settings, source, days, policy=Policy(oca_client_cancel_cascades=cascades), acts=[(at_ns, doubled)])
+    promises = runner._promises = AtTheBroker(runner, settings)
+    result = runner.run()
+    assert promises.counts["doubles"] > 0, "it was never doubled: nothing is proved"
+    assert set(promises.for_sale.values()) == {0.0, 143.0}
+    assert [(e.time_ns, e.level) for e in result.events if e.event == "double_order"] == [(at_ns, "ERROR")]
+    assert [o.remaining for o in runner.exchange.open_orders()] == [143.0]
+    assert [p.quantity for p in runner.exchange.positions()] == [143.0]
+    symbol = runner.actors["symbol-PLTR"].state.get(SymbolRecord, "PLTR")
+    assert symbol is not None
+    (stop,) = [o for o in result.orders.values() if o.live]
+    assert (symbol.state, symbol.why, symbol.stop_id) == ("POSITION_OPEN", "protected_by_stop", stop.client_order_id)
 
 
 def test_a_second_stop_that_appears_at_the_broker_under_our_reference_is_taken_back() -> None:

@@ -282,6 +282,8 @@ CHANGES = [
     ("UPDATE executions SET exec_id = '0002.01' WHERE perm_id = 70", "executions 0002.01: only at the broker"),
     ("UPDATE commissions SET commission = 1.01 WHERE exec_id = '0001.01'", "commissions 0001.01: commission is 1.0"),
     ("UPDATE commissions SET realized_pnl = 0 WHERE exec_id = '0001.01'", "commissions 0001.01: realized_pnl is None"),
+    (f"UPDATE orders SET order_ref = '{STOP}' WHERE perm_id = 72", f"orders {STOP}~2: only at the broker"),
+    (f"UPDATE executions SET order_ref = '{STOP}' WHERE perm_id = 72", "executions 0009.01: only at the broker"),
     ("DELETE FROM orders WHERE perm_id = 71", f"orders {STOP}: only in the database"),
     ("DELETE FROM commissions", "commissions: nothing to compare"),
     ("DELETE FROM executions", "executions: nothing to compare"),

@@ -31,6 +31,7 @@ from messages.timers import Elapsed, Started
 from services.core import Decision, Now, State
 from services.gateway.book import AccountPosition, Book, Links, OrderRecord, Own
 from services.gateway.core import GatewayCore
+from services.gateway.identity import reference_of
 from services.settings import Settings
 
 SECOND = 1_000_000_000
@@ -191,7 +192,7 @@ class Gateway:
         order = self.order(client_order_id)
         told: dict[str, Any] = {
             "order_id": order.order_id,
-            "perm_id": 10_000 + order.order_id,
+            "perm_id": order.perm_id or 10_000 + order.order_id,
             "symbol": order.symbol,
             "side": order.side,
             "order_type": order.order_type,
@@ -204,7 +205,7 @@ class Gateway:
             "trail_stop_price": order.trail_stop_price,
             "tif": order.tif,
         }
-        return broker_order(client_order_id, status=status, **(told | more))
+        return broker_order(reference_of(order), status=status, **(told | more))
 
     def completed(self, client_order_id: str, text: str) -> BrokerOrder:
         """As reqCompletedOrders lists it: no quantity, no order id."""
@@ -217,12 +218,13 @@ class Gateway:
         told: dict[str, Any] = {
             "exec_id": f"0000e0d5.{client_order_id}.{order.filled + quantity:g}.01",
             "order_id": order.order_id,
+            "perm_id": order.perm_id or 10_000 + order.order_id,
             "symbol": order.symbol,
             "side": order.side,
             "cum_quantity": order.filled + quantity,
             "time_ns": self.market_ns,
         }
-        return broker_execution(client_order_id, quantity, price, **(told | more))
+        return broker_execution(reference_of(order), quantity, price, **(told | more))
 
     def error(self, client_order_id: str, code: int, text: str = "as the broker words it") -> None:
         self.hear(BrokerError(self.order(client_order_id).order_id, code, text))

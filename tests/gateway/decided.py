@@ -12,6 +12,7 @@ from messages.orders import Fill
 from services.core import Draft, Now, State
 from services.gateway.book import (
     AccountPosition,
+    CancelSent,
     FillRecord,
     Links,
     OrderRecord,
@@ -43,9 +44,10 @@ def draft(*records: Any, market_ns: int = NOON_NS, machine_ns: int = MACHINE_NS,
 
 
 def written(d: Draft) -> list[Any]:
-    """The records that it wrote; what it dropped as (type, key)."""
+    """The records that it wrote; what it dropped as (type, key). How cancels are followed is another's test."""
     assert d.decision.published == []
-    return [record if record is not None else (kind, key) for kind, key, record in d.decision.changes]
+    changes = [change for change in d.decision.changes if change[0] is not CancelSent]
+    return [record if record is not None else (kind, key) for kind, key, record in changes]
 
 
 def told(d: Draft) -> list[tuple[str, Any]]:

@@ -8,6 +8,7 @@ believes.
 from __future__ import annotations
 
 from collections import Counter, deque
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -56,6 +57,8 @@ class AnyWord(RuleBasedStateMachine):
         self.taken = 0
         self.number = 0
         self.position = 0.0
+        self.doubles: dict[int, BrokerOrder] = {}
+        self.doubled = False
 
     # The broker's side.
 
@@ -88,12 +91,13 @@ class AnyWord(RuleBasedStateMachine):
         match command:
             case PlaceOrder(order):
                 self.takes(order, refused=refuse == 0)
-            case CancelOrder(order_id, key):
-                known = self.orders.get(key)
-                if known is None or known.status not in LIVE:
+            case CancelOrder(order_id):
+                known = [o for o in (*self.orders.values(), *self.doubles.values()) if o.order_id == order_id]
+                working = [o for o in known if o.status in LIVE]
+                if not working:
                     self.facts.append(BrokerError(order_id, 10148 if known else 10147, "cannot be cancelled"))
                 else:
-                    self.ends(known)
+                    self.ends(working[-1 if refuse else 0])  # of two under one id it is this one or that
             case RequestSnapshot():
                 self.facts.append(self.snapshot())
 
@@ -141,20 +145,50 @@ class AnyWord(RuleBasedStateMachine):
         return found.filled if found is not None else 0.0
 
     def ends(self, order: BrokerOrder) -> None:
+        if order.perm_id in self.doubles:
+            self.change_double(order, status="Cancelled", why_held="")
+            return
         self.change(order.client_order_id, status="Cancelled", why_held="")
         if order.side == "BUY" and not order.filled:
             for child in self.live("SELL"):
                 if self.parent(child) is self.orders[order.client_order_id]:
                     self.change(child.client_order_id, status="Cancelled", why_held="")
 
+    def change_double(self, double: BrokerOrder, **fields: Any) -> None:
+        self.doubles[double.perm_id] = msgspec.structs.replace(double, **fields)
+        self.facts.append(self.doubles[double.perm_id])
+
+    def live_doubles(self) -> list[BrokerOrder]:
+        return [o for o in self.doubles.values() if o.status in LIVE]
+
+    @precondition(lambda self: any("child" not in o.why_held for o in self.live("SELL")) and not self.live_doubles())
+    @rule(same_id=st.booleans())
+    def a_second_order_bears_its_reference(self, same_id: bool) -> None:
+        """Made of a change by a broken link, or a copy: both are live now."""
+        first = next(o for o in self.live("SELL") if "child" not in o.why_held)
+        number = len(self.doubles) + 1
+        SEEN["doubled under its id" if same_id else "doubled"] += 1
+        self.doubled = True
+        ids = {"order_id": first.order_id if same_id else 900 + number, "perm_id": 50_000 + number}
+        self.change_double(msgspec.structs.replace(first, **ids))
+
+    @precondition(lambda self: self.live_doubles() and self.position > 0)
+    @rule(part=st.booleans())
+    def it_sells_before_it_is_cancelled(self, part: bool) -> None:
+        double = self.live_doubles()[0]
+        left = min(double.quantity - double.filled, self.position)
+        SEEN["a double sold"] += 1
+        self.executes(double, 1.0 if part and left > 1 else left, 94.0)
+
     def snapshot(self) -> BrokerSnapshot:
+        orders = (*self.orders.values(), *self.doubles.values())
         done = [
             msgspec.structs.replace(o, quantity=0.0, order_id=0, completed_status=o.status)
-            for o in self.orders.values()
+            for o in orders
             if o.status in ("Filled", "Cancelled", "Inactive")
         ]
         held = (BrokerPosition(ACCOUNT, "TSLA", self.position, 105.0),) if self.position else ()
-        working = tuple(o for o in self.orders.values() if o.status in LIVE)
+        working = tuple(o for o in orders if o.status in LIVE)
         return BrokerSnapshot(ACCOUNT, held, working, tuple(done), tuple(self.executions), ())
 
     def executes(self, order: BrokerOrder, quantity: float, price: float) -> None:
@@ -167,6 +201,7 @@ class AnyWord(RuleBasedStateMachine):
                 price,
                 exec_id=f"0000e0d5.{len(self.executions) + 1}.01",
                 order_id=order.order_id,
+                perm_id=order.perm_id,
                 side=order.side,
                 cum_quantity=filled,
                 time_ns=self.gateway.market_ns,
@@ -174,7 +209,11 @@ class AnyWord(RuleBasedStateMachine):
         )
         self.facts.append(self.executions[-1])
         status = "Filled" if filled >= order.quantity else "Submitted"
-        self.change(order.client_order_id, filled=filled, status=status, why_held="")
+        fields = {"filled": filled, "status": status, "why_held": ""}
+        if order.perm_id in self.doubles:
+            self.change_double(order, **fields)
+        else:
+            self.change(order.client_order_id, **fields)
         self.facts.append(BrokerPosition(ACCOUNT, "TSLA", self.position, 105.0))
 
     @precondition(lambda self: self.live("BUY"))
@@ -216,9 +255,9 @@ class AnyWord(RuleBasedStateMachine):
     # What the gateway hears.
 
     @precondition(lambda self: self.facts)
-    @rule(count=st.integers(1, 6))
-    def hears(self, count: int) -> None:
-        for _ in range(min(count, len(self.facts))):
+    @rule(words=st.integers(1, 6))
+    def hears(self, words: int) -> None:
+        for _ in range(min(words, len(self.facts))):
             self.gateway.hear(self.facts.popleft())
         self.sends()
 
@@ -226,13 +265,28 @@ class AnyWord(RuleBasedStateMachine):
     def all_is_done(self, seconds: int, refuse: int) -> None:
         """Everybody has his say, until nothing is left to say; the first change or stop may be refused."""
         self.time_passes(seconds, 104.0, 1)
-        while self.commands or self.facts:
+        for said in count():
+            if not self.commands and not self.facts:
+                break
+            assert said < 300, "they will never be done"
             if self.commands:
                 orders = isinstance(self.commands[0], PlaceOrder)
                 self.takes_a_command(refuse)
                 refuse = 1 if orders else refuse
             else:
                 self.hears(1)
+
+    @precondition(lambda self: self.doubled)
+    @rule(luck=st.integers(0, 2))
+    def in_the_end_there_is_one_again(self, luck: int) -> None:
+        """Whatever the second order did and whichever of the two the cancel hit."""
+        if luck:
+            return
+        for _ in range(4):
+            self.all_is_done(15, 1)
+        assert not self.live_doubles(), "promise 3: the second order lives on"
+        self.doubled = False
+        SEEN["one again"] += 1
 
     @precondition(lambda self: not self.position and not self.live("BUY"))
     @rule(part=st.booleans(), refuse=st.integers(0, 2))
@@ -297,6 +351,8 @@ class AnyWord(RuleBasedStateMachine):
             return
         assert len(self.live("BUY")) <= 1, "promise 1"
         assert self.position >= 0
+        if self.doubled:
+            return
         sells = 0.0
         for order in self.live("SELL"):
             parent, left = self.parent(order), order.quantity - order.filled
@@ -325,5 +381,9 @@ def test_any_word() -> None:
         "change refused",
         "stop refused",
         "reconnected",
+        "doubled",
+        "doubled under its id",
+        "a double sold",
+        "one again",
     ):
         assert SEEN[what] >= 5, f"{what} never had a chance: {SEEN}"

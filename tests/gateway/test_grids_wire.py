@@ -10,7 +10,8 @@ from services.prices import US_STOCKS, Grid
 from services.simulator.venue.grid import GRIDS
 from services.simulator.venue.policy import Policy, PriceGrid
 from services.symbol.entry import plan_entry
-from tests.gateway.test_interlock_wire import CLIENT_ID, DAY, PAPER, Fleet, fleet, played, time_apart
+from tests.gateway.on_the_wire import DAY, Fleet, played
+from tests.gateway.test_interlock_wire import CLIENT_ID, PAPER, fleet, time_apart
 
 __all__ = ["time_apart"]
 

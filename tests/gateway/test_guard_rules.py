@@ -12,6 +12,7 @@ from services.core import State
 from services.gateway.book import (
     Book,
     Change,
+    Disputed,
     Doubt,
     Fraction,
     Links,
@@ -240,7 +241,7 @@ class TestDisputed:
     def test_if_it_lasts_the_stop_must_not_sell_what_is_gone(self) -> None:
         d = draft(OPEN, fill(), *held(10.0, 4.0), stop(), LONG_AGO)
         assert guard(d, "TSLA", READY, RULES) is True, "it is read anew before it is changed"
-        assert written(d) == [LOOKED, Change(STOP, "TSLA", 4.0, "reading"), Doubt(STOP)]
+        assert written(d) == [LOOKED, Disputed("TSLA", 10.0, 4.0), Change(STOP, "TSLA", 4.0, "reading"), Doubt(STOP)]
         assert told(d) == [note("position_disputed", level="ERROR", own=10.0, account=4.0)]
 
     def test_a_position_that_was_never_told_places_nothing(self) -> None:

@@ -3,127 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
 import pytest
 
 from messages.broker import LiveConfirmation
-from messages.entries import EntryApproved
 from messages.interlock import EntriesBlocked, EntriesUnblocked
-from messages.market import Session, SessionOpened
-from messages.operator import Happened
-from messages.timers import Started
 from messages.watchlist import WatchlistChanged
-from services.core import Now, State
 from services.gateway import broker as edge
-from services.gateway.book import QuoteRecord
-from services.gateway.broker import Broker
-from services.gateway.core import GatewayCore
-from services.settings import Settings
-from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.policy import Policy
-from tests.gateway.broker_words import plan
-from tests.simulator.wire import CALM, OPEN_NS, SECOND, Gateway, gateway, trades
+from tests.simulator.wire import CALM, OPEN_NS, SECOND, trades
 
-CLIENT_ID = 12
-DAY = Session("2022-03-22", OPEN_NS, OPEN_NS + 23_400 * SECOND)
+from .on_the_wire import Fleet, connected, played
+
 PAPER, LIVE = "DU1234567", "U1234567"
 FAR = LiveConfirmation(LIVE, OPEN_NS + 30 * 86_400 * SECOND)
 
 
+CLIENT_ID = 12
 BROKER_TIME: dict[str, Callable[[], int]] = {}
 """What the simulated broker of this test makes of the time, in whole seconds."""
-
-
-class Fleet:
-    """The gateway without its bus: what the core decides goes to the wire, what the wire says to the core."""
-
-    def __init__(self, house: Gateway, **settings: Any) -> None:
-        told = {"watchlist": ["TSLA"], "ibkr": {"port": house.server.port, **settings.pop("ibkr", {})}} | settings
-        chosen = msgspec.convert(told, Settings)
-        self.house = house
-        self.core = GatewayCore(chosen)
-        self.state = State(self.core.kinds)
-        self.said: list[Any] = []
-        self.broker = Broker(chosen, lambda: asyncio.get_running_loop().call_soon(self.take) and None)
-        self.hear(Started(1))
-
-    def hear(self, message: Any) -> None:
-        decision = self.core.handle(self.state, message, Now(self.house.exchange.now_ns, 0))
-        self.state.apply(decision.changes)
-        for recipient, told in decision.messages:
-            if recipient == "broker":
-                self.broker.execute(told)  # type: ignore[arg-type]
-            else:
-                self.said.append(told)
-
-    def take(self) -> None:
-        facts, self.broker.facts = self.broker.facts, []
-        for fact in (*facts, *self.broker.take_quotes()):
-            self.hear(fact)
-
-    async def until(self, condition: Callable[[], object], what: str) -> None:
-        async with asyncio.timeout(8):
-            while not condition():
-                await asyncio.sleep(0.01)
-        assert condition(), what
-
-    async def opened(self) -> None:
-        """The market has traded, and the price is here."""
-        for _ in range(4):
-            due = self.house.exchange.next_event_ns()
-            assert due is not None
-            self.house.server.advance(due, one=True)
-        symbol = self.broker._symbols[0]
-        await self.until(lambda: self.last(symbol) > 0, "no price")
-
-    def last(self, symbol: str) -> float:
-        record = self.state.get(QuoteRecord, symbol)
-        return record.quote.last if record else 0.0
-
-    def told(self, kind: type) -> list[Any]:
-        return [m for m in self.said if isinstance(m, kind)]
-
-    def blocks(self) -> list[str]:
-        return [m.reason for m in self.told(EntriesBlocked)]
-
-    def notes(self, event: str) -> list[Happened]:
-        return [m for m in self.told(Happened) if m.event == event]
-
-    @property
-    def ready(self) -> bool:
-        return self.core.ready(self.state)
-
-    def enter(self) -> None:
-        """An approved entry, in the open session, on a price of 10."""
-        self.hear(SessionOpened(DAY, DAY.close_ns - 900 * SECOND))
-        entry = plan(session_date=DAY.date, trigger=10.5, limit_price=10.6, reference=10.0)
-        self.hear(EntryApproved(entry, 110.0))
-
-    def at_the_broker(self) -> list[str]:
-        return [order.ticket.order_ref for order in self.house.exchange.open_orders()]
 
 
 @asynccontextmanager
 async def fleet(accounts: tuple[str, ...], policy: Policy | None = None, **settings: Any) -> AsyncIterator[Fleet]:
     """A fleet on a simulated gateway whose login has these accounts."""
-    async with gateway(
-        CALM,
-        trades("GME", *[20.0] * 20),
-        accounts=[AccountTerms(account=a) for a in accounts],
-        policy=policy or Policy(),
-    ) as house:
-        BROKER_TIME["ns"] = lambda: house.exchange.now_ns // SECOND * SECOND
-        made = Fleet(house, **settings)
-        connection = asyncio.create_task(made.broker.run())
-        try:
-            yield made
-        finally:
-            connection.cancel()
-            await asyncio.wait((connection,))
+    async with connected(CALM, trades("GME", *[20.0] * 20), accounts=accounts, policy=policy, **settings) as made:
+        BROKER_TIME["ns"] = lambda: made.house.exchange.now_ns // SECOND * SECOND
+        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -135,10 +44,6 @@ def time_apart(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     monkeypatch.setattr(edge, "COMPARE_S", 0.4)
     monkeypatch.setattr(edge, "COMPARE_SOON_S", 0.4)
     return apart
-
-
-def played(play: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(play())
 
 
 WRONG = [

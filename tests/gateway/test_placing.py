@@ -61,6 +61,14 @@ def clock_silent(gateway: Gateway) -> None:
     gateway.stale = True
 
 
+def a_stop_of_shares_that_are_gone(gateway: Gateway) -> None:
+    """It is still live at the broker, and would sell what the entry buys."""
+    stop = gateway.holding(2).stop_client_order_id
+    gateway.hear(gateway.execution(stop, 10.0, 94.0, perm_id=88_000, order_id=500))
+    assert gateway.own() == 0
+    assert gateway.order(stop).live
+
+
 @pytest.mark.parametrize(
     ("before", "reason"),
     [
@@ -76,6 +84,7 @@ def clock_silent(gateway: Gateway) -> None:
         (lambda g: g.enter(1), "placed_before"),
         (lambda g: g.holding(2), "position_open"),
         (lambda g: g.hear(BrokerPosition(ACCOUNT, "TSLA", -5.0, 100.0)), "account_short"),
+        (a_stop_of_shares_that_are_gone, "sell_live"),
         (lambda g: g.quote(105.0), "price_through_trigger"),
         (lambda g: g.quote(104.99, ask=105.0), "price_through_trigger"),
         (lambda g: g.quote(60.0), "price_band"),
@@ -111,7 +120,8 @@ def test_the_place_is_free_again_once_it_is_over() -> None:
     gateway.cancel(entry)
     gateway.enter(2)
     assert dropped(gateway) == [("CT-TSLA-20250106-2", "entry_live")], "cancel pending counts as live"
-    gateway.hear(gateway.status(entry.client_order_id, "Cancelled"))
+    for key in (entry.client_order_id, entry.stop_client_order_id):  # a child goes with its parent
+        gateway.hear(gateway.status(key, "Cancelled"))
     assert not gateway.state.table(EntrySlot)
     gateway.enter(3)
     assert gateway.live_entries() == ["CT-TSLA-20250106-3"]

@@ -27,6 +27,7 @@ class OrderBook:
         self.last_order_ids: dict[int, int] = {}
         self._orders: dict[int, Order] = {}
         self._by_id: dict[tuple[int, int], Order] = {}
+        self._doubled: dict[tuple[int, int], list[Order]] = {}
         self._working: dict[str, dict[int, Order]] = {}
         self._children: dict[int, list[Order]] = {}
         self._changed: set[int] = set()
@@ -41,9 +42,11 @@ class OrderBook:
 
     def add(self, order: Order) -> None:
         """Keep a new order; its perm_id is above all others."""
-        client_id, order_id = order.ticket.client_id, order.ticket.order_id
+        name = order.ticket.client_id, order.ticket.order_id
         self._orders[order.perm_id] = order
-        self._by_id[client_id, order_id] = order
+        if name in self._by_id:
+            self._doubled.setdefault(name, [self._by_id[name]]).append(order)
+        self._by_id[name] = order
         if order.parent_perm_id:
             self._children.setdefault(order.parent_perm_id, []).append(order)
         self.changed(order)
@@ -69,8 +72,12 @@ class OrderBook:
         return orders
 
     def find(self, client_id: int, order_id: int) -> Order | None:
-        """The order that this client calls by this id."""
-        return self._by_id.get((client_id, order_id))
+        """The order that this client calls by this id; where that is two orders, the newest that is not done."""
+        newest = self._by_id.get((client_id, order_id))
+        if newest is None or not newest.done:
+            return newest
+        live = (order for order in reversed(self._doubled.get((client_id, order_id), ())) if not order.done)
+        return next(live, newest)
 
     def by_perm_id(self, perm_id: int) -> Order | None:
         """The order of this permanent id."""

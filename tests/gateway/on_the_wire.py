@@ -1,0 +1,167 @@
+"""The gateway's core and its edge on a real socket against the simulator: no bus, no ledger, no other process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from messages.entries import EntryApproved
+from messages.interlock import EntriesBlocked
+from messages.market import Session, SessionOpened
+from messages.operator import Happened
+from messages.timers import Elapsed, Started
+from services.core import Now, State
+from services.gateway.book import OrderRecord, Own, QuoteRecord
+from services.gateway.broker import Broker
+from services.gateway.core import GatewayCore
+from services.settings import Settings
+from services.simulator.venue.events import MarketEvent
+from services.simulator.venue.holdings import AccountTerms
+from services.simulator.venue.orders import Order
+from services.simulator.venue.policy import Policy
+from tests.gateway.broker_words import plan
+from tests.simulator.wire import OPEN_NS, SECOND, Gateway, gateway
+
+DAY = Session("2022-03-22", OPEN_NS, OPEN_NS + 23_400 * SECOND)
+
+
+class Fleet:
+    """The gateway without its bus: what the core decides goes to the wire, what the wire says to the core."""
+
+    def __init__(self, house: Gateway, **settings: Any) -> None:
+        told = {"watchlist": ["TSLA"], "ibkr": {"port": house.server.port, **settings.pop("ibkr", {})}} | settings
+        chosen = msgspec.convert(told, Settings)
+        self.house = house
+        self.client_id = chosen.ibkr.client_id
+        self.core = GatewayCore(chosen)
+        self.state = State(self.core.kinds)
+        self.said: list[Any] = []
+        self.broker = Broker(chosen, lambda: asyncio.get_running_loop().call_soon(self.take) and None)
+        self.hear(Started(1))
+
+    def hear(self, message: Any) -> None:
+        now_ns = self.house.exchange.now_ns
+        decision = self.core.handle(self.state, message, Now(now_ns, now_ns))
+        self.state.apply(decision.changes)
+        for recipient, told in decision.messages:
+            if recipient == "broker":
+                self.broker.execute(told)  # type: ignore[arg-type]
+            else:
+                self.said.append(told)
+
+    def take(self) -> None:
+        facts, self.broker.facts = self.broker.facts, []
+        for fact in (*facts, *self.broker.take_quotes()):
+            self.hear(fact)
+
+    async def until(self, condition: Callable[[], object], what: str) -> None:
+        async with asyncio.timeout(8):
+            while not condition():
+                await asyncio.sleep(0.01)
+        assert condition(), what
+
+    async def opened(self) -> None:
+        """The market has traded, and the price is here."""
+        for _ in range(4):
+            due = self.house.exchange.next_event_ns()
+            assert due is not None
+            self.house.server.advance(due, one=True)
+        symbol = self.broker._symbols[0]
+        await self.until(lambda: self.last(symbol) > 0, "no price")
+
+    async def settle(self) -> None:
+        """Both sides have said and heard everything."""
+        async with asyncio.timeout(8):
+            alike = 0
+            while alike < 3:
+                await asyncio.sleep(0.001)
+                received, sent = self.broker.wire
+                counts = self.house.server.wire_counts().get(self.client_id)
+                quiet = counts == (sent, received) and not self.broker.facts and not self.broker.asking
+                alike = alike + 1 if quiet else 0
+
+    async def step(self, count: int = 1) -> None:
+        """So many events of the market, one by one, and what follows from each."""
+        for _ in range(count):
+            await self.settle()
+            due = self.house.exchange.next_event_ns()
+            assert due is not None, "the market is over"
+            await self._reach(due)
+
+    async def pass_time(self, seconds: int) -> None:
+        """The time of either clock goes on, a second at a time."""
+        for _ in range(seconds):
+            await self._reach(self.house.exchange.now_ns + SECOND)
+
+    async def _reach(self, to_ns: int) -> None:
+        await self.settle()
+        self.house.server.advance(to_ns)
+        due = self.core.deadlines(self.state, Now(to_ns, to_ns)).machine_ns
+        if due is not None and due <= to_ns:
+            self.hear(Elapsed())
+        await self.settle()
+
+    def last(self, symbol: str) -> float:
+        record = self.state.get(QuoteRecord, symbol)
+        return record.quote.last if record else 0.0
+
+    def told(self, kind: type) -> list[Any]:
+        return [m for m in self.said if isinstance(m, kind)]
+
+    def blocks(self) -> list[str]:
+        return [m.reason for m in self.told(EntriesBlocked)]
+
+    def notes(self, event: str) -> list[Happened]:
+        return [m for m in self.told(Happened) if m.event == event]
+
+    @property
+    def ready(self) -> bool:
+        return self.core.ready(self.state)
+
+    def enter(self) -> None:
+        """An approved entry, in the open session, on a price of 10."""
+        self.hear(SessionOpened(DAY, DAY.close_ns - 900 * SECOND))
+        entry = plan(session_date=DAY.date, trigger=10.5, limit_price=10.6, reference=10.0)
+        self.hear(EntryApproved(entry, 110.0))
+
+    def at_the_broker(self) -> list[str]:
+        return [order.ticket.order_ref for order in self.house.exchange.open_orders()]
+
+    def orders(self) -> list[OrderRecord]:
+        """The book."""
+        return list(self.state.table(OrderRecord).values())
+
+    def own(self, symbol: str = "TSLA") -> float:
+        found = self.state.get(Own, symbol)
+        return found.quantity if found else 0.0
+
+    def sells(self) -> list[Order]:
+        """The sells that live at the broker."""
+        return [order for order in self.house.exchange.open_orders() if order.ticket.side == "SELL"]
+
+
+@asynccontextmanager
+async def connected(
+    *events: Sequence[MarketEvent],
+    accounts: tuple[str, ...] = ("DU1234567",),
+    policy: Policy | None = None,
+    **settings: Any,
+) -> AsyncIterator[Fleet]:
+    """A fleet on a simulated gateway whose login has these accounts, and whose market is this."""
+    terms = [AccountTerms(account=account) for account in accounts]
+    async with gateway(*events, accounts=terms, policy=policy or Policy()) as house:
+        made = Fleet(house, **settings)
+        connection = asyncio.create_task(made.broker.run())
+        try:
+            yield made
+        finally:
+            connection.cancel()
+            await asyncio.wait((connection,))
+
+
+def played(play: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(play())
