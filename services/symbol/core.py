@@ -304,7 +304,7 @@ class SymbolCore:
         if now.market_ns < r.cooldown_until_ns:
             return Blocked("stopped_out")
         if now.market_ns < r.wait_until_ns:
-            return Blocked(r.why, r.figures)  # the reason it waits for stands as it was
+            return Blocked(r.why)  # what it waits for stands as it was, figures and all
         return None
 
     def _blocked(self, r: SymbolRecord, now: Now) -> Blocked | None:

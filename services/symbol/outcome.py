@@ -98,10 +98,8 @@ def on_cancelled(d: Draft, r: SymbolRecord, told: OrderCancelled, settings: Sett
         return r
     cancelling = r.cancelling
     r = ended(r)
-    if order.filled > 0 and (r.holds or r.state is not SymbolState.ENTRY_PENDING):
-        return _remainder_ended(r)
     if r.state is not SymbolState.ENTRY_PENDING:
-        return r
+        return _remainder_ended(r)
     reason = order.cancel_reason or cancelling
     if not told.asked and not reason and r.phase == "open":
         return _refused(d, r, why="cancelled_by_broker", figures={})
@@ -119,7 +117,7 @@ def on_rejected(d: Draft, r: SymbolRecord, told: OrderRejected) -> SymbolRecord:
     if order.role != "entry" or order.client_order_id != r.entry_id:
         return r
     r = ended(r)
-    if order.filled > 0 and (r.holds or r.state is not SymbolState.ENTRY_PENDING):
+    if r.state is not SymbolState.ENTRY_PENDING:
         return _remainder_ended(r)
     if told.code in FRACTION_REFUSED and order.quantity != math.floor(order.quantity):
         d.note("fractional_refused", r.symbol, "WARNING", code=told.code, qty=order.quantity)
@@ -128,6 +126,7 @@ def on_rejected(d: Draft, r: SymbolRecord, told: OrderRejected) -> SymbolRecord:
 
 
 def _remainder_ended(r: SymbolRecord) -> SymbolRecord:
+    """Nobody waits for it any more: shares are held, or something else has come first. So nothing is counted."""
     if r.why == "entry_filling":
         r = changed(r, why="protected_by_stop", figures={})
     return moved(r, Event.REMAINDER_ENDED)

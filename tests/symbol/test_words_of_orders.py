@@ -284,16 +284,15 @@ class TestTheEntryEnds:
         given = with_(FILLING, state=S.ENTRY_PENDING, own=0.0)
         cancelled = self.cancelled(asked=True, filled=filled, cancel_reason="paused")
         assert step(given, cancelled) == (self.FORGETS | FREE | {"why": "paused"}, [])
-        held = with_(given, own=9.0)
-        assert step(held, cancelled) == (self.FORGETS | {"why": "protected_by_stop"}, [])
         rejected = OrderRejected(entry_order(filled=filled), 201, "no")
-        assert step(held, rejected) == (self.FORGETS | {"why": "protected_by_stop"}, [])
         assert step(given, rejected)[0]["refusals"] == 1
 
     @pytest.mark.parametrize("state", [S.NO_POSITION, S.POSITION_OPEN, S.PAUSED])
     def test_when_nobody_waits_for_it_any_more(self, state: S) -> None:
-        given = with_(ASKED, state=state, own=9.0, why="x")
+        """The operator's sale, or shares that he adopted, came first: it is no refusal and no reason to wait."""
+        given = with_(ASKED, state=state, why="x", refusals=2)
         assert step(given, self.cancelled()) == (ENDED, [])
+        assert step(given, OrderRejected(entry_order(status="Inactive"), 201, "no")) == (ENDED, [])
 
     @pytest.mark.parametrize(
         "order",

@@ -239,6 +239,8 @@ class TestTheWatchlist:
         then = {"winding_down": True, "cancelling": "removal_pending"}
         assert step(ASKED, self.GONE) == (then, [takes_back("removal_pending")])
         assert step(with_(ASKED, winding_down=True), self.GONE) == NOTHING
+        restarted = step(ASKED, Started(2), watchlist=["NVDA"], winding_down=["TSLA"])
+        assert restarted == (then, [takes_back("removal_pending")])
 
     def test_with_it_again_lets_it_trade_again(self) -> None:
         back = WatchlistChanged(("TSLA",), ())
