@@ -18,6 +18,9 @@ def main() -> None:
         for line in str(refusal).splitlines():
             print(f"crazy: {line}", file=sys.stderr)
         code = refusal.exit_code
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        code = 130
     except BrokenPipeError:  # `crazy logs | head`
         sys.stderr.close()
         code = 0

@@ -80,6 +80,8 @@ def audit(*, settle: float = 0.0, config: Config = None) -> int:
     settle:
         Look again for so many seconds while there are differences: in a running fleet some rows are on their way.
     """
+    if settle < 0:
+        raise Refusal(f"--settle {settle:g}: 0 or more seconds")
     chosen = fleet(config)
     deadline = time.monotonic() + settle
     while True:

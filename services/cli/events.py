@@ -8,9 +8,10 @@ import msgspec
 
 from services.calendars import zone_of, zone_word
 from services.cli import records
+from services.cli.layout import EventList
 from services.cli.options import Config, fleet
 from services.cli.pause import watched
-from services.cli.render import console, table
+from services.cli.render import console
 from services.cli.words import clock, details
 from services.refusal import Refusal
 
@@ -67,7 +68,7 @@ def events(
         for row in reversed(found)
     ]
     if shown:
-        console().print(table([zone_word(calendar), "LEVEL", "SYMBOL", "EVENT", "FROM", "DETAILS"], shown))
+        console().print(EventList((zone_word(calendar), "LEVEL", "SYMBOL", "EVENT", "FROM", "DETAILS"), shown))
     else:
         print("nothing happened yet" if len(wanted) == 1 else "nothing of the kind happened")
     return 0

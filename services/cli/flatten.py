@@ -7,7 +7,7 @@ import sys
 from messages.operator import Flatten
 from services.cli import records
 from services.cli.options import Config, fleet
-from services.cli.pause import commanded
+from services.cli.pause import commanded, watched
 from services.fleet import Fleet
 from services.refusal import Refusal
 
@@ -37,7 +37,8 @@ def flatten(symbol: str | None = None, *, yes: bool = False, withdraw: bool = Fa
         what = f"{held} of fleet {chosen.name}, mode {chosen.settings.mode}"
         if not sys.stdin.isatty():
             raise Refusal(f"this sells {what}: say --yes to mean it")
-        if input(f"Sell {what}, at the market? Type yes: ").strip().lower() != "yes":
+        print(f"Sell {what}, at the market? Type yes: ", end="", flush=True)
+        if sys.stdin.readline().strip().lower() != "yes":
             raise Refusal("nothing is done")
     return commanded(chosen, Flatten(symbol and symbol.upper(), withdraw))
 
@@ -46,5 +47,7 @@ def _held(chosen: Fleet, symbol: str | None) -> str:
     """What would be sold, by the records, in words."""
     with records.opened(chosen) as db:
         rows = db.rows("SELECT symbol, own FROM status WHERE own >= 1 ORDER BY symbol")
+    if symbol is not None and all(row["symbol"] != symbol.upper() for row in rows):
+        watched(chosen, symbol)  # (what is still held of a symbol that left the watchlist can be sold)
     shares = [f"{row['own']:g} {row['symbol']}" for row in rows if symbol is None or row["symbol"] == symbol.upper()]
     return ", ".join(shares) or f"the own shares of {symbol.upper() if symbol else 'all symbols'}"

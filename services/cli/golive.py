@@ -10,7 +10,7 @@ import msgspec
 from services import confirmation
 from services.cli import records
 from services.cli.options import Config, config_path, crazy, load
-from services.cli.words import dollars
+from services.cli.words import counted, dollars
 from services.confirmation import Confirmation
 from services.fleet import Fleet, home
 from services.refusal import Refusal
@@ -93,15 +93,18 @@ def _shown_by(fleet: Fleet) -> list[str]:
     except Refusal as refusal:
         return [f"no records ({refusal})"]
     lines = [
-        f"{seen['sessions']} sessions, {seen['entries']} entries filled, {seen['restarts']} restarts survived",
-        f"{seen['audits']} morning audits of what was held, {seen['clean_audits']} clean",
+        f"{counted(seen['sessions'], 'session')}, {counted(seen['entries'], 'filled entry', 'filled entries')}, "
+        f"{counted(seen['restarts'], 'restart')} survived",
+        f"{counted(seen['audits'], 'morning audit')} of what was held, {seen['clean_audits']} clean",
     ]
     if seen["counted"] or not seen["entries"]:
         open_s, closed_s = seen["open_s"], seen["closed_s"]
         lines.append(
             f"shares without a stop: {open_s:,.1f} s while the market was open, {closed_s:,.1f} s while it was closed; "
-            f"{seen['alerts']} alerts"
+            f"{counted(seen['alerts'], 'alert')}"
         )
     else:
-        lines.append(f"shares without a stop: not counted by the release that traded; {seen['alerts']} alerts")
+        lines.append(
+            f"shares without a stop: not counted by the release that traded; {counted(seen['alerts'], 'alert')}"
+        )
     return lines

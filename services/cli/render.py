@@ -9,12 +9,13 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from services.cli.layout import Parts, plain_table
 from services.cli.summary import ESTIMATED, Summary, SymbolLine
 from services.cli.words import dollars, price, signed
 
 __all__ = ["console", "status_page", "table"]
 
-PIPE_WIDTH = 400
+PIPE_WIDTH = 4_000
 """Columns where the output is no terminal: rich would take 80 and break every line."""
 
 STYLES = {"well": "green", "degraded": "yellow", "unprotected": "bold red", "down": "bold red"}
@@ -27,19 +28,7 @@ def console() -> Console:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A plain table; numbers to the right."""
-    rows = list(rows)
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for place, column in enumerate(columns):
-        found = [row[place] for row in rows if row[place] is not None]
-        numbers = bool(found) and all(isinstance(value, int | float) for value in found)
-        made.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(Text("" if value is None else _cell(value)) for value in row))
-    return made
-
-
-def _cell(value: object) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+    return plain_table(columns, list(rows))
 
 
 def status_page(told: Summary, warnings_command: str = "") -> RenderableType:
@@ -47,25 +36,27 @@ def status_page(told: Summary, warnings_command: str = "") -> RenderableType:
     return Group(*_header(told), Text(), _symbols(told.symbols), *_footer(told, warnings_command))
 
 
-def _header(told: Summary) -> list[Text]:
+def _header(told: Summary) -> list[Parts]:
     shown = told.mode.upper() + (" OBSERVE" if told.observe else "")
     mode = Text(shown, style="bold white on red" if told.mode == "live" else "bold")
-    head = [f"{told.account}  fleet {told.fleet}  v{told.version}", f"    {told.market_time}  {told.phase}"]
     links = " · ".join(f"{name} {state}" for name, state in told.links.items())
     money = told.money
     lines = [
-        Text.assemble(mode, "  ", *head),
-        Text(f"links   {links}    entries {told.entries}    protected {told.protected} of {told.held}"),
-        Text(
-            f"bot     today {_known(money.today, signed)} (commission {dollars(money.commission_today, 2)})    "
-            f"at risk to stops {_known(money.at_risk, dollars)}    "
-            f"exposure {dollars(money.exposure)} of {dollars(money.cap)}"
+        Parts(
+            Text.assemble(mode, f"  {told.account}  fleet {told.fleet}  v{told.version}"),
+            f"{told.market_time}  {told.phase}",
+        ),
+        Parts(f"links   {links}", f"entries {told.entries}", f"protected {told.protected} of {told.held}"),
+        Parts(
+            f"bot     today {_known(money.today, signed)} (commission {dollars(money.commission_today, 2)})",
+            f"at risk to stops {_known(money.at_risk, dollars)}",
+            f"exposure {dollars(money.exposure)} of {dollars(money.cap)}",
         ),
     ]
     if money.cash is not None and money.reserve is not None:
         foreign = ", ".join(f"{symbol} {quantity:g}" for symbol, quantity in sorted(money.foreign.items()))
-        not_ours = f"    not ours: {foreign} (counted, untouched)" if foreign else ""
-        lines.append(Text(f"account USD cash {dollars(money.cash)}   reserve {dollars(money.reserve)}{not_ours}"))
+        not_ours = f"not ours: {foreign} (counted, untouched)" if foreign else ""
+        lines.append(Parts(f"account USD cash {dollars(money.cash)}   reserve {dollars(money.reserve)}", not_ours))
     return lines
 
 
@@ -102,8 +93,8 @@ def _symbols(lines: Sequence[SymbolLine]) -> Table:
     return made
 
 
-def _footer(told: Summary, warnings_command: str) -> list[Text]:
-    lines = [Text()]
+def _footer(told: Summary, warnings_command: str) -> list[Text | Parts]:
+    lines: list[Text | Parts] = [Text()]
     if any(line.level_estimated for line in told.symbols):
         lines.append(
             Text(f"{ESTIMATED} a level estimated from ticks: the broker has not told the newest rise", style="dim")
@@ -111,6 +102,6 @@ def _footer(told: Summary, warnings_command: str) -> list[Text]:
     if told.warnings:
         newest = f", the newest: {told.newest_warning}" if told.newest_warning else ""
         counted = f"! {told.warnings} warning{'s' if told.warnings != 1 else ''} in this session{newest}"
-        lines.append(Text(f"{counted}      {warnings_command}".rstrip()))
+        lines.append(Parts(counted, warnings_command, between="      "))
     lines += [Text(f"! {problem}", style=STYLES[told.verdict]) for problem in told.problems]
     return lines if len(lines) > 1 else []

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from services.cli.layout import Parts, TableInParts
 from services.cli.words import dollars, price, signed, span
 
 __all__ = ["Report", "report_page"]
@@ -43,26 +43,23 @@ def report_page(told: Report) -> RenderableType:
     """The page: account, all trades, all days, a line per symbol, a line per day."""
     parts: list[RenderableType] = [*_head(told)]
     if told.per_symbol:
-        parts += [Text(), _symbols(told.per_symbol)]
+        parts += [Text(), _table(SYMBOL_COLUMNS, told.per_symbol)]
     if told.daily:
-        parts += [Text(), _days(told.daily)]
+        parts += [Text(), _table(DAY_COLUMNS, told.daily)]
     return Group(*parts)
 
 
-def _head(told: Report) -> list[Text]:
-    every, lines = told.overall, [Text.assemble((told.mode.upper(), "bold"), f"  fleet {told.fleet}")]
+def _head(told: Report) -> list[RenderableType]:
+    every = told.overall
+    lines: list[RenderableType] = [Text.assemble((told.mode.upper(), "bold"), f"  fleet {told.fleet}")]
     if told.account:
         account = told.account
-        lines.append(
-            Text(
-                f"account {account['account']}  value {dollars(account['net_liquidation'], 2)}   "
-                f"cash {dollars(account['total_cash'], 2)}"
-            )
-        )
-    held = ", ".join(f"{row['symbol']} {row['qty']:g} at {price(row['avg_price'])}" for row in told.open)
-    if held:
-        lines.append(Text(f"open    {held}"))
-    lines.append(Text(f"trades  {_trades(every)}"))
+        value, cash = dollars(account["net_liquidation"], 2), dollars(account["total_cash"], 2)
+        lines.append(_parts(f"account {account['account']}  value {value}", f"cash {cash}"))
+    if told.open:
+        first, *others = (f"{row['symbol']} {row['qty']:g} at {price(row['avg_price'])}" for row in told.open)
+        lines.append(Parts(f"open    {first}", *others, between=", "))
+    lines.append(_parts(*_trades(every)))
     if every["commissions_pending"]:
         count = every["commissions_pending"]
         waits = "waits" if count == 1 else "wait"
@@ -72,36 +69,45 @@ def _head(told: Report) -> list[Text]:
         amount = f"{row['commission']:,.2f} {row['currency']}"
         lines.append(Text(f"        without the {what}, {amount}: the broker told no rate to dollars"))
     if every["days"]:
-        lines += [Text(f"closes  {words}") for words in _closes(every)]
+        lines += [_parts(*words) for words in _closes(every)]
     else:
         lines.append(Text("closes  none yet: returns, Sharpe and drawdown need closed sessions"))
     return lines
 
 
-def _trades(every: Row) -> str:
+def _parts(*parts: str) -> Parts:
+    return Parts(*parts, between="   ")
+
+
+def _trades(every: Row) -> Sequence[str]:
     if not every["trades"]:
-        return "none closed yet"
-    return "   ".join(
-        (
-            f"{every['trades']} closed, {every['wins']} won, {every['losses']} lost",
-            f"win rate {_known(every, 'win_rate_pct', _percent)}",
-            f"P&L {signed(every['pnl_usd'])} (after {dollars(every['commission_usd'], 2)} commission)",
-            f"profit factor {_known(every, 'profit_factor', _ratio)}",
-            f"expectancy {_known(every, 'expectancy_usd', signed)}",
-            f"average {_known(every, 'avg_duration_s', _span)}",
-        )
+        return ("trades  none closed yet",)
+    return (
+        f"trades  {every['trades']} closed, {every['wins']} won, {every['losses']} lost",
+        f"win rate {_known(every, 'win_rate_pct', _percent)}",
+        f"P&L {signed(every['pnl_usd'])} (after {dollars(every['commission_usd'], 2)} commission)",
+        f"profit factor {_known(every, 'profit_factor', _ratio)}",
+        f"expectancy {_known(every, 'expectancy_usd', signed)}",
+        f"average time {_known(every, 'avg_duration_s', _span)}",
     )
 
 
-def _closes(every: Row) -> list[str]:
+def _closes(every: Row) -> Sequence[Sequence[str]]:
     base = f" of {dollars(every['base_usd'])}" if every["base_usd"] else ""
-    return [
-        f"{every['days']} from {every['first_day']} to {every['last_day']}   P&L {signed(every['own_pnl_usd'])}   "
-        f"maximum drawdown {dollars(every['max_drawdown_usd'], 2)} "
-        f"({_known(every, 'max_drawdown_pct', _percent)}{base})",
-        f"Sharpe {_known(every, 'sharpe', _ratio)}   Sortino {_known(every, 'sortino', _ratio)}   "
-        f"Calmar {_known(every, 'calmar', _ratio)}   volatility {_known(every, 'volatility_pct', _percent)} a year",
-    ]
+    return (
+        (
+            f"closes  {every['days']} from {every['first_day']} to {every['last_day']}",
+            f"P&L {signed(every['own_pnl_usd'])}",
+            f"maximum drawdown {dollars(every['max_drawdown_usd'], 2)} "
+            f"({_known(every, 'max_drawdown_pct', _percent)}{base})",
+        ),
+        (
+            f"closes  Sharpe {_known(every, 'sharpe', _ratio)}",
+            f"Sortino {_known(every, 'sortino', _ratio)}",
+            f"Calmar {_known(every, 'calmar', _ratio)}",
+            f"volatility {_known(every, 'volatility_pct', _percent)} a year",
+        ),
+    )
 
 
 Column = tuple[str, str, Callable[[Any], str]]
@@ -131,21 +137,9 @@ DAY_COLUMNS: Sequence[Column] = (
 )
 
 
-def _symbols(rows: Sequence[Row]) -> Table:
-    return _table(SYMBOL_COLUMNS, rows)
-
-
-def _days(rows: Sequence[Row]) -> Table:
-    return _table(DAY_COLUMNS, rows)
-
-
-def _table(columns: Sequence[Column], rows: Sequence[Row]) -> Table:
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for place, (heading, _, _) in enumerate(columns):
-        made.add_column(heading, justify="right" if place else "left", no_wrap=True)
-    for row in rows:
-        made.add_row(*(_known(row, name, written) for _, name, written in columns))
-    return made
+def _table(columns: Sequence[Column], rows: Sequence[Row]) -> TableInParts:
+    headings = [heading for heading, _, _ in columns]
+    return TableInParts(headings, [[_known(row, name, written) for _, name, written in columns] for row in rows])
 
 
 def _known(row: Mapping[str, Any], name: str, written: Callable[[Any], str]) -> str:

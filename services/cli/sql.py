@@ -9,8 +9,9 @@ from typing import Literal
 
 from messages.operator import Answer
 from services.cli import records
+from services.cli.layout import Rows
 from services.cli.options import Config, fleet
-from services.cli.render import console, table
+from services.cli.render import console
 from services.refusal import Refusal
 
 __all__ = ["sql"]
@@ -30,7 +31,8 @@ def sql(statement: str, *, format: Literal["table", "json", "csv"] = "table", co
     statement:
         One statement that reads: SELECT, FROM, WITH, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN.
     format:
-        table for people; json (a list of objects) or csv for programs.
+        table for people (a line per column where the window is too narrow for it); json (a list of objects) or csv for
+        programs.
     """
     with records.opened(fleet(config)) as open_records:
         answer = open_records.run(statement)
@@ -44,7 +46,7 @@ def sql(statement: str, *, format: Literal["table", "json", "csv"] = "table", co
             writer.writerow(answer.columns)
             writer.writerows([["" if value is None else value for value in row] for row in answer.rows])
         case "table":
-            console().print(table(answer.columns, answer.rows))
+            console().print(Rows(answer.columns, answer.rows))
             print(f"{len(answer.rows)} row{'' if len(answer.rows) == 1 else 's'}")
     if answer.text:
         print(answer.text, file=sys.stderr)

@@ -35,9 +35,10 @@ class Verdict(IntEnum):
 class SymbolLine(msgspec.Struct, frozen=True, kw_only=True):
     """One symbol.
 
-    `distance_pct` is from the last price to the order's level, `pnl_usd` open and realized today, after commission;
-    `quantity` what is held, or else what the entry would buy; `unprotected` whole own shares without a live stop;
-    `level_estimated`: the broker has not told where its stop has risen to, and `order` marks the level with a ~.
+    `distance_pct` is from the last price to the order's level, `pnl_usd` open and realized today, after commission
+    (None while something is held that has no price); `quantity` what is held, or else what the entry would buy;
+    `unprotected` whole own shares without a live stop; `level_estimated`: the broker has not told where its stop has
+    risen to, and `order` marks the level with a ~.
     """
 
     symbol: str
@@ -188,7 +189,7 @@ def _why(seen: Gathered, row: dict[str, Any], unprotected: float, now: datetime 
 
 def _symbol_pnl(row: dict[str, Any], last: float | None) -> float | None:
     own = row.get("own") or 0.0
-    if not own and not row.get("fills_today"):
+    if (own and not last) or (not own and not row.get("fills_today")):
         return None
     open_usd = own * last - row["cost_usd"] if own and last else 0.0
     return float(open_usd + row["realized_today"] - row["commission_today"])

@@ -65,8 +65,10 @@ def up(*, observe: bool = False, config: Config = None) -> int:
     taken = f"is running already (supervisord {running})" if running else f"is ready after {time.time() - begun:.1f} s"
     print(f"fleet {chosen.name} {taken}")
     show(chosen, crazy(config, "events --warn"))
-    for command, meaning in NEXT:
-        print(f"  {crazy(config, command):<50} {meaning}")
+    commands = [(crazy(config, command), meaning) for command, meaning in NEXT]
+    width = max(len(command) for command, _ in commands)
+    for command, meaning in commands:
+        print(f"  {command:<{width}}  {meaning}")
     return 0
 
 

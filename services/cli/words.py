@@ -8,7 +8,7 @@ from typing import Any
 
 from services.calendars import zone_of
 
-__all__ = ["clock", "details", "dollars", "price", "reason", "signed", "span"]
+__all__ = ["clock", "counted", "details", "dollars", "price", "reason", "signed", "span"]
 
 INSTANT_NS = 10**17
 """Nanoseconds from here on (1973) are a moment, below it a length of time."""
@@ -20,8 +20,8 @@ def clock(moment: datetime, form: str, calendar: str = "XNYS") -> str:
 
 
 def details(fields: Mapping[str, Any], zone: tzinfo) -> str:
-    """The fields of an event, name=value; moments on a clock of this zone."""
-    return " ".join(_detail(name, value, zone) for name, value in fields.items())
+    """The fields of an event that have a value, name=value; moments on a clock of this zone."""
+    return " ".join(_detail(name, value, zone) for name, value in fields.items() if value is not None)
 
 
 def _detail(name: str, value: Any, zone: tzinfo) -> str:
@@ -30,7 +30,7 @@ def _detail(name: str, value: Any, zone: tzinfo) -> str:
         return f"{name.removesuffix('_ns')}={moment:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, float):
         return f"{name}={value:.10g}"
-    return f"{name}={'' if value is None else value}"
+    return f"{name}={value}"
 
 
 def span(length: timedelta) -> str:
@@ -42,6 +42,11 @@ def span(length: timedelta) -> str:
     days, hours = divmod(hours, 24)
     parts = [f"{days} d" if days else "", f"{hours} h" if hours or days else "", f"{minutes} m" if not days else ""]
     return " ".join(part for part in parts if part)
+
+
+def counted(count: int, one: str, more: str = "") -> str:
+    """'1 session', '2 sessions'."""
+    return f"{count} {one if count == 1 else more or f'{one}s'}"
 
 
 def dollars(amount: float, digits: int = 0) -> str:

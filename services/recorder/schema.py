@@ -160,7 +160,7 @@ WITH spans AS (
     FROM protection
 ), lasting AS (
     SELECT *, coalesce(until_ts, greatest(since_ts, (SELECT max(market_ts) FROM market_clock))) AS ts FROM spans
-    WHERE shares > 0 AND since_ts IS NOT NULL
+    WHERE shares > 0 AND (until_ts > since_ts OR until_ts IS NULL AND since_ts IS NOT NULL)
 )
 SELECT symbol, since_ts, until_ts, shares, date_diff('microsecond', since_ts, ts) / 1e6 AS seconds,
        (SELECT coalesce(sum(greatest(0, date_diff('microsecond', greatest(since_ts, open_ts), least(ts, close_ts)))), 0)

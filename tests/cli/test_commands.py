@@ -221,7 +221,7 @@ def test_moments_are_shown_on_the_markets_clock_and_stay_nanoseconds_for_program
     record(made, Happened("cooldown_started", "TSLA", "INFO", fields, T0))
     made.close()
     assert events(config=config) == 0
-    assert "until=2022-03-22 10:20:00 wait_ns=1000000000 price=0.3 reason=" in capsys.readouterr().out
+    assert "until=2022-03-22 10:20:00 wait_ns=1000000000 price=0.3" in capsys.readouterr().out
     assert events(json=True, config=config) == 0
     (told,) = json.loads(capsys.readouterr().out)
     assert told["payload"] == fields

@@ -55,9 +55,9 @@ def test_sessions_audits_restarts_and_seconds_without_a_stop(
     )
     made.close()
     assert shown(config, capsys, monkeypatch)[1:4] == [
-        "  paper fleet paper: 1 sessions, 1 entries filled, 1 restarts survived",
+        "  paper fleet paper: 1 session, 1 filled entry, 1 restart survived",
         "    3 morning audits of what was held, 2 clean",
-        "    shares without a stop: 10.0 s while the market was open, 1,000.5 s while it was closed; 1 alerts",
+        "    shares without a stop: 10.0 s while the market was open, 1,000.5 s while it was closed; 1 alert",
     ]
 
 
@@ -66,7 +66,7 @@ def test_records_of_a_release_that_did_not_count_them(
 ) -> None:
     first_release(paper.database)
     assert shown(config, capsys, monkeypatch)[1:4] == [
-        "  paper fleet paper: 1 sessions, 1 entries filled, 0 restarts survived",
+        "  paper fleet paper: 1 session, 1 filled entry, 0 restarts survived",
         "    0 morning audits of what was held, 0 clean",
         "    shares without a stop: not counted by the release that traded; 0 alerts",
     ]

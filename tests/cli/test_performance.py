@@ -78,7 +78,7 @@ def test_the_page(config: Path, capsys: Capture) -> None:
         "account DU1234567  value $101,204.00   cash $98,859.50",
         "open    TSLA 8 at 110.00",
         "trades  2 closed, 1 won, 1 lost   win rate 50.00 %   P&L −$5.50 (after $3.00 commission)   "
-        "profit factor 0.87   expectancy −$2.75   average 12 h 5 m",
+        "profit factor 0.87   expectancy −$2.75   average time 12 h 5 m",
         "        1 of them waits for the broker's word on commission",
         "closes  2 from 2022-03-22 to 2022-03-23   P&L −$9.50   maximum drawdown −$46.50 (−0.23 % of $20,000)",
         "closes  Sharpe −1.28   Sortino −2.29   Calmar −25.21   volatility 4.69 % a year",

@@ -135,6 +135,7 @@ def test_cost_counts_as_exposure_when_the_market_is_lower_or_unknown() -> None:
 def test_what_is_held_has_no_value_without_a_price() -> None:
     money = summarize(seen(ticks={}, symbols=[HELD])).money
     assert money.today is None
+    assert summarize(seen(ticks={}, symbols=[HELD])).symbols[0].pnl_usd is None
     assert money.at_risk is None
 
 
