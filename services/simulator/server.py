@@ -58,6 +58,7 @@ class TwsServer:
         self.max_buffer = max_buffer
         self.max_connections = max_connections
         self.max_rate = exchange.policy.messages_per_s
+        self.old_clients_get_lots = exchange.policy.old_clients_get_lots
         self.desk = Desk(
             exchange,
             store,
@@ -329,7 +330,8 @@ class _Connection(asyncio.Protocol):
         else:
             self._late.cancel()
             self._frames.limit = MAX_FRAME
-            self._client = Client(request.client_id, self._version)
+            lots = self._version < 159 and self._server.old_clients_get_lots
+            self._client = Client(request.client_id, self._version, lots=lots)
             self._client.received += 1
             self._server.desk.welcome(self._client)
             log.info("client %d connected at version %d", self._client.client_id, self._version)

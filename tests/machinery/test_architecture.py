@@ -74,20 +74,8 @@ PURE = [
         f"services/simulator/venue/{name}.py"
         for name in (
             *("exchange", "books", "lifecycle", "matching", "floor", "orderbook", "account", "acceptance", "margin"),
-            *(
-                "events",
-                "orders",
-                "reports",
-                "holdings",
-                "memory",
-                "tape",
-                "grid",
-                "liquidity",
-                "bands",
-                "corporate",
-                "policy",
-            ),
-            *("executions", "hand", "view", "world"),
+            *("events", "orders", "reports", "holdings", "memory", "tape", "grid", "past", "liquidity", "bands"),
+            *("corporate", "policy", "executions", "hand", "view", "world"),
         )
     ),
     *(f"services/simulator/market/{name}.py" for name in ("bars", "history", "trading_hours")),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from messages.market import Session
 from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.orders import Ticket
 from services.simulator.venue.policy import Policy
@@ -577,3 +579,34 @@ def test_executions_carry_whole_seconds_and_their_commission() -> None:
 def test_a_market_that_starts_late_has_no_past() -> None:
     market = exchange(prints(100.0, 101.0, 102.0), start_ns=MONDAY.open_ns + MINUTE)
     assert told(market.advance(MONDAY.close_ns), quotes=True) == [("quote", "ABC", 101.0), ("quote", "ABC", 102.0)]
+
+
+@pytest.mark.parametrize(
+    ("days", "here", "policy", "left"),
+    [
+        (89, False, Policy(), 1),
+        (90, False, Policy(), 0),
+        (91, True, Policy(), 1),
+        (91, None, Policy(), 1),
+        (91, False, Policy(gtc_ends_after_days_away=0), 1),
+        (7, False, Policy(gtc_ends_after_days_away=7), 0),
+    ],
+)
+def test_gtc_orders_end_when_nobody_has_logged_in_for_long(
+    days: int, here: bool | None, policy: Policy, left: int
+) -> None:
+    """`here`: whether the client stayed, left, or (None, as in a backtest) nobody keeps count."""
+    gone = MONDAY.open_ns
+    after = Session(
+        str(date(2024, 3, 4) + timedelta(days)), gone + days * 86_400 * SECOND, gone + (days + 1) * 86_400 * SECOND
+    )
+    market = exchange(prints(100.0), sessions=[MONDAY, after], policy=policy)
+    if here is not None:
+        market.log_in(here=True)
+    market.advance(gone)
+    market.place(ticket(1, "SELL", "STP", stop_price=90.0, tif="GTC"))
+    market.place(ticket(2, "SELL", "STP", stop_price=90.0, tif="GTD", good_till_ns=after.close_ns))
+    if here is False:
+        market.log_in(here=False)
+    market.advance(after.open_ns)
+    assert [order.ticket.tif for order in market.open_orders()] == ["GTC"] * left + ["GTD"]

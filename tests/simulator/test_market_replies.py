@@ -43,7 +43,7 @@ def test_bars(version: int) -> None:
     lots = 100 if version < 159 else 1
     times = "20220322  16:00:00" if version < 174 else "20220322 16:00:00 UTC"
     size = BAR_SIZES["1 min"]
-    details = {"trades": True, "date_format": 1, "version": version}
+    details = {"trades": True, "date_format": 1, "version": version, "lots": version < 159}
     frame = market_replies.historical_bars(5, NOON, NOON, [BAR, BAR], size, **details)
     assert len(split(frame[4:])) == 5 + 2 * 8
     (_, (request_id, bar)), _, (_, end) = heard(frame, version)
@@ -54,7 +54,7 @@ def test_bars(version: int) -> None:
     assert len(split(frame[4:])) == 10
     ((_, (_, again)),) = heard(frame, version)
     assert again == bar
-    frame = market_replies.real_time_bar(5, NOON, BAR, trades=True, version=version)
+    frame = market_replies.real_time_bar(5, NOON, BAR, trades=True, lots=version < 159)
     assert len(split(frame[4:])) == 11
     ((_, told),) = heard(frame, version)
     assert told == (5, NOON // 10**9, 10.0, 11.0, 9.0, 10.5, 1_200 / lots, 10.25, 7)
@@ -64,20 +64,20 @@ def test_bars(version: int) -> None:
 def test_single_ticks(version: int) -> None:
     trade, quote = Traded(NOON // 10**9, 10.0, 300), Quoted(NOON // 10**9, 9.0, 11.0, 100, 200)
     lots = 100 if version < 159 else 1
-    ((_, (_, trades, done)),) = heard(market_replies.historical_trades(5, [trade] * 2, version), version)
+    ((_, (_, trades, done)),) = heard(market_replies.historical_trades(5, [trade] * 2, lots=version < 159), version)
     assert ([(tick.price, tick.size, tick.exchange) for tick in trades], done) == (
         [(10.0, 300 / lots, "NASDAQ")] * 2,
         True,
     )
-    ((_, (_, quotes, done)),) = heard(market_replies.historical_quotes(5, [quote], version), version)
+    ((_, (_, quotes, done)),) = heard(market_replies.historical_quotes(5, [quote], lots=version < 159), version)
     assert [(tick.priceBid, tick.priceAsk, tick.sizeBid, tick.sizeAsk) for tick in quotes] == [
         (9.0, 11.0, 100 / lots, 200 / lots)
     ]
     ((_, (_, middles, done)),) = heard(market_replies.historical_midpoints(5, [quote], done=False), version)
     assert ([tick.price for tick in middles], done) == ([10.0], False)
-    ((_, told),) = heard(market_replies.tick_by_tick_trade(5, trade, version, every=True), version)
+    ((_, told),) = heard(market_replies.tick_by_tick_trade(5, trade, every=True, lots=version < 159), version)
     assert told[:5] == (5, 2, NOON // 10**9, 10.0, 300 / lots)
-    ((_, told),) = heard(market_replies.tick_by_tick_quote(5, quote, version), version)
+    ((_, told),) = heard(market_replies.tick_by_tick_quote(5, quote, lots=version < 159), version)
     assert told[:6] == (5, NOON // 10**9, 9.0, 11.0, 100 / lots, 200 / lots)
     ((_, told),) = heard(market_replies.tick_by_tick_midpoint(5, quote), version)
     assert told == (5, NOON // 10**9, 10.0)

@@ -316,7 +316,7 @@ QUOTE = QuoteReport(
 def told(quote: QuoteReport, before: QuoteReport | None, version: int = 176) -> list[str]:
     """The ticks as `type=value` or `type=price/size`."""
     shown = []
-    for frame in ticks(4, quote, before, version):
+    for frame in ticks(4, quote, before, lots=version < 159):
         message_id, tick_version, request_id, kind, *values = split(frame[4:])
         assert (tick_version, request_id) == ("6", "4")
         assert len(values) == (3 if message_id == "1" else 1)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from services.refusal import Refusal
+from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.store import Store
-from tests.simulator.scripted import MONDAY, exchange, prints, ticket
+from tests.simulator.scripted import DU1, MONDAY, Scripted, exchange, prints, ticket
 
 
 @pytest.fixture
@@ -112,3 +113,18 @@ def test_a_file_that_is_no_ledger_is_refused(path: Path, damage: str) -> None:
     with pytest.raises(Refusal, match="can't be used") as refused:
         Store(path, "DU1")
     assert "\n" not in str(refused.value)
+
+
+def test_what_happened_besides_trading_and_who_was_there_survive(tmp_path: Path) -> None:
+    market = exchange(prints(100.0, 101.0))
+    market.log_in(here=True)
+    market.advance(MONDAY.open_ns)
+    market.split("ABC", 2.0)
+    market.dividend("ABC", 0.5)
+    market.halt("ABC")
+    store = Store(tmp_path / "simulator.sqlite", "DU1")
+    store.save(market.changes())
+    later = Exchange(Scripted([]), [MONDAY], accounts=[DU1], start_ns=0, memory=store.load())
+    assert later.past("ABC") == market.past("ABC")
+    assert (len(later.past("ABC").splits), len(later.past("ABC").dividends), len(later.past("ABC").halts)) == (1, 1, 1)
+    assert later.changes().standing.last_login_ns == MONDAY.open_ns

@@ -301,3 +301,19 @@ def test_what_a_stream_hears_is_shared_and_yet_its_own() -> None:
             assert lasts(2, 7) == ["10.5", "11.0"]
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize(("version", "lots", "shown"), [(157, True, 1), (157, False, 123), (159, True, 123)])
+def test_old_clients_get_round_lots_unless_a_switch_says_otherwise(version: int, lots: bool, shown: int) -> None:
+    async def play() -> None:
+        event = MarketEvent(OPEN_NS, "TSLA", 0, price=10.0, size=123, bid=9.99, ask=10.01, bid_size=123, ask_size=123)
+        async with gateway([event], policy=Policy(old_clients_get_lots=lots)) as house:
+            ib = await house.connect(highest_version=version)
+            await house.step()
+            ticker = ib.reqMktData(TSLA)
+            await house.settle()
+            assert (ticker.bidSize, ticker.lastSize, ticker.volume) == (shown, shown, shown)
+            (bar,) = await ib.reqHistoricalDataAsync(TSLA, "", "1 D", "1 min", "TRADES", useRTH=True)
+            assert bar.volume == shown
+
+    asyncio.run(play())

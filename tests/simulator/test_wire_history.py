@@ -10,6 +10,7 @@ import ib_insync as ibi
 import pytest
 
 from services.simulator.venue.events import MarketEvent
+from services.simulator.venue.policy import Policy
 from tests.simulator.wire import OPEN_NS, SECOND, TSLA, Gateway, gateway, trades
 
 MINUTE = [10.0 + at / 100 for at in range(120)]  # a cent a second, two minutes long
@@ -113,6 +114,100 @@ def test_bars_that_go_on() -> None:
             assert await house.news(1) == []
             ib.client.cancelHistoricalData(bars.reqId)
             assert await house.news(1) == [f"4 {bars.reqId} 366"]
+
+    asyncio.run(play())
+
+
+@pytest.mark.shows(request=20, reply=17)
+@pytest.mark.parametrize("rescale", [True, False])
+def test_bars_over_a_split_are_in_todays_shares(rescale: bool) -> None:
+    """Whether the source goes on in old prices or has the split in them: what was before is served in new shares."""
+    after = [10.6, 10.8] if rescale else [5.3, 5.4]
+
+    async def play() -> None:
+        async with gateway(trades("TSLA", 10.0, 10.2, *after)) as house:
+            ib = await house.connect()
+            await house.step(2)
+            house.server.desk.ask(lambda exchange: exchange.split("TSLA", 2.0, rescale=rescale))
+            await house.step(2)
+            (bar,) = await asked(house, ib)
+            assert (bar.open, bar.high, bar.low, bar.close) == (5.0, 5.4, 5.0, 5.4)
+            assert bar.volume == 2 * (100 + 101) + 102 + 103
+            (day,) = await asked(house, ib, barSizeSetting="1 day")
+            assert (day.open, day.close, day.volume) == (5.0, 5.4, bar.volume)
+            ticks = await ib.reqHistoricalTicksAsync(TSLA, "20220322 13:30:00 UTC", "", 10, "TRADES", useRth=True)
+            assert [tick.price for tick in ticks] == [10.0, 10.2, 5.3, 5.4], "single ticks are as they were traded"
+
+    asyncio.run(play())
+
+
+@pytest.mark.shows(request=20, reply=17)
+def test_a_day_before_a_split_is_made_anew_after_it() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *MINUTE)) as house:
+            ib = await house.connect()
+            house.server.advance(OPEN_NS + 8 * 3600 * SECOND)
+            (before,) = await asked(house, ib, barSizeSetting="1 day")
+            house.server.desk.ask(lambda exchange: exchange.split("TSLA", 0.1))
+            (after,) = await asked(house, ib, barSizeSetting="1 day")
+            assert (before.open, before.close) == (10.0, 11.19)
+            assert (after.open, after.close) == (100.0, 111.9)
+
+    asyncio.run(play())
+
+
+@pytest.mark.shows(request=20, reply=17)
+def test_a_dividend_is_in_adjusted_last_alone() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", 10.0, 10.0, 9.5)) as house:
+            ib = await house.connect()
+            await house.step(2)
+            house.server.desk.ask(lambda exchange: exchange.dividend("TSLA", 0.5))
+            await house.step()
+            (plain,) = await asked(house, ib)
+            (adjusted,) = await asked(house, ib, whatToShow="ADJUSTED_LAST")
+            assert (plain.open, plain.close) == (10.0, 9.5)
+            assert (adjusted.open, adjusted.high, adjusted.close) == (9.5, 9.5, 9.5)
+
+    asyncio.run(play())
+
+
+@pytest.mark.shows(request=20, reply=17)
+def test_what_a_halt_kept_from_happening_is_in_no_bar() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *MINUTE)) as house:
+            ib = await house.connect()
+            house.server.advance(OPEN_NS + 9 * SECOND)
+            house.server.desk.ask(lambda exchange: exchange.halt("TSLA"))
+            house.server.advance(OPEN_NS + 40 * SECOND)
+            bars = await asked(house, ib, barSizeSetting="10 secs")
+            assert [bar.close for bar in bars] == [10.09], "while it lasts"
+            house.server.desk.ask(lambda exchange: exchange.resume("TSLA"))
+            house.server.advance(OPEN_NS + 59 * SECOND)
+            bars = await asked(house, ib, barSizeSetting="10 secs")
+            assert [(bar.date.second, bar.barCount) for bar in bars] == [(0, 10), (40, 9), (50, 10)]
+            assert bars[1].open == 10.41
+            ticks = await ib.reqHistoricalTicksAsync(TSLA, "20220322 13:30:09 UTC", "", 2, "TRADES", useRth=True)
+            assert [tick.price for tick in ticks] == [10.09, 10.41]
+
+    asyncio.run(play())
+
+
+def test_a_pause_for_a_price_out_of_its_band_is_in_no_bar_either() -> None:
+    async def play() -> None:
+        jump = [10.0] * 5 + [20.0] * 310 + [10.1] * 5
+        async with gateway(trades("TSLA", *jump), policy=Policy(limit_up_limit_down=True)) as house:
+            ib = await house.connect()
+            house.server.advance(OPEN_NS + 200 * SECOND)
+            bars = await asked(house, ib)
+            assert [(bar.high, bar.barCount) for bar in bars] == [(10.0, 5)]
+            house.server.advance(OPEN_NS + 320 * SECOND)
+            bars = await asked(house, ib)
+            traded = sum(bar.barCount for bar in bars)
+            quote = house.exchange.quote("TSLA")
+            assert quote is not None
+            assert sum(bar.volume for bar in bars) == quote.volume
+            assert 5 < traded < 320
 
     asyncio.run(play())
 

@@ -10,12 +10,13 @@ __all__ = ["Client"]
 class Client:
     """A connection from startApi on. `received` and `sent` count its frames after the handshake.
 
-    `waiting` are the bytes that wait to be sent.
+    `waiting` are the bytes that wait to be sent. `lots`: the sizes of market data are in round lots of 100.
     """
 
-    def __init__(self, client_id: int, version: int) -> None:
+    def __init__(self, client_id: int, version: int, *, lots: bool = False) -> None:
         self.client_id = client_id
         self.version = version
+        self.lots = lots
         self.data_type = 1
         self.received = 0
         self.sent = 0

@@ -253,7 +253,7 @@ class Feeds:
         denied = self._faults.denied(symbol, anew=True)
         verdict = self._judge(denied, client.data_type, symbol)
         delayed = verdict.kind is not None and verdict.kind >= DELAYED
-        shape = Shape(client.version < 159, delayed, "mdoff" not in names, generic)
+        shape = Shape(client.lots, delayed, "mdoff" not in names, generic)
         stream = _Stream(
             client, request_id, symbol, shape, str(request_id).encode(), client.data_type, verdict.kind, denied
         )
@@ -309,7 +309,7 @@ class Feeds:
             client.complain(request_id, *complaints.TOO_MANY_TICK_BY_TICK)
         elif self._may_see(client, request_id, symbol):
             if request.count:
-                client.say(latest_ticks(self._history, symbol, request, self._exchange.now_ns, client.version))
+                client.say(latest_ticks(self._history, symbol, request, self._exchange.now_ns, lots=client.lots))
             self._add(SingleTicks(client, request, symbol, self._exchange.quote(symbol)))
 
     def _real_time_bars(self, client: Client, request: RealTimeBars, symbol: str) -> None:

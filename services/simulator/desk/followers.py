@@ -54,7 +54,7 @@ class SingleTicks:
                 traded = Traded(quote.time_ns // _NS, quote.last, quote.last_size)
                 every = self._kind == "AllLast"
                 self.client.say(
-                    market_replies.tick_by_tick_trade(self.request_id, traded, self.client.version, every=every)
+                    market_replies.tick_by_tick_trade(self.request_id, traded, every=every, lots=self.client.lots)
                 )
             return
         quoted = _quoted(quote)
@@ -63,7 +63,7 @@ class SingleTicks:
             return
         self._told = matters
         if self._kind == "BidAsk":
-            self.client.say(market_replies.tick_by_tick_quote(self.request_id, quoted, self.client.version))
+            self.client.say(market_replies.tick_by_tick_quote(self.request_id, quoted, lots=self.client.lots))
         elif quoted.bid and quoted.ask:
             self.client.say(market_replies.tick_by_tick_midpoint(self.request_id, quoted))
 
@@ -116,7 +116,7 @@ class FiveSeconds:
             bar = Bar(self._start_ns, "", self._level, self._level, self._level, self._level)
         self.client.say(
             market_replies.real_time_bar(
-                self.request_id, self._start_ns, bar, trades=self._maker.trades, version=self.client.version
+                self.request_id, self._start_ns, bar, trades=self._maker.trades, lots=self.client.lots
             )
         )
 
@@ -142,6 +142,7 @@ class KeptBars:
                     trades=self._maker.trades,
                     date_format=self._date_format,
                     version=self.client.version,
+                    lots=self.client.lots,
                 )
             )
 

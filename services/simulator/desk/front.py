@@ -89,7 +89,9 @@ class Desk:
         self._ledger = ledger
         self._download_open_orders = download_open_orders
         self._listing = Listing(exchange.symbols)
-        history = History(lambda: exchange.source, lambda: exchange.sessions, lambda: exchange.market_key)
+        history = History(
+            lambda: exchange.source, lambda: exchange.sessions, lambda: exchange.market_key, exchange.past
+        )
         self.feeds = Feeds(history, exchange, self._find, self.faults)
         self.past = Farm(history, exchange, self._find, self.feeds)
         self.ownership = Ownership()
@@ -113,6 +115,7 @@ class Desk:
     def welcome(self, client: Client) -> None:
         """The first messages, in the order of real gateways: open orders, accounts, next id, farms."""
         self.clients[client.client_id] = client
+        self._exchange.log_in(here=True)
         self.accounts.welcome(client)
         if self._download_open_orders and self._own_open_orders(client):
             self._say_open_orders(client, own=True)
@@ -123,6 +126,7 @@ class Desk:
     def leave(self, client: Client) -> None:
         """The client is gone. Its orders stay."""
         del self.clients[client.client_id]
+        self._exchange.log_in(here=bool(self.clients))
         self.accounts.leave(client)
         self.feeds.leave(client)
         self.past.leave(client)

@@ -198,6 +198,7 @@ class Farm:
                 trades=maker.trades,
                 date_format=request.date_format,
                 version=client.version,
+                lots=client.lots,
             )
         )
         if request.keep:
@@ -242,7 +243,7 @@ class Farm:
         if cause:
             client.complain(request_id, *complaints.BAD_TICKS_QUERY.about(cause))
             return
-        client.say(wanted_ticks(self._history, symbol, request, start_ns, end_ns, client.version))
+        client.say(wanted_ticks(self._history, symbol, request, start_ns, end_ns, lots=client.lots))
 
     def _histogram(self, client: Client, request: Histogram, symbol: str) -> None:
         found = _PERIODS.get(request.period.strip().rstrip("s"))

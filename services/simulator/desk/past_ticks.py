@@ -23,7 +23,7 @@ _KINDS = {"TRADES": "Last", "BID_ASK": "BidAsk", "MIDPOINT": "MidPoint"}
 
 
 def wanted_ticks(
-    history: History, symbol: str, request: HistoricalTicks, start_ns: int, end_ns: int, version: int
+    history: History, symbol: str, request: HistoricalTicks, start_ns: int, end_ns: int, *, lots: bool
 ) -> bytes:
     """The ticks that a request means, oldest first: up to `end_ns`, or from `start_ns` on where that is 0."""
     kind, count = _KINDS[request.what], request.count
@@ -33,14 +33,14 @@ def wanted_ticks(
         sessions = history.from_time(symbol, start_ns, regular=request.regular)
         events = chain.from_iterable(events for _, events in sessions)
         found = _first(_single(events, kind, prices_only=request.ignore_size), count)
-    return _spelled(request.request_id, kind, found, version)
+    return _spelled(request.request_id, kind, found, lots=lots)
 
 
-def latest_ticks(history: History, symbol: str, request: TickByTick, now_ns: int, version: int) -> bytes:
+def latest_ticks(history: History, symbol: str, request: TickByTick, now_ns: int, *, lots: bool) -> bytes:
     """The ticks with which a stream of single ticks may begin."""
     count = min(request.count, MAX_TICKS)
     found = _last(history, symbol, now_ns, count, request.kind, regular=False, prices_only=request.ignore_size)
-    return _spelled(request.request_id, request.kind, found, version)
+    return _spelled(request.request_id, request.kind, found, lots=lots)
 
 
 def _last(
@@ -81,14 +81,14 @@ def _single(events: Iterable[MarketEvent], kind: str, *, prices_only: bool) -> I
                 yield quoted
 
 
-def _spelled(request_id: int, kind: str, ticks: list[Traded | Quoted], version: int) -> bytes:
+def _spelled(request_id: int, kind: str, ticks: list[Traded | Quoted], *, lots: bool) -> bytes:
     """Ticks of one kind as one message."""
     trades = [tick for tick in ticks if isinstance(tick, Traded)]
     quotes = [tick for tick in ticks if isinstance(tick, Quoted)]
     match kind:
         case "BidAsk":
-            return market_replies.historical_quotes(request_id, quotes, version)
+            return market_replies.historical_quotes(request_id, quotes, lots=lots)
         case "MidPoint":
             return market_replies.historical_midpoints(request_id, quotes)
         case _:
-            return market_replies.historical_trades(request_id, trades, version)
+            return market_replies.historical_trades(request_id, trades, lots=lots)

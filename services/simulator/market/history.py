@@ -18,6 +18,7 @@ from typing import TypeVar
 from messages.market import Session
 from services.simulator.market.bars import BAR_SIZES, NEW_YORK, Bar, BarMaker, Stretch, hours_of
 from services.simulator.venue.events import EventKey, MarketEvent
+from services.simulator.venue.past import Past
 from services.simulator.venue.source import MarketSource, Narrowing
 
 __all__ = ["LOOKBACK_SESSIONS", "History", "Search", "weekdays_before"]
@@ -55,19 +56,24 @@ class _Day:
 class History:
     """The past of a source's symbols, which may become more.
 
-    `now` tells the last event that happened, `sessions` the calendar as known.
+    `now` tells the last event that happened, `sessions` the calendar as known, `past` what else happened to a symbol.
     """
 
     def __init__(
-        self, source: Callable[[], MarketSource], sessions: Callable[[], Sequence[Session]], now: Callable[[], EventKey]
+        self,
+        source: Callable[[], MarketSource],
+        sessions: Callable[[], Sequence[Session]],
+        now: Callable[[], EventKey],
+        past: Callable[[str], Past] = lambda _symbol: Past(),
     ) -> None:
         self._source = source
+        self._past = past
         self._calendar = sessions
         self._now = now
         self._known: Sequence[Session] = ()
         self._all: tuple[Session, ...] = ()
         self._days: dict[tuple[str, str], _Day] = {}
-        self._daily: dict[tuple[str, str, str, bool], Bar | None] = {}
+        self._daily: dict[tuple[object, ...], Bar | None] = {}
 
     def sessions(self) -> tuple[Session, ...]:
         """Every session there may be something of, in order, those to come as well."""
@@ -86,19 +92,22 @@ class History:
         return None
 
     def events(self, symbol: str, session: Session, begin_ns: int, finish_ns: int) -> list[MarketEvent]:
-        """What happened from `begin_ns` until before `finish_ns`, and until now."""
+        """What happened from `begin_ns` until before `finish_ns`, and until now, as it was then."""
         day = self._day(symbol, session)
         limit = min(self._now(), (finish_ns, "", -1))
         last = day.until(limit)
         first = bisect_left(day.found, begin_ns, hi=last, key=lambda event: event.time_ns)
-        return day.found[first:last]
+        past = self._past(symbol)
+        if not past.halts and not past.splits:
+            return day.found[first:last]
+        return [event for each in day.found[first:last] if (event := past.happened(each)) is not None]
 
     def bars(self, symbol: str, stretches: Sequence[Stretch], maker: BarMaker, what: str) -> Search[list[Bar]]:
-        """The bars of these stretches, oldest first; the last one may be in the making."""
+        """The bars of these stretches in today's shares, oldest first; the last one may be in the making."""
         bars: list[Bar] = []
         for stretch in stretches:
             if maker.size.unit == "second":
-                self._fold(symbol, stretch, maker, bars)
+                self._fold(symbol, stretch, maker, bars, what)
             else:
                 self._fold_day(symbol, stretch, maker, bars, what)
             yield
@@ -129,9 +138,10 @@ class History:
             if begin <= min(end_ns, self._now()[0]):
                 yield session, self.events(symbol, session, begin, min(finish, end_ns + 1))
 
-    def _fold(self, symbol: str, stretch: Stretch, maker: BarMaker, bars: list[Bar]) -> None:
-        session = stretch.session
-        for event in self.events(symbol, session, stretch.begin_ns, stretch.finish_ns):
+    def _fold(self, symbol: str, stretch: Stretch, maker: BarMaker, bars: list[Bar], what: str) -> None:
+        session, past = stretch.session, self._past(symbol)
+        for each in self.events(symbol, session, stretch.begin_ns, stretch.finish_ns):
+            event = past.adjusted(each, dividends=what == "ADJUSTED_LAST")
             bar = maker.take(event.time_ns, session, event.price, event.size, event.bid, event.ask)
             if bar is not None and (not bars or bars[-1] is not bar):
                 bars.append(bar)
@@ -139,11 +149,12 @@ class History:
     def _fold_day(self, symbol: str, stretch: Stretch, maker: BarMaker, bars: list[Bar], what: str) -> None:
         """A whole day is known once it is over: then it is made only once."""
         session = stretch.session
-        key = (symbol, session.date, what, maker.regular)
+        past = self._past(symbol)
+        key = (symbol, session.date, what, maker.regular, past.splits, past.dividends)
         over = stretch.finish_ns <= self._now()[0] and stretch.finish_ns == hours_of(session, regular=maker.regular)[1]
         if not over or key not in self._daily:
             days: list[Bar] = []
-            self._fold(symbol, stretch, BarMaker(BAR_SIZES["1 day"], what, regular=maker.regular), days)
+            self._fold(symbol, stretch, BarMaker(BAR_SIZES["1 day"], what, regular=maker.regular), days, what)
             day = days[-1] if days else None
             if over:
                 self._daily[key] = day

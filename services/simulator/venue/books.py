@@ -28,6 +28,9 @@ class Books:
     def __init__(self, accounts: Sequence[AccountTerms], symbols: Iterable[str], policy: Policy, now_ns: int) -> None:
         self.policy = policy
         self.now_ns = now_ns
+        self.logged_in = False
+        self.last_login_ns = 0
+        """When somebody was logged in last, as far as that is told; 0: never."""
         self.market_key: EventKey = (now_ns, "", -1)
         self.hours = Hours(())
         self.orders = OrderBook(day_orders_linger_ns=round(policy.day_orders_linger_s * 1e9))
@@ -45,6 +48,11 @@ class Books:
     def today(self) -> str:
         """The date of the session whose pre-market began last."""
         return self.hours.date(self.now_ns)
+
+    @property
+    def away_ns(self) -> int:
+        """How long nobody has been logged in; 0 where nobody ever says whether anybody is."""
+        return 0 if self.logged_in or not self.last_login_ns else self.now_ns - self.last_login_ns
 
     def list_symbols(self, symbols: Iterable[str]) -> None:
         """Each symbol has a tape; those that are there go on."""

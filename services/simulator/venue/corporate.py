@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import msgspec
 
-from services.prices import US_STOCKS, Grid
-from services.simulator.venue.events import MarketEvent
-from services.simulator.venue.grid import GRIDS, tick_size, ticks_down, ticks_up
+from services.prices import Grid
+from services.simulator.venue.grid import GRIDS, nearest, ticks_down
 from services.simulator.venue.lifecycle import BY_SYSTEM, Lifecycle
 from services.simulator.venue.orderbook import OrderBook
 from services.simulator.venue.orders import Order
 from services.simulator.venue.policy import OnSplit, Policy
 from services.simulator.venue.tape import Tape
 
-__all__ = ["reduce_by_dividend", "rescaled", "split_orders", "split_tape"]
+__all__ = ["reduce_by_dividend", "split_orders", "split_tape"]
 
 _PRICES = (
     *("limit_price", "stop_price", "trailing_amount", "trail_stop_price", "limit_offset"),
@@ -29,22 +28,12 @@ def split_tape(tape: Tape, ratio: float, *, rescale: bool) -> None:
     for name in ("last", "bid", "ask", "open", "high", "low", "prev_close", "close"):
         price = getattr(tape, name)
         if price is not None:
-            setattr(tape, name, _to_grid(price / ratio))
+            setattr(tape, name, nearest(price / ratio))
     tape.volume = round(tape.volume * ratio)
     tape.recent = [(time_ns, price / ratio) for time_ns, price in tape.recent]
     tape.gap = True
     if rescale:
         tape.factor /= ratio
-
-
-def rescaled(event: MarketEvent, factor: float) -> MarketEvent:
-    """An event in old prices, in those after the split. Sizes are as displayed, in round lots of either."""
-    prices = {
-        name: to_grid(price * factor)
-        for name, to_grid in (("price", _to_grid), ("bid", ticks_down), ("ask", ticks_up))
-        if (price := getattr(event, name)) is not None
-    }
-    return msgspec.structs.replace(event, **prices)
 
 
 def split_orders(symbol: str, ratio: float, book: OrderBook, life: Lifecycle, policy: Policy) -> None:
@@ -60,7 +49,7 @@ def split_orders(symbol: str, ratio: float, book: OrderBook, life: Lifecycle, po
 
 
 def _split_order(order: Order, ratio: float, grid: Grid) -> None:
-    prices = {name: _to_grid(p / ratio, grid) for name in _PRICES if (p := getattr(order.ticket, name)) is not None}
+    prices = {name: nearest(p / ratio, grid) for name in _PRICES if (p := getattr(order.ticket, name)) is not None}
     quantity = float(int(order.ticket.quantity * ratio + 1e-9))
     order.ticket = msgspec.structs.replace(order.ticket, quantity=quantity, **prices)
     order.filled, order.avg_price = order.filled * ratio, order.avg_price / ratio
@@ -69,7 +58,7 @@ def _split_order(order: Order, ratio: float, grid: Grid) -> None:
     if order.trail_stop_price is not None:
         order.trail_stop_price = round(order.trail_stop_price / ratio, 6)
     if order.limit_price is not None:
-        order.limit_price = _to_grid(order.limit_price / ratio, grid)
+        order.limit_price = nearest(order.limit_price / ratio, grid)
 
 
 def reduce_by_dividend(symbol: str, usd: float, book: OrderBook, life: Lifecycle, policy: Policy) -> None:
@@ -87,8 +76,3 @@ def reduce_by_dividend(symbol: str, usd: float, book: OrderBook, life: Lifecycle
         order.ticket = msgspec.structs.replace(ticket, **lowered)
         order.limit_price = order.ticket.limit_price
         life.move(order, order.status)
-
-
-def _to_grid(price: float, grid: Grid = US_STOCKS) -> float:
-    step = tick_size(price, grid)
-    return round(max(1, round(price / step)) * step, 4)

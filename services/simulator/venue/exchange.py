@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import msgspec
 
 from messages.market import Session
-from services.simulator.venue import acceptance, corporate, margin, matching
+from services.simulator.venue import acceptance, margin, matching
 from services.simulator.venue.books import Books
 from services.simulator.venue.floor import Floor
 from services.simulator.venue.hand import Hand
@@ -26,6 +26,7 @@ from services.simulator.venue.lifecycle import Lifecycle
 from services.simulator.venue.liquidity import Liquidity
 from services.simulator.venue.memory import Changes, Memory, recall, take_changes
 from services.simulator.venue.orders import Order, Ticket
+from services.simulator.venue.past import rescaled
 from services.simulator.venue.policy import Policy
 from services.simulator.venue.reports import ErrorReport, OrderReport, Report
 from services.simulator.venue.source import Hours, MarketSource
@@ -129,7 +130,7 @@ class Exchange(View):
             self._world.act(event)
             return
         if tape.factor != 1.0:
-            event = corporate.rescaled(event, tape.factor)
+            event = rescaled(event, tape.factor)
         session = books.hours.at(event.time_ns)
         if not self._world.lets_through(event, session):
             return
@@ -258,6 +259,10 @@ class Exchange(View):
         """
         self._world.bust(exec_id)
         return self._books.take_reports()
+
+    def log_in(self, *, here: bool) -> None:
+        """Somebody is logged in now, or nobody is any more. Where it is never said, nobody counts as away."""
+        self._books.logged_in, self._books.last_login_ns = here, self.now_ns
 
     # What is kept
 

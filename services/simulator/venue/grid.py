@@ -12,7 +12,7 @@ import math
 from services.prices import US_STOCKS, Grid, increment
 from services.simulator.venue.policy import PriceGrid
 
-__all__ = ["GRIDS", "on_grid", "tick_size", "ticks_down", "ticks_up"]
+__all__ = ["GRIDS", "nearest", "on_grid", "tick_size", "ticks_down", "ticks_up"]
 
 GRIDS: dict[PriceGrid, Grid] = {
     PriceGrid.CENT: US_STOCKS,
@@ -44,3 +44,9 @@ def ticks_down(price: float, grid: Grid = US_STOCKS) -> float:
     """The highest price of the grid that is not above."""
     tick = tick_size(price, grid)
     return round(math.floor(price / tick + _EPSILON) * tick, 4)
+
+
+def nearest(price: float, grid: Grid = US_STOCKS) -> float:
+    """The nearest price of the grid, and never nothing."""
+    step = tick_size(price, grid)
+    return round(max(1, round(price / step)) * step, 4)

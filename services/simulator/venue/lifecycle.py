@@ -30,6 +30,8 @@ __all__ = ["BY_SYSTEM", "Lifecycle", "may_trade_outside", "works_at_once"]
 
 NEW_YORK = ZoneInfo("America/New_York")
 
+DAY_NS = 86_400 * 10**9
+
 BY_TRADER = "Cancelled by Trader"
 BY_SYSTEM = "Cancelled by System:"
 
@@ -269,7 +271,11 @@ class Lifecycle:
 
     def outlive(self, today: str) -> None:
         """End the GTC orders whose time is over."""
-        for order in self._book.outlived(today) if self._policy.gtc_ends_after_next_quarter else ():
+        over = self._book.outlived(today) if self._policy.gtc_ends_after_next_quarter else []
+        days = self._policy.gtc_ends_after_days_away
+        if days and self._books.away_ns >= days * DAY_NS:
+            over = [order for order in self._book.working() if order.ticket.tif == "GTC"]
+        for order in over:
             self.end(order, BY_SYSTEM)
 
     def refuse_short(self, order: Order) -> None:

@@ -26,6 +26,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     market_key: EventKey
     funds: list[Funds]
     last_order_ids: dict[int, int]
+    last_login_ns: int = 0
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +60,7 @@ def take_changes(books: Books) -> Changes:
             market_key=books.market_key,
             funds=[_apart(account.funds, unsettled=account.funds.unsettled) for account in books.accounts.values()],
             last_order_ids=dict(books.orders.last_order_ids),
+            last_login_ns=books.now_ns if books.logged_in else books.last_login_ns,
         ),
         orders=[copy.copy(order) for order in books.orders.take_changed()],
         executions=executions,
@@ -75,6 +77,7 @@ def recall(books: Books, memory: Memory) -> None:
     """Go on where the memory ends."""
     books.now_ns = memory.standing.now_ns
     books.market_key = memory.standing.market_key
+    books.last_login_ns = memory.standing.last_login_ns
     for funds in memory.standing.funds:
         books.accounts[funds.account].funds = funds
     for holding in memory.holdings:

@@ -194,6 +194,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     off_hours_word: Annotated[
         OffHoursWord, _means("how warning 399 goes on after `Warning:`", "[R] [C] both are seen")
     ] = OffHoursWord.CAPITAL
+    old_clients_get_lots: Annotated[
+        bool,
+        _means("clients below server version 159 get the sizes of market data in round lots of 100", "[I]"),
+    ] = True
     modify_refused_while_new: Annotated[
         bool, _means("an order that met no market event yet can't be modified (2102)", "[D] error 2102")
     ] = False
@@ -235,6 +239,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         _means("a GTC order ends with the calendar quarter after that in which it was placed or last changed", "[D]"),
     ] = True
 
+    gtc_ends_after_days_away: Annotated[
+        int,
+        _means("days without a client connected after which all GTC orders end (0: never)", "[D] 90 days", ge=0),
+    ] = 90
     gtc_on_split: Annotated[
         OnSplit,
         _means(

@@ -6,6 +6,7 @@ import msgspec
 
 from messages.market import Session
 from services.simulator.venue.events import MarketEvent
+from services.simulator.venue.past import Past
 from services.simulator.venue.reports import QuoteReport
 
 __all__ = ["Tape", "observe", "quote_of"]
@@ -16,7 +17,8 @@ class Tape(msgspec.Struct, kw_only=True):
 
     `close` is that session's last price so far, `prev_close` the one of the session before. A halt lasts until
     `halted_until_ns`, or, if that is 0, until it is ended. After a `gap` (a halt, a split) the next price is a jump.
-    The source's prices are multiplied by `factor`; `recent` are the trades that a price band goes by.
+    The source's prices are multiplied by `factor`; `recent` are the trades that a price band goes by,
+    `past` is what happened besides trading.
     """
 
     symbol: str
@@ -40,6 +42,7 @@ class Tape(msgspec.Struct, kw_only=True):
     gap: bool = False
     factor: float = 1.0
     recent: list[tuple[int, float]] = []
+    past: Past = Past()
 
 
 def observe(tape: Tape, event: MarketEvent, session: Session | None) -> None:

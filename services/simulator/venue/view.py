@@ -11,6 +11,7 @@ from messages.market import Session
 from services.simulator.venue.books import Books
 from services.simulator.venue.events import EventKey
 from services.simulator.venue.orders import Execution, Order
+from services.simulator.venue.past import Past
 from services.simulator.venue.policy import Policy
 from services.simulator.venue.reports import AccountReport, CommissionReport, PnlReport, PositionReport, QuoteReport
 from services.simulator.venue.source import MarketSource
@@ -63,6 +64,11 @@ class View:
         """The symbol's market as of its last event, None for a symbol that the source does not have."""
         tape = self._books.tapes.get(symbol)
         return None if tape is None else quote_of(tape)
+
+    def past(self, symbol: str) -> Past:
+        """What happened to a symbol besides trading."""
+        tape = self._books.tapes.get(symbol)
+        return Past() if tape is None else tape.past
 
     # Orders: copies, which no later change reaches
 

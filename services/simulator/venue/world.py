@@ -16,7 +16,7 @@ from services.shares import exact
 from services.simulator.venue import bands, corporate
 from services.simulator.venue.account import Account
 from services.simulator.venue.books import Books
-from services.simulator.venue.events import MarketEvent
+from services.simulator.venue.events import EventKey, MarketEvent
 from services.simulator.venue.executions import corrected_id
 from services.simulator.venue.lifecycle import Lifecycle
 from services.simulator.venue.orders import Execution, Order, Side
@@ -49,17 +49,24 @@ class World:
         if tape.halted:
             if not tape.halted_until_ns or event.time_ns < tape.halted_until_ns:
                 return False
-            self.set_halted(event.symbol, halted=False)
+            self.set_halted(event.symbol, halted=False, at=_just_before(event))
         if self._books.policy.limit_up_limit_down and session is not None:
             if bands.breaks_band(event, tape, session):
-                self.set_halted(event.symbol, halted=True, until_ns=event.time_ns + bands.PAUSE_NS)
+                self.set_halted(
+                    event.symbol, halted=True, until_ns=event.time_ns + bands.PAUSE_NS, at=_just_before(event)
+                )
                 return False
             bands.remember_trade(tape, event)
         return True
 
-    def set_halted(self, symbol: str, *, halted: bool, until_ns: int = 0) -> None:
-        """The stock stops trading, until this time or until further notice; or it trades again."""
+    def set_halted(self, symbol: str, *, halted: bool, until_ns: int = 0, at: EventKey | None = None) -> None:
+        """The stock stops trading, until this time or until further notice; or it trades again.
+
+        `at` is the last market event before that; default: the last one that there was.
+        """
         tape = self._books.tapes[symbol]
+        at = self._books.market_key if at is None else at
+        tape.past = tape.past.halted(at) if halted else tape.past.resumed(at)
         tape.halted, tape.halted_until_ns, tape.gap = halted, until_ns, True
         tape.recent = []
         self._books.touched_tapes.add(symbol)
@@ -71,6 +78,7 @@ class World:
             raise ValueError(f"a split of {ratio} new shares for one; give a positive number")
         tape = self._books.tapes[symbol]
         corporate.split_tape(tape, ratio, rescale=rescale)
+        tape.past = tape.past.split(self._books.market_key, ratio, rescale=rescale)
         self._books.touched_tapes.add(symbol)
         for account in self._holders(symbol):
             account.split(symbol, ratio, tape.last, self._books.today)
@@ -80,6 +88,9 @@ class World:
 
     def dividend(self, symbol: str, usd: float) -> None:
         """So many dollars a share, for what is held now."""
+        tape = self._books.tapes[symbol]
+        tape.past = tape.past.dividend(self._books.market_key, usd, tape.last)
+        self._books.touched_tapes.add(symbol)
         for account in self._holders(symbol):
             account.dividend(symbol, usd, self._books.today)
         if self._books.policy.gtc_stop_reduced_by_dividend:
@@ -144,3 +155,8 @@ class World:
 
     def _holders(self, symbol: str) -> list[Account]:
         return [account for account in self._books.accounts.values() if symbol in account.holdings]
+
+
+def _just_before(event: MarketEvent) -> EventKey:
+    """The place before an event: nothing of its symbol lies between."""
+    return (event.time_ns, event.symbol, event.row - 1)

@@ -68,9 +68,9 @@ def quantity(shares: float) -> str:
     return str(int(shares)) if shares == int(shares) else str(shares)
 
 
-def market_size(shares: int, version: int) -> str:
-    """A size of market data: in shares since version 159, in round lots of 100 before."""
-    return str(shares if version >= 159 else shares // 100)
+def market_size(shares: int, *, lots: bool) -> str:
+    """A size of market data: in shares, or in round lots of 100, as old clients get it."""
+    return str(shares // 100 if lots else shares)
 
 
 class FieldReader:

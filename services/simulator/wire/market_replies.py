@@ -61,26 +61,29 @@ def historical_bars(
     trades: bool,
     date_format: int,
     version: int,
+    lots: bool = False,
 ) -> bytes:
     """All bars of a request, and the stretch that was asked for."""
     fields: list[Field] = [17, request_id, execution_time(begin_ns, version), execution_time(end_ns, version)]
     fields.append(len(bars))
     for bar in bars:
         fields += [_label(bar, size, date_format, version), bar.open, bar.high, bar.low, bar.close]
-        fields += _volume(bar, trades=trades, version=version)
+        fields += _volume(bar, trades=trades, lots=lots)
     return message(*fields)
 
 
-def bar_update(request_id: int, bar: Bar, size: BarSize, *, trades: bool, date_format: int, version: int) -> bytes:
+def bar_update(
+    request_id: int, bar: Bar, size: BarSize, *, trades: bool, date_format: int, version: int, lots: bool = False
+) -> bytes:
     """The bar in the making. Its fields are in another order than those of a finished one."""
-    volume, average, count = _volume(bar, trades=trades, version=version)
+    volume, average, count = _volume(bar, trades=trades, lots=lots)
     label = _label(bar, size, date_format, version)
     return message(90, request_id, count, label, bar.open, bar.close, bar.high, bar.low, average, volume)
 
 
-def real_time_bar(request_id: int, start_ns: int, bar: Bar, *, trades: bool, version: int) -> bytes:
+def real_time_bar(request_id: int, start_ns: int, bar: Bar, *, trades: bool, lots: bool = False) -> bytes:
     """A bar of five seconds."""
-    volume, average, count = _volume(bar, trades=trades, version=version)
+    volume, average, count = _volume(bar, trades=trades, lots=lots)
     ohlc = (bar.open, bar.high, bar.low, bar.close)
     return message(50, 3, request_id, start_ns // _NS, *ohlc, volume, average, count)
 
@@ -92,9 +95,9 @@ def _label(bar: Bar, size: BarSize, date_format: int, version: int) -> Field:
     return bar.start_ns // _NS if date_format == 2 else execution_time(bar.start_ns, version)
 
 
-def _volume(bar: Bar, *, trades: bool, version: int) -> list[Field]:
+def _volume(bar: Bar, *, trades: bool, lots: bool) -> list[Field]:
     """Volume, average price, count: -1 where quotes have none."""
-    return [market_size(bar.volume, version), bar.average, bar.count] if trades else [-1, -1, -1]
+    return [market_size(bar.volume, lots=lots), bar.average, bar.count] if trades else [-1, -1, -1]
 
 
 def head_timestamp(request_id: int, time_ns: int, date_format: int) -> bytes:
@@ -111,19 +114,19 @@ def historical_schedule(request_id: int, zone: str, sessions: Sequence[tuple[str
     return message(*fields)
 
 
-def historical_trades(request_id: int, ticks: Sequence[Traded], version: int, *, done: bool = True) -> bytes:
+def historical_trades(request_id: int, ticks: Sequence[Traded], *, lots: bool = False, done: bool = True) -> bytes:
     """Single trades of the past."""
     fields: list[Field] = [98, request_id, len(ticks)]
     for tick in ticks:
-        fields += [tick.time_s, 0, tick.price, market_size(tick.size, version), PRIMARY_EXCHANGE, ""]
+        fields += [tick.time_s, 0, tick.price, market_size(tick.size, lots=lots), PRIMARY_EXCHANGE, ""]
     return message(*fields, done)
 
 
-def historical_quotes(request_id: int, ticks: Sequence[Quoted], version: int, *, done: bool = True) -> bytes:
+def historical_quotes(request_id: int, ticks: Sequence[Quoted], *, lots: bool = False, done: bool = True) -> bytes:
     """Single quotes of the past."""
     fields: list[Field] = [97, request_id, len(ticks)]
     for tick in ticks:
-        sizes = (market_size(tick.bid_size, version), market_size(tick.ask_size, version))
+        sizes = (market_size(tick.bid_size, lots=lots), market_size(tick.ask_size, lots=lots))
         fields += [tick.time_s, 0, tick.bid, tick.ask, *sizes]
     return message(*fields, done)
 
@@ -147,16 +150,16 @@ def histogram(request_id: int, shares: Sequence[tuple[float, int]]) -> bytes:
 _LAST, _ALL_LAST, _BID_ASK, _MIDPOINT = 1, 2, 3, 4
 
 
-def tick_by_tick_trade(request_id: int, tick: Traded, version: int, *, every: bool) -> bytes:
+def tick_by_tick_trade(request_id: int, tick: Traded, *, every: bool, lots: bool = False) -> bytes:
     """One trade; `every` for who asked for AllLast."""
     kind = _ALL_LAST if every else _LAST
-    size = market_size(tick.size, version)
+    size = market_size(tick.size, lots=lots)
     return message(99, request_id, kind, tick.time_s, tick.price, size, 0, PRIMARY_EXCHANGE, "")
 
 
-def tick_by_tick_quote(request_id: int, tick: Quoted, version: int) -> bytes:
+def tick_by_tick_quote(request_id: int, tick: Quoted, *, lots: bool = False) -> bytes:
     """One quote."""
-    sizes = (market_size(tick.bid_size, version), market_size(tick.ask_size, version))
+    sizes = (market_size(tick.bid_size, lots=lots), market_size(tick.ask_size, lots=lots))
     return message(99, request_id, _BID_ASK, tick.time_s, tick.bid, tick.ask, *sizes, 0)
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from services.simulator.venue.grid import GRIDS, tick_size
 from services.simulator.venue.policy import PriceGrid
 from services.simulator.venue.reports import QuoteReport
-from services.simulator.wire.fields import market_size, message
+from services.simulator.wire.fields import message
 
 __all__ = ["BBO_EXCHANGE", "LETTER", "PLAIN", "Shape", "Ticks", "spell", "stream_parameters", "ticks"]
 
@@ -241,9 +241,9 @@ def _mark(quote: QuoteReport) -> float | None:
     return ask if ask is not None and last > ask else last
 
 
-def ticks(request_id: int, quote: QuoteReport, before: QuoteReport | None, version: int) -> list[bytes]:
+def ticks(request_id: int, quote: QuoteReport, before: QuoteReport | None, *, lots: bool = False) -> list[bytes]:
     """The messages of one plain stream, one by one."""
-    shape = Shape(lots=market_size(100, version) == "1")
+    shape = Shape(lots=lots)
     spelled = str(request_id).encode()
     return cut(spell(quote, before, shape, len(spelled)).to(spelled))
 
