@@ -27,7 +27,8 @@ __all__ = [
 
 Role = Literal["entry", "stop", "flatten", "adopted", "foreign"]
 """What an order is for. `flatten`: the operator's sale of own shares. `adopted`: no order at all, but the record of
-shares that became own by the operator's word; the broker has none of it."""
+shares that became own by the operator's word, or (a SELL) ceased to be because they were sold by hand; the broker has
+none of it."""
 
 LIVE_STATUSES = frozenset({"InFlight", "PendingSubmit", "PreSubmitted", "Submitted", "PendingCancel"})
 """An order with one of these may still trade. `InFlight` is ours: sent (or about to be) and not confirmed yet."""

@@ -96,7 +96,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "stop_triggered": "The stop is triggered and not filled: a capped stop can miss in a fall.",
         "stop_lost": "The stop is gone; the gateway puts a new one in its place at the level that was reached.",
         "stop_filling": "The stop has sold a part.",
-        "sold_otherwise": "The shares were sold by something else than the stop. `crazy resume SYMBOL` arms it again.",
+        "sold_otherwise": "The shares were sold by hand, not by the stop. `crazy resume SYMBOL` arms it again.",
         "sold_unseen": "The shares are gone, and no execution told of it. `crazy resume SYMBOL` arms it again.",
         "flatten_waits": "A flatten waits: the market is closed, halted, or the links are down. The stop stays.",
         "flattening": "A flatten is selling.",

@@ -83,6 +83,7 @@ from services.gateway.cancels import (
 )
 from services.gateway.codes import BROKER_DOWN, BROKER_UP, DATA_DOWN, DATA_UP, is_information
 from services.gateway.coverage import Coverage, tell_coverage
+from services.gateway.disown import Missing, settle
 from services.gateway.flatten import FlattenRecord, flatten_step, order_flatten
 from services.gateway.folding import fold_commission, fold_execution, fold_order, fold_position, settle_absent
 from services.gateway.guard import exchange, guard, guard_deadline
@@ -150,6 +151,7 @@ class GatewayCore:
         LastError,
         Unprotected,
         Disputed,
+        Missing,
         Block,
         Confirmed,
         AccountSeen,
@@ -172,6 +174,7 @@ class GatewayCore:
         LastError,
         Unprotected,
         Disputed,
+        Missing,
         Confirmed,
         AccountSeen,
         Change,
@@ -439,6 +442,8 @@ class GatewayCore:
         send_cancels_again(d)
         for symbol in d.table(Audit):
             audit(d, symbol, self.settings)
+        for symbol in settle(d):
+            touched[symbol] = None
         links = msgspec.structs.replace(links_of(d), asking=False)
         first = links.phase == "reconciling"
         d.put(msgspec.structs.replace(links, phase="ready") if first else links)

@@ -29,6 +29,7 @@ from services.gateway.book import (
     SessionRecord,
     Unprotected,
 )
+from services.gateway.disown import ask_about
 from services.gateway.flatten import FlattenRecord
 from services.gateway.protection import (
     Action,
@@ -89,12 +90,14 @@ def guard(d: Draft, symbol: str, links: Links, settings: Settings) -> bool:
     since_ns = _uncovered_since(d, symbol, links)
     if since_ns is None:
         return False
-    lasted = d.now.machine_ns - since_ns >= ALERT_NS
+    lasted, missing = d.now.machine_ns - since_ns >= ALERT_NS, False
     if oversold or held is None or held < own.quantity:
         # Late executions look like this, and so does a sale by hand; if it lasts it is that, and the stop must not sell
         # what is gone.
         if lasted:
             _dispute(d, own, held)
+            # (What would sell too much is shrunk first.)
+            missing = not oversold and held is not None and not actions and ask_about(d, symbol)
         elif not any(isinstance(a, ResizeStop) and d.get(Change, a.order.client_order_id) for a in actions):
             return False  # (a stop that was just read anew for this is changed at once)
     else:
@@ -103,7 +106,7 @@ def guard(d: Draft, symbol: str, links: Links, settings: Settings) -> bool:
             d.note("position_unprotected", symbol, "ERROR", own=own.quantity, covered=covered(sells))
             actions = actions or _stuck(stops)
     questions = [_carry_out(d, symbol, action, settings) for action in actions]
-    return any(questions)
+    return missing or any(questions)
 
 
 def _nothing_amiss(d: Draft, symbol: str) -> bool:

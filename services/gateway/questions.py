@@ -11,6 +11,7 @@ from messages.broker import RequestSnapshot
 from messages.orders import OrderRecord
 from services.core import Draft
 from services.gateway.book import Change, Doubt, Links
+from services.gateway.disown import mark_asked
 
 __all__ = ["ask", "ask_later", "ask_soon", "doubt_the_unheard", "links_of", "watch_acks"]
 
@@ -27,9 +28,10 @@ def links_of(d: Draft) -> Links:
 
 
 def ask(d: Draft) -> None:
-    """One question at a time; it covers every order that is in doubt at this moment."""
+    """One question at a time; it covers every order that is in doubt, and all shares that are missing, at this moment."""
     for doubt in d.table(Doubt).values():
         d.put(msgspec.structs.replace(doubt, asked=True))
+    mark_asked(d)
     d.put(msgspec.structs.replace(links_of(d), asking=True, ask_at_ns=0))
     d.send("broker", RequestSnapshot())
 

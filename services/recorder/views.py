@@ -90,7 +90,7 @@ WITH became AS (
            least(b.until_qty, s.until_qty) - greatest(b.until_qty - b.qty, s.until_qty - s.qty) AS qty,
            coalesce(b.commission_usd, 0) / b.fill_qty + coalesce(s.commission_usd, 0) / s.fill_qty
              AS commission_per_share,
-           (b.commission IS NULL AND b.role <> 'adopted') OR s.commission IS NULL AS pending,
+           (b.commission IS NULL AND b.role <> 'adopted') OR (s.commission IS NULL AND s.role <> 'adopted') AS pending,
            b.no_rate OR s.no_rate AS no_rate
     FROM runs b JOIN runs s ON s.symbol = b.symbol AND b.side = 'BUY' AND s.side = 'SELL'
      AND s.until_qty - s.qty < b.until_qty AND b.until_qty - b.qty < s.until_qty

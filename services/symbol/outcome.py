@@ -159,6 +159,8 @@ def on_fill(d: Draft, r: SymbolRecord, filled: OrderFilled, settings: Settings) 
         return r  # figures of what happened before, not something that happens
     if fill.side == "BUY":
         return _bought(d, r, filled)
+    if r.holds and fill.role == "adopted":
+        return r  # sold by hand, a part of it: what is left rests under its stop as before
     if r.holds:
         why = "flattening" if fill.role == "flatten" else "stop_filling"
         return _exiting(d, changed(r, why=why), Event.STOP_FILLED_PARTLY)

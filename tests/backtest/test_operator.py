@@ -203,3 +203,41 @@ def test_adopted_shares_are_stopped_out_like_any_others() -> None:
     assert any(e.event == "stopout_cooldown_started" for e in result.events)
     later = [o for o in result.orders.values() if o.role == "entry" and o.created_ns > sold.fill.time_ns]
     assert later, "it did not arm again after its rest"
+
+
+@pytest.mark.parametrize("left", [0.0, 2.0])
+def test_what_is_sold_by_hand_is_not_the_bots_any_more(left: float) -> None:
+    """Nothing left: PAUSED until it is resumed. Something left: under its stop, whose fill is followed by a rest."""
+    _, plain = day(4)
+    bought = next(r.fill for r in plain.fills.values() if r.fill.side == "BUY")
+    symbol, sold = bought.symbol, bought.quantity - left
+    settings = msgspec.convert({"watchlist": SYMBOLS}, Settings)
+    runner = Runner(
+        settings,
+        SyntheticSource(4, SYMBOLS, tick_s=60.0),
+        DAYS,
+        promises=Promises(settings, DAYS),
+        acts=[(bought.time_ns + MINUTE // 2, by_hand("SELL", sold, 1, symbol))],
+    )
+    result = runner.run()
+    gone = result.orders[f"CT-{symbol}-20250106-M1"]
+    assert (gone.role, gone.side, gone.filled) == ("adopted", "SELL", sold)
+    assert gone.created_ns - bought.time_ns < 3 * MINUTE
+    (fill,) = [r for r in result.fills.values() if r.fill.client_order_id == gone.client_order_id]
+    assert fill.realized_usd == pytest.approx(sold * (gone.avg_price - bought.price))
+    alarms = [e for e in result.events if e.symbol == symbol and e.level == "ERROR"]
+    assert {e.event for e in alarms} == {"position_disputed"}
+    assert len(alarms) <= 2
+    stop = result.orders[f"{bought.client_order_id}-S1"]
+    later = [o for o in result.orders.values() if o.symbol == symbol and o.created_ns > gone.created_ns]
+    record = runner.actors[f"symbol-{symbol}"].state.get(SymbolRecord, symbol)
+    assert record is not None
+    if left:
+        assert (stop.status, stop.filled) == ("Filled", left)
+        assert any(o.role == "entry" for o in later)
+    else:
+        assert stop.status == "Cancelled"
+        assert not later
+        assert (record.state, record.why, record.own) == ("PAUSED", "sold_otherwise", 0.0)
+    holdings = {h.symbol: h.own for h in runner.actors["risk"].state.table(Holding).values() if h.own}
+    assert holdings == own(runner)

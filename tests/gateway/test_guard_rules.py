@@ -22,6 +22,7 @@ from services.gateway.book import (
     Unprotected,
 )
 from services.gateway.core import GatewayCore
+from services.gateway.disown import Missing
 from services.gateway.flatten import FlattenRecord
 from services.gateway.guard import (
     ALERT_NS,
@@ -253,6 +254,15 @@ class TestDisputed:
         d = draft(OPEN, fill(), *held(10.0, 4.0), stop(), JUST_NOW, Change(STOP, "TSLA", 4.0, "reading"))
         assert guard(d, "TSLA", READY, RULES) is False
         assert sent(d) == ["S1 4"]
+
+    def test_with_no_stop_left_to_shrink_the_broker_is_asked_once(self) -> None:
+        d = draft(OPEN, fill(), *held(10.0, 4.0), stop(quantity=4.0), LONG_AGO)
+        assert guard(d, "TSLA", READY, RULES) is True
+        assert written(d) == [LOOKED, Disputed("TSLA", 10.0, 4.0), Missing("TSLA")]
+        known = (Disputed("TSLA", 10.0, 4.0), Missing("TSLA", asked=True))
+        d = draft(OPEN, fill(), *held(10.0, 4.0), stop(quantity=4.0), LONG_AGO, *known)
+        assert guard(d, "TSLA", READY, RULES) is False, "the answer is on its way"
+        assert written(d) == [LOOKED]
 
     def test_all_of_it_sold_by_hand_the_stop_goes(self) -> None:
         d = draft(OPEN, fill(), *held(10.0, 0.0), stop(), LONG_AGO)

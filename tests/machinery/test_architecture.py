@@ -45,6 +45,7 @@ PURE = [
         for name in (
             "account",
             "adopt",
+            "disown",
             "audit",
             "book",
             "cancels",

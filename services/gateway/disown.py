@@ -1,0 +1,128 @@
+"""A sale by hand: own shares that the account has no more are not the bot's any more. Pure; the opposite of adopting.
+
+While the account has fewer shares than the executions say, an execution may be late. Once that has lasted, the broker
+is asked for everything; an answer that was asked for after that, has no order of ours that could explain it, and still
+has fewer shares says it for certain: the broker wins. They are booked like a sale at the market's price of this moment,
+for nobody tells the true one. A stop that would sell more than is left has to be shrunk before (`guard.py`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from messages.orders import Fill, OrderFilled, OrderRecord, PositionUpdated
+from services.core import Draft
+from services.gateway.book import (
+    AccountPosition,
+    Audit,
+    Book,
+    Doubt,
+    FillRecord,
+    HeldBack,
+    Own,
+    QuoteRecord,
+    SessionRecord,
+    base_id,
+)
+from services.shares import exact
+
+__all__ = ["Missing", "ask_about", "mark_asked", "settle"]
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """The account has lacked own shares of this symbol for long; `asked`: the broker is being asked; in memory."""
+
+    symbol: str
+    asked: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.symbol
+
+
+def ask_about(d: Draft, symbol: str) -> bool:
+    """True if the broker must be asked: once, until it has answered."""
+    if d.get(Missing, symbol) is not None:
+        return False
+    d.put(Missing(symbol))
+    return True
+
+
+def mark_asked(d: Draft) -> None:
+    """The question that goes out now covers them."""
+    for missing in d.table(Missing).values():
+        d.put(Missing(missing.symbol, asked=True))
+
+
+def settle(d: Draft) -> list[str]:
+    """The broker's complete answer is folded: what it still lacks is sold. Returns the symbols."""
+    settled = []
+    for missing in d.table(Missing).values():
+        if missing.asked:
+            d.drop(Missing, missing.key)
+            if _certain(d, missing.symbol):
+                _book(d, missing.symbol)
+                settled.append(missing.symbol)
+    return settled
+
+
+def _certain(d: Draft, symbol: str) -> bool:
+    """Whether nothing of ours can explain it: no order in doubt, none that waits for its executions, no split."""
+    own, position = d.get(Own, symbol), d.get(AccountPosition, symbol)
+    orders = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.role != "foreign"]
+    open_question = any(d.get(Doubt, o.key) is not None or d.get(HeldBack, o.key) is not None for o in orders)
+    if own is None or position is None or open_question or d.get(Audit, symbol) is not None:
+        return False
+    left = max(0.0, position.quantity)
+    return sum(o.remaining for o in orders if o.live and o.side == "SELL") <= left < own.quantity
+
+
+def _book(d: Draft, symbol: str) -> None:
+    own, position, quote = d.get(Own, symbol), d.get(AccountPosition, symbol), d.get(QuoteRecord, symbol)
+    assert own is not None
+    assert position is not None
+    left = max(0.0, position.quantity)
+    quantity, average = exact(own.quantity - left), own.cost_usd / own.quantity
+    price = quote.quote.last if quote is not None and quote.quote.last > 0 else average
+    date = (d.get(SessionRecord, "session") or SessionRecord()).date.replace("-", "")
+    prefix = f"CT-{symbol.replace(' ', '.')}-{date}-M"
+    before = [o for o in d.table(OrderRecord).values() if o.role == "adopted" and o.key.startswith(prefix)]
+    key, now_ns = f"{prefix}{1 + len(before)}", d.now.market_ns
+    account = (d.get(Book, "book") or Book()).account
+    order = d.put(
+        OrderRecord(
+            client_order_id=key,
+            symbol=symbol,
+            role="adopted",
+            side="SELL",
+            order_type="BY HAND",
+            quantity=quantity,
+            status="Filled",
+            filled=quantity,
+            avg_price=price,
+            account=account,
+            created_ns=now_ns,
+            updated_ns=now_ns,
+        )
+    )
+    fill = Fill(
+        exec_id=f"by-hand.{key}.01",
+        client_order_id=key,
+        symbol=symbol,
+        role="adopted",
+        side="SELL",
+        quantity=quantity,
+        price=price,
+        cum_quantity=quantity,
+        avg_price=price,
+        order_id=0,
+        perm_id=0,
+        account=account,
+        time_ns=now_ns,
+    )
+    realized = (price - average) * quantity
+    d.put(FillRecord(base_id(fill.exec_id), fill, realized))
+    own = d.put(Own(symbol, left, average * left))
+    d.send(symbol, OrderFilled(fill, order, own.quantity, own.cost_usd, realized))
+    d.send(symbol, PositionUpdated(symbol, position.quantity, position.avg_cost, own.quantity, own.cost_usd))
+    d.note("sold_by_hand", symbol, "WARNING", qty=quantity, price=price, own=own.quantity)
