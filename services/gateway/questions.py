@@ -28,7 +28,7 @@ def links_of(d: Draft) -> Links:
 
 
 def ask(d: Draft) -> None:
-    """One question at a time; it covers every order that is in doubt, and all shares that are missing, at this moment."""
+    """One question at a time; it covers every order in doubt, and all shares that are missing, at this moment."""
     for doubt in d.table(Doubt).values():
         d.put(msgspec.structs.replace(doubt, asked=True))
     mark_asked(d)

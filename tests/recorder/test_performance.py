@@ -536,6 +536,14 @@ def test_adopted_shares_cost_no_commission(empty: DuckLedger) -> None:
     }
 
 
+def test_a_sale_by_hand_closes_a_trade_without_a_commission(empty: DuckLedger) -> None:
+    traded(empty, BOUGHT)
+    sold = fill("by-hand.M1.01", "M1", role="adopted", side="SELL", price=54.0, order_id=0, perm_id=0)
+    record(empty, OrderFilled(sold, order("M1", role="adopted", side="SELL"), 0.0, 0.0, 0.0))
+    told = one(empty, "SELECT commission, commission_pending FROM trades")
+    assert told == {"commission": 1.0, "commission_pending": False}
+
+
 def test_deposits_and_what_is_not_the_bots_move_nothing(empty: DuckLedger) -> None:
     traded(empty, BOUGHT, SOLD)
     record(empty, close(0, 38.0))
