@@ -61,6 +61,22 @@ def order(key: str, symbol: str, *, role: str = "entry", **more: Any) -> OrderRe
     return OrderRecord(client_order_id=key, symbol=symbol, role=role, **(told | more))  # type: ignore[arg-type]
 
 
+def execution(key: str, symbol: str, *, price: float = 95.0, **more: Any) -> Fill:
+    """Ten shares bought by an entry, unless it is told otherwise."""
+    told: dict[str, Any] = {
+        "exec_id": "e",
+        "role": "entry",
+        "side": "BUY",
+        "quantity": 10.0,
+        "cum_quantity": 10.0,
+        "order_id": 1,
+        "perm_id": 1,
+        "account": "DU1",
+        "time_ns": 0,
+    }
+    return Fill(client_order_id=key, symbol=symbol, price=price, avg_price=price, **(told | more))
+
+
 def configured(**sections: Any) -> Settings:
     """Three symbols and these sections of the configuration."""
     return msgspec.convert({"watchlist": ["TSLA", "NVDA", "AMD"]} | sections, Settings)
@@ -152,20 +168,14 @@ class Risk:
         } | more
         status = "Submitted" if told["live"] else "Cancelled"
         role: Any = told.get("role", "entry" if told["side"] == "BUY" else "stop")
-        fill = Fill(
-            exec_id="e",
-            client_order_id=key,
-            symbol=symbol,
+        fill = execution(
+            key,
+            symbol,
             role=role,
             side=told["side"],
             quantity=quantity,
             price=told["price"],
             cum_quantity=told["cum"],
-            avg_price=told["price"],
-            order_id=1,
-            perm_id=1,
-            account="DU1",
-            time_ns=0,
         )
         filled = order(key, symbol, role=role, quantity=told["of"], status=status)
         extra = {name: told[name] for name in ("corrects", "undone_usd") if name in told}

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from messages.account import AccountUpdated, BookTold
-from messages.orders import Fill, OrderFilled, OrderRecord, PositionUpdated
+from messages.orders import OrderFilled, OrderRecord, PositionUpdated
 from services.core import Draft, Now, Record, State
 from services.risk.core import RiskCore
 from services.risk.exposure import account_told, fold_fill, fold_foreign, fold_position, rebuild
 from services.risk.limits import AccountRecord, ForeignOrder, Holding, Reservation
 
-from .risk_words import configured, order
+from .risk_words import configured, execution, order
 
 ACCOUNT = AccountRecord("DU1", 50_000.0, 20_000.0, 18_000.0, "cash")
 HELD = Holding("TSLA", own=4.0, cost_usd=380.0, account=9.0, avg_cost=96.0)
@@ -31,21 +31,7 @@ def filled(
     *, cum: float = 4.0, status: str = "Submitted", side: Any = "BUY", role: Any = "entry", **more: Any
 ) -> OrderFilled:
     """Four of ten at 95; then eight are held, which cost 760."""
-    fill = Fill(
-        exec_id="e",
-        client_order_id="CT-TSLA",
-        symbol="TSLA",
-        role=role,
-        side=side,
-        quantity=4.0,
-        price=95.0,
-        cum_quantity=cum,
-        avg_price=95.0,
-        order_id=1,
-        perm_id=1,
-        account="DU1",
-        time_ns=0,
-    )
+    fill = execution("CT-TSLA", "TSLA", role=role, side=side, quantity=4.0, cum_quantity=cum)
     return OrderFilled(fill, order("CT-TSLA", "TSLA", status=status), 8.0, 760.0, 0.0, **more)
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from messages.operator import Happened, Paused
-from messages.orders import CommissionReported, Fill, OrderFilled
+from messages.orders import CommissionReported, OrderFilled
 from services.core import Draft, Now, Record, State
 from services.risk.core import RiskCore
 from services.risk.guards import Closed, Pace, Tally, Track
@@ -17,7 +17,7 @@ from services.risk.limits import AccountRecord, Holding, Mark, Reservation
 from services.risk.pauses import FLEET, NEXT_SESSION, RESUME, PauseRecord
 from services.risk.track import Unpriced, count_commission, count_fill, look, price_commissions, record_of
 
-from .risk_words import configured, order
+from .risk_words import configured, execution, order
 
 AT = 1_000
 ENTRY, STOP = "CT-TSLA", "CT-TSLA-S1"
@@ -31,26 +31,15 @@ def draft(*records: Record) -> Draft:
 
 
 def filled(side: str = "BUY", *, own: float = 10.0, realized: float = 0.0, role: str = "", **more: Any) -> OrderFilled:
-    told: dict[str, Any] = {
-        "exec_id": "e",
-        "client_order_id": ENTRY if side == "BUY" else STOP,
-        "symbol": "TSLA",
-        "role": role or ("entry" if side == "BUY" else "stop"),
-        "side": side,
-        "quantity": 10.0,
-        "price": 95.0,
-        "cum_quantity": 10.0,
-        "avg_price": 95.0,
-        "order_id": 1,
-        "perm_id": 1,
-        "account": "DU1",
-        "time_ns": 0,
-    }
-    fill = Fill(**told)
+    fill = (
+        execution(ENTRY, "TSLA", role=role or "entry")
+        if side == "BUY"
+        else execution(STOP, "TSLA", role=role or "stop", side=side)
+    )
     return OrderFilled(fill, order(ENTRY, "TSLA"), own, own * 95.0, realized, **more)
 
 
-def changed(d: Draft, *before: Record) -> dict[str, Any]:
+def changed(d: Draft, *before: Any) -> dict[str, Any]:
     """Each field that is another now, as Type.field."""
     found = {}
     for record in before:
@@ -238,7 +227,7 @@ class TestACommission:
         count_commission(d, CommissionReported("e.1", ENTRY, "TSLA", 2.0, "JPY", None, 0.5))
         waiting = Unpriced("e.1", "TSLA", ENTRY, 1.5, "JPY")
         assert d.decision.changes == [(Unpriced, "e.1", waiting)]
-        told = {"commission": 1.5, "currency": "JPY"}
+        told: dict[str, Any] = {"commission": 1.5, "currency": "JPY"}
         assert d.decision.messages == [("recorder", Happened("commission_unpriced", "TSLA", "WARNING", told, AT))]
 
     def test_what_waited_is_counted_once_there_is_a_rate(self) -> None:
