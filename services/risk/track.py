@@ -152,12 +152,10 @@ def look(d: Draft, settings: Settings) -> None:
     if not guards_on(settings):
         return
     record = record_of(d)
-    tally = record.tally
     if settings.guards.drawdown_pct is not None:
         step = settings.allocation.total_usd_cap * PEAK_STEP
-        if record.pnl_usd >= tally.peak_pnl_usd + step:
-            tally = d.put(msgspec.structs.replace(tally, peak_pnl_usd=record.pnl_usd))
-            record = msgspec.structs.replace(record, tally=tally)
+        if record.pnl_usd >= record.tally.peak_pnl_usd + step:
+            d.put(msgspec.structs.replace(record.tally, peak_pnl_usd=record.pnl_usd))
     for trip in trips(record, settings):
         stopped = PauseRecord(
             scope=trip.symbol or FLEET,

@@ -179,9 +179,12 @@ class RiskMachine(RuleBasedStateMachine):
         self.asked_for_book = False
 
     def hear(self, message: Any) -> None:
-        self.risk.said.clear()
-        self.risk.hear(message)
-        for recipient, told in self.risk.said:
+        marks = dict(self.risk.state.table(Mark))
+        for recipient, told in self.risk.hears(message):
+            if isinstance(told, EntryApproved | EntryDenied):
+                # Each is decided at the prices known by then; the reference of the next one comes after it.
+                symbol = told.plan.symbol if isinstance(told, EntryApproved) else told.symbol
+                marks[symbol] = Mark(symbol, plan().reference)
             if recipient == "gateway" and isinstance(told, EntryApproved):
                 assert not self.asked_for_book, "approved before the book was known"
                 order_ = order(
@@ -194,21 +197,18 @@ class RiskMachine(RuleBasedStateMachine):
                 )
                 assert not [o for o in self.orders.values() if o.symbol == order_.symbol], "two entries of a symbol"
                 self.orders[order_.key] = order_
-                self._within_limits()
+                self._within_limits(marks)
             elif isinstance(told, RequestBook):
                 self.asked_for_book = True
 
-    def _within_limits(self) -> None:
-        held = self.exposed()
+    def _within_limits(self, marks: dict[str, Mark]) -> None:
+        state = self.risk.state
+        held = sum(exposures(state.table(Holding), state.table(ForeignOrder), marks).values())
         worst = sum(o.remaining * (o.limit_price or 0.0) for o in self.orders.values())
         assert held + worst <= 3_000.0 + 1e-6
         account = self.risk.state.get(AccountRecord, "account")
         assert account is not None
         assert account.spendable - self.risk.reserved() >= 1_000.0 - 1e-6
-
-    def exposed(self) -> float:
-        state = self.risk.state
-        return sum(exposures(state.table(Holding), state.table(ForeignOrder), state.table(Mark)).values())
 
     @rule(symbol=st.sampled_from(SYMBOLS), quantity=st.integers(1, 14), limit=st.sampled_from([50.0, 100.0, 133.0]))
     def ask(self, symbol: str, quantity: int, limit: float) -> None:
