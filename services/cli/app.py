@@ -10,7 +10,9 @@ from __future__ import annotations
 from importlib import import_module
 from importlib.metadata import version
 
-from cyclopts import App, Group
+from cyclopts import App, CycloptsError, Group, UnusedCliTokensError
+
+from services.refusal import Refusal
 
 __all__ = ["COMMANDS", "app", "run"]
 
@@ -69,8 +71,21 @@ def run(words: list[str]) -> int | None:
         if any(words[0] in files for files in COMMANDS.values()) and family.default_command is None:
             family.default(getattr(import_module(f"services.cli.{words[0]}"), words[0]))
         _read(family)
-    code: int | None = app(words)
+    try:
+        code: int | None = app(words, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        raise Refusal(_misused(error)) from None
     return code
+
+
+def _misused(error: CycloptsError) -> str:
+    """What was wrong with the words, and where to look: never with an exit code that `crazy status` uses."""
+    if isinstance(error, UnusedCliTokensError):
+        what = f"too many words: {' '.join(error.unused_tokens or ())}."
+    else:
+        what = str(error).strip()
+    command = " ".join(("crazy", *(error.command_chain or ())))
+    return f"{what} See `{command} --help`."
 
 
 def _read(parent: App) -> None:

@@ -111,6 +111,33 @@ def test_a_broken_configuration(home: Path, crazy: Run) -> None:
     assert ": entris: unknown key; did you mean `entries`?" in one_line(crazy, home, configured(home, "entris: {}"))
 
 
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("frobnicate", 'crazy: Unknown command "frobnicate". Available commands: up, down, '),
+        ("status extra more", "crazy: too many words: extra more. See `crazy status --help`."),
+        ("status --jsn", "crazy: Unknown option: --jsn. Did you mean --json? See `crazy status --help`."),
+        ("sql", 'crazy: Command "sql" parameter --statement requires an argument. See `crazy sql --help`.'),
+        (
+            "cooldown frob",
+            'crazy: Unknown command "frob". Available commands: list, clear. See `crazy cooldown --help`.',
+        ),
+    ],
+)
+def test_misused_words_are_one_line_and_no_exit_code_of_status(crazy: Run, words: str, complaint: str) -> None:
+    code, said, complaints = crazy(*words.split())
+    assert (code, said, len(complaints)) == (4, [], 1)
+    assert complaints[0].startswith(complaint)
+
+
+def test_an_interrupt_is_no_traceback(crazy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(words: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("services.cli.__main__.run", interrupted)
+    assert crazy("status") == (130, [], [""])
+
+
 def live(home: Path) -> str:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
