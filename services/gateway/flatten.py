@@ -125,7 +125,7 @@ def _count_refusal(d: Draft, record: FlattenRecord) -> FlattenRecord:
     sale = d.get(OrderRecord, record.sale_id)
     if sale is None or sale.live or sale.remaining <= 0:
         return record
-    return d.put(msgspec.structs.replace(record, refusals=record.refusals + 1, sale_id=""))
+    return d.put(msgspec.structs.replace(record, refusals=record.refusals + 1))
 
 
 def _sell(d: Draft, record: FlattenRecord, quantity: int) -> None:

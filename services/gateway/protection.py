@@ -127,11 +127,11 @@ def replacement_type(stops: Sequence[OrderRecord], trailing: str) -> str:
 
     Trailing, unless that was to take the place of a fixed one and the broker refused it: then the fixed one comes back.
     """
-    newest = max(stops, key=lambda o: (o.created_ns, o.order_id), default=None)
-    fixed_before = any(o.order_type == "STP" for o in stops)
-    back = newest is not None and fixed_before and (newest.order_type == "STP" or refused_in_a_row(stops) > 0)
-    exchanged = newest is not None and newest.cancel_reason == "exchanged"
-    return "STP" if back and not exchanged else trailing
+    if not any(o.order_type == "STP" for o in stops):
+        return trailing
+    newest = max(stops, key=lambda o: (o.created_ns, o.order_id))
+    back = newest.order_type == "STP" or refused_in_a_row(stops) > 0
+    return "STP" if back and newest.cancel_reason != "exchanged" else trailing
 
 
 def exchangeable(stop: OrderRecord, stops: Sequence[OrderRecord], last: float) -> bool:
