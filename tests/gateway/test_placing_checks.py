@@ -14,7 +14,23 @@ from services.gateway.interlock import Block
 from services.gateway.placing import cancel_entry, next_order_ids, place_entry
 
 from .broker_words import ACCOUNT, UNTIL, changed, plan
-from .decided import DOWN, ENTRY, NOON_NS, OPEN, READY, STOP, draft, entry, note, quoted, rules, stop, told, written
+from .decided import (
+    DOWN,
+    ENTRY,
+    NOON_NS,
+    OPEN,
+    READY,
+    STOP,
+    draft,
+    entry,
+    foreign,
+    note,
+    quoted,
+    rules,
+    stop,
+    told,
+    written,
+)
 
 PRICED = quoted(100.0)
 BOOK = Book(account=ACCOUNT, next_order_id=7)
@@ -130,7 +146,13 @@ def resting(**more: Any) -> SessionRecord:
         ([OPEN, PRICED, entry("CT-TSLA-20250106-2")], READY, {}, "entry_live", None),
         ([OPEN, PRICED, entry("CT-TSLA-20250106-2", status="Cancelled")], READY, {}, None, None),
         ([OPEN, PRICED, entry("CT-NVDA-20250106-1", symbol="NVDA")], READY, {}, None, None),
-        ([OPEN, PRICED, stop("CT-TSLA-20250103-1-S1")], READY, {}, None, None),
+        # A sell of ours that is live would sell what this entry buys.
+        ([OPEN, PRICED, stop("CT-TSLA-20250103-1-S1")], READY, {}, "sell_live", None),
+        ([OPEN, PRICED, stop("CT-TSLA-20250103-1-S1", status="Cancelled")], READY, {}, None, None),
+        ([OPEN, PRICED, stop("CT-NVDA-20250103-1-S1", symbol="NVDA")], READY, {}, None, None),
+        ([OPEN, PRICED, foreign()], READY, {}, None, None),
+        ([OPEN, PRICED, Own("TSLA", -0.5)], READY, {}, "oversold", {"own": -0.5}),
+        ([OPEN, PRICED, Own("TSLA", 0.0)], READY, {}, None, None),
         ([OPEN, PRICED, EntrySlot("CT-TSLA-20250106-2", "TSLA")], READY, {}, "entry_live", None),
         ([OPEN, PRICED, EntrySlot("CT-NVDA-20250106-1", "NVDA")], READY, {}, None, None),
         ([OPEN, PRICED, Own("TSLA", 1.0)], READY, {}, "position_open", {"own": 1.0}),

@@ -25,16 +25,17 @@ def test_executions_first_in_their_time_then_what_became_of_orders_then_what_is_
     second = broker_execution(ENTRY, 3.0, 105.0, time_ns=1, exec_id="d.01")
     first = broker_execution(ENTRY, 2.0, 105.0, time_ns=1, exec_id="c.01")
     cost = BrokerCommission("a.01", 1.0, "USD", None)
-    done, there = broker_order(ENTRY, completed_status="Filled"), broker_order(STOP)
+    done, there = broker_order(ENTRY, completed_status="Filled"), broker_order(STOP, perm_id=80)
+    younger = broker_order(STOP, perm_id=81)
     position = BrokerPosition(ACCOUNT, "TSLA", 5.0, 105.0)
     answer = snapshot(
         executions=(late, sold, second, first),
         commissions=(cost,),
         completed_orders=(done,),
-        open_orders=(there,),
+        open_orders=(younger, there),
         positions=(position,),
     )
-    assert facts(answer, {}, ACCOUNT) == [first, second, sold, late, cost, done, there, position]
+    assert facts(answer, {}, ACCOUNT) == [first, second, sold, late, cost, done, there, younger, position]
 
 
 def test_what_is_no_longer_listed_is_flat() -> None:
@@ -66,6 +67,9 @@ def test_live_orders_that_are_listed_nowhere() -> None:
     ]
     answer = snapshot(
         open_orders=(broker_order(ENTRY, perm_id=5), broker_order("", perm_id=77)),
-        completed_orders=(broker_order(STOP, perm_id=6), broker_order("their own name", perm_id=0, order_id=79)),
+        completed_orders=(
+            broker_order(STOP, order_id=2, perm_id=6),
+            broker_order("their own name", perm_id=0, order_id=79),
+        ),
     )
     assert [o.key for o in absent(answer, {o.key: o for o in orders})] == ["CT-TSLA-20250106-2", "foreign:78"]
