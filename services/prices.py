@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["US_STOCKS", "Grid", "increment", "round_down", "round_up"]
+__all__ = ["US_STOCKS", "Grid", "increment", "limit_offset", "round_down", "round_up"]
 
 Grid = tuple[tuple[float, float], ...]
 """(from this price on, increment), lowest first, as IBKR's market rules have it."""
@@ -34,3 +34,12 @@ def round_down(price: float, grid: Grid = US_STOCKS) -> float:
     """The highest valid price at or below `price`."""
     step = increment(price, grid)
     return round(math.floor(price / step + SLACK) * step, 6)
+
+
+def limit_offset(price: float, pct: float, grid: Grid = US_STOCKS) -> float:
+    """The distance of a limit from a stop at `price`: so many percent of it, rounded up to whole increments there.
+
+    An offset of its own increment (0.2913 below 97.12) would put the limit between the prices that the exchange takes.
+    """
+    step = increment(price, grid)
+    return round(math.ceil(price * pct / 100 / step - SLACK) * step, 6)

@@ -15,7 +15,7 @@ from services.gateway.book import Book, Change, FillRecord, Own, PriceGrid
 from services.gateway.cancels import send_cancel
 from services.gateway.placing import next_order_ids
 from services.gateway.protection import level_reached, replacement_type
-from services.prices import US_STOCKS, Grid, round_down
+from services.prices import US_STOCKS, Grid, limit_offset, round_down
 from services.settings import Settings
 
 __all__ = ["cancel_stop", "change_stop", "grid_of", "place_stop", "stops_of"]
@@ -71,7 +71,7 @@ def place_stop(d: Draft, symbol: str, quantity: float, settings: Settings) -> No
             order_type=order_type,
             quantity=quantity,
             trailing_pct=pct,
-            limit_offset=round_down(level * rules.trail_limit_offset_pct / 100, grid) if limited else None,
+            limit_offset=limit_offset(level, rules.trail_limit_offset_pct, grid) if limited else None,
             stop_price=level,
             trail_stop_price=level,
             tif=rules.tif,

@@ -11,7 +11,7 @@ import msgspec
 
 from messages.entries import EntryPlan
 from messages.market import Tick
-from services.prices import US_STOCKS, Grid, round_down, round_up
+from services.prices import US_STOCKS, Grid, limit_offset, round_down, round_up
 from services.settings import Settings
 from services.shares import fraction_for
 
@@ -81,7 +81,7 @@ def plan_entry(
     cap_pct = entries.stop_limit_max_slip_pct if entries.type == "buy_stop_limit" else entries.buy_stop_cap_pct
     limit = round_up(trigger * (1 + cap_pct / 100), grid)
     client_order_id = f"CT-{symbol.replace(' ', '.')}-{session_date.replace('-', '')}-{number}"
-    offset = round_down(trigger * stops.trail_limit_offset_pct / 100, grid) if stops.use_trailing_limit else None
+    offset = limit_offset(trigger, stops.trail_limit_offset_pct, grid) if stops.use_trailing_limit else None
     # IBKR attaches trailing stops to LMT and STP LMT parents only (328): a bare STP gets a fixed one.
     bare = entries.native_stp
     trailing = "TRAIL" if offset is None else "TRAIL LIMIT"

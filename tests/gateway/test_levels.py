@@ -155,3 +155,11 @@ def test_where_the_entry_is_forgotten_every_trade_is_later() -> None:
     d = draft(OPEN, Own("TSLA", 10.0, 1050.0), stop())
     sample_level(d, quote(last_ns=1))
     assert written(d) == [raised(stop(), 99.0)]
+
+
+@pytest.mark.parametrize(("trail", "at"), [(None, 0.5), (0.5, None), (None, None)])
+def test_a_penny_stocks_level_rises_as_well(trail: float | None, at: float | None) -> None:
+    order = stop(trail_stop_price=trail, stop_price=at)
+    d = draft(*HELD, order)
+    sample_level(d, quote(0.95))
+    assert written(d) == [raised(order, 0.855)]

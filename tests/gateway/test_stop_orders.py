@@ -135,11 +135,11 @@ class TestPlace:
         records = (Own("TSLA", 10.0, 1050.0), fill())
         order = self.placed(*records, stops=settings, hours={"allow_pre_market": True})
         assert (order.order_type, order.trailing_pct, order.tif, order.outside_rth) == ("TRAIL LIMIT", 7.5, "DAY", True)
-        assert (order.stop_price, order.limit_offset) == (97.12, 0.2913)  # below a dollar in hundredths of a cent
+        assert (order.stop_price, order.limit_offset) == (97.12, 0.3)  # whole cents, as the stop's price has
         wide = self.placed(*records, stops=settings | {"trail_limit_offset_pct": 2.0})
-        assert wide.limit_offset == 1.94
+        assert wide.limit_offset == 1.95
         coarse = self.placed(*records, PriceGrid("TSLA", NICKELS), stops=settings | {"trail_limit_offset_pct": 2.0})
-        assert (coarse.stop_price, coarse.limit_offset) == (97.1, 1.9)
+        assert (coarse.stop_price, coarse.limit_offset) == (97.1, 1.95)
 
     def test_where_a_trailing_one_was_refused_the_fixed_one_is_put_back(self) -> None:
         fixed = stop(order_type="STP", status="Cancelled", trail_stop_price=None, cancel_reason="exchanged")

@@ -11,7 +11,7 @@ from messages.account import LinkChanged, ReconciliationDone
 from messages.entries import EntryPlan
 from messages.market import SessionOpened, Tick
 from messages.operator import Paused
-from services.prices import increment, round_down, round_up
+from services.prices import increment, limit_offset, round_down, round_up
 from services.symbol.core import ASK_AGAIN_NS
 from services.symbol.entry import Blocked, plan_entry, price_blocked
 
@@ -58,6 +58,21 @@ def test_orders_may_trade_outside_regular_hours_where_that_is_allowed(hours: dic
 def test_what_serves_as_a_reference(told: Tick, why: str | None) -> None:
     blocked = price_blocked(told, MONDAY.open_ns, NOW, settings_of(), 0)
     assert (blocked.why if blocked else None) == why
+
+
+@pytest.mark.parametrize(
+    ("price", "pct", "distance"),
+    [
+        (105.0, 0.2, 0.21),
+        (97.12, 0.3, 0.3),  # 0.29136: whole cents where the stop's price has them
+        (4.0, 0.2, 0.01),  # 0.008: at no distance at all it would never sell in a fall
+        (0.5, 0.2, 0.001),
+        (100.0, 2.0, 2.0),
+    ],
+)
+def test_the_limit_of_a_trailing_stop_lies_whole_increments_below_it(price: float, pct: float, distance: float) -> None:
+    assert limit_offset(price, pct) == distance
+    assert limit_offset(price, pct, ((0.0, 0.05),)) >= distance
 
 
 def test_a_stale_price_says_how_old_it_is() -> None:
@@ -121,7 +136,7 @@ class TestThePlan:
         bare = plan_entry("TSLA", "2025-01-06", 3, told, NOW, settings_of(entries={"native_stp": True}), dimes)
         assert not isinstance(limited, Blocked)
         assert not isinstance(bare, Blocked)
-        assert (limited.stop_price, limited.limit_price, limited.limit_offset) == (106.1, 111.5, 0.2)
+        assert (limited.stop_price, limited.limit_price, limited.limit_offset) == (106.1, 111.5, 0.3)
         assert (bare.stop_price, bare.stop_level) == (106.1, 95.4)
 
     def test_whole(self) -> None:
