@@ -112,6 +112,8 @@ class Actor:
         self._next_prune = 0
         self._elapse_from = 0
         self._stalled: dict[str, tuple[int | None, int]] = {}
+        self._there: frozenset[str] | None = None
+        """The symbols' processes that take part; None: nobody has said so."""
         # Lock-step.
         self._probe: Probe | None = None
         self._step = -1
@@ -124,7 +126,7 @@ class Actor:
 
         Where it was in the rows of one that left is kept: it may come back, and goes on in them.
         """
-        there = {symbol_process(symbol) for symbol in symbols}
+        there = self._keep_to(symbols)
         for peer in [peer for peer in self._acked if peer.startswith(SYMBOL) and peer not in there]:
             link = self.links.pop(peer, None)
             if link is not None and link.cursor is not None:
@@ -132,6 +134,10 @@ class Actor:
             del self._acked[peer]
             self.ledger.forget(peer)
         self._routes.clear()
+
+    def _keep_to(self, symbols: Iterable[str]) -> frozenset[str]:
+        self._there = frozenset(symbol_process(symbol) for symbol in symbols)
+        return self._there
 
     def start(self, machine_ns: int) -> None:
         """The first input of every run."""
@@ -272,8 +278,14 @@ class Actor:
 
     @property
     def pending(self) -> int:
-        """Own rows that someone has not acknowledged; the recorder may lag without harm."""
-        return sum(link.pending for link in self.links.values() if link.peer != "recorder")
+        """Own rows that someone has not acknowledged; the recorder may lag without harm, and who left may open anew."""
+        return sum(
+            link.pending for link in self.links.values() if link.peer != "recorder" and not self._left(link.peer)
+        )
+
+    def _left(self, peer: str) -> bool:
+        """Whether this is the process of a symbol that was removed; its last frames may come after that word."""
+        return self._there is not None and peer.startswith(SYMBOL) and peer not in self._there
 
     # Handling.
 
@@ -319,6 +331,10 @@ class Actor:
                 continue
             if type(message) is Happened:
                 self._outputs.noted.append(message)
+            elif (
+                type(message) is WatchlistChanged
+            ):  # the clock, who tells the others, and still has to hear of who left
+                self._keep_to((*message.watchlist, *message.winding_down))
             self._head += 1
             body = msgspec.Raw(messages.encode(message))
             envelope = _encode(Envelope(self.name, self.run, self._head, cause, now.market_ns, recipient, body))
@@ -326,7 +342,8 @@ class Actor:
             batch.rows.append(row)
             for link in self._route(recipient):
                 link.add(row)
-                self._reached[link.peer] = None
+                if not self._left(link.peer):
+                    self._reached[link.peer] = None
                 self._send_rows(link)
         for topic, message in decision.published:
             if type(message) is Tick:

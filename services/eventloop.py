@@ -130,7 +130,8 @@ class EventLoop:
                 break
         for message in bus.publications():
             actor.hear(message, now)
-        asked = self._probe is not None and broker.wire[0] >= self._probe.wire and not broker.asking
+        # One that is not ready publishes no price, and would miss that of the step.
+        asked = self._probe is not None and actor.ready and broker.wire[0] >= self._probe.wire and not broker.asking
         if asked or not self._lockstep or not actor.ready:
             taken += self._hear_broker(now, asked)
         if now >= actor.next_deadline(now):

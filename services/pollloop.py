@@ -68,7 +68,7 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
     monotonic: Callable[[], int] = time.monotonic_ns
     actor.start(monotonic())
     log.event("bot_started", process_run=actor.run, pid=os.getpid())
-    next_beat, told_ready = 0, False
+    next_beat, told_ready, told_note = 0, False, ""
     while not stop.set and not hooks.done:
         now = monotonic()
         due = actor.next_deadline(now)
@@ -94,8 +94,8 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
         for who, answer in answers:
             bus.answer(who, answer)
         hooks.sent()
-        if now >= next_beat or actor.told_ready is not told_ready:
-            told_ready = actor.told_ready
+        if now >= next_beat or actor.told_ready is not told_ready or hooks.note != told_note:
+            told_ready, told_note = actor.told_ready, hooks.note
             next_beat = actor.beat_after(now)
             beat(actor, bus, hooks.note)
     log.event("bot_stopped", process_run=actor.run)

@@ -12,7 +12,7 @@ from services.cli.config_check import shown
 from services.cli.options import Config, config_path, crazy, load
 from services.cli.render import console, table
 from services.cli.symbols_remove import removed
-from services.cli.wait import roll_call
+from services.cli.wait import is_ready, roll_call
 from services.cli.watchlist import carry_out, current, locked, put_away
 from services.fleet import Fleet
 from services.keys import keys
@@ -117,8 +117,7 @@ def _await(chosen: Fleet, name: str) -> None:
     """One after another: the next restarts when this one is ready, so that most of the fleet goes on."""
     deadline = time.monotonic() + BACK_S
     while time.monotonic() < deadline:
-        told = roll_call(chosen).get(name)
-        if told is not None and told.ready and told.pid == guard.holder(chosen.lock(name)):
+        if is_ready(chosen, name, roll_call(chosen).get(name)):
             return
         time.sleep(0.1)
     raise Refusal(f"{name} is not ready {BACK_S:.0f} s after its restart; see `crazy logs {name}`")

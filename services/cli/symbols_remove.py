@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from services.cli import records
 from services.cli.options import Config
 from services.cli.watchlist import change, current, put_away, tickers
+from services.fleet import Fleet
 from services.refusal import Refusal
 from services.supervision import Supervisor
 
@@ -39,8 +41,10 @@ def symbols_remove(*symbols: str, config: Config = None) -> int:
 
 def removed(config: Config, wanted: tuple[str, ...]) -> list[str]:
     """What became of symbols that were taken off the list, a line each."""
-    leaving = put_away(config, wait_for=wanted)
-    at_rest = Supervisor(current(config)).pid is None
+    chosen = current(config)
+    at_rest = Supervisor(chosen).pid is None
+    held = set() if at_rest else _held(chosen)
+    leaving = put_away(config, wait_for=tuple(symbol for symbol in wanted if symbol not in held))
     lines = []
     for symbol in wanted:
         if symbol not in leaving:
@@ -52,3 +56,12 @@ def removed(config: Config, wanted: tuple[str, ...]) -> list[str]:
                 f"{symbol}: removal pending; its entry is cancelled, its stop stays, it leaves once it is flat"
             )
     return lines
+
+
+def _held(chosen: Fleet) -> set[str]:
+    """Symbols that hold shares, as far as the records know: nobody waits for those to leave."""
+    try:
+        with records.opened(chosen) as open_records:
+            return {row["symbol"] for row in open_records.rows("SELECT symbol FROM positions WHERE own > 0")}
+    except Refusal:
+        return set()

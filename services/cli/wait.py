@@ -15,7 +15,7 @@ from services.fleet import Fleet
 from services.refusal import Refusal
 from services.wiring import symbol_process
 
-__all__ = ["refused", "roll_call", "wait", "wait_ready"]
+__all__ = ["is_ready", "refused", "roll_call", "wait", "wait_ready"]
 
 POLL_S = 0.1
 ROLL_CALL_S = 1.0
@@ -67,10 +67,15 @@ def wait_ready(chosen: Fleet, timeout_s: float) -> list[str]:
     deadline = time.monotonic() + timeout_s
     while True:
         states = roll_call(chosen)
-        missing = [name for name in staying(chosen) if name not in states or not states[name].ready]
+        missing = [name for name in staying(chosen) if not is_ready(chosen, name, states.get(name))]
         if not missing or time.monotonic() >= deadline or _refusal(states):
             return missing
         time.sleep(POLL_S)
+
+
+def is_ready(chosen: Fleet, name: str, state: ProcessState | None) -> bool:
+    """Whether this process lives and said so itself: the watchdog's word may be of one that was killed just now."""
+    return state is not None and state.ready and state.pid == guard.holder(chosen.lock(name))
 
 
 def refused(chosen: Fleet) -> str:

@@ -23,8 +23,6 @@ SECOND = 1_000_000_000
 ASK_AGAIN_NS = SECOND // 4
 """Machine time after which an unanswered probe is sent again: its process may have been restarted."""
 TRADERS = ("gateway", "risk")
-SILENT = frozenset({"recorder", "watchdog"})
-"""They only listen: nothing that happens depends on how far they are."""
 
 Script = Generator[None, None, None]
 
@@ -55,6 +53,8 @@ class LockStep:
         self._machine_ns = 0
         self._next_publish = 0
         self._market: Advanced | None = None
+        self._wire = (0, 0)
+        """Frames (received, sent) that the simulator counts on the gateway's connection, as it said last."""
         self._script = self._play()
         self._over = False
         self.note = "starting"
@@ -65,6 +65,8 @@ class LockStep:
         match frame:
             case Idle(step, wave) if (step, wave) == (self._record.step, self._wave):
                 self._idles[peer] = frame
+                if peer == "simulator":
+                    self._wire = (frame.wire_in, frame.wire_out)
             case _ if peer == "simulator":
                 self._simulator.frame(frame, machine_ns)
 
@@ -99,7 +101,7 @@ class LockStep:
     def _play(self) -> Script:
         while (answer := self._simulator.answer) is None or not self._fleet_ready():
             yield
-        self._market = answer
+        self._keep(answer)
         first = self._core.session_after(answer.next_ns) if answer.next_ns is not None else None
         start_ns = max(answer.now_ns, self._record.now_ns)
         if first is not None and self._record.phase == "waiting":
@@ -125,14 +127,18 @@ class LockStep:
         if self._simulator.relist(self._machine_ns):
             while (answer := self._simulator.answer) is None:
                 yield
-            self._market = answer
+            self._keep(answer)
+
+    def _keep(self, answer: Advanced) -> None:
+        self._market, self._wire = answer, answer.wire
 
     def _next(self) -> Step | None:
         assert self._market is not None
         if self._market.next_ns is None and self._record.phase == "waiting":
             return None
         boundary = self._core.next_boundary(self._record)
-        return next_step(self._market.next_ns, boundary, self._deadlines, self._actor.market.now(0))
+        deadlines = {name: self._deadlines.get(name) for name in self._everyone}  # not of those that left
+        return next_step(self._market.next_ns, boundary, deadlines, self._actor.market.now(0))
 
     def _take(self, step: Step) -> Script:
         self._hear(StepBegun(self._record.step + 1, step.time_ns))
@@ -147,13 +153,21 @@ class LockStep:
                 self._simulator.advance(self._record.step, step.time_ns, self._machine_ns, one=True)
                 while (answer := self._simulator.answer) is None:
                     yield
-                self._market = answer
+                self._keep(answer)
                 for symbol in answer.symbols or ("",):
-                    involved = (symbol_process(symbol), *TRADERS) if symbol else self._everyone
                     if answer.orders:
-                        yield from self._settle(involved)
-                    if symbol:
-                        yield from self._settle(involved, symbol=symbol)
+                        yield from self._settle(self._concerned(symbol))
+                    if self._follows(symbol):  # it may have left upon what it heard of its orders
+                        yield from self._settle(self._concerned(symbol), symbol=symbol)
+
+    def _concerned(self, symbol: str) -> tuple[str, ...]:
+        """Who hears of an event of this symbol. The market goes on with those that have left the fleet."""
+        if not symbol:
+            return self._everyone
+        return (symbol_process(symbol), *TRADERS) if self._follows(symbol) else TRADERS
+
+    def _follows(self, symbol: str) -> bool:
+        return symbol_process(symbol) in self._processes()
 
     def _settle(self, who: Iterable[str], *, elapse: str = "", symbol: str = "") -> Script:
         """Until nothing moves any more among those concerned, and those that they reached."""
@@ -161,12 +175,14 @@ class LockStep:
         before: tuple[tuple[int, int], ...] | None = None
         tick = self._next_tick(symbol) if symbol else (0, 0)
         while True:
+            symbol = symbol if self._follows(symbol) else ""
             yield from self._ask(who, elapse=elapse, symbol=symbol, tick=tick)
+            who = [name for name in who if name in self._idles]
             if symbol:
                 tick = self._ticks[symbol] = self._idles["gateway"].tick
             elapse = ""
             idles = [self._idles[name] for name in who]
-            reached = {peer for idle in idles for peer in idle.reached} - SILENT - {"clock"}
+            reached = {peer for idle in idles for peer in idle.reached} & {*self._processes()}
             more = sorted(reached - set(who))
             if more:
                 who += more
@@ -192,12 +208,12 @@ class LockStep:
         gateway, simulator = self._idles.get("gateway"), self._idles.get("simulator")
         if gateway is None:
             return True
-        if symbol and any(
+        unheard = symbol and gateway.tick != (0, 0)  # else it has published none in its life
+        if unheard and any(
             self._idles[name].tick != gateway.tick for name in who if name in (symbol_process(symbol), "risk")
         ):
             return False
-        assert self._market is not None
-        received, sent = (simulator.wire_in, simulator.wire_out) if simulator else self._market.wire
+        received, sent = self._wire
         if (gateway.wire_in, gateway.wire_out) == (sent, received):
             return True
         if simulator is None:
@@ -205,16 +221,25 @@ class LockStep:
         return False
 
     def _ask(self, who: Iterable[str], *, elapse: str = "", symbol: str = "", tick: tuple[int, int] = (0, 0)) -> Script:
-        """One wave of questions, all answered. `symbol`: about its price of this step."""
-        assert self._market is not None
+        """One wave of questions, all answered. `symbol`: about its price of this step.
+
+        Who does not answer may have left, or been born anew. A gateway that was has another connection, and would wait
+        for frames of the old one: so the simulator is asked again, too. And the others would wait for its old ticks.
+        """
         self._wave += 1
         self._idles = {}
         waiting = list(who)
         asked_at = -SECOND
         while waiting:
             if self._machine_ns - asked_at >= ASK_AGAIN_NS:
+                again = {"simulator"} if asked_at >= 0 else set()
                 asked_at = self._machine_ns
-                for name in waiting:
+                if again:
+                    there = {*self._everyone, "simulator"}
+                    waiting = [name for name in waiting if name in there]
+                    symbol = symbol if self._follows(symbol) else ""
+                    tick = self._idles["gateway"].tick if "gateway" in self._idles else tick
+                for name in sorted({*waiting} | again):
                     probe = Probe(
                         step=self._record.step,
                         wave=self._wave,
@@ -222,7 +247,7 @@ class LockStep:
                         elapse=name == elapse,
                         symbol=symbol,
                         flush=bool(symbol) and name == "gateway",
-                        wire=self._market.wire[1],
+                        wire=self._wire[1],
                         tick=tick,
                     )
                     self._send(name, probe)

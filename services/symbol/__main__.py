@@ -9,6 +9,8 @@ from services.process import STAY_S
 from services.symbol.core import SymbolCore
 
 SECOND = 1_000_000_000
+NOTED_NS = SECOND // 10
+"""Time for the last heartbeat to leave: the watchdog would take this silence for a hang."""
 
 
 class Retiring(pollloop.Hooks):
@@ -16,14 +18,17 @@ class Retiring(pollloop.Hooks):
 
     def __init__(self, actor: Actor, core: SymbolCore):
         self._actor, self._core = actor, core
-        self._since = time.monotonic_ns()
+        self._since = self._retired_ns = time.monotonic_ns()
 
     def work(self, machine_ns: int) -> None:
         retired = self._core.record(self._actor.state).retired
+        if not retired or not self.note:
+            self._retired_ns = machine_ns
         self.note = RETIRED if retired else ""
         told = not any(link.pending for link in self._actor.links.values()) and self._actor.told_ready
+        noted = machine_ns - self._retired_ns > NOTED_NS
         # An exit within supervisord's startsecs would count as a failed start and be tried again.
-        self.done = retired and told and machine_ns - self._since > STAY_S * SECOND
+        self.done = retired and told and noted and machine_ns - self._since > STAY_S * SECOND
 
     def wake(self, machine_ns: int) -> int:
         return machine_ns + (SECOND // 5 if self.note else pollloop.IDLE_NS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -141,8 +142,11 @@ def test_status_of_a_fleet_that_is_down_shows_its_last_record(
 
 
 def roll(fleet: Fleet, **notes: str) -> Callable[[Command], Answer]:
-    """A watchdog that sees every process ready; a note 'unready' makes one not so."""
-    rows = [[name, 1, 1, notes.get(name) != "unready", notes.get(name, ""), 0.1, 1] for name in fleet.processes]
+    """A watchdog that sees every process ready; a note 'unready' makes one not so, 'killed' is of its last life."""
+    rows = [
+        [name, 1 if note == "killed" else os.getpid(), 1, note != "unready", note, 0.1, 1]
+        for name, note in ((name, notes.get(name, "")) for name in fleet.processes)
+    ]
     return lambda command: Answer(
         isinstance(command, RollCall), columns=list(ProcessState.__struct_fields__), rows=[list(row) for row in rows]
     )
@@ -163,6 +167,8 @@ def test_status_and_wait_of_a_running_fleet(config: Path, fleet: Fleet, ledger: 
             assert "risk is not ready" in capsys.readouterr().out
             assert wait_ready(fleet, 0) == ["risk"]
             assert wait(ready=True, timeout=0, config=config) == 1
+        with running(fleet, "watchdog", roll(fleet, risk="killed")):
+            assert wait_ready(fleet, 0) == ["risk"], "the watchdog has not heard yet"
         with running(fleet, "watchdog", roll(fleet, clock="ended")):
             assert wait(end=True, timeout=0, config=config) == 1
             assert "waiting for the recorder" in capsys.readouterr().out

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from unittest import mock
 
 import pytest
 import yaml
 
+from services.cli.__main__ import main
 from services.fleet import Fleet
 from services.settings import Settings
 
@@ -31,6 +33,22 @@ def market_file(name: str) -> Path:
     if not path.exists():
         pytest.skip(f"recorded market data is not at {path}: this test compares real days and did not run")
     return path
+
+
+class Said(NamedTuple):
+    """How a command ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+    """Wait for a fact. The time is for a machine that is busy with other things: nothing waits longer than it must."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
 
 
 class RunningFleet:
@@ -51,19 +69,28 @@ class RunningFleet:
             "PYTHONPATH": str(ROOT),
         }
         self.var = home / "var" / name
-        self._name = name
 
-    def crazy(self, *words: str, check: bool = True, timeout_s: float = 110) -> subprocess.CompletedProcess[str]:
-        """A command of the operator's; its exit code has to be 0 unless `check` is False."""
-        command = [sys.executable, "-m", "services.cli", *words]
-        done = subprocess.run(
-            command, env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
+    def crazy(self, *words: str, check: bool = True, typed: str = "") -> Said:
+        """A command of the operator's; its exit code has to be 0 unless `check` is False.
+
+        It runs in this process: starting Python costs more than most of them do, and tests/platform has the program.
+        """
+        out, errors = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.environment, clear=True),
+            mock.patch.object(sys, "argv", ["crazy", *words]),
+            mock.patch.object(sys, "stdin", io.StringIO(typed)),
+            redirect_stdout(out),
+            redirect_stderr(errors),
+            pytest.raises(SystemExit) as ended,
+        ):
+            main()
+        said = Said(int(ended.value.code or 0), out.getvalue(), errors.getvalue())
         if check:
-            assert done.returncode == 0, (
-                f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.complaints()}"
+            assert said.returncode == 0, (
+                f"{words}: exit {said.returncode}\n{said.stdout}\n{said.stderr}\n{self.complaints()}"
             )
-        return done
+        return said
 
     def sql(self, statement: str) -> list[dict[str, Any]]:
         """Rows of the recorder's database."""
@@ -74,6 +101,11 @@ class RunningFleet:
         """What `crazy status --json` says."""
         told: dict[str, Any] = json.loads(self.crazy("status", "--json", check=False).stdout)
         return told
+
+    def until(self, query: str, seconds: float = 60) -> list[dict[str, Any]]:
+        """Wait until it has rows."""
+        until(lambda: self.sql(query), query, seconds)
+        return self.sql(query)
 
     def complaints(self) -> str:
         """What the processes said on their error output."""
@@ -109,6 +141,10 @@ class RunningFleet:
         return True
 
 
+_calendars: dict[tuple[str | None, str | None], bytes] = {}
+"""What clocks have read of the exchange's calendar, by first and last day: it costs a start more than a second."""
+
+
 @contextmanager
 def fleets(folder: Path) -> Iterator[Callable[..., RunningFleet]]:
     """Starts a fleet of this configuration; at the end every one is stopped, and nothing may be left of it."""
@@ -121,7 +157,13 @@ def fleets(folder: Path) -> Iterator[Callable[..., RunningFleet]]:
             home.mkdir()
             fleet = RunningFleet(name, home, Path(runtime), config)
             started.append(fleet)
+            simulation = config.get("simulation", {})
+            kept, days = fleet.var / "sessions.json", (simulation.get("start"), simulation.get("end"))
+            if days in _calendars:
+                fleet.var.mkdir(parents=True)
+                kept.write_bytes(_calendars[days])
             fleet.crazy("up")
+            _calendars[days] = kept.read_bytes()
             return fleet
 
         try:

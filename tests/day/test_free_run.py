@@ -32,7 +32,7 @@ def free_days(start_fleet: Callable[..., RunningFleet], entry_type: str, speed: 
 @pytest.mark.parametrize("entry_type", ["buy_stop", "buy_stop_limit"])
 def test_undisturbed(entry_type: str, start_fleet: Callable[..., RunningFleet]) -> None:
     fleet = free_days(start_fleet, entry_type, 1200)
-    fleet.crazy("wait", "--end", "--timeout", "400", timeout_s=410)
+    fleet.crazy("wait", "--end", "--timeout", "400")
     fleet.crazy("audit")
 
 
@@ -47,7 +47,7 @@ def test_one_kill_of_each_process(start_fleet: Callable[..., RunningFleet]) -> N
             time.sleep(0.1)
         assert fleet.pids()[process] != before, f"{process} did not come back"
     fleet.crazy("wait", "--ready", "--timeout", "30")
-    fleet.crazy("wait", "--end", "--timeout", "500", timeout_s=510)
+    fleet.crazy("wait", "--end", "--timeout", "500")
     fleet.crazy("audit")
 
 
@@ -64,5 +64,5 @@ def test_the_supervisor_is_killed(start_fleet: Callable[..., RunningFleet]) -> N
     fleet.crazy("up")
     assert len(fleet.pids()) == 9
     assert fleet.sql("SELECT count(*) AS n FROM orders")[0]["n"] >= orders
-    fleet.crazy("wait", "--end", "--timeout", "400", timeout_s=410)
+    fleet.crazy("wait", "--end", "--timeout", "400")
     fleet.crazy("audit")

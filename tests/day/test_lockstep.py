@@ -48,7 +48,7 @@ def assert_equal(fleet: Day, runner: Day) -> None:
 def test_the_fleet_equals_the_runner(market: str, entry_type: str, start_fleet: Callable[..., RunningFleet]) -> None:
     config = config_of(market, entry_type)
     fleet = start_fleet(**config)
-    fleet.crazy("wait", "--end", "--timeout", "280", timeout_s=290)
+    fleet.crazy("wait", "--end", "--timeout", "280")
     fleet.crazy("audit")
     assert_equal(recorded(fleet), run_in_process(config))
 
@@ -68,7 +68,7 @@ def test_partial_fills_are_the_same_on_the_wire(child: str, start_fleet: Callabl
         "risk": {"max_total_exposure_usd": 400_000, "max_symbol_exposure_usd": 200_000},
     }
     fleet = start_fleet(**config)
-    fleet.crazy("wait", "--end", "--timeout", "180", timeout_s=190)
+    fleet.crazy("wait", "--end", "--timeout", "180")
     fleet.crazy("audit")
     ours = recorded(fleet)
     assert any(fill["qty"] < fill["cum_qty"] for fill in ours.fills), "nothing was filled in parts"
@@ -113,7 +113,7 @@ def test_kills_change_nothing(start_fleet: Callable[..., RunningFleet]) -> None:
         if fleet.sql("SELECT 1 AS ended FROM events WHERE event_type = 'market_ended'") if victim != "recorder" else ():
             break
         killed += fleet.kill(victim)
-    fleet.crazy("wait", "--end", "--timeout", "200", timeout_s=210)
+    fleet.crazy("wait", "--end", "--timeout", "200")
     fleet.crazy("audit")
     assert killed >= 6, "the day was over before it could be disturbed"
     ours, runner = recorded(fleet), run_in_process(config)

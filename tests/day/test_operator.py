@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from .conftest import RunningFleet
-
-
-def until(what: Callable[[], bool], text: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, text
-        time.sleep(0.3)
+from .conftest import RunningFleet, until
 
 
 def states(fleet: RunningFleet) -> dict[str, str]:

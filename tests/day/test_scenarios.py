@@ -1,4 +1,4 @@
-"""Seven scenarios, end to end on the wire: one fleet, one day, one symbol for each; a hand-made market.
+"""Eight scenarios, end to end on the wire: one fleet, one day, one symbol for each; a hand-made market.
 
 2025-01-06, New York 09:30 to 16:00 (14:30 to 21:00 UTC). Each symbol trades every two minutes, each trade a jump, with
 a quote of a cent around it. Its prices are straight lines between the points of `MARKET`, rounded to the cent; two
@@ -8,7 +8,6 @@ points one step apart are a gap.
 from __future__ import annotations
 
 import csv
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import RunningFleet, fleets
+from .conftest import fleets, until
 
 OPEN = datetime(2025, 1, 6, 14, 30, tzinfo=UTC)
 STEP_MINUTES = 2
@@ -32,15 +31,22 @@ MARKET: dict[str, list[tuple[int, float]]] = {
     "TRAIL": [(0, 100.0), (4, 100.0), (14, 106.0), (60, 120.0), (90, 105.0), (390, 105.0)],
     # Stopped out, and up by 13 % at once: no entry before the rest is over.
     "COOL": [(0, 50.0), (4, 50.0), (14, 53.0), (24, 46.0), (42, 52.0), (390, 52.0)],
-    # Bought and held: what the broker does to its stop comes by command.
+    # Bought and held; the broker ends its stop at 15:00 (`FAULTS`).
     "DUPL": [(0, 20.0), (4, 20.0), (14, 21.2), (390, 21.2)],
     # Far up before the open, bought in the session, far down after the close.
     "GATE": [(-90, 130.0), (-2, 130.0), (0, 100.0), (4, 100.0), (20, 106.0), (389, 106.0), (394, 60.0), (440, 60.0)],
     # Too dear for its 1,000 dollars, then not.
     "SIZE": [(0, 1200.0), (58, 1200.0), (60, 333.0), (390, 333.0)],
+    # Bought, taken off the watchlist by command, and sold by its stop.
+    "LEFT": [(0, 100.0), (4, 100.0), (14, 106.0), (330, 106.0), (350, 94.0), (390, 94.0)],
     # Never near its trigger.
     "EVEN": [(0, 50.0), (4, 50.0), (200, 51.0), (390, 50.0)],
 }
+
+FAULTS = """
+faults:
+  - {at: 2025-01-06 10:00, fault: unasked-cancel, symbol: DUPL, order_type: TRAIL}
+"""
 
 
 def trades() -> Iterator[tuple[str, datetime, float]]:
@@ -81,45 +87,42 @@ QUERIES = {
 
 @dataclass
 class Day:
-    """What the database has at the end of the day, and what the audit said."""
+    """What the database has at the end of the day, what was said of LEFT's removal, and what the audit said."""
 
     orders: list[dict[str, Any]]
     fills: list[dict[str, Any]]
     events: list[dict[str, Any]]
     states: list[dict[str, Any]]
+    removal: list[str]
     audit: str
 
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
-    """The whole day has passed, in lock-step; in its middle the broker ended DUPL's stop, and the gateway was
-    killed."""
+    """The whole day has passed, in lock-step; in its middle the broker ended DUPL's stop, LEFT was taken off the
+    watchlist, and the gateway was killed."""
     folder = tmp_path_factory.mktemp("scenarios")
     write_market(folder / "market.csv")
+    (folder / "faults.yaml").write_text(FAULTS)
     simulation: dict[str, Any] = {"market": "files", "files": [str(folder / "market.csv")], "extended_hours": True}
     simulation |= {"start": "2025-01-06", "end": "2025-01-06", "pace": "lockstep", "speed": 2500}
+    simulation["faults"] = str(folder / "faults.yaml")
     with fleets(folder) as start:
         fleet = start(mode="sim", watchlist=list(MARKET), simulation=simulation)
-        until(fleet, "SELECT 1 AS x FROM status WHERE symbol = 'DUPL' AND protecting_qty >= 47")
-        fleet.crazy("simulator", "fault", "unasked-cancel", "symbol=DUPL", "order_type=TRAIL")
-        until(fleet, "SELECT 1 AS x FROM orders WHERE client_order_id = 'CT-DUPL-20250106-1-S2'")
-        until(
-            fleet, "SELECT 1 AS x FROM market_clock WHERE market_ts > '2025-01-06 16:30'"
-        )  # nothing else is under way
+        fleet.until("SELECT 1 AS x FROM status WHERE symbol = 'LEFT' AND protecting_qty >= 10")
+        removal = fleet.crazy("symbols", "remove", "LEFT").stdout
+        waits = [line["why"] for line in fleet.status()["symbols"] if line["symbol"] == "LEFT"]
+        assert "symbol-LEFT" in fleet.pids(), "it holds something"
+        # Nothing else is under way then.
+        fleet.until("SELECT 1 AS x FROM market_clock WHERE market_ts > '2025-01-06 16:30'")
         assert fleet.kill("gateway")
         fleet.crazy("wait", "--end", "--timeout", "105")
         # Heartbeats go by the machine's time: the day may be over before the watchdog heard of the second life.
-        until(fleet, "SELECT 1 AS x FROM events WHERE payload_json->>'restarted' = 'gateway'")
-        rows = {name: fleet.sql(query) for name, query in QUERIES.items()}
+        fleet.until("SELECT 1 AS x FROM events WHERE payload_json->>'restarted' = 'gateway'")
+        rows: dict[str, Any] = {name: fleet.sql(query) for name, query in QUERIES.items()}
+        until(lambda: "symbol-LEFT" not in fleet.pids(), "it stays though it has sold")
+        rows["removal"] = [removal, *waits, fleet.crazy("symbols", "list").stdout]
         yield Day(**rows, audit=fleet.crazy("audit").stdout)
-
-
-def until(fleet: RunningFleet, query: str, seconds: float = 30) -> None:
-    """Wait until it has rows."""
-    deadline = time.monotonic() + seconds
-    while not fleet.sql(query):
-        assert time.monotonic() < deadline, query
-        time.sleep(0.1)
 
 
 def orders(day: Day, symbol: str) -> list[tuple[Any, ...]]:
@@ -197,8 +200,18 @@ def test_sizing(day: Day) -> None:
         ("1", "15:30:00", "20:45:00", 3.0, 349.65, 367.14, "Cancelled", 0.0, "end_of_day"),
         ("1-S1", "15:30:00", "20:45:00", 3.0, None, None, "Cancelled", 0.0, ""),
     ]
-    sizes = {symbol: orders(day, symbol)[0][3] for symbol in MARKET}
-    assert sizes == {"GAPS": 10.0, "TRAIL": 10.0, "COOL": 20.0, "DUPL": 50.0, "GATE": 10.0, "SIZE": 3.0, "EVEN": 20.0}
+    sizes = {symbol: orders(day, symbol)[0][3] for symbol in MARKET if symbol not in ("SIZE", "LEFT")}
+    assert sizes == {"GAPS": 10.0, "TRAIL": 10.0, "COOL": 20.0, "DUPL": 50.0, "GATE": 10.0, "EVEN": 20.0}
+
+
+def test_what_is_held_keeps_its_process_until_it_is_sold(day: Day) -> None:
+    """Taken off the watchlist while it holds shares; its stop sells at 20:18, and its process leaves."""
+    said, why, left = day.removal
+    assert "removal pending" in said
+    assert why.startswith("removal pending: ")
+    assert "LEFT" not in left
+    assert fills(day, "LEFT") == [("14:44:00", "BUY", 10.0, 106.01), ("20:18:00", "SELL", 10.0, 95.19)]
+    assert [order[0] for order in orders(day, "LEFT")] == ["1", "1-S1"]
 
 
 def test_end_of_day_cancel(day: Day) -> None:
@@ -218,5 +231,5 @@ def test_end_of_day_cancel(day: Day) -> None:
 def test_the_database_equals_the_brokers_ledger(day: Day) -> None:
     """After all of it; and nobody had to be alarmed."""
     counts = [line.split() for line in day.audit.splitlines()[1:4]]
-    assert counts == [["orders", "21", "21", "0"], ["executions", "7", "7", "0"], ["commissions", "7", "7", "0"]]
+    assert counts == [["orders", "23", "23", "0"], ["executions", "9", "9", "0"], ["commissions", "9", "9", "0"]]
     assert not [row for row in day.events if row["level"] == "ERROR"]
