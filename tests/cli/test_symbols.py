@@ -1,4 +1,4 @@
-"""`crazy symbols` on a fleet at rest: the overlay, and what is refused. Running: tests/day/test_watchlist.py."""
+"""`crazy symbols` on a fleet at rest: the overlay, and what is refused. Running: tests/day/test_changes.py."""
 
 from __future__ import annotations
 
