@@ -23,6 +23,7 @@ __all__ = [
     "CancelOrder",
     "Connected",
     "Disconnected",
+    "DiskSpace",
     "FromBroker",
     "LiveConfirmation",
     "PlaceOrder",
@@ -219,6 +220,12 @@ class LiveConfirmation(msgspec.Struct, frozen=True, array_like=True, tag=True):
     until_ns: int
 
 
+class DiskSpace(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """How much room is left where the fleet's records lie, in MB; told while it is little, and once when it is not."""
+
+    free_mb: float
+
+
 FromBroker = (
     Connected
     | Disconnected
@@ -234,4 +241,5 @@ FromBroker = (
     | BrokerClock
     | BrokerMarketRule
     | LiveConfirmation
+    | DiskSpace
 )

@@ -39,6 +39,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "links_down": "A link to the broker is down, or the book is not reconciled yet.",
         "clock_stale": "The clock process is silent, so nobody knows what time it is in the market.",
         "clock_off": "This machine's clock is more than a second from the broker's. Synchronize it (NTP).",
+        "disk_full": "Hardly any room is left on the disk of the fleet's records. What is held stays protected.",
         "live_unconfirmed": "Live trading is not confirmed, or no longer. `crazy golive` confirms it.",
         "wrong_account": "The login has not the account that this fleet is for. Nothing at all is sent.",
         "removal_pending": "The symbol was removed from the watchlist. It leaves once nothing of it is held.",

@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from shutil import disk_usage
 
-from messages.broker import LiveConfirmation
+from messages.broker import DiskSpace, LiveConfirmation
 from services import confirmation, eventloop, process
 from services.gateway.broker import Broker
 from services.gateway.core import CONSTRAINTS, GatewayCore
+from services.gateway.interlock import DISK_ENOUGH_MB
 
 LOOK_S = 5.0
-"""How often the owner's word for live trading is read anew."""
+"""How often the owner's word for live trading is read anew, and how often the room on the disk."""
 
 
 async def main() -> None:
@@ -23,6 +25,8 @@ async def main() -> None:
         if p.settings.mode == "live":
             watching = asyncio.get_running_loop().create_task(watch(p.fleet.confirmation, broker.tell))
             watching.add_done_callback(lambda task: task.cancelled() or task.result())
+        measuring = asyncio.get_running_loop().create_task(watch_disk(p.fleet.var, broker.tell))
+        measuring.add_done_callback(lambda task: task.cancelled() or task.result())
         await loop.run(broker, lockstep=p.lockstep)
 
 
@@ -35,6 +39,19 @@ async def watch(path: Path, tell: Callable[[LiveConfirmation], None]) -> None:
         if word != told:
             told = word
             tell(word)
+        await asyncio.sleep(LOOK_S)
+
+
+async def watch_disk(
+    folder: Path, tell: Callable[[DiskSpace], None], free: Callable[[Path], int] = lambda path: disk_usage(path).free
+) -> None:
+    """Tell how much room there is while it is little, and when it is enough again."""
+    little = False
+    while True:
+        free_mb = free(folder) / 1_000_000
+        if little or free_mb < DISK_ENOUGH_MB:
+            little = free_mb < DISK_ENOUGH_MB
+            tell(DiskSpace(free_mb))
         await asyncio.sleep(LOOK_S)
 
 

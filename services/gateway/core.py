@@ -27,6 +27,7 @@ from messages.broker import (
     CancelOrder,
     Connected,
     Disconnected,
+    DiskSpace,
     LiveConfirmation,
     PlaceOrder,
     Quote,
@@ -95,6 +96,7 @@ from services.gateway.interlock import (
     block_deadline,
     judge_clock,
     judge_confirmation,
+    judge_disk,
     unblock,
 )
 from services.gateway.levels import sample_level
@@ -292,6 +294,8 @@ class GatewayCore:
                 self._judge_confirmation(d)
             case BrokerClock():
                 judge_clock(d, message)
+            case DiskSpace():
+                judge_disk(d, message)
             case WatchlistChanged(watchlist, winding_down):
                 d.send("broker", Subscribe((*watchlist, *winding_down)))
         for symbol in touched:

@@ -1,4 +1,4 @@
-"""What must hold before this fleet may enter at all: the right account, the owner's word in live, a right clock. Pure.
+"""What must hold before a fleet may enter at all: its account, the owner's word in live, a right clock, room. Pure.
 
 Blocking entries is cheap, withholding protection is not: whatever is found here stops entries
 and nothing else. Only a wrong account sends nothing at all. A reason is said once when it begins and once when it ends.
@@ -10,13 +10,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from messages.broker import BrokerClock
+from messages.broker import BrokerClock, DiskSpace
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from services.core import Draft, State
 from services.settings import Settings
 
 __all__ = [
     "CLOCK_OFF_S",
+    "DISK_ENOUGH_MB",
+    "DISK_LEAST_MB",
     "Block",
     "Confirmed",
     "account_trouble",
@@ -25,11 +27,15 @@ __all__ = [
     "blocked",
     "judge_clock",
     "judge_confirmation",
+    "judge_disk",
     "unblock",
 ]
 
 CLOCK_OFF_S = 1.0
 """A machine whose clock is further than this from the broker's enters nothing: sessions and ages would be wrong."""
+
+DISK_LEAST_MB, DISK_ENOUGH_MB = 200.0, 400.0
+"""Room on the disk below which nothing is entered, and from which on entries are made again."""
 
 PAPER = "D"
 """IBKR's paper accounts begin with it (DU; DF and DI for advisors and institutions); no live one does."""
@@ -123,6 +129,15 @@ def judge_confirmation(d: Draft, settings: Settings, account: str) -> bool:
     else:
         why = "confirmation has expired"
     return block(d, "live_unconfirmed", f"live trading {why}; stops stay and are kept, `crazy golive` confirms it")
+
+
+def judge_disk(d: Draft, told: DiskSpace) -> None:
+    """A fleet that can't write can't trade: it stops entering while there is room left to protect what it holds."""
+    if told.free_mb < DISK_LEAST_MB:
+        text = f"{told.free_mb:.0f} MB are left on the disk of the fleet's records; make room, stops stay and are kept"
+        block(d, "disk_full", text, free_mb=round(told.free_mb))
+    elif told.free_mb >= DISK_ENOUGH_MB:
+        unblock(d, "disk_full")
 
 
 def block_deadline(state: State) -> int | None:
