@@ -192,11 +192,11 @@ class GatewayCore:
         return links is not None and links.phase == "ready"
 
     def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
-        messages: list[tuple[str, Message]] = []
-        messages += [(o.symbol, OrderUpdated(o)) for o in state.table(OrderRecord).values() if o.live]
-        messages += [(told.symbol, told) for told in positions_told(state)]
-        messages += [("fleet", EntriesBlocked(b.reason, b.text, b.figures)) for b in state.table(Block).values()]
-        return messages
+        return [
+            *((o.symbol, OrderUpdated(o)) for o in state.table(OrderRecord).values() if o.live),
+            *((told.symbol, told) for told in positions_told(state)),
+            *(("fleet", EntriesBlocked(b.reason, b.text, b.figures)) for b in state.table(Block).values()),
+        ]
 
     def note(self, state: State) -> str:
         """For the watchdog's roll call: why it does nothing at all."""
@@ -271,7 +271,7 @@ class GatewayCore:
                 if links_of(d).phase == "ready":
                     forget_cancels(d, given_up=True)
                     resume_cancels(d)
-                touched = list(dict.fromkeys((*d.state.table(Own), *d.state.table(FlattenRecord))))
+                touched = [*d.state.table(Own), *d.state.table(FlattenRecord)]
             case SessionApproaching():
                 if call_audit(d) and links_of(d).phase == "ready":
                     ask_soon(d)
@@ -298,7 +298,7 @@ class GatewayCore:
                 judge_disk(d, message)
             case WatchlistChanged(watchlist, winding_down):
                 d.send("broker", Subscribe((*watchlist, *winding_down)))
-        for symbol in touched:
+        for symbol in dict.fromkeys(touched):
             self._settle_symbol(d, symbol)
         tell_coverage(d)
         return self._observed(d.decision, now) if self.settings.observe else d.decision
@@ -420,34 +420,33 @@ class GatewayCore:
 
     def _reconcile(self, d: Draft, snapshot: BrokerSnapshot) -> list[str]:
         """The broker wins."""
-        touched = dict.fromkeys((*d.state.table(Own), *d.state.table(FlattenRecord)))
+        touched = [*d.state.table(Own), *d.state.table(FlattenRecord)]
         asked = {doubt.client_order_id for doubt in d.table(Doubt).values() if doubt.asked}
         account = (d.get(Book, "book") or Book()).account
         for fact in facts(snapshot, d.state.table(AccountPosition), account):
             match fact:
                 case BrokerExecution():
-                    touched[fold_execution(d, fact)] = None
+                    touched.append(fold_execution(d, fact))
                 case BrokerCommission():
                     fold_commission(d, fact)
                 case BrokerOrder():
-                    touched[fold_order(d, fact)] = None
+                    touched.append(fold_order(d, fact))
                 case BrokerPosition():
-                    touched[fold_position(d, fact)] = None
+                    touched.append(fold_position(d, fact))
         missing = {o.client_order_id: o for o in absent(snapshot, d.table(OrderRecord))}
         for key in d.table(Doubt):
             if key not in missing:
                 d.drop(Doubt, key)
         for order in missing.values():
             settle_absent(d, order, QUESTIONS)
-            touched[order.symbol] = None
+            touched.append(order.symbol)
         for change in d.table(Change).values():
             if change.stage == "sent" and change.client_order_id in asked:
                 d.put(msgspec.structs.replace(change, stage="refused"))  # asked after it was sent, and not made
         send_cancels_again(d)
         for symbol in d.table(Audit):
             audit(d, symbol, self.settings)
-        for symbol in settle(d):
-            touched[symbol] = None
+        touched += settle(d)
         links = msgspec.structs.replace(links_of(d), asking=False)
         first = links.phase == "reconciling"
         d.put(msgspec.structs.replace(links, phase="ready") if first else links)
@@ -455,7 +454,7 @@ class GatewayCore:
             ask_later(d, asking=False)
         if first:
             self._now_ready(d, snapshot, account)
-        return list(touched)
+        return touched
 
     def _now_ready(self, d: Draft, snapshot: BrokerSnapshot, account: str) -> None:
         resume_cancels(d)

@@ -201,7 +201,6 @@ def _merge(d: Draft, known: OrderRecord, told: BrokerOrder) -> OrderRecord:
         oca_group=known.oca_group if completed else told.oca_group,
         oca_type=known.oca_type if completed else told.oca_type,
         account=told.account or known.account,
-        updated_ns=known.updated_ns,
         reason=told.completed_status or ("" if known.reason == NEVER_ARRIVED else known.reason),
     )
 

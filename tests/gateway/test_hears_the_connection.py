@@ -190,6 +190,10 @@ class TestACompleteAnswer:
         assert heard(self.EMPTY, BOOK, changed(READY, asking=True)) == ([READY], [])
         assert heard(self.EMPTY, asking)[1][-1] == ("fleet", ReconciliationDone("", 0, 0, 0))
 
+    def test_is_too_late_for_a_connection_that_is_gone(self) -> None:
+        gone = Links(phase="down", asking=True)
+        assert heard(self.EMPTY, BOOK, gone) == ([Links(phase="down")], [])
+
     def test_sends_what_was_to_be_cancelled(self) -> None:
         known = entry(cancel_reason="paused")
         answer = BrokerSnapshot(ACCOUNT, (), (says(known),), (), (), ())
@@ -327,6 +331,9 @@ class TestAWordOfTheLinks:
     @pytest.mark.parametrize("order_id", [-1, 0])
     def test_a_connection_that_is_gone_has_none(self, code: int, order_id: int) -> None:
         assert heard(BrokerError(order_id, code, "x"), Links(broker_up=code != 1101, data_up=code != 2104)) == NOTHING
+
+    def test_it_bears_no_order_id(self) -> None:
+        assert heard(BrokerError(0, 1100, "lost"), READY, entry(order_id=0))[0] == [changed(READY, broker_up=False)]
 
     def test_any_other_says_nothing(self) -> None:
         assert heard(BrokerError(-1, 2158, "fine"), READY) == NOTHING

@@ -276,11 +276,18 @@ class TestObserving:
         told = Happened("order_observed", "", "INFO", {"would": "CancelOrder", "client_order_id": ENTRY}, NOON_NS)
         assert said == [("recorder", told)]
 
-    def test_an_order_is_told(self) -> None:
-        """An audit that mends a stop would change it."""
-        core = GatewayCore(rules(observe=True))
-        decision = core.handle(state_of(READY), Connected((ACCOUNT,), 1, 12), Now(NOON_NS, MACHINE_NS))
-        assert ASK in decision.messages
+    def test_a_sale_that_was_begun_before_is_told(self) -> None:
+        sale = "CT-TSLA-20250106-F1"
+        begun = FlattenRecord(symbol="TSLA", phase="clearing")
+        records = (OPEN, READY, BOOK, *held(), begun, quoted())
+        _, said = heard(SessionOpened(DAY, UNTIL), *records, observe=True)
+        told = Happened("order_observed", "", "INFO", {"would": "PlaceOrder", "client_order_id": sale}, NOON_NS)
+        assert ("recorder", told) in said
+        assert not [m for to, m in said if to == "broker"]
+
+    def test_questions_still_go(self) -> None:
+        _, said = heard(Connected((ACCOUNT,), 1, 12), READY, observe=True)
+        assert ASK in said
 
 
 class TestTime:

@@ -13,6 +13,7 @@ from messages.broker import (
     BrokerMarketRule,
     BrokerPosition,
     CancelOrder,
+    PlaceOrder,
     Quote,
 )
 from messages.market import (
@@ -40,6 +41,7 @@ from services.gateway.book import (
     Own,
     PriceGrid,
     QuoteRecord,
+    Rates,
     Unprotected,
 )
 from services.gateway.core import GatewayCore
@@ -160,6 +162,14 @@ class TestTheBrokersFacts:
         told = ([AccountSeen(update)], [("fleet", update)])
         assert heard(word, READY, *([book] if book else [])) == (told if counts else NOTHING)
 
+    def test_of_other_currencies_are_kept_for_commissions(self) -> None:
+        """A commission may come before the account's next word."""
+        word = BrokerAccount(ACCOUNT, {"NetLiquidation": 100.0}, {"ExchangeRate EUR": "1.25"})
+        rates = Rates({"EUR": 1.25})
+        assert [w for w in heard(word, READY, BOOK)[0] if isinstance(w, Rates)] == [rates]
+        assert [w for w in heard(word, READY, BOOK, Rates({"EUR": 1.2}))[0] if isinstance(w, Rates)] == [rates]
+        assert [w for w in heard(word, READY, BOOK, rates)[0] if isinstance(w, Rates)] == []
+
     def test_of_an_account_without_a_value_are_no_news(self) -> None:
         assert heard(BrokerAccount(ACCOUNT, {"BuyingPower": 400.0}), READY, BOOK) == NOTHING
 
@@ -202,6 +212,19 @@ class TestAfterAnythingThatTouchedASymbol:
         core, bought = GatewayCore(rules()), executed(entry(), 10.0, 105.0)
         decision = core.handle(state_of(OPEN, READY, BOOK, entry(), stop()), bought, Now(NOON_NS, MACHINE_NS))
         assert decision.messages[-1] == ("recorder", ProtectionChanged("TSLA", 10.0, 10.0, NOON_NS))
+
+    @pytest.mark.parametrize("sells", [True, False])
+    def test_what_the_broker_will_not_protect_may_be_sold(self, sells: bool) -> None:
+        """Two stops in a row were refused: the guard begins a sale, and its first step is done at once."""
+        refused = [stop(f"{ENTRY}-S{number}", status="Inactive", order_id=number) for number in (1, 2)]
+        own, position = held()
+        since = Unprotected("TSLA", MACHINE_NS - 6 * SECOND, MACHINE_NS - 6 * SECOND)
+        records = (OPEN, READY, BOOK, own, changed(position, quantity=11.0), fill(), *refused, quoted(), since)
+        writes, said = heard(self.TOUCH, *records, risk={"flatten_if_unprotectable": sells})
+        assert [w.phase for w in writes if isinstance(w, FlattenRecord)] == (["selling"] if sells else [])
+        assert ((Unprotected, "TSLA") in writes) is sells
+        placed = [m.order for to, m in said if to == "broker" and isinstance(m, PlaceOrder)]
+        assert [(o.role, o.order_type) for o in placed] == [("flatten", "MKT") if sells else ("stop", "TRAIL")]
 
     def test_what_it_needs_is_asked_first(self) -> None:
         """A stop for too many shares is read anew before it is changed."""

@@ -230,6 +230,11 @@ class TestWhatBothSidesKnow:
             ],
         )
 
+    def test_of_one_that_is_completed_and_was_lost_is_that_it_was_there(self) -> None:
+        word = says(entry(), quantity=0.0, why_held="", **COMPLETED)
+        (writes, _) = folded(word, Book(next_order_id=9))
+        assert [(o.quantity, o.status) for o in writes] == [(0.0, "Cancelled")]
+
     @pytest.mark.parametrize(("next_id", "told_id", "then"), [(5, 4, 5), (4, 4, 5), (3, 4, 5), (1, 4, 5)])
     def test_no_order_id_is_given_out_twice(self, next_id: int, told_id: int, then: int) -> None:
         book = Book(account=ACCOUNT, next_order_id=next_id)

@@ -127,6 +127,10 @@ class TestAnExecution:
         assert says_[0] == note("unknown_own_order", level="WARNING", client_order_id=STOP, order_id=2)
         assert says_[-1] == note("order_filled", **fields_of(order), price=94.0)
 
+    def test_of_an_entry_that_the_book_lost(self) -> None:
+        (writes, _) = folded(executed(BOUGHT, 4.0, 105.0))
+        assert (writes[-1].role, writes[-1].side) == ("entry", "BUY")
+
     @pytest.mark.parametrize(("cum", "quantity"), [(4.0, 10.0), (12.0, 12.0)])
     def test_of_a_double_that_nobody_spoke_of(self, cum: float, quantity: float) -> None:
         word = executed(SOLD, 4.0, 94.0, perm_id=99, cum_quantity=cum)
@@ -180,6 +184,11 @@ class TestOwnShares:
         told_ = says_[0][1]
         assert (told_.own, told_.cost_usd, told_.realized_usd) == (own.quantity, own.cost_usd, fill.realized_usd)
         assert (told_.corrects, told_.undone_usd) == ("", 0.0)
+
+    def test_that_are_gone_cost_nothing_at_all(self) -> None:
+        """Seven shares at a seventh of 450 dollars each leave no 6e-14 dollars behind."""
+        (writes, _) = folded(executed(SOLD, 7.0, 94.0), SOLD, Own("TSLA", 7.0, 450.0))
+        assert writes[0] == Own("TSLA", 0.0, 0.0)
 
     @pytest.mark.parametrize("symbol", ["TSLA", "NVDA"])
     def test_are_those_of_the_symbol(self, symbol: str) -> None:
