@@ -20,7 +20,7 @@ from services.gateway.stops import cancel_stop, change_stop, grid_of
 from services.prices import round_down
 from services.settings import Settings
 
-__all__ = ["Verdict", "anchor", "audit", "call_audit", "judge", "take_back_refused"]
+__all__ = ["COST_TOLERANCE_PCT", "Verdict", "anchor", "audit", "call_audit", "judge", "take_back_refused"]
 
 COST_TOLERANCE_PCT = 2.0
 PRICE_TOLERANCE = 1.25

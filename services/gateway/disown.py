@@ -12,8 +12,10 @@ import msgspec
 
 from messages.orders import Fill, OrderFilled, OrderRecord, PositionUpdated
 from services.core import Draft
+from services.gateway.audit import COST_TOLERANCE_PCT
 from services.gateway.book import (
     AccountPosition,
+    Anchor,
     Audit,
     Book,
     Doubt,
@@ -73,8 +75,25 @@ def _certain(d: Draft, symbol: str) -> bool:
     open_question = any(d.get(Doubt, o.key) is not None or d.get(HeldBack, o.key) is not None for o in orders)
     if own is None or position is None or open_question or d.get(Audit, symbol) is not None:
         return False
+    if _recast(d, position):
+        return False
     left = max(0.0, position.quantity)
     return sum(o.remaining for o in orders if o.live and o.side == "SELL") <= left < own.quantity
+
+
+def _recast(d: Draft, position: AccountPosition) -> bool:
+    """Whether each share costs something else than at the last close, though we bought none since.
+
+    A sale leaves the average cost alone. Fewer shares that cost more each are a reverse split which the audit could not
+    take for one: booked as a sale at the new price they would be a profit that nobody made.
+    """
+    before = d.get(Anchor, position.symbol)
+    if before is None or before.avg_cost <= 0 or position.quantity <= 0:
+        return False
+    fills = (record.fill for record in d.table(FillRecord).values())
+    if any(f.symbol == position.symbol and f.side == "BUY" and f.time_ns > before.time_ns for f in fills):
+        return False
+    return abs(position.avg_cost / before.avg_cost - 1) > COST_TOLERANCE_PCT / 100
 
 
 def _book(d: Draft, symbol: str) -> None:

@@ -113,6 +113,9 @@ def test_what_is_no_clean_split_is_alerted_and_never_sold_short(broker: OnSplit)
     (failed,) = [e for e in result.events if e.event == "audit_failed"]
     assert (failed.level, failed.fields["was"], failed.fields["is"]) == ("ERROR", 143.0, 35.0)
     assert [p.quantity for p in runner.exchange.positions()] == [35.0]
+    assert not [e for e in result.events if e.event == "sold_by_hand"], (
+        "108 shares were not sold at four times the price"
+    )
     live = [o for o in result.orders.values() if o.live]
     assert [(o.role, o.quantity) for o in live] == ([] if broker is OnSplit.CANCELLED else [("stop", 35.0)])
     assert not [o for o in result.orders.values() if o.role == "entry" and o.created_ns > failed.time_ns]

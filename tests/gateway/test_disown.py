@@ -114,6 +114,26 @@ def test_it_may_be_a_split_that_no_price_confirmed_yet() -> None:
     assert gateway.own() == 10.0
 
 
+@pytest.mark.parametrize(
+    ("cost_was", "cost_is", "closed_ns", "own"),
+    [
+        (105.0, 105.0, 2**62, 4.0),  # a sale leaves the average cost alone
+        (26.25, 105.0, 2**62, 10.0),  # ten became two and a half, and cash was paid for the half
+        (26.25, 105.0, 0, 4.0),  # bought since that close: what was held then says nothing
+    ],
+)
+def test_fewer_shares_that_cost_more_each_were_not_sold(
+    cost_was: float, cost_is: float, closed_ns: int, own: float
+) -> None:
+    """A reverse split that is none to the audit: at the new price it would be a profit that nobody made."""
+    gateway = short_of(4.0)
+    gateway.state.apply([(Anchor, "TSLA", Anchor("TSLA", 10.0, cost_was, 30.0, closed_ns))])
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 4.0, cost_is))
+    gateway.answer_as_known()
+    assert gateway.own() == own
+    assert ("sold_by_hand" in gateway.notes()) == (own == 4.0)
+
+
 def test_without_a_price_at_what_they_cost() -> None:
     gateway = short_of(0.0)
     gateway.quote(0.0)
