@@ -19,7 +19,7 @@ from services.calendars import EXTENDED, ZONES
 from services.keys import in_words, is_section, keys, sections
 from services.refusal import Refusal
 from services.settings import Settings
-from services.simulator.venue.policy import mistakes as policy_mistakes
+from services.simulator.venue.switches import mistakes as policy_mistakes
 
 __all__ = [
     "ConfigurationError",

@@ -36,9 +36,10 @@ from services.risk.operator import judge
 from services.settings import Settings
 from services.simulator.venue.account import terms_of
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.policy import Policy, policy_of
+from services.simulator.venue.policy import Policy
 from services.simulator.venue.reports import Report
 from services.simulator.venue.source import MarketSource
+from services.simulator.venue.switches import policy_of
 from services.symbol.core import SymbolCore
 from services.wiring import wiring_of
 

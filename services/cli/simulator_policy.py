@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.simulator.venue.policy import markdown, switches
+from services.simulator.venue.switches import markdown, switches
 
 __all__ = ["simulator_policy"]
 

@@ -19,8 +19,8 @@ from services.simulator.faults import timetable
 from services.simulator.house import House
 from services.simulator.market.choice import market_source
 from services.simulator.venue.account import terms_of
-from services.simulator.venue.policy import policy_of
 from services.simulator.venue.store import Store
+from services.simulator.venue.switches import policy_of
 
 SECOND = 1_000_000_000
 KNOCK_S = 0.05

@@ -32,9 +32,9 @@ from services.simulator.market.choice import market_source
 from services.simulator.market.files import contents
 from services.simulator.owntime import LEAD_NS, PaceName, next_time
 from services.simulator.venue.account import terms_of
-from services.simulator.venue.policy import policy_of
 from services.simulator.venue.source import PRE_MARKET_NS, Hours
 from services.simulator.venue.store import Store
+from services.simulator.venue.switches import policy_of
 
 __all__ = ["SYMBOLS", "Alone", "Wanted"]
 

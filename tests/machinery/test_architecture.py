@@ -76,7 +76,7 @@ PURE = [
         for name in (
             *("exchange", "books", "lifecycle", "matching", "floor", "orderbook", "account", "acceptance", "margin"),
             *("events", "orders", "reports", "holdings", "memory", "tape", "grid", "past", "liquidity", "bands"),
-            *("corporate", "policy", "executions", "hand", "view", "world"),
+            *("corporate", "policy", "switches", "executions", "hand", "view", "world"),
         )
     ),
     *(f"services/simulator/market/{name}.py" for name in ("bars", "history", "trading_hours")),

@@ -9,6 +9,7 @@ import ib_insync as ibi
 import pytest
 
 from services.simulator.faults import catalogue
+from services.simulator.venue.policy import Policy
 from tests.simulator.wire import CALM, SECOND, TSLA, Gateway, ask, gateway, ready, rows, trades, trail
 
 TSM = ibi.Stock("TSM", "SMART", "USD")
@@ -856,5 +857,23 @@ def test_field_34_executions_of_yesterday_are_forgotten() -> None:
             assert await ib.reqExecutionsAsync() == []
             clear(house)
             assert len(await ib.reqExecutionsAsync()) == 1
+
+    asyncio.run(play())
+
+
+def test_field_01_a_warning_makes_the_library_call_a_live_order_cancelled() -> None:
+    """What ib_insync makes of 10349, and what the gateway's word makes of it again."""
+
+    async def play() -> None:
+        async with gateway(trades("TSLA", 10.0, 8.9), policy=Policy(preset_tif_told=True)) as house:
+            ib = await ready(house)
+            seen: list[str] = []
+            trade = ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 10, 9.0))
+            trade.statusEvent += lambda told: seen.append(told.orderStatus.status)
+            await house.settle()
+            assert seen == ["Cancelled", "Submitted"]
+            assert [entry.errorCode for entry in trade.log if entry.errorCode] == [10349]
+            await house.step()
+            assert trade.orderStatus.status == "Filled"
 
     asyncio.run(play())

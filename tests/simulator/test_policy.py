@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.simulator.venue.policy import ChildOnPartialFill, Policy, markdown, mistakes, policy_of, switches
+from services.simulator.venue.policy import ChildOnPartialFill, Policy
+from services.simulator.venue.switches import markdown, mistakes, policy_of, switches
 
 ROOT = Path(__file__).parents[2]
 

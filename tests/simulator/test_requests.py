@@ -276,7 +276,7 @@ def test_an_order_is_read_to_its_last_field(order: ibi.Order, expected: dict[str
     details = {"side": "BUY", "quantity": 10.0, "account": "", **expected}
     ticket = Ticket(client_id=3, order_id=7, symbol="TSLA", **details)
     for version in VERSIONS:
-        assert placed(version, STOCK, order) == requests.PlaceOrder(TSLA, ticket)
+        assert placed(version, STOCK, order) == requests.PlaceOrder(TSLA, ticket, preset=not order.tif)
 
 
 UNSUPPORTED = [

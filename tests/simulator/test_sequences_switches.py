@@ -10,6 +10,8 @@ from tests.simulator.sequences import (
     VERSIONS,
     Row,
     cancel,
+    cancel_all,
+    close,
     place,
     play,
     sequences,
@@ -53,6 +55,27 @@ TABLE = [
         ],
         prices=(10, 11, 9.8),
         policy=Policy(report_trail_ratchet=False),
+    ),
+    Row(
+        "a global cancel that tells nothing twice",
+        [
+            tick(),
+            place(1, "BUY", "LMT", "5 1 LMT 9 0", "3 1 Submitted 0/5", lmtPrice=9.0, **OCA_1),
+            place(2, "BUY", "LMT", "5 2 LMT 8 0", "3 2 Submitted 0/5", lmtPrice=8.0, **OCA_1),
+            cancel_all("3 1 Cancelled 0/5", "4 1 202", "3 2 Cancelled 0/5", "4 2 202"),
+        ],
+        policy=Policy(global_cancel_tells_done=False),
+    ),
+    Row(
+        "10349 for an order that names no time in force",
+        [
+            tick(),
+            place(1, "BUY", "LMT", "4 1 10349", "5 1 LMT 9 0", "3 1 Submitted 0/5", lmtPrice=9.0, tif=""),
+            place(1, "BUY", "LMT", "5 1 LMT 8 0", "3 1 Submitted 0/5", lmtPrice=8.0, tif=""),
+            place(2, "BUY", "LMT", "5 2 LMT 9 0", "3 2 Submitted 0/5", lmtPrice=9.0, tif="DAY"),
+            close("3 1 Cancelled 0/5", "4 1 202", "3 2 Cancelled 0/5", "4 2 202"),
+        ],
+        policy=Policy(preset_tif_told=True),
     ),
     Row(
         "the cancel of one OCA member, cascade off",

@@ -259,7 +259,8 @@ def test_global_cancel_reaches_everybody_once() -> None:
             await house.news(2)
             ib.reqGlobalCancel()
             cancelled = [t.order.orderId for t in (mine, parent, child)]
-            assert await house.news(1) == [line for n in cancelled for line in (f"3 {n} Cancelled", f"4 {n} 202")]
+            ended = [line for n in cancelled for line in (f"3 {n} Cancelled", f"4 {n} 202")]
+            assert await house.news(1) == [*ended, f"4 {child.order.orderId} 161"], "the child went with its parent"
             assert await house.news(2) == [f"3 {theirs.order.orderId} Cancelled", f"4 {theirs.order.orderId} 202"]
             assert house.exchange.open_orders() == []
 

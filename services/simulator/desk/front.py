@@ -22,10 +22,11 @@ from services.simulator.desk.ownership import BY_HAND, Ownership
 from services.simulator.faults.active import Faults
 from services.simulator.market.history import History
 from services.simulator.market.trading_hours import spelled_hours
+from services.simulator.venue.acceptance import not_cancellable
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.memory import Changes
 from services.simulator.venue.orders import Execution, Order, Ticket
-from services.simulator.venue.reports import QuoteReport, Report, StatusReport
+from services.simulator.venue.reports import ErrorReport, QuoteReport, Report, StatusReport
 from services.simulator.venue.source import MarketSource
 from services.simulator.wire import complaints, order_replies, replies, requests
 from services.simulator.wire.contracts import PRIMARY_EXCHANGE, Contract, Listing
@@ -241,6 +242,9 @@ class Desk:
             self._refuse(client, ticket.order_id, "Missing order exchange")
         else:
             owner, number = self.ownership.meant(ticket.client_id, ticket.order_id)
+            is_new = self._exchange.find(owner, number) is None
+            if request.preset and is_new and self._exchange.policy.preset_tif_told:
+                client.complain(ticket.order_id, *complaints.TIF_PRESET)
             ticket = msgspec.structs.replace(ticket, symbol=symbol, client_id=owner, order_id=number)
             self._publish(self._exchange.place(ticket))
 
@@ -285,10 +289,12 @@ class Desk:
     def _cancel_everything(self) -> None:
         reports: list[Report] = []
         # One at a time, since a cancel can take others with it: children, the rest of an OCA group.
-        for perm_id in [order.perm_id for order in self._exchange.open_orders()]:
-            for order in self._exchange.open_orders():
-                if order.perm_id == perm_id:
-                    reports += self._exchange.cancel(order.ticket.client_id, order.ticket.order_id)
+        for order in self._exchange.open_orders():
+            owner, number = order.ticket.client_id, order.ticket.order_id
+            if any(order.perm_id == each.perm_id for each in self._exchange.open_orders()):
+                reports += self._exchange.cancel(owner, number)
+            elif self._exchange.policy.global_cancel_tells_done:
+                reports.append(ErrorReport(owner, number, *not_cancellable(order.perm_id)))
         self._publish(reports)
 
     def _publish(self, reports: Sequence[Report]) -> Sequence[Report]:

@@ -8,8 +8,10 @@ from msgspec import Meta
 
 from services.simulator.faults.active import Ask, Counted, Handle, Live, Notice, Tell
 from services.simulator.faults.matching import Matching, placed
+from services.simulator.venue.acceptance import not_cancellable
 from services.simulator.venue.hand import Refused
 from services.simulator.venue.reports import ErrorReport
+from services.simulator.wire import complaints
 
 if TYPE_CHECKING:
     from services.simulator.wire.requests import Request
@@ -38,7 +40,7 @@ REJECTIONS: dict[int, tuple[Outcome, str]] = {
     10243: ("error", "Fractional-sized order cannot be placed via API."),
     10326: ("error", "OCA group revision is not allowed."),
     10327: ("error", "OCA group type revision is not allowed."),
-    10349: ("alive", "Order TIF was set to DAY based on order preset."),
+    10349: ("alive", complaints.TIF_PRESET.text),
 }
 """What comes of an order with this code: nothing but the error; an Inactive order; an order that lives, with a warning;
 one that is held until shares are located."""
@@ -111,7 +113,7 @@ class RefuseCancel(Counted, frozen=True, kw_only=True):
         order = live.find(client_id, order_id)
         perm_id, state = (0, "Filled") if order is None else (order.perm_id, order.status)
         text = {
-            161: f"Cancel attempted when order is not in a cancellable state.  Order permId ={perm_id}",
+            161: not_cancellable(perm_id)[1],
             10147: f"OrderId {order_id} that needs to be cancelled is not found.",
             10148: f"OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {state}.",
         }[self.code]

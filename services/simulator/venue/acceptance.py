@@ -16,7 +16,7 @@ from services.simulator.venue.matching import LIMITED, STOPS, TRAILING
 from services.simulator.venue.orders import Order, Ticket
 from services.simulator.venue.policy import Policy
 
-__all__ = ["error_for"]
+__all__ = ["error_for", "not_cancellable"]
 
 ORDER_TYPES = STOPS | {"MKT", "LMT"}
 TIMES_IN_FORCE = frozenset({"DAY", "GTC", "IOC", "GTD", "FOK"})
@@ -24,6 +24,11 @@ TRIGGER_METHODS = frozenset({0, 1, 2, 3, 4, 7, 8})
 """See `matching.py`."""
 
 Error = tuple[int, str]
+
+
+def not_cancellable(perm_id: int) -> Error:
+    """The answer to a cancel that comes too late, or too early."""
+    return 161, f"Cancel attempted when order is not in a cancellable state.  Order permId ={perm_id}"
 
 
 def error_for(

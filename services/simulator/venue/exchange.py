@@ -216,8 +216,8 @@ class Exchange(View):
             return [ErrorReport(client_id, order_id, 10148, text)]
         if order.untransmitted:
             self._life.discard(order)
-            text = f"Cancel attempted when order is not in a cancellable state.  Order permId ={order.perm_id}"
-            self._books.reports.append(ErrorReport(client_id, order_id, 161, text))
+            error = acceptance.not_cancellable(order.perm_id)
+            self._books.reports.append(ErrorReport(client_id, order_id, *error))
         else:
             self._life.cancel(order)
         return self._books.take_reports()

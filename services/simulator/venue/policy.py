@@ -1,17 +1,14 @@
 """The switches of the simulated broker: what is documented thinly, or only inferred, each with its default.
 
 A field is a switch: its annotation carries what it means and the evidence for its default, so that code, the table of
-`switches()` and the messages about a wrong value are one text. Evidence marks: [D] IBKR's documents, [R] recorded
-frames of real gateways, [C] third parties' reports, [I] inferred.
+them (`switches.py`) and the messages about a wrong value are one text. Evidence marks: [D] IBKR's documents, [R]
+recorded frames of real gateways, [C] third parties' reports, [I] inferred.
 """
 
 from __future__ import annotations
 
-import difflib
-import math
-from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -25,23 +22,7 @@ __all__ = [
     "Policy",
     "PriceGrid",
     "RejectedAs",
-    "Switch",
-    "markdown",
-    "mistakes",
-    "policy_of",
-    "switches",
 ]
-
-
-TITLE = (
-    "Made of `services/simulator/venue/policy.py` by "
-    "`.venv/bin/crazy simulator policy --reference > docs/switches.md`.",
-    "",
-    "What IBKR's gateway does in some corners is documented thinly, differs between reports, or is only inferred. Each",
-    "such corner is a switch, so that a client can be tried both ways: `simulation: {policy: {partial_fills: true}}`.",
-    "",
-    "Evidence: [D] IBKR's documents, [R] recorded frames of real gateways, [C] third parties' reports, [I] inferred.",
-)
 
 
 class ChildOnPartialFill(StrEnum):
@@ -198,6 +179,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         _means("clients below server version 159 get the sizes of market data in round lots of 100", "[I]"),
     ] = True
+    preset_tif_told: Annotated[
+        bool,
+        _means("an order that names no time in force is warned about (10349), and works as a DAY order", "[C]"),
+    ] = False
+    global_cancel_tells_done: Annotated[
+        bool,
+        _means(
+            "what an earlier cancel of a global one ended already (children, an OCA group) is told of by 161", "[R] [I]"
+        ),
+    ] = True
     modify_refused_while_new: Annotated[
         bool, _means("an order that met no market event yet can't be modified (2102)", "[D] error 2102")
     ] = False
@@ -339,83 +330,3 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     realized_pnl_resets_daily: Annotated[
         bool, _means("the realized profit that account, portfolio and reqPnL show is today's", "[I] as TWS shows it")
     ] = True
-
-
-class Switch(NamedTuple):
-    """One switch, for people: what may be written, what holds without it, what it means, why."""
-
-    name: str
-    values: str
-    default: str
-    meaning: str
-    evidence: str
-
-
-def switches() -> Iterator[Switch]:
-    """Every switch, in the order of `Policy`."""
-    for field in msgspec.structs.fields(Policy):
-        kind, meta = _parts(field.name)
-        shown, why = _shown(field.default), meta.extra["evidence"]
-        yield Switch(field.name, _values(kind, meta), shown, meta.description or "", why)
-
-
-def markdown() -> str:
-    """The table of all switches, as the documentation shows it."""
-    lines = ["# Switches of the simulated broker", "", *TITLE, ""]
-    lines += ["| switch | value | default | meaning | evidence |", "|---|---|---|---|---|"]
-    lines += [f"| `{s.name}` | {s.values} | `{s.default}` | {s.meaning} | {s.evidence} |" for s in switches()]
-    return "\n".join(lines)
-
-
-def policy_of(given: Mapping[str, Any]) -> Policy:
-    """The policy with these switches set. ValueError, one line, for an unknown name or a value that doesn't fit."""
-    for name, text in mistakes(given):
-        raise ValueError(f"{name}: {text}")
-    return msgspec.convert({name: _plain(value) for name, value in given.items()}, Policy)
-
-
-def mistakes(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What is wrong with these switches, by name, with its remedy."""
-    known = [field.name for field in msgspec.structs.fields(Policy)]
-    for name, value in given.items():
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            yield name, f"unknown switch; {f'did you mean `{close[0]}`?' if close else 'there are ' + ', '.join(known)}"
-        elif not _fits(name, value):
-            yield name, f"`{_shown(value)}` does not fit; give {_values(*_parts(name))}"
-
-
-def _fits(name: str, value: Any) -> bool:
-    if isinstance(value, float) and not math.isfinite(value):
-        return False
-    try:
-        msgspec.convert({name: _plain(value)}, Policy)
-    except msgspec.ValidationError:
-        return False
-    return True
-
-
-def _plain(value: Any) -> Any:
-    """A configuration has one kind of number: 2.0 may be a count."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _parts(name: str) -> tuple[type, Any]:
-    """A switch's plain type and its texts."""
-    kind, meta = get_args(get_type_hints(Policy, include_extras=True)[name])
-    return kind, meta
-
-
-def _values(kind: type, meta: Any) -> str:
-    if issubclass(kind, StrEnum):
-        return " or ".join(kind)
-    if kind is bool:
-        return "true or false"
-    if meta.le is not None:
-        return f"a number from {meta.ge:g} to {meta.le:g}"
-    least = "above 0" if meta.gt is not None else "at least 0"
-    return f"a whole number, {least}" if kind is int else f"a number, {least}"
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else str(msgspec.json.encode(value), "utf-8")

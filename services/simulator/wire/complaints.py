@@ -52,6 +52,7 @@ TOO_MANY_TICK_BY_TICK = Complaint(10190, "Max number of tick-by-tick requests ha
 NEWS_NOT_ALLOWED = Complaint(10276, "News feed is not allowed.")
 NO_META = Complaint(10280, "Failed cancel WSH metadata.")
 NO_EVENTS = Complaint(10284, "Failed cancel WSH event data.")
+TIF_PRESET = Complaint(10349, "Order TIF was set to DAY based on order preset.")
 BAD_END = Complaint(
     10314,
     "End Date/Time: The date, time, or time-zone entered is invalid. The correct format is yyyymmdd hh:mm:ss xx/xxxx"

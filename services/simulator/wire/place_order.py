@@ -21,11 +21,15 @@ _CONDITION_FIELDS = {1: 6, 3: 3, 4: 3, 5: 4, 6: 5, 7: 5}
 
 
 class PlaceOrder(msgspec.Struct, frozen=True):
-    """A new or changed order. `ticket.symbol` is what the client wrote; the contract decides."""
+    """A new or changed order. `ticket.symbol` is what the client wrote; the contract decides.
+
+    `preset`: it names no time in force, so that the ticket has the broker's own.
+    """
 
     contract: Contract
     ticket: Ticket
     unsupported: tuple[str, ...] = ()
+    preset: bool = False
 
 
 def read_place_order(fields: FieldReader, version: int, client_id: int) -> PlaceOrder:
@@ -147,7 +151,7 @@ def read_place_order(fields: FieldReader, version: int, client_id: int) -> Place
         else None,
         adjusted_trailing_pct=(adjusted_trail or None) if adjusted_type.startswith("TRAIL") and in_percent else None,
     )
-    return PlaceOrder(contract, ticket, tuple(unsupported))
+    return PlaceOrder(contract, ticket, tuple(unsupported), preset=not tif)
 
 
 def _side(text: str) -> Side:
