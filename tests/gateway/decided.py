@@ -9,7 +9,7 @@ import msgspec
 from messages.broker import Quote
 from messages.operator import Happened
 from messages.orders import Fill
-from services.core import Decision, Draft, Now, State
+from services.core import Draft, Now, State
 from services.gateway.book import (
     AccountPosition,
     CancelSent,
@@ -47,24 +47,16 @@ def draft(*records: Any, market_ns: int = NOON_NS, machine_ns: int = MACHINE_NS,
     return Draft(state_of(*records), Now(market_ns, machine_ns, None, stale))
 
 
-def handled(message: Any, *records: Any, **sections: Any) -> Decision:
-    """What the whole core makes of a message at noon, from these records and under these settings."""
-    return GatewayCore(rules(**sections)).handle(state_of(*records), message, Now(NOON_NS, MACHINE_NS))
-
-
-def written(d: Draft | Decision) -> list[Any]:
-    """The records that it wrote; what it dropped as (type, key). How cancels are followed is another's test."""
-    changes = [change for change in _decision(d).changes if change[0] is not CancelSent]
+def written(d: Draft, *, cancels: bool = False) -> list[Any]:
+    """The records that it wrote; what it dropped as (type, key). How `cancels` are followed only if asked."""
+    assert d.decision.published == []
+    changes = [change for change in d.decision.changes if cancels or change[0] is not CancelSent]
     return [record if record is not None else (kind, key) for kind, key, record in changes]
 
 
-def told(d: Draft | Decision) -> list[tuple[str, Any]]:
+def told(d: Draft) -> list[tuple[str, Any]]:
     """Every message with its recipient, notes among them."""
-    return list(_decision(d).messages)
-
-
-def _decision(d: Draft | Decision) -> Decision:
-    return d.decision if isinstance(d, Draft) else d
+    return list(d.decision.messages)
 
 
 def note(event: str, symbol: str = "TSLA", level: str = "INFO", **fields: Any) -> tuple[str, Happened]:

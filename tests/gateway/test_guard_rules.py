@@ -98,6 +98,8 @@ class TestAllIsWell:
             [*held(0.0), stop(status="Cancelled")],
             [*held(), stop(role="flatten", order_type="MKT", status="Submitted", why_held="")],
             [*held(4.0), entry(filled=4.0), stop(why_held="child,trigger")],  # the entry may still fill
+            [*held(4.0), entry(filled=4.0), stop()],
+            [fill(), *held(0.5), Fraction("TSLA", 0.5)],
             [*held(10.0, 25.0), stop(), stop("CT-NVDA-20250106-1-S1", symbol="NVDA", quantity=99.0)],
         ],
     )
@@ -174,7 +176,7 @@ FROM_NOW = Links(phase="ready", up_since_ns=MACHINE_NS, up_since_market_ns=NOON_
 def test_it_acts_where_that_is_safe(session: SessionRecord, links: Links, more: list[Any], acts: bool) -> None:
     """Where it is not, what is missing counts from now on, and nobody is blamed."""
     d = draft(*BARE[1:], session, LONG_AGO, *more)
-    guard(d, "TSLA", links, RULES)
+    assert guard(d, "TSLA", links, RULES) is False
     assert sent(d) == (["S2 10"] if acts else [])
     assert bool(said(d)) is acts
     if not acts:
@@ -263,6 +265,54 @@ class TestDisputed:
         d = draft(OPEN, fill(), *held(10.0, 4.0), stop(quantity=4.0), LONG_AGO, *known)
         assert guard(d, "TSLA", READY, RULES) is False, "the answer is on its way"
         assert written(d) == [LOOKED]
+
+    @pytest.mark.parametrize(
+        ("own", "account", "event"),
+        [
+            (-3.0, -3.0, "position_oversold"),  # more was sold under our references than bought
+            (-3.0, 10.0, "position_oversold"),
+            (-0.5, None, "position_oversold"),
+            (0.5, 0.25, "position_disputed"),
+            (0.0, -5.0, "position_disputed"),
+        ],
+    )
+    def test_it_is_said_once_for_each_pair_of_figures(self, own: float, account: float | None, event: str) -> None:
+        shares = [Own("TSLA", own)] if account is None else held(own, account)
+        records = [OPEN, fill(), *shares, LONG_AGO, stop(quantity=1.0)]
+        d = draft(*records)
+        guard(d, "TSLA", READY, RULES)
+        assert Disputed("TSLA", own, account) in written(d)
+        assert (event, "ERROR", {"own": own, "account": account}) in said(d)
+        for before, again in ((Disputed("TSLA", own, account), False), (Disputed("TSLA", own, 77.0), True)):
+            d = draft(*records, before)
+            guard(d, "TSLA", READY, RULES)
+            assert (event in [found for found, _, _ in said(d)]) is again
+
+    def test_oversold_nobody_but_a_person_can_buy_it_back(self) -> None:
+        d = draft(OPEN, fill(), *held(-3.0), LONG_AGO)
+        assert guard(d, "TSLA", READY, RULES) is False
+        assert (written(d), sent(d)) == ([LOOKED, Disputed("TSLA", -3.0, -3.0)], [])
+        d = draft(OPEN, fill(), *held(-3.0))
+        guard(d, "TSLA", READY, RULES)
+        assert (written(d), told(d)) == ([LOOKED], []), "its purchase may be late"
+
+    @pytest.mark.parametrize("records", [[], [*held(), stop()], [*held()], [*held(0.0)]])
+    def test_once_both_agree_a_new_difference_is_news(self, records: list[Any]) -> None:
+        other = Disputed("NVDA", 5.0, 4.0)
+        d = draft(OPEN, fill(), *records, Disputed("TSLA", 10.0, 4.0), other)
+        guard(d, "TSLA", READY, RULES)
+        assert (Disputed, "TSLA") in written(d)
+        assert (Disputed, "NVDA") not in written(d)
+
+    def test_of_what_is_sold_out_the_stop_goes_at_once(self) -> None:
+        d = draft(OPEN, fill(), *held(0.0), stop())
+        guard(d, "TSLA", READY, RULES)
+        assert sent(d) == ["cancel S1"]
+
+    def test_one_share_is_a_position(self) -> None:
+        d = draft(OPEN, fill(quantity=1.0), *held(1.0))
+        guard(d, "TSLA", READY, RULES)
+        assert sent(d) == ["S1 1"]
 
     def test_all_of_it_sold_by_hand_the_stop_goes(self) -> None:
         d = draft(OPEN, fill(), *held(10.0, 0.0), stop(), LONG_AGO)
