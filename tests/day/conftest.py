@@ -10,7 +10,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -141,27 +141,35 @@ class RunningFleet:
         return True
 
 
-_calendars: dict[tuple[str | None, str | None], bytes] = {}
-"""What clocks have read of the exchange's calendar, by first and last day: it costs a start more than a second."""
+_calendars: dict[tuple[str | None, ...], bytes] = {}
+"""What clocks have read of the exchange's calendar, by mode and days: it costs a start more than a second."""
 
 
 @contextmanager
 def fleets(folder: Path) -> Iterator[Callable[..., RunningFleet]]:
-    """Starts a fleet of this configuration; at the end every one is stopped, and nothing may be left of it."""
+    """Starts a fleet of this configuration; at the end every one is stopped, and nothing may be left of it.
+
+    `typed` is what its owner types at `crazy golive`, without which a live one does not start.
+    """
     started: list[RunningFleet] = []
     with tempfile.TemporaryDirectory(prefix="crazy-", dir="/tmp") as runtime:
 
-        def start(**config: Any) -> RunningFleet:
+        def start(*, environment: Mapping[str, str] | None = None, typed: str = "", **config: Any) -> RunningFleet:
             name = f"t{len(started)}"
             home = folder / name
             home.mkdir()
             fleet = RunningFleet(name, home, Path(runtime), config)
+            fleet.environment.update(environment or {})
             started.append(fleet)
             simulation = config.get("simulation", {})
-            kept, days = fleet.var / "sessions.json", (simulation.get("start"), simulation.get("end"))
+            kept, days = fleet.var / "sessions.json", (config["mode"], simulation.get("start"), simulation.get("end"))
+            fleet.var.mkdir(parents=True)
             if days in _calendars:
-                fleet.var.mkdir(parents=True)
                 kept.write_bytes(_calendars[days])
+            if typed:
+                refused = fleet.crazy("up", check=False)
+                assert (refused.returncode, "only after its owner's word" in refused.stderr) == (4, True), refused
+                fleet.crazy("golive", typed=typed)
             fleet.crazy("up")
             _calendars[days] = kept.read_bytes()
             return fleet
