@@ -488,7 +488,7 @@ def test_what_was_sold_before_a_split_stands_as_it_was_sold(ledger: DuckLedger) 
 
 
 def test_cash_for_a_fraction_is_no_sale_and_its_cost_is_borne_by_the_shares_that_are_left(ledger: DuckLedger) -> None:
-    """Of 143 shares, two for one, 71 are left: the broker pays for the half, and tells of no execution."""
+    """Of 143 shares, one for two, 71 are left: the broker pays for the half, and tells of no execution."""
     emptied(ledger)
     record(ledger, Split("TSLA", NIGHT, 14_300, 7_100).told())
     bought = msgspec.structs.replace(BOUGHT, shares=14_300)
