@@ -100,17 +100,28 @@ class TwsServer:
     def advance(self, to_ns: int, *, one: bool = False) -> Moved:
         """Moves the market to `to_ns` (`one`: by one event at most), saves, and tells the clients.
 
+        On the way it stops where a fault is due, so that one begins and ends at its time however far the market moves.
+
         LedgerLost if it can't be saved, now or ever since: the clients are gone then, and only a restart from the
         ledger helps.
         """
         if self._lost is not None:
             raise self._lost
+        orders, symbols = False, dict[str, None]()
         try:
-            moved = self.desk.advance(to_ns, one=one)
-            happened = self.stage.pass_time()
+            while not one and (due := self.desk.faults.next_ns()) is not None and due < to_ns:
+                moved = self._advance(due, one=False)
+                orders, symbols = orders or moved.orders, symbols | dict.fromkeys(moved.symbols)
+            moved = self._advance(to_ns, one=one)
         except LedgerLost as error:
             self.give_up(error)
             raise
+        return Moved(orders or moved.orders, tuple(symbols | dict.fromkeys(moved.symbols)))
+
+    def _advance(self, to_ns: int, *, one: bool) -> Moved:
+        """Moves it so far, past no fault."""
+        moved = self.desk.advance(to_ns, one=one)
+        happened = self.stage.pass_time()
         self.flush()
         return moved if not happened else moved._replace(orders=True)
 

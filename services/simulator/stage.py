@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 from services.simulator.faults.active import (
     Ask,
     Begin,
+    ByHand,
     Effect,
     ForgetStreams,
     Handle,
@@ -78,6 +79,8 @@ class Stage:
             case Handle(client_id, request):
                 if client_id in clients:
                     desk.handle(clients[client_id], request)
+            case ByHand(ticket):
+                desk.enter_by_hand(ticket)
             case ForgetStreams():
                 desk.forget_streams()
             case ReviewStreams():

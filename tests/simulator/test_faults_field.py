@@ -7,6 +7,7 @@ import asyncio
 import ib_insync as ibi
 import pytest
 
+from services.simulator.desk.ownership import BY_HAND
 from services.simulator.faults import catalogue, field
 from tests.simulator.test_faults_wire import clear, codes, fail, gone, limit, orders, pass_time
 from tests.simulator.wire import CALM, TSLA, Gateway, gateway, ready, trades, trail
@@ -111,7 +112,7 @@ def test_field_24_somebody_elses_stop_lies_beside_ours() -> None:
             assert set(seen) == {"ours", ""}
             ib.cancelOrder(ours.order)
             await house.settle()
-            assert [each.ticket.client_id for each in house.exchange.open_orders()] == [0]
+            assert [each.ticket.client_id for each in house.exchange.open_orders()] == [BY_HAND]
 
     asyncio.run(play())
 

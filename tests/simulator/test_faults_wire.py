@@ -9,6 +9,7 @@ import ib_insync as ibi
 import pytest
 
 from services.simulator.faults import catalogue
+from services.simulator.faults.active import Begin
 from services.simulator.venue.policy import Policy
 from tests.simulator.wire import CALM, SECOND, TSLA, Gateway, ask, gateway, ready, rows, trades, trail
 
@@ -235,9 +236,61 @@ def test_field_09_nightly_reset() -> None:
         async with gateway(CALM) as house:
             await ready(house)
             fail(house, "nightly-reset", seconds=3)
-            assert codes(await house.news(1)) == [1100, 2110, 2103, 2105, 2157] or codes(await house.news(1)) == []
+            assert codes(await house.news(1)) == [1100, 2110, 2103, 2105, 2157]
             await house.step(5)
             assert sorted(codes(await house.news(1))) == [1102, 2104, 2106, 2158]
+
+    asyncio.run(play())
+
+
+def test_field_09_a_reset_with_a_restart_keeps_its_times_however_far_the_market_moves() -> None:
+    """The restart is half way through; a jump over it all leads to the same end, and clients hear of it in order."""
+
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            began_ns = house.exchange.now_ns
+            fail(house, "nightly-reset", seconds=40, restart=True)
+            await house.settle()
+            house.server.advance(began_ns + 21 * SECOND)
+            await gone(ib)
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", house.server.port)
+            house.server.advance(began_ns + 31 * SECOND)
+            await asyncio.sleep(0.01)
+            back = await house.connect(1)
+            await house.news(1)
+            house.server.advance(began_ns + 3600 * SECOND)
+            assert sorted(codes(await house.news(1))) == [1102, 2104, 2106, 2158]
+            assert back.isConnected()
+            fail(house, "nightly-reset", seconds=40, restart=True)
+            house.server.advance(house.exchange.now_ns + 3600 * SECOND)
+            await gone(back)
+            assert house.server.desk.faults.active == []
+            await asyncio.sleep(0.01)
+            await house.connect(1)
+
+    asyncio.run(play())
+
+
+def test_a_fault_strikes_at_its_time_within_a_long_move_of_the_market() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *(10.0 + at for at in range(20)))) as house:
+            await ready(house)
+            at_ns = house.exchange.now_ns + 5 * SECOND
+            house.server.desk.faults.schedule(
+                at_ns, (Begin(catalogue.fault("halt", {"symbol": "TSLA", "seconds": 4})),)
+            )
+            moved = house.server.advance(at_ns + 3 * SECOND)
+            quote = house.exchange.quote("TSLA")
+            assert quote is not None
+            assert (moved.symbols, quote.last, quote.halted) == (("TSLA",), 15.0, True)
+            house.server.advance(at_ns + 60 * SECOND)
+            (begin, end), *_ = house.exchange.past("TSLA").halts
+            assert (begin[0], end and end[0]) == (at_ns, at_ns + 4 * SECOND), "the last market event before each"
+            quote = house.exchange.quote("TSLA")
+            assert quote is not None
+            assert quote.last == 29.0
 
     asyncio.run(play())
 
@@ -839,7 +892,8 @@ def test_field_33_somebody_trades_by_hand() -> None:
             fail(house, "foreign-order", symbol="TSLA", order_type="STP", price=8.0, quantity=5)
             assert await orders(house) == []
             (seen,) = await ib.reqAllOpenOrdersAsync()
-            assert (seen.order.clientId, seen.order.action, seen.order.auxPrice) == (0, "SELL", 8.0)
+            assert (seen.order.clientId, seen.order.orderId) == (0, 0)
+            assert (seen.order.action, seen.order.auxPrice) == ("SELL", 8.0)
             fail(house, "foreign-order", symbol="TSLA", side="BUY", quantity=7)
             await house.step()
             assert [held.position for held in await ib.reqPositionsAsync()] == [7]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
-from services.simulator.venue.orders import Order
+from services.simulator.venue.orders import Order, Ticket
 from services.simulator.venue.reports import Report
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Ask",
     "Begin",
+    "ByHand",
     "Counted",
     "Effect",
     "Fault",
@@ -98,6 +99,12 @@ class Handle(msgspec.Struct, frozen=True):
     request: Any
 
 
+class ByHand(msgspec.Struct, frozen=True):
+    """A person enters an order at the broker."""
+
+    ticket: Ticket
+
+
 class ForgetStreams(msgspec.Struct, frozen=True):
     """Every market data subscription is gone, unsaid."""
 
@@ -112,7 +119,7 @@ class Begin(msgspec.Struct, frozen=True):
     fault: Fault
 
 
-Effect = Notice | HangUp | Say | Tell | Ask | Handle | ForgetStreams | ReviewStreams | Begin
+Effect = Notice | HangUp | Say | Tell | Ask | Handle | ByHand | ForgetStreams | ReviewStreams | Begin
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
-from services.simulator.faults.active import Ask, Counted, Fault, Lasting, Live, Seconds
+from services.simulator.faults.active import Ask, ByHand, Counted, Fault, Lasting, Live, Seconds
 from services.simulator.venue.orders import Execution, Side, Ticket
 from services.simulator.venue.reports import ExecutionReport, Report
 
@@ -101,7 +100,10 @@ def _correct(exchange: Exchange, *, wrong: Execution, by: float) -> list[Report]
 
 
 class ForeignOrder(Fault, frozen=True, kw_only=True):
-    """Somebody trades by hand in the same account: an order of client 0, which only reqAllOpenOrders shows."""
+    """Somebody trades by hand in the same account: only reqAllOpenOrders shows the order, with the order id 0.
+
+    Client 0 may make it its own (reqAutoOpenOrders, reqOpenOrders).
+    """
 
     symbol: Annotated[str, Meta(min_length=1, description="a symbol")]
     """Symbol."""
@@ -129,6 +131,4 @@ class ForeignOrder(Fault, frozen=True, kw_only=True):
             stop_price=self.price if self.order_type == "STP" else None,
             tif=self.tif,
         )
-        live.do(
-            Ask(lambda exchange: exchange.place(msgspec.structs.replace(ticket, order_id=exchange.next_order_id(0))))
-        )
+        live.do(ByHand(ticket))

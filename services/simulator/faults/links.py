@@ -194,7 +194,8 @@ class NightlyReset(Fault, frozen=True, kw_only=True):
     """Whether the gateway restarts on this occasion, as it is configured to once a day."""
 
     def begin(self, live: Live) -> None:
-        live.do(Begin(BrokerLost(seconds=self.seconds, data=self.data)), Notice(*SERVER_BROKEN))
+        code, text = SERVER_BROKEN
+        live.do(Begin(BrokerLost(seconds=self.seconds, data=self.data)), Begin(Message(code=code, text=text)))
         for farm in ("usfarm", "ushmds", "secdefnj"):
             live.do(Begin(FarmDown(seconds=self.seconds, farm=farm)))
         if self.restart:
