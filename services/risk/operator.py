@@ -75,8 +75,7 @@ def _judge_resume(state: State, symbol: str | None) -> Answer:
         return Answer(
             False, f"a flatten of {', '.join(under_way)} is not over; `crazy flatten SYMBOL --withdraw` ends it"
         )
-    scopes = (FLEET,) if symbol is None else (symbol, FLEET)
-    found = [p for scope in scopes for p in pauses_of(state, scope)]
+    found = [p for scope in dict.fromkeys((symbol or FLEET, FLEET)) for p in pauses_of(state, scope)]
     if symbol is None and not found:
         named = sorted({p.scope for p in state.table(PauseRecord).values()})
         hint = f"; by name: {', '.join(named)}" if named else ""

@@ -10,7 +10,7 @@ import msgspec
 
 from messages import Message
 from messages.heartbeat import RETIRED, Heartbeat
-from messages.timers import Elapsed, Started
+from messages.timers import Elapsed
 from services.core import Deadlines, Decision, Draft, Now, State
 
 __all__ = ["HUNG_NS", "Kill", "Seen", "WatchdogCore"]
@@ -75,9 +75,9 @@ class WatchdogCore:
         d = Draft(state, now)
         match message:
             case Heartbeat(process, pid, run, ready, note):
-                counted = d.get(Counted, process) or Counted(process, 0, 0)
-                if counted.run != run:
-                    counted = d.put(Counted(process, run, counted.starts + 1))
+                counted = d.get(Counted, process)
+                if counted is None or counted.run != run:
+                    counted = d.put(Counted(process, run, counted.starts + 1 if counted else 1))
                     if counted.starts > 1:
                         d.note("process_restarted", "", "WARNING", restarted=process, starts=counted.starts, pid=pid)
                 if note == RETIRED:
@@ -90,6 +90,4 @@ class WatchdogCore:
                         d.drop(Seen, seen.process)
                         d.note("process_hung", "", "ERROR", hung=seen.process, pid=seen.pid)
                         d.publish("kill", Kill(seen.process, seen.pid))  # type: ignore[arg-type]
-            case Started():
-                pass
         return d.decision

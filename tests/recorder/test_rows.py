@@ -13,7 +13,7 @@ from messages.entries import EntryDenied
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import Session, SessionAwaited
 from messages.operator import Happened, Paused, Refused, Resumed, SymbolStatus
-from messages.orders import CommissionReported, OrderFilled, OrderPlaced, PositionUpdated
+from messages.orders import CommissionReported, OrderFilled, OrderPlaced, PositionUpdated, ProtectionChanged
 from services.core import Deadlines, Now
 from services.recorder.core import rows_of
 from services.recorder.records import (
@@ -24,6 +24,7 @@ from services.recorder.records import (
     MarketNow,
     OrderRow,
     PositionRow,
+    ProtectionRow,
     SessionRow,
     StateRow,
 )
@@ -167,6 +168,19 @@ class TestASymbol:
     def test_its_position(self, at: Now, ts: int | None) -> None:
         row = PositionRow(symbol="TSLA", account_qty=12.0, avg_cost=99.5, own=10.0, ts=ts)
         assert rows_of(PositionUpdated("TSLA", 12.0, 99.5, 10.0), at) == [row]
+
+
+@pytest.mark.parametrize(
+    ("at", "told_ns", "event_id", "ts", "seq"),
+    [
+        (HEARD, T0 + 1, "gateway:7", T0 + 1, 7),
+        (HEARD, 0, "gateway:7", T0, 7),
+        (NO_SENDER, T0 + 1, "recorder:0", T0 + 1, 0),
+    ],
+)
+def test_what_is_protected_of_a_symbol(at: Now, told_ns: int, event_id: str, ts: int, seq: int) -> None:
+    row = ProtectionRow(event_id=event_id, symbol="TSLA", ts=ts, shares=12.0, protected=10.0, seq=seq)
+    assert rows_of(ProtectionChanged("TSLA", 12.0, 10.0, told_ns), at) == [row]
 
 
 def test_a_session_that_is_awaited() -> None:
