@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 
 from messages.operator import Adopt
-from messages.orders import Fill, OrderFilled, OrderRecord, PositionUpdated
+from messages.orders import OrderRecord
 from services.core import Draft
-from services.gateway.book import AccountPosition, Book, FillRecord, Links, Own, QuoteRecord, SessionRecord, base_id
+from services.gateway.book import AccountPosition, Links, Own, QuoteRecord
+from services.gateway.byhand import book_by_hand
 from services.gateway.flatten import FlattenRecord
 
 __all__ = ["adopt"]
@@ -24,52 +25,12 @@ def adopt(d: Draft, command: Adopt, links: Links) -> None:
     if refused is not None:
         d.note("adopt_refused", symbol, "ERROR", qty=quantity, why=refused)
         return
-    session, position = d.get(SessionRecord, "session") or SessionRecord(), d.get(AccountPosition, symbol)
     quote, own = d.get(QuoteRecord, symbol), d.get(Own, symbol) or Own(symbol)
     assert quote is not None
-    assert position is not None
-    price, now_ns = quote.quote.last, d.now.market_ns
-    prefix = f"CT-{symbol.replace(' ', '.')}-{session.date.replace('-', '')}-A"
-    before = [o for o in d.table(OrderRecord).values() if o.role == "adopted" and o.key.startswith(prefix)]
-    key = f"{prefix}{1 + len(before)}"
-    account = (d.get(Book, "book") or Book()).account
-    order = d.put(
-        OrderRecord(
-            client_order_id=key,
-            symbol=symbol,
-            role="adopted",
-            side="BUY",
-            order_type="ADOPT",
-            quantity=quantity,
-            status="Filled",
-            filled=quantity,
-            avg_price=price,
-            account=account,
-            created_ns=now_ns,
-            updated_ns=now_ns,
-        )
-    )
-    fill = Fill(
-        exec_id=f"adopted.{key}.01",
-        client_order_id=key,
-        symbol=symbol,
-        role="adopted",
-        side="BUY",
-        quantity=quantity,
-        price=price,
-        cum_quantity=quantity,
-        avg_price=price,
-        order_id=0,
-        perm_id=0,
-        account=account,
-        time_ns=now_ns,
-    )
-    d.put(FillRecord(base_id(fill.exec_id), fill, 0.0))
+    price, held = quote.quote.last, own.quantity + quantity
     # What fills a hole (more was sold than bought) costs nothing afterwards: only what is left after it is held.
-    held = own.quantity + quantity
-    own = d.put(Own(symbol, held, own.cost_usd + min(quantity, max(0.0, held)) * price))
-    d.send(symbol, OrderFilled(fill, order, own.quantity, own.cost_usd, 0.0))
-    d.send(symbol, PositionUpdated(symbol, position.quantity, position.avg_cost, own.quantity, own.cost_usd))
+    own = Own(symbol, held, own.cost_usd + min(quantity, max(0.0, held)) * price)
+    book_by_hand(d, own, "BUY", quantity, price)
     d.note("shares_adopted", symbol, "WARNING", qty=quantity, price=price, own=own.quantity)
 
 

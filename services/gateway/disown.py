@@ -10,22 +10,11 @@ from __future__ import annotations
 
 import msgspec
 
-from messages.orders import Fill, OrderFilled, OrderRecord, PositionUpdated
+from messages.orders import OrderRecord
 from services.core import Draft
 from services.gateway.audit import COST_TOLERANCE_PCT
-from services.gateway.book import (
-    AccountPosition,
-    Anchor,
-    Audit,
-    Book,
-    Doubt,
-    FillRecord,
-    HeldBack,
-    Own,
-    QuoteRecord,
-    SessionRecord,
-    base_id,
-)
+from services.gateway.book import AccountPosition, Anchor, Audit, Doubt, HeldBack, Own, QuoteRecord
+from services.gateway.byhand import book_by_hand
 from services.shares import exact
 
 __all__ = ["Missing", "ask_about", "mark_asked", "settle"]
@@ -103,45 +92,6 @@ def _book(d: Draft, symbol: str) -> None:
     left = max(0.0, position.quantity)
     quantity, average = exact(own.quantity - left), own.cost_usd / own.quantity
     price = quote.quote.last if quote is not None and quote.quote.last > 0 else average
-    date = (d.get(SessionRecord, "session") or SessionRecord()).date.replace("-", "")
-    prefix = f"CT-{symbol.replace(' ', '.')}-{date}-M"
-    before = [o for o in d.table(OrderRecord).values() if o.role == "adopted" and o.key.startswith(prefix)]
-    key, now_ns = f"{prefix}{1 + len(before)}", d.now.market_ns
-    account = (d.get(Book, "book") or Book()).account
-    order = d.put(
-        OrderRecord(
-            client_order_id=key,
-            symbol=symbol,
-            role="adopted",
-            side="SELL",
-            order_type="BY HAND",
-            quantity=quantity,
-            status="Filled",
-            filled=quantity,
-            avg_price=price,
-            account=account,
-            created_ns=now_ns,
-            updated_ns=now_ns,
-        )
-    )
-    fill = Fill(
-        exec_id=f"by-hand.{key}.01",
-        client_order_id=key,
-        symbol=symbol,
-        role="adopted",
-        side="SELL",
-        quantity=quantity,
-        price=price,
-        cum_quantity=quantity,
-        avg_price=price,
-        order_id=0,
-        perm_id=0,
-        account=account,
-        time_ns=now_ns,
-    )
-    realized = (price - average) * quantity
-    d.put(FillRecord(base_id(fill.exec_id), fill, realized))
-    own = d.put(Own(symbol, left, average * left))
-    d.send(symbol, OrderFilled(fill, order, own.quantity, own.cost_usd, realized))
-    d.send(symbol, PositionUpdated(symbol, position.quantity, position.avg_cost, own.quantity, own.cost_usd))
+    own = Own(symbol, left, average * left)
+    book_by_hand(d, own, "SELL", quantity, price, (price - average) * quantity)
     d.note("sold_by_hand", symbol, "WARNING", qty=quantity, price=price, own=own.quantity)

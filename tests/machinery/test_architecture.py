@@ -45,11 +45,12 @@ PURE = [
         for name in (
             "account",
             "adopt",
-            "disown",
             "audit",
             "book",
+            "byhand",
             "cancels",
             "codes",
+            "disown",
             "flatten",
             "folding",
             "guard",

@@ -192,6 +192,14 @@ class TestStopOut:
         symbol.hear(Resumed("TSLA", "operator"))
         symbol.enter()
 
+    def test_a_part_sold_by_hand_is_no_exit(self) -> None:
+        symbol = Symbol()
+        symbol.hold()
+        symbol.fill("CT-TSLA-20250106-M1", "SELL", own=2.0, quantity=7.0, role="adopted")
+        assert (symbol.is_in, symbol.why, symbol.record.own) == (S.POSITION_OPEN, "protected_by_stop", 2.0)
+        symbol.fill("CT-TSLA-20250106-M2", "SELL", own=0.0, quantity=2.0, role="adopted")
+        assert (symbol.is_in, symbol.why) == (S.PAUSED, "sold_otherwise")
+
 
 class TestFills:
     def test_in_parts_it_holds_from_the_first(self) -> None:

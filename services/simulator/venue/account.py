@@ -2,7 +2,7 @@
 
 Average cost and realized profit include commissions, as IBKR's do, so that at any time
 cash + Σ quantity x average cost = first cash + Σ realized profit + dividends, in dollars. Money of another base
-currency lies beside them: it counts in what the account is worth, and buys nothing.
+currency lies beside them: it counts in what the account is worth, and what buys are dollars, its own or borrowed ones.
 
 What a sale brings is settled when the next session has begun (T+1, US stocks since May 2024); what a purchase costs is
 gone at once, as in IBKR's SettledCash. `today` is the date of the session that began last, with its pre-market.
