@@ -13,7 +13,7 @@ import msgspec
 from messages.orders import OrderRecord
 from services.core import Draft
 from services.gateway.audit import COST_TOLERANCE_PCT
-from services.gateway.book import AccountPosition, Anchor, Audit, Doubt, HeldBack, Own, QuoteRecord
+from services.gateway.book import AccountPosition, Anchor, Audit, Doubt, FillRecord, HeldBack, Own, QuoteRecord
 from services.gateway.byhand import book_by_hand
 from services.shares import exact
 
