@@ -4,34 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from messages.broker import (
-    BrokerExecution,
-    BrokerOrder,
-    RequestSnapshot,
-)
-from messages.orders import (
-    Fill,
-    OrderRecord,
-    OrderUpdated,
-    ProtectionChanged,
-)
+from messages.broker import BrokerExecution, BrokerOrder, RequestSnapshot
+from messages.orders import Fill, OrderRecord, OrderUpdated, ProtectionChanged
 from services.core import Draft, Now, State
-from services.gateway.book import (
-    Book,
-    Links,
-)
+from services.gateway.book import Book, Links
 from services.gateway.core import GatewayCore
 from services.gateway.coverage import Coverage
 from services.gateway.folding import fold_order
 
-from .decided import (
-    ACCOUNT,
-    MACHINE_NS,
-    NOON_NS,
-    draft,
-    rules,
-    told,
-)
+from .decided import ACCOUNT, MACHINE_NS, NOON_NS, draft, rules, told
 
 Words = tuple[list[Any], list[tuple[str, Any]]]
 """What is written, and what is told to whom."""

@@ -20,9 +20,7 @@ from messages.broker import (
 )
 from messages.interlock import EntriesBlocked
 from messages.operator import Happened
-from messages.orders import (
-    OrderRecord,
-)
+from messages.orders import OrderRecord
 from messages.timers import Started
 from services.gateway.book import (
     Anchor,

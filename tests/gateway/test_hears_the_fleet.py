@@ -7,30 +7,12 @@ from typing import Any, ClassVar
 import pytest
 
 from messages.account import RequestBook
-from messages.broker import (
-    BrokerClock,
-    BrokerCommission,
-    CancelOrder,
-    Connected,
-    LiveConfirmation,
-    Subscribe,
-)
+from messages.broker import BrokerClock, BrokerCommission, CancelOrder, Connected, LiveConfirmation, Subscribe
 from messages.entries import CancelEntry, EntryApproved
 from messages.interlock import EntriesBlocked
-from messages.market import (
-    Session,
-    SessionApproaching,
-    SessionClosed,
-    SessionClosing,
-    SessionOpened,
-)
+from messages.market import Session, SessionApproaching, SessionClosed, SessionClosing, SessionOpened
 from messages.operator import Adopt, Flatten, Happened
-from messages.orders import (
-    OrderPlaced,
-    OrderRecord,
-    OrderUpdated,
-    PositionUpdated,
-)
+from messages.orders import OrderPlaced, OrderRecord, OrderUpdated, PositionUpdated
 from messages.timers import Elapsed
 from messages.watchlist import WatchlistChanged
 from services.core import Deadlines, Now

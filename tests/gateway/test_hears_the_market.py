@@ -16,16 +16,8 @@ from messages.broker import (
     PlaceOrder,
     Quote,
 )
-from messages.market import (
-    MarketRule,
-    Tick,
-)
-from messages.orders import (
-    OrderRecord,
-    OrderUpdated,
-    PositionUpdated,
-    ProtectionChanged,
-)
+from messages.market import MarketRule, Tick
+from messages.orders import OrderRecord, OrderUpdated, PositionUpdated, ProtectionChanged
 from services.core import Now
 from services.gateway.book import (
     AccountSeen,

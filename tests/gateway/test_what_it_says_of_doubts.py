@@ -6,42 +6,14 @@ from typing import Any
 
 import pytest
 
-from messages.broker import (
-    CancelOrder,
-    RequestSnapshot,
-)
-from messages.orders import (
-    OrderCancelled,
-    OrderRecord,
-    OrderRejected,
-    OrderUpdated,
-)
+from messages.broker import CancelOrder, RequestSnapshot
+from messages.orders import OrderCancelled, OrderRecord, OrderRejected, OrderUpdated
 from services.core import Draft
-from services.gateway.book import (
-    NEVER_ARRIVED,
-    CancelSent,
-    Change,
-    Doubt,
-    HeldBack,
-    LastError,
-)
+from services.gateway.book import NEVER_ARRIVED, CancelSent, Change, Doubt, HeldBack, LastError
 from services.gateway.folding import settle_absent
 
 from .broker_words import changed
-from .decided import (
-    ENTRY,
-    MACHINE_NS,
-    NOON_NS,
-    READY,
-    SECOND,
-    STOP,
-    draft,
-    entry,
-    foreign,
-    note,
-    stop,
-    told,
-)
+from .decided import ENTRY, MACHINE_NS, NOON_NS, READY, SECOND, STOP, draft, entry, foreign, note, stop, told
 from .heard import BOOK, Words, all_written, becomes, fields_of, folded, says, updated
 
 GONE = entry(status="Cancelled", reason=NEVER_ARRIVED)

@@ -6,33 +6,14 @@ from typing import Any
 
 import pytest
 
-from messages.orders import (
-    OrderAccepted,
-    OrderCancelled,
-    OrderRecord,
-    OrderRejected,
-    OrderUpdated,
-)
-from services.gateway.book import (
-    NEVER_ARRIVED,
-    Book,
-    LastError,
-)
+from messages.orders import OrderAccepted, OrderCancelled, OrderRecord, OrderRejected, OrderUpdated
+from services.gateway.book import NEVER_ARRIVED, Book, LastError
 
 from .broker_words import changed
-from .decided import (
-    ACCOUNT,
-    ENTRY,
-    NOON_NS,
-    STOP,
-    entry,
-    note,
-    stop,
-)
+from .decided import ACCOUNT, ENTRY, NOON_NS, STOP, entry, note, stop
 from .heard import NOTHING, becomes, fields_of, folded, says, updated
 
 GONE = entry(status="Cancelled", reason=NEVER_ARRIVED)
-
 
 COMPLETED: dict[str, Any] = {"completed_status": "Cancelled by Trader", "status": "Cancelled"}
 
@@ -149,17 +130,9 @@ RESTS = entry(
     reason="x",
     limit_offset=0.5,
 )
-
-
 TRAILS = stop(perm_id=78, limit_offset=0.2, parent_id=1)
-
-
 SAMPLED = changed(TRAILS, level_estimated=True)
-
-
 UNTOLD = changed(TRAILS, stop_price=None, trail_stop_price=None)
-
-
 RISEN = {"stop_price": 95.0, "trail_stop_price": 95.0}
 
 

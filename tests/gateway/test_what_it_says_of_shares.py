@@ -6,20 +6,8 @@ from typing import Any
 
 import pytest
 
-from messages.broker import (
-    BrokerCommission,
-    BrokerExecution,
-    BrokerOrder,
-    BrokerPosition,
-)
-from messages.orders import (
-    CommissionReported,
-    OrderCancelled,
-    OrderFilled,
-    OrderRecord,
-    OrderUpdated,
-    PositionUpdated,
-)
+from messages.broker import BrokerCommission, BrokerExecution, BrokerOrder, BrokerPosition
+from messages.orders import CommissionReported, OrderCancelled, OrderFilled, OrderRecord, OrderUpdated, PositionUpdated
 from services.gateway.book import (
     AccountPosition,
     Book,
@@ -33,18 +21,7 @@ from services.gateway.book import (
 from services.gateway.folding import fold_commission, fold_execution, fold_position
 
 from .broker_words import changed
-from .decided import (
-    ACCOUNT,
-    ENTRY,
-    NOON_NS,
-    READY,
-    STOP,
-    draft,
-    entry,
-    note,
-    stop,
-    told,
-)
+from .decided import ACCOUNT, ENTRY, NOON_NS, READY, STOP, draft, entry, note, stop, told
 from .heard import BOOK, EXEC, NOTHING, Words, all_written, executed, fields_of, fill_of, says
 
 
@@ -60,8 +37,6 @@ def received(order: OrderRecord, word: BrokerExecution) -> tuple[str, Any]:
 
 
 BOUGHT = entry(status="Submitted", perm_id=77)
-
-
 SOLD = stop(status="Submitted", perm_id=78)
 
 

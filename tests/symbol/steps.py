@@ -86,7 +86,18 @@ RESTS = with_(
 ENDED: dict[str, Any] = {"entry_live": False}
 """What the end of an entry changes in `ASKED`."""
 
+WORKED = with_(
+    ASKED, entry_at="working", triggered_ns=NOON - SECOND, partial_ns=NOON - SECOND, cancelling="paused", refusals=0
+)
+"""An entry with all that is remembered of one."""
+
+FORGOTTEN: dict[str, Any] = ENDED | {"entry_at": "", "triggered_ns": 0, "partial_ns": 0, "cancelling": ""}
+"""What its end changes in that."""
+
+FREE: dict[str, Any] = {"state": S.NO_POSITION}
+
 Step = tuple[dict[str, Any], list[str]]
+NOTHING: Step = ({}, [])
 
 
 def step(given: SymbolRecord, message: Message, *, now: int = NOON, stale: bool = False, **sections: Any) -> Step:

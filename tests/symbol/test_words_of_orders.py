@@ -8,14 +8,7 @@ import pytest
 
 from messages import Message
 from messages.entries import EntryDenied, EntryDropped
-from messages.orders import (
-    OrderAccepted,
-    OrderCancelled,
-    OrderPlaced,
-    OrderRecord,
-    OrderRejected,
-    OrderUpdated,
-)
+from messages.orders import OrderAccepted, OrderCancelled, OrderPlaced, OrderRecord, OrderRejected, OrderUpdated
 from services.symbol.record import SymbolRecord
 
 from .actor_words import MINUTE, SECOND
@@ -26,30 +19,19 @@ from .steps import (
     ENTRY,
     EXITING,
     FILLING,
+    FORGOTTEN,
+    FREE,
     HOLDS,
     NOON,
+    NOTHING,
+    WORKED,
     S,
-    Step,
     entry_order,
     step,
     stop_order,
     takes_back,
     with_,
 )
-
-NOTHING: Step = ({}, [])
-
-
-WORKED = with_(
-    ASKED, entry_at="working", triggered_ns=NOON - SECOND, partial_ns=NOON - SECOND, cancelling="paused", refusals=0
-)
-"""An entry with all that is remembered of one."""
-
-
-FORGOTTEN = {"entry_live": False, "entry_at": "", "triggered_ns": 0, "partial_ns": 0, "cancelling": ""}
-
-
-FREE = {"state": S.NO_POSITION}
 
 
 class TestTheAnswer:
@@ -79,11 +61,7 @@ class TestTheAnswer:
 
 
 HELD = {"status": "PreSubmitted", "why_held": "trigger"}
-
-
 WORKING = {"status": "Submitted"}
-
-
 TRIGGERED = {"triggered_ns": NOON, "why": "entry_triggered"}
 
 
@@ -124,17 +102,9 @@ def test_the_broker_has_the_entry(given: SymbolRecord, order: dict[str, Any], th
 
 
 STANDS = {"stop_held": True}
-
-
 LOST = with_(HOLDS, why="stop_lost", figures={"x": 1.0}, stop_held=False)
-
-
 FOUND = {"why": "protected_by_stop", "figures": {}}
-
-
 SELLS = {"state": S.EXITING, "why": "stop_triggered", "figures": {}, "exiting_ns": NOON}
-
-
 STALE = with_(HOLDS, figures={"x": 1.0})
 """Held, with a figure from before."""
 

@@ -7,10 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from messages.operator import Flattening
-from messages.orders import (
-    OrderFilled,
-    PositionUpdated,
-)
+from messages.orders import OrderFilled, PositionUpdated
 from services.symbol.record import SymbolRecord
 
 from .actor_words import MINUTE, SECOND
@@ -22,31 +19,19 @@ from .steps import (
     EXITING,
     FILLED_NS,
     FILLING,
+    FORGOTTEN,
     HOLDS,
     NOON,
+    NOTHING,
     RESTS,
     STOP,
+    WORKED,
     S,
-    Step,
     fill,
     step,
     takes_back,
     with_,
 )
-
-NOTHING: Step = ({}, [])
-
-
-WORKED = with_(
-    ASKED, entry_at="working", triggered_ns=NOON - SECOND, partial_ns=NOON - SECOND, cancelling="paused", refusals=0
-)
-"""An entry with all that is remembered of one."""
-
-
-FORGOTTEN = {"entry_live": False, "entry_at": "", "triggered_ns": 0, "partial_ns": 0, "cancelling": ""}
-
-
-FREE = {"state": S.NO_POSITION}
 
 
 class TestBought:

@@ -27,6 +27,7 @@ from .steps import (
     FILLING,
     HOLDS,
     NOON,
+    NOTHING,
     RESTS,
     STOP,
     S,
@@ -36,7 +37,6 @@ from .steps import (
     with_,
 )
 
-NOTHING: Step = ({}, [])
 RETIRES = ["clock: SymbolRetired TSLA", "recorder: INFO symbol_retired TSLA"]
 
 

@@ -20,17 +20,15 @@ from .steps import (
     FILLING,
     HOLDS,
     NOON,
+    NOTHING,
     RESTS,
     STOP,
     S,
-    Step,
     step,
     takes_back,
     tick,
     with_,
 )
-
-NOTHING: Step = ({}, [])
 
 
 def plan_of(given: SymbolRecord, **sections: Any) -> EntryPlan:
