@@ -15,7 +15,7 @@ import msgspec
 import messages
 from messages import Message
 from messages.broker import ToBroker
-from messages.frames import Ack, Beat, Envelope, Frame, Idle, Probe, Resume, Row, Snapshot
+from messages.frames import Ack, Beat, Envelope, Frame, Probe, Resume, Row, Snapshot
 from messages.market import MarketTime, Tick
 from messages.operator import Happened, Refused
 from messages.timers import Elapsed, Started
@@ -24,6 +24,7 @@ from services.core import Core, Decision, Now, State
 from services.ledger import Batch, Change, ConstraintBroken, JournalLine, Ledger, OutboxRow
 from services.link import UNOPENED, Link, matches
 from services.markettime import MarketClock
+from services.probed import Probed
 from services.wiring import SYMBOL, symbol_process
 
 __all__ = ["Actor", "Outputs"]
@@ -114,11 +115,8 @@ class Actor:
         self._stalled: dict[str, tuple[int | None, int]] = {}
         self._there: frozenset[str] | None = None
         """The symbols' processes that take part; None: nobody has said so."""
-        # Lock-step.
-        self._probe: Probe | None = None
-        self._step = -1
+        self._probed = Probed()
         self._work = 0
-        self._reached: dict[str, None] = {}
         self.ticks: dict[str, tuple[int, int]] = {}
 
     def forget_others(self, symbols: Iterable[str]) -> None:
@@ -252,7 +250,7 @@ class Actor:
             if link.owed_ack:
                 link.owed_ack = False
                 outputs.frames.append((link.peer, _encode(Ack(link.cursor or 0))))
-        if self._probe is not None and drained and self.ready and self._heard_tick(self._probe):
+        if drained and self._probed.waiting(self.ticks) and self.ready:
             self._answer_probe(outputs, wire)
         self._outputs = Outputs()
         return outputs
@@ -343,7 +341,7 @@ class Actor:
             for link in self._route(recipient):
                 link.add(row)
                 if not self._left(link.peer):
-                    self._reached[link.peer] = None
+                    self._probed.reach(link.peer)
                 self._send_rows(link)
         for topic, message in decision.published:
             if type(message) is Tick:
@@ -528,33 +526,18 @@ class Actor:
     # Lock-step.
 
     def _receive_probe(self, probe: Probe, machine_ns: int) -> None:
-        if probe.step != self._step:
-            self._step = probe.step
-            self._reached.clear()
+        self._probed.hear(probe)
         self.market.reach(probe.time_ns)
-        self._probe = probe
         if probe.elapse:
             self.elapse_market(machine_ns)
 
-    def _heard_tick(self, probe: Probe) -> bool:
-        """Whether the tick that the clock asks about was handled; one of another run of the gateway never comes."""
-        run, number = self.ticks.get(probe.symbol, (0, 0))
-        return run == 0 or run != probe.tick[0] or number >= probe.tick[1]
-
     def _answer_probe(self, outputs: Outputs, wire: tuple[int, int]) -> None:
-        probe = self._probe
-        assert probe is not None
-        self._probe = None
-        idle = Idle(
-            step=probe.step,
-            wave=probe.wave,
+        idle = self._probed.answer(
             run=self.run,
             pending=self.pending,
             work=self._work,
-            reached=tuple(self._reached),
-            tick=self.ticks.get(probe.symbol, (0, 0)),
-            wire_in=wire[0],
-            wire_out=wire[1],
+            ticks=self.ticks,
+            wire=wire,
             deadline_ns=self.market_deadline(),
         )
         outputs.frames.append(("clock", _encode(idle)))
