@@ -83,7 +83,7 @@ PURE = [
     *(f"services/simulator/market/{name}.py" for name in ("bars", "history", "trading_hours")),
     *(
         f"services/simulator/desk/{name}.py"
-        for name in ("delayed", "entitlements", "feeds", "followers", "ownership", "past_ticks")
+        for name in ("contracts", "delayed", "entitlements", "feeds", "followers", "ownership", "past_ticks")
     ),
     "services/simulator/wire/ticks.py",
 ]

@@ -15,13 +15,13 @@ import msgspec
 from services.simulator.desk import others as other_desk
 from services.simulator.desk.accounts import AccountDesk
 from services.simulator.desk.client import Client
+from services.simulator.desk.contracts import ContractDesk
 from services.simulator.desk.delivery import deliver, say_order
 from services.simulator.desk.feeds import Feeds
 from services.simulator.desk.hmds import Farm
 from services.simulator.desk.ownership import BY_HAND, Ownership
 from services.simulator.faults.active import Faults
 from services.simulator.market.history import History
-from services.simulator.market.trading_hours import spelled_hours
 from services.simulator.venue.acceptance import not_cancellable
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.memory import Changes
@@ -29,7 +29,7 @@ from services.simulator.venue.orders import Execution, Order, Ticket
 from services.simulator.venue.reports import ErrorReport, QuoteReport, Report, StatusReport
 from services.simulator.venue.source import MarketSource
 from services.simulator.wire import complaints, order_replies, replies, requests
-from services.simulator.wire.contracts import PRIMARY_EXCHANGE, Contract, Listing
+from services.simulator.wire.contracts import PRIMARY_EXCHANGE
 from services.simulator.wire.decode import UnreadableRequest, decode
 from services.simulator.wire.market_requests import FeedRequest, PastRequest
 from services.simulator.wire.other_requests import Other
@@ -89,19 +89,19 @@ class Desk:
         self._exchange = exchange
         self._ledger = ledger
         self._download_open_orders = download_open_orders
-        self._listing = Listing(exchange.symbols)
+        self.contracts = ContractDesk(exchange)
         history = History(
             lambda: exchange.source, lambda: exchange.sessions, lambda: exchange.market_key, exchange.past
         )
-        self.feeds = Feeds(history, exchange, self._find, self.faults)
-        self.past = Farm(history, exchange, self._find, self.feeds)
+        self.feeds = Feeds(history, exchange, self.contracts.find, self.faults)
+        self.past = Farm(history, exchange, self.contracts.find, self.feeds)
         self.ownership = Ownership()
         self.accounts = AccountDesk(exchange)
 
     def list_symbols(self, source: MarketSource) -> None:
         """The market trades more symbols from now on."""
         self._exchange.list_symbols(source)
-        self._listing = Listing(source.symbols)
+        self.contracts.list_symbols()
 
     @property
     def now_ns(self) -> int:
@@ -183,17 +183,8 @@ class Desk:
                 client.say(replies.completed_orders_end())
             case requests.Executions():
                 self._say_executions(client, request)
-            case requests.ContractDetails(request_id, contract):
-                if symbol := self._find(client, request_id, contract):
-                    client.say(self._details(request_id, symbol, client.version))
-                    client.say(replies.contract_details_end(request_id))
-            case requests.MatchingSymbols(request_id, pattern):
-                client.say(replies.symbol_samples(request_id, self._listing.matching(pattern), client.version))
-            case requests.MarketRule(rule_id):
-                if rule_id in replies.MARKET_RULES:
-                    client.say(replies.market_rule(rule_id))
-                else:
-                    self._refuse(client, -1, f"market rule {rule_id} doesn't exist")
+            case requests.ContractDetails() | requests.MatchingSymbols() | requests.MarketRule():
+                self.contracts.handle(client, request)
             case requests.NextId():
                 client.say(self._next_id(client))
             case requests.ManagedAccounts():
@@ -231,7 +222,7 @@ class Desk:
 
     def _place(self, client: Client, request: requests.PlaceOrder) -> None:
         ticket = request.ticket
-        symbol = self._find(client, ticket.order_id, request.contract)
+        symbol = self.contracts.find(client, ticket.order_id, request.contract)
         if symbol is None:
             return
         missing = request.unsupported
@@ -330,25 +321,6 @@ class Desk:
 
     def _next_id(self, client: Client) -> bytes:
         return replies.next_valid_id(self._exchange.next_order_id(client.client_id))
-
-    # Contracts
-
-    def _details(self, request_id: int, symbol: str, version: int) -> bytes:
-        sessions = self._exchange.sessions
-        return replies.contract_details(
-            request_id,
-            symbol,
-            version,
-            trading_hours=spelled_hours(self.now_ns, sessions, regular=False),
-            liquid_hours=spelled_hours(self.now_ns, sessions, regular=True),
-            grid=self._exchange.policy.price_grid,
-        )
-
-    def _find(self, client: Client, request_id: int, contract: Contract) -> str | None:
-        symbol = self._listing.find(contract)
-        if symbol is None:
-            client.complain(request_id, *complaints.NO_CONTRACT)
-        return symbol
 
     @staticmethod
     def _refuse(client: Client, request_id: int, cause: str) -> None:

@@ -27,9 +27,9 @@ from typing import Any, NamedTuple
 import duckdb
 
 from messages.market import Session
+from services.prices import increment
 from services.refusal import Refusal
 from services.simulator.venue.events import EventKey, MarketEvent
-from services.simulator.venue.grid import tick_size
 from services.simulator.venue.source import AFTER_HOURS_NS, PRE_MARKET_NS
 
 __all__ = ["Bar", "Contents", "FileSource", "contents", "walk"]
@@ -288,7 +288,7 @@ def walk(bar: Bar, length_ns: int, first_row: int) -> list[MarketEvent]:
     share, rest = divmod(bar.volume, 4)
     events = []
     for index, price in enumerate((start, *extremes, end)):
-        step = tick_size(price)
+        step = increment(price)
         half = math.ceil(price * SPREAD_PART / 2.0 / step) * step
         events.append(
             MarketEvent(
@@ -308,7 +308,7 @@ def walk(bar: Bar, length_ns: int, first_row: int) -> list[MarketEvent]:
 
 
 def _to_grid(price: float) -> float:
-    step = tick_size(price)
+    step = increment(price)
     return round(round(price / step) * step, 4)
 
 

@@ -32,8 +32,8 @@ from itertools import accumulate
 from random import Random
 
 from messages.market import Session
+from services.prices import increment
 from services.simulator.venue.events import EventKey, MarketEvent
-from services.simulator.venue.grid import tick_size
 from services.simulator.venue.source import AFTER_HOURS_NS, PRE_MARKET_NS
 
 __all__ = ["SyntheticSource"]
@@ -120,7 +120,7 @@ class SyntheticSource:
         `spread` is a part of the price, `lots` what is traded at once, more or less.
         """
         price = max(self._homes[symbol] * math.exp(level), 0.0002)
-        step = tick_size(price)
+        step = increment(price)
         half = max(1, round(price * spread / step / 2))
         middle = max(round(price / step), half + 1)
         return MarketEvent(

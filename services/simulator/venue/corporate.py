@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from services.prices import Grid
-from services.simulator.venue.grid import GRIDS, nearest, ticks_down
+from services.prices import Grid, round_down
+from services.simulator.venue.grid import GRIDS, nearest
 from services.simulator.venue.lifecycle import BY_SYSTEM, Lifecycle
 from services.simulator.venue.orderbook import OrderBook
 from services.simulator.venue.orders import Order
@@ -69,7 +69,7 @@ def reduce_by_dividend(symbol: str, usd: float, book: OrderBook, life: Lifecycle
         if ticket.tif != "GTC" or not below or order.triggered:
             continue
         lowered = {
-            name: ticks_down(price - usd, GRIDS[policy.price_grid])
+            name: round_down(price - usd, GRIDS[policy.price_grid])
             for name in ("stop_price", "limit_price")
             if (price := getattr(ticket, name)) is not None and price > usd
         }

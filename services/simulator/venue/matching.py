@@ -15,9 +15,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from services.prices import US_STOCKS, Grid
+from services.prices import US_STOCKS, Grid, round_down, round_up
 from services.simulator.venue.events import MarketEvent
-from services.simulator.venue.grid import ticks_down, ticks_up
 from services.simulator.venue.orders import Order, Ticket
 from services.simulator.venue.tape import Tape
 
@@ -226,7 +225,7 @@ def trail_limit(ticket: Ticket, level: float, grid: Grid = US_STOCKS) -> float:
         assert ticket.limit_price is not None, "refused at the door"
         assert ticket.trail_stop_price is not None, "refused at the door"
         offset = abs(ticket.limit_price - ticket.trail_stop_price)
-    return ticks_up(level + offset, grid) if ticket.side == "BUY" else ticks_down(level - offset, grid)
+    return round_up(level + offset, grid) if ticket.side == "BUY" else round_down(level - offset, grid)
 
 
 def _sign(ticket: Ticket) -> float:
@@ -235,7 +234,7 @@ def _sign(ticket: Ticket) -> float:
 
 def _payable(sign: float, mirrored: float) -> float:
     """The price of a fill on the grid, rounded against whoever trades."""
-    return ticks_up(mirrored) if sign > 0 else ticks_down(-mirrored)
+    return round_up(mirrored) if sign > 0 else round_down(-mirrored)
 
 
 def _stray(price: float | None, bid: float | None, ask: float | None) -> bool:

@@ -11,8 +11,9 @@ import math
 
 import msgspec
 
+from services.prices import round_down, round_up
 from services.simulator.venue.events import EventKey, MarketEvent
-from services.simulator.venue.grid import nearest, ticks_down, ticks_up
+from services.simulator.venue.grid import nearest
 
 __all__ = ["Past", "rescaled"]
 
@@ -74,7 +75,7 @@ def rescaled(event: MarketEvent, factor: float) -> MarketEvent:
     """An event in old prices, in those after the split. Sizes are as displayed, in round lots of either."""
     prices = {
         name: on_grid(price * factor)
-        for name, on_grid in (("price", nearest), ("bid", ticks_down), ("ask", ticks_up))
+        for name, on_grid in (("price", nearest), ("bid", round_down), ("ask", round_up))
         if (price := getattr(event, name)) is not None
     }
     return msgspec.structs.replace(event, **prices)

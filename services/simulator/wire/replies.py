@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.simulator.venue.grid import GRIDS, tick_size
+from services.prices import increment
+from services.simulator.venue.grid import GRIDS
 from services.simulator.venue.policy import PriceGrid
 from services.simulator.venue.reports import PositionReport
 from services.simulator.wire.contracts import EXCHANGES, PRIMARY_EXCHANGE, contract_fields, contract_id
@@ -203,7 +204,7 @@ def contract_details(
     grid: PriceGrid = PriceGrid.CENT,
 ) -> bytes:
     """All that is known about a stock. Hours are spelled by `trading_hours.py`, in the zone that stands before them."""
-    min_tick = tick_size(1.0, GRIDS[grid])
+    min_tick = increment(1.0, GRIDS[grid])
     fields: list[Field] = [10, 8] if version < 164 else [10]
     fields += [
         request_id,
@@ -263,6 +264,6 @@ def market_rule(rule_id: int) -> bytes:
     """The price steps of a rule, each from a price on."""
     steps = GRIDS[MARKET_RULES[rule_id]]
     fields: list[Field] = [93, rule_id, len(steps)]
-    for low_edge, increment in steps:
-        fields += [low_edge, increment]
+    for low_edge, step in steps:
+        fields += [low_edge, step]
     return message(*fields)

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from services.simulator.venue.grid import GRIDS, tick_size
+from services.prices import increment
+from services.simulator.venue.grid import GRIDS
 from services.simulator.venue.policy import PriceGrid
 from services.simulator.venue.reports import QuoteReport
 from services.simulator.wire.fields import message
@@ -112,7 +113,7 @@ def _beginnings_for(id_length: int) -> _Beginnings:
 
 def stream_parameters(request_id: int, grid: PriceGrid = PriceGrid.CENT) -> bytes:
     """Precedes the first tick: smallest price step from a dollar on, exchange map, permissions."""
-    return message(81, request_id, tick_size(1.0, GRIDS[grid]), BBO_EXCHANGE, 3)
+    return message(81, request_id, increment(1.0, GRIDS[grid]), BBO_EXCHANGE, 3)
 
 
 def spell(quote: QuoteReport, before: QuoteReport | None, shape: Shape, id_length: int) -> Ticks:
