@@ -1,8 +1,9 @@
 """The morning audit: is what is held still what was held at the last close? A stop that survived a split fires at once.
 
 A split is a quantity that changed by a ratio while quantity times average cost stayed the same within 2 %, confirmed by
-a price. It mends shares, level and quantity. Anything else is the operator's business: the position no longer matches,
-which freezes the symbol's entries, and it is said.
+a price; what a reverse split leaves of a share is paid out in cash, and may cost more than that. It mends shares, level
+and quantity. Anything else is the operator's business: the position no longer matches, which freezes the symbol's
+entries, and it is said.
 """
 
 from __future__ import annotations
@@ -28,10 +29,14 @@ PRICE_TOLERANCE = 1.25
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """`finding`: same, split (by `ratio`: new shares for each old one), unconfirmed (no price yet), strange."""
+    """`finding`: same, split (by `ratio`: new shares for each old one), unconfirmed (no price yet), strange.
+
+    `paid_out`: the part of a share that a reverse split left over; brokers pay it in cash.
+    """
 
     finding: str
     ratio: float = 1.0
+    paid_out: float = 0.0
 
 
 def judge(before: Anchor, after: AccountPosition, traded: float, hints: Sequence[float] = ()) -> Verdict:
@@ -42,15 +47,35 @@ def judge(before: Anchor, after: AccountPosition, traded: float, hints: Sequence
     """
     if after.quantity == before.account:
         return Verdict("same")
-    if after.quantity <= 0 or before.account <= 0 or before.avg_cost <= 0:
+    if after.quantity <= 0 or before.account <= 0 or before.avg_cost <= 0 or after.avg_cost <= 0:
         return Verdict("strange")
-    ratio = after.quantity / before.account
-    cost_change = after.quantity * after.avg_cost / (before.account * before.avg_cost) - 1
-    if abs(cost_change) > COST_TOLERANCE_PCT / 100:
+    ratio = _ratio(before, after)
+    if ratio is None:
         return Verdict("strange")
+    paid_out = max(0.0, round(before.account * ratio - after.quantity, 6))
     if before.price > 0 and any(_fits(price / before.price, ratio) for price in (traded, *hints) if price > 0):
-        return Verdict("split", ratio)
-    return Verdict("strange") if traded > 0 else Verdict("unconfirmed", ratio)
+        return Verdict("split", ratio, paid_out)
+    return Verdict("strange") if traded > 0 else Verdict("unconfirmed", ratio, paid_out)
+
+
+def _ratio(before: Anchor, after: AccountPosition) -> float | None:
+    """New shares for each old one, if the cost says that it was a split; None if it says anything else.
+
+    A split leaves quantity times average cost as it was. Of a reverse split only whole shares are left and the rest is
+    paid out, so that product shrinks, by up to a share's cost; the average cost alone tells its ratio then. What
+    becomes one of so many is counted exactly: the level is moved by it.
+    """
+    by_quantity, by_cost = after.quantity / before.account, before.avg_cost / after.avg_cost
+    if abs(by_quantity - 1) <= COST_TOLERANCE_PCT / 100:
+        return None  # as little may have been sold or bought by hand, and the cost would tell no difference
+    if abs(by_quantity / by_cost - 1) <= COST_TOLERANCE_PCT / 100:
+        ratio = by_quantity
+    elif by_cost < 1 and after.quantity == math.floor(before.account * by_cost):
+        ratio = by_cost
+    else:
+        return None
+    one_of = round(1 / ratio)
+    return 1 / one_of if one_of >= 2 and abs(before.account / one_of - after.quantity) < 1 else ratio
 
 
 def _fits(moved: float, ratio: float) -> bool:
@@ -107,8 +132,9 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
                 d.note("split_unconfirmed", symbol, "ERROR", ratio=round(verdict.ratio, 6), **figures)
             return
         case "split":
-            became = round(own.quantity * verdict.ratio, 6)
+            became = _became(own, before, position, verdict)
             figures |= {"own_was": own.quantity, "own_is": became}
+            figures |= {"paid_out": verdict.paid_out} if verdict.paid_out else {}
             d.note("split_mended", symbol, "WARNING", ratio=round(verdict.ratio, 6), **figures)
             _mend(d, msgspec.structs.replace(own, quantity=became), before, verdict.ratio, settings)
         case "strange":
@@ -116,6 +142,14 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
         case "same":
             d.note("audit_passed", symbol, shares=position.quantity)
     d.drop(Audit, symbol)
+
+
+def _became(own: Own, before: Anchor, position: AccountPosition, verdict: Verdict) -> float:
+    """The own shares after a split. Who had all of them has all that there are now, and of others' no fraction."""
+    if own.quantity == before.account:
+        return position.quantity
+    exact = round(own.quantity * verdict.ratio, 6)
+    return float(math.floor(exact)) if verdict.paid_out else exact
 
 
 def _prices(d: Draft, before: Anchor) -> tuple[float, tuple[float, ...]]:

@@ -241,7 +241,7 @@ class GatewayCore:
             case RequestBook():
                 d.send("risk", book_told(d.state))
             case Flatten():
-                touched = [] if self.settings.observe else order_flatten(d, message)
+                touched = order_flatten(d, message)
             case Adopt(symbol):
                 adopt(d, message, links_of(d))
                 touched = [symbol]
@@ -329,15 +329,18 @@ class GatewayCore:
             order = d.get(OrderRecord, slot.client_order_id)
             if slot.symbol == symbol and (order is None or not order.live):
                 d.drop(EntrySlot, slot.key)
-        if flatten_step(d, symbol, links_of(d)):
+        if self._flattens(d, symbol):
             d.drop(Unprotected, symbol)
             return
         if guard(d, symbol, links_of(d), self.settings):
             ask_soon(d)
-        if d.state.get(FlattenRecord, symbol) is None and flatten_step(d, symbol, links_of(d)):
+        if d.state.get(FlattenRecord, symbol) is None and self._flattens(d, symbol):
             d.drop(Unprotected, symbol)  # the guard found that it can't be protected
         if any(change.symbol == symbol and change.stage == "sent" for change in d.table(Change).values()):
             watch_acks(d)
+
+    def _flattens(self, d: Draft, symbol: str) -> bool:
+        return flatten_step(d, symbol, links_of(d), observe=self.settings.observe)
 
     # Market data.
 

@@ -65,12 +65,18 @@ def order_flatten(d: Draft, command: Flatten) -> list[str]:
     return symbols
 
 
-def flatten_step(d: Draft, symbol: str, links: Links) -> bool:
-    """The next step of a symbol's flatten, if there is one; whether it is in charge of the symbol's sells now."""
+def flatten_step(d: Draft, symbol: str, links: Links, *, observe: bool = False) -> bool:
+    """The next step of a symbol's flatten, if there is one; whether it is in charge of the symbol's sells now.
+
+    A fleet that only observes keeps it as it is: it goes on once the fleet sends orders again.
+    """
     record = d.get(FlattenRecord, symbol)
     if record is None:
         return False
     live = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.live and o.role != "foreign"]
+    if observe and (live or whole_shares(d, symbol)):
+        _tell(d, record, "waiting", whole_shares(d, symbol), "observed")
+        return False
     for entry in live:
         if entry.role == "entry":
             cancel_entry(d, CancelEntry(entry.client_order_id, symbol, "flatten"), links)

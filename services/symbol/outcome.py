@@ -211,7 +211,7 @@ def on_flattening(r: SymbolRecord, told: Flattening) -> SymbolRecord:
     """How far the operator's sale has come. While it waits the shares are held as before, under their stop."""
     match told.phase:
         case "waiting":
-            return changed(r, why="flatten_waits", figures={})
+            return changed(r, why="flatten_observed" if told.reason == "observed" else "flatten_waits", figures={})
         case "clearing" | "selling":
             return moved(changed(r, why="flattening", figures={}), Event.FLATTEN_ORDERED)
         case "done":

@@ -74,7 +74,7 @@ def split_night(ratio: float, policy: Policy) -> tuple[Runner, Promises]:
 
 
 @pytest.mark.parametrize("broker", OnSplit)
-@pytest.mark.parametrize(("ratio", "shares", "level"), [(4.0, 572.0, 1.38), (0.5, 71.0, 11.19)])
+@pytest.mark.parametrize(("ratio", "shares", "level"), [(4.0, 572.0, 1.38), (0.5, 71.0, 11.11), (0.25, 35.0, 22.23)])
 def test_a_split_over_night(broker: OnSplit, ratio: float, shares: float, level: float) -> None:
     """Half an hour before the open shares and level are mended, or at the open where the broker ended the stop.
 
@@ -106,18 +106,32 @@ def test_a_split_over_night(broker: OnSplit, ratio: float, shares: float, level:
 
 
 @pytest.mark.parametrize("broker", OnSplit)
-def test_what_is_no_clean_split_is_alerted_and_never_sold_short(broker: OnSplit) -> None:
-    """Of 143 shares 35 are left and three quarters of one are paid out: 2.1 % of the cost. The operator has to look."""
+def test_what_is_no_split_is_said_once_and_never_sold_short(broker: OnSplit) -> None:
+    """Of 143 shares 35 are left by a reverse split, and one of these is gone as well. The operator has to look."""
     runner, _ = split_night(0.25, Policy(gtc_on_split=broker))
+
+    def sold_by_hand(exchange: Exchange) -> list[Report]:
+        ticket = Ticket(
+            client_id=0,
+            order_id=1,
+            account=exchange.accounts[0],
+            symbol="PLTR",
+            side="SELL",
+            quantity=1.0,
+            order_type="MKT",
+        )
+        return [*exchange.place(ticket), *exchange.hand.fill(exchange.orders()[-1].perm_id, 1.0)]
+
+    runner._acts.append((runner.clock_core.sessions[0].close_ns + 7 * HOUR, sold_by_hand))
     result = runner.run()
     (failed,) = [e for e in result.events if e.event == "audit_failed"]
-    assert (failed.level, failed.fields["was"], failed.fields["is"]) == ("ERROR", 143.0, 35.0)
-    assert [p.quantity for p in runner.exchange.positions()] == [35.0]
-    assert not [e for e in result.events if e.event == "sold_by_hand"], (
-        "108 shares were not sold at four times the price"
-    )
+    assert (failed.level, failed.fields["was"], failed.fields["is"]) == ("ERROR", 143.0, 34.0)
+    (disputed,) = [e for e in result.events if e.event == "position_disputed"]
+    assert (disputed.fields["own"], disputed.fields["account"]) == (143.0, 34.0)
+    assert [p.quantity for p in runner.exchange.positions()] == [34.0]
+    assert not [e for e in result.events if e.event == "sold_by_hand"], "fewer that cost more each: no sale by hand"
     live = [o for o in result.orders.values() if o.live]
-    assert [(o.role, o.quantity) for o in live] == ([] if broker is OnSplit.CANCELLED else [("stop", 35.0)])
+    assert [(o.role, o.quantity) for o in live] == ([] if broker is OnSplit.CANCELLED else [("stop", 34.0)])
     assert not [o for o in result.orders.values() if o.role == "entry" and o.created_ns > failed.time_ns]
 
 

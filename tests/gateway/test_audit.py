@@ -31,6 +31,8 @@ from .broker_words import ACCOUNT, DAY, SECOND, Gateway
         (11.0, 105.0 / 1.1, [106.0 / 1.1], "split"),  # ten per cent in shares
         (15.0, 105.0, [106.0], "strange"),
         (4.0, 105.0, [106.0], "strange"),  # sold by hand
+        (9.9, 105.0, [106.4], "strange"),  # so few that the cost tells no difference
+        (10.1, 105.0, [105.6], "strange"),
         (0.0, 0.0, [106.0], "strange"),
         (-10.0, 105.0, [106.0], "strange"),
     ],
@@ -41,6 +43,45 @@ def test_what_became_of_ten_shares(quantity: float, cost: float, prices: list[fl
     assert verdict.finding == finding
     if finding == "split":
         assert verdict == Verdict("split", quantity / 10.0)
+
+
+REVERSE = [  # of so many at a cost, to so many at a cost, at a price: by this ratio, so much paid out
+    (143.0, 7.35, 35.0, 29.4, 29.6, 0.25, 0.75),  # the cost of the fraction went with it
+    (143.0, 7.35, 35.0, 30.03, 29.6, 0.25, 0.75),  # the cost stayed whole
+    (143.0, 7.35, 36.0, 29.4, 29.6, 0.25, 0.0),  # rounded up
+    (7.0, 10.0, 2.0, 30.0, 31.0, 1 / 3, 1 / 3),  # a seventh of the cost
+    (10.0, 10.0, 1.0, 60.0, 61.0, 1 / 6, 2 / 3),
+    (19.0, 2.0, 1.0, 20.0, 20.5, 0.1, 0.9),
+    (10.0, 10.0, 6.0, 15.0, 15.2, 2 / 3, 2 / 3),  # two of three
+    (1000.0, 0.05, 10.0, 5.0, 5.1, 0.01, 0.0),
+]
+
+
+@pytest.mark.parametrize(("had", "cost", "has", "costs", "price", "ratio", "paid_out"), REVERSE)
+def test_a_reverse_split_leaves_whole_shares(
+    had: float, cost: float, has: float, costs: float, price: float, ratio: float, paid_out: float
+) -> None:
+    before, after = Anchor("TSLA", had, cost, cost, 0), AccountPosition("TSLA", has, costs)
+    verdict = judge(before, after, price)
+    assert (verdict.finding, verdict.ratio) == ("split", pytest.approx(ratio))
+    assert verdict.paid_out == pytest.approx(paid_out, abs=1e-5)
+    assert judge(before, after, 0.0).finding == "unconfirmed"
+    assert judge(before, after, cost).finding == "strange", "the price knows nothing of it"
+
+
+@pytest.mark.parametrize(
+    ("has", "costs"),
+    [
+        (34.0, 29.4),  # a share is missing besides
+        (37.0, 29.4),  # one too many
+        (35.0, 7.35),  # sold by hand
+        (33.5, 29.4),  # a fraction is left, and not the right one
+        (35.0, 0.0),
+    ],
+)
+def test_what_only_looks_like_one(has: float, costs: float) -> None:
+    before = Anchor("TSLA", 143.0, 7.35, 7.4, 0)
+    assert judge(before, AccountPosition("TSLA", has, costs), 29.6).finding == "strange"
 
 
 class TestTheMorning:
@@ -93,6 +134,27 @@ class TestTheMorning:
         self.morning(gateway, stop, 5.0, 210.0, last=212.0)
         assert self.changed(gateway) == [(stop, 5.0, 190.8)]
         assert gateway.own() == 5.0
+
+    @pytest.mark.parametrize(("account", "is_", "paid_out"), [(10.0, 3.0, 1 / 3), (14.0, 3.0, 2 / 3)])
+    def test_what_is_left_of_a_share_is_paid_out(self, account: float, is_: float, paid_out: float) -> None:
+        """Whole shares are left and are own; with shares of others' beside them no fraction of one is."""
+        gateway = Gateway()
+        stop = gateway.holding().stop_client_order_id
+        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", account, 105.0))
+        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=95.4))
+        gateway.quote(106.0)
+        gateway.closed()
+        gateway.market_ns += 17 * 3600 * SECOND
+        gateway.forget()
+        self.morning(gateway, stop, float(account // 3), 315.0, last=318.0)
+        assert self.changed(gateway) == [(stop, is_, 286.2)]
+        assert gateway.own() == is_
+        assert gateway.events(PositionUpdated)[-1].own == is_
+        (told,) = [happened for happened in gateway.events(Happened) if happened.event == "split_mended"]
+        assert told.fields["paid_out"] == pytest.approx(paid_out, abs=1e-5)
+        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=is_, trail_stop_price=286.2))
+        gateway.wait(600)
+        assert "position_disputed" not in gateway.notes()
 
     def test_without_a_price_it_waits_for_one(self) -> None:
         gateway, stop = self.night()

@@ -13,6 +13,7 @@ from messages.broker import BrokerPosition, CancelOrder, PlaceOrder
 from messages.market import SessionOpened
 from messages.operator import Flatten, Flattening
 from messages.orders import OrderRecord
+from services.gateway.core import GatewayCore
 from services.gateway.flatten import FlattenRecord
 
 from .broker_words import ACCOUNT, DAY, UNTIL, Gateway
@@ -279,3 +280,75 @@ def _say(gateway: Gateway, word: str) -> None:
             gateway.hear(gateway.status(sale.client_order_id, "Cancelled"))
         case "wait":
             gateway.wait(12)
+
+
+class TestInAFleetThatOnlyObserves:
+    """A flatten of an earlier life is told and kept; it goes on once orders are sent again."""
+
+    def started(self, gateway: Gateway, *, observe: bool) -> None:
+        """The fleet is started anew; what rests at the broker rests there still."""
+        live = [gateway.status(o.key, o.status, why_held=o.why_held) for o in self.live(gateway)]
+        gateway.core = GatewayCore(msgspec.structs.replace(gateway.core.settings, observe=observe))
+        gateway.restart()
+        gateway.connect(*live, BrokerPosition(ACCOUNT, "TSLA", gateway.own(), 105.0))
+        gateway.hear(SessionOpened(DAY, UNTIL))
+        gateway.wait(60)
+
+    def live(self, gateway: Gateway) -> list[OrderRecord]:
+        return [o for o in gateway.state.table(OrderRecord).values() if o.live]
+
+    def orders(self, gateway: Gateway) -> list[str]:
+        return [command for command in gateway.orders_sent() if command != "ask"]
+
+    def check_kept(self, gateway: Gateway) -> None:
+        assert self.orders(gateway) == []
+        assert phases(gateway) == [("waiting", "observed")], "said once, with its reason"
+        assert gateway.notes().count("flatten_waiting") == 1
+        assert not any(o.cancel_reason for o in self.live(gateway)), "the book says nothing that was not sent"
+        assert gateway.state.get(FlattenRecord, "TSLA") is not None
+
+    def test_it_waited_for_the_open(self) -> None:
+        gateway = steady()
+        gateway.holding()
+        gateway.closed()
+        gateway.hear(Flatten("TSLA"))
+        self.started(gateway, observe=True)
+        self.check_kept(gateway)
+        self.started(gateway, observe=False)
+        assert self.orders(gateway) == [f"cancel {STOP}"]
+
+    def test_its_command_is_heard_after_the_start(self) -> None:
+        """Risk had passed it on, and this process was down."""
+        gateway = steady()
+        gateway.holding()
+        self.started(gateway, observe=True)
+        gateway.hear(Flatten("TSLA"))
+        self.check_kept(gateway)
+
+    def test_of_a_resting_entry(self) -> None:
+        gateway = steady()
+        gateway.working()
+        self.started(gateway, observe=True)
+        gateway.hear(Flatten(None))
+        self.check_kept(gateway)
+
+    def test_its_sale_was_at_the_broker_and_fills(self) -> None:
+        gateway = steady()
+        gateway.holding()
+        gateway.hear(Flatten("TSLA"))
+        gateway.hear(gateway.status(STOP, "Cancelled"))
+        gateway.hear(gateway.status(SALE, "Submitted"))
+        self.started(gateway, observe=True)
+        sold(gateway, 10.0)
+        assert phases(gateway) == [("waiting", "observed"), ("done", "")]
+        assert not gateway.state.table(FlattenRecord)
+
+    def test_it_can_be_withdrawn(self) -> None:
+        gateway = steady()
+        gateway.holding()
+        gateway.closed()
+        gateway.hear(Flatten("TSLA"))
+        self.started(gateway, observe=True)
+        gateway.hear(Flatten("TSLA", withdraw=True))
+        assert phases(gateway)[-1] == ("withdrawn", "")
+        assert not gateway.state.table(FlattenRecord)

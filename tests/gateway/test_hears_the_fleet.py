@@ -247,7 +247,9 @@ class TestTheFleetsCommands:
         assert FlattenRecord(symbol="TSLA", phase="clearing") in writes
         assert ("broker", CancelOrder(2, STOP)) in said
         assert heard(Flatten("NVDA"), *records) == NOTHING
-        assert heard(Flatten("TSLA"), *records, observe=True) == NOTHING
+        writes, said = heard(Flatten("TSLA"), *records, observe=True)
+        assert writes == [FlattenRecord(symbol="TSLA", phase="waiting", reason="observed")]
+        assert not [told for recipient, told in said if recipient == "broker"]
 
 
 class TestObserving:
@@ -258,12 +260,12 @@ class TestObserving:
         told = Happened("order_observed", "", "INFO", {"would": "CancelOrder", "client_order_id": ENTRY}, NOON_NS)
         assert said == [("recorder", told)]
 
-    def test_a_sale_that_was_begun_before_is_told(self) -> None:
-        sale = "CT-TSLA-20250106-F1"
+    def test_a_sale_that_was_begun_before_is_told_and_kept(self) -> None:
         begun = FlattenRecord(symbol="TSLA", phase="clearing")
         records = (OPEN, READY, BOOK, *held(), begun, quoted())
-        _, said = heard(SessionOpened(DAY, UNTIL), *records, observe=True)
-        told = Happened("order_observed", "", "INFO", {"would": "PlaceOrder", "client_order_id": sale}, NOON_NS)
+        writes, said = heard(SessionOpened(DAY, UNTIL), *records, observe=True)
+        assert FlattenRecord(symbol="TSLA", phase="waiting", reason="observed") in writes
+        told = Happened("flatten_waiting", "TSLA", "WARNING", {"qty": 10, "reason": "observed"}, NOON_NS)
         assert ("recorder", told) in said
         assert not [m for to, m in said if to == "broker"]
 

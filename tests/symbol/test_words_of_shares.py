@@ -224,6 +224,10 @@ class TestFlattening:
     def test_how_far_it_has_come(self, given: SymbolRecord, phase: Any, then: dict[str, Any]) -> None:
         assert step(given, Flattening("TSLA", phase, 9.0)) == (then, [])
 
+    def test_why_it_waits_in_a_fleet_that_only_observes(self) -> None:
+        then = {"why": "flatten_observed", "figures": {}}
+        assert step(self.STALE, Flattening("TSLA", "waiting", 9.0, "observed")) == (then, [])
+
 
 class TestThePosition:
     """The account's, and what of it is own."""
