@@ -171,6 +171,10 @@ class TestSold:
             [takes_back("stop_triggered")],
         )
 
+    def test_in_part_by_hand_the_rest_stays_as_it_was(self) -> None:
+        told = fill("SELL", own=5.0, cost_usd=525.0, of="CT-TSLA-20250106-M1", role="adopted", filled=4.0)
+        assert step(HOLDS, told) == ({"own": 5.0, "cost_usd": 525.0}, [])
+
     def test_exactly_one_share_is_left(self) -> None:
         assert step(HOLDS, fill("SELL", own=1.0, cost_usd=105.0, filled=8.0))[0]["state"] is S.EXITING
 
