@@ -125,9 +125,10 @@ class TestSendingAgain:
         send_cancels_again(d)
         assert (written(d, cancels=True), told(d)) == ([], [])
 
-    @pytest.mark.parametrize("orders", [[], [changed(GOING, status="Cancelled")], [GOING, Doubt(STOP)]])
-    def test_nor_of_one_that_is_over_and_the_next_one_is_looked_at(self, orders: list[Any]) -> None:
-        asked = (CancelSent(STOP, 1, LATER, asked=True), CancelSent(ENTRY, 1, LATER, asked=True))
+    @pytest.mark.parametrize("count", [1, MOST])
+    @pytest.mark.parametrize("orders", [[], [changed(GOING, status="Cancelled")], [GOING, Doubt(STOP)], [GOING]])
+    def test_nor_of_one_that_is_over_and_the_next_one_is_looked_at(self, orders: list[Any], count: int) -> None:
+        asked = (CancelSent(STOP, count, LATER, asked=True), CancelSent(ENTRY, 1, LATER, asked=True))
         d = draft(OPEN, *orders, entry(), *asked)
         send_cancels_again(d)
         assert told(d)[-1] == ("broker", CancelOrder(1, ENTRY))

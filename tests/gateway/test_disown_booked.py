@@ -97,6 +97,7 @@ HELD_BACK = HeldBack(STOP, broker_order(STOP))
         ([*held(10.0, 4.0), stop(quantity=4.0)], 6.0),
         ([*held(10.0, 4.0), stop(quantity=5.0)], None),  # it would sell more than is left: it may have sold
         ([*held(10.0, 4.0), stop(quantity=9.0, filled=5.0)], 6.0),
+        ([*held(10.0, 0.0), stop(quantity=1.0)], None),
         ([*held(10.0, 4.0), stop(status="Filled")], 6.0),
         ([*held(10.0, 4.0), entry()], 6.0),
         ([*held(10.0, 4.0), foreign()], 6.0),
