@@ -63,7 +63,7 @@ class Log:
         self.process = process
 
     def event(self, name: str, *, market_ns: int | None = None, level: str = "INFO", **fields: Any) -> None:
-        """Write one line. `market_ns` is the market time of the event, None where the market's time plays no part."""
+        """Write one line. `market_ns` is the market time of the event, None or 0 where nobody knows it."""
         logger.log(level, "", event=name, market_ns=market_ns, process=self.process, fields=fields)
 
 
@@ -114,7 +114,7 @@ def _line(record: Any) -> str:
     """One record as one line. loguru formats what is returned once more, hence the detour by way of `extra`."""
     given = record["extra"]
     market_ns = given["market_ns"]
-    line = {} if market_ns is None else {"timestamp": _market_time(market_ns)}
+    line = {"timestamp": _market_time(market_ns)} if market_ns else {}
     line["wall"] = datetime.now(UTC).isoformat(timespec="milliseconds")
     line["level"] = record["level"].name
     line["process"] = given["process"]

@@ -123,3 +123,10 @@ def test_a_restarted_process_goes_on_in_its_file(tmp_path: Path) -> None:
     for run in (1, 2):
         log.open("risk", path).event("bot_started", run=run)
     assert [json.loads(line)["run"] for line in path.read_text().splitlines()] == [1, 2]
+
+
+def test_a_market_time_that_nobody_has_told_is_left_out(tmp_path: Path) -> None:
+    """The watchdog hears of none, and nobody does in the first moment; 1969 would be a lie."""
+    path = tmp_path / "log.jsonl"
+    log.open("watchdog", path).event("process_restarted", market_ns=0)
+    assert "timestamp" not in json.loads(path.read_text())
