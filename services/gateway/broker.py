@@ -44,6 +44,7 @@ from messages.orders import OrderRecord
 from services.gateway import hostclock
 from services.gateway.grids import learn_grids
 from services.gateway.interlock import account_trouble
+from services.gateway.words import STATUSES, UNSET, name_of, terms_of
 from services.settings import Settings
 
 __all__ = ["Broker"]
@@ -54,7 +55,6 @@ logging.getLogger("ib_insync").setLevel(
 )  # it says each failed attempt three times; we say each new reason once
 
 SECOND = 1_000_000_000
-UNSET = 1.7976931348623157e308
 REQUEST_IDS = 1 << 30
 """The library's request ids begin here, far from our order ids: an error's id is then never ambiguous."""
 CONNECT_S, ANSWER_S = 10.0, 30.0
@@ -381,35 +381,38 @@ class Broker:
 
     def on_open_order(self, order_id: int, contract: Any, order: Any, state: Any) -> None:
         """The order's terms; its status follows by itself, and only then is it told."""
-        told = _terms(order_id, contract, order, state.status)
-        self._orders[order.permId] = told
+        told = terms_of(order_id, contract, order, state.status)
+        name = name_of(order_id, order.permId)
+        self._orders[name] = told
         if self._answers is not None:
-            self._answers.open_orders[order.permId] = told
+            self._answers.open_orders[name] = told
 
     def on_order_status(
         self, order_id: int, status: str, filled: float, avg_price: float, perm_id: int, parent_id: int, why_held: str
     ) -> None:
         """The status, merged with the terms that were told last."""
-        terms = self._orders.get(perm_id)
+        name = name_of(order_id, perm_id)
+        terms = self._orders.get(name) or self._orders.get(name_of(order_id, 0))
         if terms is None:
             log.warning("status %s of an order that was never told: order id %d, perm id %d", status, order_id, perm_id)
             return
         merged = replace(
             terms,
-            status=status,
+            perm_id=perm_id or terms.perm_id,
+            status=STATUSES.get(status, status),
             filled=float(filled),
             avg_price=avg_price,
             why_held=why_held or "",
             parent_id=parent_id,
         )
-        self._orders[perm_id] = merged
-        if self._answers is not None and perm_id in self._answers.open_orders:
-            self._answers.open_orders[perm_id] = merged
+        self._orders[name] = merged
+        if self._answers is not None and name in self._answers.open_orders:
+            self._answers.open_orders[name] = merged
         self.facts.append(merged)
 
     def on_completed_order(self, contract: Any, order: Any, state: Any) -> None:
         if self._answers is not None:
-            told = _terms(0, contract, order, state.status)
+            told = terms_of(0, contract, order, state.status)
             filled = float(getattr(order, "filledQuantity", 0.0) or 0.0)
             filled = 0.0 if filled >= UNSET else filled
             text = state.completedStatus or state.status
@@ -532,36 +535,3 @@ def _order(order: OrderRecord, transmit: bool) -> IbOrder:
     elif order.stop_price is not None:
         ours.auxPrice = order.stop_price
     return ours
-
-
-def _terms(order_id: int, contract: Any, order: Any, status: str) -> BrokerOrder:
-    """IBKR's words in ours. 0.0 and the library's UNSET both mean: not there."""
-    trailing = order.orderType.startswith("TRAIL")
-    return BrokerOrder(
-        client_order_id=order.orderRef,
-        order_id=order_id,
-        perm_id=order.permId,
-        client_id=order.clientId,
-        symbol=contract.symbol,
-        side=order.action,
-        order_type=order.orderType,
-        quantity=float(order.totalQuantity),
-        status=status,
-        why_held="",
-        filled=0.0,
-        avg_price=0.0,
-        parent_id=order.parentId,
-        limit_price=_price(order.lmtPrice) if order.orderType in ("LMT", "STP LMT") else None,
-        stop_price=_price(order.auxPrice) if order.orderType in ("STP", "STP LMT") else None,
-        trailing_pct=_price(order.trailingPercent),
-        trail_stop_price=_price(order.trailStopPrice) if trailing else None,
-        tif=order.tif,
-        account=order.account,
-        oca_group=order.ocaGroup,
-        oca_type=order.ocaType,
-        limit_offset=_price(order.lmtPriceOffset) if trailing else None,
-    )
-
-
-def _price(value: float) -> float | None:
-    return None if value in (0.0, "") or value >= UNSET else value

@@ -63,6 +63,7 @@ PURE = [
             "questions",
             "reconcile",
             "stops",
+            "words",
         )
     ),
     *(f"services/symbol/{name}.py" for name in ("entry", "outcome", "record", "states")),
