@@ -317,7 +317,6 @@ class RiskCore:
         if used + needed > cap_usd(self.settings):
             d.note(
                 "caps_short",
-                "",
                 exposure_usd=round(used, 2),
                 needed_usd=round(needed, 2),
                 limit_usd=cap_usd(self.settings),

@@ -88,6 +88,12 @@ class TestTheDoor:
     def test_the_book_opens_it_if_it_is_the_brokers_too(self, reconciled: bool, door: str) -> None:
         assert Desk(door="asking").both(BookTold(reconciled, (), (), None)) == ([Door(door)], [])
 
+    def test_an_entry_of_the_book_without_a_cap_is_reserved_with_the_slippage_of_the_configuration(self) -> None:
+        live = order(ENTRY, "TSLA", order_type="STP", stop_price=100.0)
+        desk = Desk(door="asking", risk={"stop_slippage_pct": 4.0})
+        kept, opened = desk.changed(BookTold(True, (), (live,), None))
+        assert (kept, opened) == (Reservation(ENTRY, "TSLA", 10.0, 10.0, 104.1, 1041.0), Door("open"))
+
     @pytest.mark.parametrize(
         ("door", "link", "up", "changes"),
         [
