@@ -75,6 +75,24 @@ def test_the_first_of_a_day_in_a_symbol_that_is_not_held() -> None:
     assert (order.key, order.account, own) == ("CT-TSLA-20250106-A1", "", Own("TSLA", 1.0, 0.5))
 
 
+@pytest.mark.parametrize(
+    ("adopted", "held_after", "cost"),
+    [(1.0, -2.0, 0.0), (2.0, -1.0, 0.0), (3.0, 0.0, 0.0)],
+)
+def test_what_fills_a_hole_costs_nothing_afterwards(adopted: float, held_after: float, cost: float) -> None:
+    """Three too many were sold, and a person bought them back: the account is flat, of which no broker tells."""
+    d = draft(OPEN, Own("TSLA", -3.0), quoted(100.0))
+    adopt(d, Adopt("TSLA", adopted), READY)
+    assert written(d)[-1] == Own("TSLA", held_after, cost)
+    assert told(d)[1] == ("TSLA", PositionUpdated("TSLA", 0.0, 0.0, held_after, cost))
+
+
+def test_what_is_left_after_the_hole_costs_what_it_did() -> None:
+    d = draft(OPEN, Own("TSLA", -3.0), AccountPosition("TSLA", 2.0, 100.0), quoted(100.0))
+    adopt(d, Adopt("TSLA", 5.0), READY)
+    assert written(d)[-1] == Own("TSLA", 2.0, 200.0)
+
+
 TWENTY = AccountPosition("TSLA", 20.0, 50.0)
 PRICED = quoted(100.0)
 SALE = foreign(quantity=10.0, filled=3.0)
