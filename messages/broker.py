@@ -166,7 +166,8 @@ class BrokerError(msgspec.Struct, frozen=True, array_like=True, tag=True):
 class Quote(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """A symbol's market as last heard; `last_ns` is the last trade's own time. A side that is not there is 0.
 
-    `close` is the last session's, adjusted for splits; 0 where the broker gives none.
+    `close` is the last session's, adjusted for splits; 0 where the broker gives none. `refused` is the code with which
+    the broker refuses the symbol's prices, 0 as long as they come.
     """
 
     symbol: str
@@ -177,6 +178,7 @@ class Quote(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     halted: bool = False
     delayed: bool = False
     close: float = 0.0
+    refused: int = 0
 
 
 class BrokerMarketRule(msgspec.Struct, frozen=True, array_like=True, tag=True):

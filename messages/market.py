@@ -43,7 +43,7 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
 
     `number` counts the ticks of this symbol within one run of the gateway. `last_ns` is the last trade's own time
     (the broker gives whole seconds), `time_ns` the market time at which the gateway sent it. A side that is not
-    there is 0.
+    there is 0. `refused` is the broker's code when it refuses the prices.
     """
 
     symbol: str
@@ -56,6 +56,7 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     ask: float = 0.0
     halted: bool = False
     delayed: bool = False
+    refused: int = 0
 
 
 class MarketRule(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -24,6 +24,8 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "The price does not serve": {
         "no_trade_yet": "The symbol has not traded in this session. Yesterday's close is no reference.",
+        "no_market_data": "The broker refuses the symbol's prices, with this code: 101 too many lines, 200 no such "
+        "security, 354 or 10089 no subscription, 10197 another session of the login has the data.",
         "no_quote": "The gateway has no price of the symbol.",
         "price_stale": "The last trade is old and lies outside bid and ask: it says nothing about the market now.",
         "price_through_trigger": "The price was at or through the trigger when the entry was to be sent: a new "

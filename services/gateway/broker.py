@@ -42,6 +42,7 @@ from messages.broker import (
 )
 from messages.orders import OrderRecord
 from services.gateway import hostclock
+from services.gateway.codes import DATA_DOWN, DATA_UP, STREAMS_GONE, is_information
 from services.gateway.grids import learn_grids
 from services.gateway.interlock import account_trouble
 from services.gateway.words import STATUSES, UNSET, name_of, terms_of
@@ -167,6 +168,7 @@ class Broker:
         self._quotes: dict[str, Quote] = {}
         self._changed: dict[str, None] = {}
         self._symbol_of: dict[int, str] = {}
+        self._farm_was_down = False
         self._orders: dict[int, BrokerOrder] = {}
         self._account: dict[str, float] = {}
         self._account_others: dict[str, str] = {}
@@ -223,6 +225,7 @@ class Broker:
         self._quotes.clear()
         self._changed.clear()
         self._symbol_of.clear()
+        self._farm_was_down = False
         self._orders.clear()
         self._account.clear()
         self._account_others.clear()
@@ -256,6 +259,12 @@ class Broker:
             asked = learn_grids(self._ib, map(_contract, fresh), self.tell)
             self._learning = asyncio.get_running_loop().create_task(asked)
             self._learning.add_done_callback(lambda _: self._heard())
+
+    def _stream_anew(self) -> None:
+        """Real world: after 1101, and often after a farm that was away, nothing more is sent, and nobody says so."""
+        self._farm_was_down, symbols = False, self._symbols
+        self._stream(())
+        self._stream(symbols)
 
     async def _compare_clocks(self) -> None:
         """Ask the broker's time now and then: several times within a second, because it tells whole seconds."""
@@ -468,8 +477,14 @@ class Broker:
         symbol = self._symbol_of.get(request_id)
         if symbol is not None:
             log.warning("%s: market data: %d %s", symbol, code, text)
+            if not is_information(code):
+                self._quote(request_id, refused=code)
             return
         self.facts.append(BrokerError(request_id if 0 < request_id < REQUEST_IDS else -1, code, text))
+        if code in DATA_DOWN:
+            self._farm_was_down = True
+        elif code in STREAMS_GONE or (self._farm_was_down and code in DATA_UP):
+            self._stream_anew()
 
     # Prices.
 
@@ -500,7 +515,7 @@ class Broker:
         symbol = self._symbol_of.get(request_id)
         if symbol is not None:
             quote = self._quotes.get(symbol) or Quote(symbol, 0.0, 0, 0.0, 0.0)
-            self._quotes[symbol] = replace(quote, **fields)
+            self._quotes[symbol] = replace(quote, **({"refused": 0} | fields))
             self._changed[symbol] = None
 
 

@@ -5,10 +5,11 @@ Sources: IBKR's list of message codes; the library's own list of warnings. An er
 
 from __future__ import annotations
 
-__all__ = ["BROKER_DOWN", "BROKER_UP", "DATA_DOWN", "DATA_UP", "INFORMATION", "is_information"]
+__all__ = ["BROKER_DOWN", "BROKER_UP", "DATA_DOWN", "DATA_UP", "INFORMATION", "STREAMS_GONE", "is_information"]
 
 BROKER_DOWN = frozenset({1100, 2110})
 BROKER_UP = frozenset({1101, 1102})
+STREAMS_GONE = frozenset({1101})
 DATA_DOWN = frozenset({2103})
 DATA_UP = frozenset({2104})
 

@@ -348,6 +348,8 @@ class GatewayCore:
         links = links_of(d)
         before = d.get(QuoteRecord, quote.symbol)
         number = before.number + 1 if before else 1
+        if quote.refused and (before is None or before.quote.refused != quote.refused):
+            d.note("market_data_refused", quote.symbol, "WARNING", code=quote.refused)
         if links.phase != "ready":
             d.put(QuoteRecord(quote, number - 1))
             return  # nobody may act on prices before the book agrees with the broker's
@@ -358,11 +360,14 @@ class GatewayCore:
         sample_level(d, quote)
         if self.settings.entries.native_stp:
             exchange(d, quote.symbol, links, self.settings)
+        self._tick(d, quote, number)
+
+    def _tick(self, d: Draft, quote: Quote, number: int) -> None:
         d.publish(
             quote.symbol,
             Tick(
                 symbol=quote.symbol,
-                run=links.run,
+                run=links_of(d).run,
                 number=number,
                 time_ns=d.now.market_ns,
                 last=quote.last,
@@ -371,6 +376,7 @@ class GatewayCore:
                 ask=quote.ask,
                 halted=quote.halted,
                 delayed=quote.delayed,
+                refused=quote.refused,
             ),
         )
 
@@ -461,6 +467,10 @@ class GatewayCore:
 
     def _now_ready(self, d: Draft, snapshot: BrokerSnapshot, account: str) -> None:
         resume_cancels(d)
+        for record in list(d.state.table(QuoteRecord).values()):
+            if record.quote.refused:  # no other tick will come and say so
+                d.put(msgspec.structs.replace(record, number=record.number + 1))
+                self._tick(d, record.quote, record.number + 1)
         counts = {
             "open_orders": len(snapshot.open_orders),
             "executions": len(snapshot.executions),

@@ -128,6 +128,8 @@ def _check(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> tuple
         return "sell_live", {}  # of shares that are gone: it would sell what this entry buys
     if position is not None and position.quantity < 0:
         return "account_short", {"position": position.quantity}
+    if quote is not None and quote.quote.refused:
+        return "no_market_data", {"code": float(quote.quote.refused)}
     if quote is None or quote.quote.last <= 0:
         return "no_quote", {}
     if quote.quote.halted:

@@ -36,6 +36,8 @@ def price_blocked(
 
     `halt_trade_ns`: the time of the last trade before a halt, 0 without one.
     """
+    if tick.refused:
+        return Blocked("no_market_data", {"code": float(tick.refused)})
     if tick.halted:
         return Blocked("halted")
     if tick.last <= 0 or tick.last_ns < session_open_ns:

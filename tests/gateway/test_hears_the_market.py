@@ -52,6 +52,7 @@ from .decided import (
     entry,
     fill,
     held,
+    note,
     quoted,
     rules,
     stop,
@@ -74,6 +75,15 @@ class TestAQuote:
         halted = changed(self.QUOTE, halted=True, delayed=False)
         tick = changed(self.TICK, halted=True, delayed=False)
         heard(halted, self.UP, published=[("TSLA", tick)])
+
+    @pytest.mark.parametrize(
+        ("before", "said_again"), [((), True), ((quoted(),), True), ((quoted(refused=354),), False)]
+    )
+    def test_that_is_refused_is_said_once_and_in_every_tick(self, before: tuple[Any, ...], said_again: bool) -> None:
+        number = 2 if before else 1
+        tick = changed(self.TICK, number=number, refused=354)
+        _, said = heard(changed(self.QUOTE, refused=354), self.UP, *before, published=[("TSLA", tick)])
+        assert said == ([note("market_data_refused", "TSLA", "WARNING", code=354)] if said_again else [])
 
     @pytest.mark.parametrize("phase", ["down", "reconciling"])
     @pytest.mark.parametrize(("before", "number"), [((), 0), ((quoted(),), 1)])

@@ -163,6 +163,8 @@ def resting(**more: Any) -> SessionRecord:
         ([OPEN, PRICED, AccountPosition("NVDA", -5.0, 1.0)], READY, {}, None, None),
         ([OPEN], READY, {}, "no_quote", None),
         ([OPEN, quoted(0.0)], READY, {}, "no_quote", None),
+        ([OPEN, quoted(0.0, refused=354)], READY, {}, "no_market_data", {"code": 354.0}),
+        ([OPEN, quoted(100.0, refused=10197, halted=True)], READY, {}, "no_market_data", {"code": 10197.0}),
         ([OPEN, quoted(100.0, halted=True)], READY, {}, "halted", None),
         ([OPEN, quoted(100.0, delayed=True)], READY, {}, "delayed_data", None),
     ],

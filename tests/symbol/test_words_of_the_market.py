@@ -130,9 +130,15 @@ SPEAKS_AGAINST: list[tuple[str, dict[str, float], dict[str, Any]]] = [
 
 
 class TestWhyNot:
-    def idle(self, given: SymbolRecord, why: str, figures: dict[str, float], **how: Any) -> None:
+    def test_the_broker_refuses_the_prices(self) -> None:
+        """Whatever price was there before, and as long as none comes."""
+        self.idle(ARMED, "no_market_data", {"code": 354.0}, refused=354)
+        then, _ = step(with_(ARMED, why="no_market_data", figures={"code": 354.0}), tick())
+        assert then["state"] is S.ENTRY_PENDING
+
+    def idle(self, given: SymbolRecord, why: str, figures: dict[str, float], refused: int = 0, **how: Any) -> None:
         given = with_(given, why="x", figures={"y": 1.0})
-        then, said = step(given, tick(), **how)
+        then, said = step(given, tick(refused=refused), **how)
         assert then == {"why": why, "figures": figures}
         notes = [f"recorder: WARNING position_mismatch TSLA{''.join(f' {k}={v}' for k, v in figures.items())}"]
         assert said == (notes if why == "position_mismatch" else [])
