@@ -25,10 +25,19 @@ __all__ = ["BrokerEdge", "EventLoop"]
 SECOND = 1_000_000_000
 
 
+class NewestQuotes(Protocol):
+    """The prices that changed since they were taken last; `symbol` counts as changed."""
+
+    def take(self, symbol: str = "") -> list[Quote]: ...
+
+
 class BrokerEdge(Protocol):
     """What the loop asks of the broker's edge file."""
 
     facts: list[FromBroker]
+
+    @property
+    def quotes(self) -> NewestQuotes: ...
 
     @property
     def wire(self) -> tuple[int, int]: ...
@@ -39,8 +48,6 @@ class BrokerEdge(Protocol):
     async def run(self) -> None: ...
 
     def execute(self, command: ToBroker) -> None: ...
-
-    def take_quotes(self, symbol: str = "") -> list[Quote]: ...
 
     def close(self) -> None: ...
 
@@ -161,11 +168,11 @@ class EventLoop:
                 self._commit(now, drained=False)
         quotes: list[Quote] = []
         if not self._lockstep:
-            quotes = broker.take_quotes()
+            quotes = broker.quotes.take()
         elif asked and self._probe is not None:
             if self._probe.flush and self._probe.step != self._flushed_step:
                 self._flushed_step = self._probe.step
-                quotes = broker.take_quotes(self._probe.symbol)
+                quotes = broker.quotes.take(self._probe.symbol)
             self._probe = None
         for quote in quotes:
             actor.hear(quote, now, "broker")

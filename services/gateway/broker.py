@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,6 @@ from msgspec.structs import replace
 
 from messages.broker import (
     BrokerAccount,
-    BrokerClock,
     BrokerCommission,
     BrokerError,
     BrokerExecution,
@@ -34,17 +32,17 @@ from messages.broker import (
     Disconnected,
     FromBroker,
     PlaceOrder,
-    Quote,
     RequestSnapshot,
     SnapshotFailed,
     Subscribe,
     ToBroker,
 )
 from messages.orders import OrderRecord
-from services.gateway import hostclock
 from services.gateway.codes import DATA_DOWN, DATA_UP, STREAMS_GONE, is_information
 from services.gateway.grids import learn_grids
 from services.gateway.interlock import account_trouble
+from services.gateway.quotes import Quotes
+from services.gateway.timecheck import TimeCheck
 from services.gateway.words import STATUSES, UNSET, name_of, terms_of
 from services.settings import Settings
 
@@ -60,10 +58,6 @@ REQUEST_IDS = 1 << 30
 """The library's request ids begin here, far from our order ids: an error's id is then never ambiguous."""
 CONNECT_S, ANSWER_S = 10.0, 30.0
 RETRY_S, RETRY_MAX_S = 0.2, 10.0
-COMPARE_S, COMPARE_SOON_S = 60.0, 10.0
-"""How often this machine's clock is compared with the broker's, and how often as long as the two differ."""
-LIVE = (1, 2)
-"""Market data types: real-time, and frozen at the close. 3 and 4 are delayed."""
 
 
 class _Answers:
@@ -129,25 +123,25 @@ class _RawWrapper(Wrapper):
             super().error(reqId, errorCode, errorString, advancedOrderRejectJson)
 
     def priceSizeTick(self, reqId: int, tickType: int, price: float, size: float) -> None:
-        self._broker.on_price(reqId, tickType, price)
+        self._broker.quotes.on_price(reqId, tickType, price)
 
     def tickSize(self, reqId: int, tickType: int, size: float) -> None:
         """Sizes decide nothing here."""
 
     def tickString(self, reqId: int, tickType: int, value: str) -> None:
-        self._broker.on_string(reqId, tickType, value)
+        self._broker.quotes.on_string(reqId, tickType, value)
 
     def tickGeneric(self, reqId: int, tickType: int, value: float) -> None:
-        self._broker.on_generic(reqId, tickType, value)
+        self._broker.quotes.on_generic(reqId, tickType, value)
 
     def currentTime(self, time: int) -> None:
-        self._broker.on_current_time(time)
+        self._broker.time_check.answer(time)
 
     def tickReqParams(self, *args: Any) -> None:
         """Tick sizes come by market rule."""
 
     def marketDataType(self, reqId: int, marketDataId: int) -> None:
-        self._broker.on_market_data_type(reqId, marketDataId)
+        self._broker.quotes.on_market_data_type(reqId, marketDataId)
 
     def tcpDataProcessed(self) -> None:
         self._broker.on_read()
@@ -165,9 +159,7 @@ class Broker:
         self._heard = heard
         self.facts: list[FromBroker] = []
         self.next_order_id = 0
-        self._quotes: dict[str, Quote] = {}
-        self._changed: dict[str, None] = {}
-        self._symbol_of: dict[int, str] = {}
+        self.quotes = Quotes()
         self._farm_was_down = False
         self._orders: dict[int, BrokerOrder] = {}
         self._account: dict[str, float] = {}
@@ -177,9 +169,9 @@ class Broker:
         self._symbols = (*settings.watchlist, *settings.winding_down)
         self._comparing: asyncio.Task[None] | None = None
         self._learning: asyncio.Task[None] | None = None
-        self._told_time: asyncio.Future[int] | None = None
         self._lost = asyncio.Event()
         self._ib = self._library()
+        self.time_check = TimeCheck(self._ib.client.reqCurrentTime, self.tell)
 
     def _library(self) -> IB:
         ib = IB()
@@ -222,9 +214,7 @@ class Broker:
         """What follows a handshake: tell the core, subscribe to positions, account and prices."""
         client = self._ib.client
         client.updateReqId(REQUEST_IDS)
-        self._quotes.clear()
-        self._changed.clear()
-        self._symbol_of.clear()
+        self.quotes.clear()
         self._farm_was_down = False
         self._orders.clear()
         self._account.clear()
@@ -237,23 +227,21 @@ class Broker:
         client.reqAccountUpdates(True, account)
         if self._settings.mode != "sim":
             client.reqMarketDataType(3 if self._settings.ibkr.allow_delayed and self._settings.mode == "paper" else 1)
-            self._comparing = asyncio.get_running_loop().create_task(self._compare_clocks())
+            self._comparing = asyncio.get_running_loop().create_task(self.time_check.compare())
         self._stream(self._symbols)
 
     def _stream(self, symbols: tuple[str, ...]) -> None:
         """Stream the prices of these symbols, and of no others."""
         client, self._symbols = self._ib.client, symbols
-        for request_id, symbol in list(self._symbol_of.items()):
+        for request_id, symbol in self.quotes.streams.items():
             if symbol not in symbols:
-                del self._symbol_of[request_id]
-                self._quotes.pop(symbol, None)
-                self._changed.pop(symbol, None)
+                self.quotes.end(request_id)
                 client.cancelMktData(request_id)
-        streamed = set(self._symbol_of.values())
+        streamed = set(self.quotes.streams.values())
         fresh = [symbol for symbol in symbols if symbol not in streamed]
         for symbol in fresh:
             request_id = client.getReqId()
-            self._symbol_of[request_id] = symbol
+            self.quotes.begin(request_id, symbol)
             client.reqMktData(request_id, _contract(symbol), "", False, False, [])
         if fresh:
             asked = learn_grids(self._ib, map(_contract, fresh), self.tell)
@@ -265,28 +253,6 @@ class Broker:
         self._farm_was_down, symbols = False, self._symbols
         self._stream(())
         self._stream(symbols)
-
-    async def _compare_clocks(self) -> None:
-        """Ask the broker's time now and then: several times within a second, because it tells whole seconds."""
-        while True:
-            samples = []
-            for _ in range(hostclock.QUESTIONS):
-                self._told_time = asyncio.get_running_loop().create_future()
-                asked_ns = time.time_ns()
-                self._ib.client.reqCurrentTime()
-                with contextlib.suppress(TimeoutError):
-                    told_s = await asyncio.wait_for(self._told_time, ANSWER_S)
-                    samples.append((asked_ns, time.time_ns(), told_s))
-                await asyncio.sleep(hostclock.ASK_EVERY_S)
-            found = hostclock.bounds(samples)
-            if found is not None:
-                self.tell(BrokerClock(*found))
-            apart = found is None or max(abs(found[0]), abs(found[1])) > 1.0
-            await asyncio.sleep(COMPARE_SOON_S if apart else COMPARE_S)
-
-    def on_current_time(self, told_s: int) -> None:
-        if self._told_time is not None and not self._told_time.done():
-            self._told_time.set_result(told_s)
 
     def _on_lost(self) -> None:
         for task in (self._asking, self._comparing, self._learning):
@@ -371,18 +337,6 @@ class Broker:
         """One more fact, and the word that something is there."""
         self.facts.append(fact)
         self._heard()
-
-    def take_quotes(self, symbol: str = "") -> list[Quote]:
-        """The symbols whose market changed since the last call, with their newest prices.
-
-        `symbol` had an event, even if it left every price as it was: the wire says nothing then, and its tick
-        counts all the same.
-        """
-        if symbol in self._quotes:
-            self._changed[symbol] = None
-        changed = [self._quotes[symbol] for symbol in self._changed]
-        self._changed.clear()
-        return changed
 
     def on_read(self) -> None:
         """A read from the socket is decoded: whatever it brought can be handled together."""
@@ -474,49 +428,17 @@ class Broker:
             self.facts.append(BrokerAccount(account, dict(self._account), dict(self._account_others)))
 
     def on_error(self, request_id: int, code: int, text: str) -> None:
-        symbol = self._symbol_of.get(request_id)
+        symbol = self.quotes.symbol_of(request_id)
         if symbol is not None:
             log.warning("%s: market data: %d %s", symbol, code, text)
             if not is_information(code):
-                self._quote(request_id, refused=code)
+                self.quotes.on_refusal(request_id, code)
             return
         self.facts.append(BrokerError(request_id if 0 < request_id < REQUEST_IDS else -1, code, text))
         if code in DATA_DOWN:
             self._farm_was_down = True
         elif code in STREAMS_GONE or (self._farm_was_down and code in DATA_UP):
             self._stream_anew()
-
-    # Prices.
-
-    def on_price(self, request_id: int, tick_type: int, price: float) -> None:
-        match tick_type:  # live or delayed
-            case 4 | 68:
-                self._quote(request_id, last=price)
-            case 9 | 75:
-                self._quote(request_id, close=max(0.0, price))
-            case 1 | 66:
-                self._quote(request_id, bid=max(0.0, price))
-            case 2 | 67:
-                self._quote(request_id, ask=max(0.0, price))
-
-    def on_string(self, request_id: int, tick_type: int, value: str) -> None:
-        if tick_type in (45, 88):  # the last trade's own time; ib_insync drops it
-            self._quote(request_id, last_ns=int(value) * SECOND)
-
-    def on_generic(self, request_id: int, tick_type: int, value: float) -> None:
-        if tick_type == 49:
-            self._quote(request_id, halted=value > 0)
-
-    def on_market_data_type(self, request_id: int, kind: int) -> None:
-        if request_id in self._symbol_of:
-            self._quote(request_id, delayed=kind not in LIVE)
-
-    def _quote(self, request_id: int, **fields: Any) -> None:
-        symbol = self._symbol_of.get(request_id)
-        if symbol is not None:
-            quote = self._quotes.get(symbol) or Quote(symbol, 0.0, 0, 0.0, 0.0)
-            self._quotes[symbol] = replace(quote, **({"refused": 0} | fields))
-            self._changed[symbol] = None
 
 
 def _contract(symbol: str) -> Stock:

@@ -55,7 +55,7 @@ class Fleet:
 
     def take(self) -> None:
         facts, self.broker.facts = self.broker.facts, []
-        for fact in (*facts, *self.broker.take_quotes()):
+        for fact in (*facts, *self.broker.quotes.take()):
             self.hear(fact)
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
@@ -70,7 +70,7 @@ class Fleet:
             due = self.house.exchange.next_event_ns()
             assert due is not None
             self.house.server.advance(due, one=True)
-        symbol = self.broker._symbols[0]
+        symbol = next(iter(self.broker.quotes.streams.values()))
         await self.until(lambda: self.last(symbol) > 0, "no price")
 
     async def settle(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 from messages.broker import LiveConfirmation
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.watchlist import WatchlistChanged
-from services.gateway import broker as edge
+from services.gateway import timecheck
 from services.simulator.venue.policy import Policy
 from tests.simulator.wire import CALM, OPEN_NS, SECOND, trades
 
@@ -39,10 +39,10 @@ async def fleet(accounts: tuple[str, ...], policy: Policy | None = None, **setti
 def time_apart(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """This machine's clock stands where the simulated broker's does, and so many seconds beside it."""
     apart = {"s": 0.5}
-    monkeypatch.setattr(edge.time, "time_ns", lambda: BROKER_TIME["ns"]() + int(apart["s"] * SECOND))
-    monkeypatch.setattr(edge.hostclock, "ASK_EVERY_S", 0.0)
-    monkeypatch.setattr(edge, "COMPARE_S", 0.4)
-    monkeypatch.setattr(edge, "COMPARE_SOON_S", 0.4)
+    monkeypatch.setattr(timecheck.time, "time_ns", lambda: BROKER_TIME["ns"]() + int(apart["s"] * SECOND))
+    monkeypatch.setattr(timecheck, "ASK_EVERY_S", 0.0)
+    monkeypatch.setattr(timecheck, "COMPARE_S", 0.4)
+    monkeypatch.setattr(timecheck, "COMPARE_SOON_S", 0.4)
     return apart
 
 

@@ -1,0 +1,97 @@
+"""The newest price of each symbol, put together from the ticks of its stream.
+
+Part of the edge: `broker.py` makes the streams, and hands in what comes on them under the number of the request.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from messages.broker import Quote
+
+__all__ = ["Quotes"]
+
+SECOND = 1_000_000_000
+LIVE = (1, 2)
+"""Market data types: real-time, and frozen at the close. 3 and 4 are delayed."""
+
+
+class Quotes:
+    """Only the newest of each symbol matters. A price that comes ends a refusal that came before it."""
+
+    def __init__(self) -> None:
+        self._symbol_of: dict[int, str] = {}
+        self._newest: dict[str, Quote] = {}
+        self._changed: dict[str, None] = {}
+
+    def clear(self) -> None:
+        """The connection is another one: nothing is streamed, and no price is known."""
+        self._symbol_of.clear()
+        self._newest.clear()
+        self._changed.clear()
+
+    @property
+    def streams(self) -> dict[int, str]:
+        """Who is streamed, by the number of the request."""
+        return dict(self._symbol_of)
+
+    def symbol_of(self, request_id: int) -> str | None:
+        return self._symbol_of.get(request_id)
+
+    def begin(self, request_id: int, symbol: str) -> None:
+        """This request streams this symbol."""
+        self._symbol_of[request_id] = symbol
+
+    def end(self, request_id: int) -> None:
+        """It does no longer."""
+        symbol = self._symbol_of.pop(request_id)
+        self._newest.pop(symbol, None)
+        self._changed.pop(symbol, None)
+
+    def take(self, symbol: str = "") -> list[Quote]:
+        """The symbols whose market changed since the last call, with their newest prices.
+
+        `symbol` had an event, even if it left every price as it was: the wire says nothing then, and its tick
+        counts all the same.
+        """
+        if symbol in self._newest:
+            self._changed[symbol] = None
+        changed = [self._newest[symbol] for symbol in self._changed]
+        self._changed.clear()
+        return changed
+
+    # What comes on a stream.
+
+    def on_price(self, request_id: int, tick_type: int, price: float) -> None:
+        match tick_type:  # live or delayed
+            case 4 | 68:
+                self._quote(request_id, last=price)
+            case 9 | 75:
+                self._quote(request_id, close=max(0.0, price))
+            case 1 | 66:
+                self._quote(request_id, bid=max(0.0, price))
+            case 2 | 67:
+                self._quote(request_id, ask=max(0.0, price))
+
+    def on_string(self, request_id: int, tick_type: int, value: str) -> None:
+        if tick_type in (45, 88):  # the last trade's own time; ib_insync drops it
+            self._quote(request_id, last_ns=int(value) * SECOND)
+
+    def on_generic(self, request_id: int, tick_type: int, value: float) -> None:
+        if tick_type == 49:
+            self._quote(request_id, halted=value > 0)
+
+    def on_market_data_type(self, request_id: int, kind: int) -> None:
+        self._quote(request_id, delayed=kind not in LIVE)
+
+    def on_refusal(self, request_id: int, code: int) -> None:
+        self._quote(request_id, refused=code)
+
+    def _quote(self, request_id: int, *, refused: int = 0, **fields: Any) -> None:
+        symbol = self._symbol_of.get(request_id)
+        if symbol is not None:
+            quote = self._newest.get(symbol) or Quote(symbol, 0.0, 0, 0.0, 0.0)
+            self._newest[symbol] = replace(quote, refused=refused, **fields)
+            self._changed[symbol] = None
