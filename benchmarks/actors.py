@@ -74,6 +74,17 @@ class Stopwatch(GatewayCore):
         return super().handle(state, message, now)
 
 
+class Newest:
+    """The prices that wait to be taken."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Quote] = []
+
+    def take(self, symbol: str = "") -> list[Quote]:
+        taken, self.waiting = self.waiting, []
+        return taken
+
+
 class TickSource:
     """In the place of the broker's edge: connects at once, reconciles to nothing, sends ticks when asked to."""
 
@@ -85,7 +96,7 @@ class TickSource:
         assert settings.ibkr.account is not None
         self._account, self._tickers = settings.ibkr.account, settings.watchlist
         self._watch, self._heard = watch, loop.turn_soon
-        self._quotes: list[Quote] = []
+        self.quotes = Newest()
 
     async def run(self) -> None:
         """Rounds, until nobody asks for one."""
@@ -110,7 +121,9 @@ class TickSource:
         begun, count = time.monotonic(), int(seconds / gap_s)
         for number in range(count):
             await asyncio.sleep(begun + number * gap_s - time.monotonic())
-            self._quotes.append(Quote(self._tickers[number % len(self._tickers)], LAST, time.time_ns(), LAST, ASK))
+            self.quotes.waiting.append(
+                Quote(self._tickers[number % len(self._tickers)], LAST, time.time_ns(), LAST, ASK)
+            )
             self._heard()
         await asyncio.sleep(STRAGGLERS_S)
         return count
@@ -120,10 +133,6 @@ class TickSource:
             self.facts.append(BrokerSnapshot(self._account, (), (), (), (), ()))
             self.facts.append(BrokerAccount(self._account, {"NetLiquidation": 1e6, "TotalCashValue": 1e6}))
             self._heard()
-
-    def take_quotes(self, symbol: str = "") -> list[Quote]:
-        quotes, self._quotes = self._quotes, []
-        return quotes
 
     def close(self) -> None:
         """Nothing to close."""
