@@ -36,15 +36,14 @@ from services.gateway.book import (
     FillRecord,
     HeldBack,
     LastError,
-    Links,
     Own,
     Rates,
     base_id,
     foreign_key,
 )
 from services.gateway.cancels import send_cancel
-from services.gateway.identity import DOUBLE, doubles_of, find, reference_of
-from services.gateway.questions import ask_soon
+from services.gateway.doubles import cancel_namesakes, take_back_double
+from services.gateway.identity import find
 from services.shares import exact
 
 __all__ = ["fold_commission", "fold_execution", "fold_order", "fold_position", "settle_absent"]
@@ -95,7 +94,7 @@ def fold_order(d: Draft, told: BrokerOrder) -> str:
     d.put(order)
     _tell(d, known, order)
     if not order.live:
-        _cancel_namesakes(d, order)
+        cancel_namesakes(d, order)
     return order.symbol
 
 
@@ -109,63 +108,7 @@ def _known(d: Draft, told: BrokerOrder) -> OrderRecord | None:
         return _unknown(d, told.client_order_id, told.symbol, told.side, told.order_type, told.quantity, told.order_id)
     if told.status not in LIVE_STATUSES and not told.filled:
         return None
-    return _double(d, first, told.quantity, told)
-
-
-def _double(d: Draft, first: OrderRecord, quantity: float, told: BrokerOrder | BrokerExecution) -> OrderRecord:
-    """Another order under the reference of one that we have: it is cancelled at once, whatever becomes of the first.
-
-    What it executes is own all the same. By its order id the broker may end the first instead (both can bear it), so
-    all are in doubt until a complete answer. The ids of another client mean other orders of ours: those only a person
-    can cancel.
-    """
-    others, key = doubles_of(partial(d.get, OrderRecord), first.client_order_id)
-    double = d.put(
-        msgspec.structs.replace(
-            first,
-            client_order_id=key,
-            symbol=told.symbol,
-            side="BUY" if told.side == "BUY" else "SELL",
-            quantity=quantity,
-            status="PendingSubmit",
-            why_held="",
-            filled=0.0,
-            avg_price=0.0,
-            order_id=told.order_id,
-            perm_id=told.perm_id,
-            created_ns=d.now.market_ns,
-            updated_ns=d.now.market_ns,
-            cancel_reason="",
-            reason="",
-            renewed_ns=0,
-        )
-    )
-    ours = told.client_id == (d.get(Links, "links") or Links()).client_id
-    d.note(
-        "double_order",
-        told.symbol,
-        "ERROR",
-        client_order_id=key,
-        order_id=told.order_id,
-        perm_id=told.perm_id,
-        client_id=told.client_id,
-        qty=quantity,
-        first_order_id=first.order_id,
-        first_perm_id=first.perm_id,
-        cancelled=ours,
-    )
-    for order in (first, *others, double):
-        if order.live:
-            d.put(Doubt(order.key))
-    ask_soon(d)
-    return send_cancel(d, double, DOUBLE) if ours else double
-
-
-def _cancel_namesakes(d: Draft, ended: OrderRecord) -> None:
-    """A cancel by an order id that two orders bear ends one of them, not always the double: that is cancelled anew."""
-    for double in doubles_of(partial(d.get, OrderRecord), reference_of(ended))[0]:
-        if double.live and double.cancel_reason == DOUBLE and double.order_id == ended.order_id:
-            send_cancel(d, double, DOUBLE)
+    return take_back_double(d, first, told.quantity, told)
 
 
 def _merge(d: Draft, known: OrderRecord, told: BrokerOrder) -> OrderRecord:
@@ -298,7 +241,7 @@ def fold_execution(d: Draft, told: BrokerExecution) -> str:
         if first is None:
             order = _unknown(d, told.client_order_id, told.symbol, told.side, "", told.cum_quantity, told.order_id)
         else:
-            order = _double(d, first, max(first.quantity, told.cum_quantity), told)
+            order = take_back_double(d, first, max(first.quantity, told.cum_quantity), told)
     own = d.get(Own, told.symbol) or Own(told.symbol)
     if before is not None:
         own = _undo(own, before)

@@ -51,6 +51,7 @@ PURE = [
             "cancels",
             "codes",
             "disown",
+            "doubles",
             "flatten",
             "folding",
             "guard",
