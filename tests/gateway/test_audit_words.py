@@ -93,6 +93,12 @@ def test_before_the_open_everything_that_was_held_is_to_be_looked_at() -> None:
         ((10.0, 100.0, 100.0), (20.0, 50.0), 39.99, (), Verdict("strange")),
         ((10.0, 100.0, 100.0), (11.0, 100.0 / 1.1), 95.0, (), Verdict("split", 1.1)),
         ((10.0, 100.0, 100.0), (11.0, 100.0 / 1.1), 96.0, (), Verdict("strange")),
+        # One for two, and what is left of a share is paid out: counted exactly, however many or few there were.
+        ((143.0, 20.0, 21.0), (71.0, 40.0), 42.0, (), Verdict("split", 0.5, 0.5)),
+        ((3.0, 100.0, 100.0), (1.0, 200.0), 200.0, (), Verdict("split", 0.5, 0.5)),
+        ((143.0, 20.0, 21.0), (71.0, 40.0), 0.0, (), Verdict("unconfirmed", 0.5, 0.5)),
+        # Three for two with the rest paid out is for a person to see: only a reverse split is known by its cost alone.
+        ((3.0, 90.0, 90.0), (4.0, 60.0), 60.0, (), Verdict("strange")),
         # Without a price of that day nothing is known; a hint confirms and never denies.
         ((10.0, 105.0, 0.0), (20.0, 52.5), 0.0, (53.0,), Verdict("unconfirmed", 2.0)),
         ((10.0, 105.0, 0.0), (20.0, 52.5), 53.0, (), Verdict("strange")),

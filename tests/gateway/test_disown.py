@@ -115,23 +115,28 @@ def test_it_may_be_a_split_that_no_price_confirmed_yet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cost_was", "cost_is", "closed_ns", "own"),
+    ("left", "cost_was", "cost_is", "closed_ns", "own"),
     [
-        (105.0, 105.0, 2**62, 4.0),  # a sale leaves the average cost alone
-        (26.25, 105.0, 2**62, 10.0),  # ten became two and a half, and cash was paid for the half
-        (26.25, 105.0, 0, 4.0),  # bought since that close: what was held then says nothing
+        (4.0, 105.0, 105.0, 2**62, 4.0),  # a sale leaves the average cost alone
+        (4.0, 26.25, 105.0, 2**62, 10.0),  # each costs four times as much
+        (4.0, 26.25, 105.0, 0, 4.0),  # bought since that close: what was held then says nothing
+        (1.0, 10.5, 105.0, 2**62, 10.0),  # ten became one
+        (4.0, 0.5, 1.25, 2**62, 10.0),  # a stock of cents as well
+        (4.0, 100.0, 101.99, 2**62, 4.0),  # within two per cent it is the same cost
+        (4.0, 100.0, 102.01, 2**62, 10.0),
+        (4.0, 0.0, 105.0, 2**62, 4.0),  # what it cost then is not known
     ],
 )
 def test_fewer_shares_that_cost_more_each_were_not_sold(
-    cost_was: float, cost_is: float, closed_ns: int, own: float
+    left: float, cost_was: float, cost_is: float, closed_ns: int, own: float
 ) -> None:
     """A reverse split that is none to the audit: at the new price it would be a profit that nobody made."""
-    gateway = short_of(4.0)
+    gateway = short_of(left)
     gateway.state.apply([(Anchor, "TSLA", Anchor("TSLA", 10.0, cost_was, 30.0, closed_ns))])
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 4.0, cost_is))
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", left, cost_is))
     gateway.answer_as_known()
     assert gateway.own() == own
-    assert ("sold_by_hand" in gateway.notes()) == (own == 4.0)
+    assert ("sold_by_hand" in gateway.notes()) == (own == left)
 
 
 def test_without_a_price_at_what_they_cost() -> None:
