@@ -26,21 +26,21 @@ from messages import Message
 from messages.broker import BrokerAccount, BrokerSnapshot, Connected, FromBroker, Quote, RequestSnapshot, ToBroker
 from messages.entries import EntryApproved
 from messages.market import MarketTime, Session
-from services import eventloop, pollloop
-from services.actor import Actor
-from services.bus import Bus
 from services.clock.core import ClockCore
 from services.clock.pace import RealPace
-from services.core import Decision, Now, State
-from services.fleet import symbol_process
-from services.gateway.book import QuoteRecord
+from services.configuration.settings import Settings
+from services.gateway.book.records import QuoteRecord
 from services.gateway.core import CONSTRAINTS, GatewayCore
-from services.ledger import Constraint, Ledger, MemoryLedger
-from services.markettime import MarketClock
-from services.process import Process
 from services.risk.core import RiskCore, constraints
-from services.settings import Settings
+from services.runtime import event_loop, poll_loop
+from services.runtime.actor import Actor
+from services.runtime.bus import Bus
+from services.runtime.core import Decision, Now, State
+from services.runtime.ledger import Constraint, Ledger, MemoryLedger
+from services.runtime.market_clock import MarketClock
+from services.runtime.process import Process
 from services.symbol.core import SymbolCore
+from services.trading.ids import symbol_process
 
 SECOND = 1_000_000_000
 STRAGGLERS_S = 0.2
@@ -90,7 +90,7 @@ class TickSource:
 
     wire = (0, 0)
 
-    def __init__(self, settings: Settings, actor: Actor, watch: Stopwatch, loop: eventloop.EventLoop):
+    def __init__(self, settings: Settings, actor: Actor, watch: Stopwatch, loop: event_loop.EventLoop):
         self.facts: list[FromBroker] = []
         self._actor = actor
         assert settings.ibkr.account is not None
@@ -138,7 +138,7 @@ class TickSource:
         """Nothing to close."""
 
 
-class Clock(pollloop.Hooks):
+class Clock(poll_loop.Hooks):
     """The loop's side of a clock in real time."""
 
     def __init__(self, pace: RealPace):
@@ -160,7 +160,7 @@ async def gateway(p: Process, ledger: str) -> None:
     actor = p.actor(core, _ledger(p, ledger, CONSTRAINTS))
     bus = p.bus()
     core.watch(bus)
-    loop = eventloop.EventLoop(actor, bus, p.log)
+    loop = event_loop.EventLoop(actor, bus, p.log)
     await loop.run(TickSource(p.settings, actor, core, loop), lockstep=False)
 
 
@@ -179,7 +179,7 @@ def clock(p: Process) -> None:
     def publish(word: MarketTime) -> None:
         bus.publish("time", word)
 
-    pollloop.run(actor, bus, p.log, Clock(RealPace(actor, core, publish)))
+    poll_loop.run(actor, bus, p.log, Clock(RealPace(actor, core, publish)))
 
 
 def main(kind: str, settings: str, ledger: str, *ticker: str) -> None:
@@ -192,9 +192,11 @@ def main(kind: str, settings: str, ledger: str, *ticker: str) -> None:
             case "clock":
                 clock(p)
             case "risk":
-                pollloop.run(p.actor(RiskCore(p.settings), _ledger(p, ledger, constraints(p.settings))), p.bus(), p.log)
+                poll_loop.run(
+                    p.actor(RiskCore(p.settings), _ledger(p, ledger, constraints(p.settings))), p.bus(), p.log
+                )
             case _:
-                pollloop.run(p.actor(SymbolCore(p.ticker, p.settings), _ledger(p, ledger)), p.bus(), p.log)
+                poll_loop.run(p.actor(SymbolCore(p.ticker, p.settings), _ledger(p, ledger)), p.bus(), p.log)
 
 
 if __name__ == "__main__":

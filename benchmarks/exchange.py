@@ -17,8 +17,8 @@ from benchmarks.actors import session
 from benchmarks.children import Measured, answer, orders
 from benchmarks.figures import TICKS_PER_SECOND
 from messages.market import Session
-from services.fleet import Fleet
-from services.simulator.desk.client import Client
+from services.fleet.places import Fleet
+from services.simulator.requests.client import Client
 from services.simulator.server import TwsServer
 from services.simulator.venue.events import EventKey, MarketEvent
 from services.simulator.venue.exchange import Exchange

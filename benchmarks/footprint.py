@@ -17,11 +17,11 @@ from pathlib import Path
 
 from benchmarks.figures import TICKERS, free_port
 from benchmarks.procfs import cpu_s, pss_mib
-from services import programs
-from services.cli.wait import roll_call, wait_end, wait_ready
-from services.fleet import Fleet, home
-from services.settings import Ibkr, Settings, Simulation
-from services.supervision import Supervisor
+from services.cli.readiness import roll_call, wait_end, wait_ready
+from services.configuration.settings import Ibkr, Settings, Simulation
+from services.fleet import programs
+from services.fleet.places import Fleet, home
+from services.fleet.supervision import Supervisor
 
 READY_S = 120.0
 SETTLE_S = 15.0

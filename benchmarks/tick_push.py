@@ -24,7 +24,7 @@ from services.simulator.server import TwsServer
 from services.simulator.venue.events import EventKey, MarketEvent
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.holdings import AccountTerms
-from services.simulator.venue.memory import Changes
+from services.simulator.venue.persistence import Changes
 
 SECOND = 1_000_000_000
 SYMBOLS = ("AA", "BB", "CC", "DD", "EE")

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from benchmarks.children import Children
 from benchmarks.figures import TICKERS, free_port, in_words, percentile
-from services.cli.wait import roll_call
-from services.fleet import Fleet, home
-from services.ledger import Batch, Change, OutboxRow, SqliteLedger
-from services.settings import Allocation, Cooldowns, Ibkr, Risk, Settings
+from services.cli.readiness import roll_call
+from services.configuration.settings import Allocation, Cooldowns, Ibkr, Risk, Settings
+from services.fleet.places import Fleet, home
+from services.runtime.ledger import Batch, Change, OutboxRow, SqliteLedger
 
 BARE, MEMORY, DURABLE, COMMIT, FSYNC, WIRE = "bare chain", "in memory", "durable", "one commit", "one fsync", "wire"
 WIRE_SECONDS = 4.0

@@ -1,6 +1,6 @@
 """The gateway's conversation with the broker, in this project's words.
 
-The broker is a peer of the gateway's core: commands go out, facts come in. The edge (`services/gateway/broker.py`)
+The broker is a peer of the gateway's core: commands go out, facts come in. The edge (`gateway/ibkr/connection.py`)
 turns them into the IBKR library's calls and back; the backtest turns the same facts out of the exchange model.
 """
 

@@ -1,1 +1,1 @@
-"""The processes of the fleet (a folder each) and the machinery they stand on (a file each)."""
+"""A folder with a `__main__.py` is a process or a program; one without is a library that they share."""

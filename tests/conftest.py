@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from services.simulator.desk.client import Client
+from services.simulator.requests.client import Client
 from services.simulator.server import _Connection
 
 settings.register_profile(

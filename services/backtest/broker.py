@@ -1,6 +1,7 @@
 """The exchange model as the gateway's broker, without a wire: commands go in, facts come out.
 
-Says what the wire says, no more: what `services/gateway/broker.py` reads off the socket, this takes from the reports.
+Reports what the wire reports, no more: what `services/gateway/ibkr/connection.py` reads from the socket, this takes
+from the exchange's reports.
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 from messages.market import Session
 from messages.orders import OrderRecord
-from services.core import State
-from services.gateway.book import AccountPosition, Change, Links, Own, QuoteRecord, SessionRecord
-from services.gateway.identity import is_double
+from services.configuration.settings import Settings
+from services.gateway.book.identity import is_double
+from services.gateway.book.records import AccountPosition, Change, Links, Own, QuoteRecord, SessionRecord
 from services.risk.limits import AccountRecord, ForeignOrder, Holding, Mark, Reservation, cap_usd, exposures
-from services.settings import Settings
+from services.runtime.core import State
 
 __all__ = ["PromiseBroken", "Promises"]
 

@@ -20,28 +20,28 @@ from messages.market import MarketTime, Session, Tick
 from messages.operator import Answer, Command, Happened
 from messages.orders import OrderRecord
 from messages.timers import Elapsed
-from services.actor import Actor
 from services.backtest.broker import ExchangeBroker
 from services.backtest.promises import Promises
 from services.clock.core import ClockCore, MarketEnded, TimeReached
 from services.clock.steps import Step, next_step
-from services.core import Core, Now
-from services.fleet import symbol_process
-from services.gateway.book import CommissionSeen, FillRecord
+from services.configuration.broker_policy import Policy
+from services.configuration.broker_switches import policy_of
+from services.configuration.settings import Settings
+from services.gateway.book.records import CommissionSeen, FillRecord
 from services.gateway.core import CONSTRAINTS, GatewayCore
-from services.ledger import MemoryLedger
-from services.markettime import MarketClock
 from services.risk.core import RiskCore, constraints
 from services.risk.operator import judge
-from services.settings import Settings
+from services.runtime.actor import Actor
+from services.runtime.core import Core, Now
+from services.runtime.ledger import MemoryLedger
+from services.runtime.market_clock import MarketClock
+from services.runtime.wiring import wiring_of
 from services.simulator.venue.account import terms_of
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.policy import Policy
 from services.simulator.venue.reports import Report
 from services.simulator.venue.source import MarketSource
-from services.simulator.venue.switches import policy_of
 from services.symbol.core import SymbolCore
-from services.wiring import wiring_of
+from services.trading.ids import symbol_process
 
 __all__ = ["Act", "Result", "Runner", "run"]
 

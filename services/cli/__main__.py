@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from services.cli.app import run
-from services.refusal import Refusal
+from services.configuration.refusal import Refusal
 
 __all__ = ["main"]
 

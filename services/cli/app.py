@@ -1,8 +1,8 @@
 """The list of commands.
 
-A command is a file `services/cli/<name>.py` with one function `<name>(…, *, config: Config = None)` that returns its
-exit code (or None) and whose docstring is its manual. The files are imported when they are needed: `crazy status` does
-not pay for what `crazy audit` imports.
+A command is a file `commands/<name>.py` with one function `<name>(…, *, config: Config = None)`. The function returns
+its exit code (or None), and its docstring is its manual. The files are imported when they are needed: `crazy status`
+does not pay for what `crazy audit` imports.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 from cyclopts import App, CycloptsError, Group, UnusedCliTokensError
 
-from services.refusal import Refusal
+from services.configuration.refusal import Refusal
 
 __all__ = ["COMMANDS", "app", "run"]
 
@@ -54,7 +54,7 @@ def _register() -> None:
             if family and family not in families:
                 families[family] = App(name=family, help=FAMILIES[family], group=group)
                 app.command(families[family])
-            target = f"services.cli.{file}:{file}"
+            target = f"services.cli.commands.{file}:{file}"
             if name and family:
                 families[family].command(target, name=name)
             elif name:
@@ -69,7 +69,7 @@ def run(words: list[str]) -> int | None:
     elif words[0] in FAMILIES:
         family = app[words[0]]
         if any(words[0] in files for files in COMMANDS.values()) and family.default_command is None:
-            family.default(getattr(import_module(f"services.cli.{words[0]}"), words[0]))
+            family.default(getattr(import_module(f"services.cli.commands.{words[0]}"), words[0]))
         _read(family)
     try:
         code: int | None = app(words, exit_on_error=False, print_error=False)

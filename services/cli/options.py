@@ -12,10 +12,11 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from services import configuration, overlay
-from services.fleet import Fleet, home
-from services.refusal import Refusal
-from services.settings import Settings
+from services.configuration import checks
+from services.configuration.refusal import Refusal
+from services.configuration.settings import Settings
+from services.fleet import watchlist_overlay
+from services.fleet.places import Fleet, home
 
 __all__ = ["Config", "config_path", "crazy", "fleet", "load"]
 
@@ -39,10 +40,10 @@ def config_path(config: Path | None) -> Path:
 
 def load(config: Path | None) -> Settings:
     """The validated settings of the chosen fleet, with what `crazy symbols` changed; raises a `Refusal` of one line."""
-    settings = configuration.load(config_path(config))
+    settings = checks.load(config_path(config))
     place = Fleet(settings, home()).overlay
-    laid = overlay.laid_over(settings, overlay.read(place))
-    for mistake in configuration.contradictions(laid):
+    laid = watchlist_overlay.laid_over(settings, watchlist_overlay.read(place))
+    for mistake in checks.contradictions(laid):
         raise Refusal(f"{place}: {mistake}; or remove this file")
     return laid
 
@@ -53,7 +54,7 @@ def fleet(config: Path | None) -> Fleet:
     So an edit of the file, right or wrong, changes nothing of what is said about a running fleet, and keeps nobody from
     pausing or stopping it.
     """
-    started = home() / "var" / configuration.fleet_name(config_path(config)) / "settings.json"
+    started = home() / "var" / checks.fleet_name(config_path(config)) / "settings.json"
     with contextlib.suppress(OSError, msgspec.ValidationError):
         return Fleet.of(started)
     return Fleet(load(config), home())

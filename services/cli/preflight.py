@@ -7,12 +7,12 @@ import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
-from services import confirmation
-from services.fleet import Fleet
-from services.refusal import Refusal
-from services.settings import Settings
+from services.configuration.refusal import Refusal
+from services.configuration.settings import Settings
+from services.fleet import live_confirmation
+from services.fleet.places import Fleet
+from services.fleet.supervision import Supervisor
 from services.simulator.faults import timetable
-from services.supervision import Supervisor
 
 __all__ = ["check", "check_files", "check_live", "surroundings"]
 
@@ -47,7 +47,7 @@ def check_live(chosen: Fleet, golive: str) -> None:
     """
     if chosen.settings.mode != "live" or chosen.ledger("gateway").exists():
         return
-    word = confirmation.read(chosen.confirmation)
+    word = live_confirmation.read(chosen.confirmation)
     if word is None or not word.valid(chosen.settings.ibkr.account, datetime.now(UTC)):
         raise Refusal(f"fleet {chosen.name}: real money is traded only after its owner's word: {golive}")
 

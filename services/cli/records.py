@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from messages.operator import Answer, Command, Sql
-from services import guard
-from services.bus import NoAnswer, ask
-from services.fleet import Fleet
-from services.ledger import LedgerError
-from services.refusal import Refusal
+from services.configuration.refusal import Refusal
+from services.fleet import process_lock
+from services.fleet.places import Fleet
+from services.runtime.bus import NoAnswer, ask
+from services.runtime.ledger import LedgerError
 
 __all__ = ["Records", "command", "opened"]
 
@@ -56,7 +56,7 @@ class Records:
 @contextmanager
 def opened(fleet: Fleet) -> Iterator[Records]:
     """The fleet's records, whether it runs or not; a Refusal where there are none."""
-    if guard.holder(fleet.lock("recorder")) is not None:
+    if process_lock.holder(fleet.lock("recorder")) is not None:
         yield _running(fleet)
         return
     if not fleet.database.exists():
@@ -68,7 +68,7 @@ def opened(fleet: Fleet) -> Iterator[Records]:
     try:
         connection = open_at_rest(fleet.database)
     except LedgerError as error:
-        if guard.holder(fleet.lock("recorder")) is None:
+        if process_lock.holder(fleet.lock("recorder")) is None:
             raise Refusal(str(error)) from error
         yield _running(fleet)  # it was started just now
         return
@@ -82,7 +82,7 @@ def _running(fleet: Fleet) -> Records:
 
 def command(fleet: Fleet, process: str, said: Command, timeout_s: float = ANSWER_S) -> Answer:
     """Ask a process; a Refusal of one line when it does not answer."""
-    if guard.holder(fleet.lock(process)) is None:
+    if process_lock.holder(fleet.lock(process)) is None:
         raise Refusal(f"{process} of fleet {fleet.name} is not running; `crazy up` starts the fleet")
     try:
         return ask(fleet.run, process, said, timeout_s)

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from services.cli.layout import Parts, plain_table
-from services.cli.summary import ESTIMATED, Summary, SymbolLine
-from services.cli.words import dollars, price, signed
+from services.cli.status_summary import ESTIMATED, Summary, SymbolLine
+from services.cli.wording import dollars, price, signed
 
 __all__ = ["console", "status_page", "table"]
 

@@ -13,18 +13,20 @@ import msgspec
 
 from messages.operator import RollCall
 from messages.watchlist import Watch
-from services import configuration, guard, overlay, programs
 from services.cli import records
 from services.cli.options import Config, config_path, crazy, fleet, load
-from services.fleet import Fleet, home, symbol_process
-from services.guard import Lock
-from services.overlay import Overlay
-from services.refusal import Refusal
-from services.settings import Settings, Ticker
+from services.configuration import checks
+from services.configuration.refusal import Refusal
+from services.configuration.settings import Settings, Ticker
+from services.fleet import process_lock, programs, watchlist_overlay
+from services.fleet.places import Fleet, home
+from services.fleet.process_lock import Lock
+from services.fleet.supervision import Supervisor
+from services.fleet.watchlist_overlay import Overlay
 from services.simulator.market.choice import market_source
-from services.supervision import Supervisor
+from services.trading.ids import symbol_process
 
-__all__ = ["carry_out", "change", "current", "locked", "parts", "put_away", "tickers"]
+__all__ = ["carry_out", "change", "current", "locked", "parts", "put_away", "removed", "tickers"]
 
 LOCK_S = 60.0
 SETTLE_S = 5.0
@@ -59,10 +61,10 @@ def change(config: Config, watchlist: tuple[str, ...], leaving: tuple[str, ...] 
             raise Refusal(f"{file}: its watchlist was edited since the start; take that over first: {remedy}")
         # At rest nobody knows what is held; one that never ran holds nothing.
         leaving = tuple(symbol for symbol in leaving if chosen.ledger(symbol_process(symbol)).exists())
-        wanted = overlay.changed(chosen.settings, watchlist, (*chosen.settings.winding_down, *leaving))
+        wanted = watchlist_overlay.changed(chosen.settings, watchlist, (*chosen.settings.winding_down, *leaving))
         _check(wanted)
-        base = configuration.load(config_path(config)).watchlist
-        overlay.write(chosen.overlay, Overlay(base, wanted.watchlist, wanted.winding_down))
+        base = checks.load(config_path(config)).watchlist
+        watchlist_overlay.write(chosen.overlay, Overlay(base, wanted.watchlist, wanted.winding_down))
         carry_out(wanted)
     finally:
         lock.release()
@@ -80,7 +82,7 @@ def locked(chosen: Fleet) -> Lock:
 
 def _check(wanted: Settings) -> None:
     """Refuse what the configuration would refuse, and a symbol that a recorded market has not got."""
-    for mistake in configuration.contradictions(wanted):
+    for mistake in checks.contradictions(wanted):
         raise Refusal(str(mistake))
     if not wanted.watchlist:
         raise Refusal("a fleet trades at least one symbol; `crazy pause` or `crazy down` ends it all")
@@ -98,7 +100,7 @@ def carry_out(wanted: Settings) -> None:
     programs.write(there)
     supervisor.update()
     for name in there.symbols:
-        if guard.holder(there.lock(name)) is None:
+        if process_lock.holder(there.lock(name)) is None:
             supervisor.begin(name)
     answer = records.command(there, "clock", Watch(wanted.watchlist, wanted.winding_down))
     if not answer.ok:
@@ -107,7 +109,7 @@ def carry_out(wanted: Settings) -> None:
 
 def parts(chosen: Fleet) -> dict[str, str]:
     """What the running clock says of each symbol: traded, leaving or left. Empty at rest."""
-    if guard.holder(chosen.lock("clock")) is None:
+    if process_lock.holder(chosen.lock("clock")) is None:
         return {}
     answer = records.command(chosen, "clock", RollCall())
     return {str(symbol): str(part) for symbol, part in answer.rows}
@@ -122,7 +124,7 @@ def put_away(config: Config, *, wait_for: tuple[str, ...] = ()) -> tuple[str, ..
     while True:
         told = parts(chosen)
         gone = [symbol for symbol in chosen.settings.winding_down if told.get(symbol) == "left"]
-        ended = [symbol for symbol in gone if guard.holder(chosen.lock(symbol_process(symbol))) is None]
+        ended = [symbol for symbol in gone if process_lock.holder(chosen.lock(symbol_process(symbol))) is None]
         if set(wait_for) <= set(ended) or time.monotonic() >= deadline:
             break
         time.sleep(POLL_S)
@@ -131,11 +133,39 @@ def put_away(config: Config, *, wait_for: tuple[str, ...] = ()) -> tuple[str, ..
     kept = tuple(symbol for symbol in chosen.settings.winding_down if symbol not in ended)
     lock = locked(chosen)
     try:
-        wanted = overlay.changed(chosen.settings, chosen.settings.watchlist, kept)
-        laid = overlay.read(chosen.overlay)
+        wanted = watchlist_overlay.changed(chosen.settings, chosen.settings.watchlist, kept)
+        laid = watchlist_overlay.read(chosen.overlay)
         if laid is not None:
-            overlay.write(chosen.overlay, msgspec.structs.replace(laid, winding_down=kept))
+            watchlist_overlay.write(chosen.overlay, msgspec.structs.replace(laid, winding_down=kept))
         carry_out(wanted)
     finally:
         lock.release()
     return kept
+
+
+def removed(config: Config, wanted: tuple[str, ...]) -> list[str]:
+    """What became of symbols that were taken off the list, a line each."""
+    chosen = current(config)
+    at_rest = Supervisor(chosen).pid is None
+    held = set() if at_rest else _held(chosen)
+    leaving = put_away(config, wait_for=tuple(symbol for symbol in wanted if symbol not in held))
+    lines = []
+    for symbol in wanted:
+        if symbol not in leaving:
+            lines.append(f"removed {symbol}")
+        elif at_rest:
+            lines.append(f"{symbol}: no new entries from the next start on; it leaves once nothing of it is held")
+        else:
+            lines.append(
+                f"{symbol}: removal pending; its entry is cancelled, its stop stays, it leaves once it is flat"
+            )
+    return lines
+
+
+def _held(chosen: Fleet) -> set[str]:
+    """Symbols that hold shares, as far as the records know: nobody waits for those to leave."""
+    try:
+        with records.opened(chosen) as open_records:
+            return {row["symbol"] for row in open_records.rows("SELECT symbol FROM positions WHERE own > 0")}
+    except Refusal:
+        return set()

@@ -9,19 +9,19 @@ from messages.frames import Frame
 from messages.market import MarketTime, Session
 from messages.operator import Answer, Command, RollCall
 from messages.watchlist import Watch
-from services import pollloop, process
-from services.actor import Actor
-from services.bus import Bus
 from services.clock.calendar import FIRST_DATE, renew, sessions
 from services.clock.core import ClockCore
 from services.clock.hours import allowed
 from services.clock.lockstep import LockStep
 from services.clock.pace import FreePace, Pace, RealPace, SimulatorLink
 from services.clock.renewal import Renewal
-from services.markettime import MarketClock
-from services.process import Process
-from services.refusal import Refusal
-from services.wiring import SYMBOL, symbol_process
+from services.configuration.refusal import Refusal
+from services.runtime import poll_loop, process
+from services.runtime.actor import Actor
+from services.runtime.bus import Bus
+from services.runtime.market_clock import MarketClock
+from services.runtime.process import Process
+from services.trading.ids import is_symbol_process, symbol_process
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -30,7 +30,7 @@ BACK = timedelta(days=7)
 NOT_TRADING = frozenset({"clock", "watchdog", "simulator"})
 
 
-class Clock(pollloop.Hooks):
+class Clock(poll_loop.Hooks):
     """The loop's side of the clock: the pace works once a turn, and what it sends goes out after the commit."""
 
     def __init__(self, p: Process, actor: Actor, core: ClockCore, bus: Bus, exchange: tuple[Session, ...]):
@@ -40,7 +40,7 @@ class Clock(pollloop.Hooks):
         self._core = core
         self._exchange = exchange
         self._expected = [name for name in p.fleet.processes if name not in NOT_TRADING]
-        self._steady = [name for name in p.fleet.processes if not name.startswith(SYMBOL)]
+        self._steady = [name for name in p.fleet.processes if not is_symbol_process(name)]
         self._wanted: Watch | None = Watch(p.settings.watchlist, p.settings.winding_down)
         self.pace = self._pace(p, core)
         self._renewal = Renewal(
@@ -163,7 +163,7 @@ def main() -> None:
         actor = p.actor(core, p.ledger(durable=False))
         # The clock's own time moves only by what its pace says.
         actor.market = MarketClock(lockstep=True)
-        pollloop.run(actor, bus, p.log, Clock(p, actor, core, bus, days))
+        poll_loop.run(actor, bus, p.log, Clock(p, actor, core, bus, days))
 
 
 if __name__ == "__main__":

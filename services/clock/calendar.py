@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 
 from messages.market import Session
-from services.refusal import Refusal
+from services.configuration.refusal import Refusal
 
 __all__ = ["FIRST_DATE", "renew", "sessions"]
 

@@ -21,7 +21,7 @@ from messages.market import (
 )
 from messages.timers import Started
 from messages.watchlist import SymbolRetired, Watch, WatchlistChanged
-from services.core import Deadlines, Decision, Draft, Now, State
+from services.runtime.core import Deadlines, Decision, Draft, Now, State
 
 __all__ = ["ClockCore", "ClockRecord", "MarketEnded", "StepBegun", "TimeReached", "Watched"]
 
@@ -83,13 +83,12 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClockCore:
-    """See `services.core.Core`. `sessions` in order.
+    """See `services.runtime.core.Core`. `sessions` in order.
 
     `cancel_before_close_minutes` says when entries end, `audit_before_open_minutes` when stops are looked at.
     """
 
     kinds: tuple[type, ...] = (ClockRecord, Watched)
-    volatile: tuple[type, ...] = ()
 
     def __init__(
         self, sessions: Sequence[Session], cancel_before_close_minutes: int, audit_before_open_minutes: int = 0

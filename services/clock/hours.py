@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from messages.market import Session
-from services.settings import Hours
+from services.configuration.settings import Hours
 
 __all__ = ["AFTER_MARKET_NS", "PRE_MARKET_NS", "allowed"]
 

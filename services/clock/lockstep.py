@@ -11,11 +11,11 @@ from collections.abc import Callable, Generator, Iterable
 
 from messages.frames import Advanced, Frame, Idle, Probe
 from messages.market import MarketTime
-from services.actor import Actor
 from services.clock.core import ClockCore, ClockRecord, MarketEnded, StepBegun, TimeReached
 from services.clock.pace import LEAD_NS, PUBLISH_NS, Publish, Send, SimulatorLink
 from services.clock.steps import Step, next_step
-from services.fleet import symbol_process
+from services.runtime.actor import Actor
+from services.trading.ids import symbol_process
 
 __all__ = ["LockStep"]
 

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from messages.frames import Advance, Advanced, Beat, Frame, Schedule
 from messages.market import MarketTime, Session
-from services.actor import Actor
 from services.clock.core import ClockCore, ClockRecord, MarketEnded, TimeReached
+from services.runtime.actor import Actor
 
 __all__ = ["FreePace", "Pace", "RealPace", "SimulatorLink"]
 

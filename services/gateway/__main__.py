@@ -6,10 +6,11 @@ from pathlib import Path
 from shutil import disk_usage
 
 from messages.broker import DiskSpace, LiveConfirmation
-from services import confirmation, eventloop, process
-from services.gateway.broker import Broker
+from services.fleet import live_confirmation
 from services.gateway.core import CONSTRAINTS, GatewayCore
+from services.gateway.ibkr.connection import Broker
 from services.gateway.interlock import DISK_ENOUGH_MB
+from services.runtime import event_loop, process
 
 LOOK_S = 5.0
 """How often the owner's word for live trading is read anew, and how often the room on the disk."""
@@ -20,7 +21,7 @@ async def main() -> None:
     with process.enter("gateway") as p:
         core = GatewayCore(p.settings)
         actor = p.actor(core, p.ledger(CONSTRAINTS))
-        loop = eventloop.EventLoop(actor, p.bus(), p.log, lambda: core.note(actor.state))
+        loop = event_loop.EventLoop(actor, p.bus(), p.log, lambda: core.note(actor.state))
         broker = Broker(p.settings, loop.turn_soon)
         if p.settings.mode == "live":
             watching = asyncio.get_running_loop().create_task(watch(p.fleet.confirmation, broker.tell))
@@ -34,7 +35,7 @@ async def watch(path: Path, tell: Callable[[LiveConfirmation], None]) -> None:
     """Tell the owner's word for live trading, now and whenever it changes: a renewal needs no restart."""
     told: LiveConfirmation | None = None
     while True:
-        found = confirmation.read(path)
+        found = live_confirmation.read(path)
         word = LiveConfirmation(found.account, found.until_ns) if found else LiveConfirmation("", 0)
         if word != told:
             told = word

@@ -41,56 +41,38 @@ from messages.operator import Adopt, Flatten, Happened
 from messages.orders import OrderUpdated
 from messages.timers import Elapsed, Started
 from messages.watchlist import WatchlistChanged
-from services.core import Deadlines, Decision, Draft, Now, State
+from services.configuration.settings import Settings
 from services.gateway.account import account_update
-from services.gateway.adopt import adopt
-from services.gateway.audit import anchor, audit, call_audit, take_back_refused
-from services.gateway.book import (
+from services.gateway.book import records
+from services.gateway.book.queries import book_told, grid_of, links_of, positions_told
+from services.gateway.book.records import (
     AccountPosition,
     AccountSeen,
-    Anchor,
     Audit,
+    Block,
     Book,
-    CancelSent,
     Change,
     CommissionSeen,
-    Disputed,
+    Confirmed,
     Doubt,
     EarlyCommission,
     EntrySlot,
     FillRecord,
-    Fraction,
+    FlattenRecord,
     HeldBack,
     LastError,
     Links,
     OrderRecord,
     Own,
-    Paced,
     PriceGrid,
     QuoteRecord,
     Rates,
     SessionRecord,
     Tombstone,
     Unprotected,
-    book_told,
-    positions_told,
 )
-from services.gateway.cancels import (
-    ask_about_cancels,
-    cancel_deadline,
-    forget_cancels,
-    resume_cancels,
-    send_cancels_again,
-)
-from services.gateway.codes import BROKER_DOWN, BROKER_UP, DATA_DOWN, DATA_UP, is_information
-from services.gateway.coverage import Coverage, tell_coverage
-from services.gateway.disown import Missing, settle
-from services.gateway.flatten import FlattenRecord, flatten_step, order_flatten
-from services.gateway.folding import fold_commission, fold_execution, fold_order, fold_position, settle_absent
-from services.gateway.guard import exchange, guard, guard_deadline
+from services.gateway.ibkr.error_codes import BROKER_DOWN, BROKER_UP, DATA_DOWN, DATA_UP, is_information
 from services.gateway.interlock import (
-    Block,
-    Confirmed,
     account_trouble,
     block,
     block_deadline,
@@ -99,13 +81,26 @@ from services.gateway.interlock import (
     judge_disk,
     unblock,
 )
-from services.gateway.levels import sample_level
-from services.gateway.placing import cancel_entry, place_entry
-from services.gateway.questions import ask, ask_later, ask_soon, doubt_the_unheard, links_of, watch_acks
-from services.gateway.reconcile import absent, facts
-from services.gateway.stops import grid_of
-from services.ledger import Constraint, Unique
-from services.settings import Settings
+from services.gateway.operator.adopt import adopt
+from services.gateway.operator.flatten import flatten_step, order_flatten
+from services.gateway.operator.manual_sale import settle
+from services.gateway.orders.cancels import (
+    ask_about_cancels,
+    cancel_deadline,
+    forget_cancels,
+    resume_cancels,
+    send_cancels_again,
+)
+from services.gateway.orders.folding import fold_commission, fold_execution, fold_order, fold_position, settle_absent
+from services.gateway.orders.placing import cancel_entry, place_entry
+from services.gateway.orders.questions import ask, ask_later, ask_soon, doubt_the_unheard, watch_acks
+from services.gateway.orders.reconciliation import absent, facts
+from services.gateway.protection.carry_out import exchange, guard, guard_deadline
+from services.gateway.protection.coverage import tell_coverage
+from services.gateway.protection.levels import sample_level
+from services.gateway.protection.morning_audit import anchor, audit, call_audit, take_back_refused
+from services.runtime.core import Deadlines, Decision, Draft, Now, State, record_types
+from services.runtime.ledger import Constraint, Unique
 
 __all__ = ["CONSTRAINTS", "GatewayCore"]
 
@@ -131,58 +126,9 @@ CONSTRAINTS: tuple[Constraint, ...] = (Unique("EntrySlot", "symbol"),)
 
 
 class GatewayCore:
-    """See `services.core.Core`."""
+    """See `services.runtime.core.Core`."""
 
-    kinds: tuple[type, ...] = (
-        Book,
-        OrderRecord,
-        FillRecord,
-        CommissionSeen,
-        Rates,
-        Own,
-        AccountPosition,
-        SessionRecord,
-        Tombstone,
-        EntrySlot,
-        Links,
-        QuoteRecord,
-        Doubt,
-        CancelSent,
-        HeldBack,
-        EarlyCommission,
-        LastError,
-        Unprotected,
-        Disputed,
-        Missing,
-        Block,
-        Confirmed,
-        AccountSeen,
-        FlattenRecord,
-        Change,
-        Paced,
-        Fraction,
-        PriceGrid,
-        Anchor,
-        Audit,
-        Coverage,
-    )
-    volatile: tuple[type, ...] = (
-        Links,
-        QuoteRecord,
-        Doubt,
-        CancelSent,
-        HeldBack,
-        EarlyCommission,
-        LastError,
-        Unprotected,
-        Disputed,
-        Missing,
-        Confirmed,
-        AccountSeen,
-        Change,
-        Paced,
-        Fraction,
-    )
+    kinds = record_types(records)
 
     def __init__(self, settings: Settings):
         self.settings = settings

@@ -8,23 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from messages.broker import BrokerClock, DiskSpace
 from messages.interlock import EntriesBlocked, EntriesUnblocked
-from services.core import Draft, State
-from services.settings import Settings
+from services.configuration.settings import Settings
+from services.gateway.book.records import Block, Confirmed
+from services.runtime.core import Draft, State
 
 __all__ = [
     "CLOCK_OFF_S",
     "DISK_ENOUGH_MB",
     "DISK_LEAST_MB",
-    "Block",
-    "Confirmed",
     "account_trouble",
     "block",
     "block_deadline",
-    "blocked",
     "judge_clock",
     "judge_confirmation",
     "judge_disk",
@@ -44,29 +40,6 @@ CANCELS = frozenset({"live_unconfirmed"})
 """Reasons that take unfilled entries back. A wrong clock does not: what rests at the broker needs none of ours."""
 
 
-class Block(msgspec.Struct, frozen=True):
-    """A reason that speaks against entries now."""
-
-    reason: str
-    text: str
-    figures: dict[str, float]
-
-    @property
-    def key(self) -> str:
-        return self.reason
-
-
-class Confirmed(msgspec.Struct, frozen=True):
-    """The owner's word for live trading, as last read; in memory."""
-
-    account: str = ""
-    until_ns: int = 0
-
-    @property
-    def key(self) -> str:
-        return "confirmed"
-
-
 def block(d: Draft, reason: str, text: str, **figures: float) -> bool:
     """No entries from now on; False if that was so already. What it takes back is the caller's."""
     if d.get(Block, reason) is not None:
@@ -83,11 +56,6 @@ def unblock(d: Draft, reason: str) -> None:
         d.drop(Block, reason)
         d.send("fleet", EntriesUnblocked(reason))
         d.note(f"{reason}_over", "")
-
-
-def blocked(d: Draft) -> Block | None:
-    """The first reason that speaks against entries."""
-    return next(iter(d.table(Block).values()), None)
 
 
 def account_trouble(settings: Settings, accounts: Sequence[str], bound_to: str) -> tuple[str, str]:

@@ -4,19 +4,19 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-from services import pollloop, process
-from services.bus import serve_control
-from services.ledger import LedgerError
-from services.process import Process
 from services.recorder.core import RecorderCore
 from services.recorder.sql import TIMEOUT_S, ReadOnlySql
 from services.recorder.store import DuckLedger
+from services.runtime import poll_loop, process
+from services.runtime.bus import serve_control
+from services.runtime.ledger import LedgerError
+from services.runtime.process import Process
 
 
 def main() -> None:
     """Record, and answer questions about it."""
     with process.enter("recorder") as p, contextlib.closing(opened(p)) as store, answering(p, store):
-        pollloop.run(p.actor(RecorderCore(), store), p.bus(), p.log)
+        poll_loop.run(p.actor(RecorderCore(), store), p.bus(), p.log)
 
 
 def opened(p: Process) -> DuckLedger:

@@ -26,7 +26,6 @@ from messages.orders import (
     ProtectionChanged,
     execution_key,
 )
-from services.core import Deadlines, Decision, Now, State
 from services.recorder.records import (
     RECORDS,
     AccountRow,
@@ -44,6 +43,7 @@ from services.recorder.records import (
     SessionRow,
     StateRow,
 )
+from services.runtime.core import Deadlines, Decision, Now, State
 
 __all__ = ["RecorderCore", "rows_of"]
 
@@ -52,7 +52,6 @@ class RecorderCore:
     """A core without memory: the database is not read back, and the shell need not keep the records."""
 
     kinds: tuple[type, ...] = RECORDS
-    volatile: tuple[type, ...] = ()
     remembers = False
 
     def handle(self, state: State, message: Message, now: Now) -> Decision:

@@ -20,11 +20,11 @@ import msgspec
 
 import messages
 from messages.frames import Envelope
-from services.core import Now
-from services.ledger import Batch, Change, ConstraintBroken, LedgerError, Loaded, OutboxRow
 from services.recorder.core import rows_of
 from services.recorder.records import RECORDS, AccountRow, Row
 from services.recorder.schema import MIGRATIONS, TABLES, VERSION, VIEWS
+from services.runtime.core import Now
+from services.runtime.ledger import Batch, Change, ConstraintBroken, LedgerError, Loaded, OutboxRow
 
 __all__ = ["Connection", "DuckLedger", "SqlError", "open_at_rest"]
 

@@ -3,14 +3,14 @@
 import time
 
 from messages.operator import Answer, Command
-from services import pollloop, process
-from services.actor import Actor
-from services.fleet import Fleet
+from services.fleet.places import Fleet
 from services.risk.core import RiskCore, constraints
 from services.risk.operator import judge
+from services.runtime import poll_loop, process
+from services.runtime.actor import Actor
 
 
-class Commands(pollloop.Hooks):
+class Commands(poll_loop.Hooks):
     """The operator's commands become messages to the core; the answer goes out once they are committed."""
 
     def __init__(self, actor: Actor, fleet: Fleet):
@@ -34,4 +34,4 @@ class Commands(pollloop.Hooks):
 if __name__ == "__main__":
     with process.enter("risk") as p:
         actor = p.actor(RiskCore(p.settings), p.ledger(constraints(p.settings)))
-        pollloop.run(actor, p.bus(), p.log, Commands(actor, p.fleet))
+        poll_loop.run(actor, p.bus(), p.log, Commands(actor, p.fleet))

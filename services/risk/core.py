@@ -6,6 +6,8 @@ reconciliation, the gateway is asked for its book; who asks meanwhile is answere
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from messages import Message
@@ -30,8 +32,8 @@ from messages.orders import (
 )
 from messages.timers import Started
 from messages.watchlist import WatchlistChanged
-from services.core import Deadlines, Decision, Draft, Now, State
-from services.ledger import AtMost, Constraint, Unique
+from services.configuration.settings import Settings
+from services.risk.arming_order import TURN_NS, needed_usd, wait_for_turn
 from services.risk.exposure import account_told, fold_fill, fold_foreign, fold_position, rebuild
 from services.risk.guards import MINUTE_NS, Pace, Tally, Track, denial, guards_on
 from services.risk.limits import (
@@ -48,9 +50,10 @@ from services.risk.limits import (
 )
 from services.risk.operator import FlattenRecord, carry_out, fold_flattening
 from services.risk.pauses import FLEET, NEXT_SESSION, PauseRecord, lift, pause, paused_by
-from services.risk.track import Unpriced, count_commission, count_fill, look, price_commissions, record_of
-from services.risk.turns import TURN_NS, needed_usd, wait_for_turn
-from services.settings import Settings
+from services.risk.track_record import Unpriced, count_commission, count_fill, look, price_commissions, record_of
+from services.runtime.core import Deadlines, Decision, Draft, Now, State
+from services.runtime.ledger import AtMost, Constraint, Unique
+from services.trading.ids import symbol_process
 
 __all__ = ["Asked", "Door", "RiskCore", "SessionRecord", "constraints"]
 
@@ -59,6 +62,8 @@ SECOND = 1_000_000_000
 
 class Door(msgspec.Struct, frozen=True):
     """Whether entries may pass; in memory, so every run begins closed. `state`: closed, asking (for the book), open."""
+
+    volatile: ClassVar[bool] = True
 
     state: str
 
@@ -104,7 +109,7 @@ def constraints(settings: Settings) -> tuple[Constraint, ...]:
 
 
 class RiskCore:
-    """See `services.core.Core`."""
+    """See `services.runtime.core.Core`."""
 
     kinds: tuple[type, ...] = (
         AccountRecord,
@@ -123,7 +128,6 @@ class RiskCore:
         Mark,
         Door,
     )
-    volatile: tuple[type, ...] = (Mark, Door)
 
     def __init__(self, settings: Settings):
         self.settings = settings
@@ -244,7 +248,7 @@ class RiskCore:
             self._had_its_turn(d, plan.symbol)
         if denied is not None:
             d.send(
-                f"symbol-{plan.symbol.replace(' ', '.')}",
+                symbol_process(plan.symbol),
                 EntryDenied(plan.client_order_id, plan.symbol, denied.reason, denied.figures),
             )
             d.note(denied.reason, plan.symbol, "WARNING", client_order_id=plan.client_order_id, **denied.figures)

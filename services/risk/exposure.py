@@ -11,9 +11,9 @@ import msgspec
 
 from messages.account import AccountUpdated, BookTold
 from messages.orders import OrderFilled, OrderRecord, PositionUpdated
-from services.core import Draft
+from services.configuration.settings import Settings
 from services.risk.limits import AccountRecord, ForeignOrder, Holding, Reservation, commission, worst_price
-from services.settings import Settings
+from services.runtime.core import Draft
 
 __all__ = ["account_told", "fold_fill", "fold_foreign", "fold_position", "rebuild"]
 

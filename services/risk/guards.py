@@ -14,9 +14,9 @@ from datetime import date
 import msgspec
 
 from messages.entries import EntryPlan
+from services.configuration.settings import Settings
 from services.risk.limits import Denied, Holding, Mark, Reservation
 from services.risk.pauses import NEXT_SESSION, RESUME
-from services.settings import Settings
 
 __all__ = [
     "DENIALS",

@@ -8,12 +8,13 @@ returns the first limit that speaks against.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import msgspec
 
 from messages.entries import EntryPlan
 from messages.orders import OrderRecord
-from services.settings import Settings
+from services.configuration.settings import Settings
 
 __all__ = [
     "AccountRecord",
@@ -127,6 +128,8 @@ class AccountRecord(msgspec.Struct, frozen=True):
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
     """Newest price of a symbol; in memory only."""
+
+    volatile: ClassVar[bool] = True
 
     symbol: str
     price: float

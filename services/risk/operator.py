@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import msgspec
 
 from messages.operator import Adopt, Answer, ClearCooldown, Command, Flatten, Flattening, Pause, Resume
-from services.core import Draft, State
+from services.configuration.settings import Settings
 from services.risk.guards import Tally
 from services.risk.limits import ForeignOrder, Holding, Mark, Reservation
 from services.risk.pauses import FLEET, NEXT_SESSION, OPERATOR, RESUME, PauseRecord, lift, pause, pauses_of
-from services.risk.track import look, record_of
-from services.settings import Settings
+from services.risk.track_record import look, record_of
+from services.runtime.core import Draft, State
 
 __all__ = ["FlattenRecord", "carry_out", "fold_flattening", "judge"]
 

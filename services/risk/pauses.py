@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from messages.operator import Paused, Resumed
-from services.core import Draft, State
+from services.runtime.core import Draft, State
 
 __all__ = ["FLEET", "NEXT_SESSION", "OPERATOR", "RESUME", "PauseRecord", "lift", "pause", "paused_by", "pauses_of"]
 

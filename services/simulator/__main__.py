@@ -10,17 +10,17 @@ import msgspec
 
 from messages.frames import Advance, Advanced, Beat, Frame, Idle, Probe, Schedule
 from messages.heartbeat import Heartbeat
-from services import process
-from services.bus import Bus
-from services.process import Process
-from services.refusal import Refusal
+from services.configuration.broker_switches import policy_of
+from services.configuration.refusal import Refusal
+from services.runtime import process
+from services.runtime.bus import Bus
+from services.runtime.process import Process
+from services.simulator.broker import House
 from services.simulator.control import Control
 from services.simulator.faults import timetable
-from services.simulator.house import House
 from services.simulator.market.choice import market_source
 from services.simulator.venue.account import terms_of
 from services.simulator.venue.store import Store
-from services.simulator.venue.switches import policy_of
 
 SECOND = 1_000_000_000
 KNOCK_S = 0.05

@@ -24,8 +24,8 @@ from typing import Any
 
 import msgspec
 
-from services.fleet import check_length, check_private
-from services.refusal import Refusal
+from services.configuration.refusal import Refusal
+from services.fleet.places import check_length, check_private
 
 __all__ = ["Command", "Control", "ask", "default_path", "folder"]
 

@@ -11,10 +11,10 @@ import logging
 from collections.abc import Sequence
 from typing import cast
 
-from services.simulator.desk.client import Client
-from services.simulator.desk.front import Desk, Ledger, LedgerLost, Moved
-from services.simulator.desk.pacing import Pacing
-from services.simulator.stage import Stage
+from services.simulator.fault_effects import FaultEffects
+from services.simulator.requests.client import Client
+from services.simulator.requests.dispatch import Desk, Ledger, LedgerLost, Moved
+from services.simulator.requests.pacing import Pacing
 from services.simulator.venue.exchange import Exchange
 from services.simulator.wire import complaints, replies
 from services.simulator.wire.decode import UnreadableRequest, decode
@@ -64,7 +64,7 @@ class TwsServer:
             store,
             download_open_orders=download_open_orders,
         )
-        self.stage = Stage(self)
+        self.effects = FaultEffects(self)
         self.connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
         self._reopening: asyncio.Task[None] | None = None
@@ -121,7 +121,7 @@ class TwsServer:
     def _advance(self, to_ns: int, *, one: bool) -> Moved:
         """Moves it so far, past no fault."""
         moved = self.desk.advance(to_ns, one=one)
-        happened = self.stage.pass_time()
+        happened = self.effects.pass_time()
         self.flush()
         return moved if not happened else moved._replace(orders=True)
 
@@ -133,7 +133,7 @@ class TwsServer:
         """Writes what waits in the outboxes, and what faults want done about it."""
         for connection in list(self.connections):
             connection.flush()
-        if self.desk.faults.effects and self.stage.perform():
+        if self.desk.faults.effects and self.effects.perform():
             for connection in list(self.connections):
                 connection.flush()
         if self.desk.past.searching and not self._goes_on:
@@ -222,7 +222,7 @@ class _Connection(asyncio.Protocol):
                 if self._transport.is_closing():
                     return
                 self._take(payload)
-                self._server.stage.perform()
+                self._server.effects.perform()
                 self._server.flush()
         except ProtocolError as error:
             log.error("%s is cut off: %s", self._name, error)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
-from services.simulator.alone import Alone, Wanted
+from services.simulator.standalone import Alone, Wanted
 
 __all__ = ["Simulator"]
 

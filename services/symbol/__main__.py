@@ -3,9 +3,9 @@
 import time
 
 from messages.heartbeat import RETIRED
-from services import pollloop, process
-from services.actor import Actor
-from services.process import STAY_S
+from services.runtime import poll_loop, process
+from services.runtime.actor import Actor
+from services.runtime.process import STAY_S
 from services.symbol.core import SymbolCore
 
 SECOND = 1_000_000_000
@@ -13,7 +13,7 @@ NOTED_NS = SECOND // 10
 """Time for the last heartbeat to leave: the watchdog would take this silence for a hang."""
 
 
-class Retiring(pollloop.Hooks):
+class Retiring(poll_loop.Hooks):
     """A symbol that was removed and holds nothing ends by itself, once all that it said has arrived."""
 
     def __init__(self, actor: Actor, core: SymbolCore):
@@ -31,11 +31,11 @@ class Retiring(pollloop.Hooks):
         self.done = retired and told and noted and machine_ns - self._since > STAY_S * SECOND
 
     def wake(self, machine_ns: int) -> int:
-        return machine_ns + (SECOND // 5 if self.note else pollloop.IDLE_NS)
+        return machine_ns + (SECOND // 5 if self.note else poll_loop.IDLE_NS)
 
 
 if __name__ == "__main__":
     with process.enter("symbol") as p:
         core = SymbolCore(p.ticker, p.settings)
         actor = p.actor(core, p.ledger())
-        pollloop.run(actor, p.bus(), p.log, Retiring(actor, core))
+        poll_loop.run(actor, p.bus(), p.log, Retiring(actor, core))

@@ -22,8 +22,8 @@ from messages.orders import (
 )
 from messages.timers import Elapsed, Started
 from messages.watchlist import SymbolRetired, WatchlistChanged
-from services.core import Deadlines, Decision, Draft, Now, State
-from services.settings import Settings
+from services.configuration.settings import Settings
+from services.runtime.core import Deadlines, Decision, Draft, Now, State
 from services.symbol.entry import Blocked, plan_entry, price_blocked
 from services.symbol.outcome import (
     ended,
@@ -55,10 +55,9 @@ FLAT = (SymbolState.NO_POSITION, SymbolState.COOLDOWN, SymbolState.PAUSED)
 
 
 class SymbolCore:
-    """See `services.core.Core`. One symbol, one record."""
+    """See `services.runtime.core.Core`. One symbol, one record."""
 
     kinds: tuple[type, ...] = (SymbolRecord,)
-    volatile: tuple[type, ...] = ()
 
     def __init__(self, symbol: str, settings: Settings):
         self.symbol = symbol

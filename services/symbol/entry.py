@@ -11,9 +11,10 @@ import msgspec
 
 from messages.entries import EntryPlan
 from messages.market import Tick
-from services.prices import US_STOCKS, Grid, limit_offset, round_down, round_up
-from services.settings import Settings
-from services.shares import fraction_for
+from services.configuration.settings import Settings
+from services.trading.ids import order_reference, stop_reference
+from services.trading.prices import US_STOCKS, Grid, limit_offset, round_down, round_up
+from services.trading.shares import fraction_for
 
 __all__ = ["Blocked", "plan_entry", "price_blocked"]
 
@@ -82,7 +83,7 @@ def plan_entry(
         return Blocked("price_through_trigger", {"last": tick.last, "ask": tick.ask, "trigger": trigger})
     cap_pct = entries.stop_limit_max_slip_pct if entries.type == "buy_stop_limit" else entries.buy_stop_cap_pct
     limit = round_up(trigger * (1 + cap_pct / 100), grid)
-    client_order_id = f"CT-{symbol.replace(' ', '.')}-{session_date.replace('-', '')}-{number}"
+    client_order_id = order_reference(symbol, session_date, number)
     offset = limit_offset(trigger, stops.trail_limit_offset_pct, grid) if stops.use_trailing_limit else None
     # IBKR attaches trailing stops to LMT and STP LMT parents only (328): a bare STP gets a fixed one.
     bare = entries.native_stp
@@ -97,7 +98,7 @@ def plan_entry(
         limit_price=None if bare else limit,
         reference=tick.last,
         tif=entries.tif,
-        stop_client_order_id=f"{client_order_id}-S1",
+        stop_client_order_id=stop_reference(client_order_id, 1),
         stop_order_type="STP" if bare else trailing,
         trailing_pct=stops.trailing_stop_pct,
         limit_offset=None if bare else offset,

@@ -10,8 +10,8 @@ import math
 from messages.entries import CancelEntry
 from messages.operator import Flattening
 from messages.orders import OrderCancelled, OrderFilled, OrderRecord, OrderRejected, PositionUpdated
-from services.core import Draft
-from services.settings import Settings
+from services.configuration.settings import Settings
+from services.runtime.core import Draft
 from services.symbol.record import SymbolRecord, changed, holds, moved
 from services.symbol.states import Event, SymbolState
 

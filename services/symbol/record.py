@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from messages.operator import SymbolStatus
-from services.prices import US_STOCKS, Grid
 from services.symbol.states import Event, SymbolState, after
+from services.trading.prices import US_STOCKS, Grid
 
 __all__ = ["SymbolRecord", "changed", "holds", "moved", "shown", "status_of"]
 

@@ -8,18 +8,18 @@ import msgspec
 
 from messages.heartbeat import Heartbeat
 from messages.operator import Answer, Command, ProcessState, RollCall
-from services import pollloop, process
-from services.actor import Actor
-from services.bus import Bus
-from services.fleet import Fleet
+from services.fleet.places import Fleet
+from services.runtime import poll_loop, process
+from services.runtime.actor import Actor
+from services.runtime.bus import Bus
+from services.trading.ids import is_symbol_process
 from services.watchdog.core import Kill, Seen, WatchdogCore
-from services.wiring import SYMBOL
 
 _decode = msgspec.msgpack.Decoder(Heartbeat).decode
 COLUMNS = list(ProcessState.__struct_fields__)
 
 
-class Watch(pollloop.Hooks):
+class Watch(poll_loop.Hooks):
     """Takes heartbeats off the bus, answers who is there, carries out kills."""
 
     def __init__(self, actor: Actor, bus: Bus, fleet: Fleet):
@@ -29,7 +29,7 @@ class Watch(pollloop.Hooks):
     def work(self, machine_ns: int) -> None:
         for body in self._bus.beats():
             heartbeat = _decode(body)
-            if heartbeat.process in self._expected or heartbeat.process.startswith(SYMBOL):
+            if heartbeat.process in self._expected or is_symbol_process(heartbeat.process):
                 self._actor.hear(heartbeat, machine_ns)
 
     def command(self, command: Command) -> Answer:
@@ -62,7 +62,7 @@ def main() -> None:
     with process.enter("watchdog") as p:
         actor = p.actor(WatchdogCore(), p.ledger(durable=False))
         bus = p.bus(hears_beats=True)
-        pollloop.run(actor, bus, p.log, Watch(actor, bus, p.fleet))
+        poll_loop.run(actor, bus, p.log, Watch(actor, bus, p.fleet))
 
 
 if __name__ == "__main__":

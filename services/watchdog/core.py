@@ -6,12 +6,14 @@ heartbeats: only silence of its main loop tells.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from messages import Message
 from messages.heartbeat import RETIRED, Heartbeat
 from messages.timers import Elapsed
-from services.core import Deadlines, Decision, Draft, Now, State
+from services.runtime.core import Deadlines, Decision, Draft, Now, State
 
 __all__ = ["HUNG_NS", "Kill", "Seen", "WatchdogCore"]
 
@@ -22,6 +24,8 @@ HUNG_NS = 15 * SECOND
 
 class Seen(msgspec.Struct, frozen=True):
     """A process as last heard. `heard_ns` is machine time; `starts` counts its lives since the ledger began."""
+
+    volatile: ClassVar[bool] = True
 
     process: str
     pid: int
@@ -56,10 +60,9 @@ class Kill(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class WatchdogCore:
-    """See `services.core.Core`. What it hears lives in memory; restarts are counted in the ledger."""
+    """See `services.runtime.core.Core`. What it hears lives in memory; restarts are counted in the ledger."""
 
     kinds: tuple[type, ...] = (Seen, Counted)
-    volatile: tuple[type, ...] = (Seen,)
 
     def ready(self, state: State) -> bool:
         return True

@@ -12,8 +12,8 @@ from messages.account import PerformanceSnapshot
 from services.backtest.promises import Promises
 from services.backtest.runner import Result, Runner
 from services.clock.calendar import sessions
+from services.configuration.settings import Settings
 from services.risk.limits import AccountRecord
-from services.settings import Settings
 from services.simulator.market.synthetic import SyntheticSource
 from services.symbol.core import SymbolRecord
 

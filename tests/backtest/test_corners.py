@@ -9,11 +9,10 @@ import pytest
 
 from services.backtest.promises import Promises
 from services.backtest.runner import Result, run
-from services.settings import Settings
+from services.configuration.broker_policy import ChildOnPartialFill, Policy
+from services.configuration.settings import Settings
 from services.simulator.market.synthetic import SyntheticSource
-from services.simulator.venue.policy import ChildOnPartialFill, Policy
-
-from .test_promises import DAYS, SETTINGS
+from tests.backtest.test_promises import DAYS, SETTINGS
 
 LARGE = {
     "allocation": {"per_symbol_usd": 9000, "total_usd_cap": 60_000},

@@ -10,11 +10,11 @@ import msgspec
 from services.backtest.promises import Promises
 from services.backtest.runner import Result, Runner
 from services.clock.calendar import sessions
-from services.gateway.book import AccountPosition, Own
+from services.configuration.broker_policy import Policy
+from services.configuration.settings import Settings
+from services.gateway.book.records import AccountPosition, Own
 from services.risk.limits import Holding
-from services.settings import Settings
 from services.simulator.market.synthetic import SyntheticSource
-from services.simulator.venue.policy import Policy
 from services.symbol.core import SymbolRecord
 
 DAYS = sessions("XNYS", date(2025, 1, 6), date(2025, 1, 7), today=date(2025, 1, 7))

@@ -13,10 +13,9 @@ from messages.operator import Adopt, ClearCooldown, Command, Flatten, Pause, Res
 from services.backtest.promises import Promises
 from services.backtest.runner import Act, Result, Runner
 from services.clock.calendar import sessions
-from services.gateway.book import Own
-from services.gateway.flatten import FlattenRecord
+from services.configuration.settings import SIMULATED_ACCOUNT, Settings
+from services.gateway.book.records import FlattenRecord, Own
 from services.risk.limits import Holding
-from services.settings import SIMULATED_ACCOUNT, Settings
 from services.simulator.market.synthetic import SyntheticSource
 from services.simulator.venue.orders import Side, Ticket
 from services.symbol.core import SymbolRecord

@@ -13,12 +13,12 @@ from messages.orders import OrderRecord
 from services.backtest.promises import PromiseBroken, Promises
 from services.backtest.runner import Result, run
 from services.clock.calendar import sessions
-from services.core import State
-from services.gateway.book import AccountPosition, Own
+from services.configuration.settings import Settings
+from services.gateway.book.records import AccountPosition, Own
 from services.gateway.core import GatewayCore
 from services.risk.core import RiskCore
 from services.risk.limits import AccountRecord, Holding, Mark, Reservation
-from services.settings import Settings
+from services.runtime.core import State
 from services.simulator.market.synthetic import SyntheticSource
 
 DAYS = sessions("XNYS", date(2025, 1, 6), date(2025, 1, 7), today=date(2025, 1, 7))

@@ -10,21 +10,20 @@ import pytest
 from services.backtest.promises import PromiseBroken, Promises
 from services.backtest.runner import Runner
 from services.clock.calendar import sessions
-from services.core import State
+from services.configuration.broker_policy import ChildOnPartialFill, OnSplit, Policy
+from services.configuration.settings import Settings
 from services.gateway import core
-from services.gateway.book import Own
-from services.settings import Settings
+from services.gateway.book.records import Own
+from services.runtime.core import State
 from services.simulator.market.files import FileSource
 from services.simulator.market.synthetic import SyntheticSource
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.orders import Ticket
-from services.simulator.venue.policy import ChildOnPartialFill, OnSplit, Policy
 from services.simulator.venue.reports import Report
 from services.symbol.core import SymbolRecord
-
-from ..day.conftest import market_file
-from .test_corners import LARGE
-from .test_promises import DAYS, SETTINGS
+from tests.backtest.test_corners import LARGE
+from tests.backtest.test_promises import DAYS, SETTINGS
+from tests.day.conftest import market_file
 
 HOUR = 3600 * 10**9
 

@@ -13,11 +13,10 @@ import pytest
 from services.backtest.promises import Promises
 from services.backtest.runner import Result, Runner
 from services.clock.calendar import sessions
-from services.settings import Settings
+from services.configuration.broker_policy import Policy
+from services.configuration.settings import Settings
 from services.simulator.market.files import FileSource
-from services.simulator.venue.policy import Policy
-
-from ..day.conftest import market_file
+from tests.day.conftest import market_file
 
 GME = "iex_bars_5m_gme_2022_2025.parquet"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from messages.operator import Answer, Command
-from services.bus import serve_control
-from services.fleet import Fleet
-from services.guard import Lock
-from services.settings import Settings
+from services.configuration.settings import Settings
+from services.fleet.places import Fleet
+from services.fleet.process_lock import Lock
+from services.runtime.bus import serve_control
 
 
 @pytest.fixture

@@ -15,25 +15,25 @@ from messages.account import AccountUpdated, LinkChanged
 from messages.market import Session, SessionOpened
 from messages.operator import Answer, Command, Happened, Pause, ProcessState, Resume, RollCall, SymbolStatus
 from messages.orders import CommissionReported, OrderFilled, OrderPlaced
-from services.cli.audit import audit
-from services.cli.events import events
-from services.cli.export import export
-from services.cli.logs import plainly
-from services.cli.pause import pause
-from services.cli.performance import performance
-from services.cli.resume import resume
-from services.cli.sql import sql
-from services.cli.status import status
-from services.cli.wait import wait, wait_ready
-from services.fleet import Fleet
-from services.guard import Lock
+from services.cli.commands.audit import audit
+from services.cli.commands.events import events
+from services.cli.commands.export import export
+from services.cli.commands.logs import plainly
+from services.cli.commands.pause import pause
+from services.cli.commands.performance import performance
+from services.cli.commands.resume import resume
+from services.cli.commands.sql import sql
+from services.cli.commands.status import status
+from services.cli.commands.wait import wait
+from services.cli.readiness import wait_ready
+from services.configuration.refusal import Refusal
+from services.fleet.places import Fleet
+from services.fleet.process_lock import Lock
 from services.recorder.sql import ReadOnlySql
 from services.recorder.store import DuckLedger
-from services.refusal import Refusal
 from services.simulator.venue.store import Store
-from tests.recorder.words import SECOND, T0, fill, first_release, order, record
-
-from .conftest import running
+from tests.cli.conftest import running
+from tests.recorder.scenario import SECOND, T0, fill, first_release, order, record
 
 ENTRY, STOP = "CT-TSLA-20220322-1", "CT-TSLA-20220322-1-S1"
 

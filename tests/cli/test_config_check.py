@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.config_check import config_check
-from services.cli.symbols_add import symbols_add
-from services.keys import keys
-from services.refusal import Refusal
+from services.cli.commands.config_check import config_check
+from services.cli.commands.symbols_add import symbols_add
+from services.configuration.keys import keys
+from services.configuration.refusal import Refusal
 
 TEXT = """\
 mode: sim

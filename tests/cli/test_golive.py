@@ -11,12 +11,12 @@ from messages.account import PerformanceSnapshot
 from messages.market import Session, SessionOpened
 from messages.operator import Happened
 from messages.orders import OrderPlaced, ProtectionChanged
-from services.cli.golive import golive
-from services.fleet import Fleet
+from services.cli.commands.golive import golive
+from services.configuration.refusal import Refusal
+from services.configuration.settings import Settings
+from services.fleet.places import Fleet
 from services.recorder.store import DuckLedger
-from services.refusal import Refusal
-from services.settings import Settings
-from tests.recorder.words import SECOND, T0, first_release, order, record
+from tests.recorder.scenario import SECOND, T0, first_release, order, record
 
 Capture = pytest.CaptureFixture[str]
 

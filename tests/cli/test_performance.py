@@ -15,15 +15,14 @@ from messages.account import AccountUpdated, PerformanceSnapshot
 from messages.market import Session, SessionClosed
 from messages.operator import SymbolStatus
 from messages.orders import CommissionReported, OrderFilled
-from services.cli.export import COLUMNS, export
-from services.cli.performance import performance
-from services.fleet import Fleet
+from services.cli.commands.export import COLUMNS, export
+from services.cli.commands.performance import performance
+from services.configuration.refusal import Refusal
+from services.fleet.places import Fleet
 from services.recorder.sql import ReadOnlySql
 from services.recorder.store import DuckLedger
-from services.refusal import Refusal
-from tests.recorder.words import SECOND, T0, fill, order, record
-
-from .conftest import running
+from tests.cli.conftest import running
+from tests.recorder.scenario import SECOND, T0, fill, order, record
 
 Capture = pytest.CaptureFixture[str]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from services import overlay
+from services.cli.commands.symbols_add import symbols_add
+from services.cli.commands.symbols_file import symbols_file
+from services.cli.commands.symbols_list import symbols_list
+from services.cli.commands.symbols_remove import symbols_remove
 from services.cli.options import load
-from services.cli.symbols_add import symbols_add
-from services.cli.symbols_file import symbols_file
-from services.cli.symbols_list import symbols_list
-from services.cli.symbols_remove import symbols_remove
-from services.fleet import Fleet
-from services.refusal import Refusal
+from services.configuration.refusal import Refusal
+from services.fleet import watchlist_overlay
+from services.fleet.places import Fleet
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_an_edit_of_the_file_is_the_newer_word(config: Path) -> None:
 def test_what_the_file_says_needs_no_overlay(config: Path, tmp_path: Path) -> None:
     symbols_add("NVDA", config=config)
     place = tmp_path / "var" / "sim" / "watchlist.json"
-    assert overlay.read(place) is not None
+    assert watchlist_overlay.read(place) is not None
     symbols_remove("NVDA", config=config)
     assert not place.exists()
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients.stage import CLIENTS, Client, Program, program, short
-from tests.simulator.wire import ACCOUNT, Gateway, gateway, trades
+from tests.clients.client_programs import CLIENTS, Client, Program, program, short
+from tests.simulator.on_the_wire import ACCOUNT, Gateway, gateway, trades
 
 MARKET = trades("TSLA", 10.0, 10.2, 10.6, 11.0, 12.0, 11.5, 11.5, 11.5, 11.5, 11.5)
 

@@ -13,7 +13,7 @@ import pytest
 
 from services.clock import calendar
 from services.clock.calendar import sessions
-from services.refusal import Refusal
+from services.configuration.refusal import Refusal
 
 TODAY = date(2025, 1, 1)
 

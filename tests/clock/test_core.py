@@ -9,7 +9,7 @@ from messages.operator import Happened
 from messages.watchlist import SymbolRetired, Watch, WatchlistChanged
 from services.clock.core import ClockCore, ClockRecord, MarketEnded, StepBegun, TimeReached
 from services.clock.steps import Step, next_step
-from services.core import Now, State
+from services.runtime.core import Now, State
 
 MINUTE = 60_000_000_000
 DAY = 24 * 60 * MINUTE

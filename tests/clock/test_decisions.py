@@ -11,9 +11,8 @@ from messages.operator import Happened
 from messages.timers import Elapsed, Started
 from messages.watchlist import SymbolRetired, Watch, WatchlistChanged
 from services.clock.core import ClockCore, ClockRecord, MarketEnded, StepBegun, TimeReached, Watched
-from services.core import Deadlines, Decision, Now, State
-
-from .test_core import DAYS, MINUTE
+from services.runtime.core import Deadlines, Decision, Now, State
+from tests.clock.test_core import DAYS, MINUTE
 
 THURSDAY, FRIDAY, MONDAY = DAYS
 EVE = THURSDAY.open_ns - 600 * MINUTE

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messages.market import Session, SessionClosed, SessionClosing, SessionOpened
-from services.calendars import EXTENDED, ZONES, zone_word
 from services.clock.calendar import sessions
 from services.clock.core import ClockCore, TimeReached
 from services.clock.hours import AFTER_MARKET_NS, PRE_MARKET_NS, allowed
-from services.core import Now, State
-from services.settings import Hours, Settings
+from services.configuration.calendars import EXTENDED, ZONES, zone_word
+from services.configuration.settings import Hours, Settings
+from services.runtime.core import Now, State
 from services.symbol.core import SymbolCore
 from services.symbol.record import SymbolRecord
 

@@ -20,8 +20,8 @@ import pytest
 import yaml
 
 from services.cli.__main__ import main
-from services.fleet import Fleet
-from services.settings import Settings
+from services.configuration.settings import Settings
+from services.fleet.places import Fleet
 
 ROOT = Path(__file__).parents[2]
 MARKET = ROOT.parent / "shared" / "market"
@@ -73,7 +73,7 @@ class RunningFleet:
     def crazy(self, *words: str, check: bool = True, typed: str = "") -> Said:
         """A command of the operator's; its exit code has to be 0 unless `check` is False.
 
-        It runs in this process: starting Python costs more than most of them do, and tests/platform has the program.
+        It runs in this process: starting Python costs more than most of them do, and tests/fleet has the program.
         """
         out, errors = io.StringIO(), io.StringIO()
         with (

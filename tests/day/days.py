@@ -10,7 +10,7 @@ import msgspec
 
 from services.backtest.runner import Runner
 from services.clock.calendar import sessions
-from services.settings import Settings
+from services.configuration.settings import Settings
 from services.simulator.market.choice import market_source
 
 ORDERS = """

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from services.settings import Settings
-
-from .conftest import RunningFleet, fleets, until
+from services.configuration.settings import Settings
+from tests.day.conftest import RunningFleet, fleets, until
 
 
 @pytest.fixture(scope="module")

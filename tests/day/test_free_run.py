@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .conftest import RunningFleet, market_file
+from tests.day.conftest import RunningFleet, market_file
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import RunningFleet, market_file
-from .days import Day, recorded, run_in_process
+from tests.day.conftest import RunningFleet, market_file
+from tests.day.days import Day, recorded, run_in_process
 
 LOCKSTEP = {"pace": "lockstep", "speed": 100_000, "market": "files"}
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import ROOT, RunningFleet, until
+from tests.day.conftest import ROOT, RunningFleet, until
 
 
 def protected(status: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import RunningFleet, until
+from tests.day.conftest import RunningFleet, until
 
 
 def states(fleet: RunningFleet) -> dict[str, str]:

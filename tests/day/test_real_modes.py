@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from messages.market import Session
-from services import confirmation
 from services.clock.calendar import sessions
-from services.confirmation import Confirmation
+from services.fleet import live_confirmation
+from services.fleet.live_confirmation import Confirmation
 from services.simulator.testing import Simulator
-
-from .conftest import ROOT, RunningFleet, until
+from tests.day.conftest import ROOT, RunningFleet, until
 
 SECOND = 1_000_000_000
 SPEED = 5
@@ -144,7 +143,7 @@ def test_live_trades_for_as_long_as_its_owner_says(tmp_path: Path, start_fleet: 
 
         # The word expires: entries are taken back, protection stays, and it is said once what to do.
         end = datetime.fromtimestamp(real.now_ns() // SECOND + 5, UTC)
-        confirmation.write(fleet.var / "confirmation.json", Confirmation("U1234567", end, end))
+        live_confirmation.write(fleet.var / "confirmation.json", Confirmation("U1234567", end, end))
         until(lambda: live_orders(fleet) == [("RISE", "stop")], "its entry stays")
         told = fleet.status()
         assert told["exit_code"] == 1

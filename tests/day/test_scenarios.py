@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import fleets, until
+from tests.day.conftest import fleets, until
 
 OPEN = datetime(2025, 1, 6, 14, 30, tzinfo=UTC)
 STEP_MINUTES = 2

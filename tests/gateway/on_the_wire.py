@@ -14,17 +14,17 @@ from messages.interlock import EntriesBlocked
 from messages.market import Session, SessionOpened
 from messages.operator import Happened
 from messages.timers import Elapsed, Started
-from services.core import Now, State
-from services.gateway.book import OrderRecord, Own, QuoteRecord
-from services.gateway.broker import Broker
+from services.configuration.broker_policy import Policy
+from services.configuration.settings import Settings
+from services.gateway.book.records import OrderRecord, Own, QuoteRecord
 from services.gateway.core import GatewayCore
-from services.settings import Settings
+from services.gateway.ibkr.connection import Broker
+from services.runtime.core import Now, State
 from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.orders import Order
-from services.simulator.venue.policy import Policy
-from tests.gateway.broker_words import plan
-from tests.simulator.wire import OPEN_NS, SECOND, Gateway, gateway
+from tests.gateway.scenario import plan
+from tests.simulator.on_the_wire import OPEN_NS, SECOND, Gateway, gateway
 
 DAY = Session("2022-03-22", OPEN_NS, OPEN_NS + 23_400 * SECOND)
 

@@ -14,12 +14,12 @@ import pytest
 from messages.account import AccountUpdated
 from messages.broker import BrokerAccount, BrokerCommission
 from services.backtest.broker import ExchangeBroker
+from services.configuration.broker_policy import AccountKind, BaseCurrency, Policy
+from services.configuration.settings import Settings
 from services.gateway.account import account_update
-from services.gateway.broker import Broker
-from services.settings import Settings
+from services.gateway.ibkr.connection import Broker
 from services.simulator.venue.account import terms_of
-from services.simulator.venue.policy import AccountKind, BaseCurrency, Policy
-from tests.simulator.wire import ACCOUNT, TSLA, Gateway, gateway, ready, trades
+from tests.simulator.on_the_wire import ACCOUNT, TSLA, Gateway, gateway, ready, trades
 
 EUR = BaseCurrency.EUR
 

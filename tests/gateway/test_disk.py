@@ -11,7 +11,7 @@ from messages.broker import DiskSpace
 from messages.entries import EntryDropped
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from services.gateway import __main__ as shell
-from tests.gateway.broker_words import Gateway
+from tests.gateway.scenario import Gateway
 
 
 def test_entries_stop_and_protection_goes_on() -> None:

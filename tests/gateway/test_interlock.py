@@ -23,11 +23,11 @@ from messages.market import SessionOpened
 from messages.operator import Happened
 from messages.timers import Elapsed
 from messages.watchlist import WatchlistChanged
-from services.core import Now
-from services.gateway.hostclock import ASK_EVERY_S, QUESTIONS, bounds
+from services.configuration.settings import Ibkr, Settings
+from services.gateway.ibkr.clock_offset import ASK_EVERY_S, QUESTIONS, bounds
 from services.gateway.interlock import account_trouble
-from services.settings import Ibkr, Settings
-from tests.gateway.broker_words import ACCOUNT, DAY, SECOND, Gateway, broker_execution
+from services.runtime.core import Now
+from tests.gateway.scenario import ACCOUNT, DAY, SECOND, Gateway, broker_execution
 
 LIVE = "U1234567"
 UNTIL = DAY.open_ns + 3600 * SECOND

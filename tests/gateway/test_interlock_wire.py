@@ -12,11 +12,10 @@ import pytest
 from messages.broker import LiveConfirmation
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.watchlist import WatchlistChanged
-from services.gateway import timecheck
-from services.simulator.venue.policy import Policy
-from tests.simulator.wire import CALM, OPEN_NS, SECOND, trades
-
-from .on_the_wire import Fleet, connected, played
+from services.configuration.broker_policy import Policy
+from services.gateway.ibkr import clock_check
+from tests.gateway.on_the_wire import Fleet, connected, played
+from tests.simulator.on_the_wire import CALM, OPEN_NS, SECOND, trades
 
 PAPER, LIVE = "DU1234567", "U1234567"
 FAR = LiveConfirmation(LIVE, OPEN_NS + 30 * 86_400 * SECOND)
@@ -39,10 +38,10 @@ async def fleet(accounts: tuple[str, ...], policy: Policy | None = None, **setti
 def time_apart(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """This machine's clock stands where the simulated broker's does, and so many seconds beside it."""
     apart = {"s": 0.5}
-    monkeypatch.setattr(timecheck.time, "time_ns", lambda: BROKER_TIME["ns"]() + int(apart["s"] * SECOND))
-    monkeypatch.setattr(timecheck, "ASK_EVERY_S", 0.0)
-    monkeypatch.setattr(timecheck, "COMPARE_S", 0.4)
-    monkeypatch.setattr(timecheck, "COMPARE_SOON_S", 0.4)
+    monkeypatch.setattr(clock_check.time, "time_ns", lambda: BROKER_TIME["ns"]() + int(apart["s"] * SECOND))
+    monkeypatch.setattr(clock_check, "ASK_EVERY_S", 0.0)
+    monkeypatch.setattr(clock_check, "COMPARE_S", 0.4)
+    monkeypatch.setattr(clock_check, "COMPARE_SOON_S", 0.4)
     return apart
 
 

@@ -7,9 +7,8 @@ from messages.broker import BrokerError, BrokerPosition, Connected, PlaceOrder
 from messages.entries import EntryApproved
 from messages.market import SessionOpened, Tick
 from messages.orders import PositionUpdated
-from services.gateway.book import Doubt
-
-from .broker_words import ACCOUNT, DAY, UNTIL, Gateway, broker_order, plan
+from services.gateway.book.records import Doubt
+from tests.gateway.scenario import ACCOUNT, DAY, UNTIL, Gateway, broker_order, plan
 
 
 def links(gateway: Gateway) -> list[tuple[str, bool]]:

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.hostile.world import Input, World, inputs
+from tests.hostile.attacked_gateway import Input, World, inputs
 
 WORLD = 2000
 """Inputs to one gateway, before the next one begins afresh."""

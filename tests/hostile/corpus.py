@@ -13,7 +13,7 @@ import ib_insync as ibi
 from ib_insync.client import Client as IbClient
 
 from services.simulator.wire.framing import MAX_VERSION, MIN_VERSION
-from tests.simulator.test_requests import REQUESTS
+from tests.simulator.wire.test_requests import REQUESTS
 
 __all__ = ["VERSIONS", "place_order", "sent", "start_api", "valid_requests"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from services.simulator.desk.front import Desk
+from services.simulator.requests.dispatch import Desk
 from tests.hostile.__main__ import attack, replay, save
+from tests.hostile.attacked_gateway import inputs
 from tests.hostile.corpus import VERSIONS, valid_requests
 from tests.hostile.mutations import EVIL, written
-from tests.hostile.world import inputs
 
 SEEDS = range(6)
 

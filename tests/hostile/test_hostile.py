@@ -12,8 +12,8 @@ from services.simulator import server as server_module
 from services.simulator.wire.framing import MAX_FRAME, frame
 from tests.hostile.corpus import start_api
 from tests.hostile.mutations import written
-from tests.simulator.line import Line
-from tests.simulator.wire import CALM, Gateway, ask, gateway, ready, rows
+from tests.simulator.connection import Line
+from tests.simulator.on_the_wire import CALM, Gateway, ask, gateway, ready, rows
 
 HELLO = b"API\0" + frame(b"v100..178")
 

@@ -24,7 +24,7 @@ from messages.orders import (
     execution_key,
 )
 from messages.timers import Elapsed, Started
-from tests.recorder.words import CORE, EMPTY, SECOND, T0, fill, now, order
+from tests.recorder.scenario import CORE, EMPTY, SECOND, T0, fill, now, order
 
 SESSION = Session("2022-03-22", T0, T0 + 3600 * SECOND, True)
 NEXT = Session("2022-03-23", T0 + 86400 * SECOND, T0 + 90000 * SECOND)

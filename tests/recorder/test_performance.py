@@ -23,7 +23,7 @@ from messages.market import Session, SessionClosed
 from messages.operator import Happened
 from messages.orders import CommissionReported, OrderFilled, PositionUpdated
 from services.recorder.store import DuckLedger
-from tests.recorder.words import SECOND, T0, fill, order, record
+from tests.recorder.scenario import SECOND, T0, fill, order, record
 
 NIGHT = 86_400
 DAY0 = date(2022, 3, 22)  # T0 is 14:00 UTC of this day

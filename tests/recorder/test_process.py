@@ -14,15 +14,15 @@ import pytest
 
 from messages import Message
 from messages.operator import Happened
-from services.actor import Actor
-from services.bus import Bus
 from services.cli import records
-from services.core import Deadlines, Decision, Now, State
-from services.fleet import Fleet
-from services.ledger import MemoryLedger
-from services.markettime import MarketClock
-from services.refusal import Refusal
-from services.settings import Settings
+from services.configuration.refusal import Refusal
+from services.configuration.settings import Settings
+from services.fleet.places import Fleet
+from services.runtime.actor import Actor
+from services.runtime.bus import Bus
+from services.runtime.core import Deadlines, Decision, Now, State
+from services.runtime.ledger import MemoryLedger
+from services.runtime.market_clock import MarketClock
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
@@ -32,7 +32,6 @@ class Teller:
     """A core that tells everything it hears."""
 
     kinds: tuple[type, ...] = ()
-    volatile: tuple[type, ...] = ()
 
     def handle(self, state: State, message: Message, now: Now) -> Decision:
         return Decision(messages=[("recorder", message)] if isinstance(message, Happened) else [])

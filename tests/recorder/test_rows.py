@@ -14,7 +14,6 @@ from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import Session, SessionAwaited
 from messages.operator import Happened, Paused, Refused, Resumed, SymbolStatus
 from messages.orders import CommissionReported, OrderFilled, OrderPlaced, PositionUpdated, ProtectionChanged
-from services.core import Deadlines, Now
 from services.recorder.core import rows_of
 from services.recorder.records import (
     EventRow,
@@ -28,7 +27,8 @@ from services.recorder.records import (
     SessionRow,
     StateRow,
 )
-from tests.recorder.words import CORE, EMPTY, T0, fill, now, order
+from services.runtime.core import Deadlines, Now
+from tests.recorder.scenario import CORE, EMPTY, T0, fill, now, order
 
 HEARD = now(7, cause="symbol-TSLA:3")
 NO_SENDER = Now(T0, 5)

@@ -9,7 +9,7 @@ from messages.operator import Answer, RollCall, Sql
 from messages.orders import OrderFilled, OrderPlaced
 from services.recorder.sql import ReadOnlySql
 from services.recorder.store import DuckLedger, open_at_rest
-from tests.recorder.words import fill, order, record
+from tests.recorder.scenario import fill, order, record
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from messages.account import AccountUpdated, PerformanceSnapshot
 from messages.frames import Envelope
 from messages.operator import Happened, Refused, SymbolStatus
 from messages.orders import CommissionReported, OrderAccepted, OrderFilled, OrderPlaced
-from services.ledger import Batch, Change, ConstraintBroken, LedgerError, OutboxRow
 from services.recorder.schema import VERSION
 from services.recorder.store import DuckLedger, open_at_rest
-from tests.recorder.words import SECOND, T0, changes, fill, first_release, now, order, record
+from services.runtime.ledger import Batch, Change, ConstraintBroken, LedgerError, OutboxRow
+from tests.recorder.scenario import SECOND, T0, changes, fill, first_release, now, order, record
 
 
 @pytest.fixture
@@ -360,11 +360,11 @@ def test_a_snapshots_events_stand_once_per_run(path: Path) -> None:
 WRITER = """
 import sys
 import threading
-from services.ledger import Batch
+from services.runtime.ledger import Batch
 from services.recorder.store import DuckLedger
 from messages.orders import OrderFilled, CommissionReported
 from messages.operator import Happened
-from words import record, fill, order
+from scenario import record, fill, order
 ledger = DuckLedger(sys.argv[1], fleet="sim", account="DU1")
 seq = ledger.load().cursors.get("gateway", 0) + 1
 print(seq, flush=True)

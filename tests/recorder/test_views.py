@@ -14,9 +14,9 @@ from messages.account import LinkChanged
 from messages.market import Session, SessionClosed, SessionClosing, SessionOpened
 from messages.operator import Happened, Paused, Resumed, SymbolStatus
 from messages.orders import CommissionReported, OrderFilled, OrderPlaced, ProtectionChanged
-from services.ledger import Batch
 from services.recorder.store import DuckLedger
-from tests.recorder.words import SECOND, T0, changes, fill, now, order, record
+from services.runtime.ledger import Batch
+from tests.recorder.scenario import SECOND, T0, changes, fill, now, order, record
 
 View = Callable[..., list[tuple[Any, ...]]]
 

@@ -8,12 +8,11 @@ import pytest
 
 from messages.account import AccountUpdated, BookTold
 from messages.orders import OrderFilled, OrderRecord, PositionUpdated
-from services.core import Draft, Now, Record, State
 from services.risk.core import RiskCore
 from services.risk.exposure import account_told, fold_fill, fold_foreign, fold_position, rebuild
 from services.risk.limits import AccountRecord, ForeignOrder, Holding, Reservation
-
-from .risk_words import configured, execution, order
+from services.runtime.core import Draft, Now, Record, State
+from tests.risk.scenario import configured, execution, order
 
 ACCOUNT = AccountRecord("DU1", 50_000.0, 20_000.0, 18_000.0, "cash")
 HELD = Holding("TSLA", own=4.0, cost_usd=380.0, account=9.0, avg_cost=96.0)

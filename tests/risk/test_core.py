@@ -23,8 +23,7 @@ from messages.orders import (
     PositionUpdated,
 )
 from services.risk.limits import AccountRecord, Holding, Mark, Reservation, exposure_of, worst_cost
-
-from .risk_words import MONDAY, Risk, denied, order, plan
+from tests.risk.scenario import MONDAY, Risk, denied, order, plan
 
 
 class TestFailClosed:

@@ -21,17 +21,16 @@ from messages.operator import Flattening, Pause, Paused, Refused, Resumed
 from messages.orders import CommissionReported, OrderAccepted, OrderCancelled, OrderRejected, OrderUpdated
 from messages.timers import Elapsed, Started
 from messages.watchlist import WatchlistChanged
-from services.core import Deadlines, Now, Record, State
-from services.ledger import AtMost, Unique
+from services.risk.arming_order import TURN_NS
 from services.risk.core import Asked, Door, RiskCore, SessionRecord, Watchlist, constraints
 from services.risk.guards import MINUTE_NS, Pace, Tally, Track
 from services.risk.limits import AccountRecord, ForeignOrder, Holding, Mark, Reservation
 from services.risk.operator import FlattenRecord
 from services.risk.pauses import NEXT_SESSION, RESUME, PauseRecord
-from services.risk.track import Unpriced
-from services.risk.turns import TURN_NS
-
-from .risk_words import MONDAY, Risk, configured, order, plan
+from services.risk.track_record import Unpriced
+from services.runtime.core import Deadlines, Now, Record, State
+from services.runtime.ledger import AtMost, Unique
+from tests.risk.scenario import MONDAY, Risk, configured, order, plan
 
 AT = 1_000_000
 ACCOUNT = AccountRecord("DU1", 100_000.0, 100_000.0, 100_000.0)

@@ -18,8 +18,7 @@ from messages.orders import OrderCancelled, OrderRecord, OrderUpdated, PositionU
 from services.risk.core import Asked
 from services.risk.limits import AccountRecord, ForeignOrder, Holding, Mark, Reservation, exposures
 from services.risk.pauses import PauseRecord
-
-from .risk_words import MONDAY, Risk, denied, order, plan
+from tests.risk.scenario import MONDAY, Risk, denied, order, plan
 
 
 def foreign(key: str, side: str, quantity: float, price: float, **more: Any) -> OrderRecord:

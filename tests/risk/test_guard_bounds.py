@@ -20,8 +20,7 @@ from services.risk.guards import (
 )
 from services.risk.limits import Denied, Holding, Mark, Reservation
 from services.risk.pauses import NEXT_SESSION, RESUME
-
-from .risk_words import configured, plan
+from tests.risk.scenario import configured, plan
 
 TODAY, YESTERDAY, BEFORE = "2025-01-06", "2025-01-03", "2025-01-02"
 CAP = {"total_usd_cap": 10_000.0}

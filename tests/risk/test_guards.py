@@ -13,8 +13,7 @@ from messages.operator import Happened, Paused, Resume, Resumed
 from messages.orders import CommissionReported, PositionUpdated
 from services.risk.guards import DENIALS, TRIPS, Tally, guards_on
 from services.risk.pauses import PauseRecord
-
-from .risk_words import MONDAY, Risk, denied, plan
+from tests.risk.scenario import MONDAY, Risk, denied, plan
 
 TUESDAY = Session("2025-01-07", 10**15, 2 * 10**15)
 CAP = {"total_usd_cap": 10_000.0}

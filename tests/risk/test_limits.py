@@ -19,8 +19,7 @@ from services.risk.limits import (
     worst_cost,
     worst_price,
 )
-
-from .risk_words import configured, order, plan
+from tests.risk.scenario import configured, order, plan
 
 
 class TestPrices:

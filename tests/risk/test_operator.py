@@ -10,12 +10,11 @@ import pytest
 from messages.market import Tick
 from messages.operator import Adopt, ClearCooldown, Command, Flatten, Flattening, Pause, Paused, Resume, Resumed, Sql
 from messages.orders import OrderUpdated, PositionUpdated
-from services.core import Now
 from services.risk.guards import Tally
 from services.risk.operator import FlattenRecord, judge
 from services.risk.pauses import NEXT_SESSION, RESUME, PauseRecord
-
-from .risk_words import Risk, order, plan
+from services.runtime.core import Now
+from tests.risk.scenario import Risk, order, plan
 
 TICK = Tick("TSLA", 1, 1, 0, 95.0, 0)
 

@@ -8,8 +8,8 @@ import pytest
 
 from messages import Message
 from messages.operator import Happened, Paused, Resumed
-from services.core import Draft, Now, State
 from services.risk.pauses import FLEET, NEXT_SESSION, OPERATOR, RESUME, PauseRecord, lift, pause, paused_by, pauses_of
+from services.runtime.core import Draft, Now, State
 
 AT = 1_000
 

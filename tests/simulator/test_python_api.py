@@ -13,7 +13,7 @@ import ib_insync as ibi
 import pytest
 
 from services.cli.__main__ import main
-from services.refusal import Refusal
+from services.configuration.refusal import Refusal
 from services.simulator.control import default_path
 from services.simulator.testing import Simulator
 

@@ -21,8 +21,7 @@ from messages.market import Session
 from messages.operator import Paused, Resumed
 from messages.orders import PositionUpdated
 from services.symbol.states import SymbolState
-
-from .actor_words import MINUTE, MONDAY, SECOND, Symbol
+from tests.symbol.scenario import MINUTE, MONDAY, SECOND, Symbol
 
 SEEN: Counter[str] = Counter()
 DAY = 86_400 * SECOND

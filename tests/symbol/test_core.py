@@ -20,10 +20,9 @@ from messages.orders import (
 )
 from messages.timers import Started
 from messages.watchlist import SymbolRetired, WatchlistChanged
-from services.core import Now
+from services.runtime.core import Now
 from services.symbol.states import SymbolState
-
-from .actor_words import MINUTE, MONDAY, SECOND, TUESDAY, Symbol
+from tests.symbol.scenario import MINUTE, MONDAY, SECOND, TUESDAY, Symbol
 
 S = SymbolState
 

@@ -11,11 +11,10 @@ from messages.account import LinkChanged, ReconciliationDone
 from messages.entries import EntryPlan
 from messages.market import SessionOpened, Tick
 from messages.operator import Paused
-from services.prices import increment, limit_offset, round_down, round_up
 from services.symbol.core import ASK_AGAIN_NS
 from services.symbol.entry import Blocked, plan_entry, price_blocked
-
-from .actor_words import MINUTE, MONDAY, SECOND, Symbol, settings_of
+from services.trading.prices import increment, limit_offset, round_down, round_up
+from tests.symbol.scenario import MINUTE, MONDAY, SECOND, Symbol, settings_of
 
 NOW = MONDAY.open_ns + 30 * MINUTE
 

@@ -6,8 +6,7 @@ import pytest
 
 from messages.operator import SymbolStatus
 from services.symbol.record import SymbolRecord, changed, holds, shown, status_of
-
-from .steps import NOON, RESTS, S, with_
+from tests.symbol.one_decision import NOON, RESTS, S, with_
 
 
 def test_a_status_shows_the_record_as_it_is() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from messages.heartbeat import RETIRED, Heartbeat
 from messages.operator import Happened
 from messages.timers import Elapsed, Started
-from services.core import Decision, Now, State
+from services.runtime.core import Decision, Now, State
 from services.watchdog.core import HUNG_NS, Counted, Kill, Seen, WatchdogCore
 
 CORE = WatchdogCore()

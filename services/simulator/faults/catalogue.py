@@ -5,20 +5,29 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-import sys
 from collections.abc import Collection, Mapping
+from importlib import import_module
 from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
 
-from services.keys import in_words, texts_of
-from services.refusal import Refusal
-from services.simulator.faults import callbacks, data, happenings, links, losses, refusals, tellings, working
+from services.configuration.keys import in_words, texts_of
+from services.configuration.refusal import Refusal
+from services.simulator.faults import (
+    callbacks,
+    data,
+    links,
+    lost_requests,
+    market_events,
+    order_reports,
+    refusals,
+    working_orders,
+)
 from services.simulator.faults.active import Fault
 
 __all__ = ["FAULTS", "Argument", "arguments", "check_symbol", "fault", "listing", "markdown", "meaning", "name_of"]
 
-MODULES = (links, data, callbacks, refusals, losses, working, tellings, happenings)
+MODULES = (links, data, callbacks, refusals, lost_requests, working_orders, order_reports, market_events)
 
 
 def name_of(kind: type[Fault]) -> str:
@@ -86,7 +95,7 @@ def arguments(kind: type[Fault]) -> list[Argument]:
     texts: dict[str, str] = {}
     for cls in reversed(kind.__mro__):
         if issubclass(cls, Fault):
-            texts |= texts_of(sys.modules[cls.__module__]).get(cls.__name__, {})
+            texts |= texts_of(import_module(cls.__module__)).get(cls.__name__, {})
     found = []
     for field in msgspec.structs.fields(kind):
         default = "must be given" if field.required else _shown(field.default)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta
 
 from services.simulator.faults.active import Ask, Counted, Handle, Live, Notice, Tell
-from services.simulator.faults.matching import Matching, placed
+from services.simulator.faults.order_filter import Matching, placed
 from services.simulator.venue.acceptance import not_cancellable
-from services.simulator.venue.hand import Refused
+from services.simulator.venue.broker_actions import Refused
 from services.simulator.venue.reports import ErrorReport
 from services.simulator.wire import complaints
 

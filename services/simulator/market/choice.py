@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.settings import Settings
+from services.configuration.settings import Settings
 from services.simulator.market.files import FileSource
 from services.simulator.market.synthetic import SyntheticSource
 from services.simulator.venue.source import MarketSource

@@ -27,10 +27,10 @@ from typing import Any, NamedTuple
 import duckdb
 
 from messages.market import Session
-from services.prices import increment
-from services.refusal import Refusal
+from services.configuration.refusal import Refusal
 from services.simulator.venue.events import EventKey, MarketEvent
 from services.simulator.venue.source import AFTER_HOURS_NS, PRE_MARKET_NS
+from services.trading.prices import increment
 
 __all__ = ["Bar", "Contents", "FileSource", "contents", "walk"]
 

@@ -17,8 +17,8 @@ from typing import TypeVar
 
 from messages.market import Session
 from services.simulator.market.bars import BAR_SIZES, NEW_YORK, Bar, BarMaker, Stretch, hours_of
+from services.simulator.venue.adjustments import Past
 from services.simulator.venue.events import EventKey, MarketEvent
-from services.simulator.venue.past import Past
 from services.simulator.venue.source import MarketSource, Narrowing
 
 __all__ = ["LOOKBACK_SESSIONS", "History", "Search", "weekdays_before"]

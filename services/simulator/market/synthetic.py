@@ -32,9 +32,9 @@ from itertools import accumulate
 from random import Random
 
 from messages.market import Session
-from services.prices import increment
 from services.simulator.venue.events import EventKey, MarketEvent
 from services.simulator.venue.source import AFTER_HOURS_NS, PRE_MARKET_NS
+from services.trading.prices import increment
 
 __all__ = ["SyntheticSource"]
 

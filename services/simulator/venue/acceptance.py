@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from services.prices import Grid
-from services.shares import exact
-from services.simulator.venue.grid import GRIDS, on_grid
-from services.simulator.venue.matching import LIMITED, STOPS, TRAILING
+from services.configuration.broker_policy import Policy
 from services.simulator.venue.orders import Order, Ticket
-from services.simulator.venue.policy import Policy
+from services.simulator.venue.price_grid import GRIDS, on_grid
+from services.simulator.venue.triggers import LIMITED, STOPS, TRAILING
+from services.trading.prices import Grid
+from services.trading.shares import exact
 
 __all__ = ["error_for", "not_cancellable"]
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from services.shares import exact
+from services.configuration.broker_policy import AccountKind, BaseCurrency, Policy
 from services.simulator.venue.holdings import AccountTerms, Funds, Holding
 from services.simulator.venue.orders import Execution, Side
-from services.simulator.venue.policy import AccountKind, BaseCurrency, Policy
 from services.simulator.venue.reports import AccountReport, PnlReport, PositionReport
 from services.simulator.venue.statement import statement
 from services.simulator.venue.tape import Tape
+from services.trading.shares import exact
 
 __all__ = ["Account", "commission", "requirement", "terms_of"]
 

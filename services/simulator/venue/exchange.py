@@ -17,22 +17,22 @@ from collections.abc import Sequence
 import msgspec
 
 from messages.market import Session
-from services.simulator.venue import acceptance, margin, matching
-from services.simulator.venue.books import Books
-from services.simulator.venue.floor import Floor
-from services.simulator.venue.hand import Hand
+from services.configuration.broker_policy import Policy
+from services.simulator.venue import acceptance, margin, triggers
+from services.simulator.venue.adjustments import rescaled
+from services.simulator.venue.broker_actions import Hand
+from services.simulator.venue.exchange_actions import World
 from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.lifecycle import Lifecycle
 from services.simulator.venue.liquidity import Liquidity
-from services.simulator.venue.memory import Changes, Memory, recall, take_changes
+from services.simulator.venue.matching_engine import Floor
 from services.simulator.venue.orders import Order, Ticket
-from services.simulator.venue.past import rescaled
-from services.simulator.venue.policy import Policy
+from services.simulator.venue.persistence import Changes, Memory, recall, take_changes
 from services.simulator.venue.reports import ErrorReport, OrderReport, Report
 from services.simulator.venue.source import Hours, MarketSource
+from services.simulator.venue.state import Books
 from services.simulator.venue.tape import observe, quote_of
 from services.simulator.venue.view import View
-from services.simulator.venue.world import World
 
 __all__ = ["Exchange"]
 
@@ -134,7 +134,7 @@ class Exchange(View):
         session = books.hours.at(event.time_ns)
         if not self._world.lets_through(event, session):
             return
-        path = matching.path_of(
+        path = triggers.path_of(
             event,
             tape,
             filter_strays=self.policy.last_filtered_to_quote,

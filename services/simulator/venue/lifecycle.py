@@ -18,13 +18,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from messages.market import Session
-from services.shares import exact
-from services.simulator.venue import matching
-from services.simulator.venue.books import Books
-from services.simulator.venue.grid import GRIDS
+from services.configuration.broker_policy import ChildOnPartialFill
+from services.simulator.venue import triggers
 from services.simulator.venue.orders import LOCATE, Order, Ticket
-from services.simulator.venue.policy import ChildOnPartialFill
+from services.simulator.venue.price_grid import GRIDS
 from services.simulator.venue.reports import ErrorReport, OrderReport, Report, StatusReport
+from services.simulator.venue.state import Books
+from services.trading.shares import exact
 
 __all__ = ["BY_SYSTEM", "Lifecycle", "may_trade_outside", "works_at_once"]
 
@@ -87,10 +87,10 @@ class Lifecycle:
         if ticket.parent_id and ticket.adjusted_order_type and not self._policy.adjustable_child_works:
             return
         order.why_held = self._why_held(order)
-        unlevelled = ticket.order_type in matching.TRAILING and order.trail_stop_price is None
+        unlevelled = ticket.order_type in triggers.TRAILING and order.trail_stop_price is None
         if unlevelled and not order.waits_for_parent and session is not None and tape.date == session.date:
             assert tape.last is not None, "a tape with a date has traded"
-            self._set_level(order, matching.trail_level(ticket, tape.last))
+            self._set_level(order, triggers.trail_level(ticket, tape.last))
         open_for_it = session is not None or may_trade_outside(order)
         if ticket.outside_rth and ticket.order_type == "MKT":
             self._warn(order, 2109, OUTSIDE_RTH_IGNORED)
@@ -178,7 +178,7 @@ class Lifecycle:
     def adjust(self, order: Order) -> None:
         """The market went far enough in its favour: an adjustable stop becomes what it was to become."""
         ticket = order.ticket
-        trailing = ticket.adjusted_order_type in matching.TRAILING
+        trailing = ticket.adjusted_order_type in triggers.TRAILING
         order.ticket = msgspec.structs.replace(
             ticket,
             order_type=ticket.adjusted_order_type,
@@ -231,15 +231,15 @@ class Lifecycle:
     def _activate(self, child: Order, market_price: float) -> None:
         """It goes live, a trailing stop from where the market is or from its own better level."""
         child.why_held = self._why_held(child)
-        if child.ticket.order_type in matching.TRAILING:
-            self._set_level(child, matching.ratcheted(child, market_price))
+        if child.ticket.order_type in triggers.TRAILING:
+            self._set_level(child, triggers.ratcheted(child, market_price))
         self.move(child, "Submitted" if works_at_once(child) else "PreSubmitted")
 
     def ratchet(self, order: Order, price: float) -> None:
         """The market reached this price: a trailing stop follows in its favour."""
-        if order.ticket.order_type not in matching.TRAILING or order.done or order.triggered or order.held_back:
+        if order.ticket.order_type not in triggers.TRAILING or order.done or order.triggered or order.held_back:
             return
-        level = matching.ratcheted(order, price)
+        level = triggers.ratcheted(order, price)
         if level != order.trail_stop_price:
             self._set_level(order, level)
             self._book.changed(order)
@@ -304,18 +304,18 @@ class Lifecycle:
 
     def _take_prices(self, order: Order) -> None:
         ticket = order.ticket
-        if ticket.order_type in matching.TRAILING:
+        if ticket.order_type in triggers.TRAILING:
             level = order.trail_stop_price if ticket.trail_stop_price is None else ticket.trail_stop_price
             if level is not None:
                 self._set_level(order, level)
         else:
             order.trail_stop_price = None
-            order.limit_price = ticket.limit_price if ticket.order_type in matching.LIMITED else None
+            order.limit_price = ticket.limit_price if ticket.order_type in triggers.LIMITED else None
 
     def _set_level(self, order: Order, level: float) -> None:
         order.trail_stop_price = level
         if order.ticket.order_type == "TRAIL LIMIT":
-            order.limit_price = matching.trail_limit(order.ticket, level, GRIDS[self._policy.price_grid])
+            order.limit_price = triggers.trail_limit(order.ticket, level, GRIDS[self._policy.price_grid])
 
     def _why_held(self, order: Order) -> str:
         if order.why_held == LOCATE:
@@ -325,7 +325,7 @@ class Lifecycle:
         at_full_fill = self._policy.child_on_partial_fill is ChildOnPartialFill.AT_FULL_FILL
         if parent is not None and (not parent.filled or (at_full_fill and parent.remaining)):
             reasons.append("child")
-        if order.ticket.order_type in matching.STOPS and not order.triggered:
+        if order.ticket.order_type in triggers.STOPS and not order.triggered:
             reasons.append("trigger")
         return ",".join(reasons)
 

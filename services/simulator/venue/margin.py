@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from services.simulator.venue.account import Account, commission
-from services.simulator.venue.matching import LIMITED
-from services.simulator.venue.orderbook import OrderBook
+from services.simulator.venue.order_book import OrderBook
 from services.simulator.venue.orders import Margin, Order, Ticket
 from services.simulator.venue.tape import Tape
+from services.simulator.venue.triggers import LIMITED
 
 __all__ = ["objection", "preview"]
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from services.shares import exact
+from services.trading.shares import exact
 
 __all__ = ["LOCATE", "Execution", "Margin", "Order", "Side", "Ticket"]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import msgspec
 
-from services.refusal import Refusal
+from services.configuration.refusal import Refusal
 from services.simulator.venue.holdings import Holding
-from services.simulator.venue.memory import Changes, Memory, Standing
 from services.simulator.venue.orders import Execution, Order
+from services.simulator.venue.persistence import Changes, Memory, Standing
 from services.simulator.venue.reports import CommissionReport
 from services.simulator.venue.tape import Tape
 

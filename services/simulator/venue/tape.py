@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from messages.market import Session
+from services.simulator.venue.adjustments import Past
 from services.simulator.venue.events import MarketEvent
-from services.simulator.venue.past import Past
 from services.simulator.venue.reports import QuoteReport
 
 __all__ = ["Tape", "observe", "quote_of"]

@@ -8,13 +8,13 @@ from __future__ import annotations
 import copy
 
 from messages.market import Session
-from services.simulator.venue.books import Books
+from services.configuration.broker_policy import Policy
+from services.simulator.venue.adjustments import Past
 from services.simulator.venue.events import EventKey
 from services.simulator.venue.orders import Execution, Order
-from services.simulator.venue.past import Past
-from services.simulator.venue.policy import Policy
 from services.simulator.venue.reports import AccountReport, CommissionReport, PnlReport, PositionReport, QuoteReport
 from services.simulator.venue.source import MarketSource
+from services.simulator.venue.state import Books
 from services.simulator.venue.tape import quote_of
 
 __all__ = ["View"]

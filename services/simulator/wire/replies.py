@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.prices import increment
-from services.simulator.venue.grid import GRIDS
-from services.simulator.venue.policy import PriceGrid
+from services.configuration.broker_policy import PriceGrid
+from services.simulator.venue.price_grid import GRIDS
 from services.simulator.venue.reports import PositionReport
 from services.simulator.wire.contracts import EXCHANGES, PRIMARY_EXCHANGE, contract_fields, contract_id
 from services.simulator.wire.fields import Field, date_time, message, quantity
+from services.trading.prices import increment
 
 __all__ = [
     "MARKET_RULES",

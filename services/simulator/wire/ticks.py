@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from services.prices import increment
-from services.simulator.venue.grid import GRIDS
-from services.simulator.venue.policy import PriceGrid
+from services.configuration.broker_policy import PriceGrid
+from services.simulator.venue.price_grid import GRIDS
 from services.simulator.venue.reports import QuoteReport
 from services.simulator.wire.fields import message
+from services.trading.prices import increment
 
 __all__ = ["BBO_EXCHANGE", "LETTER", "PLAIN", "Shape", "Ticks", "spell", "stream_parameters", "ticks"]
 

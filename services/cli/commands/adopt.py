@@ -1,0 +1,25 @@
+"""`crazy adopt`."""
+
+from __future__ import annotations
+
+from messages.operator import Adopt
+from services.cli.ask import commanded
+from services.cli.options import Config, fleet
+
+__all__ = ["adopt"]
+
+
+def adopt(symbol: str, quantity: int, *, config: Config = None) -> int:
+    """Make shares that the account holds already the bot's own; they get a stop from the market's price now.
+
+    Up to what the account has of the symbol beyond the bot's own shares, and only of a symbol on the watchlist. They
+    are booked at the market's price of this moment: what they gained or lost before is not the bot's.
+
+    Parameters
+    ----------
+    symbol:
+        One ticker of the watchlist.
+    quantity:
+        How many whole shares.
+    """
+    return commanded(fleet(config), Adopt(symbol.upper(), float(quantity)))

@@ -1,0 +1,122 @@
+"""`crazy logs`."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from services.cli.options import Config, fleet
+from services.cli.wording import details
+from services.configuration.refusal import Refusal
+from services.fleet.places import Fleet
+
+__all__ = ["logs"]
+
+LINES = 50
+POLL_S = 0.25
+TAIL_BYTES = 1_000_000
+
+
+def logs(process: str | None = None, *, follow: bool = False, lines: int = LINES, raw: bool = False,
+         config: Config = None) -> int:  # fmt: skip
+    """Show the newest log lines, of one process or of all in the order in which they happened.
+
+    Parameters
+    ----------
+    process:
+        One process, as `crazy status` names it (gateway, symbol-TSLA); a bare ticker will do. Default: all.
+    follow:
+        Go on as lines are written, until Ctrl-C.
+    lines:
+        How many of the newest lines to show.
+    raw:
+        The JSON objects as they stand in the files.
+    """
+    chosen = fleet(config)
+    if lines < 1:
+        raise Refusal(f"--lines {lines}: 1 or more")
+    files = [chosen.log(name) for name in _named(chosen, process)]
+    tails = {file: Tail(file) for file in files}
+    newest = sorted(line for tail in tails.values() for line in tail.read(TAIL_BYTES))[-lines:]
+    if not newest and not follow:
+        raise Refusal(f"{chosen.logs}: nothing logged yet; start the fleet with `crazy up`")
+    try:
+        while True:
+            for _, line in newest:
+                print(line if raw else plainly(line), flush=follow)
+            if not follow:
+                return 0
+            time.sleep(POLL_S)
+            newest = sorted(line for tail in tails.values() for line in tail.read())
+    except KeyboardInterrupt:
+        return 0
+
+
+def _named(chosen: Fleet, process: str | None) -> tuple[str, ...]:
+    if process is None:
+        return chosen.processes
+    for name in (process, f"symbol-{process.upper()}"):
+        if name in chosen.processes or chosen.log(name).exists():
+            return (name,)
+    raise Refusal(f"{process}: no process of fleet {chosen.name}; there are {', '.join(chosen.processes)}")
+
+
+class Tail:
+    """What was appended to a file since the last look, through rotation."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.place = 0
+        self.inode = 0
+        self.rest = b""
+
+    def read(self, at_most: int | None = None) -> Iterator[tuple[str, str]]:
+        """The new complete lines, each with its time of writing; of a long file only the last `at_most` bytes."""
+        try:
+            file = open(self.path, "rb")  # noqa: SIM115
+        except FileNotFoundError:
+            return
+        with file:
+            found = os.fstat(file.fileno())
+            if found.st_ino != self.inode:
+                self.inode, self.place, self.rest = found.st_ino, 0, b""
+            if at_most is not None and found.st_size > at_most:
+                file.seek(found.st_size - at_most)
+                file.readline()
+                self.place = file.tell()
+            file.seek(self.place)
+            text = self.rest + file.read()
+            self.place = file.tell()
+        *complete, self.rest = text.split(b"\n")
+        for line in complete:
+            yield _written(line), line.decode(errors="replace")
+
+
+def _written(line: bytes) -> str:
+    try:
+        return str(json.loads(line)["wall"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def plainly(line: str) -> str:
+    """One log line for a person: when (market time, else UTC), who, what, then the rest as name=value."""
+    try:
+        found: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return line
+    wall = found.pop("wall", "")
+    when = found.pop("timestamp", wall)
+    process, event, level = (found.pop(name, "") for name in ("process", "event", "level"))
+    try:
+        zone = datetime.fromisoformat(when).tzinfo
+    except (TypeError, ValueError):
+        zone = None
+    rest = details(found, zone or UTC)
+    mark = "" if level in ("INFO", "DEBUG") else f"{level} "
+    return f"{when[:23].replace('T', ' ')}  {process:<12} {mark}{event} {rest}".rstrip()

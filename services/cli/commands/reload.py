@@ -1,0 +1,123 @@
+"""`crazy reload`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from services.cli.options import Config, config_path, crazy, load
+from services.cli.readiness import is_ready, roll_call
+from services.cli.render import console, table
+from services.cli.watchlist import carry_out, current, locked, put_away, removed
+from services.cli.wording import config_value
+from services.configuration import checks
+from services.configuration.keys import keys
+from services.configuration.readers import readers
+from services.configuration.refusal import Refusal
+from services.configuration.settings import Settings
+from services.fleet import process_lock, watchlist_overlay
+from services.fleet.places import Fleet
+from services.fleet.supervision import Supervisor
+from services.trading.ids import is_symbol_process
+
+__all__ = ["reload"]
+
+RESTARTED = frozenset({"risk", "symbol"})
+"""Who may be restarted while the fleet runs: they go on from their ledgers, and orders at the broker never notice."""
+NOT_RUNNING = frozenset({"backtest", "cli"})
+"""They read the settings anew each time."""
+BACK_S = 15.0
+REFUSED = 1
+LISTS = ("watchlist", "winding_down")
+
+
+def reload(*, config: Config = None) -> int:
+    """Take over what was edited in the configuration file, key by key, without stopping the fleet.
+
+    The watchlist changes at once and restarts nobody. Keys that only risk and symbols read are taken over by restarting
+    just these, one after another; orders stay where they are. Any other key is refused, with what to do. Exit code 1 if
+    any was.
+    """
+    put_away(config)
+    chosen = current(config)
+    supervisor = Supervisor(chosen)
+    if supervisor.pid is None:
+        raise Refusal(f"fleet {chosen.name} is not running; the file is read at the start: {crazy(config, 'up')}")
+    before = chosen.settings
+    edited = msgspec.structs.replace(load(config), observe=before.observe)
+    changes = _changes(before, edited)
+    if not changes:
+        print(f"{config_path(config)}: nothing has changed")
+        return 0
+    who = {key: readers()[key] for key in changes if key not in LISTS}
+    refused = {key for key, folders in who.items() if folders - RESTARTED - NOT_RUNNING}
+    rows = [
+        (key, config_value(was), config_value(now), _verdict(key, who, refused)) for key, (was, now) in changes.items()
+    ]
+    console().print(table(("KEY", "WAS", "IS", "TAKEN OVER"), rows))
+    wanted = _taken(before, edited, set(changes) - refused)
+    gone = tuple(symbol for symbol in before.watchlist if symbol not in wanted.watchlist)
+    wanted = watchlist_overlay.changed(wanted, wanted.watchlist, (*before.winding_down, *wanted.winding_down, *gone))
+    for mistake in checks.contradictions(wanted):
+        raise Refusal(f"{config_path(config)}: {mistake}; stop the fleet to change all of it: {crazy(config, 'down')}")
+    _take_over(chosen, config, wanted, {folder for key in set(who) - refused for folder in who[key]})
+    for line in removed(config, gone) if gone else ():
+        print(line)
+    if refused:
+        print(f"refused keys hold from the next start: {crazy(config, 'down')}, {crazy(config, 'up')}")
+    return REFUSED if refused else 0
+
+
+def _changes(before: Settings, after: Settings) -> dict[str, tuple[Any, Any]]:
+    """Keys whose values differ: (was, is)."""
+    pairs = {key.path: (checks.value_of(before, key.path), checks.value_of(after, key.path)) for key in keys()}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _verdict(key: str, who: dict[str, frozenset[str]], refused: set[str]) -> str:
+    if key in LISTS:
+        return "now; nobody restarts"
+    if key in refused:
+        others = ", ".join(sorted(who[key] - RESTARTED - NOT_RUNNING))
+        return f"refused: read at the start by {others}, which must not restart under orders"
+    restarted = " and ".join(sorted(who[key] & RESTARTED))
+    return f"now; {restarted} restart, orders stay" if restarted else "now"
+
+
+def _taken(before: Settings, edited: Settings, accepted: set[str]) -> Settings:
+    """The running settings with the accepted keys as they were edited."""
+    made = msgspec.to_builtins(before)
+    source = msgspec.to_builtins(edited)
+    for key in accepted:
+        group, _, name = key.rpartition(".")
+        (made[group] if group else made)[name] = (source[group] if group else source)[name]
+    return msgspec.convert(made, Settings)
+
+
+def _take_over(chosen: Fleet, config: Config, wanted: Settings, folders: set[str]) -> None:
+    lock = locked(chosen)
+    try:
+        base = checks.load(config_path(config)).watchlist
+        watchlist_overlay.write(chosen.overlay, watchlist_overlay.Overlay(base, wanted.watchlist, wanted.winding_down))
+        supervisor = Supervisor(chosen)
+        carry_out(wanted)
+        staying = Fleet(msgspec.structs.replace(wanted, winding_down=()), chosen.root)
+        for name in staying.processes:
+            kind = "symbol" if is_symbol_process(name) else name
+            if kind in folders & RESTARTED and process_lock.holder(chosen.lock(name)) is not None:
+                supervisor.restart(name)
+                _await(chosen, name)
+    finally:
+        lock.release()
+
+
+def _await(chosen: Fleet, name: str) -> None:
+    """One after another: the next restarts when this one is ready, so that most of the fleet goes on."""
+    deadline = time.monotonic() + BACK_S
+    while time.monotonic() < deadline:
+        if is_ready(chosen, name, roll_call(chosen).get(name)):
+            return
+        time.sleep(0.1)
+    raise Refusal(f"{name} is not ready {BACK_S:.0f} s after its restart; see `crazy logs {name}`")

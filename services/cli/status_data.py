@@ -1,0 +1,123 @@
+"""What `crazy status` is made of: the records, the watchdog's roll call, the newest prices. It judges nothing."""
+
+from __future__ import annotations
+
+import time
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from messages.market import MarketTime, Tick
+from messages.operator import ProcessState
+from services.cli import records
+from services.cli.readiness import roll_call
+from services.cli.records import Records
+from services.configuration.refusal import Refusal
+from services.configuration.settings import Settings
+from services.fleet import process_lock
+from services.fleet.places import Fleet
+from services.runtime.bus import latest
+from services.runtime.market_clock import MarketClock
+
+__all__ = ["Gathered", "gather"]
+
+NEWEST_S = 0.2
+"""Longest wait for the newest prices and the time; processes that are there send them at once."""
+
+Row = dict[str, Any]
+
+
+class Gathered(msgspec.Struct, frozen=True, kw_only=True):
+    """One look at a fleet. `alive`: the processes that hold their lock; `processes`: what the watchdog says of them."""
+
+    version: str
+    settings: Settings
+    wanted: tuple[str, ...]
+    alive: frozenset[str]
+    processes: dict[str, ProcessState]
+    ticks: dict[str, Tick]
+    market_ns: int = 0
+    trouble: str = ""
+    symbols: list[Row] = []
+    market: Row = {}
+    links: dict[str, bool] = {}
+    pauses: list[Row] = []
+    guards: list[Row] = []
+    flattens: list[Row] = []
+    blocks: list[Row] = []
+    account: Row = {}
+    foreign: dict[str, float] = {}
+    money: Row = {}
+    warnings: Row = {}
+
+
+def gather(chosen: Fleet) -> Gathered:
+    """Look at the fleet, whatever of it is there."""
+    alive = frozenset(name for name in chosen.processes if process_lock.holder(chosen.lock(name)) is not None)
+    seen = Gathered(
+        version=version("crazy-trade"),
+        settings=chosen.settings,
+        wanted=chosen.processes,
+        alive=alive,
+        processes=roll_call(chosen),
+        ticks=_ticks(chosen) if "gateway" in alive else {},
+        market_ns=_market_ns(chosen) if "clock" in alive else 0,
+    )
+    try:
+        with records.opened(chosen) as open_records:
+            return msgspec.structs.replace(seen, **_recorded(open_records))
+    except Refusal as refusal:
+        return msgspec.structs.replace(seen, trouble=str(refusal))
+
+
+def _ticks(chosen: Fleet) -> dict[str, Tick]:
+    published = latest(chosen.run, "gateway", NEWEST_S)
+    return {topic: tick for topic, tick in published.items() if isinstance(tick, Tick)}
+
+
+def _market_ns(chosen: Fleet) -> int:
+    """What time the clock makes it now; 0 when it does not say."""
+    market, word = MarketClock(), latest(chosen.run, "clock", NEWEST_S).get("time")
+    if isinstance(word, MarketTime):
+        market.hear(word)
+    return market.now(time.monotonic_ns())
+
+
+def _recorded(db: Records) -> dict[str, Any]:
+    return {
+        "symbols": db.rows("SELECT * FROM status"),
+        "market": _first(db.rows("SELECT * FROM market")),
+        "links": {row["link"]: row["up"] for row in db.rows("SELECT link, up FROM links")},
+        "pauses": db.rows("SELECT * FROM pauses"),
+        "guards": db.rows("SELECT * FROM guards"),
+        "flattens": db.rows("SELECT * FROM flattens"),
+        "blocks": db.rows("SELECT * FROM blocks"),
+        "account": _first(db.rows("SELECT * FROM account ORDER BY ts DESC LIMIT 1")),
+        "foreign": {row["symbol"]: row["qty"] for row in db.rows(FOREIGN)},
+        "money": _first(db.rows(MONEY)),
+        "warnings": _first(db.rows(WARNINGS)),
+    }
+
+
+FOREIGN = "SELECT symbol, account_qty - own AS qty FROM positions WHERE abs(account_qty - own) > 1e-6"
+"""Shares in the account that are not the bot's."""
+
+MONEY = """
+SELECT coalesce(sum(realized_pnl), 0) AS realized, coalesce(sum(commission_usd), 0) AS commission,
+       coalesce(sum(commission_usd) FILTER (ts >= (SELECT open_ts FROM market)), 0)
+         AS commission_today,
+       (SELECT realized_pnl + unrealized_pnl FROM performance_snapshots
+         WHERE date < (SELECT session_date FROM market) ORDER BY date DESC LIMIT 1) AS last_close
+FROM fills WHERE role <> 'foreign'
+"""
+"""The bot's own money since its records began, and where it stood at the close before this session."""
+
+WARNINGS = """
+SELECT count(*) AS count, arg_max(event_type, ts) AS newest, arg_max(symbol, ts) AS symbol
+FROM events WHERE level NOT IN ('DEBUG', 'INFO') AND ts >= (SELECT open_ts FROM market)
+"""
+
+
+def _first(rows: list[Row]) -> Row:
+    return rows[0] if rows else {}

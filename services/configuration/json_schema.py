@@ -1,0 +1,42 @@
+"""The JSON Schema of the configuration, for editors: made of the same structs and texts as everything else.
+
+It is kinder than the judge in `configuration.py` by what YAML brings: an empty group of keys is null there. It knows
+each key by itself; what is wrong together only the judge sees.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from services.configuration.keys import keys, sections
+from services.configuration.settings import Settings
+
+__all__ = ["json_schema"]
+
+TITLE = "Crazy Trade: the configuration of one fleet"
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema, with the meaning of each key as its description."""
+    _, defined = msgspec.json.schema_components([Settings], ref_template="#/$defs/{name}")
+    meanings = {key.path: key.meaning for key in keys()}
+    groups = {kind.__name__: f"{name}." for name, kind in sections().items()}
+    for name, body in defined.items():
+        prefix = groups.get(name, "")
+        body["additionalProperties"] = False
+        for field, kind in body["properties"].items():
+            if prefix + field in meanings:
+                kind["description"] = meanings[prefix + field]
+    root = defined.pop("Settings")
+    for group in sections():
+        reference = root["properties"][group]
+        reference.pop("default", None)
+        root["properties"][group] = {"anyOf": [reference, {"type": "null"}]}
+    overrides = defined["Allocation"]["properties"]["per_symbol_override"]
+    overrides["type"] = ["object", "null"]
+    level = defined["Logging"]["properties"]["level"]
+    level["enum"] = [*level["enum"], *(word.lower() for word in level["enum"])]
+    made = {"$schema": "https://json-schema.org/draft/2020-12/schema", **root, "title": TITLE, "$defs": defined}
+    return msgspec.json.decode(msgspec.json.encode(made))  # type: ignore[no-any-return]

@@ -1,0 +1,136 @@
+"""The keys of the configuration as data: path, range in words, default, meaning. All of it is read from `settings.py`.
+
+Messages about a wrong value, `crazy config keys` and the reference page are made of the same words, so they cannot
+differ.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any, get_type_hints
+
+import msgspec
+from msgspec import inspect as types
+
+from services.configuration import settings
+from services.configuration.settings import Settings
+
+__all__ = ["Key", "in_words", "is_section", "keys", "markdown", "sections", "texts_of"]
+
+TITLE = "Made of `services/configuration/settings.py` by `.venv/bin/crazy config keys --reference > docs/keys.md`."
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key: where it stands, what fits, what holds without it, and what it means."""
+
+    path: str
+    range: str
+    default: str
+    meaning: str
+
+
+def is_section(kind: Any) -> bool:
+    """Whether this is a group of keys."""
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def sections() -> dict[str, type[msgspec.Struct]]:
+    """The groups of keys below the top level, by name."""
+    return {name: kind for name, kind in get_type_hints(Settings).items() if is_section(kind)}
+
+
+def keys(kind: type[msgspec.Struct] = Settings, prefix: str = "") -> Iterator[Key]:
+    """Every key, in the order of `settings.py`."""
+    meanings = texts_of(settings)[kind.__name__]
+    hints = get_type_hints(kind, include_extras=True)
+    for field in msgspec.structs.fields(kind):
+        hint = hints[field.name]
+        if is_section(hint):
+            yield from keys(hint, f"{prefix}{field.name}.")
+        else:
+            yield Key(prefix + field.name, in_words(hint), _default(field), meanings[field.name])
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    """The default as it would be written in YAML."""
+    if field.required:
+        return "must be given"
+    value = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+    return str(msgspec.json.encode(value), "utf-8").strip('"')
+
+
+def in_words(kind: Any) -> str:
+    """What a value of this type may be, for a person."""
+    return _words(types.type_info(kind))
+
+
+def _words(kind: types.Type) -> str:
+    match kind:
+        case types.Metadata(type=inner):
+            return str((kind.extra_json_schema or {}).get("description")) or _words(inner)
+        case types.UnionType(types=kinds):
+            return " or ".join(_words(each) for each in kinds)
+        case types.LiteralType(values=values):
+            return " or ".join(f"`{value}`" for value in values)
+        case types.IntType():
+            return f"a whole number{_bounds(kind)}"
+        case types.FloatType():
+            return f"a number{_bounds(kind)}"
+        case types.VarTupleType(item_type=item):
+            return f"a list, each item {_words(item)}"
+        case types.DictType(key_type=key, value_type=value):
+            return f"a mapping from {_words(key)} to {_words(value)}"
+    return {
+        types.BoolType: "true or false",
+        types.StrType: "text",
+        types.DateType: "a date like 2025-01-06",
+        types.NoneType: "null",
+    }[type(kind)]
+
+
+def _bounds(kind: types.IntType | types.FloatType) -> str:
+    names = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+    bounds = [f"{word} {bound:,}" for name, word in names.items() if (bound := getattr(kind, name)) is not None]
+    return " " + " and ".join(bounds) if bounds else ""
+
+
+@cache
+def texts_of(module: ModuleType) -> dict[str, dict[str, str]]:
+    """Class by class, the text under each field. Python drops it at run time, so it is read from the source."""
+    found: dict[str, dict[str, str]] = {}
+    for node in ast.parse(inspect.getsource(module)).body:
+        if isinstance(node, ast.ClassDef):
+            texts = found.setdefault(node.name, {})
+            for field, text in zip(node.body, node.body[1:], strict=False):
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and _is_text(text):
+                    texts[field.target.id] = inspect.cleandoc(text.value.value).replace("\n", " ")  # type: ignore[attr-defined]
+    return found
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def markdown() -> str:
+    """The reference of all keys, as the documentation shows it."""
+    groups = {"": [], **{name: [] for name in sections()}}  # type: dict[str, list[Key]]
+    for key in keys():
+        groups[key.path.rpartition(".")[0]].append(key)
+    lines = ["# Every key of the configuration", "", TITLE, ""]
+    for group, found in groups.items():
+        about = inspect.getdoc(sections()[group]) if group else "What is not in a group."
+        lines += [f"## `{group}`" if group else "## Top level", "", str(about), ""]
+        lines += ["| key | value | default | meaning |", "|---|---|---|---|"]
+        lines += [f"| `{key.path}` | {_cell(key.range)} | `{key.default}` | {_cell(key.meaning)} |" for key in found]
+        lines.append("")
+    return "\n".join(lines).rstrip("\n")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

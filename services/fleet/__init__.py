@@ -1,0 +1,1 @@
+"""One fleet on this machine: where its files lie, its processes under supervisord, its locks."""

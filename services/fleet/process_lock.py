@@ -1,0 +1,120 @@
+"""What a process does before anything else: make sure that it dies with its supervisor, and that it is the only one.
+
+    guard = guard.enter(fleet, "gateway")     # first line of a process; keep the result alive
+
+Both rules are for the worst hour. A kill -9 of supervisord must leave no orphan that goes on trading unseen, and two
+processes of one name would bind each other's sockets away without an error and write the same ledger.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import IO, NoReturn
+
+from services.fleet.places import Fleet
+
+__all__ = ["HELD", "ORPHANED", "Lock", "enter", "holder"]
+
+HELD = 75
+"""Exit code when another process of this name lives (sysexits: EX_TEMPFAIL; supervisord tries again)."""
+
+ORPHANED = 76
+"""Exit code when the supervisor died before its child was fully there."""
+
+PREDECESSOR_S = 5.0
+"""How long to wait for a predecessor of the same name that is about to die."""
+
+PR_SET_PDEATHSIG = 1
+"""prctl(2): the signal that the kernel sends us when our parent dies."""
+
+
+class Lock:
+    """An advisory lock on a file, held until this object or the process is gone. The file names the holder's pid."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: IO[str] | None = None
+
+    def take(self, timeout_s: float = 0.0) -> bool:
+        """Whether the lock is ours now, after waiting at most so long."""
+        file = open(self.path, "a+", encoding="ascii")  # noqa: SIM115 (it lives as long as the lock)
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    file.close()
+                    return False
+                time.sleep(0.05)
+            else:
+                break
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        """Let the next one in. The file stays: removing it would let two processes lock two files of one name."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def holder(path: Path) -> int | None:
+    """Process id of the living holder of this lock, None when nobody holds it."""
+    try:
+        file = open(path, encoding="ascii")  # noqa: SIM115
+    except OSError:
+        return None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(file.read() or 0) or None
+    return None
+
+
+def enter(fleet: Fleet, process: str) -> Lock:
+    """Tie this process to its supervisor and make it the only one of its name, or exit with one clear line.
+
+    A process that a person starts by hand (no supervisor in the environment) is only made the only one.
+    """
+    if os.environ.get("SUPERVISOR_ENABLED"):
+        _die_with_parent()
+        supervisor = _read_pid(fleet.pidfile)
+        # The signal is set for the parent we have now: one that died before that line is never told to us.
+        if os.getppid() != supervisor:
+            _leave(process, ORPHANED, f"the supervisor of this fleet ({supervisor}) is not my parent ({os.getppid()})")
+    lock = Lock(fleet.lock(process))
+    if not lock.take(PREDECESSOR_S):
+        _leave(process, HELD, f"runs already as process {holder(lock.path)}; `crazy down` stops the fleet")
+    return lock
+
+
+def _die_with_parent() -> None:
+    """Linux: SIGKILL when supervisord dies. Elsewhere the lock keeps order: an orphan holds it and can be seen."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+
+def _read_pid(pidfile: Path) -> int | None:
+    try:
+        return int(pidfile.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _leave(process: str, code: int, why: str) -> NoReturn:
+    print(f"{process}: {why}", file=sys.stderr, flush=True)
+    raise SystemExit(code)

@@ -1,0 +1,59 @@
+"""Which order of the book the broker speaks of: by its permId, which is an order's identity. Pure.
+
+Our reference (orderRef) should name one order, and two can bear it all the same: a change that a broken link makes a
+second order of, a copy that somebody placed. The first one known keeps the reference as its key; any other is a
+*double*, with a key of its own, so that no word about the one is ever taken for the other's.
+
+Order ids prove little: they are 0 in completed orders, 0 or negative where another client looks, roll back when the
+broker's gateway restarts, and a double may even bear the id of the first. They decide only as long as the permId is not
+told yet, which is until an order is acknowledged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from messages.orders import OrderRecord
+from services.trading.ids import double_reference, referenced
+
+__all__ = ["DOUBLE", "doubles_of", "find", "is_double", "reference_of"]
+
+DOUBLE = "double_order"
+"""The cancel reason of an order whose reference belongs to another one."""
+
+Lookup = Callable[[str], OrderRecord | None]
+
+
+def reference_of(order: OrderRecord) -> str:
+    """The orderRef that an order bears at the broker: its key, but for a double."""
+    return referenced(order.client_order_id)
+
+
+def is_double(order: OrderRecord) -> bool:
+    """Whether its reference belongs to another order."""
+    return reference_of(order) != order.client_order_id
+
+
+def doubles_of(lookup: Lookup, reference: str) -> tuple[list[OrderRecord], str]:
+    """The doubles known under a reference, oldest first, and the key for one more."""
+    found: list[OrderRecord] = []
+    while (order := lookup(key := double_reference(reference, len(found) + 2))) is not None:
+        found.append(order)
+    return found, key
+
+
+def find(lookup: Lookup, reference: str, order_id: int, perm_id: int) -> OrderRecord | None:
+    """The order that bears this reference and is this one; None if there is none, or only others."""
+    first = lookup(reference)
+    if first is None or (perm_id and first.perm_id == perm_id):
+        return first
+    orders = [first, *doubles_of(lookup, reference)[0]]
+    exact = next((o for o in orders if perm_id and o.perm_id == perm_id), None)
+    return exact or next((o for o in orders if _may_be(o, order_id, perm_id)), None)
+
+
+def _may_be(order: OrderRecord, order_id: int, perm_id: int) -> bool:
+    """Whether it can be this one although a permId is missing on either side."""
+    if order.perm_id and perm_id:
+        return False
+    return order.order_id <= 0 or order_id <= 0 or order.order_id == order_id

@@ -1,0 +1,108 @@
+"""Questions to the gateway's records: what they say of links, price grids, stops, shares and blocks. Pure."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from messages.account import BookTold
+from messages.orders import OrderRecord, PositionUpdated
+from services.gateway.book.records import (
+    AccountPosition,
+    AccountSeen,
+    Block,
+    Book,
+    FillRecord,
+    Links,
+    Own,
+    PriceGrid,
+)
+from services.runtime.core import Draft, State
+from services.trading.ids import is_stop_reference
+from services.trading.prices import US_STOCKS, Grid
+
+__all__ = [
+    "blocked",
+    "book_told",
+    "grid_of",
+    "links_of",
+    "next_order_ids",
+    "positions_told",
+    "stops_of",
+    "whole_shares",
+]
+
+
+def blocked(d: Draft) -> Block | None:
+    """The first reason that speaks against entries."""
+    return next(iter(d.table(Block).values()), None)
+
+
+def links_of(d: Draft) -> Links:
+    """The connection as it is now."""
+    return d.get(Links, "links") or Links()
+
+
+def next_order_ids(d: Draft, count: int) -> tuple[int, ...]:
+    """Fresh order ids, greater than any ever seen."""
+    book = d.get(Book, "book") or Book()
+    d.put(msgspec.structs.replace(book, next_order_id=book.next_order_id + count))
+    return tuple(range(book.next_order_id, book.next_order_id + count))
+
+
+def grid_of(d: Draft, symbol: str) -> Grid:
+    """The price grid of a symbol."""
+    found = d.get(PriceGrid, symbol)
+    return found.steps if found is not None else US_STOCKS
+
+
+def stops_of(d: Draft, symbol: str) -> tuple[str, list[OrderRecord]]:
+    """The newest entry that the present shares come from ('' if none is known), and every stop that these ever had."""
+    fills = [r.fill for r in d.table(FillRecord).values() if r.fill.symbol == symbol]
+    held, entries, newest = 0.0, dict[str, None](), ""
+    for fill in sorted(fills, key=lambda f: (f.time_ns, f.side == "SELL", f.exec_id)):
+        if fill.side == "BUY":
+            entries[fill.client_order_id] = None
+            newest = fill.client_order_id
+            held += fill.quantity
+        else:
+            held -= fill.quantity
+            if held <= 0:
+                held, entries = 0.0, {}
+    entries = entries or {newest: None}  # (after a split more is sold than the fills say was bought)
+    stops = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.role == "stop"]
+    mine = [
+        o
+        for o in stops
+        if any(o.parent_client_order_id == e or is_stop_reference(o.client_order_id, e) for e in entries)
+    ]
+    return newest, mine
+
+
+def whole_shares(d: Draft, symbol: str) -> int:
+    """Own shares that can be sold: what is own and in the account; a fraction can't be."""
+    own = d.get(Own, symbol)
+    return max(0, math.floor(own.quantity + 1e-9)) if own is not None else 0
+
+
+def positions_told(state: State) -> list[PositionUpdated]:
+    """Every position as an event; own shares that the broker has no position for are told as well."""
+    positions, owned = state.table(AccountPosition), state.table(Own)
+    told = []
+    for symbol in dict.fromkeys((*positions, *owned)):
+        position = positions.get(symbol) or AccountPosition(symbol, 0.0, 0.0)
+        own = owned.get(symbol) or Own(symbol)
+        told.append(PositionUpdated(symbol, position.quantity, position.avg_cost, own.quantity, own.cost_usd))
+    return told
+
+
+def book_told(state: State) -> BookTold:
+    """All that counts as exposure, as the book has it now."""
+    links, account = state.get(Links, "links"), state.get(AccountSeen, "account")
+    return BookTold(
+        reconciled=links is not None and links.phase == "ready",
+        positions=tuple(positions_told(state)),
+        orders=tuple(o for o in state.table(OrderRecord).values() if o.live),
+        account=account.told if account else None,
+    )

@@ -1,0 +1,1 @@
+"""The edge: the one IBKR connection. Only `connection.py` knows the library."""

@@ -1,0 +1,474 @@
+"""The one IBKR socket: turns the gateway's commands into the library's calls, and the raw callbacks into facts.
+
+The only file that imports the IBKR library. It hooks the raw callbacks and keeps nothing of the library's own
+bookkeeping, which loses what matters here: trailing levels, corrections, recovered fills. It retries the same
+client id for ever, because orders belong to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ib_insync import IB, Stock
+from ib_insync import Order as IbOrder
+from ib_insync.client import Client
+from ib_insync.wrapper import Wrapper
+from msgspec.structs import replace
+
+from messages.broker import (
+    BrokerAccount,
+    BrokerCommission,
+    BrokerError,
+    BrokerExecution,
+    BrokerOrder,
+    BrokerPosition,
+    BrokerSnapshot,
+    CancelOrder,
+    Connected,
+    Disconnected,
+    FromBroker,
+    PlaceOrder,
+    RequestSnapshot,
+    SnapshotFailed,
+    Subscribe,
+    ToBroker,
+)
+from messages.orders import OrderRecord
+from services.configuration.settings import Settings
+from services.gateway.ibkr.clock_check import TimeCheck
+from services.gateway.ibkr.error_codes import DATA_DOWN, DATA_UP, STREAMS_GONE, is_information
+from services.gateway.ibkr.market_rules import learn_grids
+from services.gateway.ibkr.quotes import Quotes
+from services.gateway.ibkr.translation import STATUSES, UNSET, name_of, terms_of
+from services.gateway.interlock import account_trouble
+
+__all__ = ["Broker"]
+
+log = logging.getLogger("gateway.broker")
+logging.getLogger("ib_insync").setLevel(
+    logging.CRITICAL
+)  # it says each failed attempt three times; we say each new reason once
+
+SECOND = 1_000_000_000
+REQUEST_IDS = 1 << 30
+"""The library's request ids begin here, far from our order ids: an error's id is then never ambiguous."""
+CONNECT_S, ANSWER_S = 10.0, 30.0
+RETRY_S, RETRY_MAX_S = 0.2, 10.0
+
+
+class _Answers:
+    """What arrives while a snapshot is asked for."""
+
+    def __init__(self) -> None:
+        self.positions: dict[str, BrokerPosition] = {}
+        self.open_orders: dict[int, BrokerOrder] = {}
+        self.completed: list[BrokerOrder] = []
+        self.executions: list[BrokerExecution] = []
+        self.commissions: list[BrokerCommission] = []
+
+
+class _RawWrapper(Wrapper):
+    """The library's callbacks, as they come off the wire.
+
+    Ends of requests go on to the library, which holds the futures.
+    """
+
+    def __init__(self, ib: IB, broker: Broker):
+        super().__init__(ib)
+        self._broker = broker
+
+    def nextValidId(self, reqId: int) -> None:
+        self._broker.next_order_id = reqId
+
+    def openOrder(self, orderId: int, contract: Any, order: Any, orderState: Any) -> None:
+        self._broker.on_open_order(orderId, contract, order, orderState)
+
+    def orderStatus(
+        self, orderId: int, status: str, filled: float, remaining: float, avgFillPrice: float, permId: int, *rest: Any
+    ) -> None:
+        self._broker.on_order_status(orderId, status, filled, avgFillPrice, permId, rest[0], rest[3])
+
+    def completedOrder(self, contract: Any, order: Any, orderState: Any) -> None:
+        self._broker.on_completed_order(contract, order, orderState)
+
+    def execDetails(self, reqId: int, contract: Any, execution: Any) -> None:
+        self._broker.on_execution(reqId, contract, execution)
+
+    def commissionReport(self, report: Any) -> None:
+        self._broker.on_commission(report)
+
+    def position(self, account: str, contract: Any, posSize: float, avgCost: float) -> None:
+        self._broker.on_position(account, contract, posSize, avgCost)
+
+    def updateAccountValue(self, tag: str, val: str, currency: str, account: str) -> None:
+        self._broker.on_account_value(tag, val, currency, account)
+
+    def updateAccountTime(self, timestamp: str) -> None:
+        self._broker.on_account_complete()
+
+    def accountDownloadEnd(self, account: str) -> None:
+        self._broker.on_account_complete()
+        super().accountDownloadEnd(account)
+
+    def updatePortfolio(self, *args: Any) -> None:
+        """Positions come by themselves."""
+
+    def error(self, reqId: int, errorCode: int, errorString: str, advancedOrderRejectJson: str = "") -> None:
+        self._broker.on_error(reqId, errorCode, errorString)
+        if reqId in self._futures:
+            super().error(reqId, errorCode, errorString, advancedOrderRejectJson)
+
+    def priceSizeTick(self, reqId: int, tickType: int, price: float, size: float) -> None:
+        self._broker.quotes.on_price(reqId, tickType, price)
+
+    def tickSize(self, reqId: int, tickType: int, size: float) -> None:
+        """Sizes decide nothing here."""
+
+    def tickString(self, reqId: int, tickType: int, value: str) -> None:
+        self._broker.quotes.on_string(reqId, tickType, value)
+
+    def tickGeneric(self, reqId: int, tickType: int, value: float) -> None:
+        self._broker.quotes.on_generic(reqId, tickType, value)
+
+    def currentTime(self, time: int) -> None:
+        self._broker.time_check.answer(time)
+
+    def tickReqParams(self, *args: Any) -> None:
+        """Tick sizes come by market rule."""
+
+    def marketDataType(self, reqId: int, marketDataId: int) -> None:
+        self._broker.quotes.on_market_data_type(reqId, marketDataId)
+
+    def tcpDataProcessed(self) -> None:
+        self._broker.on_read()
+
+
+class Broker:
+    """The connection and what is heard on it. `heard` is called whenever facts are waiting.
+
+    `facts` are in the order of the wire. Prices are kept apart: only the newest of each symbol matters, and in
+    lock-step they wait for the clock's word.
+    """
+
+    def __init__(self, settings: Settings, heard: Callable[[], None]):
+        self._settings = settings
+        self._heard = heard
+        self.facts: list[FromBroker] = []
+        self.next_order_id = 0
+        self.quotes = Quotes()
+        self._farm_was_down = False
+        self._orders: dict[int, BrokerOrder] = {}
+        self._account: dict[str, float] = {}
+        self._account_others: dict[str, str] = {}
+        self._answers: _Answers | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._symbols = (*settings.watchlist, *settings.winding_down)
+        self._comparing: asyncio.Task[None] | None = None
+        self._learning: asyncio.Task[None] | None = None
+        self._lost = asyncio.Event()
+        self._ib = self._library()
+        self.time_check = TimeCheck(self._ib.client.reqCurrentTime, self.tell)
+
+    def _library(self) -> IB:
+        ib = IB()
+        ib.wrapper = _RawWrapper(ib, self)
+        ib.client = Client(ib.wrapper)
+        ib.client.apiEnd += self._on_lost
+        if self._settings.mode == "sim":
+            ib.client.MaxRequests = 0  # the broker's limit is per second of its own time, which runs faster here
+        return ib
+
+    # Connection.
+
+    async def run(self) -> None:
+        """Keep a connection until cancelled: one at a time, always under the same client id."""
+        ibkr = self._settings.ibkr
+        pause, said = RETRY_S, ""
+        try:
+            while True:
+                self._lost.clear()
+                try:
+                    await self._ib.client.connectAsync(ibkr.host, ibkr.port, ibkr.client_id, CONNECT_S)
+                    await self._begin()
+                except (OSError, ConnectionError, TimeoutError) as error:
+                    why = f"{type(error).__name__}: {error}"
+                    if why != said:
+                        log.warning(
+                            "no connection to %s:%d, client id %d: %s", ibkr.host, ibkr.port, ibkr.client_id, why
+                        )
+                        said = why
+                    self._ib.client.disconnect()
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, RETRY_S * 2 if self._settings.mode == "sim" else RETRY_MAX_S)
+                    continue
+                pause, said = RETRY_S, ""
+                await self._lost.wait()
+        finally:
+            self._ib.client.disconnect()
+
+    async def _begin(self) -> None:
+        """What follows a handshake: tell the core, subscribe to positions, account and prices."""
+        client = self._ib.client
+        client.updateReqId(REQUEST_IDS)
+        self.quotes.clear()
+        self._farm_was_down = False
+        self._orders.clear()
+        self._account.clear()
+        self._account_others.clear()
+        accounts = tuple(client.getAccounts())
+        self.tell(Connected(accounts, self.next_order_id, client.clientId))
+        account, trouble = account_trouble(self._settings, accounts, "")
+        if trouble:
+            return  # a wrong account: send nothing at all
+        client.reqAccountUpdates(True, account)
+        if self._settings.mode != "sim":
+            client.reqMarketDataType(3 if self._settings.ibkr.allow_delayed and self._settings.mode == "paper" else 1)
+            self._comparing = asyncio.get_running_loop().create_task(self.time_check.compare())
+        self._stream(self._symbols)
+
+    def _stream(self, symbols: tuple[str, ...]) -> None:
+        """Stream the prices of these symbols, and of no others."""
+        client, self._symbols = self._ib.client, symbols
+        for request_id, symbol in self.quotes.streams.items():
+            if symbol not in symbols:
+                self.quotes.end(request_id)
+                client.cancelMktData(request_id)
+        streamed = set(self.quotes.streams.values())
+        fresh = [symbol for symbol in symbols if symbol not in streamed]
+        for symbol in fresh:
+            request_id = client.getReqId()
+            self.quotes.begin(request_id, symbol)
+            client.reqMktData(request_id, _contract(symbol), "", False, False, [])
+        if fresh:
+            asked = learn_grids(self._ib, map(_contract, fresh), self.tell)
+            self._learning = asyncio.get_running_loop().create_task(asked)
+            self._learning.add_done_callback(lambda _: self._heard())
+
+    def _stream_anew(self) -> None:
+        """Real world: after 1101, and often after a farm that was away, nothing more is sent, and nobody says so."""
+        self._farm_was_down, symbols = False, self._symbols
+        self._stream(())
+        self._stream(symbols)
+
+    def _on_lost(self) -> None:
+        for task in (self._asking, self._comparing, self._learning):
+            if task is not None:
+                task.cancel()
+        self._asking = self._comparing = self._learning = None
+        self._answers = None
+        self.tell(Disconnected("socket closed"))
+        self._lost.set()
+
+    @property
+    def asking(self) -> bool:
+        """Whether a question is open: what follows from its answer is still to come."""
+        return any(task is not None and not task.done() for task in (self._asking, self._learning))
+
+    @property
+    def wire(self) -> tuple[int, int]:
+        """Frames (received, sent) on this connection, the handshake's one each excepted."""
+        if not self._ib.client.isReady():
+            return (0, 0)
+        stats = self._ib.client.connectionStats()
+        return (stats.numMsgRecv - 1, stats.numMsgSent - 1)
+
+    # Commands.
+
+    def execute(self, command: ToBroker) -> None:
+        """Send it, once. A command without a connection is lost: the core's doubt takes care of it."""
+        client = self._ib.client
+        if isinstance(command, Subscribe):
+            self._symbols = command.symbols  # wanted, connected or not
+        if not client.isReady():
+            return
+        match command:
+            case PlaceOrder() | CancelOrder() if self._settings.observe:
+                log.error("a fleet that only observes was about to send %s", command)
+            case Subscribe(symbols):
+                self._stream(symbols)
+            case PlaceOrder(order, transmit):
+                client.placeOrder(order.order_id, _contract(order.symbol), _order(order, transmit))
+            case CancelOrder(order_id):
+                client.cancelOrder(order_id, "")
+            case RequestSnapshot():
+                if self._asking is None or self._asking.done():
+                    self._asking = asyncio.get_running_loop().create_task(self._ask())
+
+    async def _ask(self) -> None:
+        """Positions, all open orders, completed orders, then executions. A missing answer is not an empty one."""
+        ib, answers = self._ib, _Answers()
+        self._answers = answers
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await asyncio.gather(
+                    ib.reqPositionsAsync(), ib.reqAllOpenOrdersAsync(), ib.reqCompletedOrdersAsync(False)
+                )
+                await ib.reqExecutionsAsync()
+        except (TimeoutError, ConnectionError) as error:
+            self.tell(
+                SnapshotFailed(f"{type(error).__name__}: {error}" if str(error) else "no complete answer in time")
+            )
+            return
+        finally:
+            self._answers = None
+        self.tell(
+            BrokerSnapshot(
+                account=self._settings.ibkr.account or "",
+                positions=tuple(answers.positions.values()),
+                open_orders=tuple(answers.open_orders.values()),
+                completed_orders=tuple(answers.completed),
+                executions=tuple(answers.executions),
+                commissions=tuple(answers.commissions),
+            )
+        )
+
+    def close(self) -> None:
+        """Cleanly; orders stay where they are."""
+        with contextlib.suppress(OSError, ConnectionError):
+            self._ib.client.disconnect()
+
+    # Facts.
+
+    def tell(self, fact: FromBroker) -> None:
+        """One more fact, and the word that something is there."""
+        self.facts.append(fact)
+        self._heard()
+
+    def on_read(self) -> None:
+        """A read from the socket is decoded: whatever it brought can be handled together."""
+        self._heard()
+
+    def on_open_order(self, order_id: int, contract: Any, order: Any, state: Any) -> None:
+        """The order's terms; its status follows by itself, and only then is it told."""
+        told = terms_of(order_id, contract, order, state.status)
+        name = name_of(order_id, order.permId)
+        self._orders[name] = told
+        if self._answers is not None:
+            self._answers.open_orders[name] = told
+
+    def on_order_status(
+        self, order_id: int, status: str, filled: float, avg_price: float, perm_id: int, parent_id: int, why_held: str
+    ) -> None:
+        """The status, merged with the terms that were told last."""
+        name = name_of(order_id, perm_id)
+        terms = self._orders.get(name) or self._orders.get(name_of(order_id, 0))
+        if terms is None:
+            log.warning("status %s of an order that was never told: order id %d, perm id %d", status, order_id, perm_id)
+            return
+        merged = replace(
+            terms,
+            perm_id=perm_id or terms.perm_id,
+            status=STATUSES.get(status, status),
+            filled=float(filled),
+            avg_price=avg_price,
+            why_held=why_held or "",
+            parent_id=parent_id,
+        )
+        self._orders[name] = merged
+        if self._answers is not None and name in self._answers.open_orders:
+            self._answers.open_orders[name] = merged
+        self.facts.append(merged)
+
+    def on_completed_order(self, contract: Any, order: Any, state: Any) -> None:
+        if self._answers is not None:
+            told = terms_of(0, contract, order, state.status)
+            filled = float(getattr(order, "filledQuantity", 0.0) or 0.0)
+            filled = 0.0 if filled >= UNSET else filled
+            text = state.completedStatus or state.status
+            self._answers.completed.append(replace(told, completed_status=text, filled=filled))
+
+    def on_execution(self, request_id: int, contract: Any, execution: Any) -> None:
+        fact = BrokerExecution(
+            exec_id=execution.execId,
+            client_order_id=execution.orderRef,
+            order_id=execution.orderId,
+            perm_id=execution.permId,
+            client_id=execution.clientId,
+            symbol=contract.symbol,
+            side="BUY" if execution.side == "BOT" else "SELL",
+            quantity=float(execution.shares),
+            price=execution.price,
+            cum_quantity=float(execution.cumQty),
+            avg_price=execution.avgPrice,
+            account=execution.acctNumber,
+            time_ns=int(execution.time.timestamp()) * SECOND,
+        )
+        if request_id >= 0 and self._answers is not None:
+            self._answers.executions.append(fact)
+        else:
+            self.facts.append(fact)
+
+    def on_commission(self, report: Any) -> None:
+        realized = None if report.realizedPNL is None or abs(report.realizedPNL) >= UNSET else report.realizedPNL
+        fact = BrokerCommission(report.execId, report.commission, report.currency, realized)
+        if self._answers is not None:
+            self._answers.commissions.append(fact)
+        self.facts.append(fact)
+
+    def on_position(self, account: str, contract: Any, quantity: float, avg_cost: float) -> None:
+        fact = BrokerPosition(account, contract.symbol, float(quantity), avg_cost)
+        if self._answers is not None:
+            self._answers.positions[contract.symbol] = fact
+        self.facts.append(fact)
+
+    def on_account_value(self, tag: str, value: str, currency: str, account: str) -> None:
+        if currency == "USD":
+            with contextlib.suppress(ValueError):
+                self._account[tag] = float(value)
+        else:
+            self._account_others[f"{tag} {currency}".rstrip()] = value
+
+    def on_account_complete(self) -> None:
+        if self._account or self._account_others:
+            account = self._settings.ibkr.account or next(iter(self._ib.client.getAccounts()), "")
+            self.facts.append(BrokerAccount(account, dict(self._account), dict(self._account_others)))
+
+    def on_error(self, request_id: int, code: int, text: str) -> None:
+        symbol = self.quotes.symbol_of(request_id)
+        if symbol is not None:
+            log.warning("%s: market data: %d %s", symbol, code, text)
+            if not is_information(code):
+                self.quotes.on_refusal(request_id, code)
+            return
+        self.facts.append(BrokerError(request_id if 0 < request_id < REQUEST_IDS else -1, code, text))
+        if code in DATA_DOWN:
+            self._farm_was_down = True
+        elif code in STREAMS_GONE or (self._farm_was_down and code in DATA_UP):
+            self._stream_anew()
+
+
+def _contract(symbol: str) -> Stock:
+    return Stock(symbol, "SMART", "USD")
+
+
+def _order(order: OrderRecord, transmit: bool) -> IbOrder:
+    """Our words in IBKR's: a trailing order carries a percentage, never an auxPrice."""
+    ours = IbOrder(
+        orderId=order.order_id,
+        action=order.side,
+        orderType=order.order_type,
+        totalQuantity=order.quantity,
+        tif=order.tif,
+        account=order.account,
+        orderRef=order.client_order_id,
+        parentId=order.parent_id,
+        transmit=transmit,
+        ocaGroup=order.oca_group,
+        ocaType=order.oca_type,
+        outsideRth=order.outside_rth,
+    )
+    if order.limit_price is not None:
+        ours.lmtPrice = order.limit_price
+    if order.order_type.startswith("TRAIL"):
+        ours.trailingPercent = order.trailing_pct or UNSET
+        if order.trail_stop_price is not None:
+            ours.trailStopPrice = order.trail_stop_price
+        if order.limit_offset is not None:
+            ours.lmtPriceOffset = order.limit_offset
+    elif order.stop_price is not None:
+        ours.auxPrice = order.stop_price
+    return ours

@@ -1,0 +1,1 @@
+"""What a person does: flatten, adopt, and trades by hand. Pure."""

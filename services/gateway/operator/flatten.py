@@ -1,0 +1,168 @@
+"""Flattening: the operator's sale of a symbol's own shares. Pure, and the only place that sells at the market.
+
+In this order, whatever happens in between, and from the ledger after a restart: live entries are cancelled; once the
+sale can be executed, own stops are cancelled, too; when the broker has confirmed the end of every own order, what is
+own and still in the account is sold, once. So live sells never exceed the shares. As long as it can't be executed
+(market closed or about to close, halted, links down) the stops stay, and it waits for the next moment in which it can.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from messages.broker import PlaceOrder
+from messages.entries import CancelEntry
+from messages.operator import Flatten, Flattening
+from messages.orders import OrderPlaced, OrderRecord
+from services.gateway.book.queries import next_order_ids, whole_shares
+from services.gateway.book.records import (
+    AccountPosition,
+    Book,
+    Doubt,
+    FlattenRecord,
+    HeldBack,
+    Links,
+    Own,
+    QuoteRecord,
+    SessionRecord,
+)
+from services.gateway.orders.cancels import send_cancel
+from services.gateway.orders.placing import cancel_entry
+from services.runtime.core import Draft
+from services.trading.ids import order_reference, reference_series
+
+__all__ = ["flatten_step", "order_flatten"]
+
+SECOND = 1_000_000_000
+BEFORE_CLOSE_NS = 15 * SECOND
+"""So near to the close no stop is given up for a sale that might not be executed any more."""
+REFUSALS = 2
+"""Definite refusals of the sale after which the stop is put back and the operator is told."""
+
+
+def order_flatten(d: Draft, command: Flatten) -> list[str]:
+    """The operator's word; the symbols that it concerns."""
+    live = [o.symbol for o in d.table(OrderRecord).values() if o.live and o.role == "entry"]
+    found = dict.fromkeys((*(s for s in d.table(Own) if whole_shares(d, s)), *live, *d.table(FlattenRecord)))
+    symbols = [symbol for symbol in found if command.symbol in (None, symbol)]
+    for symbol in symbols:
+        record = d.get(FlattenRecord, symbol)
+        if command.withdraw:
+            if record is not None and record.phase == "waiting":
+                _end(d, record, "withdrawn")
+        elif record is None:
+            d.put(FlattenRecord(symbol=symbol))
+    return symbols
+
+
+def flatten_step(d: Draft, symbol: str, links: Links, *, observe: bool = False) -> bool:
+    """The next step of a symbol's flatten, if there is one; whether it is in charge of the symbol's sells now.
+
+    A fleet that only observes keeps it as it is: it goes on once the fleet sends orders again.
+    """
+    record = d.get(FlattenRecord, symbol)
+    if record is None:
+        return False
+    live = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.live and o.role != "foreign"]
+    if observe and (live or whole_shares(d, symbol)):
+        _tell(d, record, "waiting", whole_shares(d, symbol), "observed")
+        return False
+    for entry in live:
+        if entry.role == "entry":
+            cancel_entry(d, CancelEntry(entry.client_order_id, symbol, "flatten"), links)
+    if any(o.role == "flatten" for o in live):
+        return True
+    shares, position = whole_shares(d, symbol), d.get(AccountPosition, symbol)
+    if not shares and not live:
+        _end(d, record, "done")
+        return False
+    sellable = min(shares, math.floor(max(0.0, position.quantity if position is not None else 0.0)))
+    blocked = _blocked(d, symbol, links)
+    if blocked is None and shares and not sellable:
+        blocked = "position_mismatch"
+    if blocked is not None:
+        _tell(d, record, "waiting", shares, blocked)
+        return False
+    if any(d.get(Doubt, o.key) is not None or d.get(HeldBack, o.key) is not None for o in live):
+        return record.phase == "clearing"
+    if live:
+        _tell(d, record, "clearing", shares)
+        for stop in live:
+            if stop.role == "stop" and not stop.cancel_reason:
+                send_cancel(d, stop, "flatten")
+        return True
+    record = _count_refusal(d, record)
+    if record.refusals >= REFUSALS:
+        _end(d, record, "failed", "ERROR", refusals=record.refusals)
+        return False
+    _sell(d, record, sellable)
+    return True
+
+
+def _blocked(d: Draft, symbol: str, links: Links) -> str | None:
+    """Why a sale can't be executed now."""
+    session, quote = d.get(SessionRecord, "session") or SessionRecord(), d.get(QuoteRecord, symbol)
+    if links.phase != "ready" or not links.broker_up:
+        return "links_down"
+    if d.now.stale:
+        return "clock_stale"
+    # A market order works in regular hours only: before and after them the stops have to stay.
+    early = d.now.market_ns < session.open_ns
+    ending = session.close_ns and d.now.market_ns >= session.close_ns - BEFORE_CLOSE_NS
+    if session.phase not in ("open", "closing") or early or ending:
+        return "session_closed"
+    if quote is not None and quote.quote.halted:
+        return "halted"
+    return None
+
+
+def _count_refusal(d: Draft, record: FlattenRecord) -> FlattenRecord:
+    """A sale that ended with shares left was refused, unless it expired with its session."""
+    sale = d.get(OrderRecord, record.sale_id)
+    if sale is None or sale.live or sale.remaining <= 0:
+        return record
+    return d.put(msgspec.structs.replace(record, refusals=record.refusals + 1))
+
+
+def _sell(d: Draft, record: FlattenRecord, quantity: int) -> None:
+    symbol, session, book = record.symbol, d.get(SessionRecord, "session") or SessionRecord(), d.get(Book, "book")
+    series = reference_series(symbol, session.date, "F")
+    number = 1 + sum(key.startswith(series) for key in d.table(OrderRecord))
+    (order_id,) = next_order_ids(d, 1)
+    sale = d.put(
+        OrderRecord(
+            client_order_id=order_reference(symbol, session.date, number, "F"),
+            symbol=symbol,
+            role="flatten",
+            side="SELL",
+            order_type="MKT",
+            quantity=float(quantity),
+            tif="DAY",
+            order_id=order_id,
+            account=book.account if book is not None else "",
+            created_ns=d.now.market_ns,
+            updated_ns=d.now.market_ns,
+        )
+    )
+    record = d.put(msgspec.structs.replace(record, sale_id=sale.client_order_id))
+    d.send(symbol, OrderPlaced(sale))
+    d.send("broker", PlaceOrder(sale, True))
+    _tell(d, record, "selling", quantity)
+
+
+def _tell(d: Draft, record: FlattenRecord, phase: str, quantity: int, reason: str = "") -> None:
+    """Once, whenever it is something new."""
+    if (record.phase, record.reason) == (phase, reason):
+        return
+    d.put(msgspec.structs.replace(record, phase=phase, reason=reason))
+    d.send(record.symbol, Flattening(record.symbol, phase, float(quantity), reason))  # type: ignore[arg-type]
+    d.note(f"flatten_{phase}", record.symbol, "WARNING", qty=quantity, reason=reason)
+
+
+def _end(d: Draft, record: FlattenRecord, phase: str, level: str = "WARNING", **figures: int) -> None:
+    d.drop(FlattenRecord, record.key)
+    quantity = whole_shares(d, record.symbol)
+    d.send(record.symbol, Flattening(record.symbol, phase, float(quantity)))  # type: ignore[arg-type]
+    d.note(f"flatten_{phase}", record.symbol, level, qty=quantity, **figures)

@@ -1,0 +1,88 @@
+"""A sale by hand: own shares that the account has no more are not the bot's any more. Pure; the opposite of adopting.
+
+While the account has fewer shares than the executions say, an execution may be late. Once that has lasted, the broker
+is asked for everything; an answer that was asked for after that, has no order of ours that could explain it, and still
+has fewer shares says it for certain: the broker wins. They are booked like a sale at the market's price of this moment,
+for nobody tells the true one. A stop that would sell more than is left has to be shrunk before (`guard.py`).
+"""
+
+from __future__ import annotations
+
+from messages.orders import OrderRecord
+from services.gateway.book.records import (
+    COST_TOLERANCE_PCT,
+    AccountPosition,
+    Anchor,
+    Audit,
+    Doubt,
+    FillRecord,
+    HeldBack,
+    Missing,
+    Own,
+    QuoteRecord,
+)
+from services.gateway.operator.manual_trade import book_by_hand
+from services.runtime.core import Draft
+from services.trading.shares import exact
+
+__all__ = ["ask_about", "settle"]
+
+
+def ask_about(d: Draft, symbol: str) -> bool:
+    """True if the broker must be asked: once, until it has answered."""
+    if d.get(Missing, symbol) is not None:
+        return False
+    d.put(Missing(symbol))
+    return True
+
+
+def settle(d: Draft) -> list[str]:
+    """The broker's complete answer is folded: what it still lacks is sold. Returns the symbols."""
+    settled = []
+    for missing in d.table(Missing).values():
+        if missing.asked:
+            d.drop(Missing, missing.key)
+            if _certain(d, missing.symbol):
+                _book(d, missing.symbol)
+                settled.append(missing.symbol)
+    return settled
+
+
+def _certain(d: Draft, symbol: str) -> bool:
+    """Whether nothing of ours can explain it: no order in doubt, none that waits for its executions, no split."""
+    own, position = d.get(Own, symbol), d.get(AccountPosition, symbol)
+    orders = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.role != "foreign"]
+    open_question = any(d.get(Doubt, o.key) is not None or d.get(HeldBack, o.key) is not None for o in orders)
+    if own is None or position is None or open_question or d.get(Audit, symbol) is not None:
+        return False
+    if _recast(d, position):
+        return False
+    left = max(0.0, position.quantity)
+    return sum(o.remaining for o in orders if o.live and o.side == "SELL") <= left < own.quantity
+
+
+def _recast(d: Draft, position: AccountPosition) -> bool:
+    """Whether each share costs something else than at the last close, though we bought none since.
+
+    A sale leaves the average cost alone. Fewer shares that cost more each are a reverse split which the audit could not
+    take for one: booked as a sale at the new price they would be a profit that nobody made.
+    """
+    before = d.get(Anchor, position.symbol)
+    if before is None or before.avg_cost <= 0 or position.quantity <= 0:
+        return False
+    fills = (record.fill for record in d.table(FillRecord).values())
+    if any(f.symbol == position.symbol and f.side == "BUY" and f.time_ns > before.time_ns for f in fills):
+        return False
+    return abs(position.avg_cost / before.avg_cost - 1) > COST_TOLERANCE_PCT / 100
+
+
+def _book(d: Draft, symbol: str) -> None:
+    own, position, quote = d.get(Own, symbol), d.get(AccountPosition, symbol), d.get(QuoteRecord, symbol)
+    assert own is not None
+    assert position is not None
+    left = max(0.0, position.quantity)
+    quantity, average = exact(own.quantity - left), own.cost_usd / own.quantity
+    price = quote.quote.last if quote is not None and quote.quote.last > 0 else average
+    own = Own(symbol, left, average * left)
+    book_by_hand(d, own, "SELL", quantity, price, (price - average) * quantity)
+    d.note("sold_by_hand", symbol, "WARNING", qty=quantity, price=price, own=own.quantity)

@@ -1,0 +1,43 @@
+"""Compare the broker's complete answer with the book: pure. The broker wins; nothing trades until it is through.
+
+Executions come first, in time order, then what became of orders, then what is open: so that a fill is heard before the
+status that it explains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from messages.broker import BrokerPosition, BrokerSnapshot, FromBroker
+from services.gateway.book.identity import find
+from services.gateway.book.records import AccountPosition, OrderRecord, foreign_key
+
+__all__ = ["absent", "facts"]
+
+
+def facts(snapshot: BrokerSnapshot, positions: Mapping[str, AccountPosition], account: str) -> list[FromBroker]:
+    """Everything the snapshot says, as single facts in the order in which to fold them.
+
+    A position of `account` that the broker no longer lists is flat: a complete answer without it says so. Times are
+    whole seconds: within one, what was bought comes before what was sold. Of two open orders under one reference that
+    no book knows the older one keeps it.
+    """
+    listed = {p.symbol for p in snapshot.positions if p.account == account}
+    gone = [p for p in positions.values() if p.symbol not in listed and p.quantity != 0]
+    return [
+        *sorted(snapshot.executions, key=lambda e: (e.time_ns, e.side == "SELL", e.exec_id)),
+        *snapshot.commissions,
+        *snapshot.completed_orders,
+        *sorted(snapshot.open_orders, key=lambda o: o.perm_id),
+        *snapshot.positions,
+        *(BrokerPosition(account, p.symbol, 0.0, 0.0) for p in gone),
+    ]
+
+
+def absent(snapshot: BrokerSnapshot, orders: Mapping[str, OrderRecord]) -> list[OrderRecord]:
+    """Live orders that the broker lists nowhere: ours are in doubt, not dead; foreign ones are gone."""
+    seen: set[str] = set()
+    for told in (*snapshot.open_orders, *snapshot.completed_orders):
+        known = find(orders.get, told.client_order_id, told.order_id, told.perm_id)
+        seen |= {foreign_key(told)} if known is None else {foreign_key(told), known.client_order_id}
+    return [o for o in orders.values() if o.live and o.client_order_id not in seen]

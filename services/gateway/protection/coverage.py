@@ -1,0 +1,34 @@
+"""Says whenever it changes how many shares there are to protect, and how many a stop at the broker protects.
+
+The guard (`guard.py`) acts and alerts only where something could be done; this only tells, whatever the reason: what
+was not protected, and how long, is counted from it.
+"""
+
+from __future__ import annotations
+
+import math
+
+from messages.orders import OrderRecord, ProtectionChanged
+from services.gateway.book.records import AccountPosition, Coverage, Own
+from services.gateway.protection.plan import covered
+from services.runtime.core import Draft
+
+__all__ = ["tell_coverage"]
+
+
+def tell_coverage(d: Draft) -> None:
+    """Of every symbol that this decision touched."""
+    kinds = (Own, AccountPosition, OrderRecord)
+    touched = (record.symbol for kind, _, record in d.decision.changes if kind in kinds and record is not None)
+    for symbol in dict.fromkeys(touched):
+        own, position = d.get(Own, symbol) or Own(symbol), d.get(AccountPosition, symbol)
+        held = own.quantity if position is None else min(own.quantity, position.quantity)
+        shares = float(math.floor(max(0.0, held)))
+        if not shares and d.get(Coverage, symbol) is None:
+            continue
+        orders = d.table(OrderRecord).values()
+        sells = [o for o in orders if o.symbol == symbol and o.live and o.role in ("stop", "flatten")]
+        now = Coverage(symbol, shares, min(shares, covered(sells)))
+        if now != (d.get(Coverage, symbol) or Coverage(symbol)):
+            d.put(now)
+            d.send("recorder", ProtectionChanged(symbol, now.shares, now.protected, d.now.market_ns))

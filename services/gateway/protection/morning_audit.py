@@ -1,0 +1,189 @@
+"""The morning audit: is what is held still what was held at the last close? A stop that survived a split fires at once.
+
+A split is a quantity that changed by a ratio while quantity times average cost stayed the same within 2 %, confirmed by
+a price; what a reverse split leaves of a share is paid out in cash, and may cost more than that. It mends shares, level
+and quantity. Anything else is the operator's business: the position no longer matches, which freezes the symbol's
+entries, and it is said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from messages.orders import OrderRecord, PositionUpdated
+from services.configuration.settings import Settings
+from services.gateway.book.queries import grid_of
+from services.gateway.book.records import COST_TOLERANCE_PCT, AccountPosition, Anchor, Audit, Own, QuoteRecord
+from services.gateway.protection.plan import protects
+from services.gateway.protection.stops import cancel_stop, change_stop
+from services.runtime.core import Draft
+from services.trading.prices import round_down
+
+__all__ = ["Verdict", "anchor", "audit", "call_audit", "judge", "take_back_refused"]
+
+PRICE_TOLERANCE = 1.25
+"""A price confirms a split that it fits within this factor, and better than it fits none."""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """`finding`: same, split (by `ratio`: new shares for each old one), unconfirmed (no price yet), strange.
+
+    `paid_out`: the part of a share that a reverse split left over; brokers pay it in cash.
+    """
+
+    finding: str
+    ratio: float = 1.0
+    paid_out: float = 0.0
+
+
+def judge(before: Anchor, after: AccountPosition, traded: float, hints: Sequence[float] = ()) -> Verdict:
+    """What became of a position since the anchor was taken.
+
+    `traded` is the price of a trade since then, 0 without one. `hints` (the middle of the quote, the close as the
+    broker has it) may be of yesterday: they can confirm a split, and never speak against one.
+    """
+    if after.quantity == before.account:
+        return Verdict("same")
+    if after.quantity <= 0 or before.account <= 0 or before.avg_cost <= 0 or after.avg_cost <= 0:
+        return Verdict("strange")
+    ratio = _ratio(before, after)
+    if ratio is None:
+        return Verdict("strange")
+    paid_out = max(0.0, round(before.account * ratio - after.quantity, 6))
+    if before.price > 0 and any(_fits(price / before.price, ratio) for price in (traded, *hints) if price > 0):
+        return Verdict("split", ratio, paid_out)
+    return Verdict("strange") if traded > 0 else Verdict("unconfirmed", ratio, paid_out)
+
+
+def _ratio(before: Anchor, after: AccountPosition) -> float | None:
+    """New shares for each old one, if the cost says that it was a split; None if it says anything else.
+
+    A split leaves quantity times average cost as it was. Of a reverse split only whole shares are left and the rest is
+    paid out, so that product shrinks, by up to a share's cost; the average cost alone tells its ratio then. What
+    becomes one of so many is counted exactly: the level is moved by it.
+    """
+    by_quantity, by_cost = after.quantity / before.account, before.avg_cost / after.avg_cost
+    if abs(by_quantity - 1) <= COST_TOLERANCE_PCT / 100:
+        return None  # as little may have been sold or bought by hand, and the cost would tell no difference
+    if abs(by_quantity / by_cost - 1) <= COST_TOLERANCE_PCT / 100:
+        ratio = by_quantity
+    elif by_cost < 1 and after.quantity == math.floor(before.account * by_cost):
+        ratio = by_cost
+    else:
+        return None
+    one_of = round(1 / ratio)
+    return 1 / one_of if one_of >= 2 and abs(before.account / one_of - after.quantity) < 1 else ratio
+
+
+def _fits(moved: float, ratio: float) -> bool:
+    """Whether a price that moved by this factor fits a split better than none."""
+    as_split, as_none = abs(math.log(moved * ratio)), abs(math.log(moved))
+    return as_split <= math.log(PRICE_TOLERANCE) and as_split < as_none
+
+
+def anchor(d: Draft) -> None:
+    """At the close: what is held, for the next morning to compare with."""
+    for own in d.table(Own).values():
+        position, quote = d.get(AccountPosition, own.symbol), d.get(QuoteRecord, own.symbol)
+        d.drop(Audit, own.symbol)
+        if own.quantity <= 0 or position is None:
+            d.drop(Anchor, own.symbol)
+            continue
+        price = quote.quote.last if quote is not None else 0.0
+        stops = [o for o in d.table(OrderRecord).values() if o.symbol == own.symbol and o.role == "stop" and o.live]
+        levels = {o.client_order_id: level for o in stops if (level := _level(o)) is not None}
+        d.put(Anchor(own.symbol, position.quantity, position.avg_cost, price, d.now.market_ns, levels))
+
+
+def _level(stop: OrderRecord) -> float | None:
+    return stop.trail_stop_price if stop.trail_stop_price is not None else stop.stop_price
+
+
+def call_audit(d: Draft) -> bool:
+    """Shortly before the open: every position is to be looked at. True if there is one, so the broker must be asked."""
+    for found in d.table(Anchor).values():
+        d.put(Audit(found.symbol))
+    return bool(d.table(Audit))
+
+
+def audit(d: Draft, symbol: str, settings: Settings) -> None:
+    """Compare, mend, or say what is wrong; stays to be done while no price confirms a split."""
+    due, before, own = d.get(Audit, symbol), d.get(Anchor, symbol), d.get(Own, symbol)
+    if due is None:
+        return
+    if before is None or own is None:
+        d.drop(Audit, symbol)
+        return
+    position = d.get(AccountPosition, symbol) or AccountPosition(symbol, 0.0, 0.0)
+    verdict = judge(before, position, *_prices(d, before))
+    figures = {
+        "was": before.account,
+        "is": position.quantity,
+        "cost_was": before.avg_cost,
+        "cost_is": position.avg_cost,
+    }
+    match verdict.finding:
+        case "unconfirmed":
+            if not due.told:
+                d.put(Audit(symbol, True))
+                d.note("split_unconfirmed", symbol, "ERROR", ratio=round(verdict.ratio, 6), **figures)
+            return
+        case "split":
+            became = _became(own, before, position, verdict)
+            figures |= {"own_was": own.quantity, "own_is": became}
+            figures |= {"paid_out": verdict.paid_out} if verdict.paid_out else {}
+            d.note("split_mended", symbol, "WARNING", ratio=round(verdict.ratio, 6), **figures)
+            _mend(d, msgspec.structs.replace(own, quantity=became), before, verdict.ratio, settings)
+        case "strange":
+            d.note("audit_failed", symbol, "ERROR", **figures)
+        case "same":
+            d.note("audit_passed", symbol, shares=position.quantity)
+    d.drop(Audit, symbol)
+
+
+def _became(own: Own, before: Anchor, position: AccountPosition, verdict: Verdict) -> float:
+    """The own shares after a split. Who had all of them has all that there are now, and of others' no fraction."""
+    if own.quantity == before.account:
+        return position.quantity
+    exact = round(own.quantity * verdict.ratio, 6)
+    return float(math.floor(exact)) if verdict.paid_out else exact
+
+
+def _prices(d: Draft, before: Anchor) -> tuple[float, tuple[float, ...]]:
+    """What the market says since the anchor: (a newer trade, hints)."""
+    found = d.get(QuoteRecord, before.symbol)
+    if found is None:
+        return 0.0, ()
+    quote = found.quote
+    middle = (quote.bid + quote.ask) / 2 if quote.bid > 0 and quote.ask > 0 else 0.0
+    return quote.last if quote.last_ns > before.time_ns else 0.0, (middle, quote.close)
+
+
+def _mend(d: Draft, own: Own, before: Anchor, ratio: float, settings: Settings) -> None:
+    """The shares (`own`: as they are now) and, by the ratio, the levels: the one time that a level falls.
+
+    From the levels at the close: a broker that adjusted its stops has told others since.
+    """
+    d.put(own)
+    position = d.get(AccountPosition, own.symbol)
+    if position is not None:
+        d.send(own.symbol, PositionUpdated(own.symbol, position.quantity, position.avg_cost, own.quantity))
+    grid = grid_of(d, own.symbol)
+    for stop in list(d.table(OrderRecord).values()):
+        if stop.symbol != own.symbol or stop.role != "stop":
+            continue
+        reached = before.levels.get(stop.client_order_id, _level(stop))
+        level = None if reached is None else round_down(reached / ratio, grid)
+        if stop.live and not stop.cancel_reason and not settings.observe:
+            change_stop(d, stop, float(math.floor(own.quantity) + stop.filled), level)
+        else:
+            d.put(msgspec.structs.replace(stop, stop_price=level, trail_stop_price=level))
+
+
+def take_back_refused(d: Draft, stop: OrderRecord) -> None:
+    """The broker refused to mend it before the open, and as it is it would fire: it goes, and the open replaces it."""
+    if protects(stop):
+        cancel_stop(d, stop, "modify_refused")

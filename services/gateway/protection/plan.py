@@ -1,0 +1,141 @@
+"""Which protective orders a symbol needs: pure. The only place that decides to place, resize or cancel a stop.
+
+A sell *protects* when the broker works it; while any sell only *reserves* its shares (sent and unconfirmed, cancel
+pending, held behind its parent), nothing is done: so live sells never exceed the shares. A stop that is not terminal is
+mended in place, never joined by a second one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from messages.orders import OrderRecord
+from services.gateway.book.records import NEVER_ARRIVED
+
+__all__ = [
+    "Action",
+    "CancelStop",
+    "PlaceStop",
+    "ResizeStop",
+    "covered",
+    "due_for_renewal",
+    "exchangeable",
+    "level_reached",
+    "plan",
+    "protects",
+    "refused_in_a_row",
+    "replacement_type",
+]
+
+DAY_NS = 24 * 3600 * 1_000_000_000
+RENEW_AFTER_NS = 60 * DAY_NS
+"""IBKR ends a GTC order at the end of the quarter after the one it was placed or last changed in: 90 days at the
+least."""
+EXCHANGE_PCT = 2.0
+"""A fixed stop is exchanged for a trailing one while the market is so far above it: room for the moment without."""
+
+
+class PlaceStop(msgspec.Struct, frozen=True):
+    """A stop for shares that have none."""
+
+    quantity: float
+
+
+class ResizeStop(msgspec.Struct, frozen=True):
+    """Change a stop's whole quantity (filled shares included) in place, by its order id."""
+
+    order: OrderRecord
+    quantity: float
+
+
+class CancelStop(msgspec.Struct, frozen=True):
+    """Take a stop back that sells too much, or must make room."""
+
+    order: OrderRecord
+    reason: str
+
+
+Action = PlaceStop | ResizeStop | CancelStop
+
+
+def protects(order: OrderRecord) -> bool:
+    """Whether the broker works this sell now, and nobody asked it to stop."""
+    if order.cancel_reason:
+        return False
+    if order.status == "PreSubmitted":
+        return order.why_held in ("", "trigger")
+    return order.status == "Submitted"
+
+
+def covered(sells: Sequence[OrderRecord]) -> float:
+    """Shares that are protected."""
+    return sum(o.remaining for o in sells if protects(o))
+
+
+def plan(own: float, account: float | None, sells: Sequence[OrderRecord], entry_live: bool) -> list[Action]:
+    """What to do for `own` shares with the live `sells`; nothing while something is under way or disputed.
+
+    `account`: the account's whole position, None when unknown. `entry_live`: the entry that bought them may still fill.
+    """
+    shares = max(0, math.floor(own if account is None else min(own, account)))  # (oversold: nothing is left to sell)
+    if entry_live or any(not protects(o) for o in sells):
+        return []
+    have = covered(sells)
+    if have == shares:
+        return []
+    oldest_first = sorted(sells, key=lambda o: (o.created_ns, o.order_id))
+    if have < shares:
+        if account is None or account < own:
+            return []  # the position is disputed: a stop for shares that may not be there could sell short
+        if not sells:
+            return [PlaceStop(shares)]
+        return [ResizeStop(oldest_first[0], oldest_first[0].quantity + shares - have)]
+    if shares == 0:
+        return [CancelStop(o, "orphan_stop") for o in oldest_first]
+    keep, *extra = oldest_first
+    if extra:
+        return [CancelStop(o, "duplicate_stop") for o in extra]
+    return [ResizeStop(keep, shares + keep.filled)]
+
+
+def due_for_renewal(stop: OrderRecord, now_ns: int) -> bool:
+    """A GTC stop that the broker would end before long; changing it begins its time anew."""
+    return stop.tif == "GTC" and now_ns - max(stop.created_ns, stop.renewed_ns) >= RENEW_AFTER_NS
+
+
+def level_reached(stops: Sequence[OrderRecord], lowest: float) -> float:
+    """The highest level that any stop of these shares ever had: a new one starts there. At least `lowest`."""
+    levels = [o.trail_stop_price for o in stops] + [o.stop_price for o in stops]
+    return max([level for level in levels if level is not None], default=lowest)
+
+
+def refused_in_a_row(stops: Sequence[OrderRecord]) -> int:
+    """How many of the newest stops the broker definitely refused."""
+    count = 0
+    for stop in sorted(stops, key=lambda o: (o.created_ns, o.order_id), reverse=True):
+        if stop.status != "Inactive" and stop.reason != NEVER_ARRIVED:
+            break
+        count += 1
+    return count
+
+
+def replacement_type(stops: Sequence[OrderRecord], trailing: str) -> str:
+    """What a new stop for these shares is.
+
+    Trailing, unless that was to take the place of a fixed one and the broker refused it: then the fixed one comes back.
+    """
+    if not any(o.order_type == "STP" for o in stops):
+        return trailing
+    newest = max(stops, key=lambda o: (o.created_ns, o.order_id))
+    back = newest.order_type == "STP" or refused_in_a_row(stops) > 0
+    return "STP" if back and newest.cancel_reason != "exchanged" else trailing
+
+
+def exchangeable(stop: OrderRecord, stops: Sequence[OrderRecord], last: float) -> bool:
+    """Whether this fixed stop may give way to a trailing one now; not again once the broker has refused that."""
+    refused = any(o.order_type.startswith("TRAIL") and not o.live and not o.filled for o in stops)
+    far = stop.stop_price is not None and last > stop.stop_price * (1 + EXCHANGE_PCT / 100)
+    return stop.order_type == "STP" and protects(stop) and far and not refused

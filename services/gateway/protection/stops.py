@@ -1,0 +1,96 @@
+"""Making, changing and taking back protective orders, once it is decided: what is written down, and what goes out.
+
+A change is made from the order as the broker told it last (its OCA group and type are echoed), and the book keeps the
+broker's word until it confirms: a refused change leaves nothing to undo.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from messages.broker import PlaceOrder
+from messages.orders import OrderPlaced, OrderRecord
+from services.configuration.settings import Settings
+from services.gateway.book.queries import grid_of, next_order_ids, stops_of
+from services.gateway.book.records import Book, Change, Own
+from services.gateway.orders.cancels import send_cancel
+from services.gateway.protection.plan import level_reached, replacement_type
+from services.runtime.core import Draft
+from services.trading.ids import is_stop_reference, stop_reference
+from services.trading.prices import limit_offset, round_down
+
+__all__ = ["cancel_stop", "change_stop", "place_stop"]
+
+
+def place_stop(d: Draft, symbol: str, quantity: float, settings: Settings) -> None:
+    """A new stop for shares that lost theirs, at the level that was reached: the level only rises."""
+    own, (entry_id, mine) = d.get(Own, symbol), stops_of(d, symbol)
+    if own is None or not entry_id:
+        return
+    grid, rules = grid_of(d, symbol), settings.stops
+    pct = rules.trailing_stop_pct
+    level = level_reached(mine, round_down(own.cost_usd / own.quantity * (1 - pct / 100), grid))
+    order_type = replacement_type(mine, "TRAIL LIMIT" if rules.use_trailing_limit else "TRAIL")
+    limited = order_type == "TRAIL LIMIT"
+    number = 1 + sum(is_stop_reference(o.client_order_id, entry_id) for o in mine)
+    (order_id,) = next_order_ids(d, 1)
+    stop = d.put(
+        OrderRecord(
+            client_order_id=stop_reference(entry_id, number),
+            symbol=symbol,
+            role="stop",
+            side="SELL",
+            order_type=order_type,
+            quantity=quantity,
+            trailing_pct=pct,
+            limit_offset=limit_offset(level, rules.trail_limit_offset_pct, grid) if limited else None,
+            stop_price=level,
+            trail_stop_price=level,
+            tif=rules.tif,
+            outside_rth=settings.hours.extended,
+            order_id=order_id,
+            parent_client_order_id=entry_id,
+            account=(d.get(Book, "book") or Book()).account,
+            created_ns=d.now.market_ns,
+            updated_ns=d.now.market_ns,
+        )
+    )
+    d.send(symbol, OrderPlaced(stop))
+    d.note(
+        "trailing_stop_recreated" if order_type != "STP" else "fixed_stop_put_back",
+        symbol,
+        "WARNING",
+        client_order_id=stop.client_order_id,
+        qty=quantity,
+        stop_price=level,
+    )
+    d.send("broker", PlaceOrder(stop, True))
+
+
+def change_stop(d: Draft, order: OrderRecord, quantity: float, level: float | None = None) -> None:
+    """Change a stop in place: its quantity, and after a split its level.
+
+    Its entry is over, and the broker refuses a change that still names the parent (135).
+    """
+    kept = msgspec.structs.replace(order, parent_id=0, renewed_ns=d.now.market_ns)
+    if level is not None:
+        kept = msgspec.structs.replace(kept, stop_price=level, trail_stop_price=level, level_estimated=False)
+    d.put(kept)
+    d.put(Change(order.client_order_id, order.symbol, quantity, "sent"))
+    d.note("stop_resized", order.symbol, client_order_id=order.client_order_id, qty=quantity, was=order.quantity)
+    d.send("broker", PlaceOrder(msgspec.structs.replace(kept, quantity=quantity), True))
+
+
+def cancel_stop(d: Draft, order: OrderRecord, reason: str) -> None:
+    """Take a stop back. What it reserves is free once the broker says so."""
+    events = {"duplicate_stop": "duplicate_stop_cancelled", "orphan_stop": "orphan_stop_cancelled"}
+    d.note(
+        events.get(reason, "stop_taken_back"),
+        order.symbol,
+        "INFO" if reason == "exchanged" else "WARNING",
+        client_order_id=order.client_order_id,
+        order_id=order.order_id,
+        reason=reason,
+    )
+    send_cancel(d, order, reason)
+    d.drop(Change, order.client_order_id)

@@ -1,0 +1,169 @@
+"""The bot's own record, for the guards: money, stop-outs, losses, day trades; and looking whether a guard trips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from messages.orders import CommissionReported, OrderFilled
+from services.configuration.settings import Settings
+from services.risk.guards import Closed, Pace, Record, Tally, Track, guards_on, pnl_usd, trips
+from services.risk.limits import AccountRecord, Holding, Mark, Reservation
+from services.risk.pauses import FLEET, PauseRecord, pause
+from services.runtime.core import Draft
+
+__all__ = ["Unpriced", "count_commission", "count_fill", "in_dollars", "look", "price_commissions", "record_of"]
+
+WINS_KEPT = 20
+"""Closed positions whose commissions may still be on their way are few."""
+PEAK_STEP = 1e-4
+"""Of the cap: a new peak by less than this is no new record in the ledger."""
+
+
+class Unpriced(msgspec.Struct, frozen=True):
+    """A commission in a currency that the broker told no rate for: never a dollar for a euro."""
+
+    exec_id: str
+    symbol: str
+    client_order_id: str
+    amount: float
+    currency: str
+
+    @property
+    def key(self) -> str:
+        return self.exec_id
+
+
+def record_of(d: Draft) -> Record:
+    """What guards look at, as it is now."""
+    tally, holdings, marks = d.get(Tally, "tally") or Tally(), d.table(Holding), d.table(Mark)
+    return Record(
+        tally=tally,
+        tracks=d.table(Track),
+        holdings=holdings,
+        reservations=d.table(Reservation),
+        marks=marks,
+        pace=d.get(Pace, "pace") or Pace(),
+        pnl_usd=pnl_usd(tally, holdings, marks),
+        now_ns=d.now.market_ns,
+    )
+
+
+def count_fill(d: Draft, filled: OrderFilled) -> None:
+    """Money, trades, stop-outs, losses in a row, day trades. A correction changes money only.
+
+    A position that is closed lost money if what it realized is below zero: by the commissions heard by then, and again
+    by those that come later.
+    """
+    fill, new = filled.fill, not filled.corrects
+    tally, track = d.get(Tally, "tally") or Tally(), d.get(Track, fill.symbol) or Track(symbol=fill.symbol)
+    realized = filled.realized_usd - filled.undone_usd
+    tally = msgspec.structs.replace(
+        tally, realized_usd=tally.realized_usd + realized, trades=tally.trades + (new and fill.role != "adopted")
+    )
+    if new and fill.client_order_id not in track.orders:
+        track = msgspec.structs.replace(track, orders=(*track.orders, fill.client_order_id))
+    tally, track = _realized(tally, track, fill.client_order_id, realized)
+    if new and fill.side == "BUY" and fill.role != "adopted":
+        track = msgspec.structs.replace(track, bought=tally.session_date)
+    if new and fill.side == "SELL":
+        if track.bought and track.bought == tally.session_date:
+            track = msgspec.structs.replace(track, bought="", day_trades=(*track.day_trades, tally.session_date))
+        if filled.own < 1:
+            tally, track = _closed(tally, track, stopped=fill.role == "stop")
+    d.put(tally)
+    d.put(track)
+
+
+def count_commission(d: Draft, told: CommissionReported) -> None:
+    """What an execution cost, in dollars.
+
+    Without a rate it waits for one, and entries are denied meanwhile: it may be what trips a guard.
+    """
+    amount, account = told.commission - told.undone_usd, d.get(AccountRecord, "account")
+    rates = account.rates if account is not None else {}
+    if told.rate_usd is not None:
+        rates = {told.currency: told.rate_usd}  # as the recorder takes it
+    usd = in_dollars(amount, told.currency, rates)
+    if usd is None:
+        d.put(Unpriced(told.exec_id, told.symbol, told.client_order_id, amount, told.currency))
+        d.note("commission_unpriced", told.symbol, "WARNING", commission=amount, currency=told.currency)
+    else:
+        _charge(d, told.symbol, told.client_order_id, usd)
+
+
+def price_commissions(d: Draft) -> None:
+    """The broker told rates: count what waited for them."""
+    account = d.get(AccountRecord, "account")
+    for waiting in d.table(Unpriced).values():
+        usd = in_dollars(waiting.amount, waiting.currency, account.rates if account is not None else {})
+        if usd is not None:
+            d.drop(Unpriced, waiting.key)
+            _charge(d, waiting.symbol, waiting.client_order_id, usd)
+
+
+def in_dollars(amount: float, currency: str, rates: Mapping[str, float]) -> float | None:
+    """By the broker's rate; None without one. A currency that is not named is the dollar."""
+    if currency in ("USD", ""):
+        return amount
+    rate = rates.get(currency)
+    return None if rate is None else amount * rate
+
+
+def _charge(d: Draft, symbol: str, client_order_id: str, usd: float) -> None:
+    tally, track = d.get(Tally, "tally") or Tally(), d.get(Track, symbol) or Track(symbol=symbol)
+    tally = msgspec.structs.replace(tally, commissions_usd=tally.commissions_usd + usd)
+    tally, track = _realized(tally, track, client_order_id, -usd)
+    d.put(tally)
+    d.put(track)
+
+
+def _realized(tally: Tally, track: Track, client_order_id: str, usd: float) -> tuple[Tally, Track]:
+    """Money belongs to the position in which its order traded: the open one, or the one before; the rest is past."""
+    last = track.last
+    if client_order_id in track.orders:
+        return tally, msgspec.structs.replace(track, realized_usd=track.realized_usd + usd)
+    if last is None or client_order_id not in last.orders:
+        return tally, track
+    last = msgspec.structs.replace(last, realized_usd=last.realized_usd + usd)
+    return _judged(tally, last), msgspec.structs.replace(track, last=last)
+
+
+def _closed(tally: Tally, track: Track, *, stopped: bool) -> tuple[Tally, Track]:
+    """The position is over."""
+    # (A record from before closings were numbered has losses and no number.)
+    last = Closed(number=max(tally.closed, tally.losses) + 1, orders=track.orders, realized_usd=track.realized_usd)
+    tally = msgspec.structs.replace(tally, closed=last.number, stopouts=tally.stopouts + stopped)
+    stopouts = track.stopouts + stopped
+    track = msgspec.structs.replace(track, realized_usd=0.0, orders=(), last=last, stopouts=stopouts)
+    return _judged(tally, last), track
+
+
+def _judged(tally: Tally, closed: Closed) -> Tally:
+    """Whether it lost money, and how many did in a row by that. What comes to be known later may turn it about."""
+    others = tuple(number for number in tally.wins if number != closed.number)
+    wins = others if closed.realized_usd < 0 else tuple(sorted((*others, closed.number)))[-WINS_KEPT:]
+    return msgspec.structs.replace(tally, wins=wins, losses=tally.closed - max((*wins, tally.forgiven)))
+
+
+def look(d: Draft, settings: Settings) -> None:
+    """Trip what is to be tripped: an event with figures, and a pause that says when it ends."""
+    if not guards_on(settings):
+        return
+    record = record_of(d)
+    if settings.guards.drawdown_pct is not None:
+        step = settings.allocation.total_usd_cap * PEAK_STEP
+        if record.pnl_usd >= record.tally.peak_pnl_usd + step:
+            d.put(msgspec.structs.replace(record.tally, peak_pnl_usd=record.pnl_usd))
+    for trip in trips(record, settings):
+        stopped = PauseRecord(
+            scope=trip.symbol or FLEET,
+            cause=trip.guard,
+            by=f"guard {trip.guard}",
+            resets=trip.resets,
+            figures=trip.figures,
+        )
+        if d.get(PauseRecord, stopped.key) is None:
+            pause(d, stopped)
+            d.note("guard_tripped", trip.symbol or "", "WARNING", guard=trip.guard, resets=trip.resets, **trip.figures)

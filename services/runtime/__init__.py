@@ -1,0 +1,1 @@
+"""What every process runs on: core, actor, ledger, links, bus, log, and the drivers that run an actor."""

@@ -1,0 +1,542 @@
+"""One process without its I/O: a core, its ledger, its links.
+
+A driver feeds frames and facts in (`receive`, `hear`, `elapse`), and calls `flush` when its inputs are drained: then
+all that was handled is committed in one transaction, and only then does anything go out: rows first, acknowledgements
+after. Three drivers run it: a blocking poll loop, asyncio, and the in-process runner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+import messages
+from messages import Message
+from messages.broker import ToBroker
+from messages.frames import Ack, Beat, Envelope, Frame, Probe, Resume, Row, Snapshot
+from messages.market import MarketTime, Tick
+from messages.operator import Happened, Refused
+from messages.timers import Elapsed, Started
+from messages.watchlist import WatchlistChanged
+from services.runtime.core import Core, Decision, Now, State, is_volatile
+from services.runtime.ledger import Batch, Change, ConstraintBroken, JournalLine, Ledger, OutboxRow
+from services.runtime.link import UNOPENED, Link, matches
+from services.runtime.lockstep_probe import Probed
+from services.runtime.market_clock import MarketClock
+from services.trading.ids import is_symbol_process, symbol_process
+
+__all__ = ["Actor", "Outputs"]
+
+SECOND = 1_000_000_000
+BEAT_NS, SLOW_BEAT_NS = SECOND, 5 * SECOND
+"""Heartbeats of a process, and of one that has had nothing to handle for `QUIET_NS`."""
+QUIET_NS = 10 * SECOND
+HELLO_NS = SECOND // 20
+"""How often a dialler knocks until it is answered."""
+PRUNE_NS = 60 * SECOND
+JOURNAL_KEPT_NS = 31 * 24 * 3600 * SECOND
+"""Market time for which inputs stay journaled: an incident is replayed within a month, or exported."""
+CAREFUL_INPUTS = 64
+
+_encode = msgspec.msgpack.Encoder().encode
+_encode_record = msgspec.json.Encoder().encode
+_decode_frame = msgspec.msgpack.Decoder(Frame).decode
+_decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
+
+
+class Outputs(msgspec.Struct):
+    """What goes out after a commit. `idle` answers a probe and goes to the clock after everything else."""
+
+    frames: list[tuple[str, bytes]] = []
+    published: list[tuple[str, Message]] = []
+    broker: list[ToBroker] = []
+    noted: list[Happened] = []
+
+
+class _Input(msgspec.Struct):
+    """One handled input that is not committed yet. `undo` puts back what it changed in memory."""
+
+    message: Any
+    now: Now
+    sender: str
+    seq: int
+    decision: Decision
+    undo: list[tuple[type, str, Any]] = []
+
+
+class Actor:
+    """See the module's words.
+
+    `dials` are the processes that it connects to, each with the interest it has in their rows; whoever connects to it
+    is consumed with `default_interest`. `market` is this process's market time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        core: Core,
+        ledger: Ledger,
+        *,
+        dials: Mapping[str, tuple[str, ...]],
+        market: MarketClock,
+        default_interest: tuple[str, ...] = (),
+    ):
+        self.name = name
+        self.core = core
+        self.market = market
+        self.ledger = ledger
+        self._default_interest = default_interest
+        self._remembers = getattr(core, "remembers", True)
+        loaded = ledger.load()
+        self.run = loaded.run
+        self.state = State(core.kinds)
+        self._fill_state(loaded.records)
+        self._head = loaded.head
+        self._cursors = loaded.cursors
+        # Who must have every row before it is forgotten: whoever ever opened, and whom we dial, even before the first
+        # word.
+        self._acked = dict.fromkeys(dials, 0) | loaded.acked
+        self.links: dict[str, Link] = {}
+        self._routes: dict[str, list[Link]] = {}
+        for peer, interest in dials.items():
+            self._link(peer, interest, dialed=True)
+        self._batch = Batch()
+        self._inputs: list[_Input] = []
+        self._outputs = Outputs()
+        self.told_ready = False
+        """Whether the others were told that they may count on us."""
+        self._next_beat = self._next_round = 0
+        self._active_ns = 0
+        self._next_prune = 0
+        self._elapse_from = 0
+        self._stalled: dict[str, tuple[int | None, int]] = {}
+        self._there: frozenset[str] | None = None
+        """The symbols' processes that take part; None: nobody has said so."""
+        self._probed = Probed()
+        self._work = 0
+        self.ticks: dict[str, tuple[int, int]] = {}
+
+    def forget_others(self, symbols: Iterable[str]) -> None:
+        """Only these symbols have a process: rows wait for no other one any more.
+
+        Where it was in the rows of one that left is kept: it may come back, and goes on in them.
+        """
+        there = self._keep_to(symbols)
+        for peer in [peer for peer in self._acked if is_symbol_process(peer) and peer not in there]:
+            link = self.links.pop(peer, None)
+            if link is not None and link.cursor is not None:
+                self._cursors[peer] = link.cursor
+            del self._acked[peer]
+            self.ledger.forget(peer)
+        self._routes.clear()
+
+    def _keep_to(self, symbols: Iterable[str]) -> frozenset[str]:
+        self._there = frozenset(symbol_process(symbol) for symbol in symbols)
+        return self._there
+
+    def start(self, machine_ns: int) -> None:
+        """The first input of every run."""
+        self.hear(Started(self.run), machine_ns)
+
+    # Inputs.
+
+    def receive(self, peer: str, frame: bytes, machine_ns: int) -> Frame:
+        """A frame from another process. Returns it decoded, for drivers that look at lock-step frames."""
+        decoded: Frame = _decode_frame(frame)
+        link = self.links.get(peer) or self._link(peer, self._default_interest, dialed=False)
+        match decoded:
+            case Row():
+                self._receive_row(link, decoded, machine_ns)
+            case Ack(cursor):
+                self._acknowledge(link, cursor)
+            case Beat():
+                self._receive_beat(link, decoded, machine_ns)
+            case Resume(cursor, interest):
+                self._reopen(link, cursor, interest)
+            case Snapshot():
+                self._receive_snapshot(link, decoded, machine_ns)
+            case Probe():
+                self._receive_probe(decoded, machine_ns)
+            case _:
+                pass  # frames between clock and simulator: theirs to handle
+        return decoded
+
+    def hear(self, message: Any, machine_ns: int, sender: str = "") -> None:
+        """A message that is no row: a tick, market time, a broker's fact, a timer."""
+        if type(message) is MarketTime:
+            self.market.hear(message)
+            return
+        if type(message) is Tick:
+            last = self.ticks.get(message.symbol)
+            if last is not None and last[0] == message.run and message.number <= last[1]:
+                return
+            self.ticks[message.symbol] = (message.run, message.number)
+            self.market.follow(message.time_ns)
+        self._handle(message, self._now(machine_ns), sender, 0)
+
+    def elapse_market(self, machine_ns: int) -> None:
+        """Deliver `Elapsed` if a market deadline is due: in lock-step, on the clock's word only."""
+        now = Now(self.market.now(machine_ns), machine_ns)
+        due = self.core.deadlines(self.state, now).market_ns
+        if due is not None and due <= now.market_ns:
+            self._handle(Elapsed(), now, "", 0)
+
+    def _now(self, machine_ns: int, source: Envelope | None = None) -> Now:
+        return Now(self.market.now(machine_ns), machine_ns, source, self.market.stale(machine_ns))
+
+    def market_deadline(self) -> int | None:
+        """When the core wants `Elapsed`, in market time."""
+        return self.core.deadlines(self.state, Now(self.market.now(0), 0)).market_ns
+
+    def elapse(self, machine_ns: int) -> None:
+        """Deliver due timers, beat, knock, ask again where a link stalls."""
+        now = Now(self.market.now(machine_ns), machine_ns)
+        if machine_ns >= self._elapse_from and self._due(now):
+            self._handle(Elapsed(), now, "", 0)
+            if self._due(now):  # it was refused, or changed nothing: no turn without end
+                self._elapse_from = machine_ns + SECOND
+        if machine_ns >= self._next_beat:
+            self._beat(machine_ns)
+        if machine_ns >= self._next_prune:
+            self._next_prune = machine_ns + PRUNE_NS
+            self._prune(machine_ns)
+
+    def next_deadline(self, machine_ns: int) -> int:
+        """Machine time at which `elapse` is wanted next."""
+        wanted = self._next_beat
+        due = self.core.deadlines(self.state, Now(self.market.now(machine_ns), machine_ns))
+        if due.machine_ns is not None:
+            wanted = min(wanted, max(due.machine_ns, self._elapse_from))
+        if due.market_ns is not None:
+            at = self.market.machine_at(due.market_ns, machine_ns)
+            if at is not None:
+                wanted = min(wanted, max(at, self._elapse_from))
+        return wanted
+
+    def _due(self, now: Now) -> bool:
+        """Whether a deadline of the core has come. In lock-step market deadlines wait for the clock's word."""
+        due = self.core.deadlines(self.state, now)
+        if due.machine_ns is not None and due.machine_ns <= now.machine_ns:
+            return True
+        return not self.market.lockstep and due.market_ns is not None and due.market_ns <= now.market_ns
+
+    # Outputs.
+
+    def flush(self, machine_ns: int, *, drained: bool = True, wire: tuple[int, int] = (0, 0)) -> Outputs:
+        """Commit what was handled; what goes out follows from what is now durable.
+
+        `drained`: the driver has nothing more to hand in at this moment, so that a probe may be answered. `wire` are
+        the gateway's frame counts on the broker's socket.
+        """
+        batch = self._batch
+        if batch:
+            try:
+                self.ledger.commit(batch)
+            except ConstraintBroken as broken:
+                if len(self._inputs) != 1:
+                    raise  # crash: the next run starts carefully, input by input, and refuses just the one
+                self._refuse(self._inputs[0], broken)
+        self._batch = Batch()
+        self._inputs.clear()
+        if self.ready is not self.told_ready:
+            self.told_ready = not self.told_ready
+            for link in self.links.values():
+                self._send_beat(link)
+        outputs = self._outputs
+        for link in self.links.values():
+            if link.owed_ack:
+                link.owed_ack = False
+                outputs.frames.append((link.peer, _encode(Ack(link.cursor or 0))))
+        if drained and self._probed.waiting(self.ticks) and self.ready:
+            self._answer_probe(outputs, wire)
+        self._outputs = Outputs()
+        return outputs
+
+    @property
+    def ready(self) -> bool:
+        """Links stand and are caught up, and the core agrees."""
+        return all(link.caught_up for link in self.links.values() if link.dialed) and self.core.ready(self.state)
+
+    def beat_after(self, machine_ns: int) -> int:
+        """Machine time of the heartbeat after this one: a fleet that has nothing to do costs next to nothing.
+
+        Slow hearts beat together, so that who hears many of them wakes up once.
+        """
+        if machine_ns - self._active_ns < QUIET_NS:
+            return machine_ns + BEAT_NS
+        return (machine_ns // SLOW_BEAT_NS + 1) * SLOW_BEAT_NS
+
+    @property
+    def careful(self) -> bool:
+        """True for the first inputs of a run: each is committed alone, so one that breaks a constraint is found."""
+        return self._work < CAREFUL_INPUTS
+
+    @property
+    def pending(self) -> int:
+        """Own rows that someone has not acknowledged; the recorder may lag without harm, and who left may open anew."""
+        return sum(
+            link.pending for link in self.links.values() if link.peer != "recorder" and not self._left(link.peer)
+        )
+
+    def _left(self, peer: str) -> bool:
+        """Whether this is the process of a symbol that was removed; its last frames may come after that word."""
+        return self._there is not None and is_symbol_process(peer) and peer not in self._there
+
+    # Handling.
+
+    def _handle(self, message: Any, now: Now, sender: str, seq: int) -> None:
+        self._work += 1
+        if now.machine_ns - self._active_ns >= QUIET_NS:
+            self._next_beat = self._next_round = now.machine_ns  # whoever wakes up finds out who is there
+        self._active_ns = now.machine_ns
+        try:
+            decision = self.core.handle(self.state, message, now)
+        except Exception as error:  # a message that can't be handled must not stop the process (rule 9)
+            decision = self._refusal(message, sender, seq, error, now)
+        self._take(_Input(message, now, sender, seq, decision))
+
+    def _handle_enclosed(self, envelope: Envelope, machine_ns: int, sender: str, seq: int) -> None:
+        """A row's message; one that can't be decoded (a later release's) is refused like any that can't be handled."""
+        now = self._now(machine_ns, envelope)
+        try:
+            message = messages.decode(envelope.body)
+        except msgspec.DecodeError as error:
+            self._work += 1
+            self._take(_Input(None, now, sender, seq, self._refusal(None, sender, seq, error, now)))
+            return
+        self._handle(message, now, sender, seq)
+
+    def _take(self, item: _Input) -> None:
+        """Apply a decision in memory and add it to the batch."""
+        decision = item.decision
+        if self._remembers:
+            item.undo = [(kind, key, self.state.get(kind, key)) for kind, key, _ in decision.changes]
+            self.state.apply(decision.changes)
+        if type(item.message) is WatchlistChanged:
+            self.forget_others((*item.message.watchlist, *item.message.winding_down))
+        batch = self._batch
+        kept = [change for change in decision.changes if not is_volatile(change[0])]
+        for kind, key, record in kept:
+            batch.changes.append(Change(kind.__name__, key, None if record is None else _encode_record(record)))
+        now = item.now
+        cause = f"{item.sender}:{item.seq}" if item.seq else ""
+        for recipient, message in decision.messages:
+            if recipient == "broker":
+                self._outputs.broker.append(message)  # type: ignore[arg-type]
+                continue
+            if type(message) is Happened:
+                self._outputs.noted.append(message)
+            elif (
+                type(message) is WatchlistChanged
+            ):  # the clock, who tells the others, and still has to hear of who left
+                self._keep_to((*message.watchlist, *message.winding_down))
+            self._head += 1
+            body = msgspec.Raw(messages.encode(message))
+            envelope = _encode(Envelope(self.name, self.run, self._head, cause, now.market_ns, recipient, body))
+            row = OutboxRow(self._head, recipient, envelope)
+            batch.rows.append(row)
+            for link in self._route(recipient):
+                link.add(row)
+                if not self._left(link.peer):
+                    self._probed.reach(link.peer)
+                self._send_rows(link)
+        for topic, message in decision.published:
+            if type(message) is Tick:
+                self.ticks[message.symbol] = (message.run, message.number)
+            self._outputs.published.append((topic, message))
+        if (kept or decision.messages) and self._remembers:
+            batch.journal.append(JournalLine(now.market_ns, now.machine_ns, item.sender, _encode(item.message)))
+        if item.seq:
+            batch.cursors[item.sender] = item.seq
+        self._inputs.append(item)
+
+    def _route(self, recipient: str) -> list[Link]:
+        """The links that want its rows; worked out once, until someone opens."""
+        found = self._routes.get(recipient)
+        if found is None:
+            found = self._routes[recipient] = [link for link in self.links.values() if link.wants(recipient)]
+        return found
+
+    def _refuse(self, item: _Input, broken: ConstraintBroken) -> None:
+        """The only input of this batch broke a constraint: back to the last commit, then commit its refusal instead."""
+        self._head -= len(self._batch.rows)
+        self.state.apply(item.undo)  # not from the ledger: what lives in memory only must survive, too
+        self._outputs = Outputs()
+        self._batch, self._inputs = Batch(), []
+        for link in self.links.values():
+            if link.peer_interest is not None:
+                link.reopen(link.acked, link.peer_interest, self.ledger.rows_after(link.acked))
+                self._send_rows(link)
+        refusal = self._refusal(item.message, item.sender, item.seq, broken, item.now)
+        self._take(_Input(item.message, item.now, item.sender, item.seq, refusal))
+        self.ledger.commit(self._batch)
+
+    def _refusal(self, message: Any, sender: str, seq: int, error: Exception, now: Now) -> Decision:
+        symbol = str(getattr(message, "symbol", "") or getattr(getattr(message, "plan", None), "symbol", ""))
+        text = f"{type(message).__name__}: {type(error).__name__}: {error}"
+        self._outputs.noted.append(
+            Happened("message_refused", symbol, "ERROR", {"error": text, "producer": sender, "seq": seq}, now.market_ns)
+        )
+        return Decision(messages=[("fleet", Refused(sender, seq, symbol, text))])
+
+    def _fill_state(self, records: Mapping[str, Mapping[str, bytes]]) -> None:
+        state = State(self.core.kinds)
+        for kind in self.core.kinds:
+            decode: Any = msgspec.json.Decoder(kind).decode
+            state.apply([(kind, key, decode(body)) for key, body in records.get(kind.__name__, {}).items()])
+        self.state = state
+
+    # Links.
+
+    def _link(self, peer: str, interest: tuple[str, ...], *, dialed: bool) -> Link:
+        link = self.links[peer] = Link(self.name, peer, interest, self._cursors.get(peer), dialed)
+        return link
+
+    def _send(self, link: Link, frame: Frame) -> None:
+        self._outputs.frames.append((link.peer, _encode(frame)))
+
+    def _send_rows(self, link: Link) -> None:
+        for row in link.outgoing():
+            self._send(link, row)
+
+    def _receive_row(self, link: Link, row: Row, machine_ns: int) -> None:
+        cursor = link.cursor or 0
+        if row.seq <= cursor:
+            link.owed_ack = True
+            return
+        if row.prev > cursor:
+            self._resume(link, machine_ns)
+            return
+        envelope = _decode_envelope(row.envelope)
+        self.market.follow(envelope.time_ns)
+        self._handle_enclosed(envelope, machine_ns, link.peer, row.seq)
+        link.cursor = row.seq
+        link.owed_ack = True
+        if not link.caught_up:
+            link.caught_up = link.peer_run != 0 and 0 <= link.peer_head <= row.seq
+
+    def _receive_snapshot(self, link: Link, snapshot: Snapshot, machine_ns: int) -> None:
+        if snapshot.resumed != link.cursor:
+            return  # asked twice, answered twice: the first answer stands, and rows have followed it
+        for raw in snapshot.envelopes:
+            self._handle_enclosed(_decode_envelope(raw), machine_ns, link.peer, 0)
+        link.cursor = self._batch.cursors[link.peer] = snapshot.seq
+        link.caught_up = 0 <= link.peer_head <= snapshot.seq
+        link.owed_ack = True
+
+    def _receive_beat(self, link: Link, beat: Beat, machine_ns: int) -> None:
+        if link.met(beat.run):
+            if link.dialed:
+                self._send_beat(link)
+            self._resume(link, machine_ns)
+        if not link.dialed:
+            self._send_beat(link)
+        link.peer_ready = beat.ready
+        link.peer_head = beat.head
+        if link.opened and beat.cursor <= link.head:
+            self._acknowledge(link, beat.cursor)  # an Ack may have been lost
+        behind = beat.head == UNOPENED or link.cursor is None or link.cursor < beat.head
+        link.caught_up = not behind
+        if behind:
+            # No progress for a second while behind: rows were lost on the way, or what opened the link.
+            cursor, since = self._stalled.get(link.peer, (None, 0))
+            if cursor != link.cursor or since == 0:
+                self._stalled[link.peer] = (link.cursor, machine_ns)
+            elif machine_ns - since >= SECOND:
+                self._stalled.pop(link.peer)
+                self._resume(link, machine_ns, again=True)
+        else:
+            self._stalled.pop(link.peer, None)
+
+    def _resume(self, link: Link, machine_ns: int, *, again: bool = False) -> None:
+        """Open as a consumer. A burst of rows after a gap asks once."""
+        if again or link.resumed_at < 0 or machine_ns - link.resumed_at >= SECOND:
+            link.resumed_at = machine_ns
+            self._send(link, Resume(link.cursor, link.interest))
+
+    def _reopen(self, link: Link, cursor: int | None, interest: tuple[str, ...]) -> None:
+        """The consumer opened. Where rows that it needs are gone, our state goes as a snapshot first."""
+        known = cursor or 0
+        # Rows that it has acknowledged may be gone; those beyond never are (see `_prune`).
+        lost_its_place = link.peer not in self._acked or known < self._acked[link.peer]
+        gone = known + 1 < self.ledger.oldest() and lost_its_place
+        if gone or known > self._committed_head:
+            known = self._committed_head
+            wanted = [(t, m) for t, m in self.core.snapshot(self.state, interest) if matches(t, link.peer, interest)]
+            envelopes = tuple(self._enclose(topic, message) for topic, message in wanted)
+            self._send(link, Snapshot(known, envelopes, cursor))
+        elif cursor is None:
+            self._send(link, Snapshot(0, (), None))
+        self._routes.clear()
+        link.reopen(known, interest, self.ledger.rows_after(known))
+        for row in self._batch.rows:
+            if row.seq > known and link.wants(row.recipient):
+                link.add(row)
+        if link.peer not in self._acked:
+            self.ledger.commit(Batch(acked={link.peer: known}))
+        self._acked[link.peer] = known
+        self._send_rows(link)
+        self._send_beat(link)
+
+    def _acknowledge(self, link: Link, cursor: int) -> None:
+        link.acknowledge(cursor)
+        self._acked[link.peer] = link.acked
+        self._send_rows(link)
+
+    def _prune(self, machine_ns: int) -> None:
+        """Forget the rows that every consumer has.
+
+        One with nothing outstanding holds none back, however low its cursor is.
+        """
+        floor = self._committed_head
+        for peer, acked in self._acked.items():
+            link = self.links.get(peer)
+            if link is None or not link.opened or link.pending:
+                floor = min(floor, acked)
+        if self._acked:
+            self.ledger.commit(Batch(acked=dict(self._acked)))
+            self.ledger.prune(floor, self.market.now(machine_ns) - JOURNAL_KEPT_NS)
+
+    def _enclose(self, topic: str, message: Message) -> msgspec.Raw:
+        body = msgspec.Raw(messages.encode(message))
+        return msgspec.Raw(_encode(Envelope(self.name, self.run, 0, "", self.market.now(0), topic, body)))
+
+    @property
+    def _committed_head(self) -> int:
+        return self._head - len(self._batch.rows)
+
+    def _send_beat(self, link: Link) -> None:
+        head = link.head if link.opened else UNOPENED
+        self._send(link, Beat(self.run, self.ready, head, link.cursor or 0))
+
+    def _beat(self, machine_ns: int) -> None:
+        """Whoever dials beats, and is answered; on those that were never heard of it knocks more often."""
+        dialed = [link for link in self.links.values() if link.dialed]
+        strangers = [link for link in dialed if link.peer_run == 0]
+        everyone = machine_ns >= self._next_round
+        if everyone:
+            self._next_round = self.beat_after(machine_ns)
+        for link in dialed if everyone else strangers:
+            self._send_beat(link)
+        self._next_beat = machine_ns + HELLO_NS if strangers else self._next_round
+
+    # Lock-step.
+
+    def _receive_probe(self, probe: Probe, machine_ns: int) -> None:
+        self._probed.hear(probe)
+        self.market.reach(probe.time_ns)
+        if probe.elapse:
+            self.elapse_market(machine_ns)
+
+    def _answer_probe(self, outputs: Outputs, wire: tuple[int, int]) -> None:
+        idle = self._probed.answer(
+            run=self.run,
+            pending=self.pending,
+            work=self._work,
+            ticks=self.ticks,
+            wire=wire,
+            deadline_ns=self.market_deadline(),
+        )
+        outputs.frames.append(("clock", _encode(idle)))

@@ -1,0 +1,116 @@
+"""One link between two processes, both ways, as bookkeeping: what was sent and not acknowledged, what was heard.
+
+No socket and no clock here: the actor asks and tells. The rules are those of docs/bus.md, "Rows and cursors".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+
+from messages.frames import Row
+from services.runtime.ledger import OutboxRow
+
+__all__ = ["UNOPENED", "Link", "matches"]
+
+UNOPENED = -1
+"""A beat's head while its hearer has not resumed in this life of the producer: there may be rows it was not told of."""
+
+WINDOW = 256
+"""Rows that may be on their way unacknowledged; the rest waits, so that a slow consumer fills no socket."""
+
+
+def matches(recipient: str, consumer: str, interest: tuple[str, ...]) -> bool:
+    """Whether a row for `recipient` is for this consumer.
+
+    Topics are tickers (upper case) and 'fleet'; processes are lower case.
+    """
+    if recipient == consumer or recipient in interest or "**" in interest:
+        return True
+    return "*" in interest and (recipient == "fleet" or recipient.isupper())
+
+
+class Link:
+    """What one process knows of one other."""
+
+    def __init__(self, me: str, peer: str, interest: tuple[str, ...], cursor: int | None, dialed: bool):
+        self.me = me
+        self.peer = peer
+        self.interest = interest
+        self.dialed = dialed
+        # As consumer.
+        self.cursor = cursor
+        self.owed_ack = False
+        self.peer_run = 0
+        self.peer_ready = False
+        self.peer_head = 0
+        self.caught_up = False
+        self.resumed_at = -1
+        """Machine time of the last Resume sent; -1: none in this run of the peer."""
+        # As producer.
+        self.peer_interest: tuple[str, ...] | None = None
+        self.acked = 0
+        self.head = 0
+        self._prev = 0
+        self._waiting: deque[OutboxRow] = deque()
+        self._unacked: deque[int] = deque()
+
+    # The producer's side.
+
+    @property
+    def opened(self) -> bool:
+        """Whether the consumer has resumed in this life of ours."""
+        return self.peer_interest is not None
+
+    def wants(self, recipient: str) -> bool:
+        """Whether the consumer has opened and a row for `recipient` is for it."""
+        return self.peer_interest is not None and matches(recipient, self.peer, self.peer_interest)
+
+    def reopen(self, cursor: int, interest: tuple[str, ...], rows: Iterable[OutboxRow]) -> None:
+        """The consumer resumed at `cursor`: begin again there with the `rows` that are beyond it."""
+        self.peer_interest = interest
+        self.acked = self.head = self._prev = cursor
+        self._unacked.clear()
+        self._waiting = deque(row for row in rows if self.wants(row.recipient))
+        if self._waiting:
+            self.head = self._waiting[-1].seq
+
+    def add(self, row: OutboxRow) -> None:
+        """A new row for this consumer."""
+        self._waiting.append(row)
+        self.head = row.seq
+
+    def outgoing(self) -> list[Row]:
+        """Rows to send now, as far as the window allows."""
+        rows: list[Row] = []
+        while self._waiting and len(self._unacked) < WINDOW:
+            row = self._waiting.popleft()
+            rows.append(Row(self._prev, row.seq, msgspec.Raw(row.envelope)))
+            self._unacked.append(row.seq)
+            self._prev = row.seq
+        return rows
+
+    def acknowledge(self, cursor: int) -> None:
+        """The consumer has committed everything up to `cursor`."""
+        self.acked = max(self.acked, cursor)
+        while self._unacked and self._unacked[0] <= cursor:
+            self._unacked.popleft()
+
+    @property
+    def pending(self) -> int:
+        """Rows that the consumer has not acknowledged."""
+        return len(self._waiting) + len(self._unacked)
+
+    # The consumer's side.
+
+    def met(self, run: int) -> bool:
+        """A frame of the peer's life `run` arrived; True if that life is new to us."""
+        if run == self.peer_run:
+            return False
+        self.peer_run = run
+        self.peer_ready = False
+        self.caught_up = False
+        self.resumed_at = -1
+        return True

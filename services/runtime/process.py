@@ -1,0 +1,135 @@
+"""How a process comes to life: its arguments, guard, log, ledger and sockets, in that order, each in one place.
+
+with process.enter("risk") as p:
+    pollloop.run(p.actor(RiskCore(p.settings)), p.bus(), p)
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from services.configuration.calendars import zone_of
+from services.configuration.refusal import Refusal
+from services.fleet import process_lock
+from services.fleet.places import Fleet
+from services.runtime import log
+from services.runtime.actor import Actor
+from services.runtime.bus import Bus
+from services.runtime.core import Core
+from services.runtime.ledger import Constraint, Ledger, LedgerError, SqliteLedger
+from services.runtime.market_clock import MarketClock
+from services.runtime.wiring import wiring_of
+from services.trading.ids import symbol_process
+
+__all__ = ["Process", "enter"]
+
+STARTS_ALLOWED, STARTS_WITHIN_S = 10, 60
+"""A process that starts more often than that is broken: it says so and stays down (exit 0), instead of crashing for
+ever."""
+
+STAY_S = 1.5
+"""An exit within supervisord's `startsecs` would count as a failed start and be tried again."""
+
+SECOND = 1_000_000_000
+
+
+class CountsStarts(Protocol):
+    """A ledger that remembers when its process was started."""
+
+    def count_start(self, wall_ns: int, within_ns: int) -> int:
+        """Note a start; how many there were in the last `within_ns`, this one included."""
+
+
+class Process:
+    """One process of the fleet, entered: nobody else of this name runs, and it dies with its supervisor."""
+
+    def __init__(self, settings_file: Path, kind: str, ticker: str = ""):
+        self.fleet = Fleet.of(settings_file)
+        self.settings = self.fleet.settings
+        self.name = symbol_process(ticker) if ticker else kind
+        self.ticker = ticker
+        self.wiring = wiring_of(self.name, ticker)
+        self.lockstep = self.settings.mode == "sim" and self.settings.simulation.pace == "lockstep"
+        self._lock = process_lock.enter(self.fleet, self.name)
+        self.log = log.open(
+            self.name, self.fleet.log(self.name), self.settings.logging.level, zone_of(self.settings.hours.calendar)
+        )
+        self._closing: list[Bus | Ledger] = []
+
+    def ledger(self, constraints: Sequence[Constraint] = (), *, durable: bool = True) -> SqliteLedger:
+        """This process's own ledger, bound to the account; a process that starts too often ends here."""
+        owner = f"{self.name}@{self.settings.ibkr.account or self.settings.mode}"
+        try:
+            ledger = SqliteLedger(self.fleet.ledger(self.name), owner, constraints, durable=durable)
+        except LedgerError as error:
+            self.log.event("process_failed", level="ERROR", error=str(error))
+            raise SystemExit(f"{self.name}: {error}") from None
+        self._closing.append(ledger)
+        self.count_start(ledger)
+        return ledger
+
+    def count_start(self, ledger: CountsStarts) -> None:
+        """A process that starts too often ends here, and stays down."""
+        starts = ledger.count_start(time.time_ns(), STARTS_WITHIN_S * SECOND)
+        if starts > STARTS_ALLOWED:
+            self.log.event("process_failed", level="ERROR", starts=starts, within_s=STARTS_WITHIN_S)
+            time.sleep(STAY_S)
+            raise SystemExit(0)
+
+    def actor(self, core: Core, ledger: Ledger) -> Actor:
+        """The core with its links, as the wiring has them."""
+        actor = Actor(
+            self.name,
+            core,
+            ledger,
+            dials=self.wiring.dials,
+            market=MarketClock(lockstep=self.lockstep),
+            default_interest=self.wiring.hears,
+        )
+        actor.forget_others(self.fleet.symbols.values())
+        return actor
+
+    def bus(self, *, hears_beats: bool = False) -> Bus:
+        """The sockets, as the wiring has them."""
+        bus = Bus(
+            self.name,
+            self.fleet.run,
+            dials=tuple(self.wiring.dials),
+            binds=self.wiring.binds,
+            publishes=self.wiring.publishes,
+            subscribes=self.wiring.subscribes,
+            control=self.wiring.control,
+            hears_beats=hears_beats,
+        )
+        self._closing.append(bus)
+        return bus
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(value, Exception):
+            self.log.event("process_crashed", level="ERROR", error=f"{type(value).__name__}: {value}")
+        for thing in reversed(self._closing):
+            thing.close()
+        self._lock.release()
+
+
+def enter(kind: str) -> Process:
+    """The process that the command line asks for: `python -m services.KIND SETTINGS [TICKER]`."""
+    arguments = sys.argv[1:]
+    wanted = "SETTINGS TICKER" if kind == "symbol" else "SETTINGS"
+    if len(arguments) != len(wanted.split()):
+        raise SystemExit(f"usage: python -m services.{kind} {wanted}")
+    log.mask_output()
+    try:
+        return Process(Path(arguments[0]), kind, *arguments[1:])
+    except Refusal as refusal:
+        raise SystemExit(f"{kind}: {refusal}") from None

@@ -1,0 +1,102 @@
+"""Names that processes and orders are known by: made here and read here, and nowhere else.
+
+A symbol's process is `symbol-TSLA`. An order's reference (`client_order_id`, IBKR's orderRef) is
+
+    CT-TSLA-20250106-1        the first entry of a symbol in a session
+    CT-TSLA-20250106-1-S2     the second stop of what that entry bought
+    CT-TSLA-20250106-F1       the first sale of a flatten
+    CT-TSLA-20250106-A1       shares that were adopted; M1: shares that were sold by hand
+    CT-TSLA-20250106-1-S1~2   a second order at the broker under the reference before the `~`: a double
+
+A blank in a ticker (BRK B) becomes a dot: neither a process name nor a reference has one.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+__all__ = [
+    "ORDER_PREFIX",
+    "Kind",
+    "double_reference",
+    "is_flatten_reference",
+    "is_own_reference",
+    "is_stop_reference",
+    "is_symbol_process",
+    "kind_of_process",
+    "order_reference",
+    "reference_series",
+    "referenced",
+    "stop_reference",
+    "symbol_process",
+]
+
+ORDER_PREFIX = "CT-"
+"""Every reference of ours begins with it. An order without it is never touched."""
+
+_SYMBOL = "symbol-"
+_DOUBLE = "~"
+_STOP = "-S"
+
+Kind = Literal["", "F", "A", "M"]
+"""What a reference is of: an entry, a sale of a flatten, adopted shares, shares that were sold by hand."""
+
+
+def symbol_process(symbol: str) -> str:
+    """The name of the process of one ticker."""
+    return f"{_SYMBOL}{_dotted(symbol)}"
+
+
+def is_symbol_process(process: str) -> bool:
+    """Whether a process is that of a symbol."""
+    return process.startswith(_SYMBOL)
+
+
+def kind_of_process(process: str) -> str:
+    """The folder under `services/` that a process runs: `symbol-TSLA` runs `symbol`."""
+    return process.partition("-")[0]
+
+
+def reference_series(symbol: str, session_date: str, kind: Kind = "") -> str:
+    """What all references of this kind begin with, of one symbol and session (`2025-01-06`)."""
+    return f"{ORDER_PREFIX}{_dotted(symbol)}-{session_date.replace('-', '')}-{kind}"
+
+
+def order_reference(symbol: str, session_date: str, number: int, kind: Kind = "") -> str:
+    """The reference of the `number`th order of its kind, of one symbol and session (`2025-01-06`)."""
+    return f"{reference_series(symbol, session_date, kind)}{number}"
+
+
+def stop_reference(entry: str, number: int) -> str:
+    """The reference of the `number`th stop of what an entry bought."""
+    return f"{entry}{_STOP}{number}"
+
+
+def double_reference(reference: str, number: int) -> str:
+    """What the `number`th order under one reference is known by (the first: by the reference itself)."""
+    return f"{reference}{_DOUBLE}{number}"
+
+
+def referenced(client_order_id: str) -> str:
+    """The reference that an order has at the broker: its own id, unless it is a double."""
+    reference, mark, number = client_order_id.rpartition(_DOUBLE)
+    return reference if mark and number.isdecimal() else client_order_id
+
+
+def is_own_reference(client_order_id: str) -> bool:
+    """Whether a reference is one of ours."""
+    return client_order_id.startswith(ORDER_PREFIX)
+
+
+def is_stop_reference(client_order_id: str, entry: str) -> bool:
+    """Whether a reference is that of a stop of what this entry bought."""
+    return client_order_id.startswith(f"{entry}{_STOP}")
+
+
+def is_flatten_reference(client_order_id: str) -> bool:
+    """Whether a reference is that of a flatten's sale."""
+    return client_order_id.split("-")[-1].startswith("F")
+
+
+def _dotted(symbol: str) -> str:
+    return symbol.replace(" ", ".")

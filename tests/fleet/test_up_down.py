@@ -1,0 +1,319 @@
+"""`crazy up`, `down`, `logs` and `config`, as an operator meets them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from services.cli.__main__ import main
+from services.cli.app import COMMANDS
+from services.configuration.settings import Settings
+from services.fleet.places import Fleet
+from services.fleet.supervision import Supervisor
+from services.runtime import log
+
+pytestmark = pytest.mark.usefixtures("runtime")
+
+DOWN = "fleet sim is down; its orders at the broker stay where they are"
+
+Run = Callable[..., tuple[int, list[str], list[str]]]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CRAZY_HOME", str(tmp_path))
+    monkeypatch.delenv("CRAZY_CONFIG", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def crazy(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command; the exit code, what it printed, and what it complained of."""
+    # Readiness is told by the bus, which idle processes do not speak: here, by the locks they hold.
+    monkeypatch.setattr("services.cli.commands.up.wait_ready", ready_by_lock)
+    monkeypatch.setattr("services.cli.commands.up.show_status", lambda fleet, _: print(f"status of {fleet.name}"))
+
+    def run(*words: str) -> tuple[int, list[str], list[str]]:
+        monkeypatch.setattr(sys, "argv", ["crazy", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+        said = capsys.readouterr()
+        return int(left.value.code or 0), said.out.splitlines(), said.err.splitlines()
+
+    return run
+
+
+def ready_by_lock(fleet: Fleet, timeout_s: float) -> list[str]:
+    deadline = time.monotonic() + min(timeout_s, 30)
+    while missing := set(fleet.processes) - set(Supervisor(fleet).survivors()):
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(0.05)
+    return sorted(missing)
+
+
+def configured(home: Path, text: str = "") -> str:
+    """A configuration on a free port."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    path = home / "my.yaml"
+    path.write_text(f"watchlist: [TSLA]\nibkr: {{port: {port}}}\n{text}")
+    return str(path)
+
+
+@pytest.mark.usefixtures("idle")
+def test_up_twice_kill_9_up_again_and_down_twice(home: Path, crazy: Run) -> None:
+    config = configured(home)
+    code, said, complaint = crazy("up", "--config", config)
+    try:
+        assert (code, complaint) == (0, [])
+        assert said[0].startswith("fleet sim is ready after")
+        assert said[1] == "status of sim"
+        assert f"status --config {config}" in "\n".join(said[2:])
+        supervisord = int((home / "var" / "sim" / "supervisord.pid").read_text())
+
+        code, said, _ = crazy("up", "--config", config)
+        assert (code, said[0]) == (0, f"fleet sim is running already (supervisord {supervisord})")
+
+        Path(config).write_text(Path(config).read_text() + "risk: {max_symbol_exposure_usd: 1}\n")
+        code, _, complaint = crazy("up", "--config", config)
+        assert code == 4
+        assert "runs with another configuration; stop it first: " in complaint[0]
+
+        os.kill(supervisord, signal.SIGKILL)
+        code, said, _ = crazy("up", "--config", config)
+        assert code == 0
+        assert said[0].startswith("fleet sim is ready after")
+    finally:
+        code, said, _ = crazy("down", "--config", config)
+    assert (code, said) == (0, [DOWN])
+    assert crazy("down", "--config", config)[:2] == (0, ["fleet sim is not running"])
+
+
+def one_line(crazy: Run, home: Path, config: str) -> str:
+    """The one line with which `crazy up` refuses; nothing is started."""
+    code, said, complaint = crazy("up", "--config", config)
+    assert (code, said, len(complaint)) == (4, [], 1)
+    assert not (home / "var" / "sim" / "settings.json").exists()
+    return complaint[0]
+
+
+def test_a_broken_configuration(home: Path, crazy: Run) -> None:
+    assert ": entris: unknown key; did you mean `entries`?" in one_line(crazy, home, configured(home, "entris: {}"))
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("frobnicate", 'crazy: Unknown command "frobnicate". Available commands: up, down, '),
+        ("status extra more", "crazy: too many words: extra more. See `crazy status --help`."),
+        ("status --jsn", "crazy: Unknown option: --jsn. Did you mean --json? See `crazy status --help`."),
+        ("sql", 'crazy: Command "sql" parameter --statement requires an argument. See `crazy sql --help`.'),
+        (
+            "cooldown frob",
+            'crazy: Unknown command "frob". Available commands: list, clear. See `crazy cooldown --help`.',
+        ),
+    ],
+)
+def test_misused_words_are_one_line_and_no_exit_code_of_status(crazy: Run, words: str, complaint: str) -> None:
+    code, said, complaints = crazy(*words.split())
+    assert (code, said, len(complaints)) == (4, [], 1)
+    assert complaints[0].startswith(complaint)
+
+
+def test_an_interrupt_is_no_traceback(crazy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(words: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("services.cli.__main__.run", interrupted)
+    assert crazy("status") == (130, [], [""])
+
+
+def live(home: Path) -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    path = home / "my.yaml"
+    path.write_text(f"mode: live\nwatchlist: [TSLA]\nibkr: {{port: {port}, account: U1234567}}\n")
+    return str(path)
+
+
+@pytest.mark.usefixtures("idle")
+def test_live_starts_after_its_owners_word_and_later_in_any_case(
+    home: Path, crazy: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, word = live(home), home / "var" / "live" / "confirmation.json"
+    code, _, complaint = crazy("up", "--config", config)
+    assert (code, len(complaint)) == (4, 1)
+    assert "only after its owner's word: " in complaint[0]
+    assert f"golive --config {config}" in complaint[0]
+
+    for typed, code in (("U7654321\n", 4), ("\n", 4), ("U1234567\n", 0)):
+        assert not word.exists()
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+        assert crazy("golive", "--config", config)[0] == code
+    assert word.stat().st_mode & 0o777 == 0o600
+
+    # The word is gone, and there are records: what may be held is to be protected, so it starts.
+    fleet = Fleet(Settings(mode="live", watchlist=("TSLA",)), home)
+    try:
+        assert crazy("up", "--config", config)[0] == 0
+        crazy("down", "--config", config)
+        fleet.ledger("gateway").touch()
+        assert crazy("golive", "--revoke", "--config", config)[0] == 0
+        assert not word.exists()
+        assert crazy("up", "--config", config)[0] == 0
+    finally:
+        crazy("down", "--config", config)
+
+
+def test_only_live_is_confirmed(home: Path, crazy: Run) -> None:
+    code, _, complaint = crazy("golive", "--config", configured(home))
+    assert (code, "only `mode: live` is confirmed" in complaint[0]) == (4, True)
+
+
+@pytest.mark.usefixtures("idle")
+def test_observe_is_part_of_what_runs(home: Path, crazy: Run) -> None:
+    config = configured(home)
+    try:
+        assert crazy("up", "--observe", "--config", config)[0] == 0
+        assert Settings.from_json(home / "var" / "sim" / "settings.json").observe
+        code, _, complaint = crazy("up", "--config", config)
+        assert (code, "runs with another configuration" in complaint[0]) == (4, True)
+    finally:
+        crazy("down", "--config", config)
+
+
+def test_a_missing_market_file(home: Path, crazy: Run) -> None:
+    config = configured(home, "simulation: {market: files, files: [bars.parquet]}")
+    assert f"{home}/bars.parquet: no such market file; " in one_line(crazy, home, config)
+
+
+def test_a_timetable_of_faults_is_judged_before_anything_starts(home: Path, crazy: Run) -> None:
+    config = configured(home, "simulation: {faults: faults.yaml}")
+    assert f"{home}/faults.yaml: no such timetable of faults" in one_line(crazy, home, config)
+    (home / "faults.yaml").write_text("faults:\n  - {after: 1, fault: dorp}\n")
+    assert f"{home}/faults.yaml:2: fault dorp: there is none of this name; did you mean `drop`?" in one_line(
+        crazy, home, config
+    )
+    (home / "faults.yaml").write_text("faults:\n\n  - {after: 2, fault: halt, symbol: GME}\n")
+    wrong = f"{home}/faults.yaml:3: fault halt: symbol: GME is not in this market: TSLA"
+    assert wrong in one_line(crazy, home, config)
+    code, _, complaint = crazy("config", "check", "--config", config)
+    assert (code, len(complaint)) == (4, 1)
+    assert wrong in complaint[0]
+
+
+def test_a_port_in_use(home: Path, crazy: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        path = home / "my.yaml"
+        path.write_text(f"watchlist: [TSLA]\nibkr: {{port: {taken.getsockname()[1]}}}\n")
+        said = one_line(crazy, home, str(path))
+    assert "the simulated gateway cannot listen there (Address already in use)" in said
+    assert "set ibkr.port" in said
+
+
+def test_no_write_permission(home: Path, crazy: Run) -> None:
+    (home / "var").write_text("in the way")
+    assert "no write permission" in one_line(crazy, home, configured(home))
+
+
+def test_a_socket_path_over_107_bytes(home: Path, crazy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = home / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
+    assert "the system allows 107" in one_line(crazy, home, configured(home))
+
+
+def test_the_configuration_is_chosen_by_option_environment_or_default(
+    home: Path, crazy: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shown(*words: str) -> str:
+        return next(line for line in crazy("config", "show", *words)[1] if line.startswith("fleet:"))
+
+    for name in ("one", "two", "three"):
+        (home / f"{name}.yaml").write_text(f"watchlist: [TSLA]\nfleet: {name}\n")
+    (home / "config").mkdir()
+    (home / "one.yaml").rename(home / "config" / "config.yaml")
+    assert shown() == "fleet: one"
+    monkeypatch.setenv("CRAZY_CONFIG", str(home / "two.yaml"))
+    assert shown() == "fleet: two"
+    assert shown("--config", str(home / "three.yaml")) == "fleet: three"
+
+
+def test_config_keys_explains_every_key(crazy: Run) -> None:
+    code, said, _ = crazy("config", "keys")
+    assert code == 0
+    assert "entries.buy_stop_pct_above_last: 5.0" in said
+
+
+def test_logs_of_all_processes_in_the_order_in_which_they_happened(home: Path, crazy: Run) -> None:
+    config = configured(home)
+    logs = home / "var" / "sim" / "logs"
+    for number, process in enumerate(("gateway", "symbol-TSLA", "gateway", "risk")):
+        log.open(process, logs / f"{process}.jsonl").event("told", market_ns=number * 10**9, number=number)
+        time.sleep(0.002)  # the order is by the millisecond
+    code, said, _ = crazy("logs", "--config", config)
+    assert code == 0
+    assert [line.split("  ")[1].split()[0] for line in said] == ["gateway", "symbol-TSLA", "gateway", "risk"]
+    assert said[1] == "1969-12-31 19:00:01.000  symbol-TSLA  told number=1"
+    assert crazy("logs", "tsla", "--config", config)[1] == said[1:2]
+    assert crazy("logs", "--lines", "2", "--config", config)[1] == said[2:]
+    assert json.loads(crazy("logs", "risk", "--raw", "--config", config)[1][0])["number"] == 3
+
+
+def test_logs_of_a_process_that_does_not_exist(home: Path, crazy: Run) -> None:
+    code, _, complaint = crazy("logs", "GME", "--config", configured(home))
+    assert code == 4
+    assert complaint[0].startswith("crazy: GME: no process of fleet sim; there are simulator, gateway, ")
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("config",)])
+def test_a_list_of_commands_says_what_each_is_for(crazy: Run, words: tuple[str, ...]) -> None:
+    commands = [file.split("_") for files in COMMANDS.values() for file in files]
+    names = (
+        {names[1] for names in commands if names[0] == "config"} if words == ("config",) else {n[0] for n in commands}
+    )
+    code, said, _ = crazy(*words)
+    listed = {cells[1]: cells[2:-1] for line in said if len(cells := line.split()) > 2}
+    assert code == 0
+    assert {name for name in names if listed.get(name)} == names
+
+
+@pytest.mark.usefixtures("idle")
+def test_a_fleet_whose_file_was_broken_since_can_be_stopped(home: Path, crazy: Run) -> None:
+    config = configured(home)
+    assert crazy("up", "--config", config)[0] == 0
+    Path(config).write_text("watchlist: [TSLA]\nrisk: oops\n")
+    assert crazy("up", "--config", config)[0] == 4
+    assert crazy("down", "--config", config)[:2] == (0, [DOWN])
+
+
+def test_a_process_that_crashes_is_named_with_its_last_words(
+    home: Path, crazy: Run, idle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (idle / "services" / "risk" / "__main__.py").write_text("raise RuntimeError('no luck')")
+    monkeypatch.setattr("services.cli.commands.up.READY_S", 2.0)
+    config = configured(home)
+    code, _, complaint = crazy("up", "--config", config)
+    crazy("down", "--config", config)
+    assert code == 4
+    assert complaint[0].startswith("crazy: fleet sim: not ready after 2 s: risk; see ")
+    assert complaint[1:] == ["crazy: risk: RuntimeError: no luck"]
+
+
+@pytest.mark.usefixtures("idle")
+def test_a_broker_that_is_not_there_is_a_note(home: Path, crazy: Run) -> None:
+    config = configured(home, "mode: paper")
+    code, _, notes = crazy("up", "--config", config)
+    crazy("down", "--config", config)
+    assert code == 0
+    assert notes[0].startswith("note: nothing answers at 127.0.0.1:")

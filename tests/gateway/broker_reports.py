@@ -1,0 +1,124 @@
+"""What a broker says of the book's orders and shares, and all that the gateway makes of a word: written and told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from messages.broker import BrokerExecution, BrokerOrder, RequestSnapshot
+from messages.orders import Fill, OrderRecord, OrderUpdated, ProtectionChanged
+from services.gateway.book.records import Book, Coverage, Links
+from services.gateway.core import GatewayCore
+from services.gateway.orders.folding import fold_order
+from services.runtime.core import Draft, Now, State
+from tests.gateway.one_decision import ACCOUNT, MACHINE_NS, NOON_NS, draft, rules, told
+
+Words = tuple[list[Any], list[tuple[str, Any]]]
+"""What is written, and what is told to whom."""
+NOTHING: Words = ([], [])
+BOOK = Book(account=ACCOUNT, next_order_id=9)
+ASK = ("broker", RequestSnapshot())
+REFUSED = Links(phase="refused")
+RECONCILING = Links(phase="reconciling")
+TIME_NS = NOON_NS - 7
+EXEC = "0000e0d5.1.01"
+
+
+def says(order: OrderRecord, **more: Any) -> BrokerOrder:
+    """The broker's word of an order that it has exactly as the book, but for `more`."""
+    same = (
+        *("client_order_id", "order_id", "perm_id", "symbol", "side", "order_type", "quantity", "status", "why_held"),
+        *("filled", "avg_price", "parent_id", "limit_price", "stop_price", "trailing_pct", "trail_stop_price", "tif"),
+        *("account", "oca_group", "oca_type", "limit_offset"),
+    )
+    return BrokerOrder(**({name: getattr(order, name) for name in same} | {"client_id": 12} | more))
+
+
+def executed(order: OrderRecord, quantity: float, price: float, **more: Any) -> BrokerExecution:
+    """So many shares of the order, as one execution."""
+    words: dict[str, Any] = {
+        "client_order_id": order.key,
+        "exec_id": EXEC,
+        "order_id": order.order_id,
+        "perm_id": order.perm_id,
+        "client_id": 12,
+        "symbol": order.symbol,
+        "side": order.side,
+        "cum_quantity": order.filled + quantity,
+        "avg_price": price,
+        "account": ACCOUNT,
+        "time_ns": TIME_NS,
+    }
+    return BrokerExecution(quantity=quantity, price=price, **(words | more))
+
+
+def fill_of(word: BrokerExecution, order: OrderRecord) -> Fill:
+    return Fill(
+        exec_id=word.exec_id,
+        client_order_id=order.key,
+        symbol=order.symbol,
+        role=order.role,
+        side=order.side,
+        quantity=word.quantity,
+        price=word.price,
+        cum_quantity=word.cum_quantity,
+        avg_price=word.avg_price,
+        order_id=word.order_id,
+        perm_id=word.perm_id,
+        account=word.account,
+        time_ns=word.time_ns,
+    )
+
+
+def fields_of(order: OrderRecord) -> dict[str, Any]:
+    """What a note says of an order."""
+    return {
+        "client_order_id": order.key,
+        "order_id": order.order_id,
+        "side": order.side,
+        "order_type": order.order_type,
+        "qty": order.quantity,
+        "stop_price": order.stop_price,
+        "limit_price": order.limit_price,
+        "trailing_pct": order.trailing_pct,
+        "status": order.status,
+    }
+
+
+def updated(order: OrderRecord) -> Words:
+    """It is written and told, and that is all."""
+    return [order], [("TSLA", OrderUpdated(order))]
+
+
+def all_written(d: Draft) -> list[Any]:
+    """The records that it wrote, cancels under way among them; what it dropped as (type, key)."""
+    return [record if record is not None else (kind, key) for kind, key, record in d.decision.changes]
+
+
+def folded(message: BrokerOrder, *records: Any) -> Words:
+    """All that is written and told when it is heard."""
+    d = draft(*records)
+    assert fold_order(d, message) == message.symbol
+    return all_written(d), told(d)
+
+
+def becomes(known: OrderRecord, status: str, *records: Any, **word: Any) -> Words:
+    return folded(says(known, status=status, **word), known, BOOK, *records)
+
+
+def state_of(*records: Any) -> State:
+    state = State(GatewayCore.kinds)
+    state.apply([(type(record), record.key, record) for record in records])
+    return state
+
+
+def heard(message: Any, *records: Any, published: Any = (), stale: bool = False, **sections: Any) -> Words:
+    """What is written (dropped: type and key, of what was there) and told, from these records at noon.
+
+    Without what is covered by stops then, which is told last of all.
+    """
+    core, state = GatewayCore(rules(**sections)), state_of(*records)
+    decision = core.handle(state, message, Now(NOON_NS, MACHINE_NS, None, stale))
+    assert decision.published == list(published)
+    changes = [(kind, key, r) for kind, key, r in decision.changes if r is not None or key in state.table(kind)]
+    written = [r if r is not None else (kind, key) for kind, key, r in changes if kind is not Coverage]
+    return written, [(to, m) for to, m in decision.messages if not isinstance(m, ProtectionChanged)]

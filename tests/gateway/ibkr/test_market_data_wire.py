@@ -1,0 +1,111 @@
+"""Prices that the simulated broker refuses, or ceases to send: said, and asked for anew where that helps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from messages.market import Tick
+from tests.gateway.on_the_wire import Fleet, connected, played
+from tests.simulator.faults.test_faults_wire import clear, fail
+from tests.simulator.on_the_wire import trades
+
+PRICES = trades("TSLA", *[10.0 + cents / 100 for cents in range(40)])
+
+
+class Listening:
+    """The ticks that the gateway publishes."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.ticks: list[Tick] = []
+        handle = fleet.core.handle
+
+        def heard(*words: Any) -> Any:
+            decision = handle(*words)
+            self.ticks += [told for _, told in decision.published if isinstance(told, Tick)]
+            return decision
+
+        fleet.core.handle = heard  # type: ignore[method-assign]
+
+    @property
+    def refused(self) -> int:
+        return self.ticks[-1].refused
+
+
+@pytest.mark.parametrize("code", [354, 10089, 10168])
+def test_no_subscription(code: int) -> None:
+    """Told although the answer came before the book was there, and no other tick will follow."""
+
+    async def play() -> None:
+        async with connected(PRICES) as made:
+            listening = Listening(made)
+            fail(made.house, "no-market-data", code=code, count=0)
+            await made.until(lambda: made.ready and listening.ticks, "nothing is told")
+            await made.step(4)
+            assert (listening.refused, listening.ticks[-1].last) == (code, 0.0)
+            assert [n.fields["code"] for n in made.notes("market_data_refused")] == [code]
+
+    played(play)
+
+
+def test_field_37_delayed_prices_are_no_refusal() -> None:
+    async def play() -> None:
+        async with connected(PRICES) as made:
+            listening = Listening(made)
+            fail(made.house, "no-market-data", code=10167, count=0)
+            await made.until(lambda: made.ready, "not ready")
+            await made.step(4)
+            assert not any(tick.refused for tick in listening.ticks)
+
+    played(play)
+
+
+def test_field_38_a_competing_session_comes_and_goes() -> None:
+    async def play() -> None:
+        async with connected(PRICES) as made:
+            await made.until(lambda: made.ready, "not ready")
+            listening = Listening(made)
+            await made.step(4)
+            assert listening.refused == 0
+            fail(made.house, "competing-session")
+            await made.step(4)
+            assert listening.refused == 10197
+            clear(made.house, "competing-session")
+            await made.step(4)
+            assert listening.refused == 0
+            assert len(made.notes("market_data_refused")) == 1
+
+    played(play)
+
+
+def test_field_09_subscriptions_that_are_lost_are_made_anew() -> None:
+    """1101: nothing more is sent for what was subscribed before."""
+
+    async def play() -> None:
+        async with connected(PRICES) as made:
+            await made.until(lambda: made.ready, "not ready")
+            await made.step(4)
+            before = made.last("TSLA")
+            fail(made.house, "broker-lost", data="lost", seconds=3)
+            await made.pass_time(5)
+            await made.step(4)
+            assert made.last("TSLA") > before > 0
+
+    played(play)
+
+
+def test_field_11_a_feed_that_died_with_its_farm() -> None:
+    """2103, 2104, and nothing after it until it is subscribed anew."""
+
+    async def play() -> None:
+        async with connected(PRICES) as made:
+            await made.until(lambda: made.ready, "not ready")
+            await made.step(4)
+            before = made.last("TSLA")
+            fail(made.house, "farm-down", streams="dead", seconds=3)
+            await made.pass_time(5)
+            await made.step(4)
+            assert made.last("TSLA") > before
+
+    played(play)

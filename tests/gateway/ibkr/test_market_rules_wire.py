@@ -1,0 +1,66 @@
+"""Prices by the broker's market rule, on the wire: what the gateway learns is what its orders are rounded to."""
+
+from __future__ import annotations
+
+import pytest
+
+from messages.entries import EntryApproved
+from messages.market import MarketRule, SessionOpened, Tick
+from services.configuration.broker_policy import Policy, PriceGrid
+from services.simulator.venue.price_grid import GRIDS
+from services.symbol.entry import plan_entry
+from services.trading.prices import US_STOCKS, Grid
+from tests.gateway.on_the_wire import DAY, Fleet, played
+from tests.gateway.test_interlock_wire import CLIENT_ID, PAPER, fleet, time_apart
+
+__all__ = ["time_apart"]
+
+
+def enter(made: Fleet, grid: Grid) -> None:
+    """The entry that a symbol plans on this grid at a price of 10: a stop 3.33 % above it, a cap 1.7 % above that."""
+    settings = made.core.settings
+    now_ns = made.house.exchange.now_ns
+    tick = Tick("TSLA", 1, 1, now_ns, 10.0, now_ns, 9.99, 10.01)
+    entry = plan_entry("TSLA", DAY.date, 1, tick, now_ns, settings, grid)
+    made.hear(SessionOpened(DAY, DAY.close_ns - 900 * 10**9))
+    made.hear(EntryApproved(entry, 10_000.0))  # type: ignore[arg-type]
+
+
+ENTRIES = {"buy_stop_pct_above_last": 3.33, "type": "buy_stop_limit", "stop_limit_max_slip_pct": 1.7}
+
+
+@pytest.mark.parametrize(
+    ("grid", "prices"),
+    [
+        (PriceGrid.CENT, (10.34, 10.52)),
+        (PriceGrid.HALF_CENT, (10.335, 10.515)),
+        (PriceGrid.NICKEL, (10.35, 10.55)),
+    ],
+)
+def test_field_31_orders_lie_on_the_grid_that_the_broker_names(grid: PriceGrid, prices: tuple[float, float]) -> None:
+    async def play() -> None:
+        async with fleet((PAPER,), policy=Policy(price_grid=grid), mode="paper", entries=ENTRIES) as made:
+            await made.until(lambda: made.ready, "not ready")
+            await made.opened()
+            if grid is not PriceGrid.CENT:
+                await made.until(lambda: made.told(MarketRule), "the rule is not told")
+                assert made.told(MarketRule)[0] == MarketRule("TSLA", GRIDS[grid])
+            enter(made, GRIDS[grid])
+            await made.until(lambda: len(made.at_the_broker()) == 2, "the bracket is not there")
+            parent = made.house.exchange.open_orders()[0].ticket
+            assert (parent.stop_price, parent.limit_price) == prices
+
+    played(play)
+
+
+def test_field_31_an_order_off_the_grid_is_refused_by_an_error_alone() -> None:
+    async def play() -> None:
+        async with fleet((PAPER,), policy=Policy(price_grid=PriceGrid.NICKEL), mode="paper", entries=ENTRIES) as made:
+            await made.until(lambda: made.ready, "not ready")
+            await made.opened()
+            before = made.house.exchange.next_order_id(CLIENT_ID)
+            enter(made, US_STOCKS)
+            await made.until(lambda: made.house.exchange.next_order_id(CLIENT_ID) > before, "no order came")
+            assert made.house.exchange.orders() == []
+
+    played(play)

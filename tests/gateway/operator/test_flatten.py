@@ -1,0 +1,353 @@
+"""Flattening: what is sold, when, and never twice; and what the operator hears while it can't be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from messages.broker import BrokerPosition, CancelOrder, PlaceOrder
+from messages.market import SessionOpened
+from messages.operator import Flatten, Flattening
+from messages.orders import OrderRecord
+from services.gateway.book.records import FlattenRecord
+from services.gateway.core import GatewayCore
+from tests.gateway.scenario import ACCOUNT, DAY, UNTIL, Gateway
+
+STOP = "CT-TSLA-20250106-1-S1"
+SALE = "CT-TSLA-20250106-F1"
+
+
+def steady(**more: Any) -> Gateway:
+    gateway = Gateway(**more)
+    gateway.wait(15)
+    return gateway
+
+
+def phases(gateway: Gateway) -> list[tuple[str, str]]:
+    return [(m.phase, m.reason) for m in gateway.events(Flattening)]
+
+
+def sold(gateway: Gateway, quantity: float, price: float = 99.0, *, whole: bool = True) -> None:
+    gateway.hear(gateway.execution(SALE, quantity, price))
+    left = gateway.own()
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", left, 105.0 if left else 0.0))
+    if whole:
+        gateway.hear(gateway.status(SALE, "Filled", filled=gateway.order(SALE).filled))
+
+
+def test_stops_end_confirmed_before_the_sale_goes_out() -> None:
+    gateway = steady()
+    gateway.holding()
+    gateway.forget()
+    gateway.hear(Flatten("TSLA"))
+    assert gateway.orders_sent() == [f"cancel {STOP}"]
+    gateway.hear(gateway.status(STOP, "PendingCancel"))
+    assert gateway.orders_sent() == [f"cancel {STOP}"]
+    gateway.hear(gateway.status(STOP, "Cancelled"))
+    assert gateway.orders_sent() == [f"cancel {STOP}", "SELL 10 MKT"]
+    sold(gateway, 10.0)
+    assert gateway.own() == 0
+    assert phases(gateway) == [("clearing", ""), ("selling", ""), ("done", "")]
+    assert gateway.orders_sent() == [f"cancel {STOP}", "SELL 10 MKT"], "nothing follows"
+    gateway.wait(60)
+    assert len(gateway.to_broker) == 2
+
+
+def test_a_stop_that_fills_meanwhile_leaves_less_to_sell() -> None:
+    gateway = steady()
+    gateway.holding()
+    gateway.hear(Flatten("TSLA"))
+    gateway.forget()
+    gateway.hear(gateway.execution(STOP, 4.0, 94.0))
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 6.0, 105.0))
+    gateway.hear(gateway.status(STOP, "Cancelled", filled=4.0))
+    assert gateway.orders_sent() == ["SELL 6 MKT"]
+
+
+def test_a_stop_that_fills_whole_leaves_nothing() -> None:
+    gateway = steady()
+    gateway.holding()
+    gateway.hear(Flatten("TSLA"))
+    gateway.forget()
+    gateway.hear(gateway.execution(STOP, 10.0, 94.0))
+    gateway.hear(gateway.status(STOP, "Filled", filled=10.0))
+    assert gateway.orders_sent() == []
+    assert phases(gateway) == [("done", "")]
+
+
+def test_an_unfilled_entry_is_cancelled_with_its_child() -> None:
+    gateway = steady()
+    entry = gateway.working()
+    gateway.forget()
+    gateway.hear(Flatten(None))
+    assert set(gateway.orders_sent()) == {f"cancel {entry.client_order_id}", f"cancel {STOP}"}
+    gateway.hear(gateway.status(entry.client_order_id, "Cancelled"))
+    gateway.hear(gateway.status(STOP, "Cancelled"))
+    assert phases(gateway)[-1] == ("done", "")
+    assert not gateway.state.table(FlattenRecord)
+
+
+@pytest.mark.parametrize(
+    ("before", "reason"),
+    [
+        (Gateway.closed, "session_closed"),
+        (Gateway.disconnect, "links_down"),
+        (lambda g: g.quote(halted=True), "halted"),
+        (lambda g: setattr(g, "market_ns", DAY.close_ns - 1), "session_closed"),
+        (lambda g: setattr(g, "stale", True), "clock_stale"),
+    ],
+)
+def test_while_it_can_not_be_executed_the_stop_stays(before: Any, reason: str) -> None:
+    gateway = steady()
+    gateway.holding()
+    before(gateway)
+    gateway.forget()
+    gateway.hear(Flatten("TSLA"))
+    assert gateway.orders_sent() == []
+    assert phases(gateway) == [("waiting", reason)]
+    gateway.hear(Flatten("TSLA"))
+    assert phases(gateway) == [("waiting", reason)], "said once"
+    assert "flatten_waiting" in gateway.notes()
+
+
+def test_it_is_executed_at_the_open_even_after_a_restart() -> None:
+    gateway = steady()
+    gateway.holding()
+    gateway.closed()
+    gateway.hear(Flatten("TSLA"))
+    gateway.restart()
+    gateway.connect(
+        BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0),
+        gateway.status(STOP, "PreSubmitted", why_held="trigger"),
+        next_order_id=1,
+    )
+    assert "cancel" not in " ".join(gateway.orders_sent())
+    gateway.forget()
+    gateway.hear(SessionOpened(DAY, UNTIL))
+    assert gateway.orders_sent() == [f"cancel {STOP}"]
+
+
+def test_after_a_halt_the_next_quote_goes_on() -> None:
+    gateway = steady()
+    gateway.holding()
+    gateway.quote(halted=True)
+    gateway.hear(Flatten("TSLA"))
+    gateway.forget()
+    gateway.quote(halted=False)
+    assert gateway.orders_sent() == [f"cancel {STOP}"]
+
+
+def test_never_more_than_the_account_has() -> None:
+    gateway = steady()
+    gateway.holding()
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 7.0, 105.0))
+    gateway.hear(Flatten("TSLA"))
+    gateway.forget()
+    gateway.hear(gateway.status(STOP, "Cancelled"))
+    assert gateway.orders_sent() == ["SELL 7 MKT"]
+
+
+def test_foreign_shares_and_orders_stay() -> None:
+    gateway = steady()
+    gateway.holding()
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 60.0, 105.0))
+    gateway.hear(Flatten(None))
+    gateway.forget()
+    gateway.hear(gateway.status(STOP, "Cancelled"))
+    assert gateway.orders_sent() == ["SELL 10 MKT"]
+
+
+def test_withdrawn_while_it_waits() -> None:
+    gateway = steady()
+    gateway.holding()
+    gateway.closed()
+    gateway.hear(Flatten("TSLA"))
+    gateway.forget()
+    gateway.hear(Flatten("TSLA", withdraw=True))
+    assert phases(gateway) == [("withdrawn", "")]
+    gateway.hear(SessionOpened(DAY, UNTIL))
+    assert gateway.orders_sent() == []
+
+
+def test_a_sale_in_doubt_is_not_repeated() -> None:
+    gateway = steady()
+    gateway.holding()
+    gateway.hear(Flatten("TSLA"))
+    gateway.hear(gateway.status(STOP, "Cancelled"))
+    gateway.forget()
+    gateway.hear(Flatten("TSLA"))
+    gateway.wait(9)
+    gateway.quote(98.0)
+    assert [w for w in gateway.orders_sent() if w != "ask"] == []
+
+
+def test_refused_twice_the_stop_comes_back_and_the_operator_hears_of_it() -> None:
+    gateway = steady()
+    gateway.holding()
+    gateway.hear(Flatten("TSLA"))
+    gateway.hear(gateway.status(STOP, "Cancelled"))
+    gateway.hear(gateway.status(SALE, "Inactive"))
+    gateway.forget()
+    gateway.hear(gateway.status("CT-TSLA-20250106-F2", "Inactive"))
+    assert phases(gateway) == [("failed", "")]
+    assert "flatten_failed" in gateway.notes()
+    assert gateway.orders_sent() == ["SELL 10 TRAIL"]
+
+
+@pytest.mark.parametrize(("market_ns", "sells"), [(-1, False), (0, True)])
+def test_before_the_regular_open_the_stop_stays(market_ns: int, sells: bool) -> None:
+    """Where the pre-market is allowed: a market order would wait for the open, the shares without a stop."""
+    gateway = steady()
+    gateway.holding()
+    hour = 3600 * 10**9
+    extended = msgspec.structs.replace(
+        DAY,
+        open_ns=DAY.open_ns - 5 * hour,
+        close_ns=DAY.close_ns + 4 * hour,
+        regular_open_ns=DAY.open_ns,
+        regular_close_ns=DAY.close_ns,
+    )
+    gateway.hear(SessionOpened(extended, UNTIL))
+    gateway.market_ns = DAY.open_ns + market_ns
+    gateway.forget()
+    gateway.hear(Flatten("TSLA"))
+    assert any(isinstance(c, CancelOrder) for c in gateway.to_broker) is sells
+    assert phases(gateway) == ([("clearing", "")] if sells else [("waiting", "session_closed")])
+
+
+WORDS = st.lists(
+    st.sampled_from(["flatten", "quote", "halt", "close", "open", "drop", "connect", "stop ends", "stop fills",
+                     "sale fills", "sale part", "sale ends", "wait"]),
+    max_size=25,
+)  # fmt: skip
+
+
+@given(WORDS)
+@settings(max_examples=120, deadline=None)
+def test_promise_3_own_live_sells_never_exceed_own_shares(words: list[str]) -> None:
+    """Whatever the broker says in whatever order, between the order to flatten and its end."""
+    gateway = steady()
+    gateway.holding()
+    for word in ("flatten", *words):
+        _say(gateway, word)
+        sells = [o for o in gateway.state.table(OrderRecord).values() if o.live and o.side == "SELL"]
+        assert sum(o.remaining for o in sells) <= gateway.own(), word
+        assert gateway.own() >= 0
+    assert all(isinstance(c, CancelOrder | PlaceOrder) or c for c in gateway.to_broker)
+
+
+def _say(gateway: Gateway, word: str) -> None:
+    live = [o for o in gateway.state.table(OrderRecord).values() if o.live and o.side == "SELL"]
+    stop = next((o for o in live if o.role == "stop"), None)
+    sale = next((o for o in live if o.role == "flatten"), None)
+
+    def fills(order: OrderRecord, quantity: float) -> None:
+        gateway.hear(gateway.execution(order.client_order_id, quantity, 95.0))
+        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", gateway.own(), 105.0))
+        if gateway.order(order.client_order_id).remaining <= 0:
+            gateway.hear(gateway.status(order.client_order_id, "Filled"))
+
+    match word:
+        case "flatten":
+            gateway.hear(Flatten("TSLA"))
+        case "quote":
+            gateway.quote(97.0)
+        case "halt":
+            gateway.quote(97.0, halted=True)
+        case "close":
+            gateway.closed()
+        case "open":
+            gateway.hear(SessionOpened(DAY, UNTIL))
+        case "drop":
+            gateway.disconnect()
+        case "connect":
+            held = [BrokerPosition(ACCOUNT, "TSLA", gateway.own(), 105.0)] if gateway.own() else []
+            gateway.connect(*held, *(gateway.status(o.client_order_id, "Submitted") for o in live))
+        case "stop ends" if stop is not None:
+            gateway.hear(gateway.status(stop.client_order_id, "Cancelled"))
+        case "stop fills" if stop is not None:
+            fills(stop, stop.remaining)
+        case "sale fills" if sale is not None:
+            fills(sale, sale.remaining)
+        case "sale part" if sale is not None and sale.remaining > 1:
+            fills(sale, 1.0)
+        case "sale ends" if sale is not None:
+            gateway.hear(gateway.status(sale.client_order_id, "Cancelled"))
+        case "wait":
+            gateway.wait(12)
+
+
+class TestInAFleetThatOnlyObserves:
+    """A flatten of an earlier life is told and kept; it goes on once orders are sent again."""
+
+    def started(self, gateway: Gateway, *, observe: bool) -> None:
+        """The fleet is started anew; what rests at the broker rests there still."""
+        live = [gateway.status(o.key, o.status, why_held=o.why_held) for o in self.live(gateway)]
+        gateway.core = GatewayCore(msgspec.structs.replace(gateway.core.settings, observe=observe))
+        gateway.restart()
+        gateway.connect(*live, BrokerPosition(ACCOUNT, "TSLA", gateway.own(), 105.0))
+        gateway.hear(SessionOpened(DAY, UNTIL))
+        gateway.wait(60)
+
+    def live(self, gateway: Gateway) -> list[OrderRecord]:
+        return [o for o in gateway.state.table(OrderRecord).values() if o.live]
+
+    def orders(self, gateway: Gateway) -> list[str]:
+        return [command for command in gateway.orders_sent() if command != "ask"]
+
+    def check_kept(self, gateway: Gateway) -> None:
+        assert self.orders(gateway) == []
+        assert phases(gateway) == [("waiting", "observed")], "said once, with its reason"
+        assert gateway.notes().count("flatten_waiting") == 1
+        assert not any(o.cancel_reason for o in self.live(gateway)), "the book says nothing that was not sent"
+        assert gateway.state.get(FlattenRecord, "TSLA") is not None
+
+    def test_it_waited_for_the_open(self) -> None:
+        gateway = steady()
+        gateway.holding()
+        gateway.closed()
+        gateway.hear(Flatten("TSLA"))
+        self.started(gateway, observe=True)
+        self.check_kept(gateway)
+        self.started(gateway, observe=False)
+        assert self.orders(gateway) == [f"cancel {STOP}"]
+
+    def test_its_command_is_heard_after_the_start(self) -> None:
+        """Risk had passed it on, and this process was down."""
+        gateway = steady()
+        gateway.holding()
+        self.started(gateway, observe=True)
+        gateway.hear(Flatten("TSLA"))
+        self.check_kept(gateway)
+
+    def test_of_a_resting_entry(self) -> None:
+        gateway = steady()
+        gateway.working()
+        self.started(gateway, observe=True)
+        gateway.hear(Flatten(None))
+        self.check_kept(gateway)
+
+    def test_its_sale_was_at_the_broker_and_fills(self) -> None:
+        gateway = steady()
+        gateway.holding()
+        gateway.hear(Flatten("TSLA"))
+        gateway.hear(gateway.status(STOP, "Cancelled"))
+        gateway.hear(gateway.status(SALE, "Submitted"))
+        self.started(gateway, observe=True)
+        sold(gateway, 10.0)
+        assert phases(gateway) == [("waiting", "observed"), ("done", "")]
+        assert not gateway.state.table(FlattenRecord)
+
+    def test_it_can_be_withdrawn(self) -> None:
+        gateway = steady()
+        gateway.holding()
+        gateway.closed()
+        gateway.hear(Flatten("TSLA"))
+        self.started(gateway, observe=True)
+        gateway.hear(Flatten("TSLA", withdraw=True))
+        assert phases(gateway)[-1] == ("withdrawn", "")
+        assert not gateway.state.table(FlattenRecord)

@@ -1,0 +1,145 @@
+"""A sale by hand: shares that the account has no more are not the bot's any more, once the broker has said it twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from messages.broker import BrokerPosition
+from messages.orders import OrderFilled, OrderRecord, PositionUpdated
+from services.gateway.book.records import Anchor, Audit, Doubt, HeldBack, Missing, Own
+from tests.gateway.scenario import ACCOUNT, Gateway, broker_order
+
+STOP = "CT-TSLA-20250106-1-S1"
+
+
+def short_of(left: float) -> Gateway:
+    """Ten shares are own, and the account has had only some of them for long; the stop is shrunk or gone."""
+    gateway = Gateway()
+    gateway.wait(15)
+    gateway.holding()
+    gateway.quote(120.0)
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", left, 105.0))
+    gateway.wait(6)
+    if left:
+        gateway.answer_as_known()
+        gateway.hear(gateway.status(STOP, "PreSubmitted", why_held="trigger", quantity=left))
+    else:
+        gateway.hear(gateway.status(STOP, "Cancelled"))
+    gateway.wait(6)
+    assert gateway.state.get(Missing, "TSLA") is not None
+    gateway.forget()
+    return gateway
+
+
+def test_the_rest_stays_under_its_stop() -> None:
+    gateway = short_of(4.0)
+    assert gateway.own() == 10.0, "not before the broker has answered"
+    gateway.answer_as_known()
+    assert gateway.state.get(Own, "TSLA") == Own("TSLA", 4.0, 420.0)
+    (filled,) = gateway.events(OrderFilled)
+    fill = filled.fill
+    assert (fill.role, fill.side, fill.quantity, fill.price, filled.own) == ("adopted", "SELL", 6.0, 120.0, 4.0)
+    assert (filled.realized_usd, filled.cost_usd) == (90.0, 420.0)
+    (position,) = gateway.events(PositionUpdated)
+    assert (position.account_quantity, position.own, position.own_cost_usd) == (4.0, 4.0, 420.0)
+    assert gateway.order("CT-TSLA-20250106-M1").status == "Filled"
+    assert gateway.orders_sent() == []
+    assert "sold_by_hand" in gateway.notes()
+    assert gateway.state.get(Missing, "TSLA") is None
+
+
+def test_all_of_it() -> None:
+    gateway = short_of(0.0)
+    gateway.answer_as_known()
+    assert gateway.own() == 0.0
+    gateway.forget()
+    gateway.wait(60)
+    assert gateway.notes() == []
+
+
+def test_a_short_position_is_no_more_than_nothing() -> None:
+    gateway = short_of(0.0)
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", -5.0, 105.0))
+    gateway.answer_as_known()
+    assert gateway.own() == 0.0
+
+
+def late_execution(gateway: Gateway) -> None:
+    gateway.hear(gateway.execution(STOP, 10.0, 94.0))
+
+
+def comes_back(gateway: Gateway) -> None:
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
+
+
+def put(record: Any) -> Any:
+    return lambda gateway: gateway.state.apply([(type(record), record.key, record)])
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "own"),
+    [
+        (late_execution, 0.0),
+        (comes_back, 10.0),
+        (put(HeldBack(STOP, broker_order(STOP, side="SELL", status="Filled", filled=10.0))), 10.0),
+        (put(Missing("TSLA")), 10.0),
+    ],
+    ids=["an execution of ours after all", "the shares are back", "its end was told", "not asked"],
+)
+def test_what_else_it_may_be(meanwhile: Any, own: float) -> None:
+    gateway = short_of(0.0)
+    meanwhile(gateway)
+    gateway.answer_as_known()
+    assert gateway.own() == own
+    assert "sold_by_hand" not in gateway.notes()
+    assert not [o for o in gateway.state.table(OrderRecord).values() if o.role == "adopted"]
+
+
+def test_an_order_of_ours_in_doubt_may_explain_it() -> None:
+    gateway = short_of(4.0)
+    gateway.state.apply([(Doubt, STOP, Doubt(STOP))])
+    gateway.answer(BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0))
+    assert gateway.own() == 10.0
+
+
+def test_it_may_be_a_split_that_no_price_confirmed_yet() -> None:
+    gateway = short_of(4.0)
+    for record in (Anchor("TSLA", 10.0, 42.0, 120.0, 2**62), Audit("TSLA")):
+        gateway.state.apply([(type(record), record.key, record)])
+    gateway.answer_as_known()
+    assert gateway.own() == 10.0
+
+
+@pytest.mark.parametrize(
+    ("left", "cost_was", "cost_is", "closed_ns", "own"),
+    [
+        (4.0, 105.0, 105.0, 2**62, 4.0),  # a sale leaves the average cost alone
+        (4.0, 26.25, 105.0, 2**62, 10.0),  # each costs four times as much
+        (4.0, 26.25, 105.0, 0, 4.0),  # bought since that close: what was held then says nothing
+        (1.0, 10.5, 105.0, 2**62, 10.0),  # ten became one
+        (4.0, 0.5, 1.25, 2**62, 10.0),  # a stock of cents as well
+        (4.0, 100.0, 101.99, 2**62, 4.0),  # within two per cent it is the same cost
+        (4.0, 100.0, 102.01, 2**62, 10.0),
+        (4.0, 0.0, 105.0, 2**62, 4.0),  # what it cost then is not known
+    ],
+)
+def test_fewer_shares_that_cost_more_each_were_not_sold(
+    left: float, cost_was: float, cost_is: float, closed_ns: int, own: float
+) -> None:
+    """A reverse split that is none to the audit: at the new price it would be a profit that nobody made."""
+    gateway = short_of(left)
+    gateway.state.apply([(Anchor, "TSLA", Anchor("TSLA", 10.0, cost_was, 30.0, closed_ns))])
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", left, cost_is))
+    gateway.answer_as_known()
+    assert gateway.own() == own
+    assert ("sold_by_hand" in gateway.notes()) == (own == left)
+
+
+def test_without_a_price_at_what_they_cost() -> None:
+    gateway = short_of(0.0)
+    gateway.quote(0.0)
+    gateway.answer_as_known()
+    (filled,) = gateway.events(OrderFilled)
+    assert (filled.fill.price, filled.realized_usd) == (105.0, 0.0)

@@ -1,0 +1,386 @@
+"""Two orders under one reference: the second is cancelled at once, and never taken for the first.
+
+What is counted is what lives at the broker; what must not be mistaken for a second order stands in a table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from messages.broker import BrokerError, BrokerOrder, BrokerPosition, CancelOrder, Connected
+from messages.orders import OrderCancelled, OrderFilled
+from services.gateway.book.identity import find, is_double, reference_of
+from services.gateway.book.records import FillRecord, OrderRecord, Own
+from tests.gateway.scenario import ACCOUNT, Gateway, broker_execution, changed, plan
+
+PERM = 88_000
+"""Of a second order."""
+
+
+def held() -> tuple[Gateway, str]:
+    """Ten shares under their stop, all links steady."""
+    gateway = Gateway()
+    entry = gateway.holding()
+    gateway.wait(20)
+    gateway.forget()
+    return gateway, entry.stop_client_order_id
+
+
+def doubled(gateway: Gateway, key: str, status: str = "PreSubmitted", **more: Any) -> BrokerOrder:
+    """The broker's word of a second order under this reference, with an id of its own."""
+    told: dict[str, Any] = {"perm_id": PERM, "order_id": 500, "why_held": "trigger" if status == "PreSubmitted" else ""}
+    return gateway.status(key, status, **(told | more))
+
+
+def doubles(gateway: Gateway) -> list[OrderRecord]:
+    return [o for o in gateway.state.table(OrderRecord).values() if is_double(o)]
+
+
+def cancelled(gateway: Gateway) -> list[int]:
+    """The order ids that were cancelled."""
+    return [c.order_id for c in gateway.to_broker if isinstance(c, CancelOrder)]
+
+
+@pytest.mark.parametrize("order_id", [500, None])
+def test_field_06_it_is_cancelled_at_once_and_the_first_one_stays(order_id: int | None) -> None:
+    """With an id of its own, or under the very id of the first."""
+    gateway, stop = held()
+    first = gateway.order(stop)
+    order_id = order_id or first.order_id
+    gateway.hear(doubled(gateway, stop, order_id=order_id))
+    assert gateway.order(stop) == first, "no word about the second is one about the first"
+    (double,) = doubles(gateway)
+    assert (double.order_id, double.perm_id, double.cancel_reason) == (order_id, PERM, "double_order")
+    assert reference_of(double) == stop
+    assert cancelled(gateway) == [order_id]
+    assert gateway.notes() == ["double_order"]
+    assert gateway.orders_sent().count("ask") == 1, "which of them lives is asked at once"
+    gateway.hear(doubled(gateway, stop, "Cancelled", order_id=order_id))
+    gateway.answer_as_known()
+    gateway.wait(60)
+    assert cancelled(gateway) == [order_id]
+    assert not [c for c in gateway.orders_sent() if c.startswith("SELL")]
+    assert gateway.order(stop).live
+
+
+def test_a_change_that_makes_two_of_one() -> None:
+    """As it happened to somebody: the change is a second order, the first works on with its old quantity."""
+    gateway = Gateway()
+    entry = gateway.working()
+    key, stop = entry.client_order_id, entry.stop_client_order_id
+    gateway.hear(gateway.execution(key, 4.0, 105.0))
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0))
+    gateway.hear(gateway.status(key, "Cancelled", filled=4.0))
+    gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=94.5))
+    gateway.wait(12)
+    gateway.answer_as_known()
+    assert gateway.orders_sent()[-1] == "SELL 4 TRAIL"
+    gateway.forget()
+    first = gateway.status(stop, "PreSubmitted", why_held="trigger")
+    second = changed(first, quantity=4.0, perm_id=PERM)
+    gateway.hear(second)
+    assert cancelled(gateway) == [first.order_id]
+    gateway.hear(changed(second, status="Cancelled", why_held=""))
+    held_now = BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0)
+    gateway.answer(first, held_now)
+    assert cancelled(gateway) == [first.order_id] * 2, "the change was not made: cancel, confirm, replace"
+    gateway.hear(changed(first, status="Cancelled", why_held=""))
+    gateway.wait(12)
+    assert [c for c in gateway.orders_sent() if c.startswith("SELL")] == ["SELL 4 TRAIL"]
+
+
+def test_the_cancel_hits_the_first_one_instead() -> None:
+    """Both bear one order id. The shares are covered by the other until it is gone; then a new stop follows."""
+    gateway, stop = held()
+    shared = gateway.order(stop).order_id
+    second = doubled(gateway, stop, order_id=shared)
+    gateway.hear(second)
+    gateway.hear(gateway.status(stop, "Cancelled"))
+    assert cancelled(gateway) == [shared, shared], "what still lives under the id is cancelled anew, at once"
+    gateway.wait(3)
+    assert not [c for c in gateway.orders_sent() if c.startswith("SELL")], "while it lives nothing is added"
+    gateway.hear(changed(second, status="Cancelled", why_held=""))
+    assert [c for c in gateway.orders_sent() if c.startswith("SELL")] == ["SELL 10 TRAIL"]
+
+
+def test_what_it_sells_before_that_is_own_and_the_first_one_goes() -> None:
+    gateway, stop = held()
+    gateway.hear(doubled(gateway, stop))
+    gateway.hear(gateway.execution(stop, 10.0, 94.0, perm_id=PERM, order_id=500))
+    gateway.hear(doubled(gateway, stop, "Filled", filled=10.0))
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
+    assert gateway.own() == 0
+    (told,) = gateway.events(OrderFilled)
+    assert (told.fill.client_order_id, told.order.filled, told.realized_usd) == (f"{stop}~2", 10.0, -110.0)
+    gateway.answer(gateway.status(stop, "PreSubmitted", why_held="trigger"))
+    assert cancelled(gateway) == [500, gateway.order(stop).order_id], "its shares are gone"
+
+
+@pytest.mark.parametrize("heard_of", [True, False])
+def test_an_execution_may_be_the_first_word_of_it(heard_of: bool) -> None:
+    """Part of it sold before anything was told: what is left of it is cancelled, and it is one order in the book."""
+    gateway, stop = held()
+    gateway.hear(gateway.execution(stop, 4.0, 94.0, perm_id=PERM, order_id=500))
+    if heard_of:
+        gateway.hear(doubled(gateway, stop, "Submitted", filled=4.0))
+    assert gateway.own() == 6.0
+    (double,) = doubles(gateway)
+    assert (double.live, double.filled, double.remaining) == (True, 4.0, 6.0)
+    assert cancelled(gateway) == [500]
+    assert gateway.order(stop).filled == 0
+
+
+def test_both_fill_and_the_account_is_short() -> None:
+    """No order of ours mends that. It is said once, nothing sells on, nothing is entered, and a person buys it back."""
+    gateway, stop = held()
+    gateway.hear(doubled(gateway, stop))
+    gateway.hear(gateway.execution(stop, 10.0, 94.0, perm_id=PERM, order_id=500))
+    gateway.hear(gateway.execution(stop, 10.0, 93.9, exec_id="0000e0d5.first.01"))
+    gateway.hear(doubled(gateway, stop, "Filled", filled=10.0))
+    gateway.hear(gateway.status(stop, "Filled", filled=10.0))
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", -10.0, 93.95))
+    gateway.answer(BrokerPosition(ACCOUNT, "TSLA", -10.0, 93.95))
+    gateway.forget()
+    gateway.wait(600)
+    assert gateway.own() == -10.0
+    assert gateway.notes() == ["position_oversold"]
+    assert gateway.to_broker == []
+    gateway.quote()
+    gateway.enter(2)
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))  # bought back by hand
+    gateway.enter(3)
+    assert gateway.to_broker == []
+    from messages.operator import Adopt
+
+    gateway.hear(Adopt("TSLA", 10.0))
+    assert gateway.state.get(Own, "TSLA") == Own("TSLA", 0.0, 0.0)
+    gateway.enter(4)
+    assert gateway.live_entries() == ["CT-TSLA-20250106-4"]
+
+
+def test_sold_before_it_was_bought_is_not_oversold() -> None:
+    """Executions of one second arrive the wrong way round: for a moment there is less than nothing."""
+    gateway = Gateway()
+    entry = gateway.working()
+    gateway.wait(20)
+    gateway.hear(gateway.execution(entry.stop_client_order_id, 4.0, 94.0))
+    gateway.hear(gateway.status(entry.stop_client_order_id, "Submitted", filled=4.0))
+    gateway.wait(2)
+    gateway.hear(gateway.execution(entry.client_order_id, 10.0, 105.0))
+    assert "position_oversold" not in gateway.notes()
+    assert gateway.to_broker == [] or not cancelled(gateway)
+
+
+def test_one_under_the_reference_of_an_order_that_is_over() -> None:
+    gateway, stop = held()
+    gateway.hear(gateway.status(stop, "Cancelled"))
+    gateway.forget()
+    gateway.hear(doubled(gateway, stop))
+    assert cancelled(gateway) == [500]
+    assert gateway.order(stop).status == "Cancelled"
+
+
+def test_a_second_entry() -> None:
+    """If it fills before it is gone, all shares are own and the stop is made as large."""
+    gateway = Gateway()
+    entry = gateway.working()
+    gateway.wait(20)
+    key = entry.client_order_id
+    gateway.hear(gateway.status(key, "PreSubmitted", perm_id=PERM, order_id=500, why_held="trigger"))
+    assert cancelled(gateway) == [500]
+    for perm_id, order_id in ((PERM, 500), (10_000 + gateway.order(key).order_id, gateway.order(key).order_id)):
+        gateway.hear(
+            gateway.execution(key, 10.0, 105.0, exec_id=f"e.{order_id}.01", perm_id=perm_id, order_id=order_id)
+        )
+        gateway.hear(gateway.status(key, "Filled", perm_id=perm_id, order_id=order_id, filled=10.0))
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 20.0, 105.0))
+    stop = entry.stop_client_order_id
+    gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=94.5))
+    assert gateway.own() == 20.0
+    gateway.answer_as_known()
+    assert gateway.orders_sent()[-1] == "SELL 20 TRAIL"
+
+
+def test_another_clients_order_under_our_reference_is_told_and_not_cancelled() -> None:
+    """Order ids are per client: to cancel its number would cancel an order of our own."""
+    gateway, stop = held()
+    gateway.hear(doubled(gateway, stop, client_id=13, order_id=gateway.order(stop).order_id))
+    assert cancelled(gateway) == []
+    (note,) = [m for _, m in gateway.said if getattr(m, "event", "") == "double_order"]
+    assert note.fields["cancelled"] is False  # type: ignore[union-attr]
+    assert note.fields["client_id"] == 13  # type: ignore[union-attr]
+    gateway.wait(60)
+    assert not [c for c in gateway.orders_sent() if c.startswith("SELL")]
+
+
+def test_after_a_restart_it_is_known_again() -> None:
+    gateway, stop = held()
+    second = doubled(gateway, stop)
+    gateway.hear(second)
+    first = gateway.status(stop, "PreSubmitted", why_held="trigger")
+    gateway.restart()
+    gateway.connect(first, second, BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
+    assert len(doubles(gateway)) == 1
+    assert cancelled(gateway) == [500], "a cancel that may be lost is sent on the new link"
+    assert "double_order" not in gateway.notes()
+
+
+def test_one_that_the_broker_no_longer_has_is_over() -> None:
+    gateway, stop = held()
+    gateway.hear(doubled(gateway, stop))
+    first = gateway.status(stop, "PreSubmitted", why_held="trigger")
+    for _ in range(4):
+        gateway.answer(first, BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
+        gateway.wait(3)
+    (double,) = doubles(gateway)
+    assert not double.live
+    assert [e.order.client_order_id for e in gateway.events(OrderCancelled)] == [double.client_order_id]
+    assert gateway.order(stop).live
+
+
+def test_two_that_no_book_knows() -> None:
+    """The ledger is lost. The older one keeps the reference."""
+    gateway, stop = held()
+    first = gateway.status(stop, "PreSubmitted", why_held="trigger")
+    second = doubled(gateway, stop)
+    fresh = Gateway(cold=True)
+    fresh.connect(second, first, BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
+    assert fresh.order(stop).perm_id == first.perm_id
+    assert cancelled(fresh) == [500]
+
+
+def test_a_third_one() -> None:
+    gateway, stop = held()
+    gateway.hear(doubled(gateway, stop))
+    gateway.hear(doubled(gateway, stop, perm_id=PERM + 1, order_id=501))
+    assert [o.client_order_id for o in doubles(gateway)] == [f"{stop}~2", f"{stop}~3"]
+    assert cancelled(gateway) == [500, 501]
+
+
+@pytest.mark.parametrize("status", ["Cancelled", "Inactive"])
+def test_one_that_is_over_and_never_traded_is_nothing(status: str) -> None:
+    gateway, stop = held()
+    gateway.hear(doubled(gateway, stop, status))
+    assert (doubles(gateway), gateway.said) == ([], [])
+
+
+class TestItIsTheSameOrder:
+    """Whatever the ids look like."""
+
+    def check(self, gateway: Gateway, key: str) -> None:
+        assert doubles(gateway) == []
+        assert cancelled(gateway) == []
+        assert gateway.order(key).live
+        assert "double_order" not in gateway.notes()
+
+    @pytest.mark.parametrize(
+        "ids",
+        [
+            {"order_id": 500},  # bound again under another id
+            {"order_id": 0},  # as another client sees it
+            {"order_id": -4},  # as client 0 has bound it
+            {"perm_id": 0},  # not acknowledged as yet
+            {"perm_id": 0, "order_id": 0},
+            {"client_id": 13, "order_id": 500},  # placed before our client id was changed
+        ],
+    )
+    def test_its_ids(self, ids: dict[str, int]) -> None:
+        gateway, stop = held()
+        perm_id = gateway.order(stop).perm_id
+        gateway.hear(gateway.status(stop, "PreSubmitted", **({"why_held": "trigger"} | ids)))
+        self.check(gateway, stop)
+        assert gateway.order(stop).perm_id == perm_id
+        assert gateway.order(stop).order_id != 0
+
+    @pytest.mark.parametrize("ids", [{}, {"perm_id": 0}, {"order_id": 0}, {"order_id": 0, "perm_id": 0}])
+    def test_placed_and_not_acknowledged(self, ids: dict[str, int]) -> None:
+        gateway = Gateway()
+        key = gateway.enter().client_order_id
+        gateway.forget()
+        gateway.hear(gateway.status(key, "PreSubmitted", **ids))
+        gateway.hear(gateway.status(key, "PreSubmitted"))
+        self.check(gateway, key)
+        assert gateway.order(key).perm_id == 10_000 + gateway.order(key).order_id
+
+    def test_field_05_order_ids_roll_back(self) -> None:
+        """The broker's gateway counts from the beginning again: ids of the orders that rest are as they were."""
+        gateway, stop = held()
+        told = gateway.status(stop, "PreSubmitted", why_held="trigger")
+        gateway.disconnect()
+        gateway.hear(Connected((ACCOUNT,), 1, 12))
+        gateway.answer(told, BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
+        self.check(gateway, stop)
+        gateway.hear(BrokerError(told.order_id, 399, "of another order that bore this id"))
+        self.check(gateway, stop)
+
+    def test_completed_orders_have_no_order_id(self) -> None:
+        gateway, stop = held()
+        order_id = gateway.order(stop).order_id
+        gateway.disconnect()
+        gateway.connect(gateway.completed(stop, "Cancelled by Trader"), BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
+        assert (gateway.order(stop).status, gateway.order(stop).order_id) == ("Cancelled", order_id)
+        assert doubles(gateway) == []
+
+    def test_its_executions(self) -> None:
+        gateway, stop = held()
+        for number, perm_id in enumerate((10_000 + gateway.order(stop).order_id, 0), 1):
+            told = broker_execution(
+                stop, 1.0, 94.0, side="SELL", exec_id=f"e.{number}.01", perm_id=perm_id, cum_quantity=float(number)
+            )
+            gateway.hear(changed(told, order_id=gateway.order(stop).order_id))
+        self.check(gateway, stop)
+        assert gateway.order(stop).filled == 2.0
+        assert len(gateway.state.table(FillRecord)) == 3
+
+    def test_given_up_and_here_after_all(self) -> None:
+        """It never had a permId, so this one is its own."""
+        gateway = Gateway()
+        key = gateway.enter().client_order_id
+        gateway.restart()
+        gateway.connect()
+        for _ in range(3):
+            gateway.wait(3)
+            gateway.answer()
+        assert not gateway.order(key).live
+        gateway.hear(gateway.status(key, "PreSubmitted"))
+        assert doubles(gateway) == []
+        assert "late_order_cancelled" in gateway.notes()
+
+
+def test_sent_and_not_acknowledged_and_another_one_has_its_reference() -> None:
+    """A ledger was lost, and the reference given a second time: what we sent last is what we want."""
+    gateway = Gateway()
+    gateway.hear(gateway.status(gateway.enter().client_order_id, "PreSubmitted", order_id=500, perm_id=PERM))
+    (double,) = doubles(gateway)
+    assert (double.order_id, cancelled(gateway)) == (500, [500])
+    key = plan().client_order_id
+    gateway.hear(gateway.status(key, "PreSubmitted"))
+    assert gateway.order(key).perm_id != PERM
+
+
+def test_which_order_is_meant() -> None:
+    orders = {
+        "CT-1": OrderRecord(
+            client_order_id="CT-1", symbol="A", role="stop", side="SELL", order_type="TRAIL", quantity=1
+        ),
+        "CT-2": OrderRecord(
+            client_order_id="CT-2", symbol="A", role="stop", side="SELL", order_type="TRAIL", quantity=1
+        ),
+    }
+    orders["CT-1"] = changed(orders["CT-1"], order_id=1, perm_id=10)
+    orders["CT-1~2"] = changed(orders["CT-1"], client_order_id="CT-1~2", order_id=1, perm_id=11)
+    orders["CT-1~3"] = changed(orders["CT-1"], client_order_id="CT-1~3", order_id=7, perm_id=0)
+    for reference, order_id, perm_id, wanted in (
+        ("CT-1", 1, 10, "CT-1"),
+        ("CT-1", 1, 11, "CT-1~2"),
+        ("CT-1", 1, 0, "CT-1"),
+        ("CT-1", 7, 12, "CT-1~3"),
+        ("CT-1", 0, 12, "CT-1~3"),
+        ("CT-1", 8, 12, None),
+        ("CT-2", 99, 99, "CT-2"),
+        ("CT-3", 1, 10, None),
+    ):
+        found = find(orders.get, reference, order_id, perm_id)
+        assert (found.client_order_id if found else None) == wanted, (reference, order_id, perm_id)

@@ -1,0 +1,111 @@
+"""Two orders under one reference, on the wire: how many sells live at the simulated broker is what counts."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from messages.entries import CancelEntry
+from services.configuration.broker_policy import ChildOnPartialFill, Policy
+from services.gateway.book.identity import DOUBLE, is_double
+from services.simulator.faults.active import Ask
+from services.simulator.venue.orders import Order
+from tests.gateway.on_the_wire import Fleet, connected, played
+from tests.simulator.faults.test_faults_wire import fail, perform
+from tests.simulator.on_the_wire import trades
+
+KEY = "CT-TSLA-20250106-1"
+MARKET = trades("TSLA", *[10.0] * 5, *[10.55] * 60)
+FULL = Policy(child_on_partial_fill=ChildOnPartialFill.AT_ONCE)
+"""A child is live for all of its shares as soon as its parent has some: it has to be shrunk."""
+
+
+async def half_filled(made: Fleet) -> None:
+    """Ten shares are ordered, four of them filled, and the rest is taken back: the stop is still for all ten."""
+    await made.until(lambda: made.ready, "not ready")
+    await made.step(4)
+    made.enter()
+    await made.settle()
+    fail(made.house, "partial-fill", part=0.4)
+    await made.settle()
+    made.hear(CancelEntry(KEY, "TSLA", "partial_fill"))
+
+
+async def holding(made: Fleet) -> Order:
+    """Ten shares under their stop; its order at the broker."""
+    await made.until(lambda: made.ready, "not ready")
+    await made.step(4)
+    made.enter()
+    await made.step(8)
+    (stop,) = made.sells()
+    assert (made.own(), stop.remaining, stop.why_held) == (10.0, 10.0, "trigger")
+    return stop
+
+
+def test_field_06_a_change_that_becomes_a_second_order() -> None:
+    """The stop is to be shrunk from ten to four; what was ten works on, and another for four appears beside it."""
+
+    async def play() -> None:
+        async with connected(MARKET, policy=FULL) as made:
+            fail(made.house, "two-perm-ids", side="SELL")
+            await half_filled(made)
+            for _ in range(30):
+                await made.pass_time(1)
+            doubles = [o for o in made.orders() if is_double(o)]
+            assert [(o.quantity, o.status, o.cancel_reason) for o in doubles] == [(4.0, "Cancelled", DOUBLE)]
+            assert (
+                len({o.ticket.order_id for o in made.house.exchange.orders() if o.perm_id == doubles[0].perm_id}) == 1
+            )
+            assert made.own() == 4.0
+            assert [(o.remaining, o.ticket.order_ref) for o in made.sells()] == [(4.0, f"{KEY}-S3")]
+
+    played(play)
+
+
+@pytest.mark.parametrize("cascades", [True, False])
+@pytest.mark.parametrize("own_id", [True, False])
+def test_a_copy_of_the_stop_is_gone_before_anything_else_happens(own_id: bool, cascades: bool) -> None:
+    """Where the broker ends the whole OCA group with one of its members, the first goes too, and a new stop follows."""
+
+    async def play() -> None:
+        async with connected(MARKET, policy=Policy(oca_client_cancel_cascades=cascades)) as made:
+            stop = await holding(made)
+            copy = msgspec.structs.replace(stop.ticket, order_id=77, parent_id=0) if own_id else stop.ticket
+            act = Ask(lambda exchange: exchange.place(copy) if own_id else exchange.hand.double(copy))
+            made.house.server.desk.faults.effects.append(act)
+            perform(made.house)
+            assert sum(o.remaining for o in made.sells()) == 20.0
+            await made.settle()
+            (left,) = made.sells()
+            assert left.remaining == 10.0
+            assert (left.perm_id == stop.perm_id) is (own_id or not cascades)
+            await made.pass_time(30)
+            assert [o.perm_id for o in made.sells()] == [left.perm_id]
+            assert len(made.notes("double_order")) == 1
+            assert not made.notes("position_unprotected")
+
+    played(play)
+
+
+def test_field_06_both_fill_before_the_cancel_and_nothing_sells_on() -> None:
+    """The market falls through both of them in the same moment: the account is short, and it is said once."""
+
+    async def play() -> None:
+        fall = trades("TSLA", *[10.0] * 5, *[10.55] * 7, *[9.0] * 60)
+        async with connected(fall, policy=Policy(oca_overfills_without_block=True)) as made:
+            stop = await holding(made)
+            made.house.server.desk.faults.effects.append(Ask(lambda exchange: exchange.hand.double(stop.ticket)))
+            perform(made.house)
+            due = made.house.exchange.next_event_ns()
+            assert due is not None
+            made.house.server.advance(due)
+            await made.pass_time(30)
+            assert [p.quantity for p in made.house.exchange.positions()] == [-10.0]
+            assert made.own() == -10.0
+            assert made.sells() == []
+            assert len(made.notes("position_oversold")) == 1
+            made.enter()
+            await made.settle()
+            assert made.at_the_broker() == []
+
+    played(play)

@@ -1,0 +1,205 @@
+"""Sent and not confirmed: never sent again; dead only when the broker, asked several times, does not have it."""
+
+from __future__ import annotations
+
+import pytest
+
+from messages.broker import SnapshotFailed
+from messages.orders import OrderAccepted, OrderCancelled, OrderFilled, OrderRejected
+from services.gateway.book.records import Doubt
+from services.gateway.core import QUESTIONS
+from tests.gateway.scenario import Gateway
+
+
+def in_doubt() -> tuple[Gateway, str, str]:
+    """An entry that was sent when the gateway was killed."""
+    gateway = Gateway()
+    entry = gateway.enter()
+    gateway.restart()
+    return gateway, entry.client_order_id, entry.stop_client_order_id
+
+
+def test_dead_after_three_complete_answers_without_it() -> None:
+    gateway, key, stop = in_doubt()
+    gateway.connect()
+    for asked in range(1, QUESTIONS):
+        assert gateway.order(key).live, f"after {asked} answers"
+        gateway.wait(3)
+        gateway.answer()
+    assert (gateway.order(key).status, gateway.order(key).reason) == ("Cancelled", "never_arrived")
+    assert not gateway.order(stop).live
+    assert gateway.orders_sent().count("ask") == QUESTIONS
+    assert [e.asked for e in gateway.events(OrderCancelled)] == [False, False]
+    assert not gateway.state.table(Doubt)
+    gateway.wait(60)
+    assert gateway.orders_sent() == ["ask"] * QUESTIONS, "nothing is outstanding any more"
+
+
+def test_a_missing_answer_is_no_absence() -> None:
+    """Field 4: a timed-out answer looks like an empty one."""
+    gateway, key, _ = in_doubt()
+    gateway.connect()
+    for _ in range(10):
+        gateway.wait(3)
+        gateway.hear(SnapshotFailed("no complete answer in time"))
+    assert gateway.order(key).live
+    assert gateway.links().phase == "ready"
+
+
+def test_while_reconciling_a_failed_answer_is_asked_for_again() -> None:
+    gateway, _, _ = in_doubt()
+    from messages.broker import Connected
+
+    gateway.hear(Connected(("DU1234567",), 1, 12))
+    gateway.hear(SnapshotFailed("timeout"))
+    gateway.wait(3)
+    assert gateway.orders_sent() == ["ask", "ask"]
+    assert gateway.links().phase == "reconciling"
+    assert not gateway.core.ready(gateway.state)
+
+
+def test_found_open() -> None:
+    gateway, key, stop = in_doubt()
+    gateway.connect(gateway.status(key, "PreSubmitted"), gateway.status(stop, "PreSubmitted"))
+    assert [e.order.client_order_id for e in gateway.events(OrderAccepted)] == [key, stop]
+    gateway.wait(60)
+    assert gateway.orders_sent() == ["ask"]
+
+
+def test_found_filled() -> None:
+    gateway, key, stop = in_doubt()
+    gateway.connect(
+        gateway.execution(key, 10.0, 105.0), gateway.completed(key, "Filled"), gateway.status(stop, "PreSubmitted")
+    )
+    assert gateway.own() == 10.0
+    assert not gateway.order(key).live
+
+
+def test_found_by_its_executions_alone() -> None:
+    """Completed orders are of today only: what filled it whole is told by the executions."""
+    gateway, key, stop = in_doubt()
+    gateway.connect(gateway.execution(key, 10.0, 105.0), gateway.status(stop, "PreSubmitted"))
+    assert (gateway.order(key).status, gateway.live_entries()) == ("Filled", [])
+
+
+def test_a_part_of_it_filled_and_the_rest_is_gone() -> None:
+    gateway, key, stop = in_doubt()
+    gateway.connect(gateway.execution(key, 4.0, 105.0), gateway.status(stop, "PreSubmitted"))
+    assert gateway.order(key).live
+    for _ in range(QUESTIONS):
+        gateway.wait(3)
+        gateway.answer(gateway.status(stop, "PreSubmitted"))
+    assert (gateway.order(key).status, gateway.own()) == ("Cancelled", 4.0)
+
+
+def dead() -> tuple[Gateway, str, str]:
+    gateway, key, stop = in_doubt()
+    gateway.connect()
+    for _ in range(QUESTIONS):
+        gateway.wait(3)
+        gateway.answer()
+    assert not gateway.order(key).live
+    gateway.forget()
+    return gateway, key, stop
+
+
+@pytest.mark.parametrize("status", ["PreSubmitted", "Submitted"])
+def test_a_late_appearance_is_cancelled_once(status: str) -> None:
+    gateway, key, _ = dead()
+    gateway.hear(gateway.status(key, status))
+    gateway.hear(gateway.status(key, status))
+    assert gateway.orders_sent() == [f"cancel {key}"]
+    assert "late_order_cancelled" in gateway.notes()
+    gateway.quote()
+    gateway.enter(2)
+    assert gateway.live_entries() == [key], "while it is live no other one is placed"
+    gateway.hear(gateway.status(key, "Cancelled"))
+    assert gateway.live_entries() == []
+
+
+def test_a_late_fill_is_own() -> None:
+    gateway, key, _ = dead()
+    gateway.hear(gateway.execution(key, 10.0, 105.0))
+    gateway.hear(gateway.status(key, "Filled", filled=10.0))
+    assert gateway.own() == 10.0
+    assert len(gateway.events(OrderFilled)) == 1
+
+
+def test_field_08_no_acknowledgement_is_asked_about() -> None:
+    gateway = Gateway()
+    entry = gateway.enter()
+    gateway.forget()
+    gateway.wait(9)
+    assert gateway.orders_sent() == []
+    gateway.wait(2)
+    assert gateway.orders_sent() == ["ask"]
+    keys = (entry.client_order_id, entry.stop_client_order_id)
+    gateway.answer(*(gateway.status(key, "PreSubmitted") for key in keys))
+    gateway.wait(60)
+    assert gateway.orders_sent() == ["ask"]
+
+
+class TestErrors:
+    """An error alone never ends an order."""
+
+    @pytest.mark.parametrize("code", [10349, 161, 104, 10147, 10148, 201, 10326, 10327, 103, 105, 999])
+    def test_field_01_it_is_asked_about_and_lives_on(self, code: int) -> None:
+        gateway = Gateway()
+        entry = gateway.working()
+        gateway.forget()
+        gateway.error(entry.client_order_id, code)
+        assert gateway.order(entry.client_order_id).live
+        gateway.wait(3)
+        assert gateway.orders_sent() == ([] if code == 10349 else ["ask"])
+        gateway.answer(
+            *(gateway.status(k, "PreSubmitted") for k in (entry.client_order_id, entry.stop_client_order_id))
+        )
+        assert gateway.order(entry.client_order_id).live
+        assert not gateway.events(OrderCancelled)
+        assert not gateway.events(OrderRejected)
+
+    @pytest.mark.parametrize("code", [202, 399, 2109, 2137])
+    def test_field_30_a_word_beside_the_order_doubts_nothing(self, code: int) -> None:
+        gateway = Gateway()
+        entry = gateway.working()
+        gateway.forget()
+        gateway.error(entry.client_order_id, code)
+        gateway.wait(30)
+        assert gateway.said == []
+
+    def test_field_26_cancel_answered_10148_and_it_was_filled(self) -> None:
+        gateway = Gateway()
+        entry = gateway.working()
+        key = entry.client_order_id
+        gateway.cancel(entry)
+        gateway.error(key, 10148, "OrderId that needs to be cancelled can not be cancelled, state: Filled.")
+        gateway.wait(3)
+        stop = gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger")
+        gateway.answer(gateway.execution(key, 10.0, 105.0), gateway.completed(key, "Filled"), stop)
+        assert (gateway.order(key).status, gateway.own()) == ("Filled", 10.0)
+
+    def test_field_28_rejected_and_nowhere_to_be_found(self) -> None:
+        gateway = Gateway()
+        entry = gateway.enter()
+        gateway.error(entry.client_order_id, 201, "no margin")
+        for _ in range(QUESTIONS + 1):
+            gateway.wait(3)
+            gateway.answer()
+        rejected = gateway.events(OrderRejected)
+        assert [(e.code, e.text) for e in rejected] == [(201, "no margin")]
+        assert gateway.live_entries() == []
+
+    def test_field_29_an_unasked_202_is_a_cancel_that_nobody_asked_for(self) -> None:
+        gateway = Gateway()
+        entry = gateway.working()
+        gateway.error(entry.client_order_id, 202, "Order Canceled - reason: price")
+        gateway.hear(gateway.status(entry.client_order_id, "Cancelled"))
+        (told,) = gateway.events(OrderCancelled)
+        assert not told.asked
+
+    def test_of_an_order_nobody_knows(self) -> None:
+        from messages.broker import BrokerError
+
+        gateway = Gateway()
+        gateway.hear(BrokerError(4711, 200, "No security definition"))
+        assert gateway.to_broker == []

@@ -1,0 +1,288 @@
+"""Orders that come late, wait for their shares, are two under one reference, or are not listed any more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from messages.broker import CancelOrder, RequestSnapshot
+from messages.orders import OrderCancelled, OrderRecord, OrderRejected, OrderUpdated
+from services.gateway.book.records import NEVER_ARRIVED, CancelSent, Change, Doubt, HeldBack, LastError
+from services.gateway.orders.folding import settle_absent
+from services.runtime.core import Draft
+from tests.gateway.broker_reports import BOOK, Words, all_written, becomes, fields_of, folded, says, updated
+from tests.gateway.one_decision import (
+    ENTRY,
+    MACHINE_NS,
+    NOON_NS,
+    READY,
+    SECOND,
+    STOP,
+    draft,
+    entry,
+    foreign,
+    note,
+    stop,
+    told,
+)
+from tests.gateway.scenario import changed
+
+GONE = entry(status="Cancelled", reason=NEVER_ARRIVED)
+
+
+class TestOneThatComesLate:
+    """It was given up, or Inactive, and works after all. Its place may be taken, so it goes."""
+
+    @pytest.mark.parametrize(
+        ("known", "reason"),
+        [
+            (GONE, "came_late"),
+            (entry(status="Inactive"), "came_late"),
+            (stop(status="Cancelled", reason=NEVER_ARRIVED), "came_late"),
+            (entry(status="Inactive", cancel_reason="halted"), "halted"),
+        ],
+    )
+    def test_is_cancelled(self, known: OrderRecord, reason: str) -> None:
+        order = changed(known, status="Submitted", cancel_reason=reason, reason="", updated_ns=NOON_NS)
+        fields = {"client_order_id": known.key, "order_id": known.order_id}
+        assert becomes(known, "Submitted") == (
+            [order, CancelSent(known.key, 1, MACHINE_NS + 10 * SECOND)],
+            [
+                note("late_order_cancelled", level="WARNING", **fields),
+                ("broker", CancelOrder(known.order_id, known.key)),
+                ("TSLA", OrderUpdated(order)),
+            ],
+        )
+
+    def test_is_welcome_where_it_protects(self) -> None:
+        known = stop(status="Inactive")
+        assert becomes(known, "Submitted") == updated(changed(known, status="Submitted", updated_ns=NOON_NS))
+
+    def test_is_filled_already(self) -> None:
+        assert becomes(GONE, "Filled") == updated(changed(GONE, status="Filled", reason="", updated_ns=NOON_NS))
+
+
+class TestAnEndThatCountsMoreShares:
+    """Than are known: it waits for their executions."""
+
+    @pytest.mark.parametrize("status", ["Filled", "Cancelled"])
+    def test_waits(self, status: str) -> None:
+        known = entry(status="Submitted", filled=3.0)
+        word = says(known, status=status, filled=4.0)
+        assert folded(word, known, BOOK) == ([HeldBack(ENTRY, word), Doubt(ENTRY)], [])
+
+    @pytest.mark.parametrize(
+        ("known", "status", "word"),
+        [
+            (entry(status="Submitted", filled=4.0), "Filled", {"filled": 4.0}),
+            (entry(status="Submitted", filled=4.0), "Cancelled", {"filled": 3.0}),
+            (entry(status="Submitted", filled=3.0), "Inactive", {"filled": 4.0}),
+            (entry(status="PreSubmitted", filled=3.0), "Submitted", {"filled": 4.0}),
+            (entry(status="Submitted", filled=3.0), "Filled", {"filled": 4.0, "completed_status": "Filled"}),
+            (entry(status="Cancelled", filled=3.0), "Filled", {"filled": 4.0}),
+        ],
+    )
+    def test_does_not_wait(self, known: OrderRecord, status: str, word: dict[str, Any]) -> None:
+        (writes, _) = becomes(known, status, **word)
+        assert [type(record) for record in writes] == [OrderRecord]
+        assert writes[0].status == status
+
+
+class TestWhatWasInDoubt:
+    @pytest.mark.parametrize(("status", "certain"), [("PendingSubmit", False), ("PreSubmitted", True)])
+    def test_is_certain_once_the_broker_speaks_of_it(self, status: str, certain: bool) -> None:
+        (writes, _) = becomes(entry(), status, Doubt(ENTRY, True, 1), Doubt("CT-TSLA-20250106-0"))
+        assert writes == ([(Doubt, ENTRY)] if certain else [])
+
+    @pytest.mark.parametrize(
+        ("stage", "quantity", "done"), [("sent", 5.0, True), ("sent", 6.0, False), ("reading", 5.0, False)]
+    )
+    def test_is_a_change_that_shows(self, stage: str, quantity: float, done: bool) -> None:
+        known = stop(quantity=5.0)
+        change = Change(STOP, "TSLA", quantity, stage)
+        (writes, _) = becomes(known, "PreSubmitted", change)
+        assert writes == ([(Change, STOP)] if done else [])
+
+
+class TestADouble:
+    """Another order under the reference of one that we have."""
+
+    FIRST = stop(perm_id=78, order_id=2, filled=1.0, avg_price=94.0, renewed_ns=5, reason="x", cancel_reason="y")
+    OURS = changed(READY, client_id=12)
+    DOUBLE = changed(
+        FIRST,
+        client_order_id=f"{STOP}~2",
+        quantity=6.0,
+        status="PendingSubmit",
+        why_held="",
+        filled=0.0,
+        avg_price=0.0,
+        order_id=3,
+        perm_id=99,
+        created_ns=NOON_NS,
+        updated_ns=NOON_NS,
+        cancel_reason="",
+        reason="",
+        renewed_ns=0,
+    )
+    WORD = says(FIRST, order_id=3, perm_id=99, quantity=6.0, status="PendingSubmit", why_held="")
+
+    def noted(self, *, cancelled: bool, client_id: int = 12, key: str = f"{STOP}~2") -> tuple[str, Any]:
+        return note(
+            "double_order",
+            level="ERROR",
+            client_order_id=key,
+            order_id=3,
+            perm_id=99,
+            client_id=client_id,
+            qty=6.0,
+            first_order_id=2,
+            first_perm_id=78,
+            cancelled=cancelled,
+        )
+
+    def test_is_cancelled_at_once_and_all_of_them_are_asked_about(self) -> None:
+        taken = changed(self.DOUBLE, cancel_reason="double_order")
+        assert folded(self.WORD, self.FIRST, BOOK, self.OURS) == (
+            [
+                taken,
+                Doubt(STOP, asked=True),
+                Doubt(taken.key, asked=True),
+                changed(self.OURS, asking=True),
+                CancelSent(taken.key, 1, MACHINE_NS + 10 * SECOND),
+            ],
+            [
+                self.noted(cancelled=True),
+                ("broker", RequestSnapshot()),
+                ("broker", CancelOrder(3, taken.key)),
+            ],
+        )
+
+    def test_of_another_client_is_a_persons_to_cancel(self) -> None:
+        (writes, says_) = folded(self.WORD, self.FIRST, BOOK, changed(READY, client_id=13))
+        assert writes[0] == self.DOUBLE
+        assert not [w for w in writes if isinstance(w, CancelSent)]
+        assert says_ == [self.noted(cancelled=False), ("broker", RequestSnapshot())]
+        assert folded(self.WORD, self.FIRST, BOOK)[1][0] == self.noted(cancelled=False), "nobody's, without a link"
+
+    def test_is_asked_about_later_while_an_answer_is_awaited(self) -> None:
+        awaits = changed(self.OURS, asking=True)
+        (writes, says_) = folded(self.WORD, self.FIRST, BOOK, awaits)
+        assert changed(awaits, ask_at_ns=MACHINE_NS + 2 * SECOND) in writes
+        assert ("broker", RequestSnapshot()) not in says_
+
+    def test_goes_on_as_the_broker_says(self) -> None:
+        (writes, says_) = folded(changed(self.WORD, status="Submitted"), self.FIRST, BOOK, self.OURS)
+        works = changed(self.DOUBLE, status="Submitted", cancel_reason="double_order")
+        assert writes[0] == works
+        assert says_[-1] == ("TSLA", OrderUpdated(works))
+        assert (Doubt, works.key) in writes, "it was just spoken of"
+
+    def test_of_the_other_side_or_symbol_is_what_it_is(self) -> None:
+        bought = changed(self.WORD, side="BUY", symbol="NVDA")
+        (writes, _) = folded(bought, self.FIRST, BOOK, self.OURS)
+        assert writes[0] == changed(self.DOUBLE, side="BUY", symbol="NVDA", cancel_reason="double_order")
+
+    @pytest.mark.parametrize(("status", "filled", "counts"), [("Cancelled", 0.0, False), ("Cancelled", 1.0, True)])
+    def test_that_is_over_counts_by_what_it_filled(self, status: str, filled: float, counts: bool) -> None:
+        word = changed(self.WORD, status=status, filled=filled)
+        (writes, says_) = folded(word, self.FIRST, BOOK, self.OURS)
+        assert [w.key for w in writes if isinstance(w, OrderRecord)] == ([f"{STOP}~2"] if counts else [])
+        assert bool(says_) is counts
+
+    def test_of_one_that_is_over_leaves_that_out_of_doubt(self) -> None:
+        first = changed(self.FIRST, status="Filled")
+        (writes, _) = folded(self.WORD, first, BOOK, self.OURS)
+        assert [w.key for w in writes if isinstance(w, Doubt)] == [f"{STOP}~2"]
+
+    def test_is_the_third_order(self) -> None:
+        second = changed(self.DOUBLE, perm_id=98, order_id=4, status="Submitted", cancel_reason="double_order")
+        (writes, says_) = folded(self.WORD, self.FIRST, second, BOOK, self.OURS)
+        assert writes[0].key == f"{STOP}~3"
+        assert [w.key for w in writes if isinstance(w, Doubt)] == [STOP, f"{STOP}~2", f"{STOP}~3"]
+        assert says_[0] == self.noted(cancelled=True, key=f"{STOP}~3")
+
+    @pytest.mark.parametrize(
+        ("fields", "again"),
+        [
+            ({}, True),
+            ({"order_id": 3}, False),
+            ({"status": "Cancelled"}, False),
+            ({"cancel_reason": "paused"}, False),
+        ],
+    )
+    def test_is_cancelled_anew_where_its_cancel_ended_the_first(self, fields: dict[str, Any], again: bool) -> None:
+        """Both bear the order id: a cancel by it ends one of them, and not always the double."""
+        double = changed(self.DOUBLE, order_id=2, status="Submitted", cancel_reason="double_order")
+        double = changed(double, **fields)
+        (writes, says_) = folded(says(self.FIRST, status="Cancelled"), self.FIRST, double, BOOK, self.OURS)
+        sent = CancelSent(double.key, 1, MACHINE_NS + 10 * SECOND)
+        assert ([w for w in writes if isinstance(w, CancelSent)] == [sent]) is again
+        assert (says_[-1] == ("broker", CancelOrder(2, double.key))) is again
+
+    def test_lives_on_as_long_as_the_first_does(self) -> None:
+        double = changed(self.DOUBLE, order_id=2, status="Submitted", cancel_reason="double_order")
+        (_, says_) = folded(says(self.FIRST, why_held=""), self.FIRST, double, BOOK, self.OURS)
+        assert [to for to, _ in says_] == ["TSLA"]
+
+
+class TestAbsent:
+    """A complete answer of the broker does not list a live order."""
+
+    def settled(self, order: OrderRecord, *records: Any, questions: int = 3) -> Words:
+        d: Draft = draft(order, *records)
+        settle_absent(d, order, questions)
+        return all_written(d), told(d)
+
+    def test_and_foreign_it_is_gone(self) -> None:
+        gone = changed(foreign(), status="Cancelled", reason="gone", updated_ns=NOON_NS)
+        (writes, says_) = self.settled(foreign(), Doubt("foreign:9"))
+        assert (writes, says_) == ([gone, (Doubt, "foreign:9")], [("TSLA", OrderUpdated(gone))])
+
+    @pytest.mark.parametrize("filled", [10.0, 11.0])
+    def test_and_filled_whole_by_its_executions_it_is_done(self, filled: float) -> None:
+        order = entry(filled=filled, reason="x")
+        done = changed(order, status="Filled", updated_ns=NOON_NS)
+        assert self.settled(order, Doubt(ENTRY)) == (
+            [done, (Doubt, ENTRY)],
+            [("TSLA", OrderUpdated(done))],
+        )
+
+    @pytest.mark.parametrize(
+        ("doubt", "questions", "then"),
+        [
+            (None, 3, Doubt(ENTRY)),
+            (Doubt(ENTRY), 1, Doubt(ENTRY)),  # it was not asked about
+            (Doubt(ENTRY, True), 2, Doubt(ENTRY, absent=1)),
+            (Doubt(ENTRY, True, 1), 3, Doubt(ENTRY, absent=2)),
+            (Doubt(ENTRY, False, 1), 3, Doubt(ENTRY, absent=1)),
+        ],
+    )
+    def test_it_is_asked_about_again(self, doubt: Doubt | None, questions: int, then: Doubt) -> None:
+        for order in (entry(), entry(filled=9.5)):
+            assert self.settled(order, *([doubt] if doubt else []), questions=questions) == ([then], [])
+
+    @pytest.mark.parametrize(
+        ("doubt", "questions"), [(Doubt(ENTRY, True), 1), (Doubt(ENTRY, True, 2), 3), (Doubt(ENTRY, True, 3), 3)]
+    )
+    @pytest.mark.parametrize("asked", ["", "halted"])
+    def test_so_often_it_is_dead(self, doubt: Doubt, questions: int, asked: str) -> None:
+        order = entry(cancel_reason=asked)
+        dead = changed(order, status="Cancelled", reason=NEVER_ARRIVED, updated_ns=NOON_NS)
+        writes = [dead, (Doubt, ENTRY)]
+        assert self.settled(order, doubt, questions=questions) == (
+            writes,
+            [
+                ("TSLA", OrderCancelled(dead, bool(asked))),
+                note("order_never_arrived", level="WARNING", **fields_of(dead)),
+            ],
+        )
+        error = LastError(ENTRY, 201, "as worded")
+        assert self.settled(order, doubt, error, questions=questions) == (
+            writes,
+            [
+                ("TSLA", OrderRejected(dead, 201, "as worded")),
+                note("order_rejected", level="WARNING", **fields_of(dead), code=201, text="as worded"),
+            ],
+        )

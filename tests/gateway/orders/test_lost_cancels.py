@@ -1,0 +1,166 @@
+"""A cancel that is lost without a word is asked about and sent again; not for ever, and not while nobody lists it."""
+
+from __future__ import annotations
+
+import pytest
+
+from messages.broker import BrokerOrder, BrokerPosition, CancelOrder, SnapshotFailed
+from messages.market import SessionOpened
+from messages.operator import Flatten, Happened
+from services.gateway.book.records import CancelSent
+from services.gateway.orders.cancels import MOST
+from tests.gateway.scenario import ACCOUNT, DAY, UNTIL, Gateway
+
+TEN = BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0)
+
+
+def asked() -> tuple[Gateway, list[BrokerOrder]]:
+    """A resting entry that is being cancelled, and what the broker goes on listing."""
+    gateway = Gateway()
+    entry = gateway.working()
+    listed = [
+        gateway.status(entry.client_order_id, "PreSubmitted", why_held="trigger"),
+        gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="child,trigger"),
+    ]
+    gateway.wait(20)
+    gateway.forget()
+    gateway.cancel(entry)
+    return gateway, listed
+
+
+def cancels(gateway: Gateway) -> int:
+    return sum(isinstance(c, CancelOrder) for c in gateway.to_broker)
+
+
+def levels(gateway: Gateway, event: str) -> list[str]:
+    return [m.level for m in gateway.events(Happened) if m.event == event]
+
+
+def test_nothing_is_asked_before_ten_seconds() -> None:
+    gateway, _ = asked()
+    gateway.wait(9)
+    assert gateway.orders_sent() == ["cancel CT-TSLA-20250106-1"]
+    gateway.wait(2)
+    assert gateway.orders_sent() == ["cancel CT-TSLA-20250106-1", "ask"]
+
+
+def test_while_the_broker_lists_it_as_working_it_is_sent_again() -> None:
+    gateway, listed = asked()
+    gateway.wait(11)
+    gateway.answer(*listed)
+    assert gateway.orders_sent() == ["cancel CT-TSLA-20250106-1", "ask", "cancel CT-TSLA-20250106-1"]
+    assert levels(gateway, "cancel_repeated") == ["WARNING"]
+    gateway.hear(gateway.status("CT-TSLA-20250106-1", "Cancelled"))
+    gateway.hear(gateway.status("CT-TSLA-20250106-1-S1", "Cancelled"))
+    gateway.wait(600)
+    assert cancels(gateway) == 2
+    assert not gateway.state.table(CancelSent)
+
+
+def answers(gateway: Gateway, listed: list[BrokerOrder], seconds: int) -> list[int]:
+    """The broker answers every question at once and ends nothing; the seconds at which it heard a cancel."""
+    heard, count = [], cancels(gateway)
+    for second in range(1, seconds + 1):
+        gateway.wait(1)
+        if gateway.links().asking:
+            gateway.answer(*listed)
+        if cancels(gateway) > count:
+            heard.append(second)
+        count = cancels(gateway)
+    return heard
+
+
+def test_later_and_later_and_five_times_at_most() -> None:
+    gateway, listed = asked()
+    assert answers(gateway, listed, 3600) == [10, 30, 70, 130]
+    assert cancels(gateway) == MOST
+    assert levels(gateway, "cancel_unanswered") == ["ERROR"], "said once"
+
+
+def test_field_27_with_the_market_closed_it_may_wait_for_the_open_and_is_sent_again_then() -> None:
+    gateway, listed = asked()
+    gateway.closed()
+    answers(gateway, listed, 3600)
+    assert levels(gateway, "cancel_unanswered") == ["WARNING"]
+    gateway.hear(SessionOpened(DAY, UNTIL))
+    assert cancels(gateway) == MOST + 1
+    gateway.hear(SessionOpened(DAY, UNTIL))
+    assert cancels(gateway) == MOST + 1, "it is under way"
+
+
+def test_an_answer_without_it_sends_nothing() -> None:
+    """It may be over: three complete answers decide, as for any order."""
+    gateway, listed = asked()
+    for _ in range(4):
+        gateway.wait(11)
+        gateway.answer(listed[1])
+    assert not gateway.order("CT-TSLA-20250106-1").live
+    assert cancels(gateway) == 1
+
+
+def test_no_answer_is_no_answer() -> None:
+    gateway, listed = asked()
+    for _ in range(5):
+        gateway.wait(11)
+        gateway.hear(SnapshotFailed("no complete answer in time"))
+    assert cancels(gateway) == 1
+    gateway.wait(11)
+    gateway.answer(*listed)
+    assert cancels(gateway) == 2
+
+
+def test_a_word_about_its_level_is_no_answer_to_the_cancel() -> None:
+    """The broker speaks of the order and still works it: a question that failed is asked again."""
+    gateway = Gateway()
+    stop = gateway.holding().stop_client_order_id
+    gateway.wait(20)
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
+    gateway.wait(6)
+    listed = gateway.status(stop, "PreSubmitted", why_held="trigger")
+    assert cancels(gateway) == 1, "sold by hand"
+    gateway.wait(11)
+    gateway.hear(SnapshotFailed("no complete answer in time"))
+    gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=96.0))
+    for _ in range(20):
+        gateway.wait(1)
+        if gateway.links().asking:
+            gateway.answer(listed)
+    assert cancels(gateway) == 2
+
+
+def test_a_new_connection_begins_anew() -> None:
+    gateway, listed = asked()
+    answers(gateway, listed, 600)
+    assert cancels(gateway) == MOST
+    gateway.disconnect()
+    gateway.connect(*listed)
+    assert cancels(gateway) == MOST + 1
+    gateway.wait(11)
+    gateway.answer(*listed)
+    assert cancels(gateway) == MOST + 2
+
+
+def test_after_a_restart_too() -> None:
+    gateway, listed = asked()
+    gateway.restart()
+    gateway.connect(*listed)
+    assert cancels(gateway) == 1
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_a_flatten_goes_on_although_the_stops_cancel_was_lost(lost: int) -> None:
+    """Until its end is confirmed nothing is sold."""
+    gateway = Gateway()
+    stop = gateway.holding().stop_client_order_id
+    gateway.wait(20)
+    gateway.forget()
+    gateway.hear(Flatten("TSLA"))
+    assert gateway.orders_sent() == [f"cancel {stop}"]
+    listed = gateway.status(stop, "PreSubmitted", why_held="trigger")
+    for _ in range(lost):
+        gateway.wait(61)
+        gateway.answer(listed, TEN)
+    assert cancels(gateway) == 1 + lost
+    assert not [c for c in gateway.orders_sent() if c.startswith("SELL")]
+    gateway.hear(gateway.status(stop, "Cancelled"))
+    assert gateway.orders_sent()[-1] == "SELL 10 MKT"

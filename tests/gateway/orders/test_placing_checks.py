@@ -1,0 +1,283 @@
+"""Placing word for word: the bracket, each reason against it at both sides of its bound, and what a cancel leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from messages.broker import CancelOrder, PlaceOrder
+from messages.entries import CancelEntry, EntryDropped, EntryPlan
+from messages.orders import OrderPlaced, OrderRecord
+from services.gateway.book.queries import next_order_ids
+from services.gateway.book.records import AccountPosition, Block, Book, EntrySlot, Links, Own, SessionRecord, Tombstone
+from services.gateway.orders.placing import cancel_entry, place_entry
+from tests.gateway.one_decision import (
+    DOWN,
+    ENTRY,
+    NOON_NS,
+    OPEN,
+    READY,
+    STOP,
+    draft,
+    entry,
+    foreign,
+    note,
+    quoted,
+    rules,
+    stop,
+    told,
+    written,
+)
+from tests.gateway.scenario import ACCOUNT, UNTIL, changed, plan
+
+PRICED = quoted(100.0)
+BOOK = Book(account=ACCOUNT, next_order_id=7)
+RULES = rules()
+
+
+def bracket(wanted: EntryPlan, first_id: int = 7, account: str = ACCOUNT) -> tuple[OrderRecord, OrderRecord]:
+    """The two orders of a plan, field by field."""
+    parent = OrderRecord(
+        client_order_id=ENTRY,
+        symbol="TSLA",
+        role="entry",
+        side="BUY",
+        order_type=wanted.order_type,
+        quantity=wanted.quantity,
+        limit_price=wanted.limit_price,
+        stop_price=105.0,
+        tif=wanted.tif,
+        outside_rth=wanted.outside_rth,
+        order_id=first_id,
+        account=account,
+        created_ns=NOON_NS,
+        updated_ns=NOON_NS,
+    )
+    child = OrderRecord(
+        client_order_id=STOP,
+        symbol="TSLA",
+        role="stop",
+        side="SELL",
+        order_type=wanted.stop_order_type,
+        quantity=float(int(wanted.quantity)),
+        stop_price=wanted.stop_level,
+        trailing_pct=10.0,
+        limit_offset=wanted.limit_offset,
+        tif=wanted.stop_tif,
+        outside_rth=wanted.outside_rth,
+        order_id=first_id + 1,
+        parent_id=first_id,
+        parent_client_order_id=ENTRY,
+        account=account,
+        created_ns=NOON_NS,
+        updated_ns=NOON_NS,
+    )
+    return parent, child
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"quantity": 2.5},
+        {"stop_order_type": "TRAIL LIMIT", "limit_offset": 0.2, "stop_tif": "DAY", "tif": "GTC", "outside_rth": True},
+        {"order_type": "STP", "limit_price": None, "stop_order_type": "STP", "stop_level": 94.5},
+    ],
+)
+def test_the_whole_bracket(more: dict[str, Any]) -> None:
+    wanted = plan(**more)
+    parent, child = bracket(wanted)
+    d = draft(OPEN, PRICED, BOOK)
+    place_entry(d, wanted, READY, RULES)
+    assert written(d) == [Book(account=ACCOUNT, next_order_id=9), EntrySlot(ENTRY, "TSLA"), parent, child]
+    assert told(d) == [
+        ("TSLA", OrderPlaced(parent)),
+        ("broker", PlaceOrder(parent, False)),
+        ("TSLA", OrderPlaced(child)),
+        ("broker", PlaceOrder(child, True)),
+    ]
+
+
+def test_before_the_account_is_known_it_names_none() -> None:
+    d = draft(OPEN, PRICED)
+    place_entry(d, plan(), READY, RULES)
+    assert written(d)[2:] == list(bracket(plan(), 1, ""))
+
+
+def test_order_ids_are_handed_out_once() -> None:
+    d = draft(BOOK)
+    assert (next_order_ids(d, 2), next_order_ids(d, 1)) == ((7, 8), (9,))
+    assert written(d) == [Book(account=ACCOUNT, next_order_id=10)]
+    assert next_order_ids(draft(), 1) == (1,)
+
+
+def refusal(reason: str, figures: dict[str, float] | None = None) -> list[tuple[str, Any]]:
+    found = figures or {}
+    return [
+        ("TSLA", EntryDropped(ENTRY, "TSLA", reason, found)),
+        note("entry_dropped", level="WARNING", client_order_id=ENTRY, reason=reason, **found),
+    ]
+
+
+def resting(**more: Any) -> SessionRecord:
+    return changed(OPEN, **more)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("records", "links", "now", "reason", "figures"),
+    [
+        ([OPEN, PRICED], READY, {}, None, None),
+        ([OPEN, PRICED, Block("clock_off", "…", {"off_s": 2.5})], READY, {}, "clock_off", {"off_s": 2.5}),
+        ([OPEN, PRICED], DOWN, {}, "links_down", None),
+        ([OPEN, PRICED], Links(phase="ready", broker_up=False), {}, "links_down", None),
+        ([OPEN, PRICED], Links(phase="ready", data_up=False), {}, None, None),
+        ([OPEN, PRICED], READY, {"stale": True}, "clock_stale", None),
+        ([resting(break_ns=(NOON_NS, NOON_NS + 1)), PRICED], READY, {}, "session_break", None),
+        ([resting(break_ns=(NOON_NS - 1, NOON_NS)), PRICED], READY, {}, None, None),
+        ([resting(break_ns=(NOON_NS + 1, NOON_NS + 2)), PRICED], READY, {}, None, None),
+        ([PRICED], READY, {}, "session_not_open", None),
+        ([resting(phase="closing"), PRICED], READY, {}, "session_not_open", None),
+        ([resting(date="2025-01-07"), PRICED], READY, {}, "session_not_open", None),
+        ([OPEN, PRICED], READY, {"market_ns": UNTIL - 1}, None, None),
+        ([OPEN, PRICED], READY, {"market_ns": UNTIL}, "session_not_open", None),
+        ([OPEN, PRICED, entry(status="Cancelled")], READY, {}, "placed_before", None),
+        ([OPEN, PRICED, entry("CT-TSLA-20250106-2")], READY, {}, "entry_live", None),
+        ([OPEN, PRICED, entry("CT-TSLA-20250106-2", status="Cancelled")], READY, {}, None, None),
+        ([OPEN, PRICED, entry("CT-NVDA-20250106-1", symbol="NVDA")], READY, {}, None, None),
+        # A sell of ours that is live would sell what this entry buys.
+        ([OPEN, PRICED, stop("CT-TSLA-20250103-1-S1")], READY, {}, "sell_live", None),
+        ([OPEN, PRICED, stop("CT-TSLA-20250103-1-S1", status="Cancelled")], READY, {}, None, None),
+        ([OPEN, PRICED, stop("CT-NVDA-20250103-1-S1", symbol="NVDA")], READY, {}, None, None),
+        ([OPEN, PRICED, foreign()], READY, {}, None, None),
+        ([OPEN, PRICED, Own("TSLA", -0.5)], READY, {}, "oversold", {"own": -0.5}),
+        ([OPEN, PRICED, Own("TSLA", 0.0)], READY, {}, None, None),
+        ([OPEN, PRICED, EntrySlot("CT-TSLA-20250106-2", "TSLA")], READY, {}, "entry_live", None),
+        ([OPEN, PRICED, EntrySlot("CT-NVDA-20250106-1", "NVDA")], READY, {}, None, None),
+        ([OPEN, PRICED, Own("TSLA", 1.0)], READY, {}, "position_open", {"own": 1.0}),
+        ([OPEN, PRICED, Own("TSLA", 0.99)], READY, {}, None, None),
+        ([OPEN, PRICED, Own("NVDA", 10.0)], READY, {}, None, None),
+        ([OPEN, PRICED, AccountPosition("TSLA", -0.5, 1.0)], READY, {}, "account_short", {"position": -0.5}),
+        ([OPEN, PRICED, AccountPosition("TSLA", 0.0, 0.0)], READY, {}, None, None),
+        ([OPEN, PRICED, AccountPosition("NVDA", -5.0, 1.0)], READY, {}, None, None),
+        ([OPEN], READY, {}, "no_quote", None),
+        ([OPEN, quoted(0.0)], READY, {}, "no_quote", None),
+        ([OPEN, quoted(0.0, refused=354)], READY, {}, "no_market_data", {"code": 354.0}),
+        ([OPEN, quoted(100.0, refused=10197, halted=True)], READY, {}, "no_market_data", {"code": 10197.0}),
+        ([OPEN, quoted(100.0, halted=True)], READY, {}, "halted", None),
+        ([OPEN, quoted(100.0, delayed=True)], READY, {}, "delayed_data", None),
+    ],
+)
+def test_what_must_hold_now(
+    records: list[Any], links: Links, now: dict[str, Any], reason: str | None, figures: dict[str, float] | None
+) -> None:
+    d = draft(*records, **now)
+    place_entry(d, plan(), links, RULES)
+    if reason is None:
+        assert [m.order.client_order_id for to, m in told(d) if to == "broker"] == [ENTRY, STOP]
+    else:
+        assert written(d) == []
+        (dropped, (_, noted)) = told(d)
+        assert dropped == refusal(reason, figures)[0]
+        assert noted.fields == {"client_order_id": ENTRY, "reason": reason} | (figures or {})
+
+
+def test_taken_back_before_it_arrived_the_tombstone_goes_with_it() -> None:
+    d = draft(OPEN, PRICED, Tombstone(ENTRY, "end_of_day"), Tombstone("CT-TSLA-20250106-2", "paused"))
+    place_entry(d, plan(), DOWN, RULES)
+    assert written(d) == [(Tombstone, ENTRY)]
+    assert told(d) == refusal("end_of_day")
+
+
+@pytest.mark.parametrize(
+    ("mode", "allowed", "goes"),
+    [("paper", True, True), ("paper", False, False), ("sim", True, True), ("live", True, False)],
+)
+def test_delayed_prices_are_for_paper_and_by_the_owners_leave(mode: str, allowed: bool, goes: bool) -> None:
+    d = draft(OPEN, quoted(100.0, delayed=True))
+    place_entry(d, plan(), READY, rules(mode=mode, ibkr={"allow_delayed": allowed}))
+    assert told(d)[0][1].__class__ is (OrderPlaced if goes else EntryDropped)
+
+
+@pytest.mark.parametrize(
+    ("last", "ask", "through"),
+    [(104.99, 104.99, False), (105.0, 104.99, True), (104.99, 105.0, True), (104.0, 0.0, False)],
+)
+def test_a_market_at_the_trigger_would_buy_at_once(last: float, ask: float, through: bool) -> None:
+    d = draft(OPEN, quoted(last, ask=ask))
+    place_entry(d, plan(), READY, RULES)
+    figures = {"last": last, "ask": ask, "trigger": 105.0}
+    assert (told(d) == refusal("price_through_trigger", figures)) is through
+
+
+class TestPriceBand:
+    """The trigger is at 105: 5 % above 100, exactly a quarter above 84."""
+
+    @pytest.mark.parametrize(
+        ("last", "band", "figures"),
+        [
+            (84.0, 25.0, None),
+            (83.99, 25.0, {"last": 83.99, "price": 105.0, "band_pct": 25.0}),
+            (100.0, 4.9, {"last": 100.0, "price": 105.0, "band_pct": 4.9}),
+            (0.5, None, None),
+        ],
+    )
+    def test_too_far_from_the_market_it_is_an_error_of_somebodys(
+        self, last: float, band: float | None, figures: dict[str, float] | None
+    ) -> None:
+        d = draft(OPEN, quoted(last))
+        place_entry(d, plan(), READY, rules(guards={"price_band_pct": band}))
+        assert (told(d) == refusal("price_band", figures)) is (figures is not None)
+        assert (told(d)[0][1].__class__ is OrderPlaced) is (figures is None)
+
+
+def test_a_fleet_that_observes_tells_all_that_it_would_have_sent() -> None:
+    d = draft(OPEN, PRICED)
+    place_entry(d, plan(), READY, rules(observe=True))
+    assert written(d) == []
+    assert told(d) == [
+        note(
+            "entry_observed",
+            client_order_id=ENTRY,
+            order_type="STP LMT",
+            qty=10.0,
+            stop_price=105.0,
+            limit_price=110.25,
+            reference=100.0,
+            stop_order_type="TRAIL",
+            trailing_pct=10.0,
+        ),
+        *refusal("observed", {"quantity": 10.0, "trigger": 105.0}),
+    ]
+    d = draft(OPEN, quoted(0.0))
+    place_entry(d, plan(), READY, rules(observe=True))
+    assert told(d) == refusal("no_quote"), "what would not have been sent is not observed"
+
+
+class TestTakingBack:
+    WORD = CancelEntry(ENTRY, "TSLA", "end_of_day")
+
+    def test_once(self) -> None:
+        d = draft(entry())
+        cancel_entry(d, self.WORD, READY)
+        assert written(d) == [changed(entry(), cancel_reason="end_of_day")]
+        assert told(d) == [("broker", CancelOrder(1, ENTRY))]
+
+    @pytest.mark.parametrize("order", [entry(cancel_reason="paused"), entry(status="Filled")])
+    def test_what_is_over_or_asked_to_end_is_left_alone(self, order: OrderRecord) -> None:
+        d = draft(order)
+        cancel_entry(d, self.WORD, READY)
+        assert (written(d), told(d)) == ([], [])
+
+    @pytest.mark.parametrize("links", [DOWN, Links(phase="reconciling")])
+    def test_while_the_link_is_down_the_intent_is_committed(self, links: Links) -> None:
+        d = draft(entry())
+        cancel_entry(d, self.WORD, links)
+        assert written(d) == [changed(entry(), cancel_reason="end_of_day")]
+        assert told(d) == []
+
+    def test_one_that_never_arrived_is_dropped_for_ever(self) -> None:
+        d = draft()
+        cancel_entry(d, self.WORD, READY)
+        assert written(d) == [Tombstone(ENTRY, "end_of_day")]
+        assert told(d) == [("TSLA", EntryDropped(ENTRY, "TSLA", "end_of_day", {}))]

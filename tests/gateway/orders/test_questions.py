@@ -1,0 +1,152 @@
+"""Questions to the broker: one at a time, and what is in doubt when it goes out; and what is told of protection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from messages.broker import RequestSnapshot
+from messages.orders import OrderRecord, ProtectionChanged
+from services.gateway.book.queries import links_of
+from services.gateway.book.records import AccountPosition, Change, Coverage, Doubt, Missing, Own
+from services.gateway.orders.questions import ask, ask_later, ask_soon, doubt_the_unheard, watch_acks
+from services.gateway.protection.coverage import tell_coverage
+from tests.gateway.one_decision import (
+    ENTRY,
+    MACHINE_NS,
+    NOON_NS,
+    READY,
+    STOP,
+    Links,
+    draft,
+    entry,
+    foreign,
+    held,
+    stop,
+    told,
+    written,
+)
+from tests.gateway.scenario import SECOND, changed
+
+SOON = MACHINE_NS + 2 * SECOND
+QUESTION = [("broker", RequestSnapshot())]
+
+
+def test_a_link_of_which_nothing_is_known_is_down() -> None:
+    assert links_of(draft()) == Links()
+    assert links_of(draft(READY)) == READY
+
+
+def test_a_question_covers_all_that_is_in_doubt() -> None:
+    d = draft(changed(READY, ask_at_ns=SOON), Doubt(STOP, False, 2), Doubt(ENTRY, True), Missing("TSLA"))
+    ask(d)
+    assert written(d) == [
+        Doubt(STOP, True, 2),
+        Doubt(ENTRY, True),
+        Missing("TSLA", asked=True),
+        changed(READY, asking=True),
+    ]
+    assert told(d) == QUESTION
+
+
+@pytest.mark.parametrize("asking", [True, False])
+def test_while_an_answer_is_awaited_the_next_question_waits(asking: bool) -> None:
+    d = draft(changed(READY, asking=asking))
+    ask_soon(d)
+    assert told(d) == ([] if asking else QUESTION)
+    assert written(d) == [changed(READY, asking=True, ask_at_ns=SOON if asking else 0)]
+
+
+@pytest.mark.parametrize("asking", [True, False])
+def test_in_a_moment(asking: bool) -> None:
+    d = draft(READY)
+    ask_later(d, asking=asking)
+    assert (written(d), told(d)) == ([changed(READY, ask_at_ns=SOON, asking=asking)], [])
+
+
+def test_in_time_the_broker_says_something_of_an_order_or_is_asked() -> None:
+    d = draft(READY)
+    watch_acks(d)
+    assert written(d) == [changed(READY, ask_at_ns=MACHINE_NS + 10 * SECOND)]
+    d = draft(changed(READY, ask_at_ns=7))
+    watch_acks(d)
+    assert written(d) == [], "it will be asked sooner"
+
+
+def test_what_was_sent_and_not_answered_is_in_doubt() -> None:
+    sent, over = entry(status="InFlight"), entry("CT-TSLA-20250106-2", status="Cancelled")
+    known = entry("CT-TSLA-20250106-3", status="InFlight")
+    changes = [Change(STOP, "TSLA", 4.0, "sent"), Change(over.key, "TSLA", 4.0, "sent")]
+    d = draft(over, sent, known, stop(), stop(f"{ENTRY}-S2"), *changes, Doubt(known.key, True, 2))
+    doubt_the_unheard(d)
+    assert written(d) == [Doubt(ENTRY), Doubt(STOP)]
+
+
+class TestCoverage:
+    """Ten own shares of ten; this decision touched their stop."""
+
+    @pytest.mark.parametrize(
+        ("records", "touched", "now"),
+        [
+            ([*held()], stop(), (10.0, 10.0)),
+            ([*held()], stop(quantity=4.0), (10.0, 4.0)),
+            ([*held(4.0)], stop(), (4.0, 4.0)),  # no more than there is
+            ([*held()], stop(quantity=14.0, filled=8.0), (10.0, 6.0)),
+            ([*held()], stop(why_held="child"), (10.0, 0.0)),
+            ([*held()], stop(status="Cancelled"), (10.0, 0.0)),
+            ([*held()], stop(role="flatten"), (10.0, 10.0)),
+            ([*held()], foreign(), (10.0, 0.0)),
+            ([*held(10.0, 4.0)], stop(quantity=3.0), (4.0, 3.0)),  # what was sold by hand needs no stop
+            ([*held(10.5, 500.0)], stop(), (10.0, 10.0)),
+            ([Own("TSLA", 10.0)], stop(), (10.0, 10.0)),
+            ([*held(1.0)], stop(quantity=1.0), (1.0, 1.0)),
+            ([*held(0.9)], stop(), None),
+            ([*held(-3.0)], stop(), None),
+            ([AccountPosition("TSLA", 10.0, 105.0)], stop(), None),
+        ],
+    )
+    def test_what_there_is_to_protect_and_what_is(
+        self, records: list[Any], touched: OrderRecord, now: tuple[float, float] | None
+    ) -> None:
+        d = draft(*records, stop("CT-NVDA-20250106-1-S1", symbol="NVDA"))
+        d.put(touched)
+        tell_coverage(d)
+        if now is None:
+            assert told(d) == []
+            return
+        assert written(d)[1:] == [Coverage("TSLA", *now)]
+        assert told(d) == [("recorder", ProtectionChanged("TSLA", *now, NOON_NS))]
+
+    @pytest.mark.parametrize("record", [Own("TSLA", 10.0, 1050.0), AccountPosition("TSLA", 10.0, 105.0), stop()])
+    def test_whatever_touched_it(self, record: Any) -> None:
+        d = draft(*held(), stop())
+        d.put(record)
+        tell_coverage(d)
+        assert written(d) == [record, Coverage("TSLA", 10.0, 10.0)]
+
+    @pytest.mark.parametrize(("before", "tells"), [(Coverage("TSLA", 10.0, 10.0), False), (Coverage("TSLA"), True)])
+    def test_nothing_twice(self, before: Coverage, tells: bool) -> None:
+        d = draft(*held(), before)
+        d.put(stop())
+        tell_coverage(d)
+        assert bool(told(d)) is tells
+
+    def test_of_what_was_not_touched_nothing(self) -> None:
+        d = draft(*held(), stop())
+        d.put(Doubt(STOP))
+        d.drop(OrderRecord, "CT-GME-20250106-1")
+        tell_coverage(d)
+        assert told(d) == []
+
+    def test_the_end_of_it_is_told_and_each_symbol_for_itself(self) -> None:
+        d = draft(Coverage("TSLA", 10.0, 10.0), AccountPosition("NVDA", 5.0, 90.0))
+        d.put(Own("TSLA", 0.0))
+        d.put(stop(status="Filled"))
+        d.put(Own("GME", 0.0))
+        d.put(Own("NVDA", 5.0, 450.0))
+        tell_coverage(d)
+        assert told(d) == [
+            ("recorder", ProtectionChanged("TSLA", 0.0, 0.0, NOON_NS)),
+            ("recorder", ProtectionChanged("NVDA", 5.0, 0.0, NOON_NS)),
+        ]

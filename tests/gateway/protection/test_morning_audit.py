@@ -1,0 +1,198 @@
+"""The morning audit: a split is mended, anything else is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from messages.broker import BrokerPosition, PlaceOrder
+from messages.market import SessionApproaching
+from messages.operator import Happened
+from messages.orders import PositionUpdated
+from services.gateway.book.records import AccountPosition, Anchor, Audit
+from services.gateway.protection.morning_audit import Verdict, judge
+from tests.gateway.scenario import ACCOUNT, DAY, SECOND, Gateway
+
+
+@pytest.mark.parametrize(
+    ("quantity", "cost", "prices", "finding"),  # prices: of a trade since the close, then hints
+    [
+        (10.0, 105.0, [0.0], "same"),
+        (20.0, 52.5, [53.0], "split"),
+        (20.0, 52.5, [0.0, 53.0], "split"),
+        (20.0, 53.5, [53.0], "split"),  # cost preserved within 2 %
+        (20.0, 53.6, [53.0], "strange"),
+        (20.0, 52.5, [106.0], "strange"),  # the price knows nothing of it: somebody bought ten
+        (20.0, 52.5, [0.0], "unconfirmed"),
+        (20.0, 52.5, [0.0, 106.0], "unconfirmed"),  # the quote may be of yesterday,
+        (1.0, 1050.0, [1060.0], "split"),  # a reverse split
+        (11.0, 105.0 / 1.1, [106.0 / 1.1], "split"),  # ten per cent in shares
+        (15.0, 105.0, [106.0], "strange"),
+        (4.0, 105.0, [106.0], "strange"),  # sold by hand
+        (9.9, 105.0, [106.4], "strange"),  # so few that the cost tells no difference
+        (10.1, 105.0, [105.6], "strange"),
+        (0.0, 0.0, [106.0], "strange"),
+        (-10.0, 105.0, [106.0], "strange"),
+    ],
+)
+def test_what_became_of_ten_shares(quantity: float, cost: float, prices: list[float], finding: str) -> None:
+    before = Anchor("TSLA", 10.0, 105.0, 106.0, 0)
+    verdict = judge(before, AccountPosition("TSLA", quantity, cost), prices[0], prices[1:])
+    assert verdict.finding == finding
+    if finding == "split":
+        assert verdict == Verdict("split", quantity / 10.0)
+
+
+REVERSE = [  # of so many at a cost, to so many at a cost, at a price: by this ratio, so much paid out
+    (143.0, 7.35, 35.0, 29.4, 29.6, 0.25, 0.75),  # the cost of the fraction went with it
+    (143.0, 7.35, 35.0, 30.03, 29.6, 0.25, 0.75),  # the cost stayed whole
+    (143.0, 7.35, 36.0, 29.4, 29.6, 0.25, 0.0),  # rounded up
+    (7.0, 10.0, 2.0, 30.0, 31.0, 1 / 3, 1 / 3),  # a seventh of the cost
+    (10.0, 10.0, 1.0, 60.0, 61.0, 1 / 6, 2 / 3),
+    (19.0, 2.0, 1.0, 20.0, 20.5, 0.1, 0.9),
+    (10.0, 10.0, 6.0, 15.0, 15.2, 2 / 3, 2 / 3),  # two of three
+    (1000.0, 0.05, 10.0, 5.0, 5.1, 0.01, 0.0),
+]
+
+
+@pytest.mark.parametrize(("had", "cost", "has", "costs", "price", "ratio", "paid_out"), REVERSE)
+def test_a_reverse_split_leaves_whole_shares(
+    had: float, cost: float, has: float, costs: float, price: float, ratio: float, paid_out: float
+) -> None:
+    before, after = Anchor("TSLA", had, cost, cost, 0), AccountPosition("TSLA", has, costs)
+    verdict = judge(before, after, price)
+    assert (verdict.finding, verdict.ratio) == ("split", pytest.approx(ratio))
+    assert verdict.paid_out == pytest.approx(paid_out, abs=1e-5)
+    assert judge(before, after, 0.0).finding == "unconfirmed"
+    assert judge(before, after, cost).finding == "strange", "the price knows nothing of it"
+
+
+@pytest.mark.parametrize(
+    ("has", "costs"),
+    [
+        (34.0, 29.4),  # a share is missing besides
+        (37.0, 29.4),  # one too many
+        (35.0, 7.35),  # sold by hand
+        (33.5, 29.4),  # a fraction is left, and not the right one
+        (35.0, 0.0),
+    ],
+)
+def test_what_only_looks_like_one(has: float, costs: float) -> None:
+    before = Anchor("TSLA", 143.0, 7.35, 7.4, 0)
+    assert judge(before, AccountPosition("TSLA", has, costs), 29.6).finding == "strange"
+
+
+class TestTheMorning:
+    def night(self) -> tuple[Gateway, str]:
+        """Ten shares held over the close at 106, their stop at 95.4."""
+        gateway = Gateway()
+        entry = gateway.holding()
+        stop = entry.stop_client_order_id
+        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=95.4))
+        gateway.quote(106.0)
+        gateway.closed()
+        gateway.market_ns += 17 * 3600 * SECOND
+        gateway.forget()
+        return gateway, stop
+
+    def morning(self, gateway: Gateway, stop: str, quantity: float, cost: float, **quote: Any) -> None:
+        gateway.hear(SessionApproaching(DAY))
+        assert gateway.orders_sent() == ["ask"]
+        if quote:
+            gateway.quote(**quote)
+        gateway.answer(
+            gateway.status(stop, "PreSubmitted", why_held="trigger"), BrokerPosition(ACCOUNT, "TSLA", quantity, cost)
+        )
+
+    def changed(self, gateway: Gateway) -> list[tuple[str, float, float | None]]:
+        orders = [c.order for c in gateway.to_broker if isinstance(c, PlaceOrder)]
+        return [(o.client_order_id, o.quantity, o.trail_stop_price) for o in orders]
+
+    def test_nothing_happened(self) -> None:
+        gateway, stop = self.night()
+        self.morning(gateway, stop, 10.0, 105.0)
+        assert (self.changed(gateway), dict(gateway.state.table(Audit))) == ([], {})
+        assert gateway.notes() == ["audit_passed"]
+
+    def test_field_42_a_split_mends_shares_level_and_quantity_before_the_open(self) -> None:
+        gateway, stop = self.night()
+        self.morning(gateway, stop, 20.0, 52.5, last=53.0)
+        assert self.changed(gateway) == [(stop, 20.0, 47.7)]
+        assert gateway.own() == 20.0
+        assert gateway.events(PositionUpdated)[-1].own == 20.0
+        (told,) = [happened for happened in gateway.events(Happened) if happened.event == "split_mended"]
+        assert (told.fields["own_was"], told.fields["own_is"]) == (10.0, 20.0)
+        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=20.0, trail_stop_price=47.7))
+        assert gateway.order(stop).trail_stop_price == 47.7
+
+    def test_what_the_broker_adjusted_by_itself_is_not_adjusted_twice(self) -> None:
+        """Two shares became one: the broker doubled the level over night, and four times the old one would sell."""
+        gateway, stop = self.night()
+        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=5.0, trail_stop_price=190.8))
+        self.morning(gateway, stop, 5.0, 210.0, last=212.0)
+        assert self.changed(gateway) == [(stop, 5.0, 190.8)]
+        assert gateway.own() == 5.0
+
+    @pytest.mark.parametrize(("account", "is_", "paid_out"), [(10.0, 3.0, 1 / 3), (14.0, 3.0, 2 / 3)])
+    def test_what_is_left_of_a_share_is_paid_out(self, account: float, is_: float, paid_out: float) -> None:
+        """Whole shares are left and are own; with shares of others' beside them no fraction of one is."""
+        gateway = Gateway()
+        stop = gateway.holding().stop_client_order_id
+        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", account, 105.0))
+        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=95.4))
+        gateway.quote(106.0)
+        gateway.closed()
+        gateway.market_ns += 17 * 3600 * SECOND
+        gateway.forget()
+        self.morning(gateway, stop, float(account // 3), 315.0, last=318.0)
+        assert self.changed(gateway) == [(stop, is_, 286.2)]
+        assert gateway.own() == is_
+        assert gateway.events(PositionUpdated)[-1].own == is_
+        (told,) = [happened for happened in gateway.events(Happened) if happened.event == "split_mended"]
+        assert told.fields["paid_out"] == pytest.approx(paid_out, abs=1e-5)
+        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=is_, trail_stop_price=286.2))
+        gateway.wait(600)
+        assert "position_disputed" not in gateway.notes()
+
+    def test_without_a_price_it_waits_for_one(self) -> None:
+        gateway, stop = self.night()
+        old = {"last": 106.0, "last_ns": gateway.market_ns - 17 * 3600 * SECOND, "bid": 0.0, "ask": 0.0}
+        self.morning(gateway, stop, 20.0, 52.5, **old)
+        assert self.changed(gateway) == []
+        assert gateway.notes().count("split_unconfirmed") == 1
+        gateway.quote(**old)
+        gateway.quote(106.0, last_ns=old["last_ns"], bid=52.0, ask=54.0)
+        assert self.changed(gateway) == [(stop, 20.0, 47.7)]
+        assert gateway.notes().count("split_unconfirmed") == 1
+
+    def test_the_brokers_own_close_confirms_it_too(self) -> None:
+        gateway, stop = self.night()
+        old = {"last": 106.0, "last_ns": gateway.market_ns - 17 * 3600 * SECOND, "bid": 0.0, "ask": 0.0}
+        self.morning(gateway, stop, 20.0, 52.5, close=53.0, **old)
+        assert self.changed(gateway) == [(stop, 20.0, 47.7)]
+
+    def test_anything_else_is_said_and_nothing_is_touched(self) -> None:
+        gateway, stop = self.night()
+        self.morning(gateway, stop, 15.0, 105.0, last=106.0)
+        assert self.changed(gateway) == []
+        assert "audit_failed" in gateway.notes()
+        assert gateway.events(PositionUpdated)[-1].account_quantity != gateway.own(), "which freezes its entries"
+
+    def test_a_change_that_is_refused_before_the_open_must_not_fire(self) -> None:
+        gateway, stop = self.night()
+        self.morning(gateway, stop, 20.0, 52.5, last=53.0)
+        gateway.forget()
+        gateway.error(stop, 10326)
+        assert gateway.orders_sent() == [f"cancel {stop}"]
+
+    def test_down_all_morning_it_is_done_with_the_next_answer(self) -> None:
+        gateway, stop = self.night()
+        gateway.disconnect()
+        gateway.hear(SessionApproaching(DAY))
+        assert gateway.to_broker == []
+        gateway.connect(
+            gateway.status(stop, "PreSubmitted", why_held="trigger"), BrokerPosition(ACCOUNT, "TSLA", 20.0, 52.5)
+        )
+        gateway.quote(53.0)
+        assert self.changed(gateway) == [(stop, 20.0, 47.7)]

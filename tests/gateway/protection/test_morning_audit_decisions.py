@@ -1,0 +1,299 @@
+"""The morning audit word for word: what is noted at the close, how a change is judged, and all that is mended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from messages.broker import CancelOrder, PlaceOrder
+from messages.orders import OrderRecord, PositionUpdated
+from services.gateway.book.records import AccountPosition, Anchor, Audit, Change, Own, PriceGrid
+from services.gateway.protection.morning_audit import Verdict, anchor, audit, call_audit, judge, take_back_refused
+from tests.gateway.one_decision import (
+    ENTRY,
+    NOON_NS,
+    STOP,
+    draft,
+    entry,
+    foreign,
+    held,
+    note,
+    quoted,
+    rules,
+    stop,
+    told,
+    written,
+)
+from tests.gateway.scenario import changed
+
+CLOSE_NS = NOON_NS - 17 * 3600 * 10**9
+RULES = rules()
+
+
+class TestAtTheClose:
+    def test_what_is_held_is_noted_with_its_price_and_the_levels_of_live_stops(self) -> None:
+        d = draft(
+            *held(10.0, 25.0),
+            quoted(106.0),
+            Audit("TSLA"),
+            stop(trail_stop_price=95.4),
+            stop(f"{ENTRY}-S2", trail_stop_price=None, stop_price=94.0),
+            stop(f"{ENTRY}-S3", trail_stop_price=None, stop_price=None),
+            stop(f"{ENTRY}-S4", status="Cancelled"),
+            stop("CT-NVDA-20250106-1-S1", symbol="NVDA"),
+            entry(),
+            foreign(),
+        )
+        anchor(d)
+        levels = {STOP: 95.4, f"{ENTRY}-S2": 94.0}
+        assert written(d) == [(Audit, "TSLA"), Anchor("TSLA", 25.0, 105.0, 106.0, NOON_NS, levels)]
+        assert told(d) == []
+
+    def test_what_is_not_held_is_forgotten_and_the_next_one_is_not(self) -> None:
+        d = draft(
+            Own("AMC", 0.0),
+            AccountPosition("AMC", 5.0, 3.0),
+            Own("GME", 7.0),  # of which the broker has no position
+            Own("TSLA", 0.5, 52.5),
+            AccountPosition("TSLA", 0.5, 105.0),
+        )
+        anchor(d)
+        assert written(d) == [
+            (Audit, "AMC"),
+            (Anchor, "AMC"),
+            (Audit, "GME"),
+            (Anchor, "GME"),
+            (Audit, "TSLA"),
+            Anchor("TSLA", 0.5, 105.0, 0.0, NOON_NS),
+        ]
+
+
+def test_before_the_open_everything_that_was_held_is_to_be_looked_at() -> None:
+    d = draft(Anchor("TSLA", 10.0, 105.0, 106.0, 0), Anchor("NVDA", 5.0, 90.0, 91.0, 0), Audit("NVDA", True))
+    assert call_audit(d) is True
+    assert written(d) == [Audit("TSLA"), Audit("NVDA")]
+    assert call_audit(draft(Audit("TSLA"))) is True, "one that is still to be done"
+    d = draft()
+    assert call_audit(d) is False
+    assert written(d) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "traded", "hints", "verdict"),
+    [
+        # Shares that were not there, or are not there any more, never split.
+        ((10.0, 105.0, 106.0), (0.0, 0.0), 53.0, (), Verdict("strange")),
+        ((10.0, 105.0, 106.0), (-10.0, 105.0), 53.0, (), Verdict("strange")),
+        ((0.0, 105.0, 106.0), (10.0, 105.0), 53.0, (), Verdict("strange")),
+        ((-10.0, 105.0, 106.0), (10.0, 105.0), 53.0, (), Verdict("strange")),
+        ((10.0, 0.0, 106.0), (20.0, 0.0), 53.0, (), Verdict("strange")),
+        ((10.0, -1.0, 106.0), (20.0, -0.5), 53.0, (), Verdict("strange")),
+        ((0.0, 0.0, 0.0), (0.0, 0.0), 0.0, (), Verdict("same")),
+        # Whole dollars are no bound: a share of fifty cents becomes two of a quarter, half a share becomes one.
+        ((10.0, 0.5, 0.5), (20.0, 0.25), 0.25, (), Verdict("split", 2.0)),
+        ((0.5, 105.0, 106.0), (1.0, 52.5), 53.0, (), Verdict("split", 2.0)),
+        ((10.0, 0.5, 0.5), (20.0, 0.25), 0.5, (), Verdict("strange")),
+        # Cost preserved within two per cent.
+        ((10.0, 100.0, 100.0), (20.0, 50.998), 50.0, (), Verdict("split", 2.0)),
+        ((10.0, 100.0, 100.0), (20.0, 51.01), 50.0, (), Verdict("strange")),
+        ((10.0, 100.0, 100.0), (20.0, 49.002), 50.0, (), Verdict("split", 2.0)),
+        ((10.0, 100.0, 100.0), (20.0, 48.99), 50.0, (), Verdict("strange")),
+        # Within the factor 1.25 of the price that a split makes, either way, and nearer to it than to none.
+        ((10.0, 100.0, 100.0), (20.0, 50.0), 62.49, (), Verdict("split", 2.0)),
+        ((10.0, 100.0, 100.0), (20.0, 50.0), 62.51, (), Verdict("strange")),
+        ((10.0, 100.0, 100.0), (20.0, 50.0), 40.01, (), Verdict("split", 2.0)),
+        ((10.0, 100.0, 100.0), (20.0, 50.0), 39.99, (), Verdict("strange")),
+        ((10.0, 100.0, 100.0), (11.0, 100.0 / 1.1), 95.0, (), Verdict("split", 1.1)),
+        ((10.0, 100.0, 100.0), (11.0, 100.0 / 1.1), 96.0, (), Verdict("strange")),
+        # One for two, and what is left of a share is paid out: counted exactly, however many or few there were.
+        ((143.0, 20.0, 21.0), (71.0, 40.0), 42.0, (), Verdict("split", 0.5, 0.5)),
+        ((3.0, 100.0, 100.0), (1.0, 200.0), 200.0, (), Verdict("split", 0.5, 0.5)),
+        ((143.0, 20.0, 21.0), (71.0, 40.0), 0.0, (), Verdict("unconfirmed", 0.5, 0.5)),
+        # Three for two with the rest paid out is for a person to see: only a reverse split is known by its cost alone.
+        ((3.0, 90.0, 90.0), (4.0, 60.0), 60.0, (), Verdict("strange")),
+        # Without a price of that day nothing is known; a hint confirms and never denies.
+        ((10.0, 105.0, 0.0), (20.0, 52.5), 0.0, (53.0,), Verdict("unconfirmed", 2.0)),
+        ((10.0, 105.0, 0.0), (20.0, 52.5), 53.0, (), Verdict("strange")),
+        ((10.0, 105.0, 106.0), (20.0, 52.5), 0.0, (0.0, 53.0), Verdict("split", 2.0)),
+        ((10.0, 105.0, 106.0), (20.0, 52.5), 0.0, (0.0, 106.0), Verdict("unconfirmed", 2.0)),
+        ((10.0, 105.0, 106.0), (20.0, 52.5), 106.0, (53.0,), Verdict("split", 2.0)),
+    ],
+)
+def test_what_became_of_a_position(
+    before: tuple[float, float, float],
+    after: tuple[float, float],
+    traded: float,
+    hints: tuple[float, ...],
+    verdict: Verdict,
+) -> None:
+    assert judge(Anchor("TSLA", *before, 0), AccountPosition("TSLA", *after), traded, hints) == verdict
+
+
+BEFORE = Anchor("TSLA", 10.0, 105.0, 106.0, CLOSE_NS, {STOP: 95.4})
+OLD = {"last_ns": CLOSE_NS, "bid": 0.0, "ask": 0.0}
+"""A quote that says nothing of this morning."""
+
+
+class TestThreeForTwo:
+    """Nine own shares of ten in the account, at 106 with a stop at 95.40, become 13.5 of 15."""
+
+    FIGURES = {"was": 10.0, "is": 15.0, "cost_was": 105.0, "cost_is": 70.0}  # noqa: RUF012
+    RECORDS = (
+        Audit("TSLA"),
+        BEFORE,
+        Own("TSLA", 9.0, 945.0),
+        AccountPosition("TSLA", 15.0, 70.0),
+        quoted(70.0),
+    )
+    SHARES = Own("TSLA", 13.5, 945.0)
+    TOLD = PositionUpdated("TSLA", 15.0, 70.0, 13.5)
+
+    def test_shares_levels_and_the_stops_quantity_and_all_of_it_is_said(self) -> None:
+        resting = stop(quantity=9.0, filled=1.0, trail_stop_price=190.8, level_estimated=True)
+        ended = stop(f"{ENTRY}-S2", status="Cancelled", stop_price=None, trail_stop_price=90.0)
+        going = stop(f"{ENTRY}-S3", cancel_reason="flatten", trail_stop_price=None, stop_price=87.0)
+        unknown = stop(f"{ENTRY}-S4", status="Cancelled", stop_price=None, trail_stop_price=None)
+        others = [stop("CT-NVDA-20250106-1-S1", symbol="NVDA"), entry(status="Filled")]
+        d = draft(*self.RECORDS, resting, others[0], ended, others[1], going, unknown)
+        audit(d, "TSLA", RULES)
+        kept = changed(resting, renewed_ns=NOON_NS, stop_price=63.6, trail_stop_price=63.6, level_estimated=False)
+        assert written(d) == [
+            self.SHARES,
+            kept,
+            Change(STOP, "TSLA", 14.0, "sent"),
+            changed(ended, stop_price=60.0, trail_stop_price=60.0),
+            changed(going, stop_price=58.0, trail_stop_price=58.0),
+            unknown,
+            (Audit, "TSLA"),
+        ]
+        assert told(d) == [
+            note("split_mended", level="WARNING", ratio=1.5, **self.FIGURES, own_was=9.0, own_is=13.5),
+            ("TSLA", self.TOLD),
+            note("stop_resized", client_order_id=STOP, qty=14.0, was=9.0),
+            ("broker", PlaceOrder(changed(kept, quantity=14.0), True)),
+        ]
+
+    def test_a_fleet_that_observes_changes_its_own_book_and_no_order(self) -> None:
+        d = draft(*self.RECORDS, stop())
+        audit(d, "TSLA", rules(observe=True))
+        assert written(d)[1] == changed(stop(), stop_price=63.6, trail_stop_price=63.6)
+        assert [to for to, _ in told(d)] == ["recorder", "TSLA"]
+
+    def test_levels_are_rounded_by_the_brokers_grid(self) -> None:
+        d = draft(*self.RECORDS, stop(status="Cancelled"), PriceGrid("TSLA", ((0.0, 0.25),)))
+        audit(d, "TSLA", RULES)
+        assert written(d)[1].trail_stop_price == 63.5
+
+    def test_figures_to_six_digits(self) -> None:
+        d = draft(
+            Audit("TSLA"),
+            Anchor("TSLA", 3.0, 105.0, 106.0, CLOSE_NS),
+            Own("TSLA", 1.0, 105.0),
+            AccountPosition("TSLA", 1.0, 315.0),
+            quoted(318.0),
+        )
+        audit(d, "TSLA", RULES)
+        assert written(d)[0] == Own("TSLA", 0.333333, 105.0)
+        assert told(d)[0][1].fields["ratio"] == 0.333333
+
+
+class TestUnconfirmed:
+    RECORDS = (BEFORE, Own("TSLA", 10.0, 1050.0), AccountPosition("TSLA", 30.0, 35.0), quoted(106.0, **OLD), stop())
+
+    def test_said_once_and_still_to_be_done(self) -> None:
+        d = draft(Audit("TSLA"), *self.RECORDS)
+        audit(d, "TSLA", RULES)
+        figures = {"was": 10.0, "is": 30.0, "cost_was": 105.0, "cost_is": 35.0}
+        assert written(d) == [Audit("TSLA", True)]
+        assert told(d) == [note("split_unconfirmed", level="ERROR", ratio=3.0, **figures)]
+        d = draft(Audit("TSLA", True), *self.RECORDS)
+        audit(d, "TSLA", RULES)
+        assert (written(d), told(d)) == ([], [])
+
+    def test_a_ratio_to_six_digits(self) -> None:
+        d = draft(Audit("TSLA"), BEFORE, *held(), changed(self.RECORDS[2], quantity=10.0 / 3, avg_cost=315.0))
+        audit(d, "TSLA", RULES)
+        assert told(d)[0][1].fields["ratio"] == 0.333333
+
+
+@pytest.mark.parametrize(
+    ("quote", "confirmed"),
+    [
+        (quoted(35.0, **OLD | {"last_ns": CLOSE_NS + 1}), True),
+        (quoted(35.0, **OLD), False),  # a trade of before the close, whatever it says
+        (quoted(106.0, **OLD | {"bid": 34.0, "ask": 36.0}), True),
+        (quoted(106.0, **OLD | {"bid": 0.0, "ask": 70.0}), False),  # half a quote is none
+        (quoted(106.0, **OLD | {"bid": 70.0, "ask": 0.0}), False),
+        (quoted(106.0, **OLD | {"close": 35.0}), True),
+        (quoted(106.0, **OLD), False),
+        (None, False),
+    ],
+)
+def test_what_confirms_it(quote: Any, confirmed: bool) -> None:
+    d = draft(Audit("TSLA"), *TestUnconfirmed.RECORDS[:3], *([] if quote is None else [quote]))
+    audit(d, "TSLA", RULES)
+    assert told(d)[0][1].event == ("split_mended" if confirmed else "split_unconfirmed")
+
+
+def test_half_a_quote_is_no_dollar() -> None:
+    """Where a dollar would fit: three became one each."""
+    before = Anchor("TSLA", 10.0, 3.0, 3.0, CLOSE_NS)
+    shares = (Own("TSLA", 10.0, 30.0), AccountPosition("TSLA", 30.0, 1.0))
+    d = draft(Audit("TSLA"), before, *shares, quoted(3.0, **OLD | {"bid": 0.9}))
+    audit(d, "TSLA", RULES)
+    assert told(d)[0][1].event == "split_unconfirmed"
+
+
+def test_a_penny_stock_is_confirmed_as_well() -> None:
+    """A reverse split's middle of less than a dollar a side."""
+    cents = {"last_ns": CLOSE_NS, "bid": 0.9, "ask": 0.95}
+    before = Anchor("TSLA", 100.0, 0.1, 0.1, CLOSE_NS)
+    d = draft(Audit("TSLA"), before, Own("TSLA", 100.0, 10.0), AccountPosition("TSLA", 10.0, 1.0), quoted(0.1, **cents))
+    audit(d, "TSLA", RULES)
+    assert told(d)[0][1].event == "split_mended"
+
+
+def test_anything_else_is_said_and_nothing_touched() -> None:
+    d = draft(Audit("TSLA"), BEFORE, *held(10.0, 15.0), quoted(106.0), stop())
+    audit(d, "TSLA", RULES)
+    assert written(d) == [(Audit, "TSLA")]
+    assert told(d) == [note("audit_failed", level="ERROR", was=10.0, cost_was=105.0, cost_is=105.0, **{"is": 15.0})]
+
+
+def test_a_position_that_is_gone_is_none() -> None:
+    d = draft(Audit("TSLA"), BEFORE, Own("TSLA", 10.0), quoted(106.0))
+    audit(d, "TSLA", RULES)
+    assert told(d) == [note("audit_failed", level="ERROR", was=10.0, cost_was=105.0, cost_is=0.0, **{"is": 0.0})]
+
+
+def test_the_same_as_it_was_has_passed() -> None:
+    d = draft(Audit("TSLA"), BEFORE, *held())
+    audit(d, "TSLA", RULES)
+    assert written(d) == [(Audit, "TSLA")]
+    assert told(d) == [note("audit_passed", shares=10.0)]
+
+
+@pytest.mark.parametrize(
+    ("records", "wrote"),
+    [
+        ([BEFORE, *held()], []),  # nothing is due
+        ([Audit("TSLA"), *held()], [(Audit, "TSLA")]),
+        ([Audit("TSLA"), BEFORE], [(Audit, "TSLA")]),
+    ],
+)
+def test_where_there_is_nothing_to_say(records: list[Any], wrote: list[Any]) -> None:
+    d = draft(*records)
+    audit(d, "TSLA", RULES)
+    assert (written(d), told(d)) == (wrote, [])
+
+
+@pytest.mark.parametrize(("order", "goes"), [(stop(), True), (stop(status="InFlight"), False)])
+def test_a_stop_that_could_not_be_mended_must_not_fire(order: OrderRecord, goes: bool) -> None:
+    d = draft(order)
+    take_back_refused(d, order)
+    if not goes:
+        assert written(d) == []
+        return
+    assert written(d) == [changed(order, cancel_reason="modify_refused"), (Change, STOP)]
+    assert told(d)[-1] == ("broker", CancelOrder(2, STOP))

@@ -1,0 +1,300 @@
+"""Stops in every corner of the market: changed, refused, exchanged, renewed, risen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from messages.broker import BrokerMarketRule, BrokerPosition, PlaceOrder
+from messages.entries import EntryPlan
+from messages.market import MarketRule
+from messages.orders import OrderRecord, OrderUpdated
+from services.gateway.book.queries import stops_of
+from services.gateway.protection.plan import RENEW_AFTER_NS
+from tests.gateway.scenario import ACCOUNT, SECOND, Gateway
+
+
+def placed(gateway: Gateway) -> list[OrderRecord]:
+    return [c.order for c in gateway.to_broker if isinstance(c, PlaceOrder)]
+
+
+def part_filled(**settings: Any) -> tuple[Gateway, EntryPlan]:
+    """Four of ten filled and the rest cancelled; the stop is live for all ten, and was read for its change."""
+    gateway = Gateway(**settings)
+    entry = gateway.working()
+    stop = entry.stop_client_order_id
+    gateway.wait(20)
+    gateway.hear(gateway.execution(entry.client_order_id, 4.0, 105.0))
+    gateway.hear(gateway.status(entry.client_order_id, "Submitted", filled=4.0))
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0))
+    gateway.hear(
+        gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=94.5, oca_group="9", oca_type=3)
+    )
+    gateway.forget()
+    gateway.cancel(entry, "partial_fill")
+    assert gateway.orders_sent() == [f"cancel {entry.client_order_id}"], "while the entry is live nothing is mended"
+    gateway.hear(gateway.status(entry.client_order_id, "Cancelled", filled=4.0))
+    assert gateway.orders_sent()[1:] == ["ask"]
+    return gateway, entry
+
+
+class TestChange:
+    def test_field_43_it_echoes_the_brokers_own_group(self) -> None:
+        gateway, entry = part_filled()
+        gateway.answer_as_known(oca_group="9", oca_type=3)
+        (changed,) = placed(gateway)
+        assert (changed.quantity, changed.oca_group, changed.oca_type) == (4.0, "9", 3)
+        assert changed.order_id == gateway.order(entry.stop_client_order_id).order_id
+        assert (changed.parent_id, changed.trail_stop_price) == (0, 94.5)
+
+    def test_a_level_that_rose_unheard_is_read_first(self) -> None:
+        gateway, _ = part_filled()
+        gateway.answer_as_known(trail_stop_price=97.0)
+        assert [o.trail_stop_price for o in placed(gateway)] == [97.0]
+
+    def test_until_it_is_confirmed_nothing_else_is_sent(self) -> None:
+        gateway, entry = part_filled()
+        gateway.answer_as_known()
+        gateway.wait(8)
+        assert len(placed(gateway)) == 1
+        assert gateway.order(entry.stop_client_order_id).quantity == 10.0, "the book keeps the broker's word"
+        gateway.hear(gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", quantity=4.0))
+        gateway.forget()
+        gateway.wait(60)
+        assert gateway.said == []
+
+    @pytest.mark.parametrize("code", [10326, 10327, 201, 105])
+    def test_field_43_refused_it_is_alive_and_goes_only_then(self, code: int) -> None:
+        gateway, entry = part_filled()
+        stop = entry.stop_client_order_id
+        gateway.answer_as_known()
+        gateway.forget()
+        gateway.error(stop, code, "OCA group revision is not allowed.")
+        assert gateway.order(stop).live
+        gateway.wait(2)
+        assert gateway.orders_sent() == ["ask"]
+        gateway.answer_as_known()
+        assert gateway.orders_sent() == ["ask", f"cancel {stop}"], "cancel, and wait for its end"
+        gateway.wait(60)
+        assert placed(gateway) == []
+        gateway.hear(gateway.status(stop, "Cancelled"))
+        (fresh,) = placed(gateway)
+        assert (fresh.quantity, fresh.trail_stop_price, fresh.client_order_id[-3:]) == (4.0, 94.5, "-S2")
+
+    def test_nobody_answers_it_is_asked_and_found_not_made(self) -> None:
+        gateway, entry = part_filled()
+        gateway.answer_as_known()
+        gateway.forget()
+        gateway.wait(11)
+        assert gateway.orders_sent() == ["ask"]
+        gateway.answer_as_known()
+        assert gateway.orders_sent() == ["ask", f"cancel {entry.stop_client_order_id}"]
+
+    def test_a_child_that_died_with_its_entry_is_replaced(self) -> None:
+        gateway, entry = part_filled()
+        gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled"))
+        gateway.answer(BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0))
+        assert [(o.quantity, o.trail_stop_price) for o in placed(gateway)] == [(4.0, 94.5)]
+
+    def test_field_21_a_child_that_followed_the_fill_grows_in_place(self) -> None:
+        gateway = Gateway()
+        entry = gateway.holding()
+        gateway.wait(20)
+        gateway.forget()
+        stop = entry.stop_client_order_id
+        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=4.0))
+        gateway.answer_as_known()
+        assert gateway.orders_sent() == ["ask", "SELL 10 TRAIL"]
+        assert placed(gateway)[0].client_order_id == stop, "never a second stop"
+
+    def test_a_child_that_waits_for_an_entry_which_is_over_is_replaced(self) -> None:
+        gateway, entry = part_filled()
+        stop = entry.stop_client_order_id
+        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="child,trigger"))
+        gateway.forget()
+        gateway.wait(7)
+        assert f"cancel {stop}" in gateway.orders_sent()
+
+
+def test_a_broker_that_refuses_every_stop_is_not_asked_a_hundred_times() -> None:
+    gateway = Gateway()
+    entry = gateway.holding()
+    gateway.wait(20)
+    gateway.forget()
+    gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled"))
+    for _ in range(60):
+        newest = placed(gateway)[-1].client_order_id
+        if gateway.order(newest).live:
+            gateway.hear(gateway.status(newest, "Inactive"))
+        gateway.wait(1)
+    assert 4 <= len(placed(gateway)) <= 7
+    assert "position_unprotected" in gateway.notes()
+
+
+def test_what_can_not_be_protected_is_sold_if_so_configured() -> None:
+    gateway = Gateway(risk={"flatten_if_unprotectable": True})
+    entry = gateway.holding()
+    gateway.wait(20)
+    gateway.forget()
+    gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled"))
+    for _ in range(2):
+        gateway.hear(gateway.status(placed(gateway)[-1].client_order_id, "Inactive"))
+        gateway.wait(5)
+    gateway.wait(5)
+    assert gateway.orders_sent()[-1] == "SELL 10 MKT"
+    gateway.wait(30)
+    assert sum(o.role == "flatten" for o in placed(gateway)) == 1, "once"
+
+
+class TestBareStop:
+    """`entries.native_stp`: a fixed stop first, exchanged for a trailing one."""
+
+    def bare(self) -> tuple[Gateway, EntryPlan]:
+        gateway = Gateway(entries={"native_stp": True})
+        bracket = {"order_type": "STP", "limit_price": None, "stop_order_type": "STP", "stop_level": 94.5}
+        entry = gateway.holding(**bracket)
+        gateway.hear(
+            gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", trail_stop_price=None)
+        )
+        gateway.wait(20)
+        gateway.forget()
+        return gateway, entry
+
+    def test_goes_out_with_a_fixed_stop(self) -> None:
+        gateway, entry = self.bare()
+        stop = gateway.order(entry.stop_client_order_id)
+        assert (stop.order_type, stop.stop_price) == ("STP", 94.5)
+
+    def test_only_well_above_its_level(self) -> None:
+        gateway, _ = self.bare()
+        gateway.quote(94.5 * 1.02)
+        assert gateway.to_broker == []
+
+    def test_cancelled_first_then_trailing_from_the_level_reached(self) -> None:
+        gateway, entry = self.bare()
+        stop = entry.stop_client_order_id
+        gateway.quote(106.0)
+        gateway.quote(106.1)
+        assert gateway.orders_sent() == [f"cancel {stop}"]
+        gateway.hear(gateway.status(stop, "Cancelled"))
+        (trailing,) = placed(gateway)
+        assert (trailing.order_type, trailing.quantity, trailing.trail_stop_price) == ("TRAIL", 10.0, 94.5)
+
+    def test_a_crash_in_between_goes_on_where_it_was(self) -> None:
+        gateway, entry = self.bare()
+        stop = entry.stop_client_order_id
+        gateway.quote(106.0)
+        gateway.restart()
+        gateway.connect(gateway.completed(stop, "Cancelled"), BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
+        gateway.forget()
+        gateway.wait(20)
+        assert [o.order_type for o in placed(gateway)] == ["TRAIL"]
+
+    def test_refused_the_fixed_one_comes_back_and_stays(self) -> None:
+        gateway, entry = self.bare()
+        gateway.quote(106.0)
+        gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled"))
+        gateway.hear(gateway.status(placed(gateway)[-1].client_order_id, "Inactive"))
+        gateway.wait(4)
+        fixed = placed(gateway)[-1]
+        assert (fixed.order_type, fixed.stop_price, fixed.quantity) == ("STP", 94.5, 10.0)
+        gateway.hear(gateway.status(fixed.client_order_id, "PreSubmitted", why_held="trigger", trail_stop_price=None))
+        gateway.forget()
+        gateway.quote(120.0)
+        assert gateway.to_broker == []
+
+
+class TestLevel:
+    def held(self) -> tuple[Gateway, str]:
+        gateway = Gateway()
+        entry = gateway.holding()
+        gateway.market_ns += 5 * SECOND
+        gateway.forget()
+        return gateway, entry.stop_client_order_id
+
+    def test_sampled_from_ticks_it_is_estimated_and_persisted(self) -> None:
+        gateway, stop = self.held()
+        gateway.quote(110.0)
+        assert (gateway.order(stop).trail_stop_price, gateway.order(stop).level_estimated) == (99.0, True)
+        gateway.quote(108.0)
+        assert [e.order.trail_stop_price for e in gateway.events(OrderUpdated)] == [99.0], "it never falls"
+        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=99.5))
+        assert (gateway.order(stop).trail_stop_price, gateway.order(stop).level_estimated) == (99.5, False)
+
+    def test_field_18_a_replacement_starts_there(self) -> None:
+        gateway, stop = self.held()
+        gateway.wait(20)
+        gateway.quote(110.0)
+        gateway.hear(gateway.status(stop, "Cancelled"))
+        assert [o.trail_stop_price for o in placed(gateway)] == [99.0]
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            {"bid": 104.0, "ask": 105.0},  # a block print far from the quote
+            {"halted": True},
+            {"last_ns": 0},
+        ],
+    )
+    def test_what_does_not_move_it(self, told: dict[str, Any]) -> None:
+        gateway, stop = self.held()
+        gateway.quote(110.0, **told)
+        assert gateway.order(stop).trail_stop_price == 94.5
+
+
+class TestRenewal:
+    def test_a_gtc_stop_is_changed_before_the_broker_ends_it(self) -> None:
+        gateway = Gateway()
+        entry = gateway.holding()
+        gateway.wait(20)
+        gateway.forget()
+        gateway.market_ns += RENEW_AFTER_NS
+        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.01))
+        gateway.answer_as_known()
+        assert gateway.orders_sent() == ["ask", "SELL 10 TRAIL"]
+        gateway.hear(gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger"))
+        gateway.forget()
+        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.02))
+        assert gateway.to_broker == [], "its time begins anew"
+
+
+def test_field_31_stops_are_rounded_by_the_brokers_grid() -> None:
+    gateway = Gateway()
+    gateway.hear(BrokerMarketRule("TSLA", ((0.0, 0.0001), (1.0, 0.01))))
+    assert gateway.events(MarketRule) == [], "as expected"
+    gateway.hear(BrokerMarketRule("TSLA", ((0.0, 0.05),)))
+    assert gateway.events(MarketRule) == [MarketRule("TSLA", ((0.0, 0.05),))]
+    entry = gateway.working()
+    gateway.hear(gateway.execution(entry.client_order_id, 10.0, 105.03))
+    gateway.hear(gateway.status(entry.client_order_id, "Filled", filled=10.0))
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.03))
+    gateway.wait(20)
+    gateway.forget()
+    gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled"))
+    assert [o.trail_stop_price for o in placed(gateway)] == [94.5]
+
+
+def test_a_fraction_of_a_share_is_said_once_and_left_alone() -> None:
+    gateway = Gateway()
+    entry = gateway.working(quantity=10.5)
+    gateway.hear(gateway.execution(entry.client_order_id, 10.5, 105.0))
+    gateway.hear(gateway.status(entry.client_order_id, "Filled", filled=10.5))
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 10.5, 105.0))
+    gateway.hear(gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", quantity=10.0))
+    gateway.wait(60)
+    assert gateway.notes().count("fraction_unprotected") == 1
+
+
+def test_stops_of_all_that_was_bought_since_it_was_flat() -> None:
+    gateway = Gateway()
+    first = gateway.holding(1)
+    gateway.hear(gateway.execution(first.stop_client_order_id, 10.0, 94.0))
+    gateway.hear(gateway.status(first.stop_client_order_id, "Filled", filled=10.0))
+    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
+    gateway.market_ns += 60 * SECOND
+    second = gateway.holding(2)
+    from services.runtime.core import Draft, Now
+
+    entry_id, mine = stops_of(Draft(gateway.state, Now(0, 0)), "TSLA")
+    assert (entry_id, [o.client_order_id for o in mine]) == (second.client_order_id, [second.stop_client_order_id])

@@ -1,0 +1,334 @@
+"""A gateway's core and what a broker says to it, in short words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from messages import Message
+from messages.broker import (
+    BrokerAccount,
+    BrokerCommission,
+    BrokerError,
+    BrokerExecution,
+    BrokerOrder,
+    BrokerPosition,
+    BrokerSnapshot,
+    CancelOrder,
+    Connected,
+    Disconnected,
+    PlaceOrder,
+    Quote,
+    RequestSnapshot,
+    Subscribe,
+    ToBroker,
+)
+from messages.entries import CancelEntry, EntryApproved, EntryPlan
+from messages.market import Session, SessionClosed, SessionClosing, SessionOpened
+from messages.operator import Happened
+from messages.timers import Elapsed, Started
+from services.configuration.settings import Settings
+from services.gateway.book.identity import reference_of
+from services.gateway.book.records import AccountPosition, Book, Links, OrderRecord, Own
+from services.gateway.core import GatewayCore
+from services.runtime.core import Decision, Now, State, is_volatile
+
+SECOND = 1_000_000_000
+ACCOUNT = "DU1234567"
+DAY = Session("2025-01-06", 1_736_173_800 * SECOND, 1_736_197_200 * SECOND)
+UNTIL = DAY.close_ns - 900 * SECOND
+
+
+def plan(
+    number: int = 1, *, symbol: str = "TSLA", quantity: float = 10.0, trigger: float = 105.0, **more: Any
+) -> EntryPlan:
+    key = f"CT-{symbol}-20250106-{number}"
+    told: dict[str, Any] = {
+        "client_order_id": key,
+        "symbol": symbol,
+        "session_date": DAY.date,
+        "quantity": quantity,
+        "order_type": "STP LMT",
+        "stop_price": trigger,
+        "limit_price": round(trigger * 1.05, 2),
+        "reference": 100.0,
+        "tif": "DAY",
+        "stop_client_order_id": f"{key}-S1",
+        "stop_order_type": "TRAIL",
+        "trailing_pct": 10.0,
+        "limit_offset": None,
+        "stop_tif": "GTC",
+        "decided_ns": DAY.open_ns,
+    }
+    return EntryPlan(**(told | more))
+
+
+class Gateway:
+    """The core with its state, both clocks, and everything that it said.
+
+    The session is open and the link stands, unless `cold`.
+    """
+
+    def __init__(self, *, cold: bool = False, **settings: Any):
+        self.core = GatewayCore(msgspec.convert({"watchlist": ["TSLA", "NVDA"]} | settings, Settings))
+        self.state = State(self.core.kinds)
+        self.market_ns = DAY.open_ns + 60 * SECOND
+        self.machine_ns = 1000 * SECOND
+        self.stale = False
+        self.said: list[tuple[str, Message | ToBroker]] = []
+        self.to_broker: list[ToBroker] = []
+        self.hear(Started(1))
+        if not cold:
+            self.connect()
+            self.hear(SessionOpened(DAY, UNTIL))
+            for symbol in ("TSLA", "NVDA"):
+                self.quote(symbol=symbol)
+            self.forget()
+
+    def hear(self, message: Any) -> Decision:
+        before = {kind: dict(self.state.table(kind)) for kind in self.core.kinds}
+        decision = self.core.handle(self.state, message, Now(self.market_ns, self.machine_ns, None, self.stale))
+        assert before == {kind: dict(self.state.table(kind)) for kind in self.core.kinds}, (
+            "handle() changed the state itself"
+        )
+        self.state.apply(decision.changes)
+        self.said += decision.messages
+        self.to_broker += [m for recipient, m in decision.messages if recipient == "broker"]  # type: ignore[misc]
+        return decision
+
+    def forget(self) -> None:
+        self.said, self.to_broker = [], []
+
+    def restart(self) -> None:
+        """What lives in memory only is gone."""
+        for kind in filter(is_volatile, self.core.kinds):
+            self.state.apply([(kind, key, None) for key in list(self.state.table(kind))])
+        self.forget()
+        self.hear(Started(2))
+
+    def connect(self, *snapshot: Any, accounts: tuple[str, ...] = (ACCOUNT,), next_order_id: int = 1) -> None:
+        """A connection, and what the broker answers on it."""
+        self.hear(Connected(accounts, next_order_id, 12))
+        self.answer(*snapshot)
+
+    def answer(self, *facts: Any, account: str = ACCOUNT) -> Decision:
+        """One complete answer of the broker, made of these facts."""
+
+        def of(kind: type) -> tuple[Any, ...]:
+            return tuple(f for f in facts if isinstance(f, kind))
+
+        orders = of(BrokerOrder)
+        return self.hear(
+            BrokerSnapshot(
+                account,
+                of(BrokerPosition),
+                tuple(o for o in orders if not o.completed_status),
+                tuple(o for o in orders if o.completed_status),
+                of(BrokerExecution),
+                of(BrokerCommission),
+            )
+        )
+
+    def answer_as_known(self, **changes: Any) -> None:
+        """A complete answer that agrees with the book; `changes` go to every stop in it."""
+        orders = [o for o in self.state.table(OrderRecord).values() if o.live]
+        told = [
+            self.status(o.client_order_id, o.status, why_held=o.why_held, **(changes if o.role == "stop" else {}))
+            for o in orders
+        ]
+        positions = self.state.table(AccountPosition).values()
+        self.answer(*told, *(BrokerPosition(ACCOUNT, p.symbol, p.quantity, p.avg_cost) for p in positions))
+
+    def disconnect(self) -> None:
+        self.hear(Disconnected("socket closed"))
+
+    def wait(self, seconds: float) -> None:
+        """Machine time passes; timers that are due fire."""
+        end = self.machine_ns + int(seconds * SECOND)
+        while True:
+            due = self.core.deadlines(self.state, Now(self.market_ns, self.machine_ns)).machine_ns
+            if due is None or due > end:
+                break
+            self.machine_ns = max(self.machine_ns, due)
+            self.hear(Elapsed())
+            again = self.core.deadlines(self.state, Now(self.market_ns, self.machine_ns)).machine_ns
+            assert again is None or again > self.machine_ns, "a timer that was heard is due again at once"
+        self.machine_ns = end
+
+    def quote(self, last: float = 100.0, *, symbol: str = "TSLA", **more: Any) -> Decision:
+        told: dict[str, Any] = {"last_ns": self.market_ns, "bid": last - 0.01, "ask": last + 0.01}
+        return self.hear(Quote(symbol, last, **(told | more)))
+
+    def enter(self, number: int = 1, **more: Any) -> EntryPlan:
+        """Approved and sent: nothing is confirmed."""
+        entry = plan(number, **more)
+        self.hear(EntryApproved(entry, 1100.0))
+        return entry
+
+    def working(self, number: int = 1, **more: Any) -> EntryPlan:
+        """An entry that rests at the broker, its stop behind it."""
+        entry = self.enter(number, **more)
+        self.hear(self.status(entry.client_order_id, "PreSubmitted", why_held="trigger"))
+        self.hear(
+            self.status(entry.stop_client_order_id, "PreSubmitted", why_held="child,trigger", trail_stop_price=None)
+        )
+        return entry
+
+    def holding(self, number: int = 1, *, quantity: float = 10.0, price: float = 105.0, **more: Any) -> EntryPlan:
+        """A filled entry, its stop live at the broker."""
+        entry = self.working(number, quantity=quantity, **more)
+        key = entry.client_order_id
+        self.hear(self.execution(key, quantity, price))
+        self.hear(self.status(key, "Filled", filled=quantity))
+        self.hear(BrokerPosition(ACCOUNT, entry.symbol, quantity, price))
+        self.hear(self.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", trail_stop_price=94.5))
+        return entry
+
+    # The broker's words.
+
+    def status(self, client_order_id: str, status: str, **more: Any) -> BrokerOrder:
+        """openOrder and orderStatus for an order in the book, as the broker echoes it."""
+        order = self.order(client_order_id)
+        told: dict[str, Any] = {
+            "order_id": order.order_id,
+            "perm_id": order.perm_id or 10_000 + order.order_id,
+            "symbol": order.symbol,
+            "side": order.side,
+            "order_type": order.order_type,
+            "quantity": order.quantity,
+            "filled": order.filled,
+            "parent_id": order.parent_id,
+            "limit_price": order.limit_price,
+            "stop_price": None if order.order_type.startswith("TRAIL") else order.stop_price,
+            "trailing_pct": order.trailing_pct,
+            "trail_stop_price": order.trail_stop_price,
+            "tif": order.tif,
+        }
+        return broker_order(reference_of(order), status=status, **(told | more))
+
+    def completed(self, client_order_id: str, text: str) -> BrokerOrder:
+        """As reqCompletedOrders lists it: no quantity, no order id."""
+        status = text.split()[0]
+        filled = self.order(client_order_id).filled
+        return self.status(client_order_id, status, quantity=0.0, order_id=0, filled=filled, completed_status=text)
+
+    def execution(self, client_order_id: str, quantity: float, price: float, **more: Any) -> BrokerExecution:
+        order = self.order(client_order_id)
+        told: dict[str, Any] = {
+            "exec_id": f"0000e0d5.{client_order_id}.{order.filled + quantity:g}.01",
+            "order_id": order.order_id,
+            "perm_id": order.perm_id or 10_000 + order.order_id,
+            "symbol": order.symbol,
+            "side": order.side,
+            "cum_quantity": order.filled + quantity,
+            "time_ns": self.market_ns,
+        }
+        return broker_execution(reference_of(order), quantity, price, **(told | more))
+
+    def error(self, client_order_id: str, code: int, text: str = "as the broker words it") -> None:
+        self.hear(BrokerError(self.order(client_order_id).order_id, code, text))
+
+    def cancel(self, entry: EntryPlan, reason: str = "end_of_day") -> None:
+        self.hear(CancelEntry(entry.client_order_id, entry.symbol, reason))
+
+    def closing(self) -> None:
+        self.hear(SessionClosing(DAY))
+
+    def closed(self) -> None:
+        self.hear(SessionClosed(DAY))
+
+    def account_values(self, account: str = ACCOUNT, **values: float) -> None:
+        self.hear(BrokerAccount(account, values))
+
+    # Looking.
+
+    def order(self, client_order_id: str) -> OrderRecord:
+        found = self.state.get(OrderRecord, client_order_id)
+        assert found is not None, f"no order {client_order_id}"
+        return found
+
+    def own(self, symbol: str = "TSLA") -> float:
+        own = self.state.get(Own, symbol)
+        return own.quantity if own else 0.0
+
+    def links(self) -> Links:
+        links = self.state.get(Links, "links")
+        assert links is not None
+        return links
+
+    def book(self) -> Book:
+        return self.state.get(Book, "book") or Book()
+
+    def events(self, kind: type) -> list[Any]:
+        """What it told the fleet, of one kind."""
+        return [m for recipient, m in self.said if isinstance(m, kind) and recipient != "broker"]
+
+    def notes(self) -> list[str]:
+        return [m.event for _, m in self.said if isinstance(m, Happened)]
+
+    def orders_sent(self) -> list[str]:
+        """Commands to the broker, a short word each."""
+        return [_short(command) for command in self.to_broker]
+
+    def live_entries(self, symbol: str = "TSLA") -> list[str]:
+        orders = self.state.table(OrderRecord).values()
+        return [o.client_order_id for o in orders if o.symbol == symbol and o.role == "entry" and o.live]
+
+
+def _short(command: ToBroker) -> str:
+    match command:
+        case PlaceOrder(order, transmit):
+            return f"{order.side} {order.quantity:g} {order.order_type}{'' if transmit else ' held'}"
+        case CancelOrder(client_order_id=key):
+            return f"cancel {key}"
+        case RequestSnapshot():
+            return "ask"
+        case Subscribe(symbols):
+            return f"stream {' '.join(symbols)}"
+
+
+def broker_order(client_order_id: str, **more: Any) -> BrokerOrder:
+    told: dict[str, Any] = {
+        "order_id": 1,
+        "perm_id": 77,
+        "client_id": 12,
+        "symbol": "TSLA",
+        "side": "BUY",
+        "order_type": "STP LMT",
+        "quantity": 10.0,
+        "status": "Submitted",
+        "why_held": "",
+        "filled": 0.0,
+        "avg_price": 0.0,
+        "parent_id": 0,
+        "limit_price": None,
+        "stop_price": None,
+        "trailing_pct": None,
+        "trail_stop_price": None,
+        "tif": "DAY",
+        "account": ACCOUNT,
+        "oca_group": "",
+        "oca_type": 0,
+    }
+    return BrokerOrder(client_order_id=client_order_id, **(told | more))
+
+
+def broker_execution(client_order_id: str, quantity: float, price: float, **more: Any) -> BrokerExecution:
+    told: dict[str, Any] = {
+        "exec_id": "0000e0d5.1.01",
+        "order_id": 1,
+        "perm_id": 77,
+        "client_id": 12,
+        "symbol": "TSLA",
+        "side": "BUY",
+        "cum_quantity": quantity,
+        "avg_price": price,
+        "account": ACCOUNT,
+        "time_ns": DAY.open_ns,
+    }
+    return BrokerExecution(client_order_id=client_order_id, quantity=quantity, price=price, **(told | more))
+
+
+def changed(fact: Any, **fields: Any) -> Any:
+    return msgspec.structs.replace(fact, **fields)

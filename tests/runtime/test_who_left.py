@@ -1,0 +1,64 @@
+"""A removed symbol's process says its last words after the others were told of the removal: nobody waits for it."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from messages.frames import Beat, Frame, Idle, Probe, Resume
+from messages.watchlist import WatchlistChanged
+from services.runtime.actor import Actor
+from services.runtime.ledger import MemoryLedger
+from services.runtime.market_clock import MarketClock
+from tests.runtime.network import Relay, Say
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Frame).decode
+
+LEAVES, STAYS = "symbol-GME", "symbol-TSLA"
+
+
+@pytest.fixture
+def actor() -> Actor:
+    """One that tells the fleet things; two symbols listen, and the clock has begun a step."""
+    made = Actor("risk", Relay(), MemoryLedger(), dials={}, market=MarketClock(lockstep=True))
+    made.start(0)
+    for peer in (LEAVES, STAYS):
+        opened(made, peer)
+    reached(made)
+    return made
+
+
+def opened(actor: Actor, peer: str) -> None:
+    actor.receive(peer, encode(Beat(1, True, 0, 0)), 0)
+    actor.receive(peer, encode(Resume(None, ("fleet",))), 0)
+
+
+def reached(actor: Actor) -> tuple[str, ...]:
+    """Whom it says to have reached, asked by the clock."""
+    actor.receive("clock", encode(Probe(step=1, wave=1, time_ns=0)), 0)
+    idle = decode(actor.flush(0).frames[-1][1])
+    assert isinstance(idle, Idle)
+    return idle.reached
+
+
+def test_both_are_waited_for(actor: Actor) -> None:
+    actor.hear(Say("fleet", "one"), 0)
+    assert actor.pending == 2
+    assert set(reached(actor)) == {LEAVES, STAYS}
+
+
+def test_one_that_left_is_not_though_it_opens_anew(actor: Actor) -> None:
+    actor.hear(WatchlistChanged(("TSLA",), ()), 0)
+    opened(actor, LEAVES)
+    actor.hear(Say("fleet", "one"), 0)
+    assert actor.pending == 1
+    assert reached(actor) == (STAYS,)
+
+
+def test_one_that_comes_back_is_waited_for_again(actor: Actor) -> None:
+    actor.hear(WatchlistChanged(("TSLA",), ()), 0)
+    actor.hear(WatchlistChanged(("TSLA", "GME"), ()), 0)
+    opened(actor, LEAVES)
+    actor.hear(Say("fleet", "one"), 0)
+    assert actor.pending == 2

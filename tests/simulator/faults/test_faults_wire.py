@@ -1,0 +1,933 @@
+"""Every fault on the wire, as a client hears it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import ib_insync as ibi
+import pytest
+
+from services.configuration.broker_policy import Policy
+from services.simulator.faults import catalogue
+from services.simulator.faults.active import Begin
+from tests.simulator.on_the_wire import CALM, SECOND, TSLA, Gateway, ask, gateway, ready, rows, trades, trail
+
+TSM = ibi.Stock("TSM", "SMART", "USD")
+
+WANTED = ("3", "4", "5", "11", "59")
+
+
+def fail(house: Gateway, name: str, **arguments: Any) -> None:
+    """A fault begins, as by the control command."""
+    faults = house.server.desk.faults
+    faults.begin(name, catalogue.fault(name, arguments))
+    perform(house)
+
+
+def clear(house: Gateway, name: str = "") -> None:
+    house.server.desk.faults.clear(name)
+    perform(house)
+
+
+def perform(house: Gateway) -> None:
+    house.server.effects.perform()
+    house.server.effects.settle()
+    house.server.flush()
+
+
+async def pass_time(house: Gateway, seconds: float) -> None:
+    """Market time goes on without an event of the market being waited for."""
+    await house.settle()
+    house.server.advance(house.exchange.now_ns + int(seconds * SECOND))
+    await house.settle()
+
+
+async def orders(house: Gateway) -> list[str]:
+    """What client 1 heard of orders."""
+    return [each for each in await house.news(1) if each.split()[0] in WANTED]
+
+
+def codes(news: list[str]) -> list[int]:
+    return [int(each.split()[2]) for each in news if each.startswith("4 ")]
+
+
+async def gone(ib: ibi.IB) -> None:
+    async with asyncio.timeout(5):
+        while ib.isConnected():
+            await asyncio.sleep(0.001)
+
+
+def limit(side: str = "BUY", price: float = 9.0, **more: Any) -> ibi.Order:
+    return ibi.LimitOrder(side, 10, price, tif="GTC", **more)
+
+
+# Lines
+
+
+def test_field_17_drop() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            first, second = await house.connect(1), await house.connect(2)
+            fail(house, "drop", client=1)
+            await gone(first)
+            assert second.isConnected()
+            fail(house, "drop")
+            await gone(second)
+
+    asyncio.run(play())
+
+
+def test_field_14_hang_answers_nothing_and_later_everything() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib, other = await ready(house), await house.connect(2)
+            fail(house, "hang", seconds=5, client=1)
+            ib.client.reqCurrentTime()
+            ib.placeOrder(TSLA, limit())
+            await other.reqCurrentTimeAsync()
+            await house.step()
+            assert ib.isConnected()
+            assert await house.news(1) == []
+            assert house.exchange.open_orders() == []
+            await pass_time(house, 5)
+            assert (await house.news(1))[:2] != []
+            assert len(house.exchange.open_orders()) == 1
+
+    asyncio.run(play())
+
+
+def test_field_16_refuse() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "refuse", seconds=3)
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", house.server.port)
+            assert ib.isConnected()
+            await house.step(4)
+            await asyncio.sleep(0.01)
+            await house.connect(2)
+
+    asyncio.run(play())
+
+
+def test_field_15_client_id_in_use() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            fail(house, "client-id-in-use", client=5)
+            for expected in ("326", "15"):
+                reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+                writer.write(b"API\0" + b"\0\0\0\x09v157..178")
+                await rows(reader, 1)
+                writer.write(ask(71, 2, 5, ""))
+                (answer,) = await rows(reader, 1)
+                assert answer[3 if expected == "326" else 0] == expected
+                writer.close()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(("data", "code"), [("kept", 1102), ("lost", 1101)])
+def test_field_02_broker_lost(data: str, code: int) -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            ib.reqMktData(TSLA)
+            ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
+            await house.settle()
+            await house.news(1)
+            fail(house, "broker-lost", seconds=3, data=data)
+            assert codes(await house.news(1)) == [1100]
+            ib.placeOrder(TSLA, limit())  # vanishes
+            await house.step(2)  # the first order fills, and nobody hears of it
+            assert await house.news(1) == []
+            assert [each.quantity for each in house.exchange.executions()] == [5]
+            await house.step(2)
+            heard = await house.news(1)
+            assert codes(heard) == [code]
+            await house.step()
+            assert any(each.startswith(("2 ", "46 ")) for each in await house.news(1)) is (data == "kept")
+            assert len(await ib.reqExecutionsAsync()) == 1
+            assert house.exchange.open_orders() == []
+
+    asyncio.run(play())
+
+
+def test_broker_lost_and_told_afterwards() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
+            await house.news(1)
+            fail(house, "broker-lost", told="true")
+            await house.step()
+            clear(house)
+            heard = [each.split()[0] for each in await orders(house)]
+            assert heard[:2] == ["4", "4"]
+            assert "11" in heard
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("farm", "down", "up"), [("usfarm", 2103, 2104), ("ushmds", 2105, 2106), ("secdefnj", 2157, 2158)]
+)
+def test_field_12_farm_down(farm: str, down: int, up: int) -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            ib.reqMktData(TSLA)
+            await house.settle()
+            await house.news(1)
+            fail(house, "farm-down", farm=farm, seconds=2)
+            await house.step()
+            heard = await house.news(1)
+            assert codes(heard) == [down]
+            assert (len(heard) == 1) is (farm == "usfarm")
+            await house.step(2)
+            assert codes(await house.news(1)) == [up]
+
+    asyncio.run(play())
+
+
+def test_field_11_a_blip_leaves_the_feed_dead_until_it_is_subscribed_anew() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            ib.reqMktData(TSLA)
+            await house.settle()
+            await house.news(1)
+            fail(house, "farm-down", seconds=1, streams="dead")
+            await house.step(4)
+            assert codes(await house.news(1)) == [2103, 2104]
+            await house.step(2)
+            assert await house.news(1) == []
+            ib.cancelMktData(TSLA)
+            ib.reqMktData(TSLA)
+            await house.step(2)
+            assert len(await house.news(1)) > 5
+
+    asyncio.run(play())
+
+
+def test_dead_feed_of_one_symbol() -> None:
+    async def play() -> None:
+        async with gateway(CALM, trades("TSM", *[20.0] * 20)) as house:
+            ib = await ready(house)
+            ib.reqMktData(TSLA)
+            await house.settle()
+            fail(house, "dead-feed", symbol="TSLA", heals=False)
+            await house.news(1)
+            before = house.exchange.now_ns
+            await house.step(2)
+            moved = house.server.advance(before + 5 * SECOND)
+            assert moved.symbols == ("TSM",)
+            assert await house.news(1) == []
+            clear(house, "dead-feed")
+            await house.step(2)
+            assert await house.news(1) != []
+
+    asyncio.run(play())
+
+
+def test_field_09_nightly_reset() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            await ready(house)
+            fail(house, "nightly-reset", seconds=3)
+            assert codes(await house.news(1)) == [1100, 2110, 2103, 2105, 2157]
+            await house.step(5)
+            assert sorted(codes(await house.news(1))) == [1102, 2104, 2106, 2158]
+
+    asyncio.run(play())
+
+
+def test_field_09_a_reset_with_a_restart_keeps_its_times_however_far_the_market_moves() -> None:
+    """The restart is half way through; a jump over it all leads to the same end, and clients hear of it in order."""
+
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            began_ns = house.exchange.now_ns
+            fail(house, "nightly-reset", seconds=40, restart=True)
+            await house.settle()
+            house.server.advance(began_ns + 21 * SECOND)
+            await gone(ib)
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", house.server.port)
+            house.server.advance(began_ns + 31 * SECOND)
+            await asyncio.sleep(0.01)
+            back = await house.connect(1)
+            await house.news(1)
+            house.server.advance(began_ns + 3600 * SECOND)
+            assert sorted(codes(await house.news(1))) == [1102, 2104, 2106, 2158]
+            assert back.isConnected()
+            fail(house, "nightly-reset", seconds=40, restart=True)
+            house.server.advance(house.exchange.now_ns + 3600 * SECOND)
+            await gone(back)
+            assert house.server.desk.faults.active == []
+            await asyncio.sleep(0.01)
+            await house.connect(1)
+
+    asyncio.run(play())
+
+
+def test_a_fault_strikes_at_its_time_within_a_long_move_of_the_market() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *(10.0 + at for at in range(20)))) as house:
+            await ready(house)
+            at_ns = house.exchange.now_ns + 5 * SECOND
+            house.server.desk.faults.schedule(
+                at_ns, (Begin(catalogue.fault("halt", {"symbol": "TSLA", "seconds": 4})),)
+            )
+            moved = house.server.advance(at_ns + 3 * SECOND)
+            quote = house.exchange.quote("TSLA")
+            assert quote is not None
+            assert (moved.symbols, quote.last, quote.halted) == (("TSLA",), 15.0, True)
+            house.server.advance(at_ns + 60 * SECOND)
+            (begin, end), *_ = house.exchange.past("TSLA").halts
+            assert (begin[0], end and end[0]) == (at_ns, at_ns + 4 * SECOND), "the last market event before each"
+            quote = house.exchange.quote("TSLA")
+            assert quote is not None
+            assert quote.last == 29.0
+
+    asyncio.run(play())
+
+
+def test_field_10_weekly_reset_lasts_until_somebody_logs_in() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "weekly-reset")
+            await gone(ib)
+            await pass_time(house, 5)
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", house.server.port)
+            clear(house)
+            await asyncio.sleep(0.01)
+            await house.connect(2)
+
+    asyncio.run(play())
+
+
+def test_field_07_orders_in_the_second_of_a_restart_vanish() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "gateway-restart", seconds=5)
+            ib.placeOrder(TSLA, limit())
+            await house.settle()
+            house.server.advance(house.exchange.now_ns + 2 * SECOND)
+            await gone(ib)
+            assert house.exchange.orders() == []
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", house.server.port)
+            await pass_time(house, 6)
+            await asyncio.sleep(0.01)
+            await house.connect(1)
+
+    asyncio.run(play())
+
+
+def test_field_39_pacing() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "pacing", strikes=2)
+            ib.client.reqCurrentTime()
+            assert await house.news(1) == ["4 -1 100"]
+            ib.client.reqCurrentTime()
+            await gone(ib)
+
+    asyncio.run(play())
+
+
+def test_any_message() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            await ready(house)
+            fail(house, "message", code=2119, text="Market data farm is connecting:usfarm")
+            assert await house.news(1) == ["4 -1 2119"]
+
+    asyncio.run(play())
+
+
+# Callbacks
+
+
+def test_delay_lose_duplicate_and_reorder() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+
+            async def placed(name: str, **arguments: Any) -> list[str]:
+                fail(house, name, **arguments)
+                ib.placeOrder(TSLA, limit())
+                return [each.split()[0] for each in await orders(house)]
+
+            assert await placed("lose", kind="orderStatus") == ["5"]
+            assert await placed("duplicate", kind="orderStatus", copies=2) == ["5", "3", "3", "3"]
+            assert await placed("reorder", kind="openOrder") == ["3", "5"]
+            assert await placed("delay", kind="openOrder", seconds=2) == ["3"]
+            await pass_time(house, 2)
+            assert [each.split()[0] for each in await orders(house)] == ["5"]
+            assert house.server.desk.faults.active == []
+            assert await placed("reorder", kind="orderStatus") == ["5", "3"]  # nothing follows: it comes all the same
+
+    asyncio.run(play())
+
+
+def test_chance_is_the_seeds() -> None:
+    async def play(seed: int) -> list[str]:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            house.server.desk.faults.seed = seed
+            fail(house, "lose", kind="orderStatus", count=0, probability=0.5)
+            for _ in range(20):
+                ib.placeOrder(TSLA, limit())
+            return await orders(house)
+
+    once, again, other = (asyncio.run(play(seed)) for seed in (1, 1, 2))
+    assert once == again != other
+    assert 20 < len(once) < 40
+
+
+def test_field_04_an_answer_that_never_ends() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "lose", kind="positionEnd")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(ib.reqPositionsAsync(), 0.05)
+
+    asyncio.run(play())
+
+
+def test_field_05_order_id_rolls_back() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            ib.placeOrder(TSLA, limit())
+            await house.settle()
+            await house.hang_up(ib)
+            fail(house, "id-rollback", to=2)
+            again = await house.connect(1)
+            assert [fields[2] for fields in house.heard[1] if fields[0] == "9"] == ["2"]
+            assert again.isConnected()
+
+    asyncio.run(play())
+
+
+def test_clock_skew() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "clock-skew", by=-90)
+            told = await ib.reqCurrentTimeAsync()
+            assert told.timestamp() == house.exchange.now_ns // SECOND - 90
+
+    asyncio.run(play())
+
+
+# Data
+
+
+@pytest.mark.parametrize("code", [354, 10089, 10090, 10168])
+def test_field_37_no_right_to_the_data(code: int) -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "no-market-data", code=code)
+            ib.reqMktData(TSLA)
+            await house.step()
+            assert codes(await house.news(1)) == [code]
+
+    asyncio.run(play())
+
+
+def test_field_37_delayed_data_instead() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "no-market-data", code=10167, count=0)
+            ticker = ib.reqMktData(TSLA)
+            await house.step()
+            heard = await house.news(1)
+            assert codes(heard) == [10167]
+            assert ticker.marketDataType == 3
+            assert {each.split()[1] for each in heard if each.startswith("1 ")} <= {
+                "66",
+                "67",
+                "68",
+                "72",
+                "73",
+                "75",
+                "76",
+            }
+
+    asyncio.run(play())
+
+
+def test_field_37_what_a_stream_got_when_it_began_it_keeps() -> None:
+    """One request is refused live data; neither its stream nor the next one changes by that."""
+
+    async def play() -> None:
+        async with gateway(CALM, trades("TSM", 20.0, 20.1, 20.2)) as house:
+            ib = await ready(house)
+            fail(house, "no-market-data", code=10167)
+            delayed, live = ib.reqMktData(TSLA), ib.reqMktData(TSM)
+            await house.step()
+            await house.step()
+            assert (delayed.marketDataType, live.marketDataType) == (3, 1)
+            await house.news(1)
+            fail(house, "competing-session")
+            assert codes(await house.news(1)) == [10197, 10197]
+            clear(house)
+            await house.settle()
+            assert (delayed.marketDataType, live.marketDataType) == (3, 1)
+
+    asyncio.run(play())
+
+
+def test_field_38_a_competing_session_takes_the_data_and_gives_them_back() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", 10.0, 10.5, 11.0), trades("TSM", 20.0)) as house:
+            ib = await house.connect()
+            ticker = ib.reqMktData(TSLA)
+            await house.step()
+            await house.news(1)
+            fail(house, "competing-session")
+            (said,) = await house.news(1)
+            assert said.endswith(" 10197")
+            ib.reqTickByTickData(TSLA, "Last")
+            ib.reqMktData(TSM)
+            assert codes(await house.news(1)) == [10197, 10197]
+            await house.step(2)  # TSM's event, and the next one of TSLA
+            assert (await house.news(1), ticker.last) == ([], 10.0)
+            clear(house)
+            await house.settle()
+            assert (ticker.last, ticker.marketDataType) == (10.5, 1)
+            await house.step()
+            assert ticker.last == 11.0
+
+    asyncio.run(play())
+
+
+def test_field_36_a_contract_that_is_gone() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "unknown-contract", symbol="TSLA")
+            ib.placeOrder(TSLA, limit())
+            ib.reqMktData(TSLA)
+            assert codes(await house.news(1)) == [200, 200]
+            assert await ib.reqContractDetailsAsync(TSLA) == []
+
+    asyncio.run(play())
+
+
+# Orders
+
+
+@pytest.mark.parametrize(
+    ("code", "first", "told"),
+    [
+        (201, "error", ["4 201", "3 Inactive"]),
+        (201, "status", ["3 Inactive", "4 201"]),
+        (404, "error", ["4 404", "5", "3 PreSubmitted"]),
+        (110, "error", ["4 110"]),
+        (10243, "error", ["4 10243"]),
+        (321, "error", ["4 321"]),
+        (435, "error", ["4 435"]),
+        (200, "error", ["4 200"]),
+        (103, "error", ["4 103"]),
+        (4711, "error", ["4 4711"]),
+        (10349, "error", ["5", "3 Submitted", "4 10349"]),
+        (399, "error", ["5", "3 Submitted", "4 399"]),
+    ],
+)
+def test_field_28_rejections_by_code(code: int, first: str, told: list[str]) -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "reject", code=code, first=first)
+            trade = ib.placeOrder(TSLA, limit())
+            heard = await orders(house)
+            short = {"4": lambda f: f"4 {f[2]}", "5": lambda _f: "5", "3": lambda f: f"3 {f[2]}"}
+            assert [short[each.split()[0]](each.split()) for each in heard] == told
+            assert len(house.exchange.open_orders()) == (code in (10349, 399, 404))
+            ib.placeOrder(TSLA, limit())  # the next one is taken
+            assert any("Submitted" in each for each in await orders(house))
+            assert trade.order.orderId
+
+    asyncio.run(play())
+
+
+def test_field_22_only_the_child_is_rejected() -> None:
+    """Its transmission carries the parent along, which fills: shares without a stop."""
+
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "reject", code=201, attached="child")
+            parent = ibi.LimitOrder("BUY", 5, 11.0, orderId=ib.client.getReqId(), transmit=False)
+            ib.placeOrder(TSLA, parent)
+            ib.placeOrder(TSLA, trail(5, parent=parent.orderId))
+            await house.step()
+            assert [order.ticket.order_type for order in house.exchange.completed_orders()] == ["LMT", "TRAIL"]
+            assert [order.status for order in house.exchange.completed_orders()] == ["Filled", "Inactive"]
+            assert len(house.exchange.executions()) == 1
+
+    asyncio.run(play())
+
+
+def test_field_20_what_was_refused_or_is_held_is_found_again() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "reject", code=201)
+            ib.placeOrder(TSLA, limit())
+            await house.settle()
+            fail(house, "reject", code=404)
+            ib.placeOrder(TSLA, limit(price=8.0))
+            await house.settle()
+            (refused,) = await ib.reqCompletedOrdersAsync(False)
+            assert (refused.orderStatus.status, refused.order.lmtPrice) == ("Inactive", 9.0)
+            ib.disconnect()
+            again = await house.connect(1)
+            (held,) = [each for each in again.openTrades() if each.orderStatus.status != "Inactive"]
+            assert (held.orderStatus.status, held.orderStatus.whyHeld) == ("PreSubmitted", "locate")
+
+    asyncio.run(play())
+
+
+def test_a_client_that_hangs_hears_the_newest_quote_afterwards_and_no_other() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *(10.0 + at / 100 for at in range(40)))) as house:
+            ib = await house.connect()
+            ticker = ib.reqMktData(TSLA)
+            await house.step()
+            await house.news(1)
+            fail(house, "hang", seconds=20)
+            for _ in range(15):
+                await house.step()
+            waiting = house.server.desk.clients[1].waiting
+            assert (waiting, await house.news(1)) == (0, [])
+            clear(house)
+            await house.settle()
+            assert ticker.last == pytest.approx(10.15)
+            assert [each for each in await house.news(1) if each.startswith("1 4")] == ["1 4 10.15"]
+            await house.step()
+            assert ticker.last == pytest.approx(10.16)
+
+    asyncio.run(play())
+
+
+def test_what_waits_while_a_client_hangs_is_bounded() -> None:
+    async def play() -> None:
+        async with gateway(trades("TSLA", *(10.0 + at / 100 for at in range(400)))) as house:
+            ib = await house.connect()
+            house.server.max_buffer = 2000
+            ib.reqTickByTickData(TSLA, "Last")
+            await house.settle()
+            fail(house, "hang")
+            most = 0
+            for _ in range(100):
+                await house.step()
+                most = max([most, *(client.waiting for client in house.server.desk.clients.values())])
+            assert 1500 < most < 2200
+            await gone(ib)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("code", [10326, 10327, 105])
+def test_field_43_a_change_is_refused(code: int) -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            trade = ib.placeOrder(TSLA, limit())
+            await house.settle()
+            await house.news(1)
+            fail(house, "refuse-modify", code=code)
+            trade.order.lmtPrice = 8.0
+            ib.placeOrder(TSLA, trade.order)
+            assert codes(await house.news(1)) == [code]
+            assert house.exchange.open_orders()[0].limit_price == 9.0
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("code", [161, 10147, 10148])
+def test_field_26_a_cancel_is_refused(code: int) -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            trade = ib.placeOrder(TSLA, limit())
+            await house.settle()
+            await house.news(1)
+            fail(house, "refuse-cancel", code=code)
+            ib.cancelOrder(trade.order)
+            assert codes(await house.news(1)) == [code]
+            assert len(house.exchange.open_orders()) == 1
+
+    asyncio.run(play())
+
+
+def test_field_27_a_cancel_is_acknowledged_late() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            trade = ib.placeOrder(TSLA, limit())
+            await house.settle()
+            await house.news(1)
+            fail(house, "ignore-cancel", seconds=3)
+            ib.cancelOrder(trade.order)
+            number = trade.order.orderId
+            assert await house.news(1) == [f"3 {number} PendingCancel"]
+            await pass_time(house, 3)
+            assert await house.news(1) == [f"3 {number} Cancelled", f"4 {number} 202"]
+
+    asyncio.run(play())
+
+
+def test_field_08_an_order_without_an_answer() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "swallow")
+            ib.placeOrder(TSLA, limit())
+            assert await house.news(1) == []
+            ib.placeOrder(TSLA, limit())
+            assert len(await orders(house)) == 2
+            assert len(house.exchange.orders()) == 1
+
+    asyncio.run(play())
+
+
+def test_field_06_a_change_makes_two_orders() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            trade = ib.placeOrder(TSLA, limit())
+            await house.settle()
+            fail(house, "two-perm-ids")
+            trade.order.lmtPrice = 8.0
+            ib.placeOrder(TSLA, trade.order)
+            await house.settle()
+            live = house.exchange.open_orders()
+            assert {order.ticket.order_id for order in live} == {trade.order.orderId}
+            assert [order.limit_price for order in live] == [9.0, 8.0]
+            assert len({order.perm_id for order in live}) == 2
+
+    asyncio.run(play())
+
+
+def test_field_29_a_cancel_that_nobody_asked_for() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            first = ib.placeOrder(TSLA, limit())
+            await house.settle()
+            await house.news(1)
+            fail(house, "unasked-cancel", count=2)
+            number = first.order.orderId
+            assert await house.news(1) == [f"3 {number} Cancelled", f"4 {number} 202"]
+            second = ib.placeOrder(TSLA, limit())
+            heard = await house.news(1)
+            assert heard[-2:] == [f"3 {second.order.orderId} Cancelled", f"4 {second.order.orderId} 202"]
+            assert house.exchange.open_orders() == []
+
+    asyncio.run(play())
+
+
+def test_early_expiry_of_a_gtc_stop() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            ib.placeOrder(TSLA, limit())
+            day = ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 1, 9.0, tif="DAY"))
+            await house.settle()
+            fail(house, "early-expiry")
+            await house.settle()
+            assert [order.ticket.order_id for order in house.exchange.open_orders()] == [day.order.orderId]
+
+    asyncio.run(play())
+
+
+def test_field_21_partial_fill_of_the_parent() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            parent = ibi.LimitOrder("BUY", 10, 9.0, orderId=ib.client.getReqId(), transmit=False)
+            ib.placeOrder(TSLA, parent)
+            ib.placeOrder(TSLA, trail(10, parent=parent.orderId))
+            await house.settle()
+            fail(house, "partial-fill", part=0.3)
+            await house.settle()
+            bought, stop = house.exchange.open_orders()
+            assert (bought.filled, bought.remaining) == (3, 7)
+            assert stop.why_held == "trigger"
+            assert [held.position for held in await ib.reqPositionsAsync()] == [3]
+
+    asyncio.run(play())
+
+
+def test_status_before_execution_and_errors_before_status() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "status-before-execution")
+            ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
+            await house.step()
+            kinds = [each.split()[0] for each in await orders(house)]
+            assert kinds[-4:] == ["5", "3", "11", "59"]
+            fail(house, "error-before-status")
+            trade = ib.placeOrder(TSLA, limit())
+            await house.news(1)
+            ib.cancelOrder(trade.order)
+            number = trade.order.orderId
+            assert await house.news(1) == [f"4 {number} 202", f"3 {number} Cancelled"]
+            fail(house, "status-before-error")
+            ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 1_000_000, 9.0))
+            assert [each.split()[0] for each in await orders(house)][-1] == "4"
+
+    asyncio.run(play())
+
+
+def test_field_35_commissions_late_and_executions_corrected() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "commission-late", seconds=3, pending=True)
+            fail(house, "correct-execution", by=-0.5, seconds=5)
+            ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 10))
+            await house.step()
+            assert [fields[3] for fields in house.heard[1] if fields[0] == "59"] == ["-1.0"]
+            house.heard[1].clear()
+            cash = house.exchange.account_report("DU1234567").values["TotalCashValue"]
+            await house.step(3)
+            assert [fields[3] for fields in house.heard[1] if fields[0] == "59"] == ["1.0"]
+            house.heard[1].clear()
+            await house.step(3)
+            (told,) = [fields for fields in house.heard[1] if fields[0] == "11"]
+            assert told[14].endswith(".02")
+            assert house.exchange.account_report("DU1234567").values["TotalCashValue"] == pytest.approx(cash + 5.0)
+            assert [each.exec_id[-2:] for each in house.exchange.executions()] == ["02"]
+            assert house.exchange.orders()[0].avg_price == pytest.approx(9.51)
+
+    asyncio.run(play())
+
+
+def test_an_execution_is_taken_back() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "bust-execution", seconds=2)
+            ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 10))
+            await house.step(4)
+            assert [fields[19] for fields in house.heard[1] if fields[0] == "11"] == ["10", "0"]
+            assert sum(held.quantity for held in house.exchange.positions()) == 0
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("name", ["halt", "limit-up-limit-down"])
+def test_a_halt_of_the_exchange(name: str) -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            ib.reqMktData(TSLA)
+            await house.news(1)
+            fail(house, name, symbol="TSLA", seconds=4)
+            assert "45 49 1.0" in await house.news(1)
+            ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
+            await house.step(3)
+            assert house.exchange.executions() == []
+            await house.step(5)
+            assert "45 49 0.0" in await house.news(1)
+            assert len(house.exchange.executions()) == 1
+
+    asyncio.run(play())
+
+
+def test_field_42_split_and_dividend() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 10))
+            await house.step()
+            cash = house.exchange.account_report("DU1234567").values["TotalCashValue"]
+            fail(house, "dividend", symbol="TSLA", usd=1.0)
+            assert house.exchange.account_report("DU1234567").values["TotalCashValue"] == pytest.approx(cash + 10)
+            fail(house, "split", symbol="TSLA", ratio=2)
+            assert [held.quantity for held in house.exchange.positions()] == [20]
+
+    asyncio.run(play())
+
+
+def test_field_03_a_fill_while_disconnected() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "fill-unseen", seconds=2)
+            trade = ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
+            await house.settle()
+            house.server.advance(house.exchange.now_ns + SECOND)
+            await gone(ib)
+            assert not trade.fills
+            await pass_time(house, 3)
+            await asyncio.sleep(0.01)
+            back = await house.connect(1)
+            assert [fill.execution.shares for fill in back.fills()] == [5]
+
+    asyncio.run(play())
+
+
+def test_field_33_somebody_trades_by_hand() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            fail(house, "foreign-order", symbol="TSLA", order_type="STP", price=8.0, quantity=5)
+            assert await orders(house) == []
+            (seen,) = await ib.reqAllOpenOrdersAsync()
+            assert (seen.order.clientId, seen.order.orderId) == (0, 0)
+            assert (seen.order.action, seen.order.auxPrice) == ("SELL", 8.0)
+            fail(house, "foreign-order", symbol="TSLA", side="BUY", quantity=7)
+            await house.step()
+            assert [held.position for held in await ib.reqPositionsAsync()] == [7]
+
+    asyncio.run(play())
+
+
+def test_field_34_executions_of_yesterday_are_forgotten() -> None:
+    async def play() -> None:
+        async with gateway(CALM) as house:
+            ib = await ready(house)
+            ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
+            await house.step(3)
+            fail(house, "short-memory")
+            assert await ib.reqExecutionsAsync() == []
+            clear(house)
+            assert len(await ib.reqExecutionsAsync()) == 1
+
+    asyncio.run(play())
+
+
+def test_field_01_a_warning_makes_the_library_call_a_live_order_cancelled() -> None:
+    """What ib_insync makes of 10349, and what the gateway's word makes of it again."""
+
+    async def play() -> None:
+        async with gateway(trades("TSLA", 10.0, 8.9), policy=Policy(preset_tif_told=True)) as house:
+            ib = await ready(house)
+            seen: list[str] = []
+            trade = ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 10, 9.0))
+            trade.statusEvent += lambda told: seen.append(told.orderStatus.status)
+            await house.settle()
+            assert seen == ["Cancelled", "Submitted"]
+            assert [entry.errorCode for entry in trade.log if entry.errorCode] == [10349]
+            await house.step()
+            assert trade.orderStatus.status == "Filled"
+
+    asyncio.run(play())

@@ -1,0 +1,54 @@
+"""Fractions of a share at the exchange: counted to four digits, so that sums of them are exact."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.configuration.broker_policy import Policy
+from services.simulator.venue.exchange import Exchange
+from tests.simulator.scripted import MONDAY, SECOND, exchange, prints, ticket, told
+
+MINUTE = 60 * SECOND
+
+
+def market(*prices: float) -> Exchange:
+    begun = exchange(prints(*prices, through=True), policy=Policy(fractional_shares=True))
+    begun.advance(MONDAY.open_ns)
+    return begun
+
+
+def test_a_child_follows_the_whole_shares_of_its_parent() -> None:
+    """A trailing stop takes no fraction: while less than a share is filled it waits, and then it is for whole ones."""
+    house = market(*[10.0] * 8)
+    house.place(ticket(1, "BUY", "LMT", limit_price=10.0, quantity=2.5, transmit=False))
+    house.place(ticket(2, "SELL", "TRAIL", trailing_pct=10.0, quantity=2.0, parent_id=1))
+    stop = house.orders()[1]
+    quantities = []
+    for part in (0.75, 0.75, 1.0):
+        house.hand.fill(house.orders()[0].perm_id, part)
+        stop = house.orders()[1]
+        quantities.append((stop.why_held, stop.ticket.quantity))
+    assert quantities == [("child,trigger", 2.0), ("trigger", 1.0), ("trigger", 2.0)]
+    assert house.orders()[0].status == "Filled"
+
+
+@given(st.lists(st.integers(1, 30_000).map(lambda steps: steps / 10_000), min_size=1, max_size=12))
+def test_what_is_bought_in_parts_is_sold_whole(parts: list[float]) -> None:
+    house = market(*[10.0] * 4)
+    for number, part in enumerate(parts, start=1):
+        house.place(ticket(number, "BUY", "MKT", quantity=part))
+    house.advance(MONDAY.open_ns + MINUTE)
+    whole = round(sum(parts), 4)
+    assert house.positions()[0].quantity == whole
+    house.place(ticket(99, "SELL", "MKT", quantity=whole))
+    house.advance(MONDAY.open_ns + 2 * MINUTE)
+    assert house.positions() == []
+    assert house.orders()[-1].status == "Filled"
+
+
+def test_a_change_to_a_fraction_is_refused_as_a_change() -> None:
+    house = exchange(prints(10.0))
+    house.place(ticket(1, "BUY", "LMT", limit_price=9.0))
+    assert told(house.place(ticket(1, "BUY", "LMT", limit_price=9.0, quantity=99.5))) == [("error", 1, 10242)]
+    assert house.open_orders()[0].ticket.quantity == 100.0
