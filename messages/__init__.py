@@ -1,7 +1,8 @@
-"""Everything the fleet can say, a file per conversation.
+"""Every message of the fleet, one file per conversation.
 
-`Message` is the union of all that can stand in a row; a core matches on it. Messages evolve only by fields with
-defaults.
+`Message` is the union of all messages that can be a row of an outbox; a core matches on it. A message class only ever
+gains fields with defaults, at its end. Each file says in `ROUTES` who sends its messages to whom. The page
+docs/messages.md is made of all this by `messages/page.py`.
 """
 
 from __future__ import annotations

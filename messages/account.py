@@ -1,4 +1,4 @@
-"""What the account is worth, and which of the three links to the broker stand."""
+"""The account's values, the links to the broker, and what risk asks the gateway about the book."""
 
 from __future__ import annotations
 
@@ -8,16 +8,32 @@ import msgspec
 
 from messages.orders import OrderRecord, PositionUpdated
 
-__all__ = ["AccountUpdated", "BookTold", "LinkChanged", "PerformanceSnapshot", "ReconciliationDone", "RequestBook"]
+__all__ = [
+    "ROUTES",
+    "AccountUpdated",
+    "BookTold",
+    "LinkChanged",
+    "PerformanceSnapshot",
+    "ReconciliationDone",
+    "RequestBook",
+]
 
 
 class AccountUpdated(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The account in USD, by the broker's word. `settled_cash` equals `total_cash` where the broker gives none.
+    """The account's values in USD, as the broker reports them.
 
-    Cash is what there is of dollars, not what another currency could be changed into. `account_type` is 'cash',
-    'margin', or '' where the broker does not say. `usd_rate` is what a dollar is worth in the account's
-    `base_currency`; None when the broker told no rate: then no figure can be trusted. `rates`: dollars for one unit of
-    each other currency, as far as the broker told them.
+    Foreign cash is not counted as cash, even though it could be changed into dollars.
+
+    `net_liquidation` (USD): what the whole account is worth.
+    `total_cash` (USD): the cash in dollars.
+    `settled_cash` (USD): the part of it that is settled; equal to `total_cash` where the broker reports none.
+    `buying_power` (USD): what the broker would let the account buy.
+    `time_ns`: when the gateway received them.
+    `account_type`: 'cash', 'margin', or '' where the broker does not report it.
+    `base_currency`: the currency of the account.
+    `usd_rate` (base currency per USD): the exchange rate. None: the broker reports no rate, so no figure here can be
+    used.
+    `rates`: USD for one unit of each other currency whose rate the broker reports.
     """
 
     account: str
@@ -33,7 +49,12 @@ class AccountUpdated(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class LinkChanged(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """One of the three links changed: the socket to the gateway, the gateway's link to the broker, the data farms."""
+    """One of the three links to the broker went up or down.
+
+    `link`: 'socket' (this machine to IB Gateway), 'broker' (IB Gateway to the broker), 'data' (the market data farms).
+    `up`: True when the link works.
+    `detail`: the broker's text, or what the gateway knows about the cause.
+    """
 
     link: Literal["socket", "broker", "data"]
     up: bool
@@ -41,7 +62,12 @@ class LinkChanged(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class ReconciliationDone(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The gateway's book agrees with the broker's: trading may begin. Counts of what the broker reported."""
+    """The gateway's book agrees with the broker's: trading may begin.
+
+    `open_orders`: how many open orders the broker reported.
+    `executions`: how many executions it reported.
+    `positions`: how many positions it reported.
+    """
 
     account: str
     open_orders: int
@@ -50,17 +76,22 @@ class ReconciliationDone(msgspec.Struct, frozen=True, array_like=True, tag=True)
 
 
 class RequestBook(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Question, risk to gateway: what is held, what is ordered?
+    """Risk asks the gateway for all positions and live orders.
 
-    It comes behind every approval, so the answer knows what became of each.
+    The request follows behind every approval on the same link, so the answer includes what became of each approved
+    entry.
     """
 
 
 class BookTold(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Answer, gateway to risk: all that counts as exposure, foreign positions and orders included.
+    """The gateway's answer to `RequestBook`: everything that counts as exposure.
 
-    `orders` are the live ones; `account` is None while the broker has not told its values; `reconciled`: the book
-    agrees with the broker's.
+    Positions and orders that are not the bot's are included.
+
+    `reconciled`: True when the book agrees with the broker's.
+    `positions`: the account's positions.
+    `orders`: the live orders.
+    `account`: the account's values; None until the broker has reported them.
     """
 
     reconciled: bool
@@ -70,9 +101,20 @@ class BookTold(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class PerformanceSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The close of a session in figures, USD. The bot's own P&L; account figures beside it.
+    """The figures of a session, taken when it closes.
 
-    `base_usd` is what returns of this day are measured against (`allocation.total_usd_cap`); 0: not told.
+    P&L is the bot's own, counted since the fleet's records began. The account's figures are those of the whole account.
+
+    `date`: the session's date on the exchange, YYYY-MM-DD.
+    `account_value` (USD): the net liquidation value of the account.
+    `cash_value` (USD): the account's cash in dollars.
+    `position_value` (USD): what the bot's own shares are worth.
+    `unrealized_pnl` (USD): of the shares that are still held.
+    `realized_pnl` (USD): of the shares that were sold, less commissions.
+    `daily_pnl` (USD): how much the bot's P&L changed since the close before.
+    `num_positions`: symbols of which the bot owns shares.
+    `num_trades`: fills since the fleet's records began, adopted shares excepted.
+    `base_usd`: the amount that this day's return is measured against (`allocation.total_usd_cap`); 0: not recorded.
     """
 
     date: str
@@ -85,3 +127,13 @@ class PerformanceSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True
     num_positions: int
     num_trades: int
     base_usd: float = 0.0
+
+
+ROUTES: dict[type[msgspec.Struct], str] = {
+    AccountUpdated: "gateway -> recorder, risk",
+    LinkChanged: "gateway -> recorder, risk, symbol",
+    ReconciliationDone: "gateway -> recorder, risk, symbol",
+    RequestBook: "risk -> gateway",
+    BookTold: "gateway -> risk",
+    PerformanceSnapshot: "risk -> recorder",
+}

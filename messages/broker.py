@@ -1,16 +1,20 @@
-"""The gateway's conversation with the broker, in this project's words.
+"""The gateway's conversation with the broker, in this project's own terms.
 
-The broker is a peer of the gateway's core: commands go out, facts come in. The edge (`gateway/ibkr/connection.py`)
-turns them into the IBKR library's calls and back; the backtest turns the same facts out of the exchange model.
+Commands go out to the broker, facts come in. The gateway's edge turns them into calls of the IBKR library and back. In
+a backtest the exchange model takes the broker's place. These messages stay inside the gateway process: they are no
+rows, and nothing repeats them.
 """
 
 from __future__ import annotations
+
+from typing import get_args
 
 import msgspec
 
 from messages.orders import OrderRecord
 
 __all__ = [
+    "ROUTES",
     "BrokerAccount",
     "BrokerClock",
     "BrokerCommission",
@@ -36,28 +40,35 @@ __all__ = [
 
 
 class PlaceOrder(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Send this order (or, with a known order id, change it to this). `transmit` False holds it for its child."""
+    """Send this order; if it has an `order_id` that the broker knows, change that order to this one.
+
+    `order`: the order to send.
+    `transmit`: False makes IB Gateway hold the order until its child order arrives.
+    """
 
     order: OrderRecord
     transmit: bool
 
 
 class CancelOrder(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Take this order back."""
+    """Cancel this order."""
 
     order_id: int
     client_order_id: str
 
 
 class RequestSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Ask for positions, all open orders, completed orders and executions.
+    """Ask the broker for all positions, open orders, completed orders and executions.
 
-    Answered by one `BrokerSnapshot` or `SnapshotFailed`.
+    The answer is one `BrokerSnapshot` or one `SnapshotFailed`.
     """
 
 
 class Subscribe(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Stream the prices of these symbols, and of no others."""
+    """Stream the prices of these symbols, and of no others.
+
+    `symbols`: the tickers.
+    """
 
     symbols: tuple[str, ...]
 
@@ -66,7 +77,12 @@ ToBroker = PlaceOrder | CancelOrder | RequestSnapshot | Subscribe
 
 
 class Connected(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The socket stands and the client id is ours. `run` counts the connections of this process."""
+    """The socket to IB Gateway is open, and the broker has accepted our client id.
+
+    `accounts`: the accounts of this login.
+    `next_order_id`: the first order id that is free.
+    `client_id`: our API client id.
+    """
 
     accounts: tuple[str, ...]
     next_order_id: int
@@ -74,13 +90,22 @@ class Connected(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Disconnected(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The socket is gone."""
+    """The socket to IB Gateway is closed.
+
+    `reason`: the cause, for the log.
+    """
 
     reason: str
 
 
 class BrokerOrder(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """openOrder and orderStatus, merged: the order as the broker has it now. `final_only` marks a completed order."""
+    """An order as the broker has it now: IBKR's openOrder and orderStatus, merged.
+
+    `client_id`: the API client that placed it.
+    `stop_price` (USD per share): IBKR's auxPrice: the trigger of a stop order.
+    `status`: IBKR's status.
+    `completed_status`: IBKR's text about how the order ended; set only for a completed order.
+    """
 
     client_order_id: str
     order_id: int
@@ -108,7 +133,12 @@ class BrokerOrder(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class BrokerExecution(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """execDetails. `time_ns` in whole seconds."""
+    """One execution: IBKR's execDetails.
+
+    `client_id`: the API client that placed the order.
+    `quantity` (shares): how many traded in this execution.
+    `time_ns`: when it traded, by the broker, in whole seconds.
+    """
 
     exec_id: str
     client_order_id: str
@@ -126,7 +156,7 @@ class BrokerExecution(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class BrokerCommission(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """commissionReport; `realized_usd` is None for an opening execution."""
+    """What one execution cost: IBKR's commissionReport."""
 
     exec_id: str
     commission: float
@@ -135,7 +165,10 @@ class BrokerCommission(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class BrokerPosition(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The account's whole position in a symbol: signed shares, average cost per share."""
+    """The account's whole position in a symbol.
+
+    `quantity` (shares): the whole position; below 0 when the account is short.
+    """
 
     account: str
     symbol: str
@@ -144,10 +177,11 @@ class BrokerPosition(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class BrokerAccount(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The account's values, by the broker's own keys: `values` in USD, `others` as they were told.
+    """The account's values under the broker's own names.
 
-    A key of `others` is the name and, after a blank, the currency, if it has one: 'NetLiquidation EUR',
-    'TradingType-S'.
+    `values` (USD): the values in dollars, by name.
+    `others`: all other values, as text. A key is the name and, after a blank, the currency if there is one:
+    'NetLiquidation EUR', 'TradingType-S'.
     """
 
     account: str
@@ -156,7 +190,12 @@ class BrokerAccount(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class BrokerError(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """An error message; `order_id` -1 concerns no order."""
+    """An error message of the broker.
+
+    `order_id`: the order that it is about; -1: no order.
+    `code`: IBKR's code.
+    `text`: IBKR's text.
+    """
 
     order_id: int
     code: int
@@ -164,10 +203,9 @@ class BrokerError(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Quote(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """A symbol's market as last heard; `last_ns` is the last trade's own time. A side that is not there is 0.
+    """The newest market of one symbol, from the broker.
 
-    `close` is the last session's, adjusted for splits; 0 where the broker gives none. `refused` is the code with which
-    the broker refuses the symbol's prices, 0 as long as they come.
+    `close` (USD per share): the close of the last session, adjusted for splits; 0 where the broker gives none.
     """
 
     symbol: str
@@ -182,14 +220,24 @@ class Quote(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class BrokerMarketRule(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The price grid of a symbol: (from this price on, increment), lowest first."""
+    """The price grid of a symbol: how far apart its prices may be."""
 
     symbol: str
     steps: tuple[tuple[float, float], ...]
 
 
 class BrokerSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Every answer arrived. A missing answer is not an empty answer: then it is `SnapshotFailed`."""
+    """The complete answer to `RequestSnapshot`.
+
+    If one part of the answer is missing there is no `BrokerSnapshot` but a `SnapshotFailed`: a missing part is not an
+    empty one.
+
+    `positions`: all positions of the account.
+    `open_orders`: all orders that are open.
+    `completed_orders`: orders that ended recently.
+    `executions`: the executions that the broker still reports.
+    `commissions`: their commissions.
+    """
 
     account: str
     positions: tuple[BrokerPosition, ...]
@@ -200,15 +248,21 @@ class BrokerSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class SnapshotFailed(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Not every answer arrived; nothing may be concluded."""
+    """The answer to `RequestSnapshot` is incomplete, so nothing can be concluded from it.
+
+    `reason`: the cause, for the log.
+    """
 
     reason: str
 
 
 class BrokerClock(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """How far this machine's clock is ahead of the broker's: at least, and at most, in seconds (negative: behind).
+    """How far this machine's clock is ahead of the broker's.
 
-    The broker tells whole seconds, so the truth lies between.
+    The broker reports whole seconds, so only bounds are known. Negative: this machine is behind.
+
+    `least_s`: it is ahead by at least this.
+    `most_s`: it is ahead by at most this.
     """
 
     least_s: float
@@ -216,14 +270,25 @@ class BrokerClock(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class LiveConfirmation(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The owner's word that this account may be traded live, until then; account '' when there is none."""
+    """The owner's confirmation (`crazy golive`) that this account may be traded live.
+
+    The gateway's shell reads it from a file and reports every change.
+
+    `account`: the confirmed account; '' when there is no confirmation.
+    `until_ns`: when the confirmation ends.
+    """
 
     account: str
     until_ns: int
 
 
 class DiskSpace(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """How much room is left where the fleet's records lie, in MB; told while it is little, and once when it is not."""
+    """How much space is left on the disk of the fleet's records.
+
+    The gateway's shell reports it while there is little, and once more when there is enough again.
+
+    `free_mb`: megabytes (10^6 bytes) that are free.
+    """
 
     free_mb: float
 
@@ -245,3 +310,8 @@ FromBroker = (
     | LiveConfirmation
     | DiskSpace
 )
+
+ROUTES: dict[type[msgspec.Struct], str] = {
+    **dict.fromkeys(get_args(ToBroker), "gateway -> broker"),
+    **dict.fromkeys(get_args(FromBroker), "broker -> gateway"),
+}

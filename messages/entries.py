@@ -1,23 +1,31 @@
-"""The way of an entry: a symbol asks, risk approves or denies, the gateway places.
+"""The way of an entry: a symbol asks, risk approves or denies, the gateway places the order.
 
-Approval is a type: the gateway's inbox knows `EntryApproved` and no raw entry, so risk can't be bypassed by mistake.
+Approval is a type: the gateway accepts `EntryApproved` and no plain entry, so risk cannot be bypassed by mistake.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-__all__ = ["CancelEntry", "EntryApproved", "EntryDenied", "EntryDropped", "EntryPlan", "SubmitEntry"]
+__all__ = ["ROUTES", "CancelEntry", "EntryApproved", "EntryDenied", "EntryDropped", "EntryPlan", "SubmitEntry"]
 
 
 class EntryPlan(msgspec.Struct, frozen=True, array_like=True):
-    """A buy stop and the protective stop that travels with it, as the symbol decided them.
+    """An entry as the symbol decided it: a buy stop, and the protective stop that is attached to it.
 
-    `client_order_id` is deterministic (ticker, session date, number) and becomes the broker's orderRef.
-    `order_type` is 'STP LMT' (or 'STP', then `limit_price` is None); `stop_order_type` is 'TRAIL', 'TRAIL LIMIT'
-    (then `limit_offset` is set) or 'STP' (then `stop_level` is its fixed price, and `trailing_pct` is that of the
-    trailing stop that follows). `reference` is the last price it was decided on. `outside_rth`: both orders may
-    trigger and fill in the pre- and after-market as well.
+    `client_order_id`: the entry's id, made of ticker, session date and number, so that the same entry always has the
+    same id; it becomes IBKR's orderRef.
+    `order_type`: 'STP LMT', or 'STP' without a limit.
+    `stop_price` (USD per share): the price that triggers the buy.
+    `limit_price` (USD per share): the highest price to pay; None for 'STP'.
+    `reference` (USD per share): the last price, which the entry was decided on.
+    `stop_client_order_id`: the id of the protective stop.
+    `stop_order_type`: 'TRAIL', 'TRAIL LIMIT' (with `limit_offset`), or 'STP' (with `stop_level`).
+    `trailing_pct`: how far the protective stop trails the price. With 'STP' a trailing stop of this distance replaces
+    the fixed one later.
+    `stop_tif`: the protective stop's time in force.
+    `decided_ns`: when the entry was decided.
+    `stop_level` (USD per share): the fixed price of a protective 'STP'; None for the trailing types.
     """
 
     client_order_id: str
@@ -40,22 +48,25 @@ class EntryPlan(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SubmitEntry(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Command, symbol to risk: may I?"""
+    """A symbol asks risk to approve this entry."""
 
     plan: EntryPlan
 
 
 class EntryApproved(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Command, risk to gateway: place it. `reserved_usd` is what risk set aside for it."""
+    """Risk approves this entry; the gateway places it.
+
+    `reserved_usd`: the amount that risk has set aside for it.
+    """
 
     plan: EntryPlan
     reserved_usd: float
 
 
 class EntryDenied(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Answer, risk to symbol: no, for this reason (with its figures).
+    """Risk denies this entry.
 
-    Denied is not rejected: the broker never saw it.
+    Denied is not rejected: the broker never received the order.
     """
 
     client_order_id: str
@@ -65,7 +76,7 @@ class EntryDenied(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class EntryDropped(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Event of the gateway: an approved entry was not sent, because what must hold at that moment did not."""
+    """The gateway did not send an approved entry, because a condition no longer held at that moment."""
 
     client_order_id: str
     symbol: str
@@ -74,8 +85,20 @@ class EntryDropped(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class CancelEntry(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Command, symbol to gateway: take the entry back. Cancels never pass through risk."""
+    """Cancel this entry. A cancel never passes through risk.
+
+    `reason`: reason code of the cancel; the order keeps it.
+    """
 
     client_order_id: str
     symbol: str
     reason: str
+
+
+ROUTES: dict[type[msgspec.Struct], str] = {
+    SubmitEntry: "symbol -> risk",
+    EntryApproved: "risk -> gateway",
+    EntryDenied: "risk -> recorder, symbol",
+    EntryDropped: "gateway -> risk, symbol",
+    CancelEntry: "symbol -> gateway",
+}

@@ -1,7 +1,7 @@
-"""What goes over a link between two processes: rows and cursors, heartbeats, and the steps of lock-step.
+"""What goes over a link between two processes: rows and cursors, readiness, and the steps of lock-step.
 
-A link is a pair (producer, consumer), each way. `Row` carries an envelope that the producer committed; the consumer's
-cursor is the acknowledgement. See docs/bus.md.
+A link has two directions, and each has a producer and a consumer. The producer commits a message as a row before it
+sends it. The consumer acknowledges it by its cursor. docs/bus.md explains the protocol, docs/lockstep.md the steps.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import msgspec
 from messages.market import Session
 
 __all__ = [
+    "ROUTES",
     "Ack",
     "Advance",
     "Advanced",
@@ -27,10 +28,15 @@ __all__ = [
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A message and where it comes from.
+    """A message, with its sender and its cause. It travels inside `Row` and `Snapshot`.
 
-    `sender` and its `run` (which life of the sender), `seq` (outlives runs), `cause` (the row that it answers, as
-    'sender:seq', or ''), `time_ns` (market time), `recipient` (a process, or a topic), `body` (an encoded message).
+    `sender`: the process that sent the message.
+    `run`: the sender's run, that is, which life of the process.
+    `seq`: the row's number in the sender's outbox; it goes on over restarts. 0 in a `Snapshot`.
+    `cause`: the row that led to this message, as 'sender:seq'; '' where no row did.
+    `time_ns`: the market time at which it was sent.
+    `recipient`: a process for a command or an answer; a topic ('fleet' or a ticker) for an event.
+    `body`: the encoded message.
     """
 
     sender: str
@@ -43,7 +49,12 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True, tag="r", gc=False):
-    """A row of the producer's outbox; `prev` is the seq before it on this link, so that a gap can be seen."""
+    """One row of the producer's outbox.
+
+    `prev`: the number of the row before it on this link, so that the consumer notices a gap.
+    `seq`: the row's number.
+    `envelope`: the encoded `Envelope`.
+    """
 
     prev: int
     seq: int
@@ -51,15 +62,20 @@ class Row(msgspec.Struct, frozen=True, array_like=True, tag="r", gc=False):
 
 
 class Ack(msgspec.Struct, frozen=True, array_like=True, tag="a", gc=False):
-    """Everything up to `cursor` is committed by the consumer."""
+    """The consumer has committed every row up to this one.
+
+    `cursor`: the number of the last row that is committed.
+    """
 
     cursor: int
 
 
 class Resume(msgspec.Struct, frozen=True, array_like=True, tag="s"):
-    """The consumer opens: send what lies beyond `cursor` (None: I know nothing) and matches `interest`.
+    """The consumer opens the link and asks for the rows that it has not got.
 
-    Interest: topics by name, '*' for every topic, '**' for everything. Rows addressed to the consumer always match.
+    `cursor`: the last row that it has committed; None: it has nothing.
+    `interest`: the topics that it wants: by name, '*' for every topic, '**' for every row. A row that is addressed to
+    the consumer by name always comes.
     """
 
     cursor: int | None
@@ -67,9 +83,11 @@ class Resume(msgspec.Struct, frozen=True, array_like=True, tag="s"):
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True, tag="n"):
-    """The rows that the consumer needs are gone: the producer's state instead, as messages, as of `seq`.
+    """The producer's whole state as messages, because the rows that the consumer needs are deleted.
 
-    `resumed` is the cursor of the `Resume` that it answers.
+    `seq`: the newest row that this state includes.
+    `envelopes`: the encoded `Envelope`s.
+    `resumed`: the `cursor` of the `Resume` that it answers.
     """
 
     seq: int
@@ -78,7 +96,13 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True, tag="n"):
 
 
 class Beat(msgspec.Struct, frozen=True, array_like=True, tag="b", gc=False):
-    """I live: my run, whether I am ready, my head on this link (-1 until you have resumed), my cursor of yours."""
+    """A process is alive: its run, its readiness, and its two positions on this link.
+
+    It goes over every link once a second, and whenever the readiness changes.
+
+    `head`: the sender's newest row on this link; -1 until the other side has sent `Resume` to this run.
+    `cursor`: the last row of the other side that the sender has committed.
+    """
 
     run: int
     ready: bool
@@ -87,9 +111,13 @@ class Beat(msgspec.Struct, frozen=True, array_like=True, tag="b", gc=False):
 
 
 class Schedule(msgspec.Struct, frozen=True, array_like=True, tag="c"):
-    """Clock to simulator: the sessions there are, when to begin, and the symbols that are traded.
+    """The sessions, when to begin, and the symbols that are traded.
 
-    Heard again it lists what is new of them; a symbol that was listed once stays so.
+    If it comes again, the simulator adds what is new. A symbol that was listed once stays listed.
+
+    `sessions`: the sessions, in order.
+    `start_ns`: when the market begins.
+    `symbols`: the tickers.
     """
 
     sessions: tuple[Session, ...]
@@ -98,9 +126,12 @@ class Schedule(msgspec.Struct, frozen=True, array_like=True, tag="c"):
 
 
 class Advance(msgspec.Struct, frozen=True, array_like=True, tag="v", gc=False):
-    """Clock to simulator: move on to `to_ns`; with `one`, by one market event at the most.
+    """Move the simulated market on.
 
-    `step` repeats are answered alike.
+    A `step` that comes again gets the same answer as before.
+
+    `to_ns`: the market time to move to.
+    `one`: True: stop after the next market event.
     """
 
     step: int
@@ -109,10 +140,14 @@ class Advance(msgspec.Struct, frozen=True, array_like=True, tag="v", gc=False):
 
 
 class Advanced(msgspec.Struct, frozen=True, array_like=True, tag="w", gc=False):
-    """The answer: where the exchange is, what moved, and when it will have something to do.
+    """The answer to `Advance`, and (with step 0) to `Schedule`.
 
-    `orders` is True if anything but prices changed. `symbols` had market events. `next_ns` is None when nothing is
-    left. `wire` counts the frames (received, sent) on the gateway's connection so far. Step 0 answers `Schedule`.
+    `now_ns`: the market time that the exchange has reached.
+    `orders`: True when something other than prices changed.
+    `symbols`: the symbols that had market events.
+    `next_ns`: when the exchange has its next event; None: it has no more.
+    `ended`: True when the market source has no more data.
+    `wire`: frames (received, sent) on the gateway's connection since it was made.
     """
 
     step: int
@@ -125,10 +160,14 @@ class Advanced(msgspec.Struct, frozen=True, array_like=True, tag="w", gc=False):
 
 
 class Probe(msgspec.Struct, frozen=True, array_like=True, tag="p", gc=False):
-    """Clock to a process, lock-step: it is `time_ns`; are you done?
+    """Lock-step: the clock asks a process whether it is done at this market time.
 
-    `elapse` delivers due timers. `flush` has the gateway publish the step's tick of `symbol` once it has read
-    `wire` frames; the others answer when they have handled that tick (`tick`: the gateway's run, its number).
+    `time_ns`: the market time of this step.
+    `elapse`: deliver the timers that are due.
+    `symbol`: the symbol whose tick this step is about; '' for none.
+    `flush`: to the gateway: publish the step's tick of `symbol` as soon as you have read `wire` frames.
+    `wire`: frames that the simulator has sent to the gateway.
+    `tick`: (run of the gateway, number of the tick): answer when you have handled this tick.
     """
 
     step: int
@@ -142,12 +181,16 @@ class Probe(msgspec.Struct, frozen=True, array_like=True, tag="p", gc=False):
 
 
 class Idle(msgspec.Struct, frozen=True, array_like=True, tag="i", gc=False):
-    """The answer to a probe, when ready and empty.
+    """The answer to `Probe`, sent when the process is ready and has nothing left to handle.
 
-    `pending`: own rows not yet acknowledged (the recorder's excepted). `work` grows with every input handled: two
-    equal values mean that nothing happened between. `reached` are the consumers that rows went to since the last
-    step. `tick` is the number of the last tick of the probed symbol that it handled (the gateway: published).
-    `wire_in` and `wire_out` count frames of the broker's socket. `deadline_ns` is the next market timer.
+    `pending`: its rows that are not acknowledged yet, those for the recorder excepted.
+    `work`: a count of the inputs that it has handled; two equal counts mean that nothing happened between them.
+    `reached`: the processes that it has sent rows to since this step began.
+    `tick`: (run of the gateway, number) of the last tick of the probed symbol that it handled; of the gateway:
+    published.
+    `wire_in`: frames that it has received on the broker's socket.
+    `wire_out`: frames that it has sent there.
+    `deadline_ns`: when its next market timer is due; None: no timer.
     """
 
     step: int
@@ -163,3 +206,16 @@ class Idle(msgspec.Struct, frozen=True, array_like=True, tag="i", gc=False):
 
 
 Frame = Row | Ack | Resume | Snapshot | Beat | Schedule | Advance | Advanced | Probe | Idle
+
+ROUTES: dict[type[msgspec.Struct], str] = {
+    Row: "every process -> every process",
+    Ack: "every process -> every process",
+    Resume: "every process -> every process",
+    Snapshot: "every process -> every process",
+    Beat: "every process -> every process",
+    Schedule: "clock -> simulator",
+    Advance: "clock -> simulator",
+    Advanced: "simulator -> clock",
+    Probe: "clock -> every process",
+    Idle: "every process -> clock",
+}

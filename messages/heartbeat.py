@@ -1,20 +1,25 @@
-"""What every process tells the watchdog once a second, from its main loop."""
+"""What the main loop of every process reports to the watchdog, once a second."""
 
 from __future__ import annotations
 
 import msgspec
 
-__all__ = ["RETIRED", "Heartbeat"]
+__all__ = ["RETIRED", "ROUTES", "Heartbeat"]
 
 RETIRED = "retired"
-"""The note of a symbol that was removed, holds nothing, and leaves."""
+"""The note of a symbol that was removed from the watchlist, holds nothing, and leaves."""
 
 
 class Heartbeat(msgspec.Struct, frozen=True, array_like=True):
-    """I live. `note` is a word on what the process does, for `crazy status`; `starts` counts its lives."""
+    """The main loop of this process is running."""
 
     process: str
     pid: int
     run: int
     ready: bool
     note: str
+
+
+ROUTES: dict[type[msgspec.Struct], str] = {
+    Heartbeat: "every process -> watchdog",
+}

@@ -1,16 +1,16 @@
-"""What blocks entries for the whole fleet while protection goes on."""
+"""What blocks the entries of the whole fleet while open positions stay protected."""
 
 from __future__ import annotations
 
 import msgspec
 
-__all__ = ["EntriesBlocked", "EntriesUnblocked"]
+__all__ = ["ROUTES", "EntriesBlocked", "EntriesUnblocked"]
 
 
 class EntriesBlocked(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Event of the gateway: no new entries until `EntriesUnblocked` of the same reason; stops stay and are kept.
+    """No new entries until `EntriesUnblocked` comes with the same reason. Protective stops stay active.
 
-    `reason` is a code (clock_off, live_unconfirmed, wrong_account), `text` says what is wrong and the remedy.
+    `text`: what is wrong and how to fix it.
     """
 
     reason: str
@@ -19,6 +19,12 @@ class EntriesBlocked(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class EntriesUnblocked(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Event of the gateway: this reason speaks against entries no longer."""
+    """This reason no longer blocks entries. Another reason may still do so."""
 
     reason: str
+
+
+ROUTES: dict[type[msgspec.Struct], str] = {
+    EntriesBlocked: "gateway -> recorder, symbol",
+    EntriesUnblocked: "gateway -> recorder, symbol",
+}

@@ -1,10 +1,11 @@
-"""What the market does: prices, its time, its sessions."""
+"""Prices, market time, and the sessions of the exchange."""
 
 from __future__ import annotations
 
 import msgspec
 
 __all__ = [
+    "ROUTES",
     "MarketRule",
     "MarketTime",
     "Session",
@@ -18,10 +19,18 @@ __all__ = [
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True):
-    """One trading day. `date` is the exchange's own date (YYYY-MM-DD); `early` marks a shortened day.
+    """One trading day.
 
-    Where pre- or after-market is allowed, open and close are theirs, and `regular_…` those of the exchange (0: the
-    same). From `break_start_ns` to `break_end_ns` nothing trades (lunch in Tokyo; 0: no break).
+    With pre-market or after-market trading, `open_ns` and `close_ns` include them.
+
+    `date`: the exchange's own date, YYYY-MM-DD.
+    `open_ns`: when trading begins.
+    `close_ns`: when trading ends.
+    `early`: True on a shortened day.
+    `regular_open_ns`: when regular hours begin; 0: at `open_ns`.
+    `regular_close_ns`: when regular hours end; 0: at `close_ns`.
+    `break_start_ns`: when the midday break begins (Tokyo has one); 0: no break.
+    `break_end_ns`: when the midday break ends.
     """
 
     date: str
@@ -34,16 +43,18 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     break_end_ns: int = 0
 
     def rests_at(self, market_ns: int) -> bool:
-        """Whether the exchange has its break at this time."""
+        """Whether the midday break is on at this time."""
         return self.break_start_ns <= market_ns < self.break_end_ns
 
 
 class Tick(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """The newest market of one symbol. Lossy: only the newest matters, and the last one is sent again on subscription.
+    """The newest market of one symbol.
 
-    `number` counts the ticks of this symbol within one run of the gateway. `last_ns` is the last trade's own time
-    (the broker gives whole seconds), `time_ns` the market time at which the gateway sent it. A side that is not
-    there is 0. `refused` is the broker's code when it refuses the prices.
+    A tick may be lost: only the newest one matters. A new subscriber gets the last one again.
+
+    `run`: the run of the gateway.
+    `number`: counts the ticks of this symbol within the run.
+    `time_ns`: when the gateway published it.
     """
 
     symbol: str
@@ -60,17 +71,21 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class MarketRule(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Event of the gateway: the price grid of a symbol is another than it was: (from this price on, increment)."""
+    """The price grid of a symbol has changed."""
 
     symbol: str
     steps: tuple[tuple[float, float], ...]
 
 
 class MarketTime(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """What time it is in the market. Lossy.
+    """The market time now, and how fast it passes.
 
-    At machine time `machine_ns` (monotonic, one machine) it was `market_ns`, and it passes `speed` times as fast;
-    no reader goes past `until_ns`, where the clock will have something to say.
+    It may be lost: only the newest one matters. A reader computes market time from its own machine time.
+
+    `market_ns`: the market time at machine time `machine_ns`.
+    `machine_ns`: monotonic time of this machine.
+    `speed` (market seconds per second): how fast market time passes; 0 in lock-step.
+    `until_ns`: the next market event of the clock; a reader does not go past it by itself.
     """
 
     market_ns: int
@@ -80,32 +95,53 @@ class MarketTime(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=Fals
 
 
 class SessionAwaited(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The clock begins (or was away for whole sessions): this session is the next one, or is open already."""
+    """This session is the next one, or it is open already.
+
+    It comes when the clock starts, and after the clock was down for whole sessions.
+    """
 
     session: Session
 
 
 class SessionApproaching(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The open is `hours.protective_audit_minutes` away: every protective order is looked at before it can trigger."""
+    """The session opens in `hours.protective_audit_minutes`: the gateway checks every protective order now."""
 
     session: Session
 
 
 class SessionOpened(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Regular hours began. `entries_until_ns` is when unfilled entries are cancelled."""
+    """The session is open.
+
+    `entries_until_ns`: when unfilled entries are cancelled.
+    """
 
     session: Session
     entries_until_ns: int
 
 
 class SessionClosing(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Close is near: no more entries, and unfilled ones are cancelled."""
+    """The close is near: no more entries, and unfilled ones are cancelled."""
 
     session: Session
 
 
 class SessionClosed(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Regular hours ended. `next` is the coming session, None when the market source has ended."""
+    """The session is closed.
+
+    `next`: the session after it; None when the market source has no more data.
+    """
 
     session: Session
     next: Session | None = None
+
+
+ROUTES: dict[type[msgspec.Struct], str] = {
+    Tick: "gateway -> cli, risk, symbol",
+    MarketRule: "gateway -> symbol",
+    MarketTime: "clock -> cli, gateway, recorder, risk, symbol, watchdog",
+    SessionAwaited: "clock -> recorder",
+    SessionApproaching: "clock -> gateway",
+    SessionOpened: "clock -> gateway, recorder, risk, symbol",
+    SessionClosing: "clock -> gateway, recorder, symbol",
+    SessionClosed: "clock -> gateway, recorder, risk, symbol",
+}

@@ -1,4 +1,8 @@
-"""What the operator says to the fleet, and what the fleet says of itself."""
+"""The operator's commands and their answers, and what the processes report about themselves.
+
+`cli` is the `crazy` command. A command goes over the control socket of a process, which answers with `Answer`. Risk
+checks a command first; some it passes on.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import msgspec
 from messages.watchlist import Watch
 
 __all__ = [
+    "ROUTES",
     "Adopt",
     "Answer",
     "ClearCooldown",
@@ -29,21 +34,30 @@ __all__ = [
 
 
 class Pause(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Command to risk: no more entries (of one symbol, or of all); unfilled ones are cancelled, stops stay."""
+    """Stop entries and cancel unfilled ones; protective stops stay.
+
+    `symbol`: the ticker; None: all symbols.
+    """
 
     symbol: str | None = None
 
 
 class Resume(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Command to risk: entries again."""
+    """Allow entries again.
+
+    `symbol`: the ticker; None: all symbols.
+    """
 
     symbol: str | None = None
 
 
 class Flatten(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Command to risk, which pauses and passes it on: cancel entries, sell what is own, of one symbol or of all.
+    """Cancel entries and sell the bot's own shares.
 
-    The gateway alone sells. `withdraw` takes back a flatten that waits and has sold nothing yet.
+    Risk pauses the entries and passes the command on; only the gateway sells.
+
+    `symbol`: the ticker; None: all symbols.
+    `withdraw`: True: take back a flatten that is waiting and has sold nothing yet.
     """
 
     symbol: str | None = None
@@ -51,24 +65,36 @@ class Flatten(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Adopt(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Command to risk, which passes it on to the gateway: so many shares of the account become the bot's own."""
+    """Make shares of the account the bot's own, so that they get a protective stop.
+
+    `quantity` (shares): how many.
+    """
 
     symbol: str
     quantity: float
 
 
 class ClearCooldown(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Command to risk, which passes it on to the symbol (or to all): end the rest after a stop-out."""
+    """End the cooldown after a stop-out.
+
+    `symbol`: the ticker; None: all symbols.
+    """
 
     symbol: str | None = None
 
 
 class RollCall(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Question to the watchdog: who is there? Answered by `ProcessState` per process in `Answer.rows`."""
+    """Ask the watchdog which processes run, or the clock which symbols are traded.
+
+    The watchdog's `Answer` has one row for each process, the clock's has one for each symbol.
+    """
 
 
 class Sql(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Question to the recorder: a read-only statement."""
+    """Ask the recorder for the result of a read-only SQL statement.
+
+    `statement`: the SQL.
+    """
 
     statement: str
 
@@ -77,7 +103,11 @@ Command = Pause | Resume | Flatten | Adopt | ClearCooldown | RollCall | Sql | Wa
 
 
 class ProcessState(msgspec.Struct, frozen=True):
-    """One process as the watchdog sees it. `age_s`: seconds of machine time since it was last heard of."""
+    """One process as the watchdog sees it: one row of the `Answer` to `RollCall`.
+
+    `age_s`: seconds of machine time since its last heartbeat.
+    `starts`: how many runs of it the watchdog has seen.
+    """
 
     process: str
     pid: int
@@ -89,7 +119,13 @@ class ProcessState(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The answer to a command: `text` for a person; `columns` and `rows` where the question was for data."""
+    """The answer to a command.
+
+    `ok`: False when the command was refused; `text` says why.
+    `text`: a sentence for the operator.
+    `columns`: names of the columns, when the command asked for data.
+    `rows`: the data. A row of the watchdog's answer to `RollCall` has the fields of `ProcessState`.
+    """
 
     ok: bool
     text: str = ""
@@ -98,25 +134,32 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Paused(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Event of risk: entries are paused (of one symbol, or of all when None)."""
+    """Entries are paused.
+
+    `symbol`: the ticker; None: all symbols.
+    """
 
     symbol: str | None
     by: str
 
 
 class Resumed(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Event of risk: entries are allowed again."""
+    """Entries are allowed again.
+
+    `symbol`: the ticker; None: all symbols.
+    """
 
     symbol: str | None
     by: str
 
 
 class Flattening(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Event of the gateway: how far a flatten has come.
+    """How far a flatten has come.
 
-    `phase`: 'waiting' (it can't be executed now, `reason` says why), 'clearing' (own orders are being cancelled),
-    'selling', 'done', 'failed' (the broker refuses the sale: the stop is placed again), 'withdrawn'. `quantity`: what
-    is to be sold, or was.
+    `phase`: 'waiting' (it cannot sell now, `reason` says why), 'clearing' (own orders are being cancelled), 'selling',
+    'done', 'failed' (the broker refuses the sale, and the stop is placed again), 'withdrawn'.
+    `quantity` (shares): what is to be sold, or was sold.
+    `reason`: why it waits or failed; '' otherwise.
     """
 
     symbol: str
@@ -126,7 +169,16 @@ class Flattening(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class SymbolStatus(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """A symbol actor's state, whenever it changed. `why` is a reason code, `figures` what stands behind it."""
+    """The state of a symbol, sent whenever it changes.
+
+    `state`: a state of docs/states.md.
+    `why`: reason code of the state (docs/reasons.md).
+    `time_ns`: when it changed.
+    `cooldown_until_ns`: when the cooldown ends; 0: none.
+    `entry_number`: how many entries the symbol made in this session.
+    `entry_client_order_id`: its newest entry; '' for none.
+    `stop_client_order_id`: its newest protective stop; '' for none.
+    """
 
     symbol: str
     state: str
@@ -143,7 +195,13 @@ class SymbolStatus(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Happened(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Something worth a line in the log and a row in `events`. `event` is a snake_case name, `fields` are flat."""
+    """Something that deserves a line in the log and a row in the table `events`.
+
+    `event`: its name, in snake_case.
+    `symbol`: the ticker; '' when it is not about one symbol.
+    `level`: the log level: INFO, WARNING, ERROR.
+    `fields`: its details, by name.
+    """
 
     event: str
     symbol: str
@@ -153,9 +211,35 @@ class Happened(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Refused(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """A message raised or broke a constraint: it was rolled back and is skipped. Entries of `symbol` pause."""
+    """A message raised an error or broke a constraint; it is rolled back and skipped.
+
+    Entries of its symbol are paused.
+
+    `producer`: the process that sent the message.
+    `seq`: the message's row; 0 when it was no row.
+    `symbol`: the symbol that it was about; '' for none.
+    `error`: the message's class, and the error.
+    """
 
     producer: str
     seq: int
     symbol: str
     error: str
+
+
+ROUTES: dict[type[msgspec.Struct], str] = {
+    Pause: "cli -> risk",
+    Resume: "cli -> risk",
+    Flatten: "cli -> risk -> gateway",
+    Adopt: "cli -> risk -> gateway",
+    ClearCooldown: "cli -> risk -> symbol",
+    RollCall: "cli -> clock, watchdog",
+    Sql: "cli -> recorder",
+    Answer: "clock, recorder, risk, watchdog -> cli",
+    Paused: "risk -> recorder, symbol",
+    Resumed: "risk -> recorder, symbol",
+    Flattening: "gateway -> risk, symbol",
+    SymbolStatus: "symbol -> recorder",
+    Happened: "every process -> recorder",
+    Refused: "every process -> recorder, risk, symbol",
+}

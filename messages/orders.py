@@ -1,6 +1,6 @@
-"""What became of orders: the gateway's events, one after another, for whoever needs them.
+"""What happened to orders and positions: the gateway's events.
 
-Every event carries the order as it is after it, so that a consumer can take it whole and never has to ask.
+Every event of an order carries the whole order as it is after the event, so a consumer never has to ask.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import msgspec
 
 __all__ = [
     "LIVE_STATUSES",
+    "ROUTES",
     "CommissionReported",
     "Fill",
     "OrderAccepted",
@@ -26,16 +27,14 @@ __all__ = [
 ]
 
 Role = Literal["entry", "stop", "flatten", "adopted", "foreign"]
-"""What an order is for. `flatten`: the operator's sale of own shares. `adopted`: no order at all, but the record of
-shares that became own by the operator's word, or (a SELL) ceased to be because they were sold by hand; the broker has
-none of it."""
+"""What an order is for: see `OrderRecord`."""
 
 LIVE_STATUSES = frozenset({"InFlight", "PendingSubmit", "PreSubmitted", "Submitted", "PendingCancel"})
-"""An order with one of these may still trade. `InFlight` is ours: sent (or about to be) and not confirmed yet."""
+"""An order with one of these statuses may still trade. `InFlight` is our own: committed, and not confirmed yet."""
 
 
 def execution_key(exec_id: str) -> tuple[str, int]:
-    """Base id and revision: IBKR numbers the corrections of an execution behind the last period of its id."""
+    """(base id, revision): IBKR puts the number of a correction behind the last period of the execution's id."""
     base, period, suffix = exec_id.rpartition(".")
     return (base, int(suffix)) if period and suffix.isdecimal() else (exec_id, 0)
 
@@ -43,11 +42,18 @@ def execution_key(exec_id: str) -> tuple[str, int]:
 class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One order, as the gateway's book has it.
 
-    `status` is IBKR's word, or `InFlight` before the broker said anything. `stop_price` is the trigger (for a
-    trailing stop the current level, also in `trail_stop_price`), `trailing_pct` 10.0 = 10 %. `order_id` and
-    `perm_id` are the broker's. `reason` says why it ended, where it ended otherwise than filled.
-    `level_estimated`: the level was sampled from ticks, because the broker does not tell each rise. `renewed_ns` is
-    when a resting stop was last changed.
+    `role`: what the order is for: 'entry', 'stop', 'flatten' (the operator's sale), 'adopted' (no order, but the record
+    of shares that became or ceased to be the bot's own without one), 'foreign' (not the bot's).
+    `stop_price` (USD per share): the trigger; for a trailing stop its level now.
+    `status`: IBKR's status, or 'InFlight' before the broker has confirmed the order.
+    `parent_client_order_id`: our id of the parent; '' for none.
+    `created_ns`: when the order was decided.
+    `updated_ns`: when it last changed.
+    `cancel_reason`: reason code of the fleet's cancel; '' when the fleet did not cancel it.
+    `reason`: why it ended, where it did not end filled.
+    `level_estimated`: True when the level of a trailing stop was computed from ticks, because the broker does not
+    report each rise.
+    `renewed_ns`: when a resting stop was last modified.
     """
 
     client_order_id: str
@@ -87,19 +93,21 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def live(self) -> bool:
-        """True while it may still trade; one in doubt counts as live."""
+        """True while it may still trade. An order whose state is not known counts as live."""
         return self.status in LIVE_STATUSES
 
     @property
     def remaining(self) -> float:
-        """Shares that are not filled."""
+        """Shares that are not filled yet."""
         return self.quantity - self.filled
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution.
+    """One execution of an order.
 
-    `time_ns` is the broker's time (whole seconds); `cum_quantity` and `avg_price` are the order's after it.
+    `role`: what the order was for, as in `OrderRecord`.
+    `quantity` (shares): how many traded in this execution.
+    `time_ns`: when it traded, by the broker, in whole seconds.
     """
 
     exec_id: str
@@ -122,28 +130,34 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderPlaced(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The order is committed and goes to the broker; nothing is known of it yet."""
+    """The order is committed and goes to the broker, which has not confirmed it yet."""
 
     order: OrderRecord
 
 
 class OrderAccepted(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The broker has it."""
+    """The broker has accepted the order."""
 
     order: OrderRecord
 
 
 class OrderUpdated(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Its status, quantity or level changed."""
+    """The status, quantity or level of the order changed."""
 
     order: OrderRecord
 
 
 class OrderFilled(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Some or all of it traded. `own` is what the bot owns of the symbol after this fill, `cost_usd` what that cost.
+    """Some or all of the order traded.
 
-    `realized_usd` against the average cost. A fill that `corrects` an earlier one (its exec_id) takes its place; that
-    one had realized `undone_usd`.
+    A correction by the broker replaces an earlier execution: then `corrects` names that one, and `undone_usd` is the
+    P&L that it had realized.
+
+    `fill`: the execution.
+    `own` (shares): what the bot owns of the symbol after this fill.
+    `realized_usd`: P&L of the shares sold by this fill, against their average cost, without commission.
+    `corrects`: exec_id of the execution that this one replaces; '' for none.
+    `undone_usd`: P&L that the replaced execution had realized.
     """
 
     fill: Fill
@@ -156,14 +170,21 @@ class OrderFilled(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class OrderCancelled(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """It ended without filling whole. `asked` is True when the fleet had cancelled it."""
+    """The order ended before it was filled completely.
+
+    `asked`: True when the fleet had cancelled it.
+    """
 
     order: OrderRecord
     asked: bool
 
 
 class OrderRejected(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The broker refused it (or holds it Inactive), with its code and text."""
+    """The broker rejected the order, or holds it as Inactive.
+
+    `code`: IBKR's code.
+    `text`: IBKR's text.
+    """
 
     order: OrderRecord
     code: int
@@ -171,10 +192,12 @@ class OrderRejected(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class CommissionReported(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """What an execution cost, in `currency`. `realized_usd` is the broker's figure, None for an opening one.
+    """What an execution cost.
 
-    A corrected execution has a commission of its own, in place of the one reported before: that was `undone_usd`.
-    `rate_usd` is what a unit of another currency was worth in dollars by the broker's rate; None without one.
+    The commission of a corrected execution replaces the one that was reported before.
+
+    `undone_usd`: the commission that this one replaces; 0: none.
+    `rate_usd` (USD per unit of `currency`): the broker's exchange rate; None: not reported.
     """
 
     exec_id: str
@@ -188,17 +211,18 @@ class CommissionReported(msgspec.Struct, frozen=True, array_like=True, tag=True)
 
     @property
     def commission_usd(self) -> float | None:
-        """In dollars; None where nobody can say, so that it is never counted as if it were dollars.
-
-        A currency that is not named is the dollar.
-        """
+        """The commission in USD; None where no exchange rate is known, so that nobody takes it for dollars."""
         if self.currency in ("USD", ""):
             return self.commission
         return None if self.rate_usd is None else self.commission * self.rate_usd
 
 
 class PositionUpdated(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The account's position in a symbol, and how much of it is the bot's own (and cost it, where that is told)."""
+    """The account's position in a symbol, and how much of it is the bot's own.
+
+    `account_quantity` (shares): the whole position; below 0 when the account is short.
+    `own_cost_usd`: what the bot's own shares cost; None: as before.
+    """
 
     symbol: str
     account_quantity: float
@@ -208,9 +232,26 @@ class PositionUpdated(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class ProtectionChanged(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """To the recorder: whole own shares of a symbol, and how many of them a stop at the broker protects from now on."""
+    """How many of the bot's own shares a stop at the broker protects from now on.
+
+    `shares` (shares): own shares, whole ones only.
+    `protected` (shares): how many of them are protected.
+    """
 
     symbol: str
     shares: float
     protected: float
     time_ns: int
+
+
+ROUTES: dict[type[msgspec.Struct], str] = {
+    OrderPlaced: "gateway -> recorder, symbol",
+    OrderAccepted: "gateway -> recorder, symbol",
+    OrderUpdated: "gateway -> recorder, risk, symbol",
+    OrderFilled: "gateway -> recorder, risk, symbol",
+    OrderCancelled: "gateway -> recorder, risk, symbol",
+    OrderRejected: "gateway -> recorder, risk, symbol",
+    CommissionReported: "gateway -> recorder, risk",
+    PositionUpdated: "gateway -> recorder, risk, symbol",
+    ProtectionChanged: "gateway -> recorder",
+}

@@ -1,27 +1,34 @@
-"""Which symbols are traded, while the fleet runs."""
+"""Which symbols are traded while the fleet runs."""
 
 from __future__ import annotations
 
 import msgspec
 
-__all__ = ["SymbolRetired", "Watch", "WatchlistChanged"]
+__all__ = ["ROUTES", "SymbolRetired", "Watch", "WatchlistChanged"]
 
 
 class Watch(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Command to the clock: from now on these are traded, and those are only held until they are sold."""
+    """From now on trade these symbols, and only hold the others until they are sold."""
 
     watchlist: tuple[str, ...]
     winding_down: tuple[str, ...] = ()
 
 
 class WatchlistChanged(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Event of the clock: these symbols are traded; `winding_down` get no entries and leave once they are flat."""
+    """The watchlist has changed."""
 
     watchlist: tuple[str, ...]
     winding_down: tuple[str, ...]
 
 
 class SymbolRetired(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Command, symbol to clock: I was winding down and hold nothing any more; go on without me."""
+    """The symbol was winding down and holds nothing any more; go on without it."""
 
     symbol: str
+
+
+ROUTES: dict[type[msgspec.Struct], str] = {
+    Watch: "cli -> clock",
+    WatchlistChanged: "clock -> gateway, risk, symbol",
+    SymbolRetired: "symbol -> clock",
+}
