@@ -10,6 +10,7 @@ import math
 
 from messages.operator import Adopt
 from messages.orders import OrderRecord
+from services.gateway.book.own_shares import bought
 from services.gateway.book.records import AccountPosition, FlattenRecord, Links, Own, QuoteRecord
 from services.gateway.operator.manual_trade import book_by_hand
 from services.runtime.core import Draft
@@ -26,9 +27,8 @@ def adopt(d: Draft, command: Adopt, links: Links) -> None:
         return
     quote, own = d.get(QuoteRecord, symbol), d.get(Own, symbol) or Own(symbol)
     assert quote is not None
-    price, held = quote.quote.last, own.quantity + quantity
-    # What fills a hole (more was sold than bought) costs nothing afterwards: only what is left after it is held.
-    own = Own(symbol, held, own.cost_usd + min(quantity, max(0.0, held)) * price)
+    price = quote.quote.last
+    own = bought(own, quantity, price)
     book_by_hand(d, own, "BUY", quantity, price)
     d.note("shares_adopted", symbol, "WARNING", qty=quantity, price=price, own=own.quantity)
 

@@ -9,6 +9,7 @@ for nobody tells the true one. A stop that would sell more than is left has to b
 from __future__ import annotations
 
 from messages.orders import OrderRecord
+from services.gateway.book.own_shares import sold
 from services.gateway.book.records import (
     COST_TOLERANCE_PCT,
     AccountPosition,
@@ -80,9 +81,8 @@ def _book(d: Draft, symbol: str) -> None:
     own, position, quote = d.get(Own, symbol), d.get(AccountPosition, symbol), d.get(QuoteRecord, symbol)
     assert own is not None
     assert position is not None
-    left = max(0.0, position.quantity)
-    quantity, average = exact(own.quantity - left), own.cost_usd / own.quantity
+    quantity, average = exact(own.quantity - max(0.0, position.quantity)), own.cost_usd / own.quantity
     price = quote.quote.last if quote is not None and quote.quote.last > 0 else average
-    own = Own(symbol, left, average * left)
-    book_by_hand(d, own, "SELL", quantity, price, (price - average) * quantity)
+    own, realized = sold(own, quantity, price)
+    book_by_hand(d, own, "SELL", quantity, price, realized)
     d.note("sold_by_hand", symbol, "WARNING", qty=quantity, price=price, own=own.quantity)

@@ -24,6 +24,7 @@ from messages.orders import (
     execution_key,
 )
 from services.gateway.book.identity import find
+from services.gateway.book.own_shares import bought, sold, without
 from services.gateway.book.records import (
     NEVER_ARRIVED,
     AccountPosition,
@@ -244,9 +245,12 @@ def fold_execution(d: Draft, told: BrokerExecution) -> str:
             order = take_back_double(d, first, max(first.quantity, told.cum_quantity), told)
     own = d.get(Own, told.symbol) or Own(told.symbol)
     if before is not None:
-        own = _undo(own, before)
+        own = without(own, before)
         d.note("execution_corrected", told.symbol, "WARNING", exec_id=told.exec_id, price=told.price, qty=told.quantity)
-    own, realized = _apply(own, told)
+    if told.side == "BUY":
+        own, realized = bought(own, told.quantity, told.price), 0.0
+    else:
+        own, realized = sold(own, told.quantity, told.price)
     d.put(own)
     fill = Fill(
         exec_id=told.exec_id,
@@ -291,27 +295,6 @@ def fold_execution(d: Draft, told: BrokerExecution) -> str:
         d.drop(HeldBack, order.key)
         fold_order(d, held.told)
     return told.symbol
-
-
-def _apply(own: Own, told: BrokerExecution) -> tuple[Own, float]:
-    """(shares after it, realized dollars)."""
-    if told.side == "BUY":
-        quantity = exact(own.quantity + told.quantity)
-        # Sold before it was bought: only what is left after that costs anything.
-        return Own(own.symbol, quantity, own.cost_usd + min(told.quantity, max(0.0, quantity)) * told.price), 0.0
-    average = own.cost_usd / own.quantity if own.quantity > 0 else told.price
-    quantity = exact(own.quantity - told.quantity)
-    cost = own.cost_usd - average * told.quantity if quantity > 0 else 0.0
-    return Own(own.symbol, quantity, cost), (told.price - average) * told.quantity
-
-
-def _undo(own: Own, before: FillRecord) -> Own:
-    """The shares as they were without this execution."""
-    fill = before.fill
-    if fill.side == "BUY":
-        return Own(own.symbol, exact(own.quantity - fill.quantity), own.cost_usd - fill.quantity * fill.price)
-    cost = fill.quantity * fill.price - before.realized_usd
-    return Own(own.symbol, exact(own.quantity + fill.quantity), own.cost_usd + cost)
 
 
 def fold_commission(d: Draft, told: BrokerCommission) -> None:
