@@ -11,7 +11,6 @@ import msgspec
 
 from messages.broker import BrokerCommission, BrokerExecution, BrokerOrder, BrokerPosition
 from messages.orders import (
-    LIVE_STATUSES,
     CommissionReported,
     Fill,
     OrderAccepted,
@@ -43,6 +42,7 @@ from services.gateway.book.records import (
 )
 from services.gateway.orders.cancels import send_cancel
 from services.gateway.orders.doubles import cancel_namesakes, take_back_double
+from services.gateway.orders.states import TABLE, BrokerReport, Effect, OrderState, effect_of, report_of
 from services.runtime.core import Draft
 from services.trading.ids import is_flatten_reference, is_own_reference
 from services.trading.shares import exact
@@ -69,9 +69,10 @@ def fold_order(d: Draft, told: BrokerOrder) -> str:
     known = _known(d, told)
     if known is None:
         return told.symbol
+    report = report_of(told.status)
+    effect = effect_of(known, report)
     if (
-        known.live
-        and told.status in ("Filled", "Cancelled")
+        effect in (Effect.FILLED, Effect.CANCELLED)  # these wait for executions
         and not told.completed_status
         and told.filled > known.filled
     ):
@@ -80,20 +81,20 @@ def fold_order(d: Draft, told: BrokerOrder) -> str:
         d.put(HeldBack(known.key, told))
         d.put(Doubt(known.key))
         return known.symbol
-    if d.get(Doubt, known.key) is not None and told.status != "PendingSubmit":
+    if d.get(Doubt, known.key) is not None and TABLE[report].settles:
         d.drop(Doubt, known.key)
     change = d.get(Change, known.key)
     if change is not None and change.stage == "sent" and told.quantity == change.quantity:
         d.drop(Change, known.key)
-    order = _merge(d, known, told)
+    order = known if effect is Effect.IGNORED else _merge(d, known, told)
     if order == known:
         return known.symbol
-    if not known.live and order.live and (known.reason == NEVER_ARRIVED or known.role == "entry"):
+    if effect is Effect.LATE or (effect is Effect.REVIVED and known.role == "entry"):
         # Real world: it was given up, or Inactive, and works after all. Its place may be taken, so it goes.
         d.note("late_order_cancelled", order.symbol, "WARNING", client_order_id=order.key, order_id=order.order_id)
         order = send_cancel(d, order, "came_late")
     d.put(order)
-    _tell(d, known, order)
+    _tell(d, effect, known, order)
     if not order.live:
         cancel_namesakes(d, order)
     return order.symbol
@@ -107,18 +108,13 @@ def _known(d: Draft, told: BrokerOrder) -> OrderRecord | None:
     first = d.get(OrderRecord, told.client_order_id)
     if first is None:
         return _unknown(d, told.client_order_id, told.symbol, told.side, told.order_type, told.quantity, told.order_id)
-    if told.status not in LIVE_STATUSES and not told.filled:
+    if not TABLE[report_of(told.status)].to.live and not told.filled:
         return None
     return take_back_double(d, first, told.quantity, told)
 
 
 def _merge(d: Draft, known: OrderRecord, told: BrokerOrder) -> OrderRecord:
     """The order as both sides know it together."""
-    status = told.status
-    if not known.live and known.status != "Inactive" and status != "Filled" and known.reason != NEVER_ARRIVED:
-        return known  # it is over; only a fill after a cancel can still change that (real world)
-    if known.status == "Filled" or (status == "PendingSubmit" and known.status != "InFlight"):
-        return known
     level = told.trail_stop_price if known.order_type.startswith("TRAIL") else None
     if level is not None and known.trail_stop_price is not None:
         level = max(level, known.trail_stop_price)
@@ -129,7 +125,7 @@ def _merge(d: Draft, known: OrderRecord, told: BrokerOrder) -> OrderRecord:
     completed = told.completed_status != ""
     return msgspec.structs.replace(
         known,
-        status=status,
+        status=told.status,
         why_held=told.why_held,
         order_id=told.order_id or known.order_id,
         perm_id=told.perm_id or known.perm_id,
@@ -149,25 +145,26 @@ def _merge(d: Draft, known: OrderRecord, told: BrokerOrder) -> OrderRecord:
     )
 
 
-def _tell(d: Draft, known: OrderRecord, order: OrderRecord) -> None:
+def _tell(d: Draft, effect: Effect, known: OrderRecord, order: OrderRecord) -> None:
     """The event that this change is."""
     if known.status != order.status:
         order = d.put(msgspec.structs.replace(order, updated_ns=d.now.market_ns))
     symbol = order.symbol
-    if order.status == "Cancelled" and known.status != "Cancelled":
-        asked = bool(order.cancel_reason)
-        d.send(symbol, OrderCancelled(order, asked))
-        d.note("order_cancelled", symbol, **_fields(order), asked=asked, reason=order.cancel_reason or order.reason)
-    elif order.status == "Inactive" and known.status != "Inactive":
-        error = d.get(LastError, order.key)
-        code, text = (error.code, error.text) if error else (0, order.reason)
-        d.send(symbol, OrderRejected(order, code, text))
-        d.note("order_rejected", symbol, "WARNING", **_fields(order), code=code, text=text)
-    elif known.status == "InFlight" and order.live:
-        d.send(symbol, OrderAccepted(order))
-        d.note(PLACED.get(order.role, "trailing_stop_placed"), symbol, **_fields(order))
-    else:
-        d.send(symbol, OrderUpdated(order))
+    match effect:
+        case Effect.CANCELLED | Effect.CANCELLED_AT_ONCE:
+            asked = bool(order.cancel_reason)
+            d.send(symbol, OrderCancelled(order, asked))
+            d.note("order_cancelled", symbol, **_fields(order), asked=asked, reason=order.cancel_reason or order.reason)
+        case Effect.REJECTED:
+            error = d.get(LastError, order.key)
+            code, text = (error.code, error.text) if error else (0, order.reason)
+            d.send(symbol, OrderRejected(order, code, text))
+            d.note("order_rejected", symbol, "WARNING", **_fields(order), code=code, text=text)
+        case Effect.ACCEPTED:
+            d.send(symbol, OrderAccepted(order))
+            d.note(PLACED.get(order.role, "trailing_stop_placed"), symbol, **_fields(order))
+        case _:
+            d.send(symbol, OrderUpdated(order))
 
 
 def _fold_foreign(d: Draft, told: BrokerOrder) -> str:
@@ -352,17 +349,28 @@ def settle_absent(d: Draft, order: OrderRecord, questions: int) -> None:
     Its record stays as the tombstone. Executions that fill it whole say more than any list.
     """
     if order.role == "foreign":
-        _end(d, order, "Cancelled", "gone")
+        _end(d, order, OrderState.CANCELLED, "gone")
         return
-    if order.remaining <= 0:
-        _end(d, order, "Filled", order.reason)
-        return
+    report = BrokerReport.ABSENT_FILLED if order.remaining <= 0 else BrokerReport.ABSENT
+    match effect_of(order, report):
+        case Effect.FILLED_AT_ONCE:
+            _end(d, order, OrderState.FILLED, order.reason)
+        case Effect.GIVEN_UP:
+            _give_up(d, order, questions)
+
+
+def _give_up(d: Draft, order: OrderRecord, questions: int) -> None:
+    """Once it was absent from so many answers it is dead; until then the next answer is waited for."""
     doubt = d.get(Doubt, order.key) or Doubt(order.key)
     absences = doubt.absent + 1 if doubt.asked else doubt.absent
     if absences < questions:
         d.put(Doubt(order.key, False, absences))
         return
-    dead = d.put(msgspec.structs.replace(order, status="Cancelled", reason=NEVER_ARRIVED, updated_ns=d.now.market_ns))
+    dead = d.put(
+        msgspec.structs.replace(
+            order, status=OrderState.CANCELLED.value, reason=NEVER_ARRIVED, updated_ns=d.now.market_ns
+        )
+    )
     d.drop(Doubt, order.key)
     error = d.get(LastError, order.key)
     if error is not None:
@@ -373,8 +381,8 @@ def settle_absent(d: Draft, order: OrderRecord, questions: int) -> None:
         d.note("order_never_arrived", order.symbol, "WARNING", **_fields(dead))
 
 
-def _end(d: Draft, order: OrderRecord, status: str, reason: str) -> None:
-    ended = d.put(msgspec.structs.replace(order, status=status, reason=reason, updated_ns=d.now.market_ns))
+def _end(d: Draft, order: OrderRecord, state: OrderState, reason: str) -> None:
+    ended = d.put(msgspec.structs.replace(order, status=state.value, reason=reason, updated_ns=d.now.market_ns))
     d.drop(Doubt, order.key)
     d.send(order.symbol, OrderUpdated(ended))
 
