@@ -17,7 +17,7 @@ from messages.account import (
     ReconciliationDone,
     RequestBook,
 )
-from messages.broker import CancelOrder, PlaceOrder, RequestSnapshot, Subscribe
+from messages.broker import CancelOrder, PlaceOrder, RequestSnapshot, StartStreams, Subscribe
 from messages.entries import CancelEntry, EntryApproved, EntryDenied, EntryDropped, SubmitEntry
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import (
@@ -102,6 +102,7 @@ Message = (
     | PlaceOrder
     | CancelOrder
     | RequestSnapshot
+    | StartStreams
     | Subscribe
     | EntriesBlocked
     | EntriesUnblocked

@@ -34,6 +34,7 @@ __all__ = [
     "Quote",
     "RequestSnapshot",
     "SnapshotFailed",
+    "StartStreams",
     "Subscribe",
     "ToBroker",
 ]
@@ -73,7 +74,16 @@ class Subscribe(msgspec.Struct, frozen=True, array_like=True, tag=True):
     symbols: tuple[str, ...]
 
 
-ToBroker = PlaceOrder | CancelOrder | RequestSnapshot | Subscribe
+class StartStreams(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The connection is of the right account: stream its values, and the prices of the symbols subscribed last.
+
+    Until this command arrives on a connection, the edge sends nothing of itself on it.
+    """
+
+    account: str
+
+
+ToBroker = PlaceOrder | CancelOrder | RequestSnapshot | StartStreams | Subscribe
 
 
 class Connected(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -22,6 +22,7 @@ from messages.broker import (
     PlaceOrder,
     Quote,
     RequestSnapshot,
+    StartStreams,
     Subscribe,
     ToBroker,
 )
@@ -57,11 +58,7 @@ class ExchangeBroker:
     def connect(self) -> list[FromBroker]:
         """What a new connection tells unasked."""
         next_id = self.exchange.next_order_id(self.client_id)
-        account = self.exchange.account_report(self.account)
-        return [
-            Connected(self.exchange.accounts, next_id, self.client_id),
-            _account(account),
-        ]
+        return [Connected(self.exchange.accounts, next_id, self.client_id)]
 
     def execute(self, command: ToBroker) -> list[FromBroker]:
         """Carry out one command; the facts that answer it."""
@@ -72,6 +69,8 @@ class ExchangeBroker:
                 return list(self.facts(self.exchange.cancel(self.client_id, order_id)))
             case RequestSnapshot():
                 return [self._snapshot()]
+            case StartStreams(account):
+                return [_account(self.exchange.account_report(account))]
             case Subscribe():
                 return []  # every symbol's prices are heard here
 

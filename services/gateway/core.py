@@ -32,6 +32,7 @@ from messages.broker import (
     PlaceOrder,
     Quote,
     SnapshotFailed,
+    StartStreams,
     Subscribe,
 )
 from messages.entries import CancelEntry, EntryApproved
@@ -348,6 +349,7 @@ class GatewayCore:
         d.put(msgspec.structs.replace(links, broker_up=True, data_up=True, client_id=connected.client_id))
         d.send("fleet", LinkChanged("broker", True, "connected"))  # until the broker says otherwise
         d.send("fleet", LinkChanged("data", True, "connected"))
+        d.send("broker", StartStreams(wanted))
         self._ask_everything(d)
         self._judge_confirmation(d)
 

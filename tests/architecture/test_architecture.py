@@ -128,7 +128,7 @@ ROOMS = {
 }
 """The rooms of a folder, in the order in which they may know each other: each only those before it."""
 
-BESIDE = {"gateway": {"interlock"}, "simulator": set(), "cli": {"*"}}
+BESIDE = {"gateway": set(), "simulator": set(), "cli": {"*"}}
 """Files beside the rooms that a room may import."""
 
 

@@ -21,6 +21,7 @@ from messages.broker import (
     PlaceOrder,
     Quote,
     RequestSnapshot,
+    StartStreams,
     Subscribe,
     ToBroker,
 )
@@ -268,8 +269,8 @@ class Gateway:
         return [m.event for _, m in self.said if isinstance(m, Happened)]
 
     def orders_sent(self) -> list[str]:
-        """Commands to the broker, a short word each."""
-        return [_short(command) for command in self.to_broker]
+        """Commands to the broker, a short word each, but for the streams that each connection begins with."""
+        return [_short(command) for command in self.to_broker if not isinstance(command, StartStreams)]
 
     def live_entries(self, symbol: str = "TSLA") -> list[str]:
         orders = self.state.table(OrderRecord).values()
@@ -284,6 +285,8 @@ def _short(command: ToBroker) -> str:
             return f"cancel {key}"
         case RequestSnapshot():
             return "ask"
+        case StartStreams(account):
+            return f"stream account {account}"
         case Subscribe(symbols):
             return f"stream {' '.join(symbols)}"
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from messages.account import AccountUpdated
-from messages.broker import BrokerAccount, BrokerCommission
+from messages.broker import BrokerAccount, BrokerCommission, StartStreams
 from services.backtest.broker import ExchangeBroker
 from services.configuration.broker_policy import AccountKind, BaseCurrency, Policy
 from services.configuration.settings import Settings
@@ -25,12 +25,15 @@ EUR = BaseCurrency.EUR
 
 
 async def heard(house: Gateway, kind: Callable[[Any], bool]) -> list[Any]:
-    """What the gateway's edge is told on a new connection, as soon as it has one fact of this kind."""
+    """What the gateway's edge is told on a new connection that streams, as soon as it has one fact of this kind."""
     settings = msgspec.convert({"watchlist": ["TSLA"], "ibkr": {"port": house.server.port}}, Settings)
     broker = Broker(settings, lambda: None)
     running = asyncio.get_running_loop().create_task(broker.run())
     try:
         async with asyncio.timeout(8):
+            while not broker.facts:
+                await asyncio.sleep(0.01)
+            broker.execute(StartStreams(ACCOUNT))
             while not any(map(kind, broker.facts)):
                 await asyncio.sleep(0.01)
         return [fact for fact in broker.facts if kind(fact)]
@@ -70,7 +73,7 @@ def test_every_kind_of_account(kind: str) -> None:
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 10))
             await house.step(2)
             (*_, told) = await heard(house, lambda fact: isinstance(fact, BrokerAccount))
-            assert told == ExchangeBroker(house.exchange, 12).connect()[1]
+            assert [told] == ExchangeBroker(house.exchange, 12).execute(StartStreams(ACCOUNT))
             update = account_update(told, 0)
             assert isinstance(update, AccountUpdated)
             cash = (update.total_cash, update.settled_cash)

@@ -17,6 +17,7 @@ from messages.broker import (
     Connected,
     Disconnected,
     SnapshotFailed,
+    StartStreams,
 )
 from messages.interlock import EntriesBlocked
 from messages.operator import Happened
@@ -113,7 +114,7 @@ class TestAConnection:
                 Doubt(ENTRY, asked=True),
                 (CancelSent, ENTRY),
             ],
-            [*self.BOTH, ASK],
+            [*self.BOTH, ("broker", StartStreams(ACCOUNT)), ASK],
         )
 
     @pytest.mark.parametrize(("ours", "theirs", "then"), [(9, 7, 9), (7, 9, 9), (0, 0, 0)])

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from messages.broker import LiveConfirmation
+from messages.broker import LiveConfirmation, StartStreams
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.watchlist import WatchlistChanged
 from services.configuration.broker_policy import Policy
+from services.gateway.book.records import Book
 from services.gateway.ibkr import clock_check
 from tests.gateway.on_the_wire import Fleet, connected, played
 from tests.simulator.on_the_wire import CALM, OPEN_NS, SECOND, trades
@@ -66,6 +67,45 @@ def test_a_wrong_account_sends_nothing_at_all(mode: str, account: str | None, lo
             assert not made.ready
             assert made.at_the_broker() == []
             assert made.house.server.wire_counts()[CLIENT_ID][0] == 1, "startApi, and not a word more"
+
+    played(play)
+
+
+def test_the_account_of_another_fleet_is_sent_nothing_at_all() -> None:
+    """The login is right by itself; only the fleet's records know that it is another account."""
+
+    async def play() -> None:
+        async with fleet((PAPER,), mode="paper") as made:
+            made.state.apply([(Book, "book", Book(account="DU7654321"))])
+            await made.until(lambda: made.blocks(), "it is not said")
+            await asyncio.sleep(0.1)
+            assert "the records of this fleet are of DU7654321" in made.told(EntriesBlocked)[0].text
+            assert made.house.server.wire_counts()[CLIENT_ID][0] == 1, "startApi, and not a word more"
+
+    played(play)
+
+
+def test_nothing_that_asks_for_prices_reaches_a_wrong_account() -> None:
+    """A changed watchlist, and streams that the broker says are gone."""
+
+    async def play() -> None:
+        async with fleet((LIVE,), mode="paper") as made:
+            await made.until(lambda: made.blocks(), "it is not said")
+            made.hear(WatchlistChanged(("GME",), ()))
+            made.broker.on_error(-1, 1101, "connectivity restored, data lost")
+            await asyncio.sleep(0.1)
+            assert made.house.server.wire_counts()[CLIENT_ID][0] == 1, "startApi, and not a word more"
+
+    played(play)
+
+
+def test_what_was_watched_meanwhile_is_streamed_once_the_account_is_right() -> None:
+    async def play() -> None:
+        async with fleet((LIVE,), mode="paper") as made:
+            await made.until(lambda: made.blocks(), "it is not said")
+            made.hear(WatchlistChanged(("GME",), ()))
+            made.broker.execute(StartStreams(LIVE))
+            assert set(made.broker.quotes.streams.values()) == {"GME"}
 
     played(play)
 

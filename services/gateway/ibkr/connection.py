@@ -34,6 +34,7 @@ from messages.broker import (
     PlaceOrder,
     RequestSnapshot,
     SnapshotFailed,
+    StartStreams,
     Subscribe,
     ToBroker,
 )
@@ -44,7 +45,6 @@ from services.gateway.ibkr.error_codes import DATA_DOWN, DATA_UP, STREAMS_GONE, 
 from services.gateway.ibkr.market_rules import learn_grids
 from services.gateway.ibkr.quotes import Quotes
 from services.gateway.ibkr.translation import STATUSES, UNSET, name_of, terms_of
-from services.gateway.interlock import account_trouble
 
 __all__ = ["Broker"]
 
@@ -161,6 +161,7 @@ class Broker:
         self.next_order_id = 0
         self.quotes = Quotes()
         self._farm_was_down = False
+        self._streamed_account = ""  # of this connection, once the core has commanded it
         self._orders: dict[int, BrokerOrder] = {}
         self._account: dict[str, float] = {}
         self._account_others: dict[str, str] = {}
@@ -193,7 +194,7 @@ class Broker:
                 self._lost.clear()
                 try:
                     await self._ib.client.connectAsync(ibkr.host, ibkr.port, ibkr.client_id, CONNECT_S)
-                    await self._begin()
+                    self._begin()
                 except (OSError, ConnectionError, TimeoutError) as error:
                     why = f"{type(error).__name__}: {error}"
                     if why != said:
@@ -210,20 +211,21 @@ class Broker:
         finally:
             self._ib.client.disconnect()
 
-    async def _begin(self) -> None:
-        """What follows a handshake: tell the core, subscribe to positions, account and prices."""
+    def _begin(self) -> None:
+        """What follows a handshake: tell the core, and send nothing before its command (`StartStreams`)."""
         client = self._ib.client
         client.updateReqId(REQUEST_IDS)
         self.quotes.clear()
         self._farm_was_down = False
+        self._streamed_account = ""
         self._orders.clear()
         self._account.clear()
         self._account_others.clear()
-        accounts = tuple(client.getAccounts())
-        self.tell(Connected(accounts, self.next_order_id, client.clientId))
-        account, trouble = account_trouble(self._settings, accounts, "")
-        if trouble:
-            return  # a wrong account: send nothing at all
+        self.tell(Connected(tuple(client.getAccounts()), self.next_order_id, client.clientId))
+
+    def _start_streams(self, account: str) -> None:
+        """The account's values, the comparison of clocks, and the prices."""
+        client, self._streamed_account = self._ib.client, account
         client.reqAccountUpdates(True, account)
         if self._settings.mode != "sim":
             client.reqMarketDataType(3 if self._settings.ibkr.allow_delayed and self._settings.mode == "paper" else 1)
@@ -231,8 +233,10 @@ class Broker:
         self._stream(self._symbols)
 
     def _stream(self, symbols: tuple[str, ...]) -> None:
-        """Stream the prices of these symbols, and of no others."""
+        """Stream the prices of these symbols, and of no others; before the core's command only remember them."""
         client, self._symbols = self._ib.client, symbols
+        if not self._streamed_account:
+            return
         for request_id, symbol in self.quotes.streams.items():
             if symbol not in symbols:
                 self.quotes.end(request_id)
@@ -288,6 +292,8 @@ class Broker:
         match command:
             case PlaceOrder() | CancelOrder() if self._settings.observe:
                 log.error("a fleet that only observes was about to send %s", command)
+            case StartStreams(account):
+                self._start_streams(account)
             case Subscribe(symbols):
                 self._stream(symbols)
             case PlaceOrder(order, transmit):
@@ -424,8 +430,7 @@ class Broker:
 
     def on_account_complete(self) -> None:
         if self._account or self._account_others:
-            account = self._settings.ibkr.account or next(iter(self._ib.client.getAccounts()), "")
-            self.facts.append(BrokerAccount(account, dict(self._account), dict(self._account_others)))
+            self.facts.append(BrokerAccount(self._streamed_account, dict(self._account), dict(self._account_others)))
 
     def on_error(self, request_id: int, code: int, text: str) -> None:
         symbol = self.quotes.symbol_of(request_id)
