@@ -1,4 +1,4 @@
-"""What the documents tell to type exists."""
+"""What the documents name exists: commands, targets, links, files of the code."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ def test_every_command_target_and_link_exists(page: Path) -> None:
     assert typed <= commands
     assert made <= targets
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_of_code_exists(page: Path) -> None:
+    """In fenced blocks too. Of `tests/a/test_b.py::test_c` only the file is looked up."""
+    named = re.findall(r"(?<![\w./-])(?:services|tests|messages|benchmarks|docs)/[\w./-]*", page.read_text())
+    paths = {path.rstrip(".") for path in named}
+    assert sorted(path for path in paths if not (ROOT / path).exists()) == []
 
 
 @pytest.mark.parametrize("file", [file for files in COMMANDS.values() for file in files])
