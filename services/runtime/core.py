@@ -35,9 +35,9 @@ def is_volatile(kind: type) -> bool:
 
 
 def record_types(module: ModuleType) -> tuple[type, ...]:
-    """Every record type that a module defines or imports."""
-    structs = (kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct))
-    return tuple(kind for kind in structs if hasattr(kind, "key"))
+    """Every record type that a module lists in `__all__`."""
+    public = (getattr(module, name) for name in module.__all__)
+    return tuple(kind for kind in public if isinstance(kind, type) and hasattr(kind, "key"))
 
 
 R = TypeVar("R", bound=Record)
