@@ -51,11 +51,12 @@ class Stopwatch(GatewayCore):
     """The gateway's core, noting when an approved entry reaches it, and when the tick behind it was published."""
 
     published: dict[str, int]
+    answered: set[str]
     latencies_us: list[float]
 
     def watch(self, bus: Bus) -> None:
         """Note from now on."""
-        self.published, self.latencies_us = {}, []
+        self.published, self.answered, self.latencies_us = {}, set(), []
         publish = bus.publish
 
         def noted(topic: str, message: Message) -> None:
@@ -68,6 +69,7 @@ class Stopwatch(GatewayCore):
         if type(message) is EntryApproved:
             symbol = message.plan.symbol
             self.latencies_us.append((time.monotonic_ns() - self.published[symbol]) / 1000)
+            self.answered.add(symbol)
             known = state.table(QuoteRecord)[symbol]
             later = QuoteRecord(msgspec.structs.replace(known.quote, ask=ASK_LATER), known.number)
             state.apply([(QuoteRecord, symbol, later)])
@@ -106,9 +108,10 @@ class TickSource:
             await asyncio.sleep(0.05)
         asked = iter(orders())
         while (seconds := await asyncio.to_thread(next, asked, None)) is not None:
+            self._watch.answered.clear()
             self._watch.latencies_us.clear()
             ticks = await self._round(seconds)
-            answer(Measured(ticks, self._watch.latencies_us))
+            answer(Measured(ticks, len(self._watch.answered), self._watch.latencies_us))
 
     def _all_ready(self) -> bool:
         """An entry that is asked for too early is denied, and asked for again after a minute only."""

@@ -78,6 +78,7 @@ def gateway(folder: str, *tickers: str) -> None:
     for seconds in orders():
         count = int(seconds * 1e9 / gap_ns)
         sent: dict[str, int] = {}
+        answered: set[str] = set()
         latencies: list[float] = []
         next_ns, number = time.monotonic_ns(), 0
         end_ns = next_ns + count * gap_ns + int(STRAGGLERS_S * 1e9)
@@ -94,8 +95,10 @@ def gateway(folder: str, *tickers: str) -> None:
                 publication.recv()
             if approved in ready:
                 frame = approved.recv_multipart()[1]
-                latencies.append((time.monotonic_ns() - sent[frame[:2].decode()]) / 1000)
-        answer(Measured(count, latencies))
+                ticker = frame[:2].decode()
+                latencies.append((time.monotonic_ns() - sent[ticker]) / 1000)
+                answered.add(ticker)
+        answer(Measured(count, len(answered), latencies))
 
 
 if __name__ == "__main__":

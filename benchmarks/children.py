@@ -19,9 +19,13 @@ WARM_UP_S = 100.0
 
 
 class Measured(msgspec.Struct):
-    """One round: how many ticks were to lead to an order, and how long those took that did, in microseconds."""
+    """One round: how many ticks were to lead to an order, of how many symbols one did, and how long each that did took.
+
+    Latencies are in microseconds.
+    """
 
     ticks: int
+    symbols: int
     latencies_us: list[float]
 
 
@@ -57,14 +61,19 @@ class Children:
             raise RuntimeError(f"{self.name}: a process ended; see {self._says.name}")
         return msgspec.json.decode(line, type=Measured)
 
-    def warm_up(self) -> None:
-        """Short rounds until every tick of one is answered; who is denied on the way asks again after a minute."""
+    def warm_up(self, symbols: int) -> None:
+        """Short rounds until each of so many symbols has an order in one.
+
+        A symbol that is denied on the way asks again after a minute. Raises RuntimeError if that does not help.
+        """
         deadline = time.monotonic() + WARM_UP_S
         while time.monotonic() < deadline:
             measured = self.measure(0.5)
-            if len(measured.latencies_us) == measured.ticks:
+            if measured.symbols == symbols:
                 return
-        answered = f"{len(measured.latencies_us)} of {measured.ticks} ticks"
+        answered = (
+            f"{len(measured.latencies_us)} of {measured.ticks} ticks, of {measured.symbols} of {symbols} symbols,"
+        )
         raise RuntimeError(f"{self.name}: {answered} led to an order; see {self._says.name}")
 
     def __enter__(self) -> Children:

@@ -83,6 +83,7 @@ class Stopwatch:
         self._exchange, self._server = exchange, server
         self._written: dict[str, int] = {}
         self.ticks = 0
+        self.answered: set[str] = set()
         self.latencies_us: list[float] = []
         handle = server.desk.handle
 
@@ -96,6 +97,7 @@ class Stopwatch:
     def _ordered(self, symbol: str) -> None:
         written = self._written.pop(symbol, None)  # the bracket's second order has none
         if written is not None:
+            self.answered.add(symbol)
             self.latencies_us.append((time.monotonic_ns() - written) / 1000)
 
     async def run(self) -> None:
@@ -125,11 +127,12 @@ async def main(settings: str) -> None:
     while (seconds := await asyncio.to_thread(next, asked, None)) is not None:
         ticking = ticking or asyncio.create_task(watch.run())
         watch.ticks = 0
+        watch.answered.clear()
         watch.latencies_us.clear()
         await asyncio.sleep(seconds)
         ticks = watch.ticks
         await asyncio.sleep(STRAGGLERS_S)
-        answer(Measured(ticks, watch.latencies_us[:ticks]))
+        answer(Measured(ticks, len(watch.answered), watch.latencies_us[:ticks]))
 
 
 if __name__ == "__main__":

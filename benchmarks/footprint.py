@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.figures import TICKERS, free_port
 from benchmarks.procfs import cpu_s, pss_mib
@@ -24,11 +25,26 @@ from services.fleet.places import Fleet, home
 from services.fleet.supervision import Supervisor
 
 READY_S = 120.0
-SETTLE_S = 15.0
-"""Heartbeats slow down when a process has had nothing to handle for ten seconds."""
 DAY = date(2025, 1, 6)
 OPEN_TICK, LAST_TICK = "2025-01-06T14:30:20", "2025-01-06T20:59:00"
 """UTC. One trade of each symbol after the open, which arms it, and one before the close."""
+
+
+class Length(NamedTuple):
+    """How long a run takes. What it does is the same for every length.
+
+    `starts` come after the first one. Idling begins `settle_s` after the market's last event (heartbeats slow down when
+    a process has had nothing to handle for ten seconds) and is measured for `idle_s`. `speed` is that of the session's
+    market, which begins a minute before the open.
+    """
+
+    starts: int
+    settle_s: float
+    idle_s: float
+    speed: float
+
+
+FULL, QUICK = Length(3, 15.0, 20.0, 10), Length(1, 0.0, 1.0, 100)
 
 Rows = list[tuple[str, float, str, float | None]]
 """What, how much, of which unit, and the target (at most)."""
@@ -93,7 +109,7 @@ def said(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
-def measure(root: Path, starts: int, seconds: float) -> Rows:
+def measure(root: Path, length: Length) -> Rows:
     """All of it."""
     rows: Rows = []
     said(f"starting {len(TICKERS)} symbols under supervisord")
@@ -102,26 +118,26 @@ def measure(root: Path, starts: int, seconds: float) -> Rows:
         said(f"ready after {first:.2f} s; waiting for the market's end")
         if missing := wait_end(chosen, READY_S):
             raise RuntimeError(f"still waiting for {', '.join(missing)}; see {chosen.logs}")
-        time.sleep(SETTLE_S)
+        time.sleep(length.settle_s)
         memory = {name: pss_mib(pid) for name, pid in pids(chosen).items()}
         symbols = [mib for name, mib in memory.items() if name.startswith("symbol-")]
-        said(f"market closed: {seconds:g} s of doing nothing")
-        closed, closed_kinds = idle(chosen, seconds)
+        said(f"market closed: {length.idle_s:g} s of doing nothing")
+        closed, closed_kinds = idle(chosen, length.idle_s)
         again = []
-        for _ in range(starts):
+        for _ in range(length.starts):
             Supervisor(chosen).stop()
             again.append(start(chosen))
             said(f"started again: ready after {again[-1]:.2f} s")
-    with fleet(root, "bench-session", 10) as chosen:
+    with fleet(root, "bench-session", length.speed) as chosen:
         start(chosen)
         said("waiting for the session to open")
         while roll_call(chosen)["clock"].note != "open":
             time.sleep(0.5)
-        time.sleep(SETTLE_S)
-        said(f"in session, no ticks: {seconds:g} s of doing nothing")
-        session, session_kinds = idle(chosen, seconds)
+        time.sleep(length.settle_s)
+        said(f"in session, no ticks: {length.idle_s:g} s of doing nothing")
+        session, session_kinds = idle(chosen, length.idle_s)
     rows.append(("first start, until all are ready", first, "s", None))
-    rows.append((f"start, until all are ready (median of {starts})", statistics.median(again), "s", 2.5))
+    rows.append((f"start, until all are ready (median of {length.starts})", statistics.median(again), "s", 2.5))
     rows.append(("memory of a symbol process, PSS (median)", statistics.median(symbols), "MiB", 18.0))
     rows.append(("memory of the whole fleet, PSS", sum(memory.values()), "MiB", None))
     rows += [(f"  {name}", memory[name], "MiB", None) for name in memory if not name.startswith("symbol-")]
@@ -143,12 +159,11 @@ def table(rows: Rows) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one start, a few seconds of idling")
+    parser.add_argument("--quick", action="store_true", help="one more start, a second of idling: does it run?")
     chosen = parser.parse_args()
-    starts, seconds = (1, 3.0) if chosen.quick else (3, 20.0)
     (home() / "var").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=home() / "var") as folder:
-        rows = measure(Path(folder), starts, seconds)
+        rows = measure(Path(folder), QUICK if chosen.quick else FULL)
     print()
     print(table(rows))
 
