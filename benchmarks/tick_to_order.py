@@ -147,6 +147,7 @@ def measure(folder: Path, tickers: tuple[str, ...], rounds: int, seconds: float)
                 measured = chain.measure(seconds)
                 found[chain.name] += measured.latencies_us
                 asked[chain.name] += measured.ticks
+                require_enough(chain.name, len(found[chain.name]), asked[chain.name])
             found[COMMIT] += [disk.commit_us() for _ in range(COMMITS)]
             found[FSYNC] += [disk.fsync_us() for _ in range(COMMITS)]
             so_far = "  ".join(f"{c.name} {percentile(found[c.name], 50) / 1000:.3f}" for c in chains)
@@ -159,13 +160,17 @@ def measure(folder: Path, tickers: tuple[str, ...], rounds: int, seconds: float)
             measured = chain.measure(WIRE_SECONDS)
             found[WIRE] += measured.latencies_us
             asked[WIRE] += measured.ticks
+            require_enough(WIRE, len(found[WIRE]), asked[WIRE])
             print(f"round {number + 1} of {rounds}: {WIRE} p50 {percentile(found[WIRE], 50) / 1000:.3f} ms", flush=True)
     for name, ticks in asked.items():
-        answered = len(found[name])
-        print(f"{name}: {answered} of {ticks} ticks led to an order")
-        if answered < ticks * ENOUGH:
-            raise RuntimeError(f"{name}: {answered} of {ticks} ticks led to an order")
+        print(f"{name}: {len(found[name])} of {ticks} ticks led to an order")
     return found
+
+
+def require_enough(name: str, answered: int, asked: int) -> None:
+    """Raise RuntimeError if too few ticks of a chain led to an order."""
+    if answered < asked * ENOUGH:
+        raise RuntimeError(f"{name}: {answered} of {asked} ticks led to an order; something denies the others")
 
 
 def main() -> None:
