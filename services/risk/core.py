@@ -143,14 +143,10 @@ class RiskCore:
         return [(p.scope, Paused(p.symbol, p.by)) for p in state.table(PauseRecord).values()]
 
     def handle(self, state: State, message: Message, now: Now) -> Decision:
+        if type(message) is Tick:
+            return self._on_tick(state, message, now)
         d = Draft(state, now)
         match message:
-            case Tick(symbol=symbol, last=last):
-                if last > 0:
-                    d.put(Mark(symbol, last))
-                    holding = state.get(Holding, symbol)
-                    if holding is not None and holding.own:
-                        look(d, self.settings)
             case SubmitEntry(plan):
                 if self._door(d) == "asking":
                     d.put(Asked(plan))
@@ -200,6 +196,24 @@ class RiskCore:
                 fold_flattening(d, message)
             case Refused(_, _, symbol, error):
                 pause(d, PauseRecord(scope=symbol or FLEET, cause="refused", by=f"refused message: {error}"))
+        return d.decision
+
+    def _on_tick(self, state: State, tick: Tick, now: Now) -> Decision:
+        """The newest price, and a look at the guards if the bot holds the symbol.
+
+        Risk receives every tick of every symbol, and most are of symbols without shares: those go without a draft.
+        """
+        if tick.last <= 0:
+            return Decision()
+        holding = state.get(Holding, tick.symbol)
+        if holding is None or not holding.own:
+            known = state.get(Mark, tick.symbol)
+            if known is not None and known.price == tick.last:
+                return Decision()
+            return Decision(changes=[(Mark, tick.symbol, Mark(tick.symbol, tick.last))])
+        d = Draft(state, now)
+        d.put(Mark(tick.symbol, tick.last))
+        look(d, self.settings)
         return d.decision
 
     def _tally(self, d: Draft) -> Tally:
