@@ -11,6 +11,8 @@ from types import TracebackType
 
 import msgspec
 
+from benchmarks.stages import Way
+
 __all__ = ["Children", "Measured", "answer", "orders"]
 
 CODE = Path(__file__).resolve().parent.parent
@@ -21,12 +23,13 @@ WARM_UP_S = 100.0
 class Measured(msgspec.Struct):
     """One round: how many ticks were to lead to an order, of how many symbols one did, and how long each that did took.
 
-    Latencies are in microseconds.
+    Latencies are in microseconds. `ways` tells of each that did, on the broker's wire only.
     """
 
     ticks: int
     symbols: int
     latencies_us: list[float]
+    ways: list[Way] = []
 
 
 class Children:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from benchmarks.actors import session
 from benchmarks.children import Measured, answer, orders
 from benchmarks.figures import TICKS_PER_SECOND
+from benchmarks.stages import Way
 from messages.market import Session
 from services.fleet.places import Fleet
 from services.simulator.requests.client import Client
@@ -28,9 +29,12 @@ from services.simulator.wire import requests
 
 SECOND = 1_000_000_000
 CALM, JUMP, RISE, FALL = 900.0, 950.0, 1200.0, 1050.0
-PATH = (FALL, *(CALM,) * 59, *(JUMP,) * 10, *(RISE,) * 10)
+FALLEN = 10
+"""Ticks from the stop's fill to the calm price: half a second, so that the fleet has booked the exit by then on a slow
+disk, too. A calm price that comes earlier leads to no entry, and the wire does not repeat an unchanged price."""
+PATH = (*(FALL,) * FALLEN, *(CALM,) * 50, *(JUMP,) * 10, *(RISE,) * 10)
 """The prices of four seconds, tick by tick."""
-AGAIN = 1
+AGAIN = FALLEN
 """The place in it of the tick that leads to an entry."""
 STRAGGLERS_S = 0.2
 
@@ -84,7 +88,7 @@ class Stopwatch:
         self._written: dict[str, int] = {}
         self.ticks = 0
         self.answered: set[str] = set()
-        self.latencies_us: list[float] = []
+        self.ways: list[Way] = []
         handle = server.desk.handle
 
         def noted(client: Client, request: requests.Request) -> None:
@@ -98,7 +102,7 @@ class Stopwatch:
         written = self._written.pop(symbol, None)  # the bracket's second order has none
         if written is not None:
             self.answered.add(symbol)
-            self.latencies_us.append((time.monotonic_ns() - written) / 1000)
+            self.ways.append(Way(symbol, written, time.monotonic_ns()))
 
     async def run(self) -> None:
         """Tick for ever, from now on."""
@@ -128,11 +132,13 @@ async def main(settings: str) -> None:
         ticking = ticking or asyncio.create_task(watch.run())
         watch.ticks = 0
         watch.answered.clear()
-        watch.latencies_us.clear()
+        watch.ways.clear()
         await asyncio.sleep(seconds)
         ticks = watch.ticks
         await asyncio.sleep(STRAGGLERS_S)
-        answer(Measured(ticks, len(watch.answered), watch.latencies_us[:ticks]))
+        ways = watch.ways[:ticks]
+        latencies_us = [(way.ordered_ns - way.written_ns) / 1000 for way in ways]
+        answer(Measured(ticks, len(watch.answered), latencies_us, ways))
 
 
 if __name__ == "__main__":

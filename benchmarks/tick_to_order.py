@@ -18,6 +18,7 @@ from pathlib import Path
 
 from benchmarks.children import Children
 from benchmarks.figures import TICKERS, free_port, in_words, percentile
+from benchmarks.stages import Way, stages, table
 from services.cli.readiness import roll_call
 from services.configuration.settings import Allocation, Cooldowns, Guards, Ibkr, Risk, Settings
 from services.fleet.places import Fleet, home
@@ -84,7 +85,10 @@ def start_durable(folder: Path, tickers: tuple[str, ...], stack: ExitStack) -> C
 
 
 def start_wire(folder: Path, tickers: tuple[str, ...], stack: ExitStack) -> Children:
-    """The fleet as it is, recorder included, but for the exchange's stopwatch and the clock's calendar."""
+    """The fleet as it is, recorder included, but for the exchange's stopwatch and the clock's calendar.
+
+    The processes on the way of a tick leave notes of it in the folder `notes`.
+    """
     fleet = Fleet(settings("bench-wire", tickers, free_port()), folder)
     fleet.prepare()
     fleet.settings_file.write_bytes(fleet.settings.to_json())
@@ -92,10 +96,14 @@ def start_wire(folder: Path, tickers: tuple[str, ...], stack: ExitStack) -> Chil
     chain = stack.enter_context(Children(WIRE, folder / "wire.out"))
     chain.start("benchmarks.exchange", given)
     chain.start("benchmarks.actors", "clock", given, "memory")
-    for kind in ("recorder", "watchdog", "risk", "gateway"):
+    notes = folder / "notes"
+    notes.mkdir()
+    for kind in ("recorder", "watchdog"):
         chain.start(f"services.{kind}", given)
+    for kind in ("risk", "gateway"):
+        chain.start("benchmarks.traced", str(notes / kind), kind, given)
     for ticker in tickers:
-        chain.start("services.symbol", given, ticker)
+        chain.start("benchmarks.traced", str(notes / f"symbol-{ticker}"), "symbol", given, ticker)
     missing = {"all"}
     deadline = time.monotonic() + READY_S
     while missing and time.monotonic() < deadline:
@@ -152,6 +160,7 @@ def measure(folder: Path, tickers: tuple[str, ...], rounds: int, seconds: float)
             found[FSYNC] += [disk.fsync_us() for _ in range(COMMITS)]
             so_far = "  ".join(f"{c.name} {percentile(found[c.name], 50) / 1000:.3f}" for c in chains)
             print(f"round {number + 1} of {rounds}: p50 so far, ms: {so_far}", flush=True)
+    ways: list[Way] = []
     with ExitStack() as stack:
         print(f"starting {len(tickers) + 6} processes, and the broker's wire …", flush=True)
         chain = start_wire(folder, tickers, stack)
@@ -159,11 +168,13 @@ def measure(folder: Path, tickers: tuple[str, ...], rounds: int, seconds: float)
         for number in range(rounds):
             measured = chain.measure(WIRE_SECONDS)
             found[WIRE] += measured.latencies_us
+            ways += measured.ways
             asked[WIRE] += measured.ticks
             require_enough(WIRE, len(found[WIRE]), asked[WIRE])
             print(f"round {number + 1} of {rounds}: {WIRE} p50 {percentile(found[WIRE], 50) / 1000:.3f} ms", flush=True)
     for name, ticks in asked.items():
         print(f"{name}: {len(found[name])} of {ticks} ticks led to an order")
+    print("\nthrough the wire, stage by stage\n" + table(stages(folder / "notes", ways)))
     return found
 
 
