@@ -13,7 +13,6 @@ from collections.abc import Callable
 import msgspec
 
 from messages import Message
-from messages.broker import ToBroker
 from messages.frames import Frame
 from messages.heartbeat import Heartbeat
 from messages.operator import Answer, Command
@@ -101,8 +100,8 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
     log.event("bot_stopped", process_run=actor.run)
 
 
-def emit(outputs: Outputs, bus: Bus, log: Log, publish: Callable[[str, Message], None]) -> list[ToBroker]:
-    """Send what a commit allowed, write the log; what is for the broker is the caller's."""
+def emit(outputs: Outputs, bus: Bus, log: Log, publish: Callable[[str, Message], None]) -> None:
+    """Send what a commit allowed, write the log; what is for the broker is the caller's, who sends it first."""
     for peer, frame in outputs.frames:
         bus.send(peer, frame)
     for topic, message in outputs.published:
@@ -110,7 +109,6 @@ def emit(outputs: Outputs, bus: Bus, log: Log, publish: Callable[[str, Message],
     for happened in outputs.noted:
         fields = {"symbol": happened.symbol, **happened.fields} if happened.symbol else happened.fields
         log.event(happened.event, market_ns=happened.time_ns, level=happened.level, **fields)
-    return outputs.broker
 
 
 def beat(actor: Actor, bus: Bus, note: str) -> None:
