@@ -18,9 +18,9 @@ from typing import Any
 import msgspec
 
 from messages.broker import PlaceOrder, ToBroker
-from services.actor import Actor
-from services.bus import Bus
-from services.ledger import SqliteLedger
+from services.runtime.actor import Actor
+from services.runtime.bus import Bus
+from services.runtime.ledger import SqliteLedger
 
 __all__ = ["Note"]
 
@@ -69,7 +69,7 @@ def main(notes: str, kind: str, *arguments: str) -> None:
     before(Bus, "send", lambda *_: note("send"))
     if kind == "gateway":
         # The library is imported where the fleet imports it: by the broker's edge of the gateway alone.
-        from services.gateway.broker import Broker
+        from services.gateway.ibkr.connection import Broker
 
         def placed(_: Broker, command: ToBroker) -> None:
             if isinstance(command, PlaceOrder):

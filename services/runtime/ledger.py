@@ -298,8 +298,8 @@ def _extend(wal: str) -> None:
 
     A commit that makes the file longer waits for the file system's own journal as well, and takes twice as long or
     more. What SQLite finds behind the last frame it ignores (zeros are no frame), as it does with old frames once it
-    writes the log from the start again. Closing this file drops no lock: SQLite locks the database and its index (`-shm`),
-    never the log. A disk without room costs nothing but the time that was to be saved.
+    writes the log from the start again. Closing this file drops no lock: SQLite locks the database and its index
+    (`-shm`), never the log. A disk without room costs nothing but the time that was to be saved.
     """
     with contextlib.suppress(OSError), open(wal, "r+b") as file:
         missing = WAL_BYTES - file.seek(0, os.SEEK_END)
