@@ -20,7 +20,8 @@ from benchmarks.figures import TICKERS, free_port
 from benchmarks.procfs import cpu_s, pss_mib
 from services.cli.readiness import roll_call, wait_end, wait_ready
 from services.configuration.settings import Ibkr, Settings, Simulation
-from services.fleet.places import Fleet, home, programs
+from services.fleet import programs
+from services.fleet.places import Fleet, home
 from services.fleet.supervision import Supervisor
 
 READY_S = 120.0

@@ -206,4 +206,5 @@ def test_market_time_is_a_publication_too(folder: Path) -> None:
         clock.publish("time", word)
         got: list[object] = []
         until(lambda: list(clock.publications()) or got.extend(risk.publications()) or got)
-        assert got == [word]
+        # Twice if the subscription was there before the publication: then it is also the last value, sent again.
+        assert got in ([word], [word, word])
