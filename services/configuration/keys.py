@@ -18,7 +18,7 @@ import msgspec
 from msgspec import inspect as types
 
 from services.configuration import settings
-from services.configuration.settings import Settings
+from services.configuration.settings import ReadBy, Settings
 
 __all__ = ["Key", "in_words", "is_section", "keys", "markdown", "sections", "texts_of"]
 
@@ -27,12 +27,13 @@ TITLE = "Made of `services/configuration/settings.py` by `.venv/bin/crazy config
 
 @dataclass(frozen=True)
 class Key:
-    """One key: where it stands, what fits, what holds without it, and what it means."""
+    """One key: its path, the values that fit in words, its default as YAML, its meaning, the processes that read it."""
 
     path: str
     range: str
     default: str
     meaning: str
+    read_by: frozenset[ReadBy]
 
 
 def is_section(kind: Any) -> bool:
@@ -54,7 +55,9 @@ def keys(kind: type[msgspec.Struct] = Settings, prefix: str = "") -> Iterator[Ke
         if is_section(hint):
             yield from keys(hint, f"{prefix}{field.name}.")
         else:
-            yield Key(prefix + field.name, in_words(hint), _default(field), meanings[field.name])
+            marks = getattr(hint, "__metadata__", ())
+            read_by = frozenset(mark for mark in marks if isinstance(mark, ReadBy))
+            yield Key(prefix + field.name, in_words(hint), _default(field), meanings[field.name], read_by)
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:

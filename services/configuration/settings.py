@@ -1,8 +1,8 @@
-"""Every key of the configuration: its meaning, unit, range and default.
+"""Every key of the configuration: its meaning, unit, range and default, and which processes read it.
 
 A symbol process reads these from JSON and must stay small, so this file imports msgspec and the standard library only;
-the YAML that an operator writes is read and judged in `configuration.py`. The text under each field is its
-documentation: `crazy config keys` and `docs/configuration.md` are made of it.
+`load.py` reads the YAML that an operator writes. The text under each field is its documentation: `crazy config keys`
+and `docs/keys.md` are made of it. `crazy reload` restarts the processes that a key names, or refuses the change.
 
 Percentages are percent (5.0 is five per cent), money is US dollars, `_s` is seconds. Unless a text says "simulated", a
 time is market time.
@@ -11,6 +11,7 @@ time is market time.
 from __future__ import annotations
 
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,6 +29,7 @@ __all__ = [
     "Logging",
     "MarketData",
     "Mode",
+    "ReadBy",
     "Risk",
     "Settings",
     "Simulation",
@@ -58,6 +60,25 @@ Seconds = Annotated[float, Meta(ge=0, le=3600)]
 Count = Annotated[int, Meta(ge=1, le=100_000)]
 
 
+class ReadBy(StrEnum):
+    """A process that reads a key, by the name of its folder. A key without a mark is read by commands only.
+
+    tests/configuration/test_read_by.py compares these marks with what the processes read.
+    """
+
+    EVERY_PROCESS = "machinery"
+    """The libraries read it, in each process. `crazy reload` prints this word."""
+    CLOCK = "clock"
+    GATEWAY = "gateway"
+    RECORDER = "recorder"
+    RISK = "risk"
+    SIMULATOR = "simulator"
+    SYMBOL = "symbol"
+
+
+EVERY_PROCESS, CLOCK, GATEWAY, RECORDER, RISK, SIMULATOR, SYMBOL = ReadBy
+
+
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One group of keys."""
 
@@ -65,32 +86,32 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Ibkr(Section, frozen=True, kw_only=True):
     """The connection to IB Gateway or TWS. In `mode: sim` the simulated gateway listens there."""
 
-    host: Annotated[str, Meta(min_length=1, description="a host name or address")] = "127.0.0.1"
+    host: Annotated[str, Meta(min_length=1, description="a host name or address"), GATEWAY, SIMULATOR] = "127.0.0.1"
     """Host of the gateway's API socket."""
-    port: Port = 5000
+    port: Annotated[Port, GATEWAY, SIMULATOR] = 5000
     """Port of the API socket. A simulated fleet with a name of its own and no port gets one derived from the name."""
-    client_id: Annotated[int, Meta(ge=1, le=2_000_000_000)] = 12
+    client_id: Annotated[int, Meta(ge=1, le=2_000_000_000), GATEWAY, SIMULATOR] = 12
     """API client id. Orders belong to it: keep it. A fleet with a name of its own and no client id gets a derived
     one."""
-    account: Account | None = None
+    account: Annotated[Account | None, EVERY_PROCESS, GATEWAY, RECORDER, SIMULATOR] = None
     """Account to trade (`DU…` is paper). `null`: the only account of the login; with several, the fleet refuses to
     start."""
-    allow_delayed: bool = False
+    allow_delayed: Annotated[bool, GATEWAY, SYMBOL] = False
     """Let a paper fleet enter on delayed market data. Live never does."""
 
 
 class Allocation(Section, frozen=True, kw_only=True):
     """How much money may be put to work."""
 
-    total_usd_cap: Usd = 20_000.0
+    total_usd_cap: Annotated[Usd, RISK] = 20_000.0
     """Most that all positions and reserved entries together may cost, in dollars. Returns are measured against it."""
-    per_symbol_usd: Usd = 1_000.0
+    per_symbol_usd: Annotated[Usd, RISK, SYMBOL] = 1_000.0
     """Size of one entry, in dollars; whole shares are bought, rounded down."""
-    per_symbol_override: dict[Ticker, Usd] = {}
+    per_symbol_override: Annotated[dict[Ticker, Usd], RISK, SYMBOL] = {}
     """Size of one entry for single symbols, in dollars: `{NVDA: 1500}`."""
-    min_cash_reserve_percent: PercentOrZero = 10.0
+    min_cash_reserve_percent: Annotated[PercentOrZero, RISK] = 10.0
     """Cash that no entry may touch, as a percentage of the account's net liquidation value."""
-    allow_fractional: bool = False
+    allow_fractional: Annotated[bool, SYMBOL] = False
     """Buy fractions of a share beyond whole ones; where the broker refuses them (10243), whole shares until `crazy
     resume SYMBOL`. The part below one share has no stop, and stays when the rest is sold."""
 
@@ -98,39 +119,39 @@ class Allocation(Section, frozen=True, kw_only=True):
 class Entries(Section, frozen=True, kw_only=True):
     """The buy stop above the market."""
 
-    type: Literal["buy_stop", "buy_stop_limit"] = "buy_stop"
+    type: Annotated[Literal["buy_stop", "buy_stop_limit"], RISK, SYMBOL] = "buy_stop"
     """`buy_stop_limit` buys at most `stop_limit_max_slip_pct` above the trigger; `buy_stop` has the wide cap of
     `buy_stop_cap_pct`."""
-    buy_stop_pct_above_last: Percent = 5.0
+    buy_stop_pct_above_last: Annotated[Percent, RISK, SYMBOL] = 5.0
     """The trigger: so far above the last price, in percent."""
-    stop_limit_max_slip_pct: PercentOrZero = 1.0
+    stop_limit_max_slip_pct: Annotated[PercentOrZero, RISK, SYMBOL] = 1.0
     """`buy_stop_limit`: the limit, so far above the trigger, in percent."""
-    buy_stop_cap_pct: Percent = 5.0
+    buy_stop_cap_pct: Annotated[Percent, RISK, SYMBOL] = 5.0
     """`buy_stop`: the cap on the price, so far above the trigger, in percent."""
-    tif: Literal["DAY"] = "DAY"
+    tif: Annotated[Literal["DAY"], SYMBOL] = "DAY"
     """Time in force. Entries live for one session."""
-    cancel_at_close: bool = True
+    cancel_at_close: Annotated[bool, SYMBOL] = True
     """Cancel unfilled entries `cancel_before_close_minutes` before the close; otherwise they expire with it."""
-    cancel_before_close_minutes: Annotated[int, Meta(ge=1, le=120)] = 15
+    cancel_before_close_minutes: Annotated[int, Meta(ge=1, le=120), CLOCK] = 15
     """No entries within so many minutes of the (also early) close."""
-    rearm_next_session: bool = True
+    rearm_next_session: Annotated[bool, SYMBOL] = True
     """Arm again in the next session after an entry that did not fill. `false`: idle until `crazy resume SYMBOL`."""
-    open_delay_s: Seconds = 15.0
+    open_delay_s: Annotated[Seconds, RISK, SYMBOL] = 15.0
     """No entries within so many seconds after the open; where the pre-market is allowed, after its beginning."""
-    max_price_age_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    max_price_age_s: Annotated[float, Meta(gt=0, le=3600), SYMBOL] = 10.0
     """A last trade older than this, in seconds, is a reference only while it lies within bid and ask, give or take 1
     %."""
-    reanchor_minutes: Annotated[int, Meta(ge=0, le=1440)] = 0
+    reanchor_minutes: Annotated[int, Meta(ge=0, le=1440), SYMBOL] = 0
     """After so many minutes a resting trigger is moved down to where the last price wants it. 0: it stays, however far
     the price falls."""
-    unfilled_after_trigger_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
+    unfilled_after_trigger_s: Annotated[float, Meta(gt=0, le=3600), SYMBOL] = 30.0
     """An entry that was triggered and is not filled after so many seconds is cancelled, and the symbol arms anew."""
-    partial_fill_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    partial_fill_s: Annotated[float, Meta(gt=0, le=3600), SYMBOL] = 10.0
     """Seconds from an entry's first fill until what is left of it is cancelled."""
-    on_halt: Literal["cancel", "keep"] = "cancel"
+    on_halt: Annotated[Literal["cancel", "keep"], SYMBOL] = "cancel"
     """What a trading halt does to a resting entry. `cancel`: taken back, and armed anew after the first trade that
     follows; `keep`: it stays at its old trigger."""
-    native_stp: bool = False
+    native_stp: Annotated[bool, GATEWAY, RISK, SYMBOL] = False
     """`buy_stop` as a bare STP without a price cap. The broker attaches no trailing stop to it: a fixed stop
     `trailing_stop_pct` under the trigger protects the fill until it is exchanged for the trailing one."""
 
@@ -138,26 +159,26 @@ class Entries(Section, frozen=True, kw_only=True):
 class Stops(Section, frozen=True, kw_only=True):
     """The stop that protects what is held."""
 
-    trailing_stop_pct: Percent = 10.0
+    trailing_stop_pct: Annotated[Percent, GATEWAY, SYMBOL] = 10.0
     """The stop trails the highest price by so many percent."""
-    use_trailing_limit: bool = False
+    use_trailing_limit: Annotated[bool, GATEWAY, SYMBOL] = False
     """Send TRAIL LIMIT instead of TRAIL. With a small offset it may never fill in a fall."""
-    trail_limit_offset_pct: Percent = 0.2
+    trail_limit_offset_pct: Annotated[Percent, GATEWAY, SYMBOL] = 0.2
     """TRAIL LIMIT: the limit, so far below the stop, in percent."""
-    tif: Literal["GTC", "DAY"] = "GTC"
+    tif: Annotated[Literal["GTC", "DAY"], GATEWAY, SYMBOL] = "GTC"
     """Time in force. Live refuses anything but GTC: a DAY stop leaves what is held unprotected overnight."""
 
 
 class Risk(Section, frozen=True, kw_only=True):
     """What no entry may exceed."""
 
-    max_total_exposure_usd: Usd = 20_000.0
+    max_total_exposure_usd: Annotated[Usd, RISK] = 20_000.0
     """Most exposure of all symbols together, in dollars; the smaller of this and `allocation.total_usd_cap` holds."""
-    max_symbol_exposure_usd: Usd = 2_000.0
+    max_symbol_exposure_usd: Annotated[Usd, RISK] = 2_000.0
     """Most exposure of one symbol, in dollars."""
-    stop_slippage_pct: PercentOrZero = 5.0
+    stop_slippage_pct: Annotated[PercentOrZero, RISK] = 5.0
     """Slippage assumed for an entry without a price cap when money is reserved for it, in percent."""
-    flatten_if_unprotectable: bool = False
+    flatten_if_unprotectable: Annotated[bool, GATEWAY] = False
     """Sell what can't be protected: after the broker has refused two stops for it, at the market, once. The symbol then
     waits for `crazy resume SYMBOL`."""
 
@@ -165,47 +186,47 @@ class Risk(Section, frozen=True, kw_only=True):
 class Guards(Section, frozen=True, kw_only=True):
     """Circuit breakers on entries; `null` is off. Money is the bot's own P&L over `allocation.total_usd_cap`."""
 
-    daily_loss_pct: Percent | None = None
+    daily_loss_pct: Annotated[Percent | None, RISK] = None
     """No entries for the rest of the session once the bot has lost so many percent of `allocation.total_usd_cap` since
     the last close."""
-    drawdown_pct: Percent | None = None
+    drawdown_pct: Annotated[Percent | None, RISK] = None
     """No entries until `crazy resume` once the bot's P&L is so many percent of `allocation.total_usd_cap` below its
     peak."""
-    stopouts_per_day: Count | None = None
+    stopouts_per_day: Annotated[Count | None, RISK] = None
     """No entries for the rest of the session after so many stop-outs of all symbols."""
-    stopouts_per_symbol_per_day: Count | None = None
+    stopouts_per_symbol_per_day: Annotated[Count | None, RISK] = None
     """No entries in a symbol for the rest of the session after so many stop-outs of it."""
-    consecutive_losses: Count | None = None
+    consecutive_losses: Annotated[Count | None, RISK] = None
     """No entries until `crazy resume` after so many closed positions in a row that lost money."""
-    orders_per_minute: Count | None = 120
+    orders_per_minute: Annotated[Count | None, RISK] = 120
     """Most entries approved within 60 seconds."""
-    price_band_pct: Percent | None = 50.0
+    price_band_pct: Annotated[Percent | None, GATEWAY, RISK] = 50.0
     """An entry whose trigger or limit is further than so many percent from the last trade is denied."""
-    max_quantity: Annotated[float, Meta(gt=0, le=1_000_000_000)] | None = None
+    max_quantity: Annotated[Annotated[float, Meta(gt=0, le=1_000_000_000)] | None, RISK] = None
     """Most shares of one entry."""
-    max_notional_usd: Usd | None = None
+    max_notional_usd: Annotated[Usd | None, RISK] = None
     """Most that one entry may cost at its worst price, in dollars."""
-    restricted: tuple[Ticker, ...] = ()
+    restricted: Annotated[tuple[Ticker, ...], RISK] = ()
     """Symbols without entries; what is held of them stays protected."""
-    blackouts: dict[Ticker, tuple[date, ...]] = {}
+    blackouts: Annotated[dict[Ticker, tuple[date, ...]], RISK] = {}
     """Exchange dates without entries, by symbol (earnings, corporate actions): `{NVDA: [2025-02-26, 2025-02-27]}`."""
-    day_trades: Annotated[int, Meta(ge=0, le=1000)] | None = None
+    day_trades: Annotated[Annotated[int, Meta(ge=0, le=1000)] | None, RISK] = None
     """Most day trades (bought and sold in one session) within `day_trade_sessions`. What was bought today and every
     entry under way count as well, because their stop may sell them today."""
-    day_trade_sessions: Annotated[int, Meta(ge=1, le=30)] = 5
+    day_trade_sessions: Annotated[int, Meta(ge=1, le=30), RISK] = 5
     """Sessions, today included, in which day trades are counted."""
 
 
 class Hours(Section, frozen=True, kw_only=True):
     """When the market is open."""
 
-    calendar: CalendarName = "XNYS"
+    calendar: Annotated[CalendarName, EVERY_PROCESS, CLOCK, SIMULATOR] = "XNYS"
     """Exchange calendar, by the name that exchange_calendars gives it."""
-    protective_audit_minutes: Annotated[int, Meta(ge=0, le=300)] = 30
+    protective_audit_minutes: Annotated[int, Meta(ge=0, le=300), CLOCK] = 30
     """Minutes before the open at which every stop is compared with what is held: a split would let it fire at once."""
-    allow_pre_market: bool = False
+    allow_pre_market: Annotated[bool, CLOCK, GATEWAY, SYMBOL] = False
     """Enter from 04:00 on (New York). Entries and stops then carry outsideRth: they also trigger in thin markets."""
-    allow_after_hours: bool = False
+    allow_after_hours: Annotated[bool, CLOCK, GATEWAY, SYMBOL] = False
     """Enter until four hours after the close (New York). Entries and stops then carry outsideRth: they also trigger
     in thin markets."""
 
@@ -218,7 +239,7 @@ class Hours(Section, frozen=True, kw_only=True):
 class Cooldowns(Section, frozen=True, kw_only=True):
     """How long a symbol rests."""
 
-    after_stopout_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 20
+    after_stopout_minutes: Annotated[int, Meta(ge=0, le=10_080), SYMBOL] = 20
     """Minutes without entries after a stop-out, counted from the final exit fill, across sessions."""
 
 
@@ -240,60 +261,64 @@ class Live(Section, frozen=True, kw_only=True):
 class Logging(Section, frozen=True, kw_only=True):
     """The JSON log files."""
 
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], EVERY_PROCESS] = "INFO"
     """Least level that is written."""
 
 
 class Simulation(Section, frozen=True, kw_only=True):
     """The simulated market; only `mode: sim` reads it."""
 
-    market: Literal["synthetic", "files"] = "synthetic"
+    market: Annotated[Literal["synthetic", "files"], SIMULATOR] = "synthetic"
     """`synthetic`: a seeded generator. `files`: recorded bars or ticks."""
-    files: tuple[Annotated[str, Meta(min_length=1, description="a path")], ...] = ()
+    files: Annotated[tuple[Annotated[str, Meta(min_length=1, description="a path")], ...], SIMULATOR] = ()
     """Parquet or CSV files of bars or ticks. A relative path starts at the folder of the configuration file."""
-    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 7
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1), SIMULATOR] = 7
     """Seed of the synthetic market: the same seed gives the same days."""
-    start: date | None = None
+    start: Annotated[date | None, CLOCK, SIMULATOR] = None
     """First session (exchange date). `null`: the first day of the files; for the synthetic market 2025-01-06."""
-    end: date | None = None
+    end: Annotated[date | None, CLOCK, SIMULATOR] = None
     """Last session (exchange date). `null`: the last day of the files; the synthetic market never ends."""
-    speed: Annotated[float, Meta(gt=0, le=100_000)] = 60.0
+    speed: Annotated[float, Meta(gt=0, le=100_000), CLOCK] = 60.0
     """Market seconds per second. In lock-step an upper bound."""
-    pace: Literal["free", "lockstep"] = "free"
+    pace: Annotated[Literal["free", "lockstep"], EVERY_PROCESS] = "free"
     """`free`: the market runs by the clock. `lockstep`: it waits for the fleet at each step, and a run can be
     repeated."""
-    skip_closed: bool = True
+    skip_closed: Annotated[bool, CLOCK] = True
     """Jump over nights, weekends and holidays."""
-    tick_s: Annotated[float, Meta(gt=0, le=3600)] = 5.0
+    tick_s: Annotated[float, Meta(gt=0, le=3600), SIMULATOR] = 5.0
     """Synthetic: seconds between two trades of one symbol."""
-    daily_volatility: Annotated[float, Meta(gt=0, le=5)] = 0.2
+    daily_volatility: Annotated[float, Meta(gt=0, le=5), SIMULATOR] = 0.2
     """Synthetic: standard deviation of one day's log return (0.2 is 20 %), lively enough to see trades at once."""
-    cash: Usd = 100_000.0
+    cash: Annotated[Usd, SIMULATOR] = 100_000.0
     """Cash of the simulated account at the start, in dollars."""
-    extended_hours: bool = False
+    extended_hours: Annotated[bool, SIMULATOR] = False
     """What happened from 04:00 to the open and from the close to 20:00 happens too. The synthetic market is thinner
     then."""
-    faults: Annotated[str, Meta(min_length=1, description="a path")] | None = None
+    faults: Annotated[Annotated[str, Meta(min_length=1, description="a path")] | None, SIMULATOR] = None
     """Timetable of faults for the simulated gateway, a YAML file (docs/simulator.md). A relative path starts at the
     folder of the configuration file."""
-    policy: dict[SwitchName, SwitchValue] = {}
+    policy: Annotated[dict[SwitchName, SwitchValue], SIMULATOR] = {}
     """How the simulated broker behaves where that is thinly documented, switch by switch: `{funds_checked: false}`."""
 
 
 class Settings(Section, frozen=True, kw_only=True):
     """The whole configuration of one fleet, complete and validated."""
 
-    mode: Mode = "sim"
+    mode: Annotated[Mode, EVERY_PROCESS, CLOCK, GATEWAY, SYMBOL] = "sim"
     """`sim`: simulated gateway and market. `paper`: the broker's paper account. `live`: real money."""
     fleet: FleetName | None = None
     """Name of the fleet: its records lie under `var/<fleet>/`. `null`: the mode. Fleets of other names run side by
     side."""
-    watchlist: Annotated[tuple[Ticker, ...], Meta(min_length=1, max_length=1000)]
+    watchlist: Annotated[
+        tuple[Ticker, ...], Meta(min_length=1, max_length=1000), EVERY_PROCESS, CLOCK, GATEWAY, RISK, SIMULATOR
+    ]
     """Symbols to trade, each with a process of its own. They arm in this order when the caps are short."""
-    winding_down: Annotated[tuple[Ticker, ...], Meta(max_length=1000)] = ()
+    winding_down: Annotated[
+        tuple[Ticker, ...], Meta(max_length=1000), EVERY_PROCESS, CLOCK, GATEWAY, SIMULATOR, SYMBOL
+    ] = ()
     """Symbols that get no new entries and keep their process until what they hold is sold. `crazy symbols remove` puts
     them here."""
-    observe: bool = False
+    observe: Annotated[bool, GATEWAY, RISK] = False
     """Decide and send nothing: every order that would go out is recorded instead. `crazy up --observe` sets it."""
     ibkr: Ibkr = Ibkr()
     allocation: Allocation = Allocation()

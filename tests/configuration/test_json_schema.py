@@ -1,4 +1,4 @@
-"""The JSON Schema for editors, and whether every key does what it says."""
+"""The JSON Schema for editors."""
 
 from __future__ import annotations
 
@@ -13,16 +13,9 @@ import yaml
 
 from services.configuration.json_schema import json_schema
 from services.configuration.keys import keys
-from services.configuration.readers import readers
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "config").glob("*.yaml"))
-
-READ_OTHERWISE = {
-    "fleet": "Settings.name gives it to everyone",
-    "market_data.max_lines": "configuration.py refuses a longer watchlist",
-}
-"""Keys that no process reads by their own name, and why that is right."""
 
 
 def plain(path: Path) -> Any:
@@ -75,19 +68,3 @@ def test_it_says_what_the_judge_says(document: Any, fits: bool) -> None:
 def test_every_key_has_its_meaning_in_it() -> None:
     text = json.dumps(json_schema(), ensure_ascii=False)
     assert [key.path for key in keys() if json.dumps(key.meaning, ensure_ascii=False) not in text] == []
-
-
-def test_every_key_is_read_by_a_process() -> None:
-    """A key that nobody reads promises what nobody does."""
-    unread = {key for key, folders in readers().items() if not folders - {"cli", "backtest"}}
-    told = {"live.confirmation_days": "crazy golive"}
-    assert unread <= READ_OTHERWISE.keys() | told.keys()
-
-
-def test_readers_are_found_as_they_are() -> None:
-    found = readers()
-    assert found["cooldowns.after_stopout_minutes"] == {"symbol"}
-    assert found["simulation.seed"] == {"simulator"}
-    assert {"clock"} <= found["entries.cancel_before_close_minutes"]
-    assert "gateway" in found["hours.allow_pre_market"], "by way of Hours.extended"
-    assert {"risk", "symbol"} <= found["allocation.per_symbol_override"], "by way of Settings.entry_usd"

@@ -14,9 +14,8 @@ from services.cli.watchlist import carry_out, current, locked, put_away, removed
 from services.cli.wording import config_value
 from services.configuration import checks
 from services.configuration.keys import keys
-from services.configuration.readers import readers
 from services.configuration.refusal import Refusal
-from services.configuration.settings import Settings
+from services.configuration.settings import ReadBy, Settings
 from services.fleet import process_lock, watchlist_overlay
 from services.fleet.places import Fleet
 from services.fleet.supervision import Supervisor
@@ -24,11 +23,10 @@ from services.trading.ids import is_symbol_process
 
 __all__ = ["reload"]
 
-RESTARTED = frozenset({"risk", "symbol"})
-"""Who may be restarted while the fleet runs: they go on from their ledgers, and orders at the broker never notice."""
-NOT_RUNNING = frozenset({"backtest", "cli"})
-"""They read the settings anew each time."""
+RESTARTED = frozenset({ReadBy.RISK, ReadBy.SYMBOL})
+"""The processes that may restart while the fleet runs: they resume from their ledgers; orders at the broker stay."""
 BACK_S = 15.0
+"""Longest wait until a restarted process is ready."""
 REFUSED = 1
 LISTS = ("watchlist", "winding_down")
 
@@ -51,18 +49,20 @@ def reload(*, config: Config = None) -> int:
     if not changes:
         print(f"{config_path(config)}: nothing has changed")
         return 0
-    who = {key: readers()[key] for key in changes if key not in LISTS}
-    refused = {key for key, folders in who.items() if folders - RESTARTED - NOT_RUNNING}
+    read_by = {key.path: key.read_by for key in keys() if key.path in changes and key.path not in LISTS}
+    refused = {key for key, processes in read_by.items() if processes - RESTARTED}
     rows = [
-        (key, config_value(was), config_value(now), _verdict(key, who, refused)) for key, (was, now) in changes.items()
+        (key, config_value(was), config_value(now), _taken_over(read_by.get(key)))
+        for key, (was, now) in changes.items()
     ]
     console().print(table(("KEY", "WAS", "IS", "TAKEN OVER"), rows))
-    wanted = _taken(before, edited, set(changes) - refused)
+    wanted = _with_keys(before, edited, set(changes) - refused)
     gone = tuple(symbol for symbol in before.watchlist if symbol not in wanted.watchlist)
     wanted = watchlist_overlay.changed(wanted, wanted.watchlist, (*before.winding_down, *wanted.winding_down, *gone))
     for mistake in checks.contradictions(wanted):
         raise Refusal(f"{config_path(config)}: {mistake}; stop the fleet to change all of it: {crazy(config, 'down')}")
-    _take_over(chosen, config, wanted, {folder for key in set(who) - refused for folder in who[key]})
+    restarted = frozenset().union(*(read_by[key] for key in read_by.keys() - refused))
+    _take_over(chosen, config, wanted, restarted)
     for line in removed(config, gone) if gone else ():
         print(line)
     if refused:
@@ -76,17 +76,17 @@ def _changes(before: Settings, after: Settings) -> dict[str, tuple[Any, Any]]:
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def _verdict(key: str, who: dict[str, frozenset[str]], refused: set[str]) -> str:
-    if key in LISTS:
+def _taken_over(read_by: frozenset[ReadBy] | None) -> str:
+    """When a key with these readers takes effect; None stands for the watchlist."""
+    if read_by is None:
         return "now; nobody restarts"
-    if key in refused:
-        others = ", ".join(sorted(who[key] - RESTARTED - NOT_RUNNING))
-        return f"refused: read at the start by {others}, which must not restart under orders"
-    restarted = " and ".join(sorted(who[key] & RESTARTED))
+    if fixed := sorted(read_by - RESTARTED):
+        return f"refused: read at the start by {', '.join(fixed)}, which must not restart under orders"
+    restarted = " and ".join(sorted(read_by))
     return f"now; {restarted} restart, orders stay" if restarted else "now"
 
 
-def _taken(before: Settings, edited: Settings, accepted: set[str]) -> Settings:
+def _with_keys(before: Settings, edited: Settings, accepted: set[str]) -> Settings:
     """The running settings with the accepted keys as they were edited."""
     made = msgspec.to_builtins(before)
     source = msgspec.to_builtins(edited)
@@ -96,7 +96,7 @@ def _taken(before: Settings, edited: Settings, accepted: set[str]) -> Settings:
     return msgspec.convert(made, Settings)
 
 
-def _take_over(chosen: Fleet, config: Config, wanted: Settings, folders: set[str]) -> None:
+def _take_over(chosen: Fleet, config: Config, wanted: Settings, restarted: frozenset[ReadBy]) -> None:
     lock = locked(chosen)
     try:
         base = checks.load(config_path(config)).watchlist
@@ -106,7 +106,7 @@ def _take_over(chosen: Fleet, config: Config, wanted: Settings, folders: set[str
         staying = Fleet(msgspec.structs.replace(wanted, winding_down=()), chosen.root)
         for name in staying.processes:
             kind = "symbol" if is_symbol_process(name) else name
-            if kind in folders & RESTARTED and process_lock.holder(chosen.lock(name)) is not None:
+            if kind in restarted and process_lock.holder(chosen.lock(name)) is not None:
                 supervisor.restart(name)
                 _await(chosen, name)
     finally:
@@ -114,7 +114,7 @@ def _take_over(chosen: Fleet, config: Config, wanted: Settings, folders: set[str
 
 
 def _await(chosen: Fleet, name: str) -> None:
-    """One after another: the next restarts when this one is ready, so that most of the fleet goes on."""
+    """Wait until this process is ready; only then the next one restarts, so that most of the fleet keeps running."""
     deadline = time.monotonic() + BACK_S
     while time.monotonic() < deadline:
         if is_ready(chosen, name, roll_call(chosen).get(name)):
