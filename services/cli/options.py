@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from services.configuration import checks
+from services.configuration import checks, config_file
 from services.configuration.refusal import Refusal
 from services.configuration.settings import Settings
 from services.fleet import watchlist_overlay
@@ -40,7 +40,7 @@ def config_path(config: Path | None) -> Path:
 
 def load(config: Path | None) -> Settings:
     """The validated settings of the chosen fleet, with what `crazy symbols` changed; raises a `Refusal` of one line."""
-    settings = checks.load(config_path(config))
+    settings = config_file.load(config_path(config))
     place = Fleet(settings, home()).overlay
     laid = watchlist_overlay.laid_over(settings, watchlist_overlay.read(place))
     for mistake in checks.contradictions(laid):
@@ -54,7 +54,7 @@ def fleet(config: Path | None) -> Fleet:
     So an edit of the file, right or wrong, changes nothing of what is said about a running fleet, and keeps nobody from
     pausing or stopping it.
     """
-    started = home() / "var" / checks.fleet_name(config_path(config)) / "settings.json"
+    started = home() / "var" / config_file.fleet_name(config_path(config)) / "settings.json"
     with contextlib.suppress(OSError, msgspec.ValidationError):
         return Fleet.of(started)
     return Fleet(load(config), home())

@@ -15,7 +15,7 @@ from messages.operator import RollCall
 from messages.watchlist import Watch
 from services.cli import records
 from services.cli.options import Config, config_path, crazy, fleet, load
-from services.configuration import checks
+from services.configuration import checks, config_file
 from services.configuration.refusal import Refusal
 from services.configuration.settings import Settings, Ticker
 from services.fleet import process_lock, programs, watchlist_overlay
@@ -63,7 +63,7 @@ def change(config: Config, watchlist: tuple[str, ...], leaving: tuple[str, ...] 
         leaving = tuple(symbol for symbol in leaving if chosen.ledger(symbol_process(symbol)).exists())
         wanted = watchlist_overlay.changed(chosen.settings, watchlist, (*chosen.settings.winding_down, *leaving))
         _check(wanted)
-        base = checks.load(config_path(config)).watchlist
+        base = config_file.load(config_path(config)).watchlist
         watchlist_overlay.write(chosen.overlay, Overlay(base, wanted.watchlist, wanted.winding_down))
         carry_out(wanted)
     finally:

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
-import msgspec
-
 from services.configuration.calendars import zone_of
 
-__all__ = ["clock", "config_value", "counted", "details", "dollars", "price", "reason", "signed", "span"]
+__all__ = ["clock", "counted", "details", "dollars", "price", "reason", "signed", "span"]
 
 INSTANT_NS = 10**17
 """Nanoseconds from here on (1973) are a moment, below it a length of time."""
@@ -86,8 +84,3 @@ def _figure(name: str, value: float) -> str:
     if name.endswith("_s"):
         return f"{name.removesuffix('_s')} {value:g} s"
     return f"{name} {value:g}"
-
-
-def config_value(value: object) -> str:
-    """A value as the configuration would have it."""
-    return str(msgspec.json.encode(value), "utf-8").strip('"')

@@ -1,16 +1,15 @@
-"""The switches of the policy as people see them: a table, what is wrong with a wish, the policy that is meant. Pure."""
+"""The switches of the simulated broker for people: their table, the mistakes in given ones, the policy. Pure."""
 
 from __future__ import annotations
 
-import difflib
-import math
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
-from typing import Any, NamedTuple, get_args, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
+from msgspec import inspect as types
 
 from services.configuration.broker_policy import Policy
+from services.configuration.validation import as_given, fits, misfit, suggestion, words
 
 __all__ = ["Switch", "markdown", "mistakes", "policy_of", "switches"]
 
@@ -26,7 +25,7 @@ TITLE = (
 
 
 class Switch(NamedTuple):
-    """One switch, for people: what may be written, what holds without it, what it means, why."""
+    """One switch, for people: its name, its values, its default, its meaning and the evidence for the default."""
 
     name: str
     values: str
@@ -37,10 +36,11 @@ class Switch(NamedTuple):
 
 def switches() -> Iterator[Switch]:
     """Every switch, in the order of `Policy`."""
+    kinds = get_type_hints(Policy, include_extras=True)
     for field in msgspec.structs.fields(Policy):
-        kind, meta = _parts(field.name)
-        shown, why = _shown(field.default), meta.extra["evidence"]
-        yield Switch(field.name, _values(kind, meta), shown, meta.description or "", why)
+        kind = kinds[field.name]
+        (meta,) = kind.__metadata__
+        yield Switch(field.name, _values(kind), _shown(field.default), meta.description or "", meta.extra["evidence"])
 
 
 def markdown() -> str:
@@ -59,24 +59,13 @@ def policy_of(given: Mapping[str, Any]) -> Policy:
 
 
 def mistakes(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What is wrong with these switches, by name, with its remedy."""
-    known = [field.name for field in msgspec.structs.fields(Policy)]
+    """The mistakes in these switches: the name, and what is wrong with its remedy."""
+    kinds = get_type_hints(Policy, include_extras=True)
     for name, value in given.items():
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            yield name, f"unknown switch; {f'did you mean `{close[0]}`?' if close else 'there are ' + ', '.join(known)}"
-        elif not _fits(name, value):
-            yield name, f"`{_shown(value)}` does not fit; give {_values(*_parts(name))}"
-
-
-def _fits(name: str, value: Any) -> bool:
-    if isinstance(value, float) and not math.isfinite(value):
-        return False
-    try:
-        msgspec.convert({name: _plain(value)}, Policy)
-    except msgspec.ValidationError:
-        return False
-    return True
+        if name not in kinds:
+            yield name, f"unknown switch; {suggestion(name, kinds, 'there are ' + ', '.join(kinds))}"
+        elif not fits(_plain(value), kinds[name]):
+            yield name, misfit(_shown(value), _values(kinds[name]))
 
 
 def _plain(value: Any) -> Any:
@@ -84,22 +73,19 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _parts(name: str) -> tuple[type, Any]:
-    """A switch's plain type and its texts."""
-    kind, meta = get_args(get_type_hints(Policy, include_extras=True)[name])
-    return kind, meta
+def _values(kind: Any) -> str:
+    """The values of a switch of this type, for a person. The description of its type is its meaning."""
+    described = types.type_info(kind)
+    assert isinstance(described, types.Metadata)
+    return words(described.type, _range)
 
 
-def _values(kind: type, meta: Any) -> str:
-    if issubclass(kind, StrEnum):
-        return " or ".join(kind)
-    if kind is bool:
-        return "true or false"
-    if meta.le is not None:
-        return f"a number from {meta.ge:g} to {meta.le:g}"
-    least = "above 0" if meta.gt is not None else "at least 0"
-    return f"a whole number, {least}" if kind is int else f"a number, {least}"
+def _range(kind: types.IntType | types.FloatType) -> str:
+    """Each number of a switch has a lower bound."""
+    if kind.le is not None:
+        return f" from {kind.ge:g} to {kind.le:g}"
+    return f", above {kind.gt:g}" if kind.gt is not None else f", at least {kind.ge:g}"
 
 
 def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else str(msgspec.json.encode(value), "utf-8")
+    return value if isinstance(value, str) else as_given(value)

@@ -15,12 +15,12 @@ from types import ModuleType
 from typing import Any, get_type_hints
 
 import msgspec
-from msgspec import inspect as types
 
 from services.configuration import settings
 from services.configuration.settings import ReadBy, Settings
+from services.configuration.validation import in_words
 
-__all__ = ["Key", "in_words", "is_section", "keys", "markdown", "sections", "texts_of"]
+__all__ = ["Key", "in_yaml", "is_section", "keys", "markdown", "sections", "texts_of", "value_of"]
 
 TITLE = "Made of `services/configuration/settings.py` by `.venv/bin/crazy config keys --reference > docs/keys.md`."
 
@@ -64,43 +64,20 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     """The default as it would be written in YAML."""
     if field.required:
         return "must be given"
-    value = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+    return in_yaml(field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory())
+
+
+def in_yaml(value: Any) -> str:
+    """A value as the configuration would have it."""
     return str(msgspec.json.encode(value), "utf-8").strip('"')
 
 
-def in_words(kind: Any) -> str:
-    """What a value of this type may be, for a person."""
-    return _words(types.type_info(kind))
-
-
-def _words(kind: types.Type) -> str:
-    match kind:
-        case types.Metadata(type=inner):
-            return str((kind.extra_json_schema or {}).get("description")) or _words(inner)
-        case types.UnionType(types=kinds):
-            return " or ".join(_words(each) for each in kinds)
-        case types.LiteralType(values=values):
-            return " or ".join(f"`{value}`" for value in values)
-        case types.IntType():
-            return f"a whole number{_bounds(kind)}"
-        case types.FloatType():
-            return f"a number{_bounds(kind)}"
-        case types.VarTupleType(item_type=item):
-            return f"a list, each item {_words(item)}"
-        case types.DictType(key_type=key, value_type=value):
-            return f"a mapping from {_words(key)} to {_words(value)}"
-    return {
-        types.BoolType: "true or false",
-        types.StrType: "text",
-        types.DateType: "a date like 2025-01-06",
-        types.NoneType: "null",
-    }[type(kind)]
-
-
-def _bounds(kind: types.IntType | types.FloatType) -> str:
-    names = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
-    bounds = [f"{word} {bound:,}" for name, word in names.items() if (bound := getattr(kind, name)) is not None]
-    return " " + " and ".join(bounds) if bounds else ""
+def value_of(chosen: Settings, path: str) -> Any:
+    """The value of the key with this path."""
+    found: Any = chosen
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
 
 
 @cache

@@ -1,8 +1,8 @@
 """Every key of the configuration: its meaning, unit, range and default, and which processes read it.
 
 A symbol process reads these from JSON and must stay small, so this file imports msgspec and the standard library only;
-`load.py` reads the YAML that an operator writes. The text under each field is its documentation: `crazy config keys`
-and `docs/keys.md` are made of it. `crazy reload` restarts the processes that a key names, or refuses the change.
+`config_file.py` reads the YAML that an operator writes. The text under each field is its documentation: `crazy config
+keys` and `docs/keys.md` are made of it. `crazy reload` restarts the processes that read a key, or refuses the change.
 
 Percentages are percent (5.0 is five per cent), money is US dollars, `_s` is seconds. Unless a text says "simulated", a
 time is market time.

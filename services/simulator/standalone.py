@@ -261,7 +261,7 @@ def judged(wanted: Wanted) -> Settings:
                 "policy": {name: _value(text) for name, text in wanted.policy.items()},
             },
         }
-        settings, found = checks.judge(document)
+        settings, found = checks.check(document)
         mistakes += [line for each in found if (line := _in_flags(str(each))) not in mistakes]
     if mistakes or settings is None:
         raise Refusal("\n".join(mistakes) or "--account: name one")

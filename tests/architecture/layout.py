@@ -21,7 +21,7 @@ SHELLS = ("cli", "fleet")
 """Folders that are all shell: a person's commands, and files and processes on this machine."""
 
 EDGES = {
-    "configuration": ("checks.py", "settings.py"),
+    "configuration": ("config_file.py", "settings.py", "yaml_document.py"),
     "runtime": ("bus.py", "event_loop.py", "ledger.py", "log.py", "poll_loop.py", "process.py"),
     "gateway": ("ibkr/clock_check.py", "ibkr/connection.py", "ibkr/market_rules.py"),
     "clock": ("calendar.py", "pace.py"),

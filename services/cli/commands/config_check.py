@@ -7,8 +7,9 @@ import msgspec
 from services.cli.options import Config, config_path, load
 from services.cli.preflight import check_files
 from services.cli.render import console, table
-from services.cli.wording import config_value
-from services.configuration import checks
+from services.configuration import config_file
+from services.configuration.keys import in_yaml, value_of
+from services.configuration.notices import notices
 from services.fleet import watchlist_overlay
 from services.fleet.places import Fleet, home
 
@@ -28,8 +29,8 @@ def config_check(*, observe: bool = False, config: Config = None) -> int:
         As `crazy up --observe` would have it.
     """
     path = config_path(config)
-    written, settings = checks.load(path), load(config)
-    origins = checks.origins(path)
+    written, settings = config_file.load(path), load(config)
+    origins = config_file.origins(path)
     place = Fleet(written, home()).overlay
     for key in ("watchlist", "winding_down"):
         if getattr(settings, key) != getattr(written, key):
@@ -41,9 +42,9 @@ def config_check(*, observe: bool = False, config: Config = None) -> int:
     if observe:
         settings = msgspec.structs.replace(settings, observe=True)
         origins["observe"] = "--observe"
-    rows = [(key, config_value(checks.value_of(settings, key)), origin) for key, origin in origins.items()]
+    rows = [(key, in_yaml(value_of(settings, key)), origin) for key, origin in origins.items()]
     console().print(table(("KEY", "VALUE", "FROM"), rows))
-    for notice in checks.notices(settings):
+    for notice in notices(settings):
         print(f"note: {notice}")
     print(f"{path}: well")
     return 0

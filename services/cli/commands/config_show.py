@@ -6,7 +6,7 @@ import msgspec
 import yaml
 
 from services.cli.options import Config, config_path, load
-from services.configuration import checks
+from services.configuration.notices import notices
 
 __all__ = ["config_show"]
 
@@ -19,6 +19,6 @@ def config_show(*, config: Config = None) -> int:
     settings = load(config)
     print(f"# {config_path(config)}")
     print(yaml.safe_dump(msgspec.to_builtins(settings), sort_keys=False), end="")
-    for notice in checks.notices(settings):
+    for notice in notices(settings):
         print(f"# note: {notice}")
     return 0

@@ -11,9 +11,8 @@ from services.cli.options import Config, config_path, crazy, load
 from services.cli.readiness import is_ready, roll_call
 from services.cli.render import console, table
 from services.cli.watchlist import carry_out, current, locked, put_away, removed
-from services.cli.wording import config_value
-from services.configuration import checks
-from services.configuration.keys import keys
+from services.configuration import checks, config_file
+from services.configuration.keys import in_yaml, keys, value_of
 from services.configuration.refusal import Refusal
 from services.configuration.settings import ReadBy, Settings
 from services.fleet import process_lock, watchlist_overlay
@@ -51,10 +50,7 @@ def reload(*, config: Config = None) -> int:
         return 0
     read_by = {key.path: key.read_by for key in keys() if key.path in changes and key.path not in LISTS}
     refused = {key for key, processes in read_by.items() if processes - RESTARTED}
-    rows = [
-        (key, config_value(was), config_value(now), _taken_over(read_by.get(key)))
-        for key, (was, now) in changes.items()
-    ]
+    rows = [(key, in_yaml(was), in_yaml(now), _taken_over(read_by.get(key))) for key, (was, now) in changes.items()]
     console().print(table(("KEY", "WAS", "IS", "TAKEN OVER"), rows))
     wanted = _with_keys(before, edited, set(changes) - refused)
     gone = tuple(symbol for symbol in before.watchlist if symbol not in wanted.watchlist)
@@ -72,7 +68,7 @@ def reload(*, config: Config = None) -> int:
 
 def _changes(before: Settings, after: Settings) -> dict[str, tuple[Any, Any]]:
     """Keys whose values differ: (was, is)."""
-    pairs = {key.path: (checks.value_of(before, key.path), checks.value_of(after, key.path)) for key in keys()}
+    pairs = {key.path: (value_of(before, key.path), value_of(after, key.path)) for key in keys()}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
@@ -99,7 +95,7 @@ def _with_keys(before: Settings, edited: Settings, accepted: set[str]) -> Settin
 def _take_over(chosen: Fleet, config: Config, wanted: Settings, restarted: frozenset[ReadBy]) -> None:
     lock = locked(chosen)
     try:
-        base = checks.load(config_path(config)).watchlist
+        base = config_file.load(config_path(config)).watchlist
         watchlist_overlay.write(chosen.overlay, watchlist_overlay.Overlay(base, wanted.watchlist, wanted.winding_down))
         supervisor = Supervisor(chosen)
         carry_out(wanted)

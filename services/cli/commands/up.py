@@ -11,7 +11,7 @@ from services.cli.options import Config, crazy, load
 from services.cli.preflight import check, check_live, surroundings
 from services.cli.readiness import refused, wait_ready
 from services.cli.status_page import show_status
-from services.configuration import checks
+from services.configuration.notices import notices
 from services.configuration.refusal import Refusal
 from services.fleet import programs
 from services.fleet.places import Fleet, home
@@ -51,7 +51,7 @@ def up(*, observe: bool = False, config: Config = None) -> int:
     else:
         check(chosen, supervisor, crazy(config, "down"))
         check_live(chosen, crazy(config, "golive"))
-        for notice in (*checks.notices(chosen.settings), *surroundings(chosen)):
+        for notice in (*notices(chosen.settings), *surroundings(chosen)):
             print(f"note: {notice}", file=sys.stderr)
         chosen.settings_file.write_bytes(chosen.settings.to_json())
         programs.write(chosen)

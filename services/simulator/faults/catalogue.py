@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 from collections.abc import Collection, Mapping
@@ -11,8 +10,9 @@ from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
 
-from services.configuration.keys import in_words, texts_of
+from services.configuration.keys import texts_of
 from services.configuration.refusal import Refusal
+from services.configuration.validation import as_given, converted, in_words, misfit, suggestion
 from services.simulator.faults import (
     callbacks,
     data,
@@ -57,8 +57,7 @@ def fault(name: str, given: Mapping[str, Any]) -> Fault:
     """The fault of this name with these arguments, which may be words. Refusal, one line, for what does not fit."""
     kind = FAULTS.get(name.replace("_", "-").lower())
     if kind is None:
-        close = difflib.get_close_matches(name, FAULTS, n=1)
-        hint = f"did you mean `{close[0]}`?" if close else "`crazy simulator fault list` shows all"
+        hint = suggestion(name, FAULTS, "`crazy simulator fault list` shows all")
         raise Refusal(f"fault {name}: there is none of this name; {hint}")
     known = {each.name: each for each in arguments(kind)}
     hints = get_type_hints(kind, include_extras=True)
@@ -68,9 +67,9 @@ def fault(name: str, given: Mapping[str, Any]) -> Fault:
             has = f"it has {', '.join(known)}" if known else "it has no arguments"
             raise Refusal(f"fault {name}: {key}: unknown argument; {has}")
         try:
-            values[key] = msgspec.convert(value, hints[key], strict=False)
+            values[key] = converted(value, hints[key], strict=False)
         except msgspec.ValidationError:
-            raise Refusal(f"fault {name}: {key}: `{value}` does not fit; give {known[key].values}") from None
+            raise Refusal(f"fault {name}: {key}: {misfit(str(value), known[key].values)}") from None
     missing = [each.name for each in known.values() if each.default == "must be given" and each.name not in values]
     if missing:
         raise Refusal(f"fault {name}: {missing[0]} is missing; give {known[missing[0]].values}")
@@ -98,7 +97,7 @@ def arguments(kind: type[Fault]) -> list[Argument]:
             texts |= texts_of(import_module(cls.__module__)).get(cls.__name__, {})
     found = []
     for field in msgspec.structs.fields(kind):
-        default = "must be given" if field.required else _shown(field.default)
+        default = "must be given" if field.required else as_given(field.default)
         found.append(Argument(field.name, in_words(hints[field.name]), default, texts[field.name]))
     return found[::-1]
 
@@ -123,7 +122,3 @@ def markdown() -> str:
         )
         lines.append(f"| `{name}` | {meaning(kind)} | {told} |")
     return "\n".join(lines)
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) and value else str(msgspec.json.encode(value), "utf-8")

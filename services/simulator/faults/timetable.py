@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.configuration import checks
 from services.configuration.refusal import Refusal
+from services.configuration.validation import Mistake
+from services.configuration.yaml_document import parse
 from services.simulator.faults import catalogue
 from services.simulator.faults.active import Fault
 
@@ -41,12 +42,12 @@ class Entry(NamedTuple):
 def load(path: Path, symbols: Collection[str] | None = None) -> list[Entry]:
     """The timetable in this file, for a market of these symbols. Refusal with a line for each mistake."""
     try:
-        document, lines = checks.parse(path.read_text(encoding="utf-8"))
+        document, lines = parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Refusal(f"{path}: no such timetable of faults") from None
     except (OSError, UnicodeDecodeError) as error:
         raise Refusal(f"{path}: can't be read ({error}); it must be a YAML file") from None
-    except checks.Mistake as mistake:
+    except Mistake as mistake:
         raise Refusal(f"{path}:{mistake}") from None
     entries = document.get("faults")
     if set(document) - {"faults"} or not isinstance(entries, list):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services.configuration import checks
-from services.configuration.checks import ConfigurationError
+from services.configuration import config_file
+from services.configuration.config_file import ConfigurationError
+from services.configuration.notices import notices
 from services.configuration.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def loaded(folder: Path, text: str) -> Settings:
     path = folder / "my.yaml"
     path.write_text(text)
-    return checks.load(path)
+    return config_file.load(path)
 
 
 def refused(folder: Path, text: str) -> list[str]:
@@ -142,7 +143,7 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, name: str) -> No
     if name:
         path.mkdir()
     with pytest.raises(ConfigurationError) as caught:
-        checks.load(path)
+        config_file.load(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
 
@@ -237,9 +238,9 @@ def test_settings_reach_the_processes_unchanged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["config.yaml", "paper.example.yaml", "live.example.yaml"])
 def test_the_examples_are_valid(name: str) -> None:
-    settings = checks.load(ROOT / "config" / name)
+    settings = config_file.load(ROOT / "config" / name)
     assert settings.mode == {"c": "sim", "p": "paper", "l": "live"}[name[0]]
-    assert checks.notices(settings) == []
+    assert notices(settings) == []
 
 
 @pytest.mark.parametrize(
@@ -253,7 +254,7 @@ def test_the_examples_are_valid(name: str) -> None:
     ],
 )
 def test_what_may_surprise_is_said(tmp_path: Path, text: str, notice: str) -> None:
-    (said,) = checks.notices(loaded(tmp_path, f"watchlist: [TSLA]\n{text}"))
+    (said,) = notices(loaded(tmp_path, f"watchlist: [TSLA]\n{text}"))
     assert notice in said
 
 
