@@ -1,20 +1,19 @@
 """The supervisord programs that follow from the settings: the simulator in `mode: sim`, and one for each symbol.
 
-The other processes are the same in every fleet and stand in `supervisord.conf`. Each program is a file of its own: in
-one group, adding a ticker would restart every symbol.
+The other processes are the same in every fleet. `supervisord.conf` shows their programs; a test compares each of them
+with the template here. Each generated program has a file of its own: if they were one group, adding a ticker would
+restart every symbol.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from services.fleet.places import Fleet
 
-__all__ = ["programs", "write"]
+__all__ = ["program", "programs", "write"]
 
 PROGRAM = """\
 [program:{process}]
-command = "%(ENV_CRAZY_PYTHON)s" -m {arguments}
+command = "%(ENV_CRAZY_PYTHON)s" -m services.{module} "%(ENV_CRAZY_SETTINGS)s"{argument}
 priority = {priority}
 startsecs = 1
 startretries = 100
@@ -29,26 +28,24 @@ stdout_logfile_backups = 2
 """
 
 
+def program(process: str, priority: int, symbol: str | None = None) -> str:
+    """The program of a process: that of `symbol`, or the only one of its module."""
+    module, argument = (process, "") if symbol is None else ("symbol", f' "{symbol}"')
+    return PROGRAM.format(process=process, module=module, argument=argument, priority=priority)
+
+
 def programs(fleet: Fleet) -> dict[str, str]:
     """File name and text of each generated program."""
-    found: dict[str, str] = {}
-    settings = '"%(ENV_CRAZY_SETTINGS)s"'
-    if "simulator" in fleet.processes:
-        found["simulator"] = PROGRAM.format(
-            process="simulator", arguments=f"services.simulator {settings}", priority=10
-        )
-    for process, symbol in fleet.symbols.items():
-        found[process] = PROGRAM.format(
-            process=process, arguments=f'services.symbol {settings} "{symbol}"', priority=100
-        )
+    found = {"simulator": program("simulator", 10)} if "simulator" in fleet.processes else {}
+    found |= {process: program(process, 100, symbol) for process, symbol in fleet.symbols.items()}
     return {f"{process}.conf": text for process, text in found.items()}
 
 
 def write(fleet: Fleet) -> None:
-    """Make the folder of programs say what the settings say, and nothing more."""
+    """Write the generated programs, and remove the files of those that are no longer wanted."""
     wanted = programs(fleet)
     for old in fleet.programs.glob("*.conf"):
         if old.name not in wanted:
             old.unlink()
     for name, text in wanted.items():
-        Path(fleet.programs / name).write_text(text)
+        (fleet.programs / name).write_text(text)
