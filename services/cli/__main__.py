@@ -11,7 +11,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run one command. What the operator can mend is told in one line, without a traceback."""
+    """Run one command. A problem that the operator can fix is one line, without a traceback."""
     try:
         code = run(sys.argv[1:])
     except Refusal as refusal:

@@ -1,8 +1,8 @@
 """The list of commands.
 
 A command is a file `commands/<name>.py` with one function `<name>(…, *, config: Config = None)`. The function returns
-its exit code (or None), and its docstring is its manual. The files are imported when they are needed: `crazy status`
-does not pay for what `crazy audit` imports.
+its exit code (or None), and its docstring is its manual. A file is imported when its command is needed: `crazy status`
+does not load what `crazy audit` needs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FAMILIES = {
     "symbols": "Which symbols are traded, while the fleet runs (list, add, remove, file).",
     "simulator": "A simulated IB Gateway by itself, for any TWS client; and faults on demand in a running one.",
 }
-"""Commands of two words, by their first, which may be a command of its own as well."""
+"""The first words of commands that have two. `simulator` is a command of its own, too."""
 
 app = App(
     name="crazy",
@@ -44,7 +44,7 @@ app = App(
 
 
 def _register() -> None:
-    """Hang every command into the app, by name only."""
+    """Register every command by the name of its function; nothing is imported yet."""
     families: dict[str, App] = {}
     for place, (heading, files) in enumerate(COMMANDS.items()):
         group = Group(heading, sort_key=place)
@@ -61,38 +61,38 @@ def _register() -> None:
                 app.command(target, name=name, group=group, sort_key=order)
 
 
-def run(words: list[str]) -> int | None:
+def run(arguments: list[str]) -> int | None:
     """Run one command line; its exit code."""
     # A list of commands shows the first line of each manual, so there they are imported.
-    if not words or words[0].startswith("-"):
-        _read(app)
-    elif words[0] in FAMILIES:
-        family = app[words[0]]
-        if any(words[0] in files for files in COMMANDS.values()) and family.default_command is None:
-            family.default(getattr(import_module(f"services.cli.commands.{words[0]}"), words[0]))
-        _read(family)
+    if not arguments or arguments[0].startswith("-"):
+        _import_commands(app)
+    elif arguments[0] in FAMILIES:
+        family = app[arguments[0]]
+        if any(arguments[0] in files for files in COMMANDS.values()) and family.default_command is None:
+            family.default(getattr(import_module(f"services.cli.commands.{arguments[0]}"), arguments[0]))
+        _import_commands(family)
     try:
-        code: int | None = app(words, exit_on_error=False, print_error=False)
+        code: int | None = app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        raise Refusal(_misused(error)) from None
+        raise Refusal(_usage_error(error)) from None
     return code
 
 
-def _misused(error: CycloptsError) -> str:
-    """What was wrong with the words, and where to look: never with an exit code that `crazy status` uses."""
+def _usage_error(error: CycloptsError) -> str:
+    """What is wrong with the arguments, and where to look it up."""
     if isinstance(error, UnusedCliTokensError):
-        what = f"too many words: {' '.join(error.unused_tokens or ())}."
+        problem = f"too many words: {' '.join(error.unused_tokens or ())}."
     else:
-        what = str(error).strip()
+        problem = str(error).strip()
     command = " ".join(("crazy", *(error.command_chain or ())))
-    return f"{what} See `{command} --help`."
+    return f"{problem} See `{command} --help`."
 
 
-def _read(parent: App) -> None:
+def _import_commands(parent: App) -> None:
     """Import every command below `parent`."""
     for name in parent:
         if not name.startswith("-"):
-            _read(parent[name])
+            _import_commands(parent[name])
 
 
 _register()

@@ -1,4 +1,4 @@
-"""Commands to processes of a running fleet: sent, and the answer printed."""
+"""Commands to risk, and the tickers that they may name."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from services.cli import records
 from services.configuration.refusal import Refusal
 from services.fleet.places import Fleet
 
-__all__ = ["commanded", "watched"]
+__all__ = ["command_risk", "watchlist_ticker"]
 
 
-def commanded(chosen: Fleet, command: Command) -> int:
-    """Tell risk, which judges it, and print its answer; a Refusal where it says no."""
+def command_risk(chosen: Fleet, command: Command) -> int:
+    """Send the command to risk and print the answer. Refusal if risk refuses it."""
     answer = records.command(chosen, "risk", command)
     if not answer.ok:
         raise Refusal(f"{answer.text} (fleet {chosen.name})")
@@ -19,8 +19,8 @@ def commanded(chosen: Fleet, command: Command) -> int:
     return 0
 
 
-def watched(chosen: Fleet, symbol: str | None) -> str | None:
-    """The ticker as the watchlist has it; a Refusal if it is not there."""
+def watchlist_ticker(chosen: Fleet, symbol: str | None) -> str | None:
+    """The ticker in upper case; None stands for all. Refusal if the watchlist does not have it."""
     if symbol is None or symbol.upper() in chosen.settings.watchlist:
         return symbol and symbol.upper()
     raise Refusal(f"{symbol}: not in the watchlist of fleet {chosen.name}: {', '.join(chosen.settings.watchlist)}")

@@ -19,7 +19,7 @@ TOLERANCE = 1e-6
 
 
 class Table(msgspec.Struct, frozen=True):
-    """What is compared of a table: its key, and the fields that must be equal."""
+    """A table to compare: its name, its key, and the fields that must be equal."""
 
     name: str
     key: str
@@ -68,7 +68,7 @@ COMMISSIONS = Table("commissions", "exec_id", ("commission", "currency", "realiz
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """The outcome for one table. `never_sent` are orders of ours that ended before the broker ever had them."""
+    """The outcome for one table: the counts of rows, and each difference as a line. `never_sent`: see `compare`."""
 
     table: str
     ours: int
@@ -77,13 +77,16 @@ class Comparison(msgspec.Struct, frozen=True):
     differences: list[str]
 
     @property
-    def well(self) -> bool:
-        """True when something was compared and all of it is equal."""
+    def equal(self) -> bool:
+        """Whether both sides have rows and all of them are equal."""
         return not self.differences and self.ours > 0 and self.theirs > 0
 
 
 def compare(table: Table, ours: Iterable[Row], theirs: Iterable[Row]) -> Comparison:
-    """Every row that stands on one side only or twice, every field that differs."""
+    """Find each row that only one side has, or has twice, and each field that differs.
+
+    Orders of ours that ended before the broker had them are counted as `never_sent`, not as differences.
+    """
     differences: list[str] = []
     left = _by_key(table, ours, "in the database", differences)
     right = _by_key(table, theirs, "at the broker", differences)
@@ -111,7 +114,7 @@ def _by_key(table: Table, rows: Iterable[Row], where: str, differences: list[str
 
 
 def _never_sent(row: Row) -> bool:
-    """An order that was committed and ended without the broker giving it an id: its record stays as a tombstone."""
+    """Whether the broker never gave this order an id: we committed it and it ended at once; its record stays."""
     return row.get("perm_id") == 0 and row.get("status") in ("Cancelled", "Inactive") and row.get("filled") == 0
 
 

@@ -1,17 +1,17 @@
-"""The symbols that rest after a stop-out, from the records."""
+"""The symbols in cooldown after a stop-out, from the records."""
 
 from __future__ import annotations
 
 from services.cli import records
 from services.cli.options import Config, fleet
 
-__all__ = ["RESTING", "resting"]
+__all__ = ["IN_COOLDOWN", "in_cooldown"]
 
 
-RESTING = "SELECT symbol, cooldown_until_ts FROM status WHERE state = 'COOLDOWN' ORDER BY cooldown_until_ts"
+IN_COOLDOWN = "SELECT symbol, cooldown_until_ts FROM status WHERE state = 'COOLDOWN' ORDER BY cooldown_until_ts"
 
 
-def resting(config: Config) -> dict[str, str]:
+def in_cooldown(config: Config) -> dict[str, str]:
     """The symbols in cooldown, each with its end."""
     with records.opened(fleet(config)) as db:
-        return {row["symbol"]: row["cooldown_until_ts"] for row in db.rows(RESTING)}
+        return {row["symbol"]: row["cooldown_until_ts"] for row in db.rows(IN_COOLDOWN)}

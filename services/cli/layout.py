@@ -1,4 +1,4 @@
-"""How answers fit a window: lines break between their parts, tables that are too wide are told in another shape.
+"""Output that fits a window: lines break between their parts, and tables that are too wide take another shape.
 
 A figure is never cut: half a number is a wrong number.
 """
@@ -22,11 +22,11 @@ LEGIBLE = 60
 """Characters that a column of text needs."""
 
 INDENT = 8
-"""Of what goes on in the next line: below what follows the first word."""
+"""Blanks before a line that continues the one above: it stands below what follows the first word."""
 
 
 class Parts:
-    """A line of parts, which goes on in the next one where the window ends."""
+    """A line of parts. What does not fit into the window continues in the next line."""
 
     def __init__(self, *parts: str | Text, between: str = "    ") -> None:
         self._parts = [part if isinstance(part, Text) else Text(part) for part in parts if part]
@@ -46,7 +46,7 @@ class Parts:
 
 
 class Rows:
-    """Rows under their columns; in a window that is too narrow for that, each row by itself, a line per column."""
+    """A table of rows; in a window that is too narrow for it, one block per row with a line per column."""
 
     def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         self._columns, self._rows = columns, rows
@@ -58,44 +58,44 @@ class Rows:
         name_width = max(map(cell_len, self._columns))
         for number, row in enumerate(self._rows, 1):
             yield Text(f"── {number} ".ljust(min(options.max_width, 40), "─"), style="dim")
-            made = Table.grid(padding=(0, GAP, 0, 0))
-            made.add_column(width=name_width)
-            made.add_column(overflow="fold")
+            table = Table.grid(padding=(0, GAP, 0, 0))
+            table.add_column(width=name_width)
+            table.add_column(overflow="fold")
             for column, value in zip(self._columns, row, strict=True):
-                made.add_row(Text(column, style="bold"), Text(cell(value)))
-            yield made
+                table.add_row(Text(column, style="bold"), Text(cell(value)))
+            yield table
 
 
 class TableInParts:
-    """A table of figures, the first column to the left; its other columns go on below where the window ends."""
+    """A table of figures. Columns that do not fit continue in a table below, with the first column repeated."""
 
     def __init__(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         self._headings, self._rows = headings, rows
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         first, *others = widths(self._headings, self._rows)
-        taken: list[int] = []
-        room = options.max_width - first
-        for place, width in enumerate(others, 1):
-            if taken and width > room:
-                yield self._part(taken)
+        columns_here: list[int] = []
+        space = options.max_width - first
+        for index, width in enumerate(others, 1):
+            if columns_here and width > space:
+                yield self._part(columns_here)
                 yield Text()
-                taken, room = [], options.max_width - first
-            taken.append(place)
-            room -= width
-        yield self._part(taken)
+                columns_here, space = [], options.max_width - first
+            columns_here.append(index)
+            space -= width
+        yield self._part(columns_here)
 
-    def _part(self, places: Sequence[int]) -> Table:
-        made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-        for place in (0, *places):
-            made.add_column(self._headings[place], justify="right" if place else "left", no_wrap=True)
+    def _part(self, indexes: Sequence[int]) -> Table:
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+        for index in (0, *indexes):
+            table.add_column(self._headings[index], justify="right" if index else "left", no_wrap=True)
         for row in self._rows:
-            made.add_row(*(row[place] for place in (0, *places)))
-        return made
+            table.add_row(*(row[index] for index in (0, *indexes)))
+        return table
 
 
 class EventList:
-    """A table whose last column is long: in a narrow window that stands below the others, which need no heading."""
+    """A table whose last column is long. In a narrow window that column stands below the others, without headings."""
 
     def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         self._columns, self._rows = columns, rows
@@ -106,28 +106,28 @@ class EventList:
             yield plain_table(self._columns, self._rows)
             return
         for *first, last in self._rows:
-            yield Text("  ".join(word for word in first if word))
+            yield Text("  ".join(text for text in first if text))
             if last:
                 yield Padding(Text(last), (0, 0, 0, 4))
 
 
 def widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    """What each column takes, unbroken, with the gap behind it."""
+    """Characters that each column needs without a line break, with the gap after it."""
     return [
-        max([cell_len(column), *(cell_len(row[place]) for row in rows)]) + GAP for place, column in enumerate(columns)
+        max([cell_len(column), *(cell_len(row[index]) for row in rows)]) + GAP for index, column in enumerate(columns)
     ]
 
 
 def plain_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """A plain table; numbers to the right."""
-    made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    for place, column in enumerate(columns):
-        found = [row[place] for row in rows if row[place] is not None]
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    for index, column in enumerate(columns):
+        found = [row[index] for row in rows if row[index] is not None]
         numbers = bool(found) and all(isinstance(value, int | float) for value in found)
-        made.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
+        table.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(Text(cell(value)) for value in row))
-    return made
+        table.add_row(*(Text(cell(value)) for value in row))
+    return table
 
 
 def cell(value: object) -> str:

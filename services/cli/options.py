@@ -1,4 +1,4 @@
-"""The option that every command has, and what it leads to."""
+"""The option --config that every command has, and the fleet that it chooses."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ def config_path(config: Path | None) -> Path:
 
 
 def load(config: Path | None) -> Settings:
-    """The validated settings of the chosen fleet, with what `crazy symbols` changed; raises a `Refusal` of one line."""
+    """The settings of the chosen fleet, with the changes by `crazy symbols`. Refusal, one line, for a mistake."""
     settings = config_file.load(config_path(config))
-    place = Fleet(settings, home()).overlay
-    laid = watchlist_overlay.laid_over(settings, watchlist_overlay.read(place))
-    for mistake in checks.contradictions(laid):
-        raise Refusal(f"{place}: {mistake}; or remove this file")
-    return laid
+    overlay_file = Fleet(settings, home()).overlay
+    settings_now = watchlist_overlay.apply_overlay(settings, watchlist_overlay.read(overlay_file))
+    for mistake in checks.contradictions(settings_now):
+        raise Refusal(f"{overlay_file}: {mistake}; or remove this file")
+    return settings_now
 
 
 def fleet(config: Path | None) -> Fleet:
-    """The chosen fleet as it was last started, or as the file has it when it never was.
+    """The chosen fleet as it was last started, or as the file has it if it never was.
 
-    So an edit of the file, right or wrong, changes nothing of what is said about a running fleet, and keeps nobody from
-    pausing or stopping it.
+    So an edit of the file, right or wrong, changes nothing in the output about a running fleet, and the operator can
+    still pause or stop it.
     """
     started = home() / "var" / config_file.fleet_name(config_path(config)) / "settings.json"
     with contextlib.suppress(OSError, msgspec.ValidationError):
@@ -60,10 +60,10 @@ def fleet(config: Path | None) -> Fleet:
     return Fleet(load(config), home())
 
 
-def crazy(config: Path | None, words: str) -> str:
-    """A command as the operator can paste it, for this fleet, from this folder."""
+def crazy(config: Path | None, command: str) -> str:
+    """The command `crazy …` as the operator can paste it, for this fleet, in this folder."""
     program = Path(sys.executable).with_name("crazy")
     if program.is_relative_to(Path.cwd()):
         program = program.relative_to(Path.cwd())
     chosen = f" --config {shlex.quote(str(config))}" if config else ""
-    return f"{shlex.quote(str(program))} {words}{chosen}"
+    return f"{shlex.quote(str(program))} {command}{chosen}"

@@ -1,4 +1,4 @@
-"""How `crazy performance` looks. Pure: figures in, lines and tables out."""
+"""The page of `crazy performance`. Pure: figures in, lines and tables out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """All that `crazy performance` shows.
 
     `overall`, `per_symbol` and `daily` are rows of the views of these names (docs/analytics.md), durations in seconds.
-    `unconverted`: commissions that count as 0 because the broker told no rate for their currency, by currency.
+    `unconverted`: by currency, commissions that count as 0 because the broker reported no rate.
     """
 
     fleet: str
@@ -39,37 +39,37 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     daily: list[Row]
 
 
-def report_page(told: Report) -> RenderableType:
+def report_page(report: Report) -> RenderableType:
     """The page: account, all trades, all days, a line per symbol, a line per day."""
-    parts: list[RenderableType] = [*_head(told)]
-    if told.per_symbol:
-        parts += [Text(), _table(SYMBOL_COLUMNS, told.per_symbol)]
-    if told.daily:
-        parts += [Text(), _table(DAY_COLUMNS, told.daily)]
+    parts: list[RenderableType] = [*_head(report)]
+    if report.per_symbol:
+        parts += [Text(), _table(SYMBOL_COLUMNS, report.per_symbol)]
+    if report.daily:
+        parts += [Text(), _table(DAY_COLUMNS, report.daily)]
     return Group(*parts)
 
 
-def _head(told: Report) -> list[RenderableType]:
-    every = told.overall
-    lines: list[RenderableType] = [Text.assemble((told.mode.upper(), "bold"), f"  fleet {told.fleet}")]
-    if told.account:
-        account = told.account
+def _head(report: Report) -> list[RenderableType]:
+    overall = report.overall
+    lines: list[RenderableType] = [Text.assemble((report.mode.upper(), "bold"), f"  fleet {report.fleet}")]
+    if report.account:
+        account = report.account
         value, cash = dollars(account["net_liquidation"], 2), dollars(account["total_cash"], 2)
         lines.append(_parts(f"account {account['account']}  value {value}", f"cash {cash}"))
-    if told.open:
-        first, *others = (f"{row['symbol']} {row['qty']:g} at {price(row['avg_price'])}" for row in told.open)
+    if report.open:
+        first, *others = (f"{row['symbol']} {row['qty']:g} at {price(row['avg_price'])}" for row in report.open)
         lines.append(Parts(f"open    {first}", *others, between=", "))
-    lines.append(_parts(*_trades(every)))
-    if every["commissions_pending"]:
-        count = every["commissions_pending"]
+    lines.append(_parts(*_trades(overall)))
+    if overall["commissions_pending"]:
+        count = overall["commissions_pending"]
         waits = "waits" if count == 1 else "wait"
         lines.append(Text(f"        {count} of them {waits} for the broker's word on commission"))
-    for row in told.unconverted:
+    for row in report.unconverted:
         what = f"commission of {row['count']} execution{'' if row['count'] == 1 else 's'}"
         amount = f"{row['commission']:,.2f} {row['currency']}"
         lines.append(Text(f"        without the {what}, {amount}: the broker told no rate to dollars"))
-    if every["days"]:
-        lines += [_parts(*words) for words in _closes(every)]
+    if overall["days"]:
+        lines += [_parts(*parts) for parts in _closes(overall)]
     else:
         lines.append(Text("closes  none yet: returns, Sharpe and drawdown need closed sessions"))
     return lines
@@ -79,33 +79,33 @@ def _parts(*parts: str) -> Parts:
     return Parts(*parts, between="   ")
 
 
-def _trades(every: Row) -> Sequence[str]:
-    if not every["trades"]:
+def _trades(overall: Row) -> Sequence[str]:
+    if not overall["trades"]:
         return ("trades  none closed yet",)
     return (
-        f"trades  {every['trades']} closed, {every['wins']} won, {every['losses']} lost",
-        f"win rate {_known(every, 'win_rate_pct', _percent)}",
-        f"P&L {signed(every['pnl_usd'])} (after {dollars(every['commission_usd'], 2)} commission)",
-        f"profit factor {_known(every, 'profit_factor', _ratio)}",
-        f"expectancy {_known(every, 'expectancy_usd', signed)}",
-        f"average time {_known(every, 'avg_duration_s', _span)}",
+        f"trades  {overall['trades']} closed, {overall['wins']} won, {overall['losses']} lost",
+        f"win rate {_known(overall, 'win_rate_pct', _percent)}",
+        f"P&L {signed(overall['pnl_usd'])} (after {dollars(overall['commission_usd'], 2)} commission)",
+        f"profit factor {_known(overall, 'profit_factor', _ratio)}",
+        f"expectancy {_known(overall, 'expectancy_usd', signed)}",
+        f"average time {_known(overall, 'avg_duration_s', _span)}",
     )
 
 
-def _closes(every: Row) -> Sequence[Sequence[str]]:
-    base = f" of {dollars(every['base_usd'])}" if every["base_usd"] else ""
+def _closes(overall: Row) -> Sequence[Sequence[str]]:
+    base = f" of {dollars(overall['base_usd'])}" if overall["base_usd"] else ""
     return (
         (
-            f"closes  {every['days']} from {every['first_day']} to {every['last_day']}",
-            f"P&L {signed(every['own_pnl_usd'])}",
-            f"maximum drawdown {dollars(every['max_drawdown_usd'], 2)} "
-            f"({_known(every, 'max_drawdown_pct', _percent)}{base})",
+            f"closes  {overall['days']} from {overall['first_day']} to {overall['last_day']}",
+            f"P&L {signed(overall['own_pnl_usd'])}",
+            f"maximum drawdown {dollars(overall['max_drawdown_usd'], 2)} "
+            f"({_known(overall, 'max_drawdown_pct', _percent)}{base})",
         ),
         (
-            f"closes  Sharpe {_known(every, 'sharpe', _ratio)}",
-            f"Sortino {_known(every, 'sortino', _ratio)}",
-            f"Calmar {_known(every, 'calmar', _ratio)}",
-            f"volatility {_known(every, 'volatility_pct', _percent)} a year",
+            f"closes  Sharpe {_known(overall, 'sharpe', _ratio)}",
+            f"Sortino {_known(overall, 'sortino', _ratio)}",
+            f"Calmar {_known(overall, 'calmar', _ratio)}",
+            f"volatility {_known(overall, 'volatility_pct', _percent)} a year",
         ),
     )
 
@@ -139,15 +139,15 @@ DAY_COLUMNS: Sequence[Column] = (
 
 def _table(columns: Sequence[Column], rows: Sequence[Row]) -> TableInParts:
     headings = [heading for heading, _, _ in columns]
-    return TableInParts(headings, [[_known(row, name, written) for _, name, written in columns] for row in rows])
+    return TableInParts(headings, [[_known(row, name, shown) for _, name, shown in columns] for row in rows])
 
 
-def _known(row: Mapping[str, Any], name: str, written: Callable[[Any], str]) -> str:
+def _known(row: Mapping[str, Any], name: str, shown: Callable[[Any], str]) -> str:
     value = row[name]
-    return UNKNOWN if value is None else written(value)
+    return UNKNOWN if value is None else shown(value)
 
 
-# The last bits of a sum depend on the order in which the database adds: they must not decide how a figure is rounded.
+# The last bits of a sum depend on the order in which the database adds. They must not change how a figure is rounded.
 
 
 def _percent(value: float) -> str:

@@ -1,4 +1,4 @@
-"""What is looked at before a fleet starts, so that what cannot work is said in one line instead of in twenty logs."""
+"""Checks before a fleet starts: a problem is one line here instead of an error in twenty logs."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from services.fleet.places import Fleet
 from services.fleet.supervision import Supervisor
 from services.simulator.faults import timetable
 
-__all__ = ["check", "check_files", "check_live", "surroundings"]
+__all__ = ["broker_notes", "check", "check_files", "check_live"]
 
 CONNECT_S = 2.0
 """Longest wait for a broker's socket to answer."""
 
 
 def check(chosen: Fleet, supervisor: Supervisor, down: str) -> None:
-    """Refuse what cannot work, before anything starts."""
-    left = supervisor.orphans()
-    if left:
-        raise Refusal(f"fleet {chosen.name}: {', '.join(left)} still there without a supervisor; end them: {down}")
+    """Refusal if the fleet cannot work: old processes are alive, files are missing, or the port is taken."""
+    orphans = supervisor.orphans()
+    if orphans:
+        raise Refusal(f"fleet {chosen.name}: {', '.join(orphans)} still there without a supervisor; end them: {down}")
     if chosen.settings.mode == "sim":
         check_files(chosen.settings)
         _check_port(chosen.settings.ibkr.host, chosen.settings.ibkr.port)
 
 
 def check_files(settings: Settings) -> None:
-    """Refuse files that a simulation names and that aren't what it needs."""
+    """Refusal if a file that the simulation names is missing or has mistakes."""
     simulation = settings.simulation
     for file in simulation.files if simulation.market == "files" else ():
         if not Path(file).is_file():
@@ -41,32 +41,32 @@ def check_files(settings: Settings) -> None:
 
 
 def check_live(chosen: Fleet, golive: str) -> None:
-    """The first start into live needs the owner's word.
+    """Refusal if this is the first live start and the owner has not confirmed the account.
 
-    Later ones start in any case: what is held is to be protected, and without the word nothing is entered.
+    Later starts are never refused: positions need protection. Without the confirmation entries are blocked.
     """
     if chosen.settings.mode != "live" or chosen.ledger("gateway").exists():
         return
-    word = live_confirmation.read(chosen.confirmation)
-    if word is None or not word.valid(chosen.settings.ibkr.account, datetime.now(UTC)):
+    confirmation = live_confirmation.read(chosen.confirmation)
+    if confirmation is None or not confirmation.valid(chosen.settings.ibkr.account, datetime.now(UTC)):
         raise Refusal(f"fleet {chosen.name}: real money is traded only after its owner's word: {golive}")
 
 
 def _check_port(host: str, port: int) -> None:
-    """The simulated gateway must be able to listen there; someone else's gateway must not be taken for it."""
+    """Refusal if another program listens there: the fleet would take it for its simulated gateway."""
     try:
         with socket.create_server((host, port)):
             pass
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error)
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise Refusal(
-            f"{host}:{port}: the simulated gateway cannot listen there ({why}); "
+            f"{host}:{port}: the simulated gateway cannot listen there ({reason}); "
             "set ibkr.port to a free port, or give the fleet a name of its own (`fleet: mine`) for a port of its own"
         ) from error
 
 
-def surroundings(chosen: Fleet) -> list[str]:
-    """What hinders nothing and should be known: a broker that is not there yet is waited for."""
+def broker_notes(chosen: Fleet) -> list[str]:
+    """A note if no broker answers yet. The fleet starts all the same and waits for it."""
     ibkr = chosen.settings.ibkr
     if chosen.settings.mode == "sim":
         return []

@@ -1,4 +1,4 @@
-"""Which processes of a fleet are ready, as the watchdog reports them, and waiting for that."""
+"""Which processes of a fleet are ready, as the watchdog reports it; waiting until they are."""
 
 from __future__ import annotations
 
@@ -14,50 +14,64 @@ from services.fleet.places import Fleet
 from services.runtime.bus import NoAnswer, ask
 from services.trading.ids import symbol_process
 
-__all__ = ["POLL_S", "ROLL_CALL_S", "is_ready", "parsed", "refused", "roll_call", "staying", "wait_end", "wait_ready"]
+__all__ = [
+    "POLL_S",
+    "ROLL_CALL_S",
+    "gateway_refusal",
+    "is_ready",
+    "process_states",
+    "required_processes",
+    "roll_call",
+    "wait_end",
+    "wait_ready",
+]
 
 
 POLL_S = 0.1
-
+"""Pause between two looks."""
 
 ROLL_CALL_S = 1.0
+"""Longest wait for the watchdog's answer."""
 
 
 def roll_call(chosen: Fleet) -> dict[str, ProcessState]:
-    """The processes as the watchdog sees them; empty when it does not answer."""
+    """The state of each process by name, as the watchdog reports it; empty if it does not answer."""
     if process_lock.holder(chosen.lock("watchdog")) is None:
         return {}
     try:
         answer = ask(chosen.run, "watchdog", RollCall(), ROLL_CALL_S)
     except NoAnswer:
         return {}
-    return parsed(answer.columns, answer.rows)
+    return process_states(answer.columns, answer.rows)
 
 
-def parsed(columns: list[str], rows: list[list[object]]) -> dict[str, ProcessState]:
-    """The watchdog's table, by process name."""
+def process_states(columns: list[str], rows: list[list[object]]) -> dict[str, ProcessState]:
+    """The state of each process by name, from the watchdog's answer."""
     states = (msgspec.convert(dict(zip(columns, row, strict=True)), ProcessState) for row in rows)
     return {state.process: state for state in states}
 
 
 def wait_ready(chosen: Fleet, timeout_s: float) -> list[str]:
-    """The processes that are not ready when the time is up; empty as soon as all are."""
+    """Wait until all processes are ready. The processes that are not when the time is up.
+
+    It ends at once if the gateway refuses to work.
+    """
     deadline = time.monotonic() + timeout_s
     while True:
         states = roll_call(chosen)
-        missing = [name for name in staying(chosen) if not is_ready(chosen, name, states.get(name))]
+        missing = [name for name in required_processes(chosen) if not is_ready(chosen, name, states.get(name))]
         if not missing or time.monotonic() >= deadline or _refusal(states):
             return missing
         time.sleep(POLL_S)
 
 
 def is_ready(chosen: Fleet, name: str, state: ProcessState | None) -> bool:
-    """Whether this process lives and said so itself: the watchdog's word may be of one that was killed just now."""
+    """Whether this process is ready. The watchdog's report may be about its last run, so the pid must be the same."""
     return state is not None and state.ready and state.pid == process_lock.holder(chosen.lock(name))
 
 
-def refused(chosen: Fleet) -> str:
-    """Why the gateway does nothing at all (a wrong account); '' when it does not say so."""
+def gateway_refusal(chosen: Fleet) -> str:
+    """Why the gateway refuses to work (a wrong account); '' if it does not refuse."""
     return _refusal(roll_call(chosen))
 
 
@@ -66,14 +80,14 @@ def _refusal(states: dict[str, ProcessState]) -> str:
     return gateway.note if gateway is not None and not gateway.ready else ""
 
 
-def staying(chosen: Fleet) -> tuple[str, ...]:
-    """The processes that must be there: one that winds down may leave at any time."""
+def required_processes(chosen: Fleet) -> tuple[str, ...]:
+    """The processes that must be there. A symbol that winds down may end at any time."""
     leaving = {symbol_process(symbol) for symbol in chosen.settings.winding_down}
     return tuple(name for name in chosen.processes if name not in leaving)
 
 
 def wait_end(chosen: Fleet, timeout_s: float) -> list[str]:
-    """What is still missing at the end of the market when the time is up; empty as soon as nothing is."""
+    """Wait until the simulated market has ended and the end is recorded. What is missing when the time is up."""
     deadline = time.monotonic() + timeout_s
     while True:
         clock = roll_call(chosen).get("clock")

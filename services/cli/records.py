@@ -1,4 +1,4 @@
-"""Asking: the fleet's records (of the running recorder, or the file at rest), and processes on their control socket."""
+"""Requests to a fleet: SQL on its records (through the recorder, or on the file), commands to its processes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from services.runtime.ledger import LedgerError
 __all__ = ["Records", "command", "opened"]
 
 ANSWER_S = 3.0
-"""Longest wait for a process that answers from memory."""
+"""Longest wait for the answer of a process."""
 
 SQL_ANSWER_S = 15.0
 """Longest wait for the recorder: a statement may run for 10 s."""
 
 PAGE = 10_000
-"""Rows asked for at a time: no answer is longer."""
+"""Rows per request; an answer has no more."""
 
 
 class Records:
@@ -32,18 +32,18 @@ class Records:
         self._answer = answer
 
     def run(self, statement: str) -> Answer:
-        """The answer as it is, good or bad."""
+        """The answer to one statement, whether it succeeded or failed."""
         return self._answer(statement)
 
     def rows(self, statement: str) -> list[dict[str, Any]]:
-        """The rows of one statement by column; a Refusal if it fails."""
+        """The rows of one statement, each by column name. Refusal if it fails."""
         answer = self._answer(statement)
         if not answer.ok:
             raise Refusal(answer.text)
         return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 
     def all_rows(self, select: str, order_by: str) -> Iterator[dict[str, Any]]:
-        """The rows of a statement that may have more than one answer holds, page by page."""
+        """All rows of a statement, page by page: one answer may not hold them all."""
         offset = 0
         while True:
             page = self.rows(f"SELECT * FROM ({select}) ORDER BY {order_by} LIMIT {PAGE} OFFSET {offset}")
@@ -55,13 +55,13 @@ class Records:
 
 @contextmanager
 def opened(fleet: Fleet) -> Iterator[Records]:
-    """The fleet's records, whether it runs or not; a Refusal where there are none."""
+    """The records of a fleet, whether it runs or not. Refusal if there are none."""
     if process_lock.holder(fleet.lock("recorder")) is not None:
         yield _running(fleet)
         return
     if not fleet.database.exists():
         raise Refusal(f"{fleet.database}: no records of fleet {fleet.name} yet; start it with `crazy up`")
-    # Only here: a command that asks the recorder does not pay for importing DuckDB.
+    # Imported here, so that a command that asks the recorder does not load DuckDB.
     from services.recorder.sql import ReadOnlySql
     from services.recorder.store import open_at_rest
 
@@ -80,12 +80,12 @@ def _running(fleet: Fleet) -> Records:
     return Records(lambda statement: command(fleet, "recorder", Sql(statement), SQL_ANSWER_S))
 
 
-def command(fleet: Fleet, process: str, said: Command, timeout_s: float = ANSWER_S) -> Answer:
-    """Ask a process; a Refusal of one line when it does not answer."""
+def command(fleet: Fleet, process: str, request: Command, timeout_s: float = ANSWER_S) -> Answer:
+    """Send a command to a process. Its answer, or Refusal if it does not run or does not answer."""
     if process_lock.holder(fleet.lock(process)) is None:
         raise Refusal(f"{process} of fleet {fleet.name} is not running; `crazy up` starts the fleet")
     try:
-        return ask(fleet.run, process, said, timeout_s)
+        return ask(fleet.run, process, request, timeout_s)
     except NoAnswer:
         raise Refusal(
             f"{process} of fleet {fleet.name} lives but has not answered within {timeout_s:g} s; "

@@ -1,4 +1,4 @@
-"""How answers look on a terminal, and in a pipe: rich's tables, without wrapping where nobody's window is known."""
+"""Output by rich: as wide as the terminal, or unwrapped into a pipe; the page of `crazy status`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from services.cli.wording import dollars, price, signed
 __all__ = ["console", "status_page", "table"]
 
 PIPE_WIDTH = 4_000
-"""Columns where the output is no terminal: rich would take 80 and break every line."""
+"""Columns if the output is no terminal; rich would take 80 and break every line."""
 
 STYLES = {"well": "green", "degraded": "yellow", "unprotected": "bold red", "down": "bold red"}
 
 
 def console() -> Console:
-    """Where to print."""
+    """The console to print to."""
     return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, soft_wrap=False)
 
 
@@ -31,22 +31,22 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     return plain_table(columns, list(rows))
 
 
-def status_page(told: Summary, warnings_command: str = "") -> RenderableType:
+def status_page(summary: Summary, warnings_command: str = "") -> RenderableType:
     """`crazy status`: header, money, a line per symbol (trouble in red), and what is wrong."""
-    return Group(*_header(told), Text(), _symbols(told.symbols), *_footer(told, warnings_command))
+    return Group(*_header(summary), Text(), _symbols(summary.symbols), *_footer(summary, warnings_command))
 
 
-def _header(told: Summary) -> list[Parts]:
-    shown = told.mode.upper() + (" OBSERVE" if told.observe else "")
-    mode = Text(shown, style="bold white on red" if told.mode == "live" else "bold")
-    links = " · ".join(f"{name} {state}" for name, state in told.links.items())
-    money = told.money
+def _header(summary: Summary) -> list[Parts]:
+    label = summary.mode.upper() + (" OBSERVE" if summary.observe else "")
+    mode = Text(label, style="bold white on red" if summary.mode == "live" else "bold")
+    links = " · ".join(f"{name} {state}" for name, state in summary.links.items())
+    money = summary.money
     lines = [
         Parts(
-            Text.assemble(mode, f"  {told.account}  fleet {told.fleet}  v{told.version}"),
-            f"{told.market_time}  {told.phase}",
+            Text.assemble(mode, f"  {summary.account}  fleet {summary.fleet}  v{summary.version}"),
+            f"{summary.market_time}  {summary.phase}",
         ),
-        Parts(f"links   {links}", f"entries {told.entries}", f"protected {told.protected} of {told.held}"),
+        Parts(f"links   {links}", f"entries {summary.entries}", f"protected {summary.protected} of {summary.held}"),
         Parts(
             f"bot     today {_known(money.today, signed)} (commission {dollars(money.commission_today, 2)})",
             f"at risk to stops {_known(money.at_risk, dollars)}",
@@ -60,9 +60,9 @@ def _header(told: Summary) -> list[Parts]:
     return lines
 
 
-def _known(amount: float | None, written: Callable[[float], str]) -> str:
-    """What is held can't be valued without prices, and nothing is said then."""
-    return "unknown without prices" if amount is None else written(amount)
+def _known(amount: float | None, shown: Callable[[float], str]) -> str:
+    """The amount, or that it is unknown: a position without a price has no value."""
+    return "unknown without prices" if amount is None else shown(amount)
 
 
 def _symbols(lines: Sequence[SymbolLine]) -> Table:
@@ -93,15 +93,15 @@ def _symbols(lines: Sequence[SymbolLine]) -> Table:
     return made
 
 
-def _footer(told: Summary, warnings_command: str) -> list[Text | Parts]:
+def _footer(summary: Summary, warnings_command: str) -> list[Text | Parts]:
     lines: list[Text | Parts] = [Text()]
-    if any(line.level_estimated for line in told.symbols):
+    if any(line.level_estimated for line in summary.symbols):
         lines.append(
             Text(f"{ESTIMATED} a level estimated from ticks: the broker has not told the newest rise", style="dim")
         )
-    if told.warnings:
-        newest = f", the newest: {told.newest_warning}" if told.newest_warning else ""
-        counted = f"! {told.warnings} warning{'s' if told.warnings != 1 else ''} in this session{newest}"
+    if summary.warnings:
+        newest = f", the newest: {summary.newest_warning}" if summary.newest_warning else ""
+        counted = f"! {summary.warnings} warning{'s' if summary.warnings != 1 else ''} in this session{newest}"
         lines.append(Parts(counted, warnings_command, between="      "))
-    lines += [Text(f"! {problem}", style=STYLES[told.verdict]) for problem in told.problems]
+    lines += [Text(f"! {problem}", style=STYLES[summary.verdict]) for problem in summary.problems]
     return lines if len(lines) > 1 else []

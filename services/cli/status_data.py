@@ -1,4 +1,4 @@
-"""What `crazy status` is made of: the records, the watchdog's roll call, the newest prices. It judges nothing."""
+"""The data of `crazy status`: the records, the watchdog's roll call, the newest prices."""
 
 from __future__ import annotations
 
@@ -20,16 +20,21 @@ from services.fleet.places import Fleet
 from services.runtime.bus import latest
 from services.runtime.market_clock import MarketClock
 
-__all__ = ["Gathered", "gather"]
+__all__ = ["StatusData", "gather"]
 
 NEWEST_S = 0.2
-"""Longest wait for the newest prices and the time; processes that are there send them at once."""
+"""Longest wait for the newest prices and the time; a running process sends them at once."""
 
 Row = dict[str, Any]
 
 
-class Gathered(msgspec.Struct, frozen=True, kw_only=True):
-    """One look at a fleet. `alive`: the processes that hold their lock; `processes`: what the watchdog says of them."""
+class StatusData(msgspec.Struct, frozen=True, kw_only=True):
+    """A fleet at one moment.
+
+    `wanted`: the processes that it should have. `alive`: those that hold their lock. `processes`: the watchdog's
+    report.
+    `records_error`: why there are no records, or "".
+    """
 
     version: str
     settings: Settings
@@ -38,7 +43,7 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     processes: dict[str, ProcessState]
     ticks: dict[str, Tick]
     market_ns: int = 0
-    trouble: str = ""
+    records_error: str = ""
     symbols: list[Row] = []
     market: Row = {}
     links: dict[str, bool] = {}
@@ -52,10 +57,10 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     warnings: Row = {}
 
 
-def gather(chosen: Fleet) -> Gathered:
-    """Look at the fleet, whatever of it is there."""
+def gather(chosen: Fleet) -> StatusData:
+    """Collect the data of a fleet from those of its parts that are there."""
     alive = frozenset(name for name in chosen.processes if process_lock.holder(chosen.lock(name)) is not None)
-    seen = Gathered(
+    data = StatusData(
         version=version("crazy-trade"),
         settings=chosen.settings,
         wanted=chosen.processes,
@@ -66,9 +71,9 @@ def gather(chosen: Fleet) -> Gathered:
     )
     try:
         with records.opened(chosen) as open_records:
-            return msgspec.structs.replace(seen, **_recorded(open_records))
+            return msgspec.structs.replace(data, **_recorded(open_records))
     except Refusal as refusal:
-        return msgspec.structs.replace(seen, trouble=str(refusal))
+        return msgspec.structs.replace(data, records_error=str(refusal))
 
 
 def _ticks(chosen: Fleet) -> dict[str, Tick]:
@@ -77,10 +82,10 @@ def _ticks(chosen: Fleet) -> dict[str, Tick]:
 
 
 def _market_ns(chosen: Fleet) -> int:
-    """What time the clock makes it now; 0 when it does not say."""
-    market, word = MarketClock(), latest(chosen.run, "clock", NEWEST_S).get("time")
-    if isinstance(word, MarketTime):
-        market.hear(word)
+    """Market time by the clock process, in ns since the epoch; 0 if it does not answer."""
+    market, published = MarketClock(), latest(chosen.run, "clock", NEWEST_S).get("time")
+    if isinstance(published, MarketTime):
+        market.hear(published)
     return market.now(time.monotonic_ns())
 
 
@@ -111,7 +116,7 @@ SELECT coalesce(sum(realized_pnl), 0) AS realized, coalesce(sum(commission_usd),
          WHERE date < (SELECT session_date FROM market) ORDER BY date DESC LIMIT 1) AS last_close
 FROM fills WHERE role <> 'foreign'
 """
-"""The bot's own money since its records began, and where it stood at the close before this session."""
+"""The bot's own money since its records began, and its P&L at the close before this session."""
 
 WARNINGS = """
 SELECT count(*) AS count, arg_max(event_type, ts) AS newest, arg_max(symbol, ts) AS symbol

@@ -11,7 +11,7 @@ __all__ = ["show_status"]
 
 
 def show_status(chosen: Fleet, warnings_command: str) -> int:
-    """Print the status of a fleet; its exit code. `warnings_command` is what lists its warnings."""
-    told = summarize(gather(chosen))
-    console().print(status_page(told, warnings_command))
-    return told.exit_code
+    """Print the status of a fleet; its exit code. `warnings_command`: the command that lists its warnings."""
+    summary = summarize(gather(chosen))
+    console().print(status_page(summary, warnings_command))
+    return summary.exit_code

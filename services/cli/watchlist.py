@@ -1,8 +1,8 @@
-"""Changing the watchlist, of a fleet that runs or rests: what `crazy symbols` and `crazy reload` stand on.
+"""Changes of the watchlist, of a fleet that runs or not, for `crazy symbols` and `crazy reload`.
 
-The change goes into the overlay and into what the processes read at their next start; then a running fleet gets its new
-processes, and the clock tells everyone. Nothing else restarts. A removed symbol's process ends by itself once it holds
-nothing, and is put away by the next look at the list.
+A change goes into the overlay and into the settings that the processes read at their next start. A running fleet then
+gets its new processes, and the clock publishes the new list. Nothing else restarts. The process of a removed symbol
+ends by itself when it holds nothing; the next command then takes the symbol off the lists.
 """
 
 from __future__ import annotations
@@ -26,52 +26,62 @@ from services.fleet.watchlist_overlay import Overlay
 from services.simulator.market.choice import market_source
 from services.trading.ids import symbol_process
 
-__all__ = ["carry_out", "change", "current", "locked", "parts", "put_away", "removed", "tickers"]
+__all__ = [
+    "apply_to_running_fleet",
+    "change",
+    "current_fleet",
+    "finish_removals",
+    "fleet_lock",
+    "removal_lines",
+    "symbol_parts",
+    "tickers",
+]
 
 LOCK_S = 60.0
+"""Longest wait for another command to end."""
 SETTLE_S = 5.0
-"""Longest wait for symbols that hold nothing to leave."""
+"""Longest wait for the processes of removed symbols that hold nothing to end."""
 POLL_S = 0.1
 
 
-def tickers(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Tickers as the configuration has them, each once; a Refusal that names the first that is none."""
-    found = tuple(dict.fromkeys(word.strip().upper() for word in words))
-    for symbol in found:
+def tickers(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The texts as tickers, each once. Refusal that names the first text that is none."""
+    symbols = tuple(dict.fromkeys(text.strip().upper() for text in texts))
+    for symbol in symbols:
         try:
             msgspec.convert(symbol, Ticker)
         except msgspec.ValidationError:
             raise Refusal(f'{symbol}: no ticker; write it as IBKR does (TSLA, "BRK B")') from None
-    return found
+    return symbols
 
 
-def current(config: Config) -> Fleet:
-    """The fleet as it runs, or, at rest, as it would start."""
+def current_fleet(config: Config) -> Fleet:
+    """The fleet as it runs; if it does not run, as it would start."""
     started = fleet(config)
     return started if Supervisor(started).pid is not None else Fleet(load(config), home())
 
 
 def change(config: Config, watchlist: tuple[str, ...], leaving: tuple[str, ...] = ()) -> None:
-    """Make this the watchlist of the fleet; `leaving` are those that were on it."""
-    chosen = current(config)
-    lock = locked(chosen)
+    """Make this the watchlist of the fleet. `leaving`: the symbols that are taken off it."""
+    chosen = current_fleet(config)
+    lock = fleet_lock(chosen)
     try:
         if load(config).watchlist != chosen.settings.watchlist:
             file, remedy = config_path(config), crazy(config, "reload")
             raise Refusal(f"{file}: its watchlist was edited since the start; take that over first: {remedy}")
-        # At rest nobody knows what is held; one that never ran holds nothing.
+        # The ledger of a symbol may hold shares; a symbol that never ran has none.
         leaving = tuple(symbol for symbol in leaving if chosen.ledger(symbol_process(symbol)).exists())
-        wanted = watchlist_overlay.changed(chosen.settings, watchlist, (*chosen.settings.winding_down, *leaving))
+        wanted = watchlist_overlay.with_watchlist(chosen.settings, watchlist, (*chosen.settings.winding_down, *leaving))
         _check(wanted)
         base = config_file.load(config_path(config)).watchlist
         watchlist_overlay.write(chosen.overlay, Overlay(base, wanted.watchlist, wanted.winding_down))
-        carry_out(wanted)
+        apply_to_running_fleet(wanted)
     finally:
         lock.release()
 
 
-def locked(chosen: Fleet) -> Lock:
-    """The fleet to ourselves: one command at a time changes it."""
+def fleet_lock(chosen: Fleet) -> Lock:
+    """The lock of the fleet, taken: one command at a time changes a fleet. Refusal after `LOCK_S`."""
     if not chosen.run.is_dir():
         chosen.prepare()
     lock = Lock(chosen.lock("fleet"))
@@ -81,7 +91,7 @@ def locked(chosen: Fleet) -> Lock:
 
 
 def _check(wanted: Settings) -> None:
-    """Refuse what the configuration would refuse, and a symbol that a recorded market has not got."""
+    """Refusal for what the configuration would refuse, and for a symbol that the market files lack."""
     for mistake in checks.contradictions(wanted):
         raise Refusal(str(mistake))
     if not wanted.watchlist:
@@ -90,40 +100,40 @@ def _check(wanted: Settings) -> None:
         market_source(wanted)
 
 
-def carry_out(wanted: Settings) -> None:
-    """Give a running fleet its new settings, programs and processes, and have the clock tell everyone."""
-    there = Fleet(wanted, home())
-    supervisor = Supervisor(there)
+def apply_to_running_fleet(wanted: Settings) -> None:
+    """Give a running fleet its new settings, programs and processes; the clock publishes the new watchlist."""
+    running = Fleet(wanted, home())
+    supervisor = Supervisor(running)
     if supervisor.pid is None:
         return
-    there.settings_file.write_bytes(wanted.to_json())
-    programs.write(there)
+    running.settings_file.write_bytes(wanted.to_json())
+    programs.write(running)
     supervisor.update()
-    for name in there.symbols:
-        if process_lock.holder(there.lock(name)) is None:
-            supervisor.begin(name)
-    answer = records.command(there, "clock", Watch(wanted.watchlist, wanted.winding_down))
+    for name in running.symbols:
+        if process_lock.holder(running.lock(name)) is None:
+            supervisor.start_process(name)
+    answer = records.command(running, "clock", Watch(wanted.watchlist, wanted.winding_down))
     if not answer.ok:
         raise Refusal(answer.text)
 
 
-def parts(chosen: Fleet) -> dict[str, str]:
-    """What the running clock says of each symbol: traded, leaving or left. Empty at rest."""
+def symbol_parts(chosen: Fleet) -> dict[str, str]:
+    """The part of each symbol, as the clock reports it: traded, leaving or left. Empty if the clock does not run."""
     if process_lock.holder(chosen.lock("clock")) is None:
         return {}
     answer = records.command(chosen, "clock", RollCall())
-    return {str(symbol): str(part) for symbol, part in answer.rows}
+    return {str(symbol): str(state) for symbol, state in answer.rows}
 
 
-def put_away(config: Config, *, wait_for: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Put away those that have left; `wait_for` get a moment to do so. Who is still leaving."""
-    chosen = current(config)
+def finish_removals(config: Config, *, wait_for: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Take symbols whose process has ended off the lists, after a wait for `wait_for`. The symbols still leaving."""
+    chosen = current_fleet(config)
     if not chosen.settings.winding_down or Supervisor(chosen).pid is None:
         return chosen.settings.winding_down
     deadline = time.monotonic() + (SETTLE_S if wait_for else 0.0)
     while True:
-        told = parts(chosen)
-        gone = [symbol for symbol in chosen.settings.winding_down if told.get(symbol) == "left"]
+        part_of = symbol_parts(chosen)
+        gone = [symbol for symbol in chosen.settings.winding_down if part_of.get(symbol) == "left"]
         ended = [symbol for symbol in gone if process_lock.holder(chosen.lock(symbol_process(symbol))) is None]
         if set(wait_for) <= set(ended) or time.monotonic() >= deadline:
             break
@@ -131,29 +141,29 @@ def put_away(config: Config, *, wait_for: tuple[str, ...] = ()) -> tuple[str, ..
     if not ended:
         return chosen.settings.winding_down
     kept = tuple(symbol for symbol in chosen.settings.winding_down if symbol not in ended)
-    lock = locked(chosen)
+    lock = fleet_lock(chosen)
     try:
-        wanted = watchlist_overlay.changed(chosen.settings, chosen.settings.watchlist, kept)
-        laid = watchlist_overlay.read(chosen.overlay)
-        if laid is not None:
-            watchlist_overlay.write(chosen.overlay, msgspec.structs.replace(laid, winding_down=kept))
-        carry_out(wanted)
+        wanted = watchlist_overlay.with_watchlist(chosen.settings, chosen.settings.watchlist, kept)
+        overlay = watchlist_overlay.read(chosen.overlay)
+        if overlay is not None:
+            watchlist_overlay.write(chosen.overlay, msgspec.structs.replace(overlay, winding_down=kept))
+        apply_to_running_fleet(wanted)
     finally:
         lock.release()
     return kept
 
 
-def removed(config: Config, wanted: tuple[str, ...]) -> list[str]:
-    """What became of symbols that were taken off the list, a line each."""
-    chosen = current(config)
-    at_rest = Supervisor(chosen).pid is None
-    held = set() if at_rest else _held(chosen)
-    leaving = put_away(config, wait_for=tuple(symbol for symbol in wanted if symbol not in held))
+def removal_lines(config: Config, wanted: tuple[str, ...]) -> list[str]:
+    """What happened to symbols that were taken off the watchlist, a line each."""
+    chosen = current_fleet(config)
+    stopped = Supervisor(chosen).pid is None
+    held = set() if stopped else _held(chosen)
+    leaving = finish_removals(config, wait_for=tuple(symbol for symbol in wanted if symbol not in held))
     lines = []
     for symbol in wanted:
         if symbol not in leaving:
             lines.append(f"removed {symbol}")
-        elif at_rest:
+        elif stopped:
             lines.append(f"{symbol}: no new entries from the next start on; it leaves once nothing of it is held")
         else:
             lines.append(
@@ -163,7 +173,7 @@ def removed(config: Config, wanted: tuple[str, ...]) -> list[str]:
 
 
 def _held(chosen: Fleet) -> set[str]:
-    """Symbols that hold shares, as far as the records know: nobody waits for those to leave."""
+    """Symbols that hold shares, by the records. Their processes do not end soon, so no command waits for them."""
     try:
         with records.opened(chosen) as open_records:
             return {row["symbol"] for row in open_records.rows("SELECT symbol FROM positions WHERE own > 0")}

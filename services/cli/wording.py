@@ -1,4 +1,4 @@
-"""Figures and reasons in words for people. Pure."""
+"""Figures and reasons as text for people. Pure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ INSTANT_NS = 10**17
 
 
 def clock(moment: datetime, form: str, calendar: str = "XNYS") -> str:
-    """A UTC time without zone, as the database has it, on the clock of this calendar's exchange."""
+    """A UTC time without a zone, as the database has it, in the time of this calendar's exchange."""
     return moment.replace(tzinfo=UTC).astimezone(zone_of(calendar)).strftime(form)
 
 
 def details(fields: Mapping[str, Any], zone: tzinfo) -> str:
-    """The fields of an event that have a value, name=value; moments on a clock of this zone."""
+    """The fields of an event that have a value, as name=value; moments in this zone."""
     return " ".join(_detail(name, value, zone) for name, value in fields.items() if value is not None)
 
 
@@ -34,7 +34,7 @@ def _detail(name: str, value: Any, zone: tzinfo) -> str:
 
 
 def span(length: timedelta) -> str:
-    """How long: '6 h 12 m', '9 m', '41 s'."""
+    """A length of time: '6 h 12 m', '9 m', '41 s'."""
     seconds = max(0, round(length.total_seconds()))
     if seconds < 60:
         return f"{seconds} s"
@@ -64,18 +64,18 @@ def price(value: float) -> str:
     return f"{value:,.2f}" if round(value, 2) == round(value, 4) else f"{value:,.4f}"
 
 
-def reason(why: str, figures: Mapping[str, float]) -> str:
-    """A reason code with what stands behind it; the few that everyone sees in plain words."""
-    match why:
+def reason(code: str, figures: Mapping[str, float]) -> str:
+    """A reason code with its figures; the most frequent ones in plain words."""
+    match code:
         case "waits_for_trigger" if "trigger" in figures:
             return f"waits for {price(figures['trigger'])}"
         case "protected_by_stop":
             return "stop live at the broker"
         case "price_above_allocation" if {"last", "allocation_usd"} <= figures.keys():
-            return f"{why}: {dollars(figures['last'])} > {dollars(figures['allocation_usd'])}"
+            return f"{code}: {dollars(figures['last'])} > {dollars(figures['allocation_usd'])}"
         case _:
-            told = ", ".join(_figure(name, value) for name, value in figures.items())
-            return f"{why}: {told}" if told else why
+            shown = ", ".join(_figure(name, value) for name, value in figures.items())
+            return f"{code}: {shown}" if shown else code
 
 
 def _figure(name: str, value: float) -> str:

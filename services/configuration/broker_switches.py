@@ -9,7 +9,7 @@ import msgspec
 from msgspec import inspect as types
 
 from services.configuration.broker_policy import Policy
-from services.configuration.validation import as_given, fits, misfit, suggestion, words
+from services.configuration.validation import as_given, describe_info, fits, misfit, suggestion
 
 __all__ = ["Switch", "markdown", "mistakes", "policy_of", "switches"]
 
@@ -69,7 +69,7 @@ def mistakes(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _plain(value: Any) -> Any:
-    """A configuration has one kind of number: 2.0 may be a count."""
+    """The value as a whole number if it is one: the configuration makes 2.0 of 2."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -77,7 +77,7 @@ def _values(kind: Any) -> str:
     """The values of a switch of this type, for a person. The description of its type is its meaning."""
     described = types.type_info(kind)
     assert isinstance(described, types.Metadata)
-    return words(described.type, _range)
+    return describe_info(described.type, _range)
 
 
 def _range(kind: types.IntType | types.FloatType) -> str:

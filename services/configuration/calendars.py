@@ -1,7 +1,7 @@
-"""The exchange calendars that there are, by name, each with the clock on its wall.
+"""The names of the exchange calendars, each with its time zone.
 
-The names are those of exchange_calendars, which takes a second and 77 MiB to import: a configuration is judged, and a
-time written, without it. A test compares the table with the library.
+The names are those of exchange_calendars, which needs a second and 77 MiB to import. With this table, the check of a
+configuration and the output of a time do not need it. A test compares the table with the library.
 """
 
 from __future__ import annotations
@@ -80,11 +80,11 @@ EXTENDED = frozenset({"ARCX", "BATS", "NASDAQ", "NYSE", "XASE", "XNAS", "XNYS"})
 
 
 def zone_of(calendar: str) -> ZoneInfo:
-    """The time zone of the exchange; New York's for a name that is none."""
+    """The time zone of the exchange; New York's for an unknown name."""
     return ZoneInfo(ZONES.get(calendar, "America/New_York"))
 
 
 def zone_word(calendar: str) -> str:
-    """What follows a time of this exchange: ET in New York, else the city (Tokyo time)."""
+    """The label behind a time of this exchange: ET in New York, else the city (Tokyo time)."""
     zone = zone_of(calendar).key
     return "ET" if zone == "America/New_York" else f"{zone.rpartition('/')[2].replace('_', ' ')} time"

@@ -12,7 +12,7 @@ from services.configuration.broker_switches import mistakes as switch_mistakes
 from services.configuration.calendars import EXTENDED, ZONES
 from services.configuration.keys import is_section, sections
 from services.configuration.settings import Settings
-from services.configuration.validation import Mistake, as_given, closest, fits, in_words, misfit, suggestion
+from services.configuration.validation import Mistake, as_given, closest, describe, fits, misfit, suggestion
 
 __all__ = ["check", "contradictions"]
 
@@ -70,7 +70,7 @@ def _mistakes(document: Any, kind: type[msgspec.Struct], path: str) -> Iterator[
     for field in msgspec.structs.fields(kind):
         if field.required and field.name not in document:
             yield Mistake(
-                f"{path}.{field.name}" if path else field.name, f"missing; give {in_words(kinds[field.name])}"
+                f"{path}.{field.name}" if path else field.name, f"missing; give {describe(kinds[field.name])}"
             )
 
 
@@ -86,7 +86,7 @@ def _misfits(value: Any, kind: Any, path: str) -> Iterator[Mistake]:
         for name, item in value.items():
             found += [*_misfits(name, name_kind, f"{path}.{name}"), *_misfits(item, item_kind, f"{path}.{name}")]
     if not found and not fits(value, kind):
-        found = [Mistake(path, misfit(_short(value), in_words(kind)))]
+        found = [Mistake(path, misfit(_short(value), describe(kind)))]
     yield from found
 
 

@@ -1,7 +1,7 @@
-"""The JSON Schema of the configuration, for editors: made of the same structs and texts as everything else.
+"""The JSON Schema of the configuration, for editors, made from `settings.py`.
 
-It is kinder than the judge in `configuration.py` by what YAML brings: an empty group of keys is null there. It knows
-each key by itself; what is wrong together only the judge sees.
+It accepts null for an empty group of keys, as YAML has it. It checks each key by itself; only `checks.py` finds keys
+that contradict each other.
 """
 
 from __future__ import annotations
@@ -37,6 +37,6 @@ def json_schema() -> dict[str, Any]:
     overrides = defined["Allocation"]["properties"]["per_symbol_override"]
     overrides["type"] = ["object", "null"]
     level = defined["Logging"]["properties"]["level"]
-    level["enum"] = [*level["enum"], *(word.lower() for word in level["enum"])]
+    level["enum"] = [*level["enum"], *(value.lower() for value in level["enum"])]
     made = {"$schema": "https://json-schema.org/draft/2020-12/schema", **root, "title": TITLE, "$defs": defined}
     return msgspec.json.decode(msgspec.json.encode(made))  # type: ignore[no-any-return]

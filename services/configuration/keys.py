@@ -1,7 +1,6 @@
-"""The keys of the configuration as data: path, range in words, default, meaning. All of it is read from `settings.py`.
+"""The keys of the configuration as data: path, range in words, default, meaning, readers. `settings.py` is the source.
 
-Messages about a wrong value, `crazy config keys` and the reference page are made of the same words, so they cannot
-differ.
+`crazy config keys`, the reference page and the messages about a wrong value use the same words.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import msgspec
 
 from services.configuration import settings
 from services.configuration.settings import ReadBy, Settings
-from services.configuration.validation import in_words
+from services.configuration.validation import describe
 
 __all__ = ["Key", "in_yaml", "is_section", "keys", "markdown", "sections", "texts_of", "value_of"]
 
@@ -57,7 +56,7 @@ def keys(kind: type[msgspec.Struct] = Settings, prefix: str = "") -> Iterator[Ke
         else:
             marks = getattr(hint, "__metadata__", ())
             read_by = frozenset(mark for mark in marks if isinstance(mark, ReadBy))
-            yield Key(prefix + field.name, in_words(hint), _default(field), meanings[field.name], read_by)
+            yield Key(prefix + field.name, describe(hint), _default(field), meanings[field.name], read_by)
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
@@ -68,7 +67,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
 
 
 def in_yaml(value: Any) -> str:
-    """A value as the configuration would have it."""
+    """A value as one would write it in the configuration."""
     return str(msgspec.json.encode(value), "utf-8").strip('"')
 
 
@@ -82,7 +81,7 @@ def value_of(chosen: Settings, path: str) -> Any:
 
 @cache
 def texts_of(module: ModuleType) -> dict[str, dict[str, str]]:
-    """Class by class, the text under each field. Python drops it at run time, so it is read from the source."""
+    """The text under each field, by class and field. Python drops it at run time, so it is read from the source."""
     found: dict[str, dict[str, str]] = {}
     for node in ast.parse(inspect.getsource(module)).body:
         if isinstance(node, ast.ClassDef):

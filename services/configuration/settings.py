@@ -334,7 +334,7 @@ class Settings(Section, frozen=True, kw_only=True):
     simulation: Simulation = Simulation()
 
     def __post_init__(self) -> None:
-        """Fill in what follows from the mode, so that no reader has to ask twice."""
+        """Fill in the values that follow from other keys."""
         force = msgspec.structs.force_setattr
         if self.fleet is None:
             force(self, "fleet", self.mode)
@@ -349,14 +349,14 @@ class Settings(Section, frozen=True, kw_only=True):
         return self.fleet or self.mode
 
     def entry_usd(self, symbol: str) -> float:
-        """Dollars that one entry in this symbol is sized by."""
+        """The size of one entry in this symbol, in dollars."""
         return self.allocation.per_symbol_override.get(symbol, self.allocation.per_symbol_usd)
 
     def to_json(self) -> bytes:
-        """The form in which the processes get their settings."""
+        """The settings as JSON, as the processes read them."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2)
 
     @classmethod
     def from_json(cls, path: str | Path) -> Settings:
-        """Read what `to_json` wrote."""
+        """The settings in a file that `to_json` wrote."""
         return msgspec.json.decode(Path(path).read_bytes(), type=cls)

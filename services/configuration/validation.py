@@ -1,4 +1,4 @@
-"""Checks one value that a person gave, and words what is wrong with it and what to give instead. Pure.
+"""Checks a value that a person gave, and makes the message about a wrong one, with its remedy. Pure.
 
 The configuration, the switches of the simulated broker and the arguments of faults are all checked here.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as types
 
-__all__ = ["Mistake", "as_given", "closest", "converted", "fits", "in_words", "misfit", "suggestion", "words"]
+__all__ = ["Mistake", "as_given", "closest", "converted", "describe", "describe_info", "fits", "misfit", "suggestion"]
 
 Number = types.IntType | types.FloatType
 
@@ -67,18 +67,18 @@ def as_given(value: Any) -> str:
     return value if isinstance(value, str) and value else str(msgspec.json.encode(value), "utf-8")
 
 
-def in_words(kind: Any) -> str:
+def describe(kind: Any) -> str:
     """The values of this type, for a person."""
-    return words(types.type_info(kind), _bounds)
+    return describe_info(types.type_info(kind), _bounds)
 
 
-def words(kind: types.Type, bounds: Callable[[Number], str]) -> str:
+def describe_info(kind: types.Type, bounds: Callable[[Number], str]) -> str:
     """The values of this type, for a person; `bounds` gives what follows "a number"."""
     match kind:
         case types.Metadata(type=inner):
-            return str((kind.extra_json_schema or {}).get("description") or words(inner, bounds))
+            return str((kind.extra_json_schema or {}).get("description") or describe_info(inner, bounds))
         case types.UnionType(types=kinds):
-            return " or ".join(words(each, bounds) for each in kinds)
+            return " or ".join(describe_info(each, bounds) for each in kinds)
         case types.LiteralType(values=values):
             return " or ".join(f"`{value}`" for value in values)
         case types.EnumType(cls=cls):
@@ -88,9 +88,9 @@ def words(kind: types.Type, bounds: Callable[[Number], str]) -> str:
         case types.FloatType():
             return f"a number{bounds(kind)}"
         case types.VarTupleType(item_type=item):
-            return f"a list, each item {words(item, bounds)}"
+            return f"a list, each item {describe_info(item, bounds)}"
         case types.DictType(key_type=key, value_type=value):
-            return f"a mapping from {words(key, bounds)} to {words(value, bounds)}"
+            return f"a mapping from {describe_info(key, bounds)} to {describe_info(value, bounds)}"
     return {
         types.BoolType: "true or false",
         types.StrType: "text",
@@ -101,5 +101,5 @@ def words(kind: types.Type, bounds: Callable[[Number], str]) -> str:
 
 def _bounds(kind: Number) -> str:
     names = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
-    bounds = [f"{word} {bound:,}" for name, word in names.items() if (bound := getattr(kind, name)) is not None]
+    bounds = [f"{text} {bound:,}" for name, text in names.items() if (bound := getattr(kind, name)) is not None]
     return " " + " and ".join(bounds) if bounds else ""

@@ -1,6 +1,6 @@
-"""The owner's word that an account may be traded live, and until when: a small file beside the fleet's records.
+"""The owner's confirmation that an account may be traded live, until a time: a file beside the fleet's records.
 
-`crazy golive` writes it, the gateway reads it. It expires, so that nobody trades for ever on what was decided once.
+`crazy golive` writes it, the gateway reads it. It expires, so that the owner decides again.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Confirmation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return int(self.until.timestamp()) * 1_000_000_000
 
     def valid(self, account: str | None, now: datetime) -> bool:
-        """Whether it speaks for this account at this time."""
+        """Whether it confirms this account at this time."""
         return self.account == account and now.astimezone(UTC) < self.until
 
 
 def read(path: Path) -> Confirmation | None:
-    """What was confirmed; None where there is no such file, or one that says nothing clear."""
+    """The confirmation in this file; None if there is no such file, or if it can't be read."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Confirmation)
     except (OSError, msgspec.DecodeError):
@@ -39,7 +39,7 @@ def read(path: Path) -> Confirmation | None:
 
 
 def write(path: Path, confirmation: Confirmation) -> None:
-    """Replace what was confirmed before, whole or not at all; readable by its owner only."""
+    """Replace the confirmation, as a whole or not at all. Only the owner can read the file."""
     fresh = path.with_suffix(".new")
     fresh.write_bytes(msgspec.json.encode(confirmation))
     fresh.chmod(0o600)

@@ -1,8 +1,8 @@
-"""Where the things of one fleet lie, and what its processes are called.
+"""The files and folders of one fleet, and the names of its processes. All of it is derived from the settings.
 
-Records lie under `<root>/var/<fleet>/`, so that simulated, paper and live records never mix. Sockets and locks lie in a
-private folder of the system's runtime directory, because the path of a unix socket ends at 107 bytes and a checkout may
-lie deep. Everything here is derived from the settings; the watchlist stands in the configuration only.
+Records are in `<root>/var/<fleet>/`, so that simulated, paper and live records never mix. Sockets and locks are in a
+private folder of the system's runtime directory: the path of a unix socket has at most 107 bytes, and the path of a
+checkout may be long.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ SOCKET_PATH_BYTES = 107
 """sockaddr_un.sun_path holds 108 bytes, the last of them a zero (unix(7))."""
 
 LONGEST_SOCKET_NAME = "symbol-ABCDEF.XYZ.control.sock"
-"""What must still fit behind the folder: no socket of a fleet is named longer than this."""
+"""The longest file name of a socket; the folder's path must leave room for it."""
 
 CORE_PROCESSES = ("gateway", "risk", "clock", "recorder", "watchdog")
 
 
 def home() -> Path:
     """The folder that holds `var/`: CRAZY_HOME, or else the checkout that this code was installed from."""
-    chosen = os.environ.get("CRAZY_HOME")
-    return Path(chosen).resolve() if chosen else Path(__file__).resolve().parents[2]
+    path = os.environ.get("CRAZY_HOME")
+    return Path(path).resolve() if path else Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """The places and process names of one fleet. Asking for a place creates nothing; `prepare` does."""
+    """The places and process names of one fleet. Only `prepare` creates folders."""
 
     settings: Settings
     root: Path
 
     @classmethod
     def of(cls, settings_file: str | Path) -> Fleet:
-        """The fleet whose processes were given this `settings.json`."""
+        """The fleet whose processes read this `settings.json`."""
         path = Path(settings_file).resolve()
         return cls(Settings.from_json(path), path.parents[2])
 
     @property
     def name(self) -> str:
-        """What the fleet is called."""
+        """The fleet's name."""
         return self.settings.name
 
     @property
@@ -70,17 +70,17 @@ class Fleet:
         return self.var / "ledgers"
 
     def ledger(self, process: str) -> Path:
-        """The SQLite file that this process alone opens."""
+        """The SQLite file of this process; no other process opens it."""
         return self.ledgers / f"{process}.sqlite"
 
     @property
     def simulator_ledger(self) -> Path:
-        """The simulated exchange's own SQLite file: the truth that audits compare with."""
+        """The simulated exchange's own SQLite file; `crazy audit` compares with it."""
         return self.var / "simulator.sqlite"
 
     @property
     def simulator_control(self) -> Path:
-        """Where the simulator takes commands: faults on demand."""
+        """The socket on which the simulator takes commands, such as faults."""
         return self.socket("simulator.faults")
 
     @property
@@ -93,7 +93,7 @@ class Fleet:
         return self.logs / f"{process}.jsonl"
 
     def output(self, process: str) -> Path:
-        """What this process says beside its log: a traceback, before the log is open or after it is closed."""
+        """The error output of this process, such as a traceback before its log is open."""
         return self.logs / f"{process}.out"
 
     @property
@@ -103,12 +103,12 @@ class Fleet:
 
     @property
     def overlay(self) -> Path:
-        """What was changed of the watchlist since, by commands."""
+        """The changes of the watchlist by commands."""
         return self.var / "watchlist.json"
 
     @property
     def confirmation(self) -> Path:
-        """The owner's word for live trading, and until when it holds."""
+        """The owner's confirmation of live trading."""
         return self.var / "confirmation.json"
 
     @property
@@ -123,20 +123,20 @@ class Fleet:
 
     @property
     def run_note(self) -> Path:
-        """Remembers `run` of the running fleet for shells whose environment would lead elsewhere (cron, sudo)."""
+        """Names `run` of the running fleet, for shells with another environment (cron, sudo)."""
         return self.var / "run.path"
 
     @property
     def run(self) -> Path:
-        """The private folder of sockets and locks: where the running fleet has it, or else where it would be."""
+        """The private folder of sockets and locks: that of the running fleet, or else the default."""
         try:
-            noted = Path(self.run_note.read_text().strip())
+            note = Path(self.run_note.read_text().strip())
         except OSError:
             return self.default_run()
-        return noted if noted.is_dir() else self.default_run()
+        return note if note.is_dir() else self.default_run()
 
     def default_run(self) -> Path:
-        """The private folder as this environment has it: per user, per checkout, per fleet."""
+        """The private folder that follows from this environment: one per user, checkout and fleet."""
         checkout = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()[:10]
         runtime = os.environ.get("XDG_RUNTIME_DIR")
         if runtime and Path(runtime).is_dir():
@@ -144,7 +144,7 @@ class Fleet:
         return Path(tempfile.gettempdir()) / f"crazy-{os.getuid()}-{checkout}" / self.name
 
     def socket(self, name: str) -> Path:
-        """The unix socket of this name, refused when the system could not bind it."""
+        """The unix socket of this name. Refusal if its path is too long for the system."""
         path = self.run / f"{name}.sock"
         check_length(path)
         return path
@@ -155,12 +155,12 @@ class Fleet:
         return self.socket("supervisor")
 
     def lock(self, process: str) -> Path:
-        """The file that the living process of this name holds locked."""
+        """The lock file of the process of this name."""
         return self.run / f"{process}.lock"
 
     @property
     def symbols(self) -> dict[str, str]:
-        """Process name of each ticker, in the order of the watchlist; those that are winding down come last."""
+        """The ticker of each symbol process, in the order of the watchlist; those that wind down come last."""
         settings = self.settings
         return {symbol_process(symbol): symbol for symbol in (*settings.watchlist, *settings.winding_down)}
 
@@ -171,9 +171,9 @@ class Fleet:
         return (*simulator, *CORE_PROCESSES, *self.symbols)
 
     def prepare(self, *, running: bool = False) -> None:
-        """Create the folders, private to this user, or refuse in one line that says why.
+        """Create the folders, private to this user. Refusal, one line, if that is not possible.
 
-        Where the sockets lie is decided anew by this environment, unless the fleet is `running`.
+        The environment chooses the folder of the sockets anew, unless the fleet is `running`.
         """
         run = self.run if running else self.default_run()
         check_length(run / LONGEST_SOCKET_NAME)
@@ -195,7 +195,7 @@ class Fleet:
 
 
 def check_length(path: Path) -> None:
-    """A path that is too long fails late and cryptically inside the socket library, so say it here."""
+    """Refusal if a socket path is too long: the socket library would fail later, with an unclear error."""
     size = len(os.fsencode(path))
     if size > SOCKET_PATH_BYTES:
         raise Refusal(
@@ -205,7 +205,10 @@ def check_length(path: Path) -> None:
 
 
 def check_private(folder: Path) -> None:
-    """Whoever can write here can command the fleet; a folder under the temporary directory may have been planted."""
+    """Make the folder private, or Refusal if another user owns it.
+
+    A user who can write here can command the fleet, and anybody can create a folder in the temporary directory.
+    """
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise Refusal(f"{folder}: belongs to another user; remove it, or set XDG_RUNTIME_DIR to a folder of your own")

@@ -1,9 +1,9 @@
-"""What a process does before anything else: make sure that it dies with its supervisor, and that it is the only one.
+"""The first step of a process: it makes sure that it dies with its supervisor, and that no other has its name.
 
-    guard = guard.enter(fleet, "gateway")     # first line of a process; keep the result alive
+    lock = process_lock.enter(fleet, "gateway")     # first line of a process; keep the result alive
 
-Both rules are for the worst hour. A kill -9 of supervisord must leave no orphan that goes on trading unseen, and two
-processes of one name would bind each other's sockets away without an error and write the same ledger.
+A kill -9 of supervisord must leave no orphan that trades unseen. Two processes of one name would take each other's
+sockets without an error and write the same ledger.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from services.fleet.places import Fleet
 __all__ = ["HELD", "ORPHANED", "Lock", "enter", "holder"]
 
 HELD = 75
-"""Exit code when another process of this name lives (sysexits: EX_TEMPFAIL; supervisord tries again)."""
+"""Exit code if another process of this name lives (sysexits: EX_TEMPFAIL; supervisord tries again)."""
 
 ORPHANED = 76
-"""Exit code when the supervisor died before its child was fully there."""
+"""Exit code if the supervisor died while this process started."""
 
 PREDECESSOR_S = 5.0
-"""How long to wait for a predecessor of the same name that is about to die."""
+"""Longest wait for a process of the same name that is about to end."""
 
 PR_SET_PDEATHSIG = 1
-"""prctl(2): the signal that the kernel sends us when our parent dies."""
+"""prctl(2): sets the signal that the kernel sends this process when its parent dies."""
 
 
 class Lock:
-    """An advisory lock on a file, held until this object or the process is gone. The file names the holder's pid."""
+    """An advisory lock on a file, held until this object or the process ends. The file holds the holder's pid."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: IO[str] | None = None
 
     def take(self, timeout_s: float = 0.0) -> bool:
-        """Whether the lock is ours now, after waiting at most so long."""
+        """Whether this process has the lock now, after a wait of at most `timeout_s`."""
         file = open(self.path, "a+", encoding="ascii")  # noqa: SIM115 (it lives as long as the lock)
         deadline = time.monotonic() + timeout_s
         while True:
@@ -62,14 +62,14 @@ class Lock:
         return True
 
     def release(self) -> None:
-        """Let the next one in. The file stays: removing it would let two processes lock two files of one name."""
+        """Free the lock. The file stays: if it were removed, two processes could lock two files of one name."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
 
 def holder(path: Path) -> int | None:
-    """Process id of the living holder of this lock, None when nobody holds it."""
+    """Process id of the living holder of this lock; None if it is free."""
     try:
         file = open(path, encoding="ascii")  # noqa: SIM115
     except OSError:
@@ -83,24 +83,24 @@ def holder(path: Path) -> int | None:
 
 
 def enter(fleet: Fleet, process: str) -> Lock:
-    """Tie this process to its supervisor and make it the only one of its name, or exit with one clear line.
+    """Tie this process to its supervisor and take the lock of its name, or exit with one clear line.
 
-    A process that a person starts by hand (no supervisor in the environment) is only made the only one.
+    A process that a person starts (no supervisor in the environment) only takes the lock.
     """
     if os.environ.get("SUPERVISOR_ENABLED"):
         _die_with_parent()
         supervisor = _read_pid(fleet.pidfile)
-        # The signal is set for the parent we have now: one that died before that line is never told to us.
+        # The signal is set for the parent of this moment. If the supervisor died before, no signal will come.
         if os.getppid() != supervisor:
-            _leave(process, ORPHANED, f"the supervisor of this fleet ({supervisor}) is not my parent ({os.getppid()})")
+            _exit(process, ORPHANED, f"the supervisor of this fleet ({supervisor}) is not my parent ({os.getppid()})")
     lock = Lock(fleet.lock(process))
     if not lock.take(PREDECESSOR_S):
-        _leave(process, HELD, f"runs already as process {holder(lock.path)}; `crazy down` stops the fleet")
+        _exit(process, HELD, f"runs already as process {holder(lock.path)}; `crazy down` stops the fleet")
     return lock
 
 
 def _die_with_parent() -> None:
-    """Linux: SIGKILL when supervisord dies. Elsewhere the lock keeps order: an orphan holds it and can be seen."""
+    """Linux: SIGKILL when supervisord dies. Elsewhere an orphan still holds its lock, so that it can be found."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
@@ -115,6 +115,6 @@ def _read_pid(pidfile: Path) -> int | None:
         return None
 
 
-def _leave(process: str, code: int, why: str) -> NoReturn:
+def _exit(process: str, code: int, why: str) -> NoReturn:
     print(f"{process}: {why}", file=sys.stderr, flush=True)
     raise SystemExit(code)

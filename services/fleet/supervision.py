@@ -1,7 +1,7 @@
-"""Starting, asking and stopping the supervisord of one fleet.
+"""Starts, asks and stops the supervisord of one fleet.
 
-The living supervisord is known by its pidfile *and* its command line, which names that file: a pidfile that a kill -9
-left behind, or a number that the system has given to another process since, is not taken for it.
+Its pidfile *and* its command line, which names that file, identify the living supervisord. So a pidfile that a kill -9
+left behind is not believed, nor one whose number the system has given to another process.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ WAVE_S = 12.0
 """Longest wait for processes that were stopped together: each has 10 s after SIGTERM before supervisord kills it."""
 
 STOP_S = 30.0
-"""Longest wait for the end of supervisord, with what is left."""
+"""Longest wait for the end of supervisord and of the processes that it still has."""
 
 
 @dataclass(frozen=True)
@@ -111,18 +111,18 @@ class Supervisor:
                 stderr=sink,
                 start_new_session=True,  # Ctrl-C in this terminal is not for the fleet
             )
-        if not _until(lambda: child.poll() is not None or self._answers(), ANSWER_S) or child.poll() is not None:
+        if not _wait_until(lambda: child.poll() is not None or self._answers(), ANSWER_S) or child.poll() is not None:
             child.kill()
-            said = [line for line in output.read_text(errors="replace").splitlines() if line.startswith("Error")]
-            raise Refusal(f"supervisord does not start: {said[-1] if said else 'no answer'}; see {output}")
+            errors = [line for line in output.read_text(errors="replace").splitlines() if line.startswith("Error")]
+            raise Refusal(f"supervisord does not start: {errors[-1] if errors else 'no answer'}; see {output}")
 
     def processes(self) -> list[Process]:
-        """Every process with its state, in supervisord's words (RUNNING, STARTING, BACKOFF, STOPPED, EXITED, FATAL)."""
+        """Every process with its state as supervisord names it (RUNNING, STARTING, BACKOFF, STOPPED, EXITED, FATAL)."""
         found: Any = self._call("supervisor.getAllProcessInfo")
         return [Process(each["name"], each["statename"], each["pid"], each["description"]) for each in found]
 
     def update(self) -> None:
-        """Start and stop what came and went among the program files; whatever else runs is left alone."""
+        """Start the programs whose files are new, stop those whose files are gone, leave all others alone."""
         ((added, _, removed),) = self._call("supervisor.reloadConfig")
         for name in removed:
             with contextlib.suppress(xmlrpc.client.Fault):  # it has ended by itself
@@ -131,32 +131,32 @@ class Supervisor:
         for name in added:
             self._call("supervisor.addProcessGroup", name)
 
-    def begin(self, name: str) -> None:
-        """Start a process that has left; nothing where it runs."""
+    def start_process(self, name: str) -> None:
+        """Start a process that has ended; nothing if it runs."""
         with contextlib.suppress(xmlrpc.client.Fault):
             self._call("supervisor.startProcess", name, False)
 
     def restart(self, name: str) -> None:
-        """End a process and start it anew: it goes on from its ledger."""
+        """Stop a process and start it again: it resumes from its ledger."""
         with contextlib.suppress(xmlrpc.client.Fault):
             self._call("supervisor.stopProcess", name)
         self._call("supervisor.startProcess", name)
 
     def stop(self) -> list[str]:
-        """Stop every process and supervisord itself; what had to be killed is named."""
+        """Stop every process and supervisord itself. The names of the processes that had to be killed."""
         pid = self.pid
         if pid is not None:
             self._stop_in_order()
             os.kill(pid, signal.SIGTERM)
-            if not _until(lambda: self.pid is None, STOP_S):
+            if not _wait_until(lambda: self.pid is None, STOP_S):
                 os.kill(pid, signal.SIGKILL)
-                _until(lambda: self.pid is None, ANSWER_S)
-        # Without PDEATHSIG (not Linux), or under a supervisord that hung, children may have outlived it.
+                _wait_until(lambda: self.pid is None, ANSWER_S)
+        # Processes may outlive supervisord: without PDEATHSIG (not Linux), or if supervisord hung.
         killed = []
         for name, survivor in self.survivors().items():
             os.kill(survivor, signal.SIGKILL)
             killed.append(name)
-        _until(lambda: not self.survivors(), ANSWER_S)
+        _wait_until(lambda: not self.survivors(), ANSWER_S)
         return killed
 
     def survivors(self) -> dict[str, int]:
@@ -167,21 +167,21 @@ class Supervisor:
         }
 
     def orphans(self) -> dict[str, int]:
-        """Who lives without a supervisor, after giving those that a kill -9 of it took along the time to be gone."""
-        _until(lambda: not self.survivors(), process_lock.PREDECESSOR_S)
+        """Processes that live without a supervisor. After a kill -9 of it, its processes get some time to end first."""
+        _wait_until(lambda: not self.survivors(), process_lock.PREDECESSOR_S)
         return self.survivors()
 
     def _stop_in_order(self) -> None:
-        """Stop who watches and decides first, then who trades, then who records, then the rest.
+        """Stop the watchdog and the symbols first, then gateway and risk, then the recorder, then the rest.
 
-        Left alone, supervisord takes a second for each process. What does not end in time it kills.
+        By itself supervisord takes a second for each process. It kills a process that does not end in time.
         """
         waves = ("watchdog", *self.fleet.symbols), ("gateway", "risk"), ("recorder",), ("clock", "simulator")
         with contextlib.suppress(OSError, xmlrpc.client.Error):
             for wave in waves:
                 for name in self._running(wave):
                     self._call("supervisor.stopProcess", name, False)
-                _until(functools.partial(self._stopped, wave), WAVE_S)
+                _wait_until(functools.partial(self._stopped, wave), WAVE_S)
 
     def _running(self, names: tuple[str, ...]) -> list[str]:
         return [process.name for process in self.processes() if process.pid and process.name in names]
@@ -204,7 +204,7 @@ class Supervisor:
 
 
 def _command_line(pid: int) -> str:
-    """The command line of a living process; empty for one that is gone or only waits to be reaped."""
+    """The command line of a living process; empty if it is gone or a zombie."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
@@ -213,7 +213,7 @@ def _command_line(pid: int) -> str:
     return subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False).stdout
 
 
-def _until(condition: Callable[[], bool], timeout_s: float) -> bool:
+def _wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
     """Whether the condition came true in time."""
     deadline = time.monotonic() + timeout_s
     while not condition():

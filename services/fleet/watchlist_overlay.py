@@ -1,7 +1,7 @@
-"""What commands changed of the watchlist: a small file beside the fleet's records, laid over the operator's YAML.
+"""Changes of the watchlist by commands: a small file beside the fleet's records that overrides the operator's YAML.
 
-The YAML is the operator's and is never written to. The overlay names the watchlist that it was made over: once that is
-edited in the YAML, the YAML is the newer word, and the overlay no longer holds.
+No command writes to the YAML. The overlay names the watchlist of the YAML that it was made for. When the operator edits
+that watchlist, the YAML is newer, and the overlay no longer applies.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import msgspec
 
 from services.configuration.settings import Settings, Ticker
 
-__all__ = ["Overlay", "changed", "laid_over", "read", "write"]
+__all__ = ["Overlay", "apply_overlay", "read", "with_watchlist", "write"]
 
 
 class Overlay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`base` is the YAML's watchlist at the time; the others hold instead."""
+    """`base`: the watchlist of the YAML at the time. The other fields replace it."""
 
     base: tuple[Ticker, ...]
     watchlist: tuple[Ticker, ...]
@@ -24,7 +24,7 @@ class Overlay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read(path: Path) -> Overlay | None:
-    """The overlay; None where there is none, or one that can't be read (the YAML holds then)."""
+    """The overlay in this file; None if there is none or it can't be read (then the YAML applies)."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Overlay)
     except (OSError, msgspec.DecodeError):
@@ -32,7 +32,7 @@ def read(path: Path) -> Overlay | None:
 
 
 def write(path: Path, overlay: Overlay) -> None:
-    """Replace it whole; one that says what the YAML says is removed."""
+    """Replace the file as a whole. Remove it if the overlay is equal to the YAML."""
     if overlay.watchlist == overlay.base and not overlay.winding_down:
         path.unlink(missing_ok=True)
         return
@@ -42,14 +42,14 @@ def write(path: Path, overlay: Overlay) -> None:
     fresh.replace(path)
 
 
-def laid_over(settings: Settings, overlay: Overlay | None) -> Settings:
-    """The settings with the overlay, if it was made over this watchlist."""
+def apply_overlay(settings: Settings, overlay: Overlay | None) -> Settings:
+    """The settings with the overlay, if it was made for this watchlist."""
     if overlay is None or overlay.base != settings.watchlist:
         return settings
-    return changed(settings, overlay.watchlist, (*settings.winding_down, *overlay.winding_down))
+    return with_watchlist(settings, overlay.watchlist, (*settings.winding_down, *overlay.winding_down))
 
 
-def changed(settings: Settings, watchlist: tuple[str, ...], winding_down: tuple[str, ...]) -> Settings:
-    """The settings with another watchlist; what is traded winds down no more."""
+def with_watchlist(settings: Settings, watchlist: tuple[str, ...], winding_down: tuple[str, ...]) -> Settings:
+    """The settings with another watchlist. A symbol on it does not wind down."""
     leaving = tuple(dict.fromkeys(symbol for symbol in winding_down if symbol not in watchlist))
     return msgspec.structs.replace(settings, watchlist=watchlist, winding_down=leaving)

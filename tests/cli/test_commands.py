@@ -18,7 +18,7 @@ from messages.orders import CommissionReported, OrderFilled, OrderPlaced
 from services.cli.commands.audit import audit
 from services.cli.commands.events import events
 from services.cli.commands.export import export
-from services.cli.commands.logs import plainly
+from services.cli.commands.logs import readable
 from services.cli.commands.pause import pause
 from services.cli.commands.performance import performance
 from services.cli.commands.resume import resume
@@ -232,7 +232,7 @@ def test_moments_are_shown_on_the_markets_clock_and_stay_nanoseconds_for_program
     (told,) = json.loads(capsys.readouterr().out)
     assert told["payload"] == fields
     line = {"timestamp": "2022-03-22T10:00:00-04:00", "process": "symbol-TSLA", "event": "cooldown_started", **fields}
-    assert "until=2022-03-22 10:20:00 " in plainly(json.dumps(line))
+    assert "until=2022-03-22 10:20:00 " in readable(json.dumps(line))
 
 
 # The audit.

@@ -55,9 +55,9 @@ def other(value: object) -> object:
 
 
 @pytest.mark.parametrize(("table", "row"), SAMPLES)
-def test_equal_rows_are_well(table: Table, row: dict[str, Any]) -> None:
+def test_equal_rows(table: Table, row: dict[str, Any]) -> None:
     found = compare(table, [row], [dict(row)])
-    assert (found.ours, found.theirs, found.differences, found.well) == (1, 1, [], True)
+    assert (found.ours, found.theirs, found.differences, found.equal) == (1, 1, [], True)
 
 
 @pytest.mark.parametrize(("table", "row", "field"), [(t, r, f) for t, r in SAMPLES for f in t.fields])
@@ -71,11 +71,11 @@ def test_each_field_that_differs_is_one_difference(
     found = compare(table, [row], [theirs])
     assert len(found.differences) == 1
     assert f"{row[table.key]}: {field} is" in found.differences[0]
-    assert not found.well
+    assert not found.equal
 
 
 @pytest.mark.parametrize(("table", "row"), SAMPLES)
-def test_rows_on_one_side_only_and_rows_that_stand_twice(table: Table, row: dict[str, Any]) -> None:
+def test_rows_on_one_side_only_and_duplicate_rows(table: Table, row: dict[str, Any]) -> None:
     another, named = row | {table.key: "other"}, f"{table.name} {row[table.key]}"
     assert compare(table, [row, another], [row]).differences == [f"{table.name} other: only in the database"]
     assert compare(table, [row], [row, another]).differences == [f"{table.name} other: only at the broker"]
@@ -84,12 +84,12 @@ def test_rows_on_one_side_only_and_rows_that_stand_twice(table: Table, row: dict
 
 
 @pytest.mark.parametrize(("table", "row"), SAMPLES)
-def test_nothing_to_compare_is_not_well(table: Table, row: dict[str, Any]) -> None:
-    assert not compare(table, [], []).well
+def test_nothing_to_compare_is_not_equal(table: Table, row: dict[str, Any]) -> None:
+    assert not compare(table, [], []).equal
 
 
 def test_the_last_bits_of_a_price_do_not_matter() -> None:
-    assert compare(EXECUTIONS, [EXECUTION | {"price": 0.1 + 0.2}], [EXECUTION | {"price": 0.3}]).well
+    assert compare(EXECUTIONS, [EXECUTION | {"price": 0.1 + 0.2}], [EXECUTION | {"price": 0.3}]).equal
 
 
 TOMBSTONE = ORDER | {"client_order_id": "CT-TSLA-20220322-2", "perm_id": 0, "status": "Cancelled", "filled": 0.0}
@@ -97,13 +97,13 @@ TOMBSTONE = ORDER | {"client_order_id": "CT-TSLA-20220322-2", "perm_id": 0, "sta
 
 def test_an_order_that_ended_before_the_broker_had_it_is_counted_apart() -> None:
     found = compare(ORDERS, [ORDER, TOMBSTONE], [ORDER])
-    assert (found.ours, found.never_sent, found.well) == (1, 1, True)
+    assert (found.ours, found.never_sent, found.equal) == (1, 1, True)
 
 
 @pytest.mark.parametrize("change", [{"perm_id": 71}, {"status": "InFlight"}, {"status": "Submitted"}, {"filled": 1.0}])
-def test_an_order_that_the_broker_should_have_is_missed(change: dict[str, Any]) -> None:
-    assert not compare(ORDERS, [ORDER, TOMBSTONE | change], [ORDER]).well
+def test_an_order_that_the_broker_should_have_is_a_difference(change: dict[str, Any]) -> None:
+    assert not compare(ORDERS, [ORDER, TOMBSTONE | change], [ORDER]).equal
 
 
 def test_a_tombstone_that_the_broker_has_after_all_is_a_difference() -> None:
-    assert not compare(ORDERS, [ORDER, TOMBSTONE], [ORDER, TOMBSTONE | {"perm_id": 71}]).well
+    assert not compare(ORDERS, [ORDER, TOMBSTONE], [ORDER, TOMBSTONE | {"perm_id": 71}]).equal

@@ -10,7 +10,7 @@ from rich.console import Console
 from messages.market import Tick
 from messages.operator import ProcessState
 from services.cli.render import status_page
-from services.cli.status_data import Gathered
+from services.cli.status_data import StatusData
 from services.cli.status_summary import Summary, summarize
 from services.configuration.settings import Ibkr, Settings
 
@@ -77,10 +77,10 @@ PENDING = row(
     stop_qty=7.0,
 )
 DEAR = row("META", why="price_above_allocation", figures_json='{"last": 1612.4, "allocation_usd": 1000}')
-RESTING = row("GME", state="COOLDOWN", why="stopped_out", cooldown_until_ts="2022-03-22T14:20:00", fills_today=2)
+IN_COOLDOWN = row("GME", state="COOLDOWN", why="stopped_out", cooldown_until_ts="2022-03-22T14:20:00", fills_today=2)
 
 
-def seen(**fields: Any) -> Gathered:
+def seen(**fields: Any) -> StatusData:
     told: dict[str, Any] = {
         "version": "1.2.3",
         "settings": SETTINGS,
@@ -88,7 +88,7 @@ def seen(**fields: Any) -> Gathered:
         "alive": frozenset(PROCESSES),
         "processes": {name: ProcessState(name, 1, 1, True, "", 0.1, 1) for name in PROCESSES},
         "ticks": {s: Tick(s, 1, 1, T0, last, T0) for s, last in (("SMCI", 44.1), ("NVDA", 131.0), ("META", 1612.4))},
-        "symbols": [HELD, PENDING, DEAR, RESTING],
+        "symbols": [HELD, PENDING, DEAR, IN_COOLDOWN],
         "market": {
             "now_ts": "2022-03-22T13:59:58",
             "phase": "open",
@@ -102,7 +102,7 @@ def seen(**fields: Any) -> Gathered:
         "money": {"realized": 30.0, "commission": 5.0, "commission_today": 1.0, "last_close": 10.0},
         "warnings": {"count": 0, "newest": None, "symbol": None},
     }
-    return Gathered(**(told | fields))
+    return StatusData(**(told | fields))
 
 
 def printed(told: Summary, width: int = 400) -> str:
@@ -191,7 +191,7 @@ TROUBLES = [
     (1, "entries of the fleet are paused by operator", {"pauses": [{"symbol": None, "paused_by": "operator"}]}),
     (1, "entries of NVDA are paused by operator", {"pauses": [{"symbol": "NVDA", "paused_by": "operator"}]}),
     (1, "entries are blocked: synchronize it", {"blocks": [{"reason": "clock_off", "text": "synchronize it"}]}),
-    (1, "recorder lives but", {"trouble": "recorder lives but", "symbols": []}),
+    (1, "recorder lives but", {"records_error": "recorder lives but", "symbols": []}),
     (2, "SMCI: UNPROTECTED: 24 of 24 shares", {"symbols": [HELD | {"protecting_qty": 0.0}]}),
     (2, "SMCI: UNPROTECTED: 4 of 24 shares", {"symbols": [HELD | {"protecting_qty": 20.0}]}),
     (3, "orders at the broker stay live", {"alive": frozenset(), "processes": {}, "ticks": {}}),
@@ -217,7 +217,7 @@ def test_a_fraction_of_a_share_is_not_unprotected() -> None:
     assert summarize(seen(symbols=[HELD | {"own": 25.0}])).exit_code == 2
 
 
-def delayed(mode: str, *, allowed: bool) -> Gathered:
+def delayed(mode: str, *, allowed: bool) -> StatusData:
     ibkr = Ibkr(account="U1234567" if mode == "live" else None, allow_delayed=allowed)
     settings = msgspec.structs.replace(seen().settings, mode=mode, ibkr=ibkr)
     ticks = {symbol: msgspec.structs.replace(tick, delayed=True) for symbol, tick in seen().ticks.items()}

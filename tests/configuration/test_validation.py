@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from services.configuration.validation import as_given, closest, converted, fits, in_words, misfit, suggestion
+from services.configuration.validation import as_given, closest, converted, describe, fits, misfit, suggestion
 
 
 class Colour(StrEnum):
@@ -45,7 +45,7 @@ def test_a_text_stands_for_a_number_only_where_it_may() -> None:
     ],
 )
 def test_a_type_in_words(kind: Any, words: str) -> None:
-    assert in_words(kind) == words
+    assert describe(kind) == words
 
 
 def test_an_unknown_name_leads_to_the_closest_one() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from messages.operator import Adopt
-from services.cli.ask import commanded
+from services.cli.ask import command_risk
 from services.cli.options import Config, fleet
 
 __all__ = ["adopt"]
@@ -22,4 +22,4 @@ def adopt(symbol: str, quantity: int, *, config: Config = None) -> int:
     quantity:
         How many whole shares.
     """
-    return commanded(fleet(config), Adopt(symbol.upper(), float(quantity)))
+    return command_risk(fleet(config), Adopt(symbol.upper(), float(quantity)))

@@ -17,14 +17,14 @@ from services.cli.render import console, table
 from services.configuration.refusal import Refusal
 from services.fleet.places import Fleet
 
-__all__ = ["audit", "audited"]
+__all__ = ["audit", "compare_ledgers"]
 
 SHOWN = 20
 POLL_S = 0.5
 
 Row = dict[str, Any]
 
-# A trailing order's stop and limit follow from its level, which each side keeps in a column of its own.
+# The stop and limit of a trailing order follow from its level, which has a column of its own on each side.
 OURS = {
     ORDERS: """
         SELECT client_order_id, order_id, perm_id, account, symbol, side, order_type, qty, tif, status, filled,
@@ -41,8 +41,8 @@ OURS = {
         FROM fills WHERE role IS DISTINCT FROM 'foreign' AND commission_revision = revision""",
 }
 
-# Orders that the fleet did not give carry no reference of its own; they are counted by neither side. A second order
-# under one reference is numbered as the gateway numbers it.
+# An order that the fleet did not place has no reference of ours, so neither side counts it. A second order with the
+# same reference gets a number, as in the gateway.
 NAMED = """
     WITH numbered AS (
         SELECT *, row_number() OVER (PARTITION BY order_ref ORDER BY perm_id) AS number
@@ -85,9 +85,9 @@ def audit(*, settle: float = 0.0, config: Config = None) -> int:
     chosen = fleet(config)
     deadline = time.monotonic() + settle
     while True:
-        found = audited(chosen)
-        well = all(comparison.well for comparison in found)
-        if well or time.monotonic() >= deadline:
+        found = compare_ledgers(chosen)
+        equal = all(comparison.equal for comparison in found)
+        if equal or time.monotonic() >= deadline:
             break
         time.sleep(POLL_S)
     counts = [[c.table, c.ours, c.theirs, len(c.differences)] for c in found]
@@ -101,12 +101,12 @@ def audit(*, settle: float = 0.0, config: Config = None) -> int:
             print(f"… and {len(comparison.differences) - SHOWN} more in {comparison.table}")
         if not comparison.ours or not comparison.theirs:
             print(f"{comparison.table}: nothing to compare, which proves nothing")
-    print("audit: equal" if well else "audit: NOT equal")
-    return 0 if well else 1
+    print("audit: equal" if equal else "audit: NOT equal")
+    return 0 if equal else 1
 
 
-def audited(chosen: Fleet) -> list[Comparison]:
-    """One look at both ledgers."""
+def compare_ledgers(chosen: Fleet) -> list[Comparison]:
+    """Compare both ledgers as they are now. Refusal if there is no simulated broker's ledger."""
     if chosen.settings.mode != "sim":
         raise Refusal(f"mode {chosen.settings.mode}: there is no simulated broker whose ledger could be compared")
     if not chosen.simulator_ledger.exists():

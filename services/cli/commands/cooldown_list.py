@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from services.cli.cooldowns import resting
+from services.cli.cooldowns import in_cooldown
 from services.cli.options import Config
 from services.cli.render import console, table
 from services.cli.wording import clock
@@ -14,7 +14,7 @@ __all__ = ["cooldown_list"]
 
 def cooldown_list(*, config: Config = None) -> int:
     """List the symbols that rest after a stop-out, and until when (exchange time)."""
-    found = resting(config)
+    found = in_cooldown(config)
     if not found:
         print("no symbol is in cooldown")
         return 0

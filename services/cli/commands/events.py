@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from services.cli import records
-from services.cli.ask import watched
+from services.cli.ask import watchlist_ticker
 from services.cli.layout import EventList
 from services.cli.options import Config, fleet
 from services.cli.render import console
@@ -39,7 +39,7 @@ def events(
     if lines < 1:
         raise Refusal(f"--lines {lines}: 1 or more")
     chosen = fleet(config)
-    ticker = watched(chosen, symbol)
+    ticker = watchlist_ticker(chosen, symbol)
     wanted = ["true"]
     if ticker:
         wanted.append(f"symbol = '{ticker}'")

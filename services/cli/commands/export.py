@@ -31,7 +31,7 @@ COLUMNS = (
     "duration_s",
     "result",
 )
-"""Of the CSV, in this order. A new one would come behind the last."""
+"""The columns of the CSV, in this order. A new one goes to the end."""
 
 
 def export(
@@ -54,7 +54,7 @@ def export(
     """
     wanted = ["true"]
     if since is not None:
-        # An exit before the open belongs to the session that it precedes, one after the close to the next one.
+        # An exit before the open belongs to the session that follows, one after the close to the next session.
         wanted.append(
             f"exit_ts > coalesce((SELECT max(close_ts) FROM sessions WHERE date < '{since}'), '-infinity'::TIMESTAMP)"
         )
@@ -74,7 +74,7 @@ def export(
 
 
 def _write(target: TextIO, rows: Iterable[dict[str, Any]]) -> tuple[int, int]:
-    """How many lines, and how many of them lack a commission that could not be converted."""
+    """The number of lines, and of those that lack a commission because it could not be converted."""
     writer, count, unconverted = csv.writer(target, lineterminator="\n"), 0, 0
     writer.writerow(COLUMNS)
     for row in rows:
@@ -88,8 +88,8 @@ def _line(row: dict[str, Any]) -> list[str]:
     return [
         row["symbol"],
         row["client_order_id"],
-        _moment(row["entry_ts"]),
-        _moment(row["exit_ts"]),
+        _iso_time(row["entry_ts"]),
+        _iso_time(row["exit_ts"]),
         _number(row["qty"]),
         _number(row["entry_price"]),
         _number(row["exit_price"]),
@@ -101,12 +101,12 @@ def _line(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _moment(text: str) -> str:
+def _iso_time(text: str) -> str:
     return datetime.fromisoformat(text).replace(tzinfo=UTC).isoformat()
 
 
 def _number(value: float) -> str:
-    """Shares and prices as they are, without the noise of a binary fraction's last bits."""
+    """Shares and prices without the noise in the last bits of a binary fraction."""
     return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
@@ -116,12 +116,12 @@ def _target(out: Path | None) -> Iterator[TextIO]:
     if out is None:
         yield sys.stdout
         return
-    begun = out.with_name(f".{out.name}.{os.getpid()}")
+    unfinished = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        with open(begun, "w", encoding="utf-8", newline="") as target:
+        with open(unfinished, "w", encoding="utf-8", newline="") as target:
             yield target
-        begun.replace(out)
+        unfinished.replace(out)
     except OSError as error:
         raise Refusal(f"--out {out}: {error.strerror}") from error
     finally:
-        begun.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import sys
 
 from messages.operator import Flatten
 from services.cli import records
-from services.cli.ask import commanded, watched
+from services.cli.ask import command_risk, watchlist_ticker
 from services.cli.options import Config, fleet
 from services.configuration.refusal import Refusal
 from services.fleet.places import Fleet
@@ -34,20 +34,20 @@ def flatten(symbol: str | None = None, *, yes: bool = False, withdraw: bool = Fa
     chosen = fleet(config)
     if not yes and not withdraw:
         held = _held(chosen, symbol)
-        what = f"{held} of fleet {chosen.name}, mode {chosen.settings.mode}"
+        shares_of_fleet = f"{held} of fleet {chosen.name}, mode {chosen.settings.mode}"
         if not sys.stdin.isatty():
-            raise Refusal(f"this sells {what}: say --yes to mean it")
-        print(f"Sell {what}, at the market? Type yes: ", end="", flush=True)
+            raise Refusal(f"this sells {shares_of_fleet}: say --yes to mean it")
+        print(f"Sell {shares_of_fleet}, at the market? Type yes: ", end="", flush=True)
         if sys.stdin.readline().strip().lower() != "yes":
             raise Refusal("nothing is done")
-    return commanded(chosen, Flatten(symbol and symbol.upper(), withdraw))
+    return command_risk(chosen, Flatten(symbol and symbol.upper(), withdraw))
 
 
 def _held(chosen: Fleet, symbol: str | None) -> str:
-    """What would be sold, by the records, in words."""
+    """The shares that would be sold, by the records, in words."""
     with records.opened(chosen) as db:
         rows = db.rows("SELECT symbol, own FROM status WHERE own >= 1 ORDER BY symbol")
     if symbol is not None and all(row["symbol"] != symbol.upper() for row in rows):
-        watched(chosen, symbol)  # (what is still held of a symbol that left the watchlist can be sold)
+        watchlist_ticker(chosen, symbol)  # shares of a symbol that left the watchlist can be sold, too
     shares = [f"{row['own']:g} {row['symbol']}" for row in rows if symbol is None or row["symbol"] == symbol.upper()]
     return ", ".join(shares) or f"the own shares of {symbol.upper() if symbol else 'all symbols'}"

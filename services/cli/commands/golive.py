@@ -28,7 +28,7 @@ SELECT (SELECT count(*) FROM performance_snapshots) AS sessions,
        (SELECT coalesce(sum(session_seconds), 0) FROM unprotected) AS open_s,
        (SELECT coalesce(sum(seconds - session_seconds), 0) FROM unprotected) AS closed_s
 """
-"""What there is to go by; each figure is explained in docs/database.md (*Evidence*)."""
+"""The evidence from a paper fleet; docs/database.md (*Evidence*) explains each figure."""
 
 
 def golive(*, revoke: bool = False, config: Config = None) -> int:
@@ -73,7 +73,7 @@ def golive(*, revoke: bool = False, config: Config = None) -> int:
 
 
 def _evidence() -> list[str]:
-    """What the paper fleets of this checkout have shown, a line each."""
+    """The evidence from the paper fleets of this checkout, in lines."""
     lines = []
     for file in sorted((home() / "var").glob("*/settings.json")):
         try:
@@ -81,30 +81,30 @@ def _evidence() -> list[str]:
         except (OSError, msgspec.DecodeError):
             continue
         if fleet.settings.mode == "paper":
-            first, *more = _shown_by(fleet)
+            first, *more = _evidence_of(fleet)
             lines += [f"paper fleet {fleet.name}: {first}", *(f"  {line}" for line in more)]
     return lines or ["no paper fleet has ever run here: nothing shows how it behaves with your login"]
 
 
-def _shown_by(fleet: Fleet) -> list[str]:
+def _evidence_of(fleet: Fleet) -> list[str]:
     try:
         with records.opened(fleet) as open_records:
-            (seen,) = open_records.rows(EVIDENCE)
+            (figures,) = open_records.rows(EVIDENCE)
     except Refusal as refusal:
         return [f"no records ({refusal})"]
     lines = [
-        f"{counted(seen['sessions'], 'session')}, {counted(seen['entries'], 'filled entry', 'filled entries')}, "
-        f"{counted(seen['restarts'], 'restart')} survived",
-        f"{counted(seen['audits'], 'morning audit')} of what was held, {seen['clean_audits']} clean",
+        f"{counted(figures['sessions'], 'session')}, {counted(figures['entries'], 'filled entry', 'filled entries')}, "
+        f"{counted(figures['restarts'], 'restart')} survived",
+        f"{counted(figures['audits'], 'morning audit')} of what was held, {figures['clean_audits']} clean",
     ]
-    if seen["counted"] or not seen["entries"]:
-        open_s, closed_s = seen["open_s"], seen["closed_s"]
+    if figures["counted"] or not figures["entries"]:
+        open_s, closed_s = figures["open_s"], figures["closed_s"]
         lines.append(
             f"shares without a stop: {open_s:,.1f} s while the market was open, {closed_s:,.1f} s while it was closed; "
-            f"{counted(seen['alerts'], 'alert')}"
+            f"{counted(figures['alerts'], 'alert')}"
         )
     else:
         lines.append(
-            f"shares without a stop: not counted by the release that traded; {counted(seen['alerts'], 'alert')}"
+            f"shares without a stop: not counted by the release that traded; {counted(figures['alerts'], 'alert')}"
         )
     return lines

@@ -40,7 +40,7 @@ def logs(process: str | None = None, *, follow: bool = False, lines: int = LINES
     chosen = fleet(config)
     if lines < 1:
         raise Refusal(f"--lines {lines}: 1 or more")
-    files = [chosen.log(name) for name in _named(chosen, process)]
+    files = [chosen.log(name) for name in _selected(chosen, process)]
     tails = {file: Tail(file) for file in files}
     newest = sorted(line for tail in tails.values() for line in tail.read(TAIL_BYTES))[-lines:]
     if not newest and not follow:
@@ -48,7 +48,7 @@ def logs(process: str | None = None, *, follow: bool = False, lines: int = LINES
     try:
         while True:
             for _, line in newest:
-                print(line if raw else plainly(line), flush=follow)
+                print(line if raw else readable(line), flush=follow)
             if not follow:
                 return 0
             time.sleep(POLL_S)
@@ -57,7 +57,7 @@ def logs(process: str | None = None, *, follow: bool = False, lines: int = LINES
         return 0
 
 
-def _named(chosen: Fleet, process: str | None) -> tuple[str, ...]:
+def _selected(chosen: Fleet, process: str | None) -> tuple[str, ...]:
     if process is None:
         return chosen.processes
     for name in (process, f"symbol-{process.upper()}"):
@@ -67,16 +67,16 @@ def _named(chosen: Fleet, process: str | None) -> tuple[str, ...]:
 
 
 class Tail:
-    """What was appended to a file since the last look, through rotation."""
+    """The lines that are appended to a file, also after its rotation."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.place = 0
+        self.position = 0
         self.inode = 0
-        self.rest = b""
+        self.incomplete = b""
 
     def read(self, at_most: int | None = None) -> Iterator[tuple[str, str]]:
-        """The new complete lines, each with its time of writing; of a long file only the last `at_most` bytes."""
+        """The new complete lines, each with its wall time; of a long file those in the last `at_most` bytes."""
         try:
             file = open(self.path, "rb")  # noqa: SIM115
         except FileNotFoundError:
@@ -84,28 +84,28 @@ class Tail:
         with file:
             found = os.fstat(file.fileno())
             if found.st_ino != self.inode:
-                self.inode, self.place, self.rest = found.st_ino, 0, b""
+                self.inode, self.position, self.incomplete = found.st_ino, 0, b""
             if at_most is not None and found.st_size > at_most:
                 file.seek(found.st_size - at_most)
                 file.readline()
-                self.place = file.tell()
-            file.seek(self.place)
-            text = self.rest + file.read()
-            self.place = file.tell()
-        *complete, self.rest = text.split(b"\n")
+                self.position = file.tell()
+            file.seek(self.position)
+            text = self.incomplete + file.read()
+            self.position = file.tell()
+        *complete, self.incomplete = text.split(b"\n")
         for line in complete:
-            yield _written(line), line.decode(errors="replace")
+            yield _time_of(line), line.decode(errors="replace")
 
 
-def _written(line: bytes) -> str:
+def _time_of(line: bytes) -> str:
     try:
         return str(json.loads(line)["wall"])
     except (ValueError, KeyError, TypeError):
         return ""
 
 
-def plainly(line: str) -> str:
-    """One log line for a person: when (market time, else UTC), who, what, then the rest as name=value."""
+def readable(line: str) -> str:
+    """One log line for a person: time (market time, else UTC), process, event, then the rest as name=value."""
     try:
         found: dict[str, Any] = json.loads(line)
     except ValueError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from messages.operator import Pause
-from services.cli.ask import commanded
+from services.cli.ask import command_risk
 from services.cli.options import Config, fleet
 
 __all__ = ["pause"]
@@ -20,4 +20,4 @@ def pause(symbol: str | None = None, *, config: Config = None) -> int:
     symbol:
         One ticker of the watchlist. Default: all of them.
     """
-    return commanded(fleet(config), Pause(symbol and symbol.upper()))
+    return command_risk(fleet(config), Pause(symbol and symbol.upper()))

@@ -14,7 +14,7 @@ from services.cli.render import console
 from services.configuration.refusal import Refusal
 from services.fleet.places import Fleet
 
-__all__ = ["performance", "reported"]
+__all__ = ["performance", "report_of"]
 
 DAYS = 10
 
@@ -50,18 +50,18 @@ def performance(*, days: int = DAYS, json: bool = False, config: Config = None) 
     """
     if days < 0:
         raise Refusal(f"--days {days}: 0 or more")
-    told = reported(fleet(config), days)
+    report = report_of(fleet(config), days)
     if json:
-        print(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
-    elif told.fills:
-        console().print(report_page(told))
+        print(msgspec.json.format(msgspec.json.encode(report), indent=1).decode())
+    elif report.fills:
+        console().print(report_page(report))
     else:
-        print(f"nothing traded yet in fleet {told.fleet}")
+        print(f"nothing traded yet in fleet {report.fleet}")
     return 0
 
 
-def reported(chosen: Fleet, days: int) -> Report:
-    """The figures of a fleet, running or not."""
+def report_of(chosen: Fleet, days: int) -> Report:
+    """The figures of a fleet, whether it runs or not."""
     with records.opened(chosen) as db:
         return Report(
             fleet=chosen.settings.name,

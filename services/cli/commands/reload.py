@@ -10,7 +10,7 @@ import msgspec
 from services.cli.options import Config, config_path, crazy, load
 from services.cli.readiness import is_ready, roll_call
 from services.cli.render import console, table
-from services.cli.watchlist import carry_out, current, locked, put_away, removed
+from services.cli.watchlist import apply_to_running_fleet, current_fleet, finish_removals, fleet_lock, removal_lines
 from services.configuration import checks, config_file
 from services.configuration.keys import in_yaml, keys, value_of
 from services.configuration.refusal import Refusal
@@ -37,8 +37,8 @@ def reload(*, config: Config = None) -> int:
     just these, one after another; orders stay where they are. Any other key is refused, with what to do. Exit code 1 if
     any was.
     """
-    put_away(config)
-    chosen = current(config)
+    finish_removals(config)
+    chosen = current_fleet(config)
     supervisor = Supervisor(chosen)
     if supervisor.pid is None:
         raise Refusal(f"fleet {chosen.name} is not running; the file is read at the start: {crazy(config, 'up')}")
@@ -54,12 +54,14 @@ def reload(*, config: Config = None) -> int:
     console().print(table(("KEY", "WAS", "IS", "TAKEN OVER"), rows))
     wanted = _with_keys(before, edited, set(changes) - refused)
     gone = tuple(symbol for symbol in before.watchlist if symbol not in wanted.watchlist)
-    wanted = watchlist_overlay.changed(wanted, wanted.watchlist, (*before.winding_down, *wanted.winding_down, *gone))
+    wanted = watchlist_overlay.with_watchlist(
+        wanted, wanted.watchlist, (*before.winding_down, *wanted.winding_down, *gone)
+    )
     for mistake in checks.contradictions(wanted):
         raise Refusal(f"{config_path(config)}: {mistake}; stop the fleet to change all of it: {crazy(config, 'down')}")
     restarted = frozenset().union(*(read_by[key] for key in read_by.keys() - refused))
     _take_over(chosen, config, wanted, restarted)
-    for line in removed(config, gone) if gone else ():
+    for line in removal_lines(config, gone) if gone else ():
         print(line)
     if refused:
         print(f"refused keys hold from the next start: {crazy(config, 'down')}, {crazy(config, 'up')}")
@@ -93,12 +95,12 @@ def _with_keys(before: Settings, edited: Settings, accepted: set[str]) -> Settin
 
 
 def _take_over(chosen: Fleet, config: Config, wanted: Settings, restarted: frozenset[ReadBy]) -> None:
-    lock = locked(chosen)
+    lock = fleet_lock(chosen)
     try:
         base = config_file.load(config_path(config)).watchlist
         watchlist_overlay.write(chosen.overlay, watchlist_overlay.Overlay(base, wanted.watchlist, wanted.winding_down))
         supervisor = Supervisor(chosen)
-        carry_out(wanted)
+        apply_to_running_fleet(wanted)
         staying = Fleet(msgspec.structs.replace(wanted, winding_down=()), chosen.root)
         for name in staying.processes:
             kind = "symbol" if is_symbol_process(name) else name

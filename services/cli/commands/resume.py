@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from messages.operator import Resume
-from services.cli.ask import commanded
+from services.cli.ask import command_risk
 from services.cli.options import Config, fleet
 
 __all__ = ["resume"]
@@ -20,4 +20,4 @@ def resume(symbol: str | None = None, *, config: Config = None) -> int:
     symbol:
         One ticker of the watchlist. Default: the fleet.
     """
-    return commanded(fleet(config), Resume(symbol and symbol.upper()))
+    return command_risk(fleet(config), Resume(symbol and symbol.upper()))

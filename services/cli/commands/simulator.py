@@ -11,7 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from services.cli.simulator_control import pairs
+from services.cli.simulator_control import named_values
 from services.configuration.settings import SIMULATED_ACCOUNT
 from services.simulator.standalone_pace import PaceName
 
@@ -116,7 +116,7 @@ def simulator(
         calendar=calendar,
         ledger=ledger,
         control=control,
-        policy=pairs(policy, "--policy"),
+        policy=named_values(policy, "--policy"),
         faults=faults,
     )
 

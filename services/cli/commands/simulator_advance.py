@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.cli.simulator_control import line_to
-from services.simulator import control as line
+from services.cli.simulator_control import control_socket
+from services.simulator.control import ask
 
 __all__ = ["simulator_advance"]
 
@@ -28,6 +28,6 @@ def simulator_advance(
     control:
         Its command socket, where it was given one.
     """
-    answer = line.ask(line_to(port or 4002, control, None), {"do": "advance", "seconds": seconds, "events": events})
+    answer = ask(control_socket(port or 4002, control, None), {"do": "advance", "seconds": seconds, "events": events})
     print(answer["text"])
     return 0

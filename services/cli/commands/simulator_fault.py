@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from services.cli.options import Config
-from services.cli.simulator_control import line_to, pairs
-from services.simulator import control as line
+from services.cli.simulator_control import control_socket, named_values
+from services.simulator.control import Command, ask
 
 __all__ = ["simulator_fault"]
 
@@ -34,12 +34,12 @@ def simulator_fault(
     control:
         Its command socket, where it was given one.
     """
-    path = line_to(port, control, config)
+    path = control_socket(port, control, config)
     if name == "list":
-        command: line.Command = {"do": "faults"}
+        command: Command = {"do": "faults"}
     elif name == "clear":
         command = {"do": "clear", **({"name": arguments[0]} if arguments else {})}
     else:
-        command = {"do": "fault", "name": name, "arguments": pairs(arguments, f"fault {name}")}
-    print(line.ask(path, command)["text"])
+        command = {"do": "fault", "name": name, "arguments": named_values(arguments, f"fault {name}")}
+    print(ask(path, command)["text"])
     return 0

@@ -27,6 +27,6 @@ def status(*, json: bool = False, config: Config = None) -> int:
     chosen = fleet(config)
     if not json:
         return show_status(chosen, crazy(config, "events --warn"))
-    told = summarize(gather(chosen))
-    print(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
-    return told.exit_code
+    summary = summarize(gather(chosen))
+    print(msgspec.json.format(msgspec.json.encode(summary), indent=1).decode())
+    return summary.exit_code

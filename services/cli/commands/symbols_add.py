@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.cli.options import Config
-from services.cli.watchlist import change, current, put_away, tickers
+from services.cli.watchlist import change, current_fleet, finish_removals, tickers
 from services.configuration.refusal import Refusal
 
 __all__ = ["symbols_add"]
@@ -22,8 +22,8 @@ def symbols_add(*symbols: str, config: Config = None) -> int:
     """
     if not symbols:
         raise Refusal("add what? name at least one ticker")
-    put_away(config)
-    before = current(config).settings.watchlist
+    finish_removals(config)
+    before = current_fleet(config).settings.watchlist
     added = tuple(symbol for symbol in tickers(symbols) if symbol not in before)
     if not added:
         print("all of them are traded already")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from services.cli.options import Config
-from services.cli.watchlist import change, current, put_away, removed, tickers
+from services.cli.watchlist import change, current_fleet, finish_removals, removal_lines, tickers
 from services.configuration.refusal import Refusal
 
 __all__ = ["symbols_file"]
@@ -37,14 +37,14 @@ def symbols_file(path: Path, *, config: Config = None) -> int:
     wanted = tuple(dict.fromkeys(listed))
     if not wanted:
         raise Refusal(f"{path}: names no ticker; write one a line")
-    put_away(config)
-    before = current(config).settings.watchlist
+    finish_removals(config)
+    before = current_fleet(config).settings.watchlist
     gone = tuple(symbol for symbol in before if symbol not in wanted)
     added = [symbol for symbol in wanted if symbol not in before]
     change(config, wanted, gone)
     if added:
         print(f"added {', '.join(added)}")
-    for line in removed(config, gone) if gone else ():
+    for line in removal_lines(config, gone) if gone else ():
         print(line)
     print(f"{len(wanted)} symbols are traded")
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.cli.options import Config
-from services.cli.watchlist import change, current, put_away, removed, tickers
+from services.cli.watchlist import change, current_fleet, finish_removals, removal_lines, tickers
 from services.configuration.refusal import Refusal
 
 __all__ = ["symbols_remove"]
@@ -22,8 +22,8 @@ def symbols_remove(*symbols: str, config: Config = None) -> int:
     """
     if not symbols:
         raise Refusal("remove what? name at least one ticker")
-    put_away(config)
-    chosen = current(config)
+    finish_removals(config)
+    chosen = current_fleet(config)
     wanted = tickers(symbols)
     unknown = [symbol for symbol in wanted if symbol not in chosen.symbols.values()]
     if unknown:
@@ -31,6 +31,6 @@ def symbols_remove(*symbols: str, config: Config = None) -> int:
         raise Refusal(f"{', '.join(unknown)}: not in the watchlist of fleet {chosen.name}: {known}")
     kept = tuple(symbol for symbol in chosen.settings.watchlist if symbol not in wanted)
     change(config, kept, wanted)
-    for line in removed(config, wanted):
+    for line in removal_lines(config, wanted):
         print(line)
     return 0

@@ -8,8 +8,8 @@ import time
 import msgspec
 
 from services.cli.options import Config, crazy, load
-from services.cli.preflight import check, check_live, surroundings
-from services.cli.readiness import refused, wait_ready
+from services.cli.preflight import broker_notes, check, check_live
+from services.cli.readiness import gateway_refusal, wait_ready
 from services.cli.status_page import show_status
 from services.configuration.notices import notices
 from services.configuration.refusal import Refusal
@@ -42,7 +42,7 @@ def up(*, observe: bool = False, config: Config = None) -> int:
     lock = Lock(chosen.lock("fleet"))
     if not lock.take(READY_S):
         raise Refusal(f"fleet {chosen.name}: another `crazy up` has been at it for {READY_S:.0f} s; wait for its end")
-    begun = time.time()
+    started = time.time()
     running = supervisor.pid
     if running:
         if chosen.settings_file.read_bytes() != chosen.settings.to_json():
@@ -51,20 +51,22 @@ def up(*, observe: bool = False, config: Config = None) -> int:
     else:
         check(chosen, supervisor, crazy(config, "down"))
         check_live(chosen, crazy(config, "golive"))
-        for notice in (*notices(chosen.settings), *surroundings(chosen)):
+        for notice in (*notices(chosen.settings), *broker_notes(chosen)):
             print(f"note: {notice}", file=sys.stderr)
         chosen.settings_file.write_bytes(chosen.settings.to_json())
         programs.write(chosen)
         supervisor.start()
     missing = wait_ready(chosen, READY_S)
-    if missing and (why := refused(chosen)):
+    if missing and (why := gateway_refusal(chosen)):
         raise Refusal(f"fleet {chosen.name}: {why}; it waits for that to change, or stop it: {crazy(config, 'down')}")
     if missing:
         logs = crazy(config, f"logs {missing[0]}")
-        last = "".join(f"\n{name}: {words}" for name in missing if (words := last_words(chosen, name, begun)))
+        last = "".join(f"\n{name}: {line}" for name in missing if (line := last_output_line(chosen, name, started)))
         raise Refusal(f"fleet {chosen.name}: not ready after {READY_S:.0f} s: {', '.join(missing)}; see {logs}{last}")
-    taken = f"is running already (supervisord {running})" if running else f"is ready after {time.time() - begun:.1f} s"
-    print(f"fleet {chosen.name} {taken}")
+    state = (
+        f"is running already (supervisord {running})" if running else f"is ready after {time.time() - started:.1f} s"
+    )
+    print(f"fleet {chosen.name} {state}")
     show_status(chosen, crazy(config, "events --warn"))
     commands = [(crazy(config, command), meaning) for command, meaning in NEXT]
     width = max(len(command) for command, _ in commands)
@@ -82,8 +84,8 @@ NEXT = (
 """What to type next, most wanted first."""
 
 
-def last_words(chosen: Fleet, process: str, since: float) -> str:
-    """What a process said on its error output since then, beside its log: of a crash, the exception."""
+def last_output_line(chosen: Fleet, process: str, since: float) -> str:
+    """The last line that a process wrote to its error output since then: after a crash, the exception."""
     output = chosen.output(process)
     try:
         if output.stat().st_mtime < since:

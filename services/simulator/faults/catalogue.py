@@ -12,7 +12,7 @@ import msgspec
 
 from services.configuration.keys import texts_of
 from services.configuration.refusal import Refusal
-from services.configuration.validation import as_given, converted, in_words, misfit, suggestion
+from services.configuration.validation import as_given, converted, describe, misfit, suggestion
 from services.simulator.faults import (
     callbacks,
     data,
@@ -98,7 +98,7 @@ def arguments(kind: type[Fault]) -> list[Argument]:
     found = []
     for field in msgspec.structs.fields(kind):
         default = "must be given" if field.required else as_given(field.default)
-        found.append(Argument(field.name, in_words(hints[field.name]), default, texts[field.name]))
+        found.append(Argument(field.name, describe(hints[field.name]), default, texts[field.name]))
     return found[::-1]
 
 
