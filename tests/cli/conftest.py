@@ -1,4 +1,4 @@
-"""A fleet's folders without a fleet, and processes that only answer."""
+"""The folders of a fleet that does not run, and processes that only answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.runtime.bus import serve_control
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A configuration whose fleet lies in folders of its own; sockets where their paths are short."""
+    """A configuration whose fleet has folders of its own, and sockets with short paths."""
     monkeypatch.setenv("CRAZY_HOME", str(tmp_path))
     with tempfile.TemporaryDirectory() as runtime:
         monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)

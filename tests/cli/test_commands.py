@@ -1,4 +1,4 @@
-"""The commands on a fleet's files, at rest and behind a recorder that runs."""
+"""Commands on the records of a fleet: through a running recorder, and on the files at rest."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def ledger(fleet: Fleet) -> Iterator[DuckLedger]:
 
 @pytest.fixture(params=["running", "at rest"])
 def records(request: pytest.FixtureRequest, fleet: Fleet, ledger: DuckLedger) -> Iterator[str]:
-    """The records, reachable either way."""
+    """The records of a fleet that runs, and of one that does not."""
     if request.param == "running":
         with running(fleet, "recorder", ReadOnlySql(ledger.reader()).answer):
             yield request.param
@@ -135,14 +135,14 @@ def test_status_of_a_fleet_that_is_down_shows_its_last_record(
     assert "POSITION OPEN" in shown
     assert "trail 90.00" in shown
     assert status(json=True, config=config) == 3
-    told = json.loads(capsys.readouterr().out)
-    assert (told["exit_code"], told["held"], told["protected"]) == (3, 1, 1)
-    assert told["symbols"][0]["why"] == "stop live at the broker"
-    assert told["money"]["cash"] == 18_230
+    parsed = json.loads(capsys.readouterr().out)
+    assert (parsed["exit_code"], parsed["held"], parsed["protected"]) == (3, 1, 1)
+    assert parsed["symbols"][0]["why"] == "stop live at the broker"
+    assert parsed["money"]["cash"] == 18_230
 
 
-def roll(fleet: Fleet, **notes: str) -> Callable[[Command], Answer]:
-    """A watchdog that sees every process ready; a note 'unready' makes one not so, 'killed' is of its last life."""
+def roll_call_of(fleet: Fleet, **notes: str) -> Callable[[Command], Answer]:
+    """A watchdog that reports every process ready, but for the note 'unready'; 'killed' is a report of its last run."""
     rows = [
         [name, 1 if note == "killed" else os.getpid(), 1, note != "unready", note, 0.1, 1]
         for name, note in ((name, notes.get(name, "")) for name in fleet.processes)
@@ -156,20 +156,20 @@ def test_status_and_wait_of_a_running_fleet(config: Path, fleet: Fleet, ledger: 
     others = [Lock(fleet.lock(name)) for name in fleet.processes if name not in ("recorder", "watchdog")]
     assert all(lock.take() for lock in others)
     with running(fleet, "recorder", ReadOnlySql(ledger.reader()).answer):
-        with running(fleet, "watchdog", roll(fleet)):
+        with running(fleet, "watchdog", roll_call_of(fleet)):
             assert status(config=config) == 0
             assert wait_ready(fleet, 0) == []
             assert wait(ready=True, timeout=1, config=config) == 0
             assert wait(end=True, timeout=0, config=config) == 1
             assert "waiting for the clock's word" in capsys.readouterr().out
-        with running(fleet, "watchdog", roll(fleet, risk="unready")):
+        with running(fleet, "watchdog", roll_call_of(fleet, risk="unready")):
             assert status(config=config) == 1
             assert "risk is not ready" in capsys.readouterr().out
             assert wait_ready(fleet, 0) == ["risk"]
             assert wait(ready=True, timeout=0, config=config) == 1
-        with running(fleet, "watchdog", roll(fleet, risk="killed")):
+        with running(fleet, "watchdog", roll_call_of(fleet, risk="killed")):
             assert wait_ready(fleet, 0) == ["risk"], "the watchdog has not heard yet"
-        with running(fleet, "watchdog", roll(fleet, clock="ended")):
+        with running(fleet, "watchdog", roll_call_of(fleet, clock="ended")):
             assert wait(end=True, timeout=0, config=config) == 1
             assert "waiting for the recorder" in capsys.readouterr().out
             record(ledger, Happened("market_ended", "", "INFO", {}, T0), seq=50)
@@ -179,18 +179,18 @@ def test_status_and_wait_of_a_running_fleet(config: Path, fleet: Fleet, ledger: 
         lock.release()
 
 
-def test_wait_wants_to_know_for_what(config: Path) -> None:
+def test_wait_needs_ready_or_end(config: Path) -> None:
     for choice in (True, False):
         with pytest.raises(Refusal, match="either --ready or --end"):
             wait(ready=choice, end=choice, config=config)
 
 
 def test_pause_and_resume_go_to_risk(config: Path, fleet: Fleet) -> None:
-    heard: list[Command] = []
+    commands: list[Command] = []
 
     def risk(command: Command) -> Answer:
-        heard.append(command)
-        return Answer(len(heard) < 4, "no")
+        commands.append(command)
+        return Answer(len(commands) < 4, "no")
 
     with running(fleet, "risk", risk):
         assert pause(config=config) == 0
@@ -198,7 +198,7 @@ def test_pause_and_resume_go_to_risk(config: Path, fleet: Fleet) -> None:
         assert resume("TSLA", config=config) == 0
         with pytest.raises(Refusal, match="no"):
             resume(config=config)
-    assert heard == [Pause(None), Pause("TSLA"), Resume("TSLA"), Resume(None)]
+    assert commands == [Pause(None), Pause("TSLA"), Resume("TSLA"), Resume(None)]
     with pytest.raises(Refusal, match="risk of fleet sim is not running"):
         pause(config=config)
 
@@ -213,13 +213,17 @@ def test_events_are_listed(config: Path, capsys: Capture) -> None:
     assert events(warn=True, config=config) == 0
     assert "nothing of the kind" in capsys.readouterr().out
     assert events(lines=1, json=True, config=config) == 0
-    (told,) = json.loads(capsys.readouterr().out)
-    assert (told["event_type"], told["ts"], told["payload"]["up"]) == ("link_changed", "2022-03-22T14:00:00", True)
+    (parsed,) = json.loads(capsys.readouterr().out)
+    assert (parsed["event_type"], parsed["ts"], parsed["payload"]["up"]) == (
+        "link_changed",
+        "2022-03-22T14:00:00",
+        True,
+    )
     with pytest.raises(Refusal, match="--lines 0: 1 or more"):
         events(lines=0, config=config)
 
 
-def test_moments_are_shown_on_the_markets_clock_and_stay_nanoseconds_for_programs(
+def test_times_are_market_time_for_people_and_nanoseconds_for_programs(
     fleet: Fleet, config: Path, capsys: Capture
 ) -> None:
     made = DuckLedger(fleet.database, fleet=fleet.name, account="DU1")
@@ -229,8 +233,8 @@ def test_moments_are_shown_on_the_markets_clock_and_stay_nanoseconds_for_program
     assert events(config=config) == 0
     assert "until=2022-03-22 10:20:00 wait_ns=1000000000 price=0.3" in capsys.readouterr().out
     assert events(json=True, config=config) == 0
-    (told,) = json.loads(capsys.readouterr().out)
-    assert told["payload"] == fields
+    (parsed,) = json.loads(capsys.readouterr().out)
+    assert parsed["payload"] == fields
     line = {"timestamp": "2022-03-22T10:00:00-04:00", "process": "symbol-TSLA", "event": "cooldown_started", **fields}
     assert "until=2022-03-22 10:20:00 " in readable(json.dumps(line))
 
@@ -296,34 +300,34 @@ CHANGES = [
 ]
 
 
-@pytest.mark.parametrize(("change", "told"), CHANGES)
+@pytest.mark.parametrize(("change", "difference"), CHANGES)
 def test_every_change_is_a_difference(
-    config: Path, ledger: DuckLedger, broker: sqlite3.Connection, capsys: Capture, change: str, told: str
+    config: Path, ledger: DuckLedger, broker: sqlite3.Connection, capsys: Capture, change: str, difference: str
 ) -> None:
     ledger.close()
     broker.execute(change)
     assert audit(config=config) == 1
     shown = capsys.readouterr().out
-    assert told in shown
+    assert difference in shown
     assert "audit: NOT equal" in shown
 
 
-def test_an_audit_may_wait_for_what_is_on_its_way(
+def test_an_audit_may_wait_for_rows_that_are_not_recorded_yet(
     config: Path, fleet: Fleet, ledger: DuckLedger, broker: sqlite3.Connection
 ) -> None:
     broker.execute("UPDATE orders SET trail_stop_price = 91 WHERE perm_id = 71")
-    looks: list[Command] = []
+    requests: list[Command] = []
     answers = ReadOnlySql(ledger.reader())
 
     def recorder(command: Command) -> Answer:
-        looks.append(command)
-        if len(looks) == 4:  # after the first look at three tables
+        requests.append(command)
+        if len(requests) == 4:  # after the first look at three tables
             broker.execute("UPDATE orders SET trail_stop_price = 90 WHERE perm_id = 71")
         return answers.answer(command)
 
     with running(fleet, "recorder", recorder):
         assert audit(settle=30, config=config) == 0
-    assert len(looks) > 3
+    assert len(requests) > 3
 
 
 def test_no_audit_without_a_simulated_broker(config: Path) -> None:

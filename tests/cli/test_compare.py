@@ -42,7 +42,7 @@ COMMISSION: dict[str, Any] = {"exec_id": "0001.01", "commission": 1.0, "currency
 SAMPLES = [(ORDERS, ORDER), (EXECUTIONS, EXECUTION), (COMMISSIONS, COMMISSION)]
 
 
-def other(value: object) -> object:
+def changed(value: object) -> object:
     match value:
         case float():
             return value + 0.01
@@ -65,7 +65,7 @@ def test_equal_rows(table: Table, row: dict[str, Any]) -> None:
 def test_each_field_that_differs_is_one_difference(
     table: Table, row: dict[str, Any], field: str, missing: bool
 ) -> None:
-    theirs = row | {field: other(row[field])}
+    theirs = row | {field: changed(row[field])}
     if missing:
         theirs, row = row, row | {field: None if row[field] is not None else 0.0}
     found = compare(table, [row], [theirs])
@@ -92,18 +92,18 @@ def test_the_last_bits_of_a_price_do_not_matter() -> None:
     assert compare(EXECUTIONS, [EXECUTION | {"price": 0.1 + 0.2}], [EXECUTION | {"price": 0.3}]).equal
 
 
-TOMBSTONE = ORDER | {"client_order_id": "CT-TSLA-20220322-2", "perm_id": 0, "status": "Cancelled", "filled": 0.0}
+NEVER_SENT = ORDER | {"client_order_id": "CT-TSLA-20220322-2", "perm_id": 0, "status": "Cancelled", "filled": 0.0}
 
 
-def test_an_order_that_ended_before_the_broker_had_it_is_counted_apart() -> None:
-    found = compare(ORDERS, [ORDER, TOMBSTONE], [ORDER])
+def test_an_order_that_ended_before_the_broker_had_it_is_counted_separately() -> None:
+    found = compare(ORDERS, [ORDER, NEVER_SENT], [ORDER])
     assert (found.ours, found.never_sent, found.equal) == (1, 1, True)
 
 
 @pytest.mark.parametrize("change", [{"perm_id": 71}, {"status": "InFlight"}, {"status": "Submitted"}, {"filled": 1.0}])
 def test_an_order_that_the_broker_should_have_is_a_difference(change: dict[str, Any]) -> None:
-    assert not compare(ORDERS, [ORDER, TOMBSTONE | change], [ORDER]).equal
+    assert not compare(ORDERS, [ORDER, NEVER_SENT | change], [ORDER]).equal
 
 
-def test_a_tombstone_that_the_broker_has_after_all_is_a_difference() -> None:
-    assert not compare(ORDERS, [ORDER, TOMBSTONE], [ORDER, TOMBSTONE | {"perm_id": 71}]).equal
+def test_an_unsent_order_that_the_broker_has_is_a_difference() -> None:
+    assert not compare(ORDERS, [ORDER, NEVER_SENT], [ORDER, NEVER_SENT | {"perm_id": 71}]).equal

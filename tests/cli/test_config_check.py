@@ -61,7 +61,7 @@ def test_every_key_with_its_value_and_its_origin(config: Path, capsys: pytest.Ca
     assert rows["watchlist"][1] == f"{config}:3"
 
 
-def test_what_a_command_or_an_option_changed(
+def test_changes_by_a_command_or_an_option(
     config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     symbols_add("NVDA", config=config)

@@ -1,4 +1,4 @@
-"""What `crazy golive` shows of the paper fleets: their records, as they stand."""
+"""The evidence from the paper fleets that `crazy golive` shows."""
 
 from __future__ import annotations
 

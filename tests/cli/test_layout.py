@@ -1,4 +1,4 @@
-"""Output in a window that is too narrow: broken between parts, never within a figure."""
+"""Output in a narrow window: it breaks between parts, never within a figure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FIGURES = TableInParts(
 )
 
 
-def test_a_table_goes_on_below_where_the_window_ends() -> None:
+def test_a_table_that_is_too_wide_continues_below() -> None:
     assert printed(FIGURES, 80) == [
         "SYMBOL     P&L  EXPECTANCY        BEST",
         "GME     −92.18      −92.18       −1.00",
@@ -57,7 +57,7 @@ def test_no_figure_is_ever_cut(width: int) -> None:
     assert {"−92.18", "−1.00", "+5.00", "+10,000.00", "EXPECTANCY"} <= set(text)
 
 
-def test_rows_that_do_not_fit_are_told_a_line_per_column() -> None:
+def test_rows_that_do_not_fit_become_a_line_per_column() -> None:
     rows = Rows(["symbol", "client_order_id", "qty"], [["GME", "CT-GME-20250106-1", 18.0], ["AMC", None, 0.1 + 0.2]])
     assert printed(rows, 40) == [
         "symbol  client_order_id    qty",

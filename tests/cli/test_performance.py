@@ -38,15 +38,15 @@ EXECUTIONS = [
 
 @pytest.fixture(params=["running", "at rest"])
 def traded(request: pytest.FixtureRequest, fleet: Fleet) -> Iterator[None]:
-    """A fleet that won, lost over night, and holds: reachable either way."""
+    """A fleet with a win, a loss over night and an open position: running, and at rest."""
     ledger = DuckLedger(fleet.database, fleet=fleet.name, account="DU1234567")
     seq = 1
     for exec_id, of, symbol, side, shares, price, second, commission in EXECUTIONS:
         role = "entry" if side == "BUY" else "stop"
         made = fill(exec_id, of, symbol=symbol, side=side, role=role, quantity=float(shares), price=price)
-        told = fill(**{**{f: getattr(made, f) for f in made.__struct_fields__}, "time_ns": T0 + second * SECOND})
+        timed = fill(**{**{f: getattr(made, f) for f in made.__struct_fields__}, "time_ns": T0 + second * SECOND})
         given = order(of, symbol=symbol, side=side, role=role)
-        seq = record(ledger, OrderFilled(told, given, 0.0, 0.0, 0.0), seq=seq)
+        seq = record(ledger, OrderFilled(timed, given, 0.0, 0.0, 0.0), seq=seq)
         if commission is not None:
             seq = record(ledger, CommissionReported(exec_id, of, symbol, commission, "USD", None), seq=seq)
     days = [Session(f"2022-03-2{day}", T0, T0 + ((day - 2) * 86_400 + 21_600) * SECOND) for day in (2, 3)]
@@ -93,18 +93,25 @@ def test_the_page(config: Path, capsys: Capture) -> None:
 
 
 @pytest.mark.usefixtures("traded")
-def test_all_of_it_as_json(config: Path, capsys: Capture) -> None:
+def test_the_report_as_json(config: Path, capsys: Capture) -> None:
     assert performance(days=1, json=True, config=config) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["account"]["net_liquidation"] == 101_204.0
-    assert (told["overall"]["trades"], told["overall"]["pnl_usd"], told["overall"]["win_rate_pct"]) == (2, -5.5, 50.0)
-    assert [(row["symbol"], row["profit_factor"]) for row in told["per_symbol"]] == [("GME", None), ("TSLA", None)]
-    assert [row["date"] for row in told["daily"]] == ["2022-03-23"]
-    assert told["open"] == [{"symbol": "TSLA", "qty": 8.0, "cost_usd": 880.0, "avg_price": 110.0}]
-    assert told["last_close"] == {"date": "2022-03-23", "unrealized_pnl": 0.0, "realized_pnl": -9.5}
+    parsed = json.loads(capsys.readouterr().out)
+    assert parsed["account"]["net_liquidation"] == 101_204.0
+    assert (
+        parsed["overall"]["trades"],
+        parsed["overall"]["pnl_usd"],
+        parsed["overall"]["win_rate_pct"],
+    ) == (2, -5.5, 50.0)
+    assert [(row["symbol"], row["profit_factor"]) for row in parsed["per_symbol"]] == [
+        ("GME", None),
+        ("TSLA", None),
+    ]
+    assert [row["date"] for row in parsed["daily"]] == ["2022-03-23"]
+    assert parsed["open"] == [{"symbol": "TSLA", "qty": 8.0, "cost_usd": 880.0, "avg_price": 110.0}]
+    assert parsed["last_close"] == {"date": "2022-03-23", "unrealized_pnl": 0.0, "realized_pnl": -9.5}
 
 
-def test_days_are_counted(config: Path) -> None:
+def test_a_negative_number_of_days_is_refused(config: Path) -> None:
     with pytest.raises(Refusal, match="--days -1: 0 or more"):
         performance(days=-1, config=config)
 
@@ -114,15 +121,20 @@ def test_nothing_traded_yet(config: Path, fleet: Fleet, capsys: Capture) -> None
     assert performance(config=config) == 0
     assert capsys.readouterr().out == "nothing traded yet in fleet sim\n"
     assert performance(json=True, config=config) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["fills"], told["account"], told["overall"]["trades"], told["overall"]["sharpe"]) == (0, {}, 0, None)
+    parsed = json.loads(capsys.readouterr().out)
+    assert (
+        parsed["fills"],
+        parsed["account"],
+        parsed["overall"]["trades"],
+        parsed["overall"]["sharpe"],
+    ) == (0, {}, 0, None)
     assert export(config=config) == 0
     written = capsys.readouterr()
     assert written.out == ",".join(COLUMNS) + "\n"
     assert written.err == "no closed trades\n"
 
 
-def test_what_could_not_be_converted_is_said_and_left_out(config: Path, fleet: Fleet, capsys: Capture) -> None:
+def test_a_commission_in_an_unknown_currency_is_shown_and_left_out(config: Path, fleet: Fleet, capsys: Capture) -> None:
     ledger = DuckLedger(fleet.database, fleet=fleet.name, account="DU1")
     for exec_id, side, rate in (("1.01", "BUY", 1.25), ("2.01", "SELL", None)):
         role = "entry" if side == "BUY" else "stop"
@@ -134,8 +146,8 @@ def test_what_could_not_be_converted_is_said_and_left_out(config: Path, fleet: F
     assert "P&L −$2.50 (after $2.50 commission)" in shown
     assert "        without the commission of 1 execution, 2.00 EUR: the broker told no rate to dollars\n" in shown
     assert performance(json=True, config=config) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["unconverted"] == [{"currency": "EUR", "count": 1, "commission": 2.0}]
+    parsed = json.loads(capsys.readouterr().out)
+    assert parsed["unconverted"] == [{"currency": "EUR", "count": 1, "commission": 2.0}]
     assert export(config=config) == 0
     assert capsys.readouterr().err == "without a commission in another currency: 1 of them (`crazy performance`)\n"
 
@@ -173,7 +185,7 @@ def test_the_csv(config: Path, capsys: Capture, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("traded")
 @pytest.mark.parametrize(
-    ("words", "kept"),
+    ("options", "kept"),
     [
         ({"symbol": "gme"}, LINES[2:]),
         ({"symbol": "O'X"}, []),
@@ -183,8 +195,8 @@ def test_the_csv(config: Path, capsys: Capture, tmp_path: Path) -> None:
         ({"since": date(2022, 3, 24)}, []),
     ],
 )
-def test_a_part_of_the_trades(config: Path, capsys: Capture, words: dict[str, object], kept: list[str]) -> None:
-    assert export(**words, config=config) == 0  # type: ignore[arg-type]
+def test_some_of_the_trades(config: Path, capsys: Capture, options: dict[str, object], kept: list[str]) -> None:
+    assert export(**options, config=config) == 0  # type: ignore[arg-type]
     written = capsys.readouterr()
     assert written.out.splitlines() == LINES[:1] + kept
     assert written.err == ("" if kept else "no such closed trades\n")

@@ -20,7 +20,7 @@ PROCESSES = ("simulator", "gateway", "risk", "clock", "recorder", "watchdog", "s
 
 
 def row(symbol: str, **fields: Any) -> dict[str, Any]:
-    told = {
+    defaults = {
         "symbol": symbol,
         "state": "NO_POSITION",
         "why": "session_closed",
@@ -45,7 +45,7 @@ def row(symbol: str, **fields: Any) -> dict[str, Any]:
         "fills_today": 0,
         "updated_at": None,
     }
-    return told | fields
+    return defaults | fields
 
 
 HELD = row(
@@ -76,19 +76,19 @@ PENDING = row(
     stop_price=123.8,
     stop_qty=7.0,
 )
-DEAR = row("META", why="price_above_allocation", figures_json='{"last": 1612.4, "allocation_usd": 1000}')
+TOO_EXPENSIVE = row("META", why="price_above_allocation", figures_json='{"last": 1612.4, "allocation_usd": 1000}')
 IN_COOLDOWN = row("GME", state="COOLDOWN", why="stopped_out", cooldown_until_ts="2022-03-22T14:20:00", fills_today=2)
 
 
-def seen(**fields: Any) -> StatusData:
-    told: dict[str, Any] = {
+def status_data(**fields: Any) -> StatusData:
+    defaults: dict[str, Any] = {
         "version": "1.2.3",
         "settings": SETTINGS,
         "wanted": PROCESSES,
         "alive": frozenset(PROCESSES),
         "processes": {name: ProcessState(name, 1, 1, True, "", 0.1, 1) for name in PROCESSES},
         "ticks": {s: Tick(s, 1, 1, T0, last, T0) for s, last in (("SMCI", 44.1), ("NVDA", 131.0), ("META", 1612.4))},
-        "symbols": [HELD, PENDING, DEAR, IN_COOLDOWN],
+        "symbols": [HELD, PENDING, TOO_EXPENSIVE, IN_COOLDOWN],
         "market": {
             "now_ts": "2022-03-22T13:59:58",
             "phase": "open",
@@ -102,25 +102,25 @@ def seen(**fields: Any) -> StatusData:
         "money": {"realized": 30.0, "commission": 5.0, "commission_today": 1.0, "last_close": 10.0},
         "warnings": {"count": 0, "newest": None, "symbol": None},
     }
-    return StatusData(**(told | fields))
+    return StatusData(**(defaults | fields))
 
 
-def printed(told: Summary, width: int = 400) -> str:
+def printed(summary: Summary, width: int = 400) -> str:
     out = io.StringIO()
-    Console(file=out, width=width).print(status_page(told, "crazy events --warn"))
+    Console(file=out, width=width).print(status_page(summary, "crazy events --warn"))
     return out.getvalue()
 
 
 def test_all_well() -> None:
-    told = summarize(seen())
-    assert (told.exit_code, told.verdict, told.problems) == (0, "well", [])
-    assert (told.held, told.protected, told.entries) == (1, 1, "ON")
-    assert told.market_time == "Tue 2022-03-22 10:00:00 ET"
-    assert told.phase == "OPEN, closes in 6 h 12 m"
+    summary = summarize(status_data())
+    assert (summary.exit_code, summary.verdict, summary.problems) == (0, "well", [])
+    assert (summary.held, summary.protected, summary.entries) == (1, 1, "ON")
+    assert summary.market_time == "Tue 2022-03-22 10:00:00 ET"
+    assert summary.phase == "OPEN, closes in 6 h 12 m"
 
 
 def test_the_money() -> None:
-    money = summarize(seen()).money
+    money = summarize(status_data()).money
     open_usd = 24 * 44.1 - 1027.2
     assert money.today == pytest.approx(30 - 5 + open_usd - 10)
     assert money.at_risk == pytest.approx(24 * (44.1 - 40.95))
@@ -129,18 +129,18 @@ def test_the_money() -> None:
 
 
 def test_cost_counts_as_exposure_when_the_market_is_lower_or_unknown() -> None:
-    assert summarize(seen(ticks={}, symbols=[HELD])).money.exposure == pytest.approx(1027.2)
+    assert summarize(status_data(ticks={}, symbols=[HELD])).money.exposure == pytest.approx(1027.2)
 
 
-def test_what_is_held_has_no_value_without_a_price() -> None:
-    money = summarize(seen(ticks={}, symbols=[HELD])).money
+def test_a_position_has_no_value_without_a_price() -> None:
+    money = summarize(status_data(ticks={}, symbols=[HELD])).money
     assert money.today is None
-    assert summarize(seen(ticks={}, symbols=[HELD])).symbols[0].pnl_usd is None
+    assert summarize(status_data(ticks={}, symbols=[HELD])).symbols[0].pnl_usd is None
     assert money.at_risk is None
 
 
 def test_the_lines() -> None:
-    held, pending, dear, resting = summarize(seen()).symbols
+    held, pending, too_expensive, in_cooldown = summarize(status_data()).symbols
     assert (held.state, held.order, held.quantity, held.why) == (
         "POSITION OPEN",
         "trail 40.95",
@@ -152,24 +152,24 @@ def test_the_lines() -> None:
     assert (pending.order, pending.quantity, pending.pnl_usd) == ("stop 137.55", 7, None)
     assert pending.why == "waits for 137.55"
     assert pending.distance_pct == pytest.approx(5.0)
-    assert dear.why == "price_above_allocation: $1,612 > $1,000"
-    assert resting.why == "stopped_out, until 10:20"
-    assert resting.pnl_usd == 0
+    assert too_expensive.why == "price_above_allocation: $1,612 > $1,000"
+    assert in_cooldown.why == "stopped_out, until 10:20"
+    assert in_cooldown.pnl_usd == 0
 
 
 def test_a_level_that_was_sampled_from_ticks_is_marked_and_explained() -> None:
-    told = summarize(seen(symbols=[HELD | {"stop_level_estimated": True}, PENDING]))
-    assert [(line.order, line.level_estimated) for line in told.symbols[:2]] == [
+    summary = summarize(status_data(symbols=[HELD | {"stop_level_estimated": True}, PENDING]))
+    assert [(line.order, line.level_estimated) for line in summary.symbols[:2]] == [
         ("trail ~40.95", True),
         ("stop 137.55", False),
     ]
     explained = "~ a level estimated from ticks: the broker has not told the newest rise"
-    assert explained in printed(told)
-    assert explained not in printed(summarize(seen()))
+    assert explained in printed(summary)
+    assert explained not in printed(summarize(status_data()))
 
 
-def test_a_symbol_that_was_never_heard_of_and_one_that_left_the_watchlist() -> None:
-    lines = summarize(seen(symbols=[HELD | {"symbol": "OLD"}, row("GONE")])).symbols
+def test_a_symbol_without_a_record_and_one_that_left_the_watchlist() -> None:
+    lines = summarize(status_data(symbols=[HELD | {"symbol": "OLD"}, row("GONE")])).symbols
     assert [(line.symbol, line.why) for line in lines] == [
         ("SMCI", "not heard of yet"),
         ("NVDA", "not heard of yet"),
@@ -180,8 +180,8 @@ def test_a_symbol_that_was_never_heard_of_and_one_that_left_the_watchlist() -> N
 
 
 NOT_READY = {"gateway": ProcessState("gateway", 1, 1, False, "", 0.1, 1)}
-TROUBLES = [
-    (1, "gateway is not ready", {"processes": seen().processes | NOT_READY}),
+PROBLEMS = [
+    (1, "gateway is not ready", {"processes": status_data().processes | NOT_READY}),
     (1, "risk is down", {"alive": frozenset(PROCESSES) - {"risk"}}),
     (1, "the watchdog does not answer", {"processes": {}}),
     (1, "link to the broker: DOWN", {"links": {"socket": True, "broker": False, "data": True}}),
@@ -198,66 +198,66 @@ TROUBLES = [
 ]
 
 
-@pytest.mark.parametrize(("code", "problem", "change"), TROUBLES)
-def test_trouble_has_a_code_and_words(code: int, problem: str, change: dict[str, Any]) -> None:
-    told = summarize(seen(**change))
-    assert told.exit_code == code
-    assert any(problem in text for text in told.problems), told.problems
-    assert problem in printed(told)
+@pytest.mark.parametrize(("code", "problem", "change"), PROBLEMS)
+def test_each_problem_has_an_exit_code_and_a_text(code: int, problem: str, change: dict[str, Any]) -> None:
+    summary = summarize(status_data(**change))
+    assert summary.exit_code == code
+    assert any(problem in text for text in summary.problems), summary.problems
+    assert problem in printed(summary)
 
 
-def test_what_lies_behind_a_socket() -> None:
-    assert summarize(seen(links={"socket": True})).links == {"socket": "ok", "broker": "ok", "data": "SIMULATED"}
-    behind = summarize(seen(links={"socket": False, "broker": True, "data": True})).links
+def test_links_behind_a_socket() -> None:
+    assert summarize(status_data(links={"socket": True})).links == {"socket": "ok", "broker": "ok", "data": "SIMULATED"}
+    behind = summarize(status_data(links={"socket": False, "broker": True, "data": True})).links
     assert behind == {"socket": "DOWN", "broker": "unknown", "data": "unknown"}
 
 
 def test_a_fraction_of_a_share_is_not_unprotected() -> None:
-    assert summarize(seen(symbols=[HELD | {"own": 24.4}])).exit_code == 0
-    assert summarize(seen(symbols=[HELD | {"own": 25.0}])).exit_code == 2
+    assert summarize(status_data(symbols=[HELD | {"own": 24.4}])).exit_code == 0
+    assert summarize(status_data(symbols=[HELD | {"own": 25.0}])).exit_code == 2
 
 
 def delayed(mode: str, *, allowed: bool) -> StatusData:
     ibkr = Ibkr(account="U1234567" if mode == "live" else None, allow_delayed=allowed)
-    settings = msgspec.structs.replace(seen().settings, mode=mode, ibkr=ibkr)
-    ticks = {symbol: msgspec.structs.replace(tick, delayed=True) for symbol, tick in seen().ticks.items()}
-    return seen(settings=settings, ticks=ticks)
+    settings = msgspec.structs.replace(status_data().settings, mode=mode, ibkr=ibkr)
+    ticks = {symbol: msgspec.structs.replace(tick, delayed=True) for symbol, tick in status_data().ticks.items()}
+    return status_data(settings=settings, ticks=ticks)
 
 
-def test_delayed_data_have_a_banner_as_long_as_they_last() -> None:
-    for mode, allowed, words in (
+def test_delayed_data_is_a_problem_while_it_lasts() -> None:
+    for mode, allowed, text in (
         ("paper", True, "DELAYED DATA: entries are made on prices that are minutes old"),
         ("paper", False, "DELAYED DATA: no entries"),
         ("live", True, "DELAYED DATA: no entries"),
     ):
-        told = summarize(delayed(mode, allowed=allowed))
-        assert (told.exit_code, told.links["data"]) == (1, "DELAYED")
-        assert words in printed(told)
+        summary = summarize(delayed(mode, allowed=allowed))
+        assert (summary.exit_code, summary.links["data"]) == (1, "DELAYED")
+        assert text in printed(summary)
 
 
-def test_what_blocks_entries_and_a_fleet_that_only_observes_are_seen_at_once() -> None:
-    assert summarize(seen(blocks=[{"reason": "clock_off", "text": "x"}])).entries == "BLOCKED"
-    told = summarize(seen(settings=msgspec.structs.replace(seen().settings, observe=True)))
-    assert told.entries == "OBSERVED, nothing is sent"
-    assert "SIM OBSERVE" in printed(told)
+def test_blocked_entries_and_an_observing_fleet_are_shown() -> None:
+    assert summarize(status_data(blocks=[{"reason": "clock_off", "text": "x"}])).entries == "BLOCKED"
+    summary = summarize(status_data(settings=msgspec.structs.replace(status_data().settings, observe=True)))
+    assert summary.entries == "OBSERVED, nothing is sent"
+    assert "SIM OBSERVE" in printed(summary)
 
 
-def test_a_removal_that_is_pending_is_seen_and_one_that_is_done_is_no_trouble() -> None:
-    settings = seen().settings
+def test_a_pending_removal_is_shown_and_a_finished_one_is_no_problem() -> None:
+    settings = status_data().settings
     kept = tuple(symbol for symbol in settings.watchlist if symbol != "SMCI")
     leaving = msgspec.structs.replace(settings, watchlist=kept, winding_down=("SMCI",))
-    told = summarize(seen(settings=leaving))
-    (line,) = [line for line in told.symbols if line.symbol == "SMCI"]
+    summary = summarize(status_data(settings=leaving))
+    (line,) = [line for line in summary.symbols if line.symbol == "SMCI"]
     assert line.why == "removal pending: stop live at the broker"
-    gone = summarize(seen(settings=leaving, alive=frozenset(PROCESSES) - {"symbol-SMCI"}))
+    gone = summarize(status_data(settings=leaving, alive=frozenset(PROCESSES) - {"symbol-SMCI"}))
     assert gone.processes["symbol-SMCI"] == "removed"
     assert gone.exit_code == 0
 
 
-def test_worse_wins() -> None:
+def test_the_worst_verdict_counts() -> None:
     both = {"symbols": [HELD | {"protecting_qty": 0.0}], "pauses": [{"symbol": None, "paused_by": "operator"}]}
-    told = summarize(seen(**both))
-    assert (told.exit_code, told.entries, len(told.problems)) == (2, "PAUSED", 2)
+    summary = summarize(status_data(**both))
+    assert (summary.exit_code, summary.entries, len(summary.problems)) == (2, "PAUSED", 2)
 
 
 PHASES = [
@@ -269,21 +269,23 @@ PHASES = [
 ]
 
 
-@pytest.mark.parametrize(("change", "words"), PHASES)
-def test_phases(change: dict[str, Any], words: str) -> None:
-    assert summarize(seen(market=seen().market | change)).phase == words
+@pytest.mark.parametrize(("change", "text"), PHASES)
+def test_phases(change: dict[str, Any], text: str) -> None:
+    assert summarize(status_data(market=status_data().market | change)).phase == text
 
 
 def test_without_any_record() -> None:
-    empty = seen(symbols=[], market={}, links={}, account={}, money={}, warnings={}, ticks={}, alive=frozenset())
-    told = summarize(empty)
-    assert (told.exit_code, told.phase, told.market_time) == (3, "no session yet", "")
-    assert "not heard of yet" in printed(told)
+    empty = status_data(symbols=[], market={}, links={}, account={}, money={}, warnings={}, ticks={}, alive=frozenset())
+    summary = summarize(empty)
+    assert (summary.exit_code, summary.phase, summary.market_time) == (3, "no session yet", "")
+    assert "not heard of yet" in printed(summary)
 
 
 def test_the_page() -> None:
-    told = summarize(seen(foreign={"AAPL": 50.0}, warnings={"count": 2, "newest": "entry_dropped", "symbol": "NVDA"}))
-    assert [line.rstrip() for line in printed(told).splitlines()] == [
+    summary = summarize(
+        status_data(foreign={"AAPL": 50.0}, warnings={"count": 2, "newest": "entry_dropped", "symbol": "NVDA"})
+    )
+    assert [line.rstrip() for line in printed(summary).splitlines()] == [
         "SIM  DU1  fleet sim  v1.2.3    Tue 2022-03-22 10:00:00 ET  OPEN, closes in 6 h 12 m",
         "links   socket ok · broker ok · data SIMULATED    entries ON    protected 1 of 1",
         "bot     today +$46.20 (commission $1.00)    at risk to stops $76    exposure $2,069 of $20,000",
@@ -299,6 +301,6 @@ def test_the_page() -> None:
     ]
 
 
-def test_it_is_json() -> None:
-    told = summarize(seen())
-    assert msgspec.json.decode(msgspec.json.encode(told))["symbols"][0]["symbol"] == "SMCI"
+def test_a_summary_can_be_encoded_as_json() -> None:
+    summary = summarize(status_data())
+    assert msgspec.json.decode(msgspec.json.encode(summary))["symbols"][0]["symbol"] == "SMCI"

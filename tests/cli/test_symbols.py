@@ -39,14 +39,14 @@ def test_add_and_remove_outlive_the_command(config: Path, capsys: pytest.Capture
     assert symbols_remove("gme", config=config) == 0
     assert traded(config) == ("TSLA", "NVDA", "BRK B")
     assert symbols_list(config=config) == 0
-    said = capsys.readouterr().out
-    assert "added NVDA, BRK B; 4 symbols are traded" in said
-    assert "all of them are traded already" in said
-    assert "removed GME" in said
+    message = capsys.readouterr().out
+    assert "added NVDA, BRK B; 4 symbols are traded" in message
+    assert "all of them are traded already" in message
+    assert "removed GME" in message
     assert config.read_text() == "watchlist: [TSLA, GME]\n", "the operator's file is never written to"
 
 
-def test_one_that_has_traded_winds_down(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_symbol_that_has_traded_winds_down(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chosen = Fleet(load(config), tmp_path)
     chosen.ledgers.mkdir(parents=True)
     chosen.ledger("symbol-GME").touch()
@@ -57,7 +57,7 @@ def test_one_that_has_traded_winds_down(config: Path, tmp_path: Path, capsys: py
     assert (traded(config), load(config).winding_down) == (("TSLA", "GME"), ())
 
 
-def test_an_edit_of_the_file_is_the_newer_word(config: Path) -> None:
+def test_an_edit_of_the_file_replaces_the_overlay(config: Path) -> None:
     symbols_add("NVDA", config=config)
     config.write_text("watchlist: [TSLA, AMC]\n")
     assert traded(config) == ("TSLA", "AMC")
@@ -65,7 +65,7 @@ def test_an_edit_of_the_file_is_the_newer_word(config: Path) -> None:
     assert traded(config) == ("TSLA", "AMC", "NVDA")
 
 
-def test_what_the_file_says_needs_no_overlay(config: Path, tmp_path: Path) -> None:
+def test_a_watchlist_equal_to_the_file_has_no_overlay(config: Path, tmp_path: Path) -> None:
     symbols_add("NVDA", config=config)
     place = tmp_path / "var" / "sim" / "watchlist.json"
     assert watchlist_overlay.read(place) is not None
@@ -82,36 +82,36 @@ def test_a_list_from_a_file(config: Path, tmp_path: Path, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("TSLA\nBRK.B\n", r"list.txt:2: BRK.B: no ticker"),
         ("# nothing\n", r"names no ticker"),
         (None, r"cannot be read"),
     ],
 )
-def test_a_bad_list_changes_nothing(config: Path, tmp_path: Path, text: str | None, said: str) -> None:
+def test_a_bad_list_changes_nothing(config: Path, tmp_path: Path, text: str | None, message: str) -> None:
     listed = tmp_path / "list.txt"
     if text is not None:
         listed.write_text(text)
-    with pytest.raises(Refusal, match=said):
+    with pytest.raises(Refusal, match=message):
         symbols_file(listed, config=config)
     assert traded(config) == ("TSLA", "GME")
 
 
-def test_what_is_refused_in_one_line(config: Path) -> None:
-    for command, words, said in (
+def test_a_refusal_is_one_line(config: Path) -> None:
+    for command, arguments, message in (
         (symbols_add, (), "at least one ticker"),
         (symbols_add, ("T$LA",), "no ticker"),
         (symbols_remove, ("NVDA",), "not in the watchlist"),
         (symbols_remove, ("TSLA", "GME"), "at least one symbol"),
     ):
-        with pytest.raises(Refusal, match=said) as caught:
-            command(*words, config=config)
+        with pytest.raises(Refusal, match=message) as caught:
+            command(*arguments, config=config)
         assert "\n" not in str(caught.value)
     assert traded(config) == ("TSLA", "GME")
 
 
-def test_the_login_has_so_many_lines(config: Path) -> None:
+def test_the_watchlist_is_no_longer_than_the_lines_of_the_login(config: Path) -> None:
     config.write_text("mode: paper\nwatchlist: [TSLA]\nmarket_data: {max_lines: 3}\n")
     symbols_add("AA", "BB", config=config)
     with pytest.raises(Refusal, match=r"4 symbols, market_data.max_lines is 3"):
@@ -119,7 +119,7 @@ def test_the_login_has_so_many_lines(config: Path) -> None:
     assert traded(config) == ("TSLA", "AA", "BB")
 
 
-def test_an_overlay_that_cannot_hold_is_named(config: Path, tmp_path: Path) -> None:
+def test_an_overlay_with_a_mistake_is_named(config: Path, tmp_path: Path) -> None:
     symbols_add("NVDA", config=config)
     config.write_text("mode: paper\nfleet: sim\nwatchlist: [TSLA, GME]\nmarket_data: {max_lines: 2}\n")
     with pytest.raises(Refusal, match=r"watchlist.json: watchlist: 3 symbols.*or remove this file"):

@@ -1,4 +1,4 @@
-"""The switches of the simulated broker: each explained, each judged."""
+"""The switches of the simulated broker: each is explained and checked."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def test_a_policy_from_the_configuration() -> None:
     ],
 )
 def test_a_wrong_switch_is_one_clear_line(given: dict[str, object], text: str) -> None:
-    ((name, said),) = mistakes(given)
+    ((name, message),) = mistakes(given)
     assert name in given
-    assert text in said
+    assert text in message
     with pytest.raises(ValueError, match=name):
         policy_of(given)
 
@@ -54,7 +54,7 @@ def test_the_reference_page_is_up_to_date() -> None:
     assert (ROOT / "docs" / "switches.md").read_text() == markdown() + "\n", remedy
 
 
-def test_a_count_may_come_as_the_one_kind_of_number_that_a_configuration_has() -> None:
+def test_a_count_may_be_given_as_a_float() -> None:
     assert policy_of({"market_data_lines": 2.0}).market_data_lines == 2
     assert policy_of({"account_told_every_s": 2.0}).account_told_every_s == 2.0
     for value in (2.5, True, -1.0):

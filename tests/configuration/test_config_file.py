@@ -1,4 +1,4 @@
-"""The operator's YAML: what is accepted, what is refused, and in which words."""
+"""The operator's YAML: what is accepted, what is refused, and with which message."""
 
 from __future__ import annotations
 
@@ -127,14 +127,14 @@ def refused(folder: Path, text: str) -> list[str]:
     ],
 )
 def test_a_mistake_is_one_line_with_file_line_key_and_remedy(tmp_path: Path, text: str, line: str, remedy: str) -> None:
-    (said,) = refused(tmp_path, text)
-    assert said.startswith(line)
-    assert remedy in said
+    (message,) = refused(tmp_path, text)
+    assert message.startswith(line)
+    assert remedy in message
 
 
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
-    said = refused(tmp_path, "mode: simm\nwatchlist: [tsla]\nibkr: {port: x, hots: y}")
-    assert [line.split(": ")[1] for line in said] == ["mode", "watchlist[0]", "ibkr.port", "ibkr.hots"]
+    lines = refused(tmp_path, "mode: simm\nwatchlist: [tsla]\nibkr: {port: x, hots: y}")
+    assert [line.split(": ")[1] for line in lines] == ["mode", "watchlist[0]", "ibkr.port", "ibkr.hots"]
 
 
 @pytest.mark.parametrize("name", ["", "folder"])
@@ -201,7 +201,7 @@ def test_the_replaced_bots_file_runs_unchanged_and_its_values_are_the_defaults(t
     assert loaded(tmp_path, REPLACED_BOT) == Settings(mode="paper", watchlist=("TSLA", "NVDA"))
 
 
-def test_what_follows_from_the_mode(tmp_path: Path) -> None:
+def test_values_that_follow_from_the_mode(tmp_path: Path) -> None:
     settings = loaded(tmp_path, "watchlist: [TSLA]\nrisk:\n")
     assert (settings.mode, settings.name, settings.ibkr.account) == ("sim", "sim", "DU1234567")
     assert settings.simulation.start == date(2025, 1, 6)
@@ -253,9 +253,9 @@ def test_the_examples_are_valid(name: str) -> None:
         ("allocation: {total_usd_cap: 1000}\nentries: {type: buy_stop_limit}", "need $1,010, the cap is $1,000"),
     ],
 )
-def test_what_may_surprise_is_said(tmp_path: Path, text: str, notice: str) -> None:
-    (said,) = notices(loaded(tmp_path, f"watchlist: [TSLA]\n{text}"))
-    assert notice in said
+def test_notices(tmp_path: Path, text: str, notice: str) -> None:
+    (message,) = notices(loaded(tmp_path, f"watchlist: [TSLA]\n{text}"))
+    assert notice in message
 
 
 def test_a_wrong_switch_of_the_simulated_broker_is_named(tmp_path: Path) -> None:

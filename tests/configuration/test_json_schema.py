@@ -61,7 +61,7 @@ def test_the_examples_are_valid_and_name_it(path: Path) -> None:
         ({"watchlist": ["TSLA"], "mode": "simm"}, False),
     ],
 )
-def test_it_says_what_the_judge_says(document: Any, fits: bool) -> None:
+def test_it_agrees_with_the_checks(document: Any, fits: bool) -> None:
     assert valid(document) is fits
 
 

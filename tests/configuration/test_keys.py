@@ -1,4 +1,4 @@
-"""The keys as data, and the reference page that is made of them."""
+"""The keys as data, and their reference page."""
 
 from __future__ import annotations
 

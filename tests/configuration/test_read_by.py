@@ -66,7 +66,7 @@ def reader(frame: FrameType | None) -> str:
 
 
 def test_no_process_reads_another_key_in_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A day on the real cores, each read recorded where it happens, whatever the variable is called."""
+    """A day on the real cores, each read recorded where it happens, whatever the variable's name."""
     recorded: set[tuple[str, str]] = set()
     prefix = {Settings: "", **{kind: f"{name}." for name, kind in sections().items()}}
 

@@ -1,4 +1,4 @@
-"""Where the things of a fleet lie."""
+"""The places of a fleet's files."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_prepare_makes_private_folders_and_a_process_finds_the_same_places(tmp_p
     assert chosen.run.is_relative_to(runtime)
     assert chosen.run.stat().st_mode & 0o777 == 0o700
     chosen.settings_file.write_bytes(chosen.settings.to_json())
-    seen = Fleet.of(chosen.settings_file)
-    assert (seen.root, seen.run, seen.database) == (chosen.root, chosen.run, chosen.database)
+    found = Fleet.of(chosen.settings_file)
+    assert (found.root, found.run, found.database) == (chosen.root, chosen.run, chosen.database)
 
 
 def test_another_shell_finds_the_sockets_of_the_running_fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,9 +59,9 @@ def test_a_socket_path_that_the_system_cannot_bind_is_refused(tmp_path: Path, mo
     deep = tmp_path / ("d" * (107 - len(os.fsencode(tmp_path))))
     deep.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
-    for asked in (lambda: fleet(tmp_path).prepare(), lambda: fleet(tmp_path).socket("gateway")):
+    for call in (lambda: fleet(tmp_path).prepare(), lambda: fleet(tmp_path).socket("gateway")):
         with pytest.raises(Refusal, match=r"a socket path of \d+ bytes, the system allows 107; set XDG_RUNTIME_DIR"):
-            asked()
+            call()
     assert not (tmp_path / "var").exists()
 
 
@@ -80,7 +80,7 @@ def test_records_of_another_user_are_refused(tmp_path: Path) -> None:
         chosen.prepare()
 
 
-def test_an_open_socket_folder_is_closed_and_a_planted_one_refused(tmp_path: Path, runtime: Path) -> None:
+def test_an_open_socket_folder_becomes_private_and_a_foreign_one_is_refused(tmp_path: Path, runtime: Path) -> None:
     chosen = fleet(tmp_path)
     chosen.default_run().mkdir(parents=True, mode=0o777)
     chosen.default_run().chmod(0o777)
@@ -92,7 +92,7 @@ def test_an_open_socket_folder_is_closed_and_a_planted_one_refused(tmp_path: Pat
         other.prepare()
 
 
-def test_the_environment_of_a_start_decides_where_the_sockets_lie(
+def test_the_environment_of_a_start_chooses_the_folder_of_the_sockets(
     tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = fleet(tmp_path)

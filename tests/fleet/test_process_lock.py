@@ -1,4 +1,4 @@
-"""A process dies with its supervisor, and is the only one of its name."""
+"""A process dies with its supervisor, and no other has its name."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def test_no_process_runs_twice_and_a_dead_one_is_replaced(fleet: Fleet) -> None:
     assert first.stdout is not None
     assert first.stdout.readline() == "in\n"
     second = start(CHILD, str(fleet.settings_file))
-    _, said = second.communicate(timeout=30)
+    _, error = second.communicate(timeout=30)
     assert second.returncode == process_lock.HELD
-    assert said == f"risk: runs already as process {first.pid}; `crazy down` stops the fleet\n"
+    assert error == f"risk: runs already as process {first.pid}; `crazy down` stops the fleet\n"
     first.kill()
     first.wait()
     third = start(CHILD, str(fleet.settings_file))
@@ -95,7 +95,7 @@ def test_kill_9_of_the_supervisor_takes_the_process_with_it(fleet: Fleet) -> Non
 
 def test_a_process_whose_supervisor_died_while_it_started_leaves(fleet: Fleet) -> None:
     parent = start(SUPERVISOR, str(fleet.settings_file), str(fleet.pidfile), "another", CHILD)
-    _, said = parent.communicate(timeout=30)
+    _, error = parent.communicate(timeout=30)
     assert parent.returncode == process_lock.ORPHANED
-    assert said.startswith("risk: the supervisor of this fleet (1) is not my parent (")
+    assert error.startswith("risk: the supervisor of this fleet (1) is not my parent (")
     assert holder(fleet.lock("risk")) is None

@@ -37,12 +37,12 @@ def test_a_fleet_from_start_to_end(fleet: Fleet) -> None:
     until(lambda: running(supervisor) == set(fleet.processes))
     until(lambda: set(supervisor.survivors()) == set(fleet.processes))
 
-    # What dies is started again, by a new process of the same name.
+    # A process that dies is started again.
     victim = supervisor.survivors()["risk"]
     os.kill(victim, signal.SIGKILL)
     until(lambda: supervisor.survivors().get("risk", victim) != victim)
 
-    # kill -9 of supervisord leaves nobody, and what it left lying about does not hinder the next start.
+    # A kill -9 of supervisord ends all processes, and the files that it left do not hinder the next start.
     before = supervisor.pid
     assert before is not None
     os.kill(before, signal.SIGKILL)
@@ -61,7 +61,7 @@ def test_a_fleet_from_start_to_end(fleet: Fleet) -> None:
     assert supervisor.stop() == []
 
 
-def test_a_pidfile_that_names_a_stranger_is_not_believed(fleet: Fleet) -> None:
+def test_a_pidfile_that_names_another_process_is_ignored(fleet: Fleet) -> None:
     fleet.pidfile.write_text(str(os.getpid()))
     assert Supervisor(fleet).pid is None
     fleet.pidfile.write_text("")

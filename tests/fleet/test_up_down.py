@@ -1,4 +1,4 @@
-"""`crazy up`, `down`, `logs` and `config`, as an operator meets them."""
+"""The commands `crazy up`, `down`, `logs` and `config`, from their arguments to their output."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def crazy(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command; the exit code, what it printed, and what it complained of."""
-    # Readiness is told by the bus, which idle processes do not speak: here, by the locks they hold.
+    """Run a command: its exit code, its output lines, its error lines."""
+    # Idle processes do not report readiness on the bus, so their locks stand for it.
     monkeypatch.setattr("services.cli.commands.up.wait_ready", ready_by_lock)
     monkeypatch.setattr("services.cli.commands.up.show_status", lambda fleet, _: print(f"status of {fleet.name}"))
 
-    def run(*words: str) -> tuple[int, list[str], list[str]]:
-        monkeypatch.setattr(sys, "argv", ["crazy", *words])
+    def run(*arguments: str) -> tuple[int, list[str], list[str]]:
+        monkeypatch.setattr(sys, "argv", ["crazy", *arguments])
         with pytest.raises(SystemExit) as left:
             main()
-        said = capsys.readouterr()
-        return int(left.value.code or 0), said.out.splitlines(), said.err.splitlines()
+        out = capsys.readouterr()
+        return int(left.value.code or 0), out.out.splitlines(), out.err.splitlines()
 
     return run
 
@@ -73,38 +73,38 @@ def configured(home: Path, text: str = "") -> str:
 @pytest.mark.usefixtures("idle")
 def test_up_twice_kill_9_up_again_and_down_twice(home: Path, crazy: Run) -> None:
     config = configured(home)
-    code, said, complaint = crazy("up", "--config", config)
+    code, out, errors = crazy("up", "--config", config)
     try:
-        assert (code, complaint) == (0, [])
-        assert said[0].startswith("fleet sim is ready after")
-        assert said[1] == "status of sim"
-        assert f"status --config {config}" in "\n".join(said[2:])
+        assert (code, errors) == (0, [])
+        assert out[0].startswith("fleet sim is ready after")
+        assert out[1] == "status of sim"
+        assert f"status --config {config}" in "\n".join(out[2:])
         supervisord = int((home / "var" / "sim" / "supervisord.pid").read_text())
 
-        code, said, _ = crazy("up", "--config", config)
-        assert (code, said[0]) == (0, f"fleet sim is running already (supervisord {supervisord})")
+        code, out, _ = crazy("up", "--config", config)
+        assert (code, out[0]) == (0, f"fleet sim is running already (supervisord {supervisord})")
 
         Path(config).write_text(Path(config).read_text() + "risk: {max_symbol_exposure_usd: 1}\n")
-        code, _, complaint = crazy("up", "--config", config)
+        code, _, errors = crazy("up", "--config", config)
         assert code == 4
-        assert "runs with another configuration; stop it first: " in complaint[0]
+        assert "runs with another configuration; stop it first: " in errors[0]
 
         os.kill(supervisord, signal.SIGKILL)
-        code, said, _ = crazy("up", "--config", config)
+        code, out, _ = crazy("up", "--config", config)
         assert code == 0
-        assert said[0].startswith("fleet sim is ready after")
+        assert out[0].startswith("fleet sim is ready after")
     finally:
-        code, said, _ = crazy("down", "--config", config)
-    assert (code, said) == (0, [DOWN])
+        code, out, _ = crazy("down", "--config", config)
+    assert (code, out) == (0, [DOWN])
     assert crazy("down", "--config", config)[:2] == (0, ["fleet sim is not running"])
 
 
 def one_line(crazy: Run, home: Path, config: str) -> str:
     """The one line with which `crazy up` refuses; nothing is started."""
-    code, said, complaint = crazy("up", "--config", config)
-    assert (code, said, len(complaint)) == (4, [], 1)
+    code, out, errors = crazy("up", "--config", config)
+    assert (code, out, len(errors)) == (4, [], 1)
     assert not (home / "var" / "sim" / "settings.json").exists()
-    return complaint[0]
+    return errors[0]
 
 
 def test_a_broken_configuration(home: Path, crazy: Run) -> None:
@@ -112,7 +112,7 @@ def test_a_broken_configuration(home: Path, crazy: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("arguments", "error"),
     [
         ("frobnicate", 'crazy: Unknown command "frobnicate". Available commands: up, down, '),
         ("status extra more", "crazy: too many words: extra more. See `crazy status --help`."),
@@ -124,14 +124,14 @@ def test_a_broken_configuration(home: Path, crazy: Run) -> None:
         ),
     ],
 )
-def test_misused_words_are_one_line_and_no_exit_code_of_status(crazy: Run, words: str, complaint: str) -> None:
-    code, said, complaints = crazy(*words.split())
-    assert (code, said, len(complaints)) == (4, [], 1)
-    assert complaints[0].startswith(complaint)
+def test_wrong_arguments_are_one_line_and_no_exit_code_of_status(crazy: Run, arguments: str, error: str) -> None:
+    code, out, errors = crazy(*arguments.split())
+    assert (code, out, len(errors)) == (4, [], 1)
+    assert errors[0].startswith(error)
 
 
 def test_an_interrupt_is_no_traceback(crazy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(words: list[str]) -> int:
+    def interrupted(arguments: list[str]) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("services.cli.__main__.run", interrupted)
@@ -147,47 +147,47 @@ def live(home: Path) -> str:
 
 
 @pytest.mark.usefixtures("idle")
-def test_live_starts_after_its_owners_word_and_later_in_any_case(
+def test_the_first_live_start_needs_a_confirmation_and_later_ones_do_not(
     home: Path, crazy: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, word = live(home), home / "var" / "live" / "confirmation.json"
-    code, _, complaint = crazy("up", "--config", config)
-    assert (code, len(complaint)) == (4, 1)
-    assert "only after its owner's word: " in complaint[0]
-    assert f"golive --config {config}" in complaint[0]
+    config, confirmation = live(home), home / "var" / "live" / "confirmation.json"
+    code, _, errors = crazy("up", "--config", config)
+    assert (code, len(errors)) == (4, 1)
+    assert "only after its owner's word: " in errors[0]
+    assert f"golive --config {config}" in errors[0]
 
     for typed, code in (("U7654321\n", 4), ("\n", 4), ("U1234567\n", 0)):
-        assert not word.exists()
+        assert not confirmation.exists()
         monkeypatch.setattr("sys.stdin", io.StringIO(typed))
         assert crazy("golive", "--config", config)[0] == code
-    assert word.stat().st_mode & 0o777 == 0o600
+    assert confirmation.stat().st_mode & 0o777 == 0o600
 
-    # The word is gone, and there are records: what may be held is to be protected, so it starts.
+    # Without a confirmation, but with records: positions may need protection, so it starts.
     fleet = Fleet(Settings(mode="live", watchlist=("TSLA",)), home)
     try:
         assert crazy("up", "--config", config)[0] == 0
         crazy("down", "--config", config)
         fleet.ledger("gateway").touch()
         assert crazy("golive", "--revoke", "--config", config)[0] == 0
-        assert not word.exists()
+        assert not confirmation.exists()
         assert crazy("up", "--config", config)[0] == 0
     finally:
         crazy("down", "--config", config)
 
 
 def test_only_live_is_confirmed(home: Path, crazy: Run) -> None:
-    code, _, complaint = crazy("golive", "--config", configured(home))
-    assert (code, "only `mode: live` is confirmed" in complaint[0]) == (4, True)
+    code, _, errors = crazy("golive", "--config", configured(home))
+    assert (code, "only `mode: live` is confirmed" in errors[0]) == (4, True)
 
 
 @pytest.mark.usefixtures("idle")
-def test_observe_is_part_of_what_runs(home: Path, crazy: Run) -> None:
+def test_observe_is_part_of_the_running_configuration(home: Path, crazy: Run) -> None:
     config = configured(home)
     try:
         assert crazy("up", "--observe", "--config", config)[0] == 0
         assert Settings.from_json(home / "var" / "sim" / "settings.json").observe
-        code, _, complaint = crazy("up", "--config", config)
-        assert (code, "runs with another configuration" in complaint[0]) == (4, True)
+        code, _, errors = crazy("up", "--config", config)
+        assert (code, "runs with another configuration" in errors[0]) == (4, True)
     finally:
         crazy("down", "--config", config)
 
@@ -197,7 +197,7 @@ def test_a_missing_market_file(home: Path, crazy: Run) -> None:
     assert f"{home}/bars.parquet: no such market file; " in one_line(crazy, home, config)
 
 
-def test_a_timetable_of_faults_is_judged_before_anything_starts(home: Path, crazy: Run) -> None:
+def test_a_timetable_of_faults_is_checked_before_anything_starts(home: Path, crazy: Run) -> None:
     config = configured(home, "simulation: {faults: faults.yaml}")
     assert f"{home}/faults.yaml: no such timetable of faults" in one_line(crazy, home, config)
     (home / "faults.yaml").write_text("faults:\n  - {after: 1, fault: dorp}\n")
@@ -207,18 +207,18 @@ def test_a_timetable_of_faults_is_judged_before_anything_starts(home: Path, craz
     (home / "faults.yaml").write_text("faults:\n\n  - {after: 2, fault: halt, symbol: GME}\n")
     wrong = f"{home}/faults.yaml:3: fault halt: symbol: GME is not in this market: TSLA"
     assert wrong in one_line(crazy, home, config)
-    code, _, complaint = crazy("config", "check", "--config", config)
-    assert (code, len(complaint)) == (4, 1)
-    assert wrong in complaint[0]
+    code, _, errors = crazy("config", "check", "--config", config)
+    assert (code, len(errors)) == (4, 1)
+    assert wrong in errors[0]
 
 
 def test_a_port_in_use(home: Path, crazy: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         path = home / "my.yaml"
         path.write_text(f"watchlist: [TSLA]\nibkr: {{port: {taken.getsockname()[1]}}}\n")
-        said = one_line(crazy, home, str(path))
-    assert "the simulated gateway cannot listen there (Address already in use)" in said
-    assert "set ibkr.port" in said
+        out = one_line(crazy, home, str(path))
+    assert "the simulated gateway cannot listen there (Address already in use)" in out
+    assert "set ibkr.port" in out
 
 
 def test_no_write_permission(home: Path, crazy: Run) -> None:
@@ -236,8 +236,8 @@ def test_a_socket_path_over_107_bytes(home: Path, crazy: Run, monkeypatch: pytes
 def test_the_configuration_is_chosen_by_option_environment_or_default(
     home: Path, crazy: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def shown(*words: str) -> str:
-        return next(line for line in crazy("config", "show", *words)[1] if line.startswith("fleet:"))
+    def shown(*arguments: str) -> str:
+        return next(line for line in crazy("config", "show", *arguments)[1] if line.startswith("fleet:"))
 
     for name in ("one", "two", "three"):
         (home / f"{name}.yaml").write_text(f"watchlist: [TSLA]\nfleet: {name}\n")
@@ -250,9 +250,9 @@ def test_the_configuration_is_chosen_by_option_environment_or_default(
 
 
 def test_config_keys_explains_every_key(crazy: Run) -> None:
-    code, said, _ = crazy("config", "keys")
+    code, out, _ = crazy("config", "keys")
     assert code == 0
-    assert "entries.buy_stop_pct_above_last: 5.0" in said
+    assert "entries.buy_stop_pct_above_last: 5.0" in out
 
 
 def test_logs_of_all_processes_in_the_order_in_which_they_happened(home: Path, crazy: Run) -> None:
@@ -261,35 +261,35 @@ def test_logs_of_all_processes_in_the_order_in_which_they_happened(home: Path, c
     for number, process in enumerate(("gateway", "symbol-TSLA", "gateway", "risk")):
         log.open(process, logs / f"{process}.jsonl").event("told", market_ns=number * 10**9, number=number)
         time.sleep(0.002)  # the order is by the millisecond
-    code, said, _ = crazy("logs", "--config", config)
+    code, out, _ = crazy("logs", "--config", config)
     assert code == 0
-    assert [line.split("  ")[1].split()[0] for line in said] == ["gateway", "symbol-TSLA", "gateway", "risk"]
-    assert said[1] == "1969-12-31 19:00:01.000  symbol-TSLA  told number=1"
-    assert crazy("logs", "tsla", "--config", config)[1] == said[1:2]
-    assert crazy("logs", "--lines", "2", "--config", config)[1] == said[2:]
+    assert [line.split("  ")[1].split()[0] for line in out] == ["gateway", "symbol-TSLA", "gateway", "risk"]
+    assert out[1] == "1969-12-31 19:00:01.000  symbol-TSLA  told number=1"
+    assert crazy("logs", "tsla", "--config", config)[1] == out[1:2]
+    assert crazy("logs", "--lines", "2", "--config", config)[1] == out[2:]
     assert json.loads(crazy("logs", "risk", "--raw", "--config", config)[1][0])["number"] == 3
 
 
 def test_logs_of_a_process_that_does_not_exist(home: Path, crazy: Run) -> None:
-    code, _, complaint = crazy("logs", "GME", "--config", configured(home))
+    code, _, errors = crazy("logs", "GME", "--config", configured(home))
     assert code == 4
-    assert complaint[0].startswith("crazy: GME: no process of fleet sim; there are simulator, gateway, ")
+    assert errors[0].startswith("crazy: GME: no process of fleet sim; there are simulator, gateway, ")
 
 
-@pytest.mark.parametrize("words", [(), ("--help",), ("config",)])
-def test_a_list_of_commands_says_what_each_is_for(crazy: Run, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("given", [(), ("--help",), ("config",)])
+def test_a_list_of_commands_says_what_each_is_for(crazy: Run, given: tuple[str, ...]) -> None:
     commands = [file.split("_") for files in COMMANDS.values() for file in files]
     names = (
-        {names[1] for names in commands if names[0] == "config"} if words == ("config",) else {n[0] for n in commands}
+        {names[1] for names in commands if names[0] == "config"} if given == ("config",) else {n[0] for n in commands}
     )
-    code, said, _ = crazy(*words)
-    listed = {cells[1]: cells[2:-1] for line in said if len(cells := line.split()) > 2}
+    code, out, _ = crazy(*given)
+    listed = {cells[1]: cells[2:-1] for line in out if len(cells := line.split()) > 2}
     assert code == 0
     assert {name for name in names if listed.get(name)} == names
 
 
 @pytest.mark.usefixtures("idle")
-def test_a_fleet_whose_file_was_broken_since_can_be_stopped(home: Path, crazy: Run) -> None:
+def test_a_running_fleet_whose_file_has_mistakes_can_be_stopped(home: Path, crazy: Run) -> None:
     config = configured(home)
     assert crazy("up", "--config", config)[0] == 0
     Path(config).write_text("watchlist: [TSLA]\nrisk: oops\n")
@@ -297,17 +297,17 @@ def test_a_fleet_whose_file_was_broken_since_can_be_stopped(home: Path, crazy: R
     assert crazy("down", "--config", config)[:2] == (0, [DOWN])
 
 
-def test_a_process_that_crashes_is_named_with_its_last_words(
+def test_a_process_that_crashes_is_named_with_its_last_output(
     home: Path, crazy: Run, idle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (idle / "services" / "risk" / "__main__.py").write_text("raise RuntimeError('no luck')")
     monkeypatch.setattr("services.cli.commands.up.READY_S", 2.0)
     config = configured(home)
-    code, _, complaint = crazy("up", "--config", config)
+    code, _, errors = crazy("up", "--config", config)
     crazy("down", "--config", config)
     assert code == 4
-    assert complaint[0].startswith("crazy: fleet sim: not ready after 2 s: risk; see ")
-    assert complaint[1:] == ["crazy: risk: RuntimeError: no luck"]
+    assert errors[0].startswith("crazy: fleet sim: not ready after 2 s: risk; see ")
+    assert errors[1:] == ["crazy: risk: RuntimeError: no luck"]
 
 
 @pytest.mark.usefixtures("idle")
