@@ -89,14 +89,14 @@ class Stopwatch:
         self.ticks = 0
         self.answered: set[str] = set()
         self.ways: list[Way] = []
-        handle = server.desk.handle
+        handle = server.dispatcher.handle
 
         def noted(client: Client, request: requests.Request) -> None:
-            if isinstance(request, requests.PlaceOrder):
+            if isinstance(request, requests.PlaceOrderRequest):
                 self._ordered(request.ticket.symbol)
             handle(client, request)
 
-        server.desk.handle = noted  # type: ignore[method-assign]
+        server.dispatcher.handle = noted  # type: ignore[method-assign]
 
     def _ordered(self, symbol: str) -> None:
         written = self._written.pop(symbol, None)  # the bracket's second order has none

@@ -1,7 +1,7 @@
 """The exchange model as the gateway's broker, without a wire: commands go in, facts come out.
 
-Reports what the wire reports, no more: what `services/gateway/ibkr/connection.py` reads from the socket, this takes
-from the exchange's reports.
+Its facts are the same that `services/gateway/ibkr/connection.py` reads from the socket; here they come from the
+exchange's reports.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ class ExchangeBroker:
         self.account = exchange.accounts[0]
 
     def connect(self) -> list[FromBroker]:
-        """What a new connection tells unasked."""
+        """The facts of a new connection."""
         next_id = self.exchange.next_order_id(self.client_id)
         return [Connected(self.exchange.accounts, next_id, self.client_id)]
 
     def execute(self, command: ToBroker) -> list[FromBroker]:
-        """Carry out one command; the facts that answer it."""
+        """Carry out one command. Returns the facts that answer it."""
         match command:
             case PlaceOrder(order, transmit):
                 return list(self.facts(self.exchange.place(self._ticket(order, transmit))))
@@ -72,19 +72,19 @@ class ExchangeBroker:
             case StartStreams(account):
                 return [_account(self.exchange.account_report(account))]
             case Subscribe():
-                return []  # every symbol's prices are heard here
+                return []  # it gets the prices of every symbol anyway
 
     def advance(self, to_ns: int) -> tuple[list[FromBroker], list[Quote]]:
         """At most one event of the market: (facts about orders and the account, new prices)."""
-        return self.heard(self.exchange.advance(to_ns, one=True))
+        return self.translate(self.exchange.advance(to_ns, one=True))
 
-    def heard(self, reports: Sequence[Report]) -> tuple[list[FromBroker], list[Quote]]:
-        """What this client hears of these reports: (facts about orders and the account, new prices)."""
+    def translate(self, reports: Sequence[Report]) -> tuple[list[FromBroker], list[Quote]]:
+        """The reports for this client: (facts about orders and the account, new prices)."""
         quotes = [_quote(report) for report in reports if isinstance(report, QuoteReport)]
         return list(self.facts(report for report in reports if not isinstance(report, QuoteReport))), quotes
 
     def facts(self, reports: Iterable[Report]) -> Iterator[FromBroker]:
-        """The reports that concern this client, in its words."""
+        """The reports for this client, as broker messages."""
         for report in reports:
             match report:
                 case OrderReport(order) | StatusReport(order) if order.ticket.client_id == self.client_id:
@@ -197,12 +197,12 @@ def _position(report: PositionReport) -> BrokerPosition:
 
 
 def _account(report: AccountReport) -> BrokerAccount:
-    """Dollars are told as numbers, all else as it is spelled."""
-    told = list(rows(report))
+    """Dollar values are numbers; all other values are texts."""
+    values = list(rows(report))
     return BrokerAccount(
         report.account,
-        {key: value for key, value, currency in told if currency == "USD" and isinstance(value, float)},
-        {f"{key} {currency}".rstrip(): str(value) for key, value, currency in told if currency != "USD"},
+        {key: value for key, value, currency in values if currency == "USD" and isinstance(value, float)},
+        {f"{key} {currency}".rstrip(): str(value) for key, value, currency in values if currency != "USD"},
     )
 
 

@@ -1,7 +1,7 @@
-"""The promises of the fleet as checks on what gateway and risk have in their books, looked at after every event.
+"""The promises of the fleet as checks on the states of gateway and risk, after every event.
 
-Pure: it reads states and remembers what it has seen. `counts` says how often each thing was there to be checked: a
-check that never had a chance to fail proves nothing.
+Pure: it reads states and keeps its own counters. `counts` says how often each check had something to check: a check
+without any proves nothing.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ __all__ = ["PromiseBroken", "Promises"]
 SECOND = 1_000_000_000
 CENT = 0.01
 UNPROTECTED_NS = 5 * SECOND
-"""How long own shares may be without a stop while they could have one."""
+"""How long own shares may be without a stop while a stop is possible."""
 DOUBLE_NS = 60 * SECOND
 """How long a second order under one reference may live: the cancel may have to be sent again."""
 STEADY_NS = 10 * SECOND
-"""How long the links must have stood before protection counts as possible."""
+"""How long the links must have been up before protection counts as possible."""
 
 
 class PromiseBroken(Exception):
-    """What must never be, was; the message names the promise, the symbol and the figures."""
+    """A promise was broken; the message names the promise, the symbol and the figures."""
 
 
 class Promises:
-    """One run's watch over promises 1 to 5."""
+    """The checks of promises 1 to 5 for one run."""
 
     def __init__(self, settings: Settings, sessions: Sequence[Session]):
         self._settings = settings
@@ -45,13 +45,13 @@ class Promises:
         self._reserved: set[str] = set()
         self._placed: set[str] = set()
         self._ended: set[str] = set()
-        self._looked_ns = 0
-        self._bare: dict[str, bool] = {}
-        self._bare_ns: Counter[str] = Counter()
+        self._checked_ns = 0
+        self._unprotected: dict[str, bool] = {}
+        self._unprotected_ns: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
 
-    def look(self, gateway: State, risk: State, now_ns: int) -> None:
-        """Raises PromiseBroken."""
+    def check(self, gateway: State, risk: State, now_ns: int) -> None:
+        """Check all promises. Raises PromiseBroken."""
         orders = list(gateway.table(OrderRecord).values())
         live = [o for o in orders if o.live and o.role != "foreign"]
         self._one_entry(live)
@@ -73,16 +73,16 @@ class Promises:
     def _protected(self, live: Sequence[OrderRecord], gateway: State, now_ns: int) -> None:
         """Promise 2: no own whole share is without a stop for more than 5 s in which it could have had one.
 
-        What a look finds holds until the next one. Time in which protection was impossible is counted, and no breach.
+        The result of a check holds until the next check. Time without possible protection is counted, but is no breach.
         """
-        passed_ns, self._looked_ns = now_ns - self._looked_ns, now_ns
-        for symbol, possible in self._bare.items():
+        passed_ns, self._checked_ns = now_ns - self._checked_ns, now_ns
+        for symbol, possible in self._unprotected.items():
             if possible:
-                self._bare_ns[symbol] += passed_ns
+                self._unprotected_ns[symbol] += passed_ns
             self.counts["unprotected ms" if possible else "unprotected ms without a remedy"] += passed_ns // 1_000_000
-            if self._bare_ns[symbol] > UNPROTECTED_NS:
-                raise PromiseBroken(f"2: {symbol} was without a stop for {self._bare_ns[symbol] / SECOND:g} s")
-        before, self._bare = self._bare, {}
+            if self._unprotected_ns[symbol] > UNPROTECTED_NS:
+                raise PromiseBroken(f"2: {symbol} was without a stop for {self._unprotected_ns[symbol] / SECOND:g} s")
+        before, self._unprotected = self._unprotected, {}
         sells = [o for o in live if o.side == "SELL"]
         for own in gateway.table(Own).values():
             shares = math.floor(own.quantity)
@@ -91,11 +91,11 @@ class Promises:
             covered = sum(o.remaining for o in sells if o.symbol == own.symbol and _works(o))
             possible = self._possible(own, live, gateway, now_ns)
             if covered < shares:
-                self._bare[own.symbol] = possible
+                self._unprotected[own.symbol] = possible
                 self.counts["stops missed"] += possible and not before.get(own.symbol, False)
             self.counts["shares to protect"] += possible
-        for symbol in self._bare_ns.keys() - self._bare.keys():
-            del self._bare_ns[symbol]
+        for symbol in self._unprotected_ns.keys() - self._unprotected.keys():
+            del self._unprotected_ns[symbol]
 
     def _possible(self, own: Own, live: Sequence[OrderRecord], gateway: State, now_ns: int) -> bool:
         """Session open, links up for 10 s, reconciled, no halt, the entry over, the account has the shares."""
@@ -115,7 +115,7 @@ class Promises:
         )
 
     def _doubles(self, live: Sequence[OrderRecord], now_ns: int) -> None:
-        """Promises 1 and 3: a second order under a reference of ours is the broker's doing; that it goes is ours."""
+        """Promises 1 and 3: a second order under our reference is made by the broker; the fleet must cancel it."""
         for order in live:
             if is_double(order):
                 self.counts["doubles"] += 1
@@ -213,6 +213,6 @@ class Promises:
 
 
 def _works(sell: OrderRecord) -> bool:
-    """Whether the broker works it, and nobody asked it to stop: written anew, apart from the guard's own."""
+    """Whether the broker works it and no cancel was requested. Written independently of the guard's own rule."""
     waits = sell.status == "PreSubmitted" and sell.why_held in ("", "trigger")
     return not sell.cancel_reason and (waits or sell.status == "Submitted")

@@ -43,14 +43,14 @@ from services.simulator.venue.source import MarketSource
 from services.symbol.core import SymbolCore
 from services.trading.ids import symbol_process
 
-__all__ = ["Act", "Result", "Runner", "run"]
+__all__ = ["ExchangeAction", "Result", "Runner", "run"]
 
-Act = Callable[[Exchange], list[Report]]
-"""Something that the world does to an exchange."""
+ExchangeAction = Callable[[Exchange], list[Report]]
+"""An action at the exchange that no client requested."""
 
 
 class Result(msgspec.Struct):
-    """What a run led to. `orders` by client_order_id, `fills` by base exec_id, `commissions` (USD) by exec_id."""
+    """The results of a run. `orders` by client_order_id, `fills` by base exec_id, `commissions` (USD) by exec_id."""
 
     orders: dict[str, OrderRecord]
     fills: dict[str, FillRecord]
@@ -63,8 +63,9 @@ class Result(msgspec.Struct):
 class Runner:
     """One fleet in one process. `run()` goes through the whole market source.
 
-    `commands` are the operator's, each with its market time, in that order; `answers` what it was told. `acts` are what
-    the world does unasked (a split, a halt), likewise; time has to come for them while there is a step to go.
+    `commands` are the operator's, in the order of their market time; `answers` has the answers to them.
+    `exchange_actions` are actions at the exchange (a split, a halt), also by market time. Both run before the first
+    step at or after their time.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Runner:
         policy: Policy | None = None,
         promises: Promises | None = None,
         commands: Sequence[tuple[int, Command]] = (),
-        acts: Sequence[tuple[int, Act]] = (),
+        exchange_actions: Sequence[tuple[int, ExchangeAction]] = (),
     ):
         self._observe = settings.observe
         account = settings.ibkr.account or "DU1234567"
@@ -109,7 +110,7 @@ class Runner:
         self._facts: deque[FromBroker] = deque()
         self._promises = promises
         self._commands = deque(commands)
-        self._acts = deque(acts)
+        self._exchange_actions = deque(exchange_actions)
         self._machine_ns = 0
 
     def _add(self, name: str, core: Core, ledger: MemoryLedger) -> None:
@@ -127,18 +128,18 @@ class Runner:
     # Driving.
 
     def run(self) -> Result:
-        """To the end of the market."""
+        """Run to the end of the market."""
         self._start()
         first = self.exchange.next_event_ns()
         if first is not None:
             session = self.clock_core.session_after(first)
             if session is not None:
-                self._reach(session.open_ns - 1)
+                self._reach_boundary(session.open_ns - 1)
         while (step := self._next()) is not None:
-            self._befall(step.time_ns)
-            self._obey(step.time_ns)
+            self._run_exchange_actions(step.time_ns)
+            self._run_commands(step.time_ns)
             self._take(step)
-        self._hear("clock", MarketEnded())
+        self._deliver("clock", MarketEnded())
         self._settle()
         return self._result()
 
@@ -166,7 +167,7 @@ class Runner:
         self.steps += 1
         match step.kind:
             case "calendar":
-                self._reach(step.time_ns)
+                self._reach_boundary(step.time_ns)
             case "deadline":
                 self._set_time(step.time_ns)
                 self.actors[step.process].elapse_market(self._machine_ns)
@@ -174,23 +175,23 @@ class Runner:
                 self._settle()
             case "market":
                 self._set_time(step.time_ns)
-                self._hear_broker(*self.broker.advance(step.time_ns))
+                self._deliver_broker(*self.broker.advance(step.time_ns))
 
-    def _hear_broker(self, facts: list[FromBroker], quotes: list[Quote]) -> None:
+    def _deliver_broker(self, facts: list[FromBroker], quotes: list[Quote]) -> None:
         self._facts.extend(facts)
         self._settle()
         self._facts.extend(quotes)
         self._settle()
 
-    def _befall(self, until_ns: int) -> None:
-        """What the world does before the next step."""
-        while self._acts and self._acts[0][0] <= until_ns:
-            market_ns, act = self._acts.popleft()
+    def _run_exchange_actions(self, until_ns: int) -> None:
+        """Run the exchange actions that are due before the next step."""
+        while self._exchange_actions and self._exchange_actions[0][0] <= until_ns:
+            market_ns, act = self._exchange_actions.popleft()
             self._set_time(max(market_ns, self._machine_ns))
-            self._hear_broker(*self.broker.heard(act(self.exchange)))
+            self._deliver_broker(*self.broker.translate(act(self.exchange)))
 
-    def _obey(self, until_ns: int) -> None:
-        """What the operator commands before the next step, as risk's control socket takes it."""
+    def _run_commands(self, until_ns: int) -> None:
+        """Run the operator's commands that are due before the next step, as risk's control socket does."""
         while self._commands and self._commands[0][0] <= until_ns:
             market_ns, command = self._commands.popleft()
             self._set_time(max(market_ns, self._machine_ns))
@@ -199,32 +200,32 @@ class Runner:
             answer = judge(risk.state, command, tuple(self.symbol_of.values()), ready=ready, observe=observe)
             self.answers.append(answer)
             if answer.ok:
-                self._hear("risk", command)
+                self._deliver("risk", command)
             self._settle()
 
-    def _reach(self, market_ns: int) -> None:
-        """A calendar step: everyone hears of the boundary."""
+    def _reach_boundary(self, market_ns: int) -> None:
+        """A calendar step: all processes get the boundary."""
         self._set_time(market_ns)
-        self._hear("clock", TimeReached(market_ns))
+        self._deliver("clock", TimeReached(market_ns))
         self._settle()
 
     def _set_time(self, market_ns: int) -> None:
-        """Machine time is virtual here: it passes as the market's does, and timers that wait for it come first."""
+        """Set the time. Machine time is virtual here and equals market time; timers on it run first."""
         self._machine_ns = market_ns
         for actor in self.actors.values():
             actor.market.reach(market_ns)
         for name, actor in self.actors.items():
             due = actor.core.deadlines(actor.state, Now(market_ns, market_ns)).machine_ns
             if due is not None and due <= market_ns:
-                self._hear(name, Elapsed())
+                self._deliver(name, Elapsed())
         self._settle()
 
-    def _hear(self, name: str, message: Any) -> None:
+    def _deliver(self, name: str, message: Any) -> None:
         self.actors[name].hear(message, self._machine_ns)
         self._flush(name)
 
     def _settle(self) -> None:
-        """Deliver until nobody has anything left to say."""
+        """Deliver messages until none is left."""
         queue, facts = self._queue, self._facts
         while queue or facts:
             while queue:
@@ -233,17 +234,17 @@ class Runner:
                 if actor is not None:
                     actor.receive(sender, frame, self._machine_ns)
                     self._flush(target)
-                    self._look()
+                    self._check_promises()
             if facts:
                 fact = facts.popleft()
                 self.actors["gateway"].hear(fact, self._machine_ns, "broker")
                 self._flush("gateway")
-                self._look()
+                self._check_promises()
 
-    def _look(self) -> None:
+    def _check_promises(self) -> None:
         if self._promises is not None:
             gateway, risk = self.actors["gateway"], self.actors["risk"]
-            self._promises.look(gateway.state, risk.state, gateway.market.now(0))
+            self._promises.check(gateway.state, risk.state, gateway.market.now(0))
 
     def _flush(self, name: str) -> None:
         outputs = self.actors[name].flush(self._machine_ns)
@@ -251,8 +252,8 @@ class Runner:
             self._queue.append((peer, name, frame))
         for _topic, message in outputs.published:
             if isinstance(message, Tick):
-                self._hear(self._process_of[message.symbol], message)
-                self._hear("risk", message)
+                self._deliver(self._process_of[message.symbol], message)
+                self._deliver("risk", message)
             else:
                 assert isinstance(message, MarketTime)
         for command in outputs.broker:

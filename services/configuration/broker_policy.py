@@ -1,8 +1,8 @@
-"""The switches of the simulated broker: what is documented thinly, or only inferred, each with its default.
+"""The switches of the simulated broker: behaviour of IBKR that is hardly documented, or only inferred.
 
-A field is a switch: its annotation carries what it means and the evidence for its default, so that code, the table of
-them (`switches.py`) and the messages about a wrong value are one text. Evidence marks: [D] IBKR's documents, [R]
-recorded frames of real gateways, [C] third parties' reports, [I] inferred.
+Each field is a switch with its default. Its annotation has the meaning and the evidence. The table of switches and the
+messages about wrong values (`broker_switches.py`) are made from it. Evidence marks: [D] IBKR's documents, [R] recorded
+frames of real gateways, [C] third parties' reports, [I] inferred.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ __all__ = [
     "ChildOnPartialFill",
     "OffHoursWord",
     "OnSplit",
+    "OrderPriceGrid",
     "Policy",
-    "PriceGrid",
     "RejectedAs",
 ]
 
@@ -48,7 +48,7 @@ class OnSplit(StrEnum):
     ADJUSTED = "adjusted"
 
 
-class PriceGrid(StrEnum):
+class OrderPriceGrid(StrEnum):
     """The price steps of orders from a dollar on; below it they are a hundredth of a cent."""
 
     CENT = "cent"
@@ -92,7 +92,7 @@ def _means(
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """Broker behaviour as switches. The defaults are what most evidence speaks for."""
+    """Broker behaviour as switches. The defaults follow the most evidence."""
 
     # Attached orders
 
@@ -248,13 +248,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     # The market
 
     price_grid: Annotated[
-        PriceGrid,
+        OrderPriceGrid,
         _means(
             "the price steps that orders are held to from a dollar on (error 110), and the market rule that contract "
             "details name: 26 for cents, 612 and 613, which are made up, for half cents and nickels",
             "[D] Regulation NMS, rule 612; its half cents of 2024; the Tick Size Pilot's nickels",
         ),
-    ] = PriceGrid.CENT
+    ] = OrderPriceGrid.CENT
     fractional_shares: Annotated[
         bool,
         _means(

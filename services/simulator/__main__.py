@@ -15,7 +15,7 @@ from services.configuration.refusal import Refusal
 from services.runtime import process
 from services.runtime.bus import Bus
 from services.runtime.process import Process
-from services.simulator.broker import House
+from services.simulator.broker import SimulatedBroker
 from services.simulator.control import Control
 from services.simulator.faults import timetable
 from services.simulator.market.choice import market_source
@@ -23,17 +23,17 @@ from services.simulator.venue.account import terms_of
 from services.simulator.venue.store import Store
 
 SECOND = 1_000_000_000
-KNOCK_S = 0.05
+UNREADY_BEAT_S = 0.05
 BEAT_S = 1.0
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Frame).decode
 
 
-class Simulator:
-    """The exchange between two lines: the TWS socket, and the clock that tells it what time it is.
+class SimulatorProcess:
+    """The simulated broker with its two connections: the TWS socket and the clock.
 
-    It has no time of its own, and listens for clients once the clock has handed it the sessions.
+    It has no time of its own. It listens for clients after the clock has sent the sessions.
     """
 
     def __init__(self, p: Process, bus: Bus):
@@ -46,10 +46,10 @@ class Simulator:
         assert account is not None, "settings fill it in"
         self._account = account
         self._store = Store(p.fleet.simulator_ledger, account)
-        self._house: House | None = None
+        self._broker: SimulatedBroker | None = None
         self._control: Control | None = None
         self._last = Advanced(-1, 0, False, (), None, False)
-        self._look = asyncio.Event()
+        self._woken = asyncio.Event()
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT."""
@@ -59,40 +59,40 @@ class Simulator:
             loop.add_signal_handler(number, stopped.set)
         self._p.log.event("bot_started", process_run=self._run, pid=os.getpid())
         for fd in self._bus.fds:
-            loop.add_reader(fd, self._look.set)
+            loop.add_reader(fd, self._woken.set)
         beats = loop.create_task(self._beat())
         stopping = loop.create_task(stopped.wait())
         while not stopped.is_set():
-            self._look.clear()
-            while await self._listen_to_clock():
+            self._woken.clear()
+            while await self._receive_from_clock():
                 pass
-            heard = loop.create_task(self._look.wait())
-            await asyncio.wait((heard, stopping), return_when=asyncio.FIRST_COMPLETED)
-            heard.cancel()
+            woken = loop.create_task(self._woken.wait())
+            await asyncio.wait((woken, stopping), return_when=asyncio.FIRST_COMPLETED)
+            woken.cancel()
         beats.cancel()
-        if self._house is not None:
-            await self._house.close()
+        if self._broker is not None:
+            await self._broker.close()
         if self._control is not None:
             await self._control.close()
         self._store.close()
         self._p.log.event("bot_stopped", process_run=self._run)
 
     async def _beat(self) -> None:
-        """Make ourselves known to the clock and the watchdog."""
+        """Send heartbeats to the clock and the watchdog."""
         heartbeat = Heartbeat("simulator", os.getpid(), self._run, False, "")
         next_beat = 0.0
         while True:
-            ready = self._house is not None
+            ready = self._broker is not None
             self._bus.send("clock", _encode(Beat(self._run, ready, 0, 0)))
-            self._look.set()  # a send takes the descriptor's news with it: what came in meanwhile would never be seen
+            self._woken.set()  # a send clears the descriptor, and a message that arrived meanwhile would be missed
             if time.monotonic() >= next_beat or ready is not heartbeat.ready:
                 heartbeat = msgspec.structs.replace(heartbeat, ready=ready)
                 self._bus.beat(_encode(heartbeat))
                 next_beat = time.monotonic() + BEAT_S
-            await asyncio.sleep(BEAT_S if ready else KNOCK_S)
+            await asyncio.sleep(BEAT_S if ready else UNREADY_BEAT_S)
 
-    async def _listen_to_clock(self) -> bool:
-        """Handle what waits; True if there was anything."""
+    async def _receive_from_clock(self) -> bool:
+        """Handle the waiting messages; True if there were any."""
         busy = False
         for _, payload in self._bus.frames():
             busy = True
@@ -110,13 +110,13 @@ class Simulator:
         return busy
 
     async def _open(self, schedule: Schedule) -> None:
-        """The sessions are known: go on where the ledger ends, or begin; then listen."""
-        if self._house is not None:
-            self._list(schedule.symbols)
+        """Create the broker from the ledger, or new; then listen. Later schedules only add symbols."""
+        if self._broker is not None:
+            self._list_symbols(schedule.symbols)
             return
         simulation, ibkr = self._p.settings.simulation, self._p.settings.ibkr
         policy = policy_of(simulation.policy)
-        house = House(
+        broker = SimulatedBroker(
             self._source,
             schedule.sessions,
             self._store,
@@ -128,25 +128,25 @@ class Simulator:
             seed=simulation.seed,
         )
         try:
-            house.plan(self._timetable, schedule.start_ns)
+            broker.plan(self._timetable, schedule.start_ns)
         except Refusal as refusal:
             self._p.log.event("refused", level="ERROR", error=str(refusal))
         try:
-            await house.open()
+            await broker.open()
         except OSError as error:
             self._p.log.event("port_unusable", level="ERROR", host=ibkr.host, port=ibkr.port, error=str(error))
             raise
-        self._house = house
-        self._control = Control(self._p.fleet.simulator_control, house.command)
+        self._broker = broker
+        self._control = Control(self._p.fleet.simulator_control, broker.command)
         try:
             await self._control.open()
-        except Refusal as refusal:  # faults are for whoever wants some: the market goes on without
+        except Refusal as refusal:  # without the control socket no fault can be started; the market runs anyway
             self._p.log.event("refused", level="ERROR", error=str(refusal))
 
-    def _list(self, symbols: tuple[str, ...]) -> None:
-        """Trade what is new on the watchlist; a market that has not got it goes on without."""
-        assert self._house is not None
-        known = self._house.exchange.symbols
+    def _list_symbols(self, symbols: tuple[str, ...]) -> None:
+        """Add new symbols of the watchlist. If the market source lacks one, none is added."""
+        assert self._broker is not None
+        known = self._broker.exchange.symbols
         new = tuple(symbol for symbol in symbols if symbol not in known)
         if new:
             try:
@@ -154,28 +154,28 @@ class Simulator:
             except Refusal as refusal:
                 self._p.log.event("refused", level="ERROR", error=str(refusal))
                 return
-            self._house.server.desk.list_symbols(source)
+            self._broker.server.dispatcher.list_symbols(source)
             self._p.log.event("symbols_listed", symbols=" ".join(new))
 
-    def _advance(self, wanted: Advance) -> None:
-        """Move the market; a question that was answered before gets the same answer."""
-        if self._house is None:
-            return  # the clock hands over the sessions first
-        if wanted.step == self._last.step:
+    def _advance(self, request: Advance) -> None:
+        """Move the market. A repeated request gets the same answer."""
+        if self._broker is None:
+            return  # the clock sends the sessions first
+        if request.step == self._last.step:
             self._bus.send("clock", _encode(self._last))
             return
-        moved = self._house.advance(wanted.to_ns, one=wanted.one)
-        self._answer(wanted.step, orders=moved.orders, symbols=moved.symbols)
+        moved = self._broker.advance(request.to_ns, one=request.one)
+        self._answer(request.step, orders=moved.orders, symbols=moved.symbols)
 
     def _answer(self, step: int, *, orders: bool, symbols: tuple[str, ...]) -> None:
-        assert self._house is not None
-        exchange = self._house.exchange
+        assert self._broker is not None
+        exchange = self._broker.exchange
         answer = Advanced(
             step=step,
             now_ns=exchange.now_ns,
             orders=orders,
             symbols=symbols,
-            next_ns=self._house.next_ns(),
+            next_ns=self._broker.next_ns(),
             ended=exchange.source_ended,
             wire=self._wire(),
         )
@@ -185,9 +185,9 @@ class Simulator:
 
     def _wire(self) -> tuple[int, int]:
         """Frames (received, sent) on the gateway's connection."""
-        if self._house is None:
+        if self._broker is None:
             return (0, 0)
-        return self._house.server.wire_counts().get(self._p.settings.ibkr.client_id, (0, 0))
+        return self._broker.server.wire_counts().get(self._p.settings.ibkr.client_id, (0, 0))
 
     def _idle(self, probe: Probe) -> Idle:
         received, sent = self._wire()
@@ -195,7 +195,7 @@ class Simulator:
             step=probe.step,
             wave=probe.wave,
             run=self._run,
-            pending=0 if self._house is None else self._house.server.desk.past.searching,
+            pending=0 if self._broker is None else self._broker.server.dispatcher.historical_data.searching,
             work=received,
             reached=(),
             tick=(0, 0),
@@ -209,7 +209,7 @@ async def main() -> None:
     """Serve."""
     with process.enter("simulator") as p:
         try:
-            simulator = Simulator(p, p.bus())
+            simulator = SimulatorProcess(p, p.bus())
         except Refusal as refusal:
             p.log.event("refused", level="ERROR", error=str(refusal))
             raise SystemExit(f"simulator: {refusal}") from None

@@ -1,7 +1,7 @@
-"""One simulated broker, whole: exchange, ledger and TWS server. Whoever owns the time opens it and moves it.
+"""One complete simulated broker: exchange, ledger and TWS server. Its owner has the clock, opens it and moves it.
 
-The fleet's process (`__main__.py`), the gateway that runs alone (`alone.py`) and the Python API (`testing.py`) stand on
-it, so that what is tried with one holds for all.
+The fleet's process (`__main__.py`), the standalone gateway (`standalone.py`) and the Python API (`testing.py`) all use
+it, so they behave alike.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from messages.market import Session
 from services.configuration.broker_policy import Policy
 from services.configuration.refusal import Refusal
 from services.simulator.faults import catalogue
-from services.simulator.faults.active import Begin
-from services.simulator.faults.timetable import Entry
-from services.simulator.requests.dispatch import Moved
+from services.simulator.faults.active import ActiveFault, BeginFault
+from services.simulator.faults.timetable import TimetableEntry
+from services.simulator.requests.dispatch import AdvanceResult
 from services.simulator.server import TwsServer
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.source import MarketSource
 from services.simulator.venue.store import Store
 
-__all__ = ["House"]
+__all__ = ["SimulatedBroker"]
 
 
-class House:
-    """A broker of these accounts on this market. It goes on where the ledger ends, or begins at `start_ns`."""
+class SimulatedBroker:
+    """A broker with these accounts on this market. It continues from its ledger; a new one starts at `start_ns`."""
 
     def __init__(
         self,
@@ -49,61 +49,57 @@ class House:
             accounts=accounts,
             start_ns=start_ns,
             policy=policy,
-            memory=store.load(),
+            saved=store.load(),
         )
         self.server = TwsServer(self.exchange, store, host, port)
-        self.server.desk.faults.seed = seed
+        self.server.dispatcher.faults.seed = seed
 
     async def open(self) -> None:
-        """Begin to listen. OSError if the address can't be had."""
+        """Start to listen. OSError if the address is not available."""
         await self.server.start()
 
-    def advance(self, to_ns: int, *, one: bool = False) -> Moved:
+    def advance(self, to_ns: int, *, one: bool = False) -> AdvanceResult:
         """Move the market to `to_ns` (`one`: by one event at most)."""
         return self.server.advance(to_ns, one=one)
 
     def next_ns(self) -> int | None:
-        """When the next thing will happen by itself."""
-        times = [self.exchange.next_event_ns(), self.server.desk.faults.next_ns()]
+        """The time of the next event of market, orders or faults; None if there is none."""
+        times = [self.exchange.next_event_ns(), self.server.dispatcher.faults.next_ns()]
         return min((time_ns for time_ns in times if time_ns is not None), default=None)
 
-    def plan(self, timetable: Sequence[Entry], start_ns: int | None = None) -> None:
-        """Let these faults begin when their time comes; what was due before now is left out.
+    def plan(self, timetable: Sequence[TimetableEntry], start_ns: int | None = None) -> None:
+        """Schedule these faults. Those that were due before now are left out.
 
-        `start_ns` is what `after` counts from: the beginning of the market, for a process that goes on after it died
-        and must not do everything twice. Default: now. Refusal, and no fault at all, where one has an unknown symbol.
+        `after` counts from `start_ns` (default: now). A process that was restarted gives the start of the market, so
+        that no fault starts twice. Refusal, and nothing is scheduled, if one has an unknown symbol.
         """
-        faults, now_ns = self.server.desk.faults, self.exchange.now_ns
+        faults, now_ns = self.server.dispatcher.faults, self.exchange.now_ns
         for entry in timetable:
             catalogue.check_symbol(entry.fault, self.exchange.symbols)
         for entry in timetable:
             if (due_ns := entry.due_ns(now_ns if start_ns is None else start_ns)) >= now_ns:
-                faults.schedule(due_ns, (Begin(entry.fault),))
+                faults.schedule(due_ns, (BeginFault(entry.fault),))
 
     def fault(self, name: str, arguments: Mapping[str, Any]) -> str:
-        """Begin a fault. Refusal for one that does not exist, or an argument that does not fit."""
-        asked = catalogue.fault(name, arguments)
-        catalogue.check_symbol(asked, self.exchange.symbols)
-        self.server.desk.faults.begin(catalogue.name_of(type(asked)), asked)
+        """Start a fault. Refusal for an unknown fault or an invalid argument."""
+        fault = catalogue.fault(name, arguments)
+        catalogue.check_symbol(fault, self.exchange.symbols)
+        self.server.dispatcher.faults.begin(catalogue.name_of(type(fault)), fault)
         self._perform()
-        return f"{catalogue.name_of(type(asked))} begins"
+        return f"{catalogue.name_of(type(fault))} begins"
 
     def clear(self, name: str = "") -> str:
-        """End all active faults, or those of one name."""
-        ended = self.server.desk.faults.clear(name)
+        """End all active faults, or those of this name."""
+        ended = self.server.dispatcher.faults.clear(name)
         self._perform()
         return f"ended: {', '.join(ended)}" if ended else f"no fault{f' {name}' if name else ''} is active"
 
     def active(self) -> list[str]:
-        """What is active, a line each."""
-        return [
-            f"{live.name}  {' '.join(f'{key}={value}' for key, value in msgspec.to_builtins(live.fault).items())}"
-            + (f"  ({live.left} to come)" if live.left else "")
-            for live in self.server.desk.faults.active
-        ]
+        """The active faults, one line each."""
+        return [_line(fault) for fault in self.server.dispatcher.faults.active]
 
     def command(self, command: dict[str, Any]) -> dict[str, Any]:
-        """What a control socket is asked about faults."""
+        """Answer a control socket's command about faults."""
         match command:
             case {"do": "fault", "name": str(name), **more}:
                 return {"text": self.fault(name, more.get("arguments", {}))}
@@ -124,5 +120,10 @@ class House:
         self.server.flush()
 
     async def close(self) -> None:
-        """End all connections; the ledger keeps what happened, and belongs to whoever opened it."""
+        """End all connections. The ledger stays open: who opened it closes it."""
         await self.server.stop()
+
+
+def _line(active: ActiveFault) -> str:
+    arguments = " ".join(f"{key}={value}" for key, value in msgspec.to_builtins(active.fault).items())
+    return f"{active.name}  {arguments}" + (f"  ({active.left} to come)" if active.left else "")

@@ -1,4 +1,4 @@
-"""Commands to a running simulator, over a Unix socket: one JSON object a line, one answer a line.
+"""Commands to a running simulator over a Unix socket: one JSON object per line, one answer per line.
 
     {"do": "status"}                        {"ok": true, "text": "…", …}
     {"do": "advance", "seconds": 60}        or "events": 1
@@ -6,8 +6,8 @@
     {"do": "faults"}
     {"do": "clear", "name": "hang"}         without a name: all
 
-Only the user who runs the simulator can command it: the socket lies in a folder that is private (0700), is private
-itself (0600), and on Linux the kernel is asked who it is that calls.
+Only the user who runs the simulator can send commands: the socket's folder is private (0700), the socket itself is
+private (0600), and on Linux the kernel names the user of the caller.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LINE_BYTES = 1 << 20
 
 
 def folder() -> Path:
-    """The private folder of gateways that run alone: one per user. Created if it is not there."""
+    """The private folder of standalone gateways, one per user. Created if it does not exist."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and Path(runtime).is_dir():
         found = Path(runtime) / "crazy-simulator"
@@ -49,12 +49,12 @@ def folder() -> Path:
 
 
 def default_path(port: int) -> Path:
-    """Where the gateway that listens on this port takes its commands, unless it was told otherwise."""
+    """The default command socket of the gateway that listens on this port."""
     return folder() / f"{port}.sock"
 
 
 class Control:
-    """The simulator's end: listens at `path`, and gives each command to `answer`, which may raise a Refusal."""
+    """The simulator's end: listens at `path` and calls `answer` for each command. `answer` may raise a Refusal."""
 
     def __init__(self, path: Path, answer: Callable[[Command], Answer]) -> None:
         self.path = path
@@ -62,7 +62,7 @@ class Control:
         self._server: asyncio.Server | None = None
 
     async def open(self) -> None:
-        """Begin to listen. Refusal if the path can't be had; a socket that nobody serves any more is replaced."""
+        """Start to listen. Refusal if the path is not available; the socket of a dead simulator is replaced."""
         check_length(self.path)
         _remove_dead(self.path)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -77,7 +77,7 @@ class Control:
         self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=_LINE_BYTES)
 
     async def close(self) -> None:
-        """Stop listening, and leave nothing behind."""
+        """Stop listening and remove the socket."""
         if self._server is not None:
             self._server.close()
             self.path.unlink(missing_ok=True)
@@ -87,14 +87,14 @@ class Control:
             if not _is_ours(writer.get_extra_info("socket")):
                 return
             while line := await reader.readline():
-                writer.write(msgspec.json.encode(self._judge(line)) + b"\n")
+                writer.write(msgspec.json.encode(self._answer_line(line)) + b"\n")
                 await writer.drain()
         except (ConnectionError, ValueError):
-            pass  # gone, or a line without an end
+            pass  # the caller is gone, or the line is too long
         finally:
             writer.close()
 
-    def _judge(self, line: bytes) -> Answer:
+    def _answer_line(self, line: bytes) -> Answer:
         try:
             return {"ok": True, **self._answer(msgspec.json.decode(line, type=Command))}
         except msgspec.DecodeError as error:
@@ -104,13 +104,13 @@ class Control:
 
 
 def ask(path: Path, command: Command, *, timeout_s: float = TIMEOUT_S) -> Answer:
-    """Give a command, and return the answer. Refusal where nobody listens, or where it is refused."""
+    """Send a command and return the answer. Refusal if nobody listens, or if the command is refused."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(timeout_s)
         try:
             line.connect(str(path))
             line.sendall(msgspec.json.encode(command) + b"\n")
-            said = line.makefile("rb").readline()
+            reply = line.makefile("rb").readline()
         except OSError as error:
             if isinstance(error, TimeoutError):
                 raise Refusal(f"{path}: the simulator does not answer within {timeout_s:g} s") from error
@@ -118,16 +118,16 @@ def ask(path: Path, command: Command, *, timeout_s: float = TIMEOUT_S) -> Answer
                 f"{path}: no simulator takes commands there ({os.strerror(error.errno or errno.ENOENT)}); "
                 "start one, or name it by --port or --control"
             ) from error
-    if not said:
+    if not reply:
         raise Refusal(f"{path}: the simulator hung up; only the user who runs it can command it")
-    answer: Answer = msgspec.json.decode(said, type=Answer)
+    answer: Answer = msgspec.json.decode(reply, type=Answer)
     if not answer.pop("ok"):
         raise Refusal(answer["text"])
     return answer
 
 
 def _remove_dead(path: Path) -> None:
-    """A socket file whose simulator was killed. One that answers belongs to somebody."""
+    """Remove the socket of a simulator that was killed. Refusal if another simulator answers there."""
     if not path.is_socket():
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
@@ -144,6 +144,6 @@ def _remove_dead(path: Path) -> None:
 def _is_ours(line: socket.socket) -> bool:
     """Whether the caller is the user who runs this process."""
     if not hasattr(socket, "SO_PEERCRED"):
-        return True  # the file's own rights have to do
+        return True  # the permissions of the file are the only protection here
     _, uid, _ = struct.unpack("3i", line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     return bool(uid == os.getuid())

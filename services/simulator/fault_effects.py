@@ -1,4 +1,4 @@
-"""Carries out the effects of faults: on the requests of clients, and on the sockets of the server."""
+"""Carries out the effects of faults: on the request dispatcher and on the sockets of the server."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from typing import Protocol, assert_never
 
 from services.simulator.faults.active import (
-    Ask,
-    Begin,
-    ByHand,
+    BeginFault,
+    DeliverReports,
+    Disconnect,
     Effect,
+    EnterManualOrder,
     ForgetStreams,
-    Handle,
-    HangUp,
+    HandleRequest,
     Notice,
     ReviewStreams,
-    Say,
-    Tell,
+    RunExchangeAction,
+    SendFrames,
 )
 from services.simulator.faults.catalogue import name_of
-from services.simulator.requests.dispatch import Desk
+from services.simulator.requests.dispatch import RequestDispatcher
 
 __all__ = ["FaultEffects"]
 
@@ -28,37 +28,38 @@ log = logging.getLogger(__name__)
 
 
 class Sockets(Protocol):
-    """The server, as far as faults act on it."""
+    """The sockets of the server, as faults use them. `TwsServer` has them; this class keeps the two files apart."""
 
-    @property
-    def desk(self) -> Desk: ...
+    def listen(self, wanted: bool, /) -> None:
+        """Start to listen for connections, or stop."""
 
-    def listen(self, wanted: bool, /) -> None: ...
+    def resume_reading(self) -> None:
+        """Process what was held back while a client hung."""
 
-    def read_on(self) -> None: ...
+    def disconnect(self, client_id: int | None, /) -> None:
+        """Close the connection of one client, or of all."""
 
-    def hang_up(self, client_id: int | None, /) -> None: ...
-
-    def say(self, client_id: int, frames: Sequence[bytes], /) -> None: ...
+    def send(self, client_id: int, frames: Sequence[bytes], /) -> None:
+        """Write frames to a client, unaffected by faults."""
 
 
 class FaultEffects:
-    """Performs what the faults of one server want done."""
+    """Performs the effects of one server's faults."""
 
-    def __init__(self, server: Sockets) -> None:
-        self._server = server
+    def __init__(self, dispatcher: RequestDispatcher, sockets: Sockets) -> None:
+        self._dispatcher = dispatcher
+        self._sockets = sockets
 
     def pass_time(self) -> bool:
-        """The market moved: do what is due; whether there was anything."""
-        desk = self._server.desk
-        desk.faults.pass_time(desk.now_ns)
+        """The market moved: perform the effects that are due. True if there were any."""
+        self._dispatcher.faults.pass_time(self._dispatcher.now_ns)
         happened = self.perform()
         self.settle()
         return happened
 
     def perform(self) -> bool:
-        """Do what faults want done by now, and what follows from it; whether there was anything."""
-        faults, happened = self._server.desk.faults, False
+        """Perform the pending effects, and those that result from them. True if there were any."""
+        faults, happened = self._dispatcher.faults, False
         while effects := faults.take_effects():
             happened = True
             for effect in effects:
@@ -68,38 +69,38 @@ class FaultEffects:
         return happened
 
     def settle(self) -> None:
-        """Listen or don't, hang or don't, as the faults have it now."""
-        self._server.listen(not self._server.desk.faults.refusing)
-        self._server.read_on()
+        """Listen and read as the active faults allow."""
+        self._sockets.listen(not self._dispatcher.faults.refusing)
+        self._sockets.resume_reading()
 
     def _do(self, effect: Effect) -> None:
-        desk, clients = self._server.desk, self._server.desk.clients
+        dispatcher, clients = self._dispatcher, self._dispatcher.clients
         match effect:
             case Notice(code, text, client_id, request_id):
                 for client in list(clients.values()):
                     if client_id in (None, client.client_id):
-                        client.complain(request_id, code, text)
-            case HangUp(client_id):
-                self._server.hang_up(client_id)
-            case Say(client_id, frames):
-                self._server.say(client_id, frames)
-            case Tell(reports):
-                desk.tell(reports)
-            case Ask(what):
+                        client.send_error(request_id, code, text)
+            case Disconnect(client_id):
+                self._sockets.disconnect(client_id)
+            case SendFrames(client_id, frames):
+                self._sockets.send(client_id, frames)
+            case DeliverReports(reports):
+                dispatcher.save_and_deliver(reports)
+            case RunExchangeAction(action):
                 try:
-                    desk.ask(what)
-                except (KeyError, ValueError) as error:  # what it was about is not there any more
+                    dispatcher.run_exchange_action(action)
+                except (KeyError, ValueError) as error:  # its order or execution no longer exists
                     log.error("a fault came to nothing: %r", error)
-            case Handle(client_id, request):
+            case HandleRequest(client_id, request):
                 if client_id in clients:
-                    desk.handle(clients[client_id], request)
-            case ByHand(ticket):
-                desk.enter_by_hand(ticket)
+                    dispatcher.handle(clients[client_id], request)
+            case EnterManualOrder(ticket):
+                dispatcher.enter_manual_order(ticket)
             case ForgetStreams():
-                desk.forget_streams()
+                dispatcher.forget_streams()
             case ReviewStreams():
-                desk.feeds.review()
-            case Begin(fault):
-                desk.faults.begin(name_of(type(fault)), fault)
+                dispatcher.live_data.check_entitlements()
+            case BeginFault(fault):
+                dispatcher.faults.begin(name_of(type(fault)), fault)
             case _:
                 assert_never(effect)

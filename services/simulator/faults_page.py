@@ -1,4 +1,4 @@
-"""`python -m services.simulator.faults_page > docs/faults.md`: the reference of the faults, made of the code."""
+"""`python -m services.simulator.faults_page > docs/faults.md`: generates the reference of the faults."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The simulated gateway by itself: no fleet, no clock process, no configuration file. Its own timer moves the market.
+"""The standalone simulated gateway: no fleet, no clock process, no configuration file. Its own timer moves the market.
 
-`crazy simulator` is this, and the Python API runs it in a thread. Everything that may be chosen is a field of `Wanted`;
-what a value may be is judged by the same rules as the configuration's keys.
+`crazy simulator` runs it, and the Python API runs it in a thread. Every option is a field of `Wanted`; its values are
+checked by the rules of the configuration's keys.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from services.configuration.broker_switches import policy_of
 from services.configuration.refusal import Refusal
 from services.configuration.settings import SIMULATED_ACCOUNT, Settings
 from services.simulator import control
-from services.simulator.broker import House
+from services.simulator.broker import SimulatedBroker
 from services.simulator.faults import timetable
 from services.simulator.market.choice import market_source
 from services.simulator.market.files import contents
 from services.simulator.standalone_pace import LEAD_NS, PaceName, next_time
 from services.simulator.venue.account import terms_of
-from services.simulator.venue.source import PRE_MARKET_NS, Hours
+from services.simulator.venue.source import PRE_MARKET_NS, SessionCalendar
 from services.simulator.venue.store import Store
 
-__all__ = ["SYMBOLS", "Alone", "Wanted"]
+__all__ = ["SYMBOLS", "StandaloneSimulator", "Wanted"]
 
 SECOND = 1_000_000_000
 STEP_S = 0.02
-"""How often the market moves (machine time): clients get ticks in steps of this."""
+"""How often the market moves (machine time). Clients get ticks in these steps."""
 
 SYMBOLS = ("SPY", "AAPL", "TSLA", "NVDA", "AMD")
-"""The symbols of a synthetic market for which none were named."""
+"""The default symbols of a synthetic market."""
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -72,23 +72,23 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     faults: Path | None = None
 
 
-class Alone:
-    """One gateway, opened and moved in the event loop that calls it. Refusal, of one line, for whatever is amiss."""
+class StandaloneSimulator:
+    """One gateway, which runs in the caller's event loop. A Refusal of one line for every invalid option."""
 
-    def __init__(self, wanted: Wanted, say: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(self, wanted: Wanted, report: Callable[[str], None] = lambda line: None) -> None:
         self.wanted = wanted
-        self._say = say
+        self._report = report
         self._closing = contextlib.ExitStack()
-        settings = judged(wanted)
+        settings = settings_from(wanted)
         self._timetable = [] if wanted.faults is None else timetable.load(wanted.faults, settings.watchlist)
         days = _sessions(settings)
-        self._hours = Hours(days)
-        with _in_words_of_flags():
+        self._calendar = SessionCalendar(days)
+        with _naming_flags():
             source = market_source(settings)
             self._store = Store(self._ledger(), *wanted.accounts)
         self._closing.callback(self._store.close)
         policy = policy_of(settings.simulation.policy)
-        self.house = House(
+        self.broker = SimulatedBroker(
             source,
             days,
             self._store,
@@ -103,25 +103,25 @@ class Alone:
         self._over = False
 
     async def open(self) -> None:
-        """Go to where the market begins, then listen, for clients and for commands."""
+        """Move to the start of the market, then listen for clients and for commands."""
         self._move(0)
-        self.house.plan(self._timetable)
+        self.broker.plan(self._timetable)
         try:
-            await self.house.open()
+            await self.broker.open()
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else str(error)
             raise Refusal(
                 f"{self.wanted.host}:{self.wanted.port}: can't listen there ({why}); "
                 "give --port a free port, or 0 for any"
             ) from error
-        path = self.wanted.control or control.default_path(self.house.server.port)
+        path = self.wanted.control or control.default_path(self.broker.server.port)
         self.control = control.Control(path, self.command)
         try:
             await self.control.open()
         except Refusal:
             await self.close()
             raise
-        self._say(self.describe())
+        self._report(self.describe())
 
     async def run(self) -> None:
         """Move the market until SIGTERM or SIGINT, then close."""
@@ -130,7 +130,7 @@ class Alone:
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         await self.tick(stopped)
         await self.close()
-        self._say("stopped; clients are disconnected" + (f", {self.wanted.ledger} remembers" if self._kept else ""))
+        self._report("stopped; clients are disconnected" + (f", {self.wanted.ledger} remembers" if self._kept else ""))
 
     async def tick(self, stopped: asyncio.Event) -> None:
         """Move the market by the machine's clock until it is stopped."""
@@ -143,60 +143,60 @@ class Alone:
             before = now
 
     async def close(self) -> None:
-        """End all connections and give back port, socket and temporary files."""
+        """End all connections; release port, socket and temporary files."""
         if self.control is not None:
             await self.control.close()
-        await self.house.close()
+        await self.broker.close()
         self._closing.close()
 
     def command(self, command: dict[str, Any]) -> dict[str, Any]:
-        """What the control socket is asked."""
+        """Answer a command of the control socket."""
         match command:
             case {"do": "status"}:
                 return {"text": self.describe()}
             case {"do": "advance", **how}:
-                return {"text": f"it is {_clock(self.advance(**how))}", "now_ns": self.house.exchange.now_ns}
+                return {"text": f"it is {_clock(self.advance(**how))}", "now_ns": self.broker.exchange.now_ns}
             case _:
-                return self.house.command(command)
+                return self.broker.command(command)
 
     def advance(self, seconds: float = 0.0, events: int = 0) -> int:
-        """Move by so many seconds of market time, or by so many market events; the market's time after it."""
-        exchange = self.house.exchange
+        """Move by `seconds` of market time, or by `events` market events. Returns the market's time afterwards."""
+        exchange = self.broker.exchange
         if seconds:
-            self.house.advance(exchange.now_ns + int(seconds * SECOND))
+            self.broker.advance(exchange.now_ns + int(seconds * SECOND))
         for _ in range(events):
-            due = self.house.next_ns()
+            due = self.broker.next_ns()
             if due is None:
                 raise Refusal("the market has ended: no event is left")
-            self.house.advance(due, one=True)
+            self.broker.advance(due, one=True)
         return exchange.now_ns
 
     def describe(self) -> str:
-        """One line: where it listens, for whom, on which market, when."""
-        wanted, exchange = self.wanted, self.house.exchange
+        """One line: address, accounts, market, market time, command socket."""
+        wanted, exchange = self.wanted, self.broker.exchange
         market = f"synthetic, seed {wanted.seed}" if wanted.market == ("synthetic",) else ", ".join(wanted.market)
         pace = "moved by hand" if wanted.pace == "manual" else f"{wanted.speed:g}x"
         return (
-            f"listening on {wanted.host}:{self.house.server.port}  account {', '.join(wanted.accounts)}  "
-            f"market {market}: {_some(exchange.symbols)}  {_clock(exchange.now_ns)}, {pace}  "
+            f"listening on {wanted.host}:{self.broker.server.port}  account {', '.join(wanted.accounts)}  "
+            f"market {market}: {_symbols_text(exchange.symbols)}  {_clock(exchange.now_ns)}, {pace}  "
             f"commands {self.control.path if self.control else 'none'}"
         )
 
     def _move(self, elapsed_ns: int) -> None:
-        exchange, wanted = self.house.exchange, self.wanted
+        exchange, wanted = self.broker.exchange, self.wanted
         target = next_time(
             exchange.now_ns,
             elapsed_ns,
             speed=wanted.speed,
-            pace=wanted.pace if elapsed_ns else "skip",  # also who moves it by hand begins where the market begins
-            hours=self._hours,
-            next_ns=self.house.next_ns(),
+            pace=wanted.pace if elapsed_ns else "skip",  # a manual market starts at the start of the market too
+            calendar=self._calendar,
+            next_ns=self.broker.next_ns(),
         )
         if target > exchange.now_ns:
-            self.house.advance(target)
+            self.broker.advance(target)
         if exchange.source_ended and not self._over:
             self._over = True
-            self._say(f"the market has ended ({_clock(exchange.now_ns)}); the gateway goes on answering")
+            self._report(f"the market has ended ({_clock(exchange.now_ns)}); the gateway goes on answering")
 
     @property
     def _kept(self) -> bool:
@@ -225,11 +225,11 @@ _FLAGS = {
     "hours.calendar": "--calendar",
     "simulation.policy.": "--policy ",
 }
-"""Where a refusal names a key of the configuration, a person who has none typed this flag."""
+"""The flag that stands for a configuration key in a refusal: a user of flags has no configuration."""
 
 
-def judged(wanted: Wanted) -> Settings:
-    """The settings that these wishes amount to; a Refusal names the flag of each mistake."""
+def settings_from(wanted: Wanted) -> Settings:
+    """The settings for these options. A Refusal names the flag of each mistake."""
     synthetic = wanted.market == ("synthetic",)
     files = () if synthetic else wanted.market
     for file in files:
@@ -237,7 +237,7 @@ def judged(wanted: Wanted) -> Settings:
             raise Refusal(f"--market: {file}: no such file; name a Parquet or CSV file, or `synthetic`")
     symbols, start, end = wanted.symbols or SYMBOLS, wanted.start, wanted.end
     if not synthetic:
-        with _in_words_of_flags():
+        with _naming_flags():
             held = contents([Path(file) for file in files])
         symbols, start, end = wanted.symbols or held.symbols, start or held.first, end or held.last
     mistakes: list[str] = []
@@ -269,10 +269,10 @@ def judged(wanted: Wanted) -> Settings:
 
 
 def _sessions(settings: Settings) -> tuple[Session, ...]:
-    """The calendar, from the file in which it was kept if another gateway read it before."""
+    """The calendar; from its cache file if an earlier gateway wrote it."""
     simulation = settings.simulation
     assert simulation.start is not None, "the files, or the default of the synthetic market, have one"
-    with _in_words_of_flags():
+    with _naming_flags():
         return sessions(
             settings.hours.calendar,
             simulation.start,
@@ -283,8 +283,8 @@ def _sessions(settings: Settings) -> tuple[Session, ...]:
 
 
 @contextlib.contextmanager
-def _in_words_of_flags() -> Iterator[None]:
-    """The same refusals, in the words of who typed flags."""
+def _naming_flags() -> Iterator[None]:
+    """Refusals that name flags instead of configuration keys."""
     try:
         yield
     except Refusal as refusal:
@@ -298,7 +298,7 @@ def _in_flags(text: str) -> str:
 
 
 def _value(text: str) -> Any:
-    """A switch's value as it was typed: true, 2.5, or a word."""
+    """The value of a switch as typed: true, 2.5, or a text."""
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
@@ -309,6 +309,6 @@ def _clock(now_ns: int) -> str:
     return f"{datetime.fromtimestamp(now_ns // SECOND, NEW_YORK):%a %Y-%m-%d %H:%M:%S} ET"
 
 
-def _some(symbols: Sequence[str]) -> str:
+def _symbols_text(symbols: Sequence[str]) -> str:
     shown = ", ".join(symbols[:6])
     return shown if len(symbols) <= 6 else f"{shown}, … ({len(symbols)})"

@@ -1,18 +1,17 @@
-"""How market time goes on where no clock process drives it. Pure: told how long the machine's clock ran, says where to.
+"""How market time advances without a clock process. Pure: from the elapsed machine time it computes the market time.
 
-Paces of the gateway that runs alone:
+Paces of the standalone gateway:
 
-- `skip`: at `speed`, and nights, weekends, holidays and days without data are jumped over, to a minute before whatever
-  comes next.
-- `steady`: at `speed`, every hour of them.
-- `manual`: only when somebody says so (`crazy simulator advance`, or the Python API).
+- `skip`: at `speed`; jumps over nights, weekends, holidays and days without data, to a minute before the next event.
+- `steady`: at `speed`, through every hour.
+- `manual`: only on command (`crazy simulator advance`, or the Python API).
 """
 
 from __future__ import annotations
 
 from typing import Literal, get_args
 
-from services.simulator.venue.source import Hours
+from services.simulator.venue.source import SessionCalendar
 
 __all__ = ["LEAD_NS", "PACES", "PaceName", "next_time"]
 
@@ -22,22 +21,24 @@ PaceName = Literal["skip", "steady", "manual"]
 PACES: tuple[PaceName, ...] = get_args(PaceName)
 
 LEAD_NS = 60 * SECOND
-"""Market time before an open at which a jump ends, so that clients can send what they want to be there."""
+"""A jump ends so much market time before an open, so that clients can place orders before it."""
 
 STALL_NS = SECOND // 2
-"""A pause of the machine longer than this is not caught up: the market stood still meanwhile."""
+"""A longer pause of the machine is not made up for: the market stood still meanwhile."""
 
 
-def next_time(now_ns: int, elapsed_ns: int, *, speed: float, pace: PaceName, hours: Hours, next_ns: int | None) -> int:
-    """Where market time goes from `now_ns` when `elapsed_ns` of the machine's passed.
+def next_time(
+    now_ns: int, elapsed_ns: int, *, speed: float, pace: PaceName, calendar: SessionCalendar, next_ns: int | None
+) -> int:
+    """The market time after `now_ns` when `elapsed_ns` of machine time passed.
 
-    `next_ns` is when the exchange has something next, None if never again.
+    `next_ns` is the time of the exchange's next event, None if there is none.
     """
     if pace == "manual":
         return now_ns
     target = now_ns + int(min(elapsed_ns, STALL_NS) * speed)
-    if pace == "skip" and next_ns is not None and hours.at(target) is None:
-        session = hours.coming(next_ns)
+    if pace == "skip" and next_ns is not None and calendar.at(target) is None:
+        session = calendar.coming(next_ns)
         coming = next_ns if session is None else min(next_ns, session.open_ns)
         target = max(target, coming - LEAD_NS)
     return target

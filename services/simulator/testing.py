@@ -1,4 +1,4 @@
-"""The simulated gateway for tests in Python: in a thread of its own, on a free port, with time and faults at hand.
+"""The simulated gateway for tests in Python: in its own thread, on a free port, with control of time and faults.
 
     from services.simulator.testing import Simulator
 
@@ -7,7 +7,7 @@
         simulator.advance(seconds=60)
         simulator.fault("hang", seconds=30)
 
-Nothing moves the market but `advance`, unless `pace` says otherwise. What may be chosen is in `alone.Wanted`.
+Only `advance` moves the market, unless `pace` is given. The options are the fields of `standalone.Wanted`.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
-from services.simulator.standalone import Alone, Wanted
+from services.simulator.standalone import StandaloneSimulator, Wanted
 
 __all__ = ["Simulator"]
 
 T = TypeVar("T")
 
 START_S = 60.0
-"""Longest wait for it to listen: the calendar's library takes seconds when it is read for the first time."""
+"""Longest wait until it listens: loading the calendar's library takes seconds the first time."""
 
 
 class Simulator:
-    """A gateway that lives as long as its `with` block. Its methods may be called from any thread but its own."""
+    """A gateway that runs as long as its `with` block. Call its methods from any thread except its own."""
 
     def __init__(self, **wanted: Any) -> None:
         self._wanted = Wanted(**{"port": 0, "pace": "manual", **wanted})
@@ -37,10 +37,10 @@ class Simulator:
         self._thread = threading.Thread(target=self._loop.run_forever, name="simulator", daemon=True)
         self._stopped: asyncio.Event | None = None
         self._ticking: asyncio.Future[None] | None = None
-        self._alone: Alone | None = None
+        self._standalone: StandaloneSimulator | None = None
 
     def __enter__(self) -> Simulator:
-        """Listens when this returns. Raises a Refusal, of one line, for whatever is amiss."""
+        """It listens when this returns. Raises a Refusal of one line for an invalid option."""
         self._thread.start()
         try:
             asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(START_S)
@@ -57,42 +57,42 @@ class Simulator:
 
     @property
     def host(self) -> str:
-        """Where it listens."""
+        """The address on which it listens."""
         return self._wanted.host
 
     @property
     def port(self) -> int:
-        """Where it listens."""
-        return self._there.house.server.port
+        """The port on which it listens."""
+        return self._running.broker.server.port
 
     @property
     def now_ns(self) -> int:
         """The market's time, in nanoseconds since the epoch (UTC)."""
-        return self._call(lambda: self._there.house.exchange.now_ns)
+        return self._call(lambda: self._running.broker.exchange.now_ns)
 
     def advance(self, seconds: float = 0.0, events: int = 0) -> int:
-        """Let so much market time pass, or so many market events happen; the market's time after it."""
-        return self._call(lambda: self._there.advance(seconds, events))
+        """Move by `seconds` of market time, or by `events` market events. Returns the market's time afterwards."""
+        return self._call(lambda: self._running.advance(seconds, events))
 
     def fault(self, name: str, **arguments: Any) -> None:
-        """Begin a fault. Raises a Refusal for one that does not exist, or an argument that does not fit."""
-        self._call(lambda: self._there.house.fault(name, arguments))
+        """Start a fault. Raises a Refusal for an unknown fault or an invalid argument."""
+        self._call(lambda: self._running.broker.fault(name, arguments))
 
     def clear(self, name: str = "") -> None:
-        """End the active faults, or those of one name."""
-        self._call(lambda: self._there.house.clear(name))
+        """End all active faults, or those of this name."""
+        self._call(lambda: self._running.broker.clear(name))
 
     def active(self) -> list[str]:
-        """The faults that are active, a line each."""
-        return self._call(lambda: self._there.house.active())
+        """The active faults, one line each."""
+        return self._call(lambda: self._running.broker.active())
 
     @property
-    def _there(self) -> Alone:
-        assert self._alone is not None, "use it in a `with` block"
-        return self._alone
+    def _running(self) -> StandaloneSimulator:
+        assert self._standalone is not None, "use it in a `with` block"
+        return self._standalone
 
     def _call(self, what: Callable[[], T]) -> T:
-        """Have it done between two of the gateway's own steps."""
+        """Run it in the gateway's thread, between two steps."""
 
         async def do() -> T:
             return what()
@@ -100,17 +100,17 @@ class Simulator:
         return asyncio.run_coroutine_threadsafe(do(), self._loop).result(START_S)
 
     async def _open(self) -> None:
-        self._alone = Alone(self._wanted)
-        await self._alone.open()
+        self._standalone = StandaloneSimulator(self._wanted)
+        await self._standalone.open()
         self._stopped = asyncio.Event()
-        self._ticking = asyncio.ensure_future(self._alone.tick(self._stopped))
+        self._ticking = asyncio.ensure_future(self._standalone.tick(self._stopped))
 
     async def _close(self) -> None:
         assert self._stopped is not None, "it was opened"
         assert self._ticking is not None, "it was opened"
         self._stopped.set()
         await self._ticking
-        await self._there.close()
+        await self._running.close()
 
     def _end_thread(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

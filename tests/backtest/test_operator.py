@@ -11,7 +11,7 @@ import pytest
 from messages.market import Session
 from messages.operator import Adopt, ClearCooldown, Command, Flatten, Pause, Resume
 from services.backtest.promises import Promises
-from services.backtest.runner import Act, Result, Runner
+from services.backtest.runner import ExchangeAction, Result, Runner
 from services.clock.calendar import sessions
 from services.configuration.settings import SIMULATED_ACCOUNT, Settings
 from services.gateway.book.records import FlattenRecord, Own
@@ -120,7 +120,7 @@ HAND = 99
 """The client id of whoever trades by hand beside the fleet."""
 
 
-def by_hand(side: Side, quantity: float, number: int, symbol: str = "TSLA") -> Act:
+def by_hand(side: Side, quantity: float, number: int, symbol: str = "TSLA") -> ExchangeAction:
     """An order at the market that is not the fleet's."""
     order = Ticket(
         client_id=HAND,
@@ -145,7 +145,7 @@ def test_shares_that_were_bought_by_hand_are_adopted() -> None:
         SyntheticSource(3, ("TSLA",), tick_s=60.0, daily_volatility=0.01),
         DAYS,
         promises=promises,
-        acts=[(at, by_hand("BUY", 12.0, 1))],
+        exchange_actions=[(at, by_hand("BUY", 12.0, 1))],
         commands=[
             (at + 5 * MINUTE, Adopt("TSLA", 13.0)),
             (at + 6 * MINUTE, Adopt("TSLA", 10.0)),
@@ -189,7 +189,7 @@ def test_adopted_shares_are_stopped_out_like_any_others() -> None:
         SyntheticSource(3, ("TSLA",), tick_s=60.0, daily_volatility=0.1),
         DAYS,
         promises=Promises(settings, DAYS),
-        acts=[(at, by_hand("BUY", 12.0, 1)), (at + 20 * MINUTE, by_hand("SELL", 2.0, 2))],
+        exchange_actions=[(at, by_hand("BUY", 12.0, 1)), (at + 20 * MINUTE, by_hand("SELL", 2.0, 2))],
         commands=[(at + 5 * MINUTE, Adopt("TSLA", 10.0))],
     )
     result = runner.run()
@@ -216,7 +216,7 @@ def test_what_is_sold_by_hand_is_not_the_bots_any_more(left: float) -> None:
         SyntheticSource(4, SYMBOLS, tick_s=60.0),
         DAYS,
         promises=Promises(settings, DAYS),
-        acts=[(bought.time_ns + MINUTE // 2, by_hand("SELL", sold, 1, symbol))],
+        exchange_actions=[(bought.time_ns + MINUTE // 2, by_hand("SELL", sold, 1, symbol))],
     )
     result = runner.run()
     gone = result.orders[f"CT-{symbol}-20250106-M1"]

@@ -54,7 +54,7 @@ def looked(gateway: list[Any], risk: list[Any] | None = None, *, now_ns: int = N
         state = State(kinds)
         state.apply([(type(r), r.key, r) for r in records])
         books.append(state)
-    promises.look(*books, now_ns)
+    promises.check(*books, now_ns)
     return promises
 
 

@@ -67,7 +67,12 @@ def split_night(ratio: float, policy: Policy) -> tuple[Runner, Promises]:
         return exchange.split("PLTR", ratio)
 
     runner = Runner(
-        settings, source, days, policy=policy, promises=promises, acts=[(days[0].close_ns + 6 * HOUR, split)]
+        settings,
+        source,
+        days,
+        policy=policy,
+        promises=promises,
+        exchange_actions=[(days[0].close_ns + 6 * HOUR, split)],
     )
     return runner, promises
 
@@ -121,7 +126,7 @@ def test_what_is_no_split_is_said_once_and_never_sold_short(broker: OnSplit) -> 
         )
         return [*exchange.place(ticket), *exchange.hand.fill(exchange.orders()[-1].perm_id, 1.0)]
 
-    runner._acts.append((runner.clock_core.sessions[0].close_ns + 7 * HOUR, sold_by_hand))
+    runner._exchange_actions.append((runner.clock_core.sessions[0].close_ns + 7 * HOUR, sold_by_hand))
     result = runner.run()
     (failed,) = [e for e in result.events if e.event == "audit_failed"]
     assert (failed.level, failed.fields["was"], failed.fields["is"]) == ("ERROR", 143.0, 34.0)
@@ -142,8 +147,8 @@ class AtTheBroker(Promises):
         self.exchange = runner.exchange
         self.for_sale: dict[int, float] = {}
 
-    def look(self, gateway: State, risk: State, now_ns: int) -> None:
-        super().look(gateway, risk, now_ns)
+    def check(self, gateway: State, risk: State, now_ns: int) -> None:
+        super().check(gateway, risk, now_ns)
         self.for_sale[now_ns] = for_sale(self.exchange)
 
 
@@ -170,7 +175,9 @@ def test_field_06_a_second_order_under_the_reference_of_the_stop(own_id: bool, c
         return reports
 
     at_ns = days[0].close_ns - HOUR
-    runner = Runner(settings, source, days, policy=Policy(oca_client_cancel_cascades=cascades), acts=[(at_ns, doubled)])
+    runner = Runner(
+        settings, source, days, policy=Policy(oca_client_cancel_cascades=cascades), exchange_actions=[(at_ns, doubled)]
+    )
     promises = runner._promises = AtTheBroker(runner, settings)
     result = runner.run()
     assert promises.counts["doubles"] > 0, "it was never doubled: nothing is proved"
@@ -208,7 +215,7 @@ def test_a_second_stop_that_appears_at_the_broker_under_our_reference_is_taken_b
         return exchange.place(ticket)
 
     at_ns = days[0].close_ns - HOUR
-    runner = Runner(settings, source, days, acts=[(at_ns, by_hand)])
+    runner = Runner(settings, source, days, exchange_actions=[(at_ns, by_hand)])
     result = runner.run()
     taken_back = [(e.fields["order_id"], e.time_ns) for e in result.events if e.event == "duplicate_stop_cancelled"]
     assert taken_back == [(77, at_ns)]

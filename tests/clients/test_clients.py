@@ -175,18 +175,18 @@ async def enter(it: Program) -> list[dict[str, Any]]:
     return seen + await it.do("summary")
 
 
-async def move(house: Gateway, it: Program, events: int) -> list[dict[str, Any]]:
+async def move(simulator: Gateway, it: Program, events: int) -> list[dict[str, Any]]:
     for _ in range(events):
-        due = house.exchange.next_event_ns()
+        due = simulator.exchange.next_event_ns()
         assert due is not None, "the market is over"
-        house.server.advance(due, one=True)
+        simulator.server.advance(due, one=True)
     return await it.do("wait")
 
 
 def quotes(events: Iterable[dict[str, Any]]) -> dict[int, float]:
     """What the ticks amount to, by their type; letters of exchanges aside."""
-    told = [event for event in events if event["saw"] == "tick" and event["kind"] not in (32, 33, 84)]
-    return {event["kind"]: float(event["value"]) for event in told}
+    reported = [event for event in events if event["saw"] == "tick" and event["kind"] not in (32, 33, 84)]
+    return {event["kind"]: float(event["value"]) for event in reported}
 
 
 @pytest.fixture(params=CLIENTS, ids=lambda client: client.name)
@@ -205,7 +205,7 @@ def client(request: pytest.FixtureRequest) -> Client:
 )
 def test_the_whole_scenario(client: Client) -> None:
     async def play() -> None:
-        async with gateway(MARKET) as house, program(client, house.server.port) as it:
+        async with gateway(MARKET) as simulator, program(client, simulator.server.port) as it:
             entered = await enter(it)
             assert set(short(entered)) == {
                 f"accounts {ACCOUNT}", "next_id 1", "error -1 2104", "error -1 2106", "error -1 2158", "orders_end",
@@ -216,14 +216,14 @@ def test_the_whole_scenario(client: Client) -> None:
             seen: list[dict[str, Any]] = []
             for at, (what, details, expected) in enumerate(SCENARIO):
                 if what == "move":
-                    events = await move(house, it, **details)
+                    events = await move(simulator, it, **details)
                 else:
                     events = await it.do(what, **details)
                 assert short(events) == list(expected), f"step {at}: {what} {details}"
                 seen += events
 
-            told = [event for event in seen if "perm" in event and "id" in event]
-            assert {event["id"]: event["perm"] - 1_000_000 for event in told} == {
+            reported = [event for event in seen if "perm" in event and "id" in event]
+            assert {event["id"]: event["perm"] - 1_000_000 for event in reported} == {
                 number: number - 100 for number in (*range(101, 107),)
             } | {109: 7, 110: 8}
             assert {event["account"] for event in seen if "account" in event} == {ACCOUNT}
@@ -240,10 +240,10 @@ def test_the_whole_scenario(client: Client) -> None:
                 ]  # fmt: skip
             await it.do("leave")
             async with asyncio.timeout(5):
-                while house.server.connections:
+                while simulator.server.connections:
                     await asyncio.sleep(0.001)
 
-            async with program(client, house.server.port) as back:
+            async with program(client, simulator.server.port) as back:
                 entered = await back.do("connect")
                 assert short(entered)[:6] == [
                     "order 109 BUY 5 LMT 9 Submitted",
@@ -266,22 +266,22 @@ def test_quotes(client: Client) -> None:
     lot = 100 if client.version < 159 else 1
 
     async def play() -> None:
-        async with gateway(MARKET) as house, program(client, house.server.port) as it:
+        async with gateway(MARKET) as simulator, program(client, simulator.server.port) as it:
             await it.do("connect")
             await it.do("details")
-            await move(house, it, 1)
+            await move(simulator, it, 1)
             first = await it.do("stream")
             assert [event["kind"] for event in first if event["saw"] == "data_type"] == [1]
             assert quotes(first) == {
                 1: 9.99, 0: 200 // lot, 2: 10.01, 3: 300 // lot, 45: 1_647_955_800, 4: 10.0, 5: 100 // lot,
                 8: 100 // lot, 6: 10.0, 7: 10.0, 14: 10.0, 49: 0,
             }  # fmt: skip
-            assert quotes(await move(house, it, 1)) == {
+            assert quotes(await move(simulator, it, 1)) == {
                 1: 10.19, 0: 200 // lot, 2: 10.21, 3: 300 // lot, 45: 1_647_955_801, 4: 10.2, 5: 101 // lot,
                 8: 201 // lot, 6: 10.2,
             }  # fmt: skip
             await it.do("unstream")
-            assert quotes(await move(house, it, 1)) == {}
+            assert quotes(await move(simulator, it, 1)) == {}
 
     asyncio.run(play())
 
@@ -290,9 +290,9 @@ def test_quotes(client: Client) -> None:
 def test_a_client_id_in_use(client: Client) -> None:
     async def play() -> None:
         async with (
-            gateway(MARKET) as house,
-            program(client, house.server.port) as first,
-            program(client, house.server.port) as second,
+            gateway(MARKET) as simulator,
+            program(client, simulator.server.port) as first,
+            program(client, simulator.server.port) as second,
         ):
             await first.do("connect")
             assert "error -1 326" in short(await second.do("connect", patience=0.3))
@@ -312,20 +312,20 @@ def test_questions(client: Client) -> None:
     zone = " UTC" if client.version >= 174 else ""
 
     async def play() -> None:
-        async with gateway(MARKET) as house, program(client, house.server.port) as it:
+        async with gateway(MARKET) as simulator, program(client, simulator.server.port) as it:
             await it.do("connect")
             await it.do("details")
-            await move(house, it, 1)
+            await move(simulator, it, 1)
             assert short(await it.do("singles")) == []
             assert short(await it.do("live_bars")) == []
             assert short(await it.do("profit", account=ACCOUNT)) == ["profit 0 0 0", "profit_of_one 0 0/0/0/0"]
             what_if = resting(101, "BUY", "MKT", totalQuantity=10, tif="DAY", whatIf=True)
             assert short(await it.do("place", order=what_if)) == ["order 101 BUY 10 MKT PreSubmitted", "margin 25 1"]
             await it.do("place", order=what_if | {"orderId": 102, "whatIf": False})
-            bought = short(await move(house, it, 1))
+            bought = short(await move(simulator, it, 1))
             assert f"single 1647955801 10.2 {101 // lot}" in bought
             assert "execution 102 BOT 10 at 10.21" in bought
-            assert short(await move(house, it, 4)) == [
+            assert short(await move(simulator, it, 4)) == [
                 f"single 1647955802 10.6 {102 // lot}", "profit 2.9 2.9 0", "profit_of_one 10 2.9/2.9/0/106",
                 f"single 1647955803 11 {103 // lot}", "profit 6.9 6.9 0", "profit_of_one 10 6.9/6.9/0/110",
                 f"single 1647955804 12 {104 // lot}", "profit 16.9 16.9 0", "profit_of_one 10 16.9/16.9/0/120",
@@ -335,7 +335,7 @@ def test_questions(client: Client) -> None:
             held = [f"position_multi {ACCOUNT} TSLA 10 10.31"]
             assert short(await it.do("positions_multi", account=ACCOUNT)) == held
             assert short(await it.do("no_more", account=ACCOUNT)) == []
-            assert short(await move(house, it, 1)) == []
+            assert short(await move(simulator, it, 1)) == []
             answers = {
                 "matching": ["matching TSLA"],
                 "rule": ["rule 0/0.0001/1/0.01"],

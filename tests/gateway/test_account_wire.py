@@ -107,10 +107,10 @@ def test_the_real_library_reads_the_ledgers() -> None:
                 ("$LEDGER:USD", {"USD"}),
                 ("$LEDGER:ALL", {"BASE", "EUR", "USD"}),
             ):
-                house.heard[1].clear()
+                house.received[1].clear()
                 ib.client.reqAccountSummary(90, "All", tags)
                 await house.settle()
-                rows = [row for row in house.heard[1] if row[0] == "63"]
+                rows = [row for row in house.received[1] if row[0] == "63"]
                 assert {row[6] for row in rows if row[4] == "CashBalance"} == currencies
                 ib.client.cancelAccountSummary(90)
 

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.hostile.attacked_gateway import Input, World, inputs
+from tests.hostile.attacked_gateway import AttackedGateway, Input, inputs
 
 WORLD = 2000
 """Inputs to one gateway, before the next one begins afresh."""
@@ -23,12 +23,12 @@ FAILED = Path("var/fuzz")
 def attack(seed: int, count: int) -> list[Input]:
     """One world. The inputs up to the one that broke it, none if nothing did."""
     given: list[Input] = []
-    with World(seed) as world:
+    with AttackedGateway(seed) as attacked:
         try:
             for each in inputs(seed, count):
                 given.append(each)
-                world.take(each)
-            world.finish()
+                attacked.take(each)
+            attacked.finish()
         except Exception as error:
             logging.getLogger(__name__).critical("world %d, input %d: %s", seed, len(given), error, exc_info=error)
             return given
@@ -38,16 +38,16 @@ def attack(seed: int, count: int) -> list[Input]:
 def replay(path: Path) -> None:
     """The same bytes again; raises what they cause."""
     seed, *rows = [json.loads(line) for line in path.read_text().splitlines()]
-    with World(seed) as world:
-        for place, data, hang_up in rows:
-            world.take(Input(place, bytes.fromhex(data), hang_up))
-        world.finish()
+    with AttackedGateway(seed) as attacked:
+        for place, data, disconnect in rows:
+            attacked.take(Input(place, bytes.fromhex(data), disconnect))
+        attacked.finish()
 
 
 def save(seed: int, given: list[Input]) -> Path:
     FAILED.mkdir(parents=True, exist_ok=True)
     path = FAILED / f"world-{seed}.jsonl"
-    rows = [json.dumps([each.place, each.data.hex(), each.hang_up]) for each in given]
+    rows = [json.dumps([each.place, each.data.hex(), each.disconnect]) for each in given]
     path.write_text("\n".join([str(seed), *rows]) + "\n")
     return path
 
@@ -64,7 +64,7 @@ async def main() -> int:
         replay(wanted.replay)
         print(f"{wanted.replay}: nothing breaks any more")
         return 0
-    began, done, worlds, told = time.monotonic(), 0, 0, 0.0
+    began, done, worlds, reported = time.monotonic(), 0, 0, 0.0
     while done < wanted.inputs:
         seed, count = wanted.seed + worlds, min(WORLD, wanted.inputs - done)
         if given := attack(seed, count):
@@ -73,8 +73,8 @@ async def main() -> int:
             return 1
         done, worlds = done + count, worlds + 1
         elapsed = time.monotonic() - began
-        if elapsed - told >= 5 or done == wanted.inputs:
-            told = elapsed
+        if elapsed - reported >= 5 or done == wanted.inputs:
+            reported = elapsed
             print(f"{done:>10,} inputs in {worlds:,} worlds, {done / elapsed:,.0f} a second, nothing broke", flush=True)
     return 0
 

@@ -25,10 +25,10 @@ from services.simulator.venue.store import Store
 from services.simulator.wire.framing import frame
 from tests.hostile.corpus import VERSIONS, start_api, valid_requests
 from tests.hostile.mutations import spoil, spoil_frame, written
-from tests.simulator.connection import Line
-from tests.simulator.on_the_wire import ACCOUNT, OPEN_NS, SECOND, SESSION, Written
+from tests.simulator.connection import ClientConnection
+from tests.simulator.on_the_wire import ACCOUNT, OPEN_NS, SECOND, SESSION, WrittenMarket
 
-__all__ = ["Broken", "Input", "World", "inputs"]
+__all__ = ["AttackedGateway", "Input", "InvariantBroken", "inputs"]
 
 _LOG = logging.getLogger("services")
 
@@ -41,7 +41,7 @@ LIMIT_BYTES = 4_000_000
 """No single input may be answered by more than this."""
 
 
-class Broken(Exception):
+class InvariantBroken(Exception):
     """What must never happen, and did."""
 
 
@@ -50,7 +50,7 @@ class Input(NamedTuple):
 
     place: int
     data: bytes
-    hang_up: bool = False
+    disconnect: bool = False
 
 
 def inputs(seed: int, count: int) -> Iterator[Input]:
@@ -66,7 +66,7 @@ def inputs(seed: int, count: int) -> Iterator[Input]:
             continue
         if rng.random() < 0.005:
             version[place] = 0
-            yield Input(place, b"", hang_up=True)
+            yield Input(place, b"", disconnect=True)
             continue
         requests = valid_requests(version[place])
         fields = rng.choice(requests if rng.random() < 0.5 else orders[version[place]])
@@ -92,14 +92,14 @@ def _opening(rng: Random, version: int, client_id: int) -> bytes:
     return rng.randbytes(rng.randrange(3)) * (rng.random() < 0.02) + greeting + early + frame(written(start))
 
 
-class World:
+class AttackedGateway:
     """One gateway with its clients. `take` gives an input to it, and raises Broken when something is not as it must."""
 
     def __init__(self, seed: int, ledger: Path | None = None) -> None:
         self._seed = seed
         self._store = Store(ledger or Path(":memory:"), ACCOUNT)
         self._exchange = Exchange(
-            Written(_market(seed)),
+            WrittenMarket(_market(seed)),
             [SESSION],
             accounts=[AccountTerms(account=ACCOUNT)],
             start_ns=OPEN_NS - 60 * SECOND,
@@ -107,14 +107,14 @@ class World:
         )
         self._server = TwsServer(self._exchange, self._store, "127.0.0.1", 0)
         self._failures = _Failures()
-        self._hostile: list[Line | None] = [None] * HOSTILE
+        self._hostile: list[ClientConnection | None] = [None] * HOSTILE
         self._taken = 0
-        self._witness = Line(self._server)
+        self._witness = ClientConnection(self._server)
         self._witness.send(b"API\0" + frame(b"v157..176") + frame(written(start_api(WITNESS))))
         for asked in (["61", "1"], ["6", "2", "1", ACCOUNT], ["1", "11", "1", *_STOCK, "0", "", "0", "0", ""]):
             self._witness.send(frame(written(asked)))
 
-    def __enter__(self) -> World:
+    def __enter__(self) -> AttackedGateway:
         _LOG.addHandler(self._failures)
         self._before = _LOG.level, _LOG.propagate
         _LOG.setLevel(logging.ERROR)
@@ -131,15 +131,15 @@ class World:
         """One input, and every so often the witness's look."""
         line = self._hostile[given.place]
         if line is None or line.closed:
-            line = self._hostile[given.place] = Line(self._server)
-        if given.hang_up:
-            line.hang_up()
+            line = self._hostile[given.place] = ClientConnection(self._server)
+        if given.disconnect:
+            line.disconnect()
         else:
             line.send(given.data)
         self._failures.check()
         answers = line.taken()
         if sum(map(len, answers)) > LIMIT_BYTES:
-            raise Broken(f"{sum(map(len, answers))} bytes in answer to one input")
+            raise InvariantBroken(f"{sum(map(len, answers))} bytes in answer to one input")
         for payload in answers:
             _check(payload)
         self._taken += 1
@@ -152,9 +152,9 @@ class World:
             _finite(order)
         for report in (*self._exchange.executions(), *self._exchange.positions()):
             _finite(report)
-        memory = self._store.load()
-        if memory is None or memory.orders != self._exchange.orders():
-            raise Broken("the ledger has other orders than the exchange")
+        saved = self._store.load()
+        if saved is None or saved.orders != self._exchange.orders():
+            raise InvariantBroken("the ledger has other orders than the exchange")
 
     def _look(self) -> None:
         """The market moves on, and the witness is served as if it were alone."""
@@ -166,7 +166,7 @@ class World:
         self._witness.send(frame(written(["49", "1"])) + frame(written(["16", "1"])))
         answers = [payload.split(b"\0") for payload in self._witness.taken()]
         if self._witness.closed or not answers or answers[0][0] != b"49" or answers[-1][0] != b"53":
-            raise Broken(f"the witness is not served: {answers[:3]}")
+            raise InvariantBroken(f"the witness is not served: {answers[:3]}")
         for line in self._hostile:
             if line is not None:
                 for payload in line.taken():
@@ -188,7 +188,7 @@ class _Failures(logging.Handler):
 
     def check(self) -> None:
         if self.found:
-            raise Broken(self.found[0])
+            raise InvariantBroken(self.found[0])
 
 
 def _policy(seed: int) -> Policy:
@@ -231,11 +231,11 @@ _NO_NUMBER = {b"nan", b"inf", b"-inf", b"NaN", b"Infinity", b"-Infinity"}
 def _check(payload: bytes) -> None:
     """An answer is a row of texts, and no number in it is none; what a client said itself may be said back to it."""
     if not payload.endswith(b"\0"):
-        raise Broken(f"an answer without its last NUL: {payload[:100]!r}")
+        raise InvariantBroken(f"an answer without its last NUL: {payload[:100]!r}")
     payload.decode()
     fields = payload.split(b"\0")
     if fields[0] not in (b"4", b"5", b"11", b"101") and _NO_NUMBER & set(fields):
-        raise Broken(f"not a number in {payload[:400]!r}")
+        raise InvariantBroken(f"not a number in {payload[:400]!r}")
 
 
 def _finite(struct: msgspec.Struct) -> None:
@@ -243,4 +243,4 @@ def _finite(struct: msgspec.Struct) -> None:
         if isinstance(value, msgspec.Struct):
             _finite(value)
         elif isinstance(value, float) and not math.isfinite(value):
-            raise Broken(f"not a number in {struct}")
+            raise InvariantBroken(f"not a number in {struct}")

@@ -12,17 +12,17 @@ from services.simulator import server as server_module
 from services.simulator.wire.framing import MAX_FRAME, frame
 from tests.hostile.corpus import start_api
 from tests.hostile.mutations import written
-from tests.simulator.connection import Line
+from tests.simulator.connection import ClientConnection
 from tests.simulator.on_the_wire import CALM, Gateway, ask, gateway, ready, rows
 
 HELLO = b"API\0" + frame(b"v100..178")
 
 
-async def unharmed(house: Gateway) -> None:
+async def unharmed(simulator: Gateway) -> None:
     """The well-behaved client is served."""
-    house.heard[1].clear()
-    await house.clients[0].reqCurrentTimeAsync()
-    assert [fields[0] for fields in house.heard[1]] == ["49"]
+    simulator.received[1].clear()
+    await simulator.clients[0].reqCurrentTimeAsync()
+    assert [fields[0] for fields in simulator.received[1]] == ["49"]
 
 
 async def closed(reader: asyncio.StreamReader) -> bytes:
@@ -50,14 +50,14 @@ OPENINGS = {
 @pytest.mark.parametrize("opening", OPENINGS.values(), ids=OPENINGS)
 def test_what_is_no_client_is_cut_off(opening: bytes) -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            await ready(house)
-            reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+        async with gateway(CALM) as simulator:
+            await ready(simulator)
+            reader, writer = await asyncio.open_connection("127.0.0.1", simulator.server.port)
             writer.write(opening)
-            said = await closed(reader)
-            assert said == b"" or opening.startswith(HELLO)
+            output = await closed(reader)
+            assert output == b"" or opening.startswith(HELLO)
             writer.close()
-            await unharmed(house)
+            await unharmed(simulator)
 
     asyncio.run(play())
 
@@ -74,18 +74,18 @@ PATIENT = {
 @pytest.mark.parametrize("opening", PATIENT.values(), ids=PATIENT)
 def test_what_stops_in_the_middle_is_waited_for(opening: bytes) -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            await ready(house)
-            _, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+        async with gateway(CALM) as simulator:
+            await ready(simulator)
+            _, writer = await asyncio.open_connection("127.0.0.1", simulator.server.port)
             writer.write(opening)
             await writer.drain()
-            while len(house.server.connections) < 2:
+            while len(simulator.server.connections) < 2:
                 await asyncio.sleep(0.001)
-            await unharmed(house)
+            await unharmed(simulator)
             writer.close()
-            while len(house.server.connections) > 1:
+            while len(simulator.server.connections) > 1:
                 await asyncio.sleep(0.001)
-            await unharmed(house)
+            await unharmed(simulator)
 
     asyncio.run(play())
 
@@ -96,13 +96,13 @@ def test_who_never_starts_is_not_waited_for_for_ever(
     monkeypatch.setattr(server_module, "_OPENING_S", 0.05)
 
     async def play() -> None:
-        async with gateway(CALM) as house:
-            await ready(house)
-            reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+        async with gateway(CALM) as simulator:
+            await ready(simulator)
+            reader, writer = await asyncio.open_connection("127.0.0.1", simulator.server.port)
             writer.write(HELLO)
             assert await closed(reader) != b""
             writer.close()
-            await unharmed(house)
+            await unharmed(simulator)
 
     asyncio.run(play())
     assert "hasn't started the API within 0.05 s" in caplog.text
@@ -110,9 +110,9 @@ def test_who_never_starts_is_not_waited_for_for_ever(
 
 def test_nothing_is_answered_before_the_start() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            await ready(house)
-            reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+        async with gateway(CALM) as simulator:
+            await ready(simulator)
+            reader, writer = await asyncio.open_connection("127.0.0.1", simulator.server.port)
             writer.write(HELLO + ask(49, 1) + ask(61, 1) + ask(3, "x") + ask(999) + ask(*start_api(7)))
             greeting, accounts, next_id = await rows(reader, 3)
             assert greeting[0] == "178"
@@ -124,20 +124,20 @@ def test_nothing_is_answered_before_the_start() -> None:
 
 def test_more_connections_than_there_is_room_for() -> None:
     async def play() -> None:
-        async with gateway(CALM, max_connections=20) as house:
-            await ready(house)
-            lines = [await asyncio.open_connection("127.0.0.1", house.server.port) for _ in range(40)]
+        async with gateway(CALM, max_connections=20) as simulator:
+            await ready(simulator)
+            lines = [await asyncio.open_connection("127.0.0.1", simulator.server.port) for _ in range(40)]
             refused = 0
             for reader, _ in lines[19:]:
                 refused += await closed(reader) == b""
             assert refused == 21
-            assert len(house.server.connections) == 20
-            await unharmed(house)
+            assert len(simulator.server.connections) == 20
+            await unharmed(simulator)
             for _, writer in lines:
                 writer.close()
-            while len(house.server.connections) > 1:
+            while len(simulator.server.connections) > 1:
                 await asyncio.sleep(0.001)
-            await house.connect(2)
+            await simulator.connect(2)
 
     asyncio.run(play())
 
@@ -146,20 +146,20 @@ def test_thousands_of_connections_with_half_a_frame_each(caplog: pytest.LogCaptu
     caplog.set_level(logging.CRITICAL, "services")  # what is logged is kept for the test, and counted
 
     async def play() -> None:
-        async with gateway(CALM) as house:
-            await ready(house)
+        async with gateway(CALM) as simulator:
+            await ready(simulator)
             tracemalloc.start()
-            lines = [Line(house.server) for _ in range(5000)]
+            lines = [ClientConnection(simulator.server) for _ in range(5000)]
             for line in lines:
                 line.send(HELLO + (4096).to_bytes(4, "big") + b"x" * 4000)
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
-            assert len(house.server.connections) == house.server.max_connections
+            assert len(simulator.server.connections) == simulator.server.max_connections
             assert peak < 20_000_000
-            await unharmed(house)
+            await unharmed(simulator)
             for line in lines:
-                line.hang_up()
-            assert len(house.server.connections) == 1
+                line.disconnect()
+            assert len(simulator.server.connections) == 1
 
     asyncio.run(play())
 
@@ -168,9 +168,9 @@ def test_thousands_of_subscriptions() -> None:
     """They are limited as at the broker, so that one tick never costs more than a hundred messages."""
 
     async def play() -> None:
-        async with gateway(CALM) as house:
-            await ready(house)
-            line = Line(house.server)
+        async with gateway(CALM) as simulator:
+            await ready(simulator)
+            line = ClientConnection(simulator.server)
             line.send(HELLO + frame(written(start_api(7))))
             stock = ["0", "TSLA", "STK", "", "0", "", "", "SMART", "", "USD", "", ""]
             for number in range(3000):
@@ -178,20 +178,20 @@ def test_thousands_of_subscriptions() -> None:
                 line.send(frame(written(["62", "1", str(number), "All", "NetLiquidation"])))
                 line.send(frame(written(["76", "1", str(number), "", "", "0"])))
             line.taken()
-            due = house.exchange.next_event_ns()
+            due = simulator.exchange.next_event_ns()
             assert due is not None
-            house.server.advance(due, one=True)
+            simulator.server.advance(due, one=True)
             assert sum(map(len, line.taken())) < 500_000
-            await unharmed(house)
+            await unharmed(simulator)
 
     asyncio.run(play())
 
 
 def test_a_huge_request_is_an_error_and_no_more() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            await ready(house)
-            line = Line(house.server)
+        async with gateway(CALM) as simulator:
+            await ready(simulator)
+            line = ClientConnection(simulator.server)
             line.send(HELLO + frame(written(start_api(7))))
             line.taken()
             for payload in (b"\0" * 1_000_000, b"3\0" + b"7\0" * 500_000, b"9" * 1_000_000, b"\xff" * 1_000_000):
@@ -199,6 +199,6 @@ def test_a_huge_request_is_an_error_and_no_more() -> None:
                 (answer,) = line.taken()
                 assert answer.startswith(b"4\0")
                 assert len(answer) < 1000
-            await unharmed(house)
+            await unharmed(simulator)
 
     asyncio.run(play())

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 from services.simulator.server import TwsServer
 
-__all__ = ["Line"]
+__all__ = ["ClientConnection"]
 
 
-class Line:
+class ClientConnection:
     """A connection of the real server on a transport of memory."""
 
     def __init__(self, server: TwsServer) -> None:
@@ -24,9 +24,9 @@ class Line:
         if not self._transport.closing:
             self._protocol.data_received(data)
         if self._transport.closing:
-            self.hang_up()
+            self.disconnect()
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         if not self.closed:
             self.closed = True
             self._transport.closing = True
@@ -49,7 +49,7 @@ class Line:
 class _Transport:
     """What the server's connection needs of a transport."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: ClientConnection) -> None:
         self._line = line
         self.written = bytearray()
         self.closing = False
@@ -60,7 +60,7 @@ class _Transport:
 
     def close(self) -> None:
         self.closing = True
-        asyncio.get_running_loop().call_soon(self._line.hang_up)
+        asyncio.get_running_loop().call_soon(self._line.disconnect)
 
     abort = close
 

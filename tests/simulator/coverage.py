@@ -128,8 +128,8 @@ def _table(shown: Shown, kind: str, heading: str, names: dict[Any, str]) -> list
         label = f"{key} {name}".strip()
         tests = [f"`{test}`" for test in shown.tests.get((kind, key), {})]
         versions = ", ".join(map(str, sorted(shown.versions.get((kind, key), ()))))
-        told = "<br>".join(tests[:4]) + (f"<br>and {len(tests) - 4} more" if len(tests) > 4 else "")
-        lines.append(f"| {label} | {versions} | {told or '**not yet**'} |")
+        reported = "<br>".join(tests[:4]) + (f"<br>and {len(tests) - 4} more" if len(tests) > 4 else "")
+        lines.append(f"| {label} | {versions} | {reported or '**not yet**'} |")
     return lines
 
 

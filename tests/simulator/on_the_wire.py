@@ -60,7 +60,7 @@ TSLA = ibi.Stock("TSLA", "SMART", "USD")
 CALM = trades("TSLA", *[10.0] * 20)
 
 
-class Written:
+class WrittenMarket:
     """A market source of given events."""
 
     def __init__(self, events: Sequence[MarketEvent]) -> None:
@@ -71,7 +71,7 @@ class Written:
         return (event for event in self._events if after is None or event.key > after)
 
 
-class Paper:
+class ListLedger:
     """A ledger that remembers what was saved, and fails when told to."""
 
     def __init__(self) -> None:
@@ -89,9 +89,9 @@ class Gateway:
 
     def __init__(self, events: Sequence[MarketEvent], **options: Any) -> None:
         policy = options.pop("policy", Policy())
-        self.ledger = Paper()
+        self.ledger = ListLedger()
         self.exchange = Exchange(
-            Written(events),
+            WrittenMarket(events),
             [SESSION],
             accounts=options.pop("accounts", [AccountTerms(account=ACCOUNT)]),
             start_ns=OPEN_NS - 60 * SECOND,
@@ -99,22 +99,22 @@ class Gateway:
         )
         self.server = TwsServer(self.exchange, self.ledger, "127.0.0.1", 0, **options)
         self.clients: list[ibi.IB] = []
-        self.heard: dict[int, list[list[str]]] = {}
+        self.received: dict[int, list[list[str]]] = {}
 
     async def connect(self, client_id: int = 1, *, highest_version: int = 176) -> ibi.IB:
-        """A connected and synchronized client of the real library; what it hears goes to `heard` as well."""
+        """A connected and synchronized client of the real library; what it hears goes to `received` as well."""
         ib = ibi.IB()
         ib.client.MaxClientVersion = highest_version
         ib.client.MaxRequests = 0  # the library holds back what exceeds 45 requests a second
-        heard: list[list[str]] = []
-        self.heard[client_id] = heard
+        received: list[list[str]] = []
+        self.received[client_id] = received
         interpret = ib.client.decoder.interpret
 
-        def overhear(fields: list[str]) -> None:
-            heard.append(list(fields))
+        def record(fields: list[str]) -> None:
+            received.append(list(fields))
             interpret(fields)
 
-        ib.client.decoder.interpret = overhear
+        ib.client.decoder.interpret = record
         await ib.connectAsync("127.0.0.1", self.server.port, client_id)
         self.clients.append(ib)
         return ib
@@ -139,11 +139,11 @@ class Gateway:
     async def news(self, client_id: int) -> list[str]:
         """What a client heard since the last call, without the account, in short: `3 7 Submitted`, `4 7 202`."""
         await self.settle()
-        found = [_short(fields) for fields in self.heard[client_id] if fields[0] not in _ACCOUNT]
-        self.heard[client_id].clear()
+        found = [_short(fields) for fields in self.received[client_id] if fields[0] not in _ACCOUNT]
+        self.received[client_id].clear()
         return found
 
-    async def hang_up(self, *clients: ibi.IB) -> None:
+    async def disconnect(self, *clients: ibi.IB) -> None:
         """Disconnects clients, and waits until the server noticed."""
         gone = {ib.client.clientId for ib in clients}
         for ib in clients:
@@ -167,14 +167,14 @@ class Gateway:
 @asynccontextmanager
 async def gateway(*events: Sequence[MarketEvent], **options: Any) -> AsyncIterator[Gateway]:
     """A gateway for the length of a test."""
-    house = Gateway([event for symbol in events for event in symbol], **options)
-    await house.server.start()
+    simulator = Gateway([event for symbol in events for event in symbol], **options)
+    await simulator.server.start()
     try:
-        yield house
+        yield simulator
     finally:
-        for ib in house.connected():
+        for ib in simulator.connected():
             ib.disconnect()
-        await house.server.stop()
+        await simulator.server.stop()
 
 
 def trail(quantity: float, *, parent: int = 0, **details: Any) -> ibi.Order:
@@ -184,11 +184,11 @@ def trail(quantity: float, *, parent: int = 0, **details: Any) -> ibi.Order:
     )
 
 
-async def ready(house: Gateway, client_id: int = 1) -> ibi.IB:
+async def ready(simulator: Gateway, client_id: int = 1) -> ibi.IB:
     """A client, after the first trade."""
-    ib = await house.connect(client_id)
-    await house.step()
-    await house.news(client_id)
+    ib = await simulator.connect(client_id)
+    await simulator.step()
+    await simulator.news(client_id)
     return ib
 
 

@@ -40,7 +40,7 @@ TUESDAY = session("2024-03-05")
 DU1 = AccountTerms(account="DU1")
 
 
-class Scripted:
+class ScriptedMarket:
     """A source of the events given, one symbol or many."""
 
     def __init__(self, events: Sequence[MarketEvent], symbols: Sequence[str] = ("ABC",)) -> None:
@@ -79,7 +79,7 @@ def prints(
 
 def exchange(events: Sequence[MarketEvent], *, symbols: Sequence[str] = ("ABC",), **more: Any) -> Exchange:
     settings: dict[str, Any] = {"sessions": [MONDAY, TUESDAY], "accounts": [DU1], "start_ns": MONDAY.open_ns}
-    return Exchange(Scripted(events, symbols), **settings | more)
+    return Exchange(ScriptedMarket(events, symbols), **settings | more)
 
 
 def ticket(order_id: int, side: str, order_type: str, **more: Any) -> Ticket:
@@ -87,7 +87,7 @@ def ticket(order_id: int, side: str, order_type: str, **more: Any) -> Ticket:
     return Ticket(order_id=order_id, side=side, order_type=order_type, **settings | more)  # type: ignore[arg-type]
 
 
-def told(reports: Sequence[Report], *, quotes: bool = False) -> list[tuple[Any, ...]]:
+def reported(reports: Sequence[Report], *, quotes: bool = False) -> list[tuple[Any, ...]]:
     """What was reported, a short tuple each."""
     return [each for each in map(_short, reports) if quotes or each[0] != "quote"]
 

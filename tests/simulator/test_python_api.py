@@ -39,12 +39,12 @@ def test_time_and_faults_are_at_hand(
 
     async def play(simulator: Simulator) -> None:
         ib = ibi.IB()
-        heard: list[int] = []
-        ib.errorEvent += lambda _id, code, *_rest: heard.append(code)
+        received: list[int] = []
+        ib.errorEvent += lambda _id, code, *_rest: received.append(code)
         await ib.connectAsync(simulator.host, simulator.port, 1)
         simulator.fault("reject", code=201, count=1)
         refused = ib.placeOrder(ibi.Stock("TSLA", "SMART", "USD"), ibi.MarketOrder("BUY", 1))
-        await eventually(lambda: 201 in heard)
+        await eventually(lambda: 201 in received)
         taken = ib.placeOrder(ibi.Stock("TSLA", "SMART", "USD"), ibi.MarketOrder("BUY", 1))
         await ib.reqCurrentTimeAsync()
         before = simulator.now_ns
@@ -52,7 +52,7 @@ def test_time_and_faults_are_at_hand(
         await eventually(taken.isDone)
         assert (refused.filled(), taken.filled()) == (0, 1)
         simulator.advance(seconds=500)
-        await eventually(lambda: 2119 in heard)
+        await eventually(lambda: 2119 in received)
 
         monkeypatch.setattr("sys.argv", ["crazy", "simulator", "fault", "drop", "--port", str(simulator.port)])
         with pytest.raises(SystemExit) as left:

@@ -40,8 +40,8 @@ def crazy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         monkeypatch.setattr(sys, "argv", ["crazy", *words])
         with pytest.raises(SystemExit) as left:
             main()
-        said = capsys.readouterr()
-        return int(left.value.code or 0), said.out.splitlines(), said.err.splitlines()
+        output = capsys.readouterr()
+        return int(left.value.code or 0), output.out.splitlines(), output.err.splitlines()
 
     return run
 
@@ -145,25 +145,25 @@ def test_a_market_of_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_flag_is_one_line(crazy: Run, flags: tuple[str, ...], complaint: str) -> None:
-    code, said, complaints = crazy("simulator", *flags)
-    assert (code, said, len(complaints)) == (4, [], 1)
-    assert complaints[0].startswith(f"crazy: {complaint}")
+    code, output, errors = crazy("simulator", *flags)
+    assert (code, output, len(errors)) == (4, [], 1)
+    assert errors[0].startswith(f"crazy: {complaint}")
 
 
 def test_a_port_in_use_is_one_line(crazy: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        code, said, complaints = crazy("simulator", "--port", str(port))
-    assert (code, said) == (4, [])
-    assert complaints == [
+        code, output, errors = crazy("simulator", "--port", str(port))
+    assert (code, output) == (4, [])
+    assert errors == [
         f"crazy: 127.0.0.1:{port}: can't listen there (Address already in use); give --port a free port, or 0 for any"
     ]
 
 
 def test_nobody_there_to_command(crazy: Run) -> None:
-    code, _, complaints = crazy("simulator", "advance", "5", "--port", "1")
+    code, _, errors = crazy("simulator", "advance", "5", "--port", "1")
     assert code == 4
-    assert "no simulator takes commands there" in complaints[0]
+    assert "no simulator takes commands there" in errors[0]
 
 
 def test_only_its_own_user_can_command(runtime: Path) -> None:

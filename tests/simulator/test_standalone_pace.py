@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from services.simulator.standalone_pace import LEAD_NS, STALL_NS, next_time
-from services.simulator.venue.source import Hours
+from services.simulator.venue.source import SessionCalendar
 from tests.simulator.scripted import MONDAY, SECOND, TUESDAY
 
-HOURS = Hours([MONDAY, TUESDAY])
+HOURS = SessionCalendar([MONDAY, TUESDAY])
 NOON = MONDAY.open_ns + 9000 * SECOND
 NIGHT = MONDAY.close_ns + 3600 * SECOND
 
@@ -30,10 +30,10 @@ NIGHT = MONDAY.close_ns + 3600 * SECOND
     ],
 )
 def test_where_time_goes(pace: str, now_ns: int, next_ns: int | None, expected: int) -> None:
-    went = next_time(now_ns, SECOND // 10, speed=60.0, pace=pace, hours=HOURS, next_ns=next_ns)  # type: ignore[arg-type]
+    went = next_time(now_ns, SECOND // 10, speed=60.0, pace=pace, calendar=HOURS, next_ns=next_ns)  # type: ignore[arg-type]
     assert went == expected
 
 
 def test_a_machine_that_slept_is_not_caught_up() -> None:
-    asleep = next_time(NOON, 3600 * SECOND, speed=1.0, pace="steady", hours=HOURS, next_ns=None)
+    asleep = next_time(NOON, 3600 * SECOND, speed=1.0, pace="steady", calendar=HOURS, next_ns=None)
     assert asleep == NOON + STALL_NS

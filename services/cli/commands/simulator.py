@@ -93,7 +93,7 @@ def simulator(
     verbose:
         Say who connects and what is refused, too.
     """
-    from services.simulator.standalone import Alone, Wanted
+    from services.simulator.standalone import StandaloneSimulator, Wanted
 
     logging.basicConfig(
         stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.INFO if verbose else logging.ERROR
@@ -121,9 +121,9 @@ def simulator(
     )
 
     async def serve() -> None:
-        alone = Alone(wanted, lambda line: print(line, flush=True))
-        await alone.open()
-        await alone.run()
+        simulator = StandaloneSimulator(wanted, lambda line: print(line, flush=True))
+        await simulator.open()
+        await simulator.run()
 
     asyncio.run(serve())
     return 0

@@ -1,11 +1,11 @@
-"""Which faults are active, and what they do to what passes through the gateway. Pure: no clock, no socket.
+"""The active faults, and how they change what passes through the gateway. Pure: no clock, no socket.
 
-There are three seams, and a fault acts at those it is about: a request on its way to the desk (`request`), the
-exchange's reports on their way to clients (`reports`), frames on their way into a socket (`frames`). What a fault wants
-done beside that is an *effect*, which `stage.py` performs. Chance comes from the seed and the number of the fault, and
-time is market time, so that the same faults at the same times give the same day.
+A fault acts at one or more of three places: a request on its way to the dispatcher (`request`), the exchange's reports
+on their way to clients (`reports`), frames on their way to a socket (`frames`). Anything else is an *effect*, which
+`fault_effects.py` performs. Random numbers come from the seed and the number of the fault, and time is market time, so
+that the same faults at the same times give the same day.
 
-What faults there are stands in `catalogue.py`.
+`catalogue.py` lists all faults.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
     from services.simulator.wire.requests import Request
 
 __all__ = [
-    "Ask",
-    "Begin",
-    "ByHand",
-    "Counted",
+    "ActiveFault",
+    "BeginFault",
+    "CountedFault",
+    "DeliverReports",
+    "Disconnect",
     "Effect",
+    "EnterManualOrder",
     "Fault",
     "Faults",
     "ForgetStreams",
-    "Handle",
-    "HangUp",
-    "Lasting",
-    "Live",
+    "HandleRequest",
     "Notice",
     "ReviewStreams",
-    "Say",
+    "RunExchangeAction",
     "Seconds",
-    "Tell",
+    "SendFrames",
+    "TimedFault",
     "fields_of",
     "with_field",
 ]
@@ -55,11 +55,11 @@ Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 Chance = Annotated[float, Meta(gt=0, le=1)]
 
 
-# Effects: what is to be done.
+# Effects: actions that `fault_effects.py` performs.
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """An error message to one client, or to all; `request_id` -1 concerns no request."""
+    """An error message to one client, or to all; `request_id` -1 means no request."""
 
     code: int
     text: str
@@ -67,103 +67,114 @@ class Notice(msgspec.Struct, frozen=True):
     request_id: int = -1
 
 
-class HangUp(msgspec.Struct, frozen=True):
+class Disconnect(msgspec.Struct, frozen=True):
     """Close the connection of one client, or of all."""
 
     client_id: int | None = None
 
 
-class Say(msgspec.Struct, frozen=True):
-    """Frames to a client, past all faults."""
+class SendFrames(msgspec.Struct, frozen=True):
+    """Send frames to a client, unaffected by faults."""
 
     client_id: int
     frames: tuple[bytes, ...]
 
 
-class Tell(msgspec.Struct, frozen=True):
-    """Reports to whom they concern, past all faults."""
+class DeliverReports(msgspec.Struct, frozen=True):
+    """Deliver reports to their clients, unaffected by faults."""
 
     reports: tuple[Report, ...]
 
 
-class Ask(msgspec.Struct, frozen=True):
-    """Something that happens at the exchange by itself; what it reports is told past all faults."""
+class RunExchangeAction(msgspec.Struct, frozen=True):
+    """Run an action at the exchange; its reports are delivered unaffected by faults."""
 
     what: Callable[[Exchange], Sequence[Report]]
 
 
-class Handle(msgspec.Struct, frozen=True):
-    """A request that was held back reaches the desk."""
+class HandleRequest(msgspec.Struct, frozen=True):
+    """Process a request that was held back."""
 
     client_id: int
     request: Any
 
 
-class ByHand(msgspec.Struct, frozen=True):
+class EnterManualOrder(msgspec.Struct, frozen=True):
     """A person enters an order at the broker."""
 
     ticket: Ticket
 
 
 class ForgetStreams(msgspec.Struct, frozen=True):
-    """Every market data subscription is gone, unsaid."""
+    """Drop every market data subscription, without a message."""
 
 
 class ReviewStreams(msgspec.Struct, frozen=True):
-    """Market data subscriptions are looked at anew: rights have changed, or quotes were missed."""
+    """Check all market data subscriptions again: entitlements changed, or quotes were missed."""
 
 
-class Begin(msgspec.Struct, frozen=True):
-    """Another fault begins."""
+class BeginFault(msgspec.Struct, frozen=True):
+    """Start another fault."""
 
     fault: Fault
 
 
-Effect = Notice | HangUp | Say | Tell | Ask | Handle | ByHand | ForgetStreams | ReviewStreams | Begin
+Effect = (
+    Notice
+    | Disconnect
+    | SendFrames
+    | DeliverReports
+    | RunExchangeAction
+    | HandleRequest
+    | EnterManualOrder
+    | ForgetStreams
+    | ReviewStreams
+    | BeginFault
+)
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A fault as it is asked for: its arguments. Frozen: what changes while it is active stands in `Live`."""
+    """The arguments of a fault. Frozen: `ActiveFault` has what changes while it is active."""
 
     lasts: ClassVar[bool] = False
-    """Whether it is active for a time. Others are over when they have begun, or when their count is used up."""
+    """Whether it stays active. Other faults are over as soon as they have begun."""
 
-    def begin(self, live: Live) -> None:
-        """What happens at once."""
+    def begin(self, active: ActiveFault) -> None:
+        """Called when it starts."""
 
-    def end(self, live: Live) -> None:
-        """What happens when its time is over, its count used up, or when it is cleared."""
+    def end(self, active: ActiveFault) -> None:
+        """Called when its time is over, its count is used up, or it is cleared."""
 
-    def request(self, live: Live, client_id: int, request: Request) -> Request | None:
-        """The request as it reaches the desk, None if it doesn't."""
+    def request(self, active: ActiveFault, client_id: int, request: Request) -> Request | None:
+        """The request as it reaches the dispatcher; None if it gets lost."""
         return request
 
-    def reports(self, live: Live, reports: list[Report]) -> list[Report]:
-        """The reports as clients hear of them."""
+    def reports(self, active: ActiveFault, reports: list[Report]) -> list[Report]:
+        """The reports as they are delivered to the clients."""
         return reports
 
-    def frames(self, live: Live, client_id: int, frames: list[bytes]) -> list[bytes]:
-        """The frames as they go out now."""
+    def frames(self, active: ActiveFault, client_id: int, frames: list[bytes]) -> list[bytes]:
+        """The frames as they are written now."""
         return frames
 
     def hangs(self, client_id: int) -> bool:
         """Whether nothing of this client is read or written."""
         return False
 
-    def denies(self, live: Live, symbol: str, *, anew: bool) -> int | None:
-        """The code with which live data of this symbol are denied; `anew`: to a request, not to a running stream."""
+    def denies(self, active: ActiveFault, symbol: str, *, anew: bool) -> int | None:
+        """The code that denies live data of this symbol. `anew`: for a new request, not for a running stream."""
         return None
 
-    def refuses(self, live: Live) -> bool:
+    def refuses(self, active: ActiveFault) -> bool:
         """Whether nobody can connect."""
         return False
 
-    def takes_id(self, live: Live, client_id: int) -> bool:
-        """Whether the client id of who connects is in use already."""
+    def takes_id(self, active: ActiveFault, client_id: int) -> bool:
+        """Whether this client id is refused as already in use."""
         return False
 
 
-class Lasting(Fault, frozen=True, kw_only=True):
+class TimedFault(Fault, frozen=True, kw_only=True):
     """A fault that is active for a time."""
 
     lasts: ClassVar[bool] = True
@@ -172,7 +183,7 @@ class Lasting(Fault, frozen=True, kw_only=True):
     """How long, in market time; 0: until it is cleared."""
 
 
-class Counted(Fault, frozen=True, kw_only=True):
+class CountedFault(Fault, frozen=True, kw_only=True):
     """A fault that strikes a number of times, then is over."""
 
     lasts: ClassVar[bool] = True
@@ -183,17 +194,17 @@ class Counted(Fault, frozen=True, kw_only=True):
     """How likely it strikes each time it could (drawn from the seed)."""
 
 
-class Live:
-    """A fault while it is active: what a fault knows and may do."""
+class ActiveFault:
+    """A fault while it is active: its state, and what it may do."""
 
     def __init__(self, faults: Faults, number: int, name: str, fault: Fault) -> None:
         self.number, self.name, self.fault = number, name, fault
         self.since_ns = faults.now_ns
-        self.left = fault.count if isinstance(fault, Counted) else 0
+        self.left = fault.count if isinstance(fault, CountedFault) else 0
         self.struck = 0
         self.over = False
-        self.memory: dict[Any, Any] = {}
-        """Whatever the fault has to remember."""
+        self.data: dict[Any, Any] = {}
+        """State of the fault's own."""
         self._faults = faults
         self._random = Random(f"{faults.seed}/{number}/{name}")
 
@@ -203,13 +214,13 @@ class Live:
         return self._faults.now_ns
 
     def find(self, client_id: int, order_id: int) -> Order | None:
-        """The order that this client calls by this id."""
+        """The order of this client and id."""
         return self._faults.find(client_id, order_id)
 
     def strikes(self) -> bool:
         """Whether it strikes this time; counts if it does."""
         fault = self.fault
-        assert isinstance(fault, Counted)
+        assert isinstance(fault, CountedFault)
         if self.over or self._random.random() >= fault.probability:
             return False
         self.struck += 1
@@ -220,137 +231,137 @@ class Live:
         return True
 
     def do(self, *effects: Effect) -> None:
-        """Have this done once the present message is through."""
+        """Perform these effects after the present message."""
         self._faults.effects += effects
 
     def later(self, seconds: float, *effects: Effect) -> None:
-        """Have this done after so much market time."""
+        """Perform these effects after `seconds` of market time."""
         self._faults.schedule(self.now_ns + int(seconds * SECOND), effects)
 
     def finish(self) -> None:
-        """It is over."""
+        """End it."""
         self._faults.finish(self)
 
 
 class Faults:
-    """The faults of one gateway. `now_ns` is told by whoever moves the market."""
+    """The faults of one gateway. `pass_time` sets `now_ns` when the market moves."""
 
     def __init__(self, seed: int = 0, now_ns: int = 0) -> None:
         self.seed = seed
         self.now_ns = now_ns
-        self.active: list[Live] = []
+        self.active: list[ActiveFault] = []
         self.effects: list[Effect] = []
         self.find: Callable[[int, int], Order | None] = lambda _client_id, _order_id: None
         self._number = count(1)
-        self._agenda: list[tuple[int, int, tuple[Effect, ...] | Live]] = []
+        self._agenda: list[tuple[int, int, tuple[Effect, ...] | ActiveFault]] = []
         self._place = count()
 
     # What is active
 
-    def begin(self, name: str, fault: Fault) -> Live:
-        """A fault begins now."""
-        live = Live(self, next(self._number), name, fault)
+    def begin(self, name: str, fault: Fault) -> ActiveFault:
+        """Start a fault now."""
+        active = ActiveFault(self, next(self._number), name, fault)
         if fault.lasts:
-            self.active.append(live)
-            if isinstance(fault, Lasting) and fault.seconds:
-                self._put(self.now_ns + int(fault.seconds * SECOND), live)
-        fault.begin(live)
-        return live
+            self.active.append(active)
+            if isinstance(fault, TimedFault) and fault.seconds:
+                self._put(self.now_ns + int(fault.seconds * SECOND), active)
+        fault.begin(active)
+        return active
 
     def clear(self, name: str = "") -> list[str]:
-        """End all faults of this name, or all; their names."""
-        ended = [live for live in self.active if name in ("", live.name)]
-        for live in ended:
-            self.finish(live)
-        return [live.name for live in ended]
+        """End all faults of this name, or all. Returns their names."""
+        ended = [active for active in self.active if name in ("", active.name)]
+        for active in ended:
+            self.finish(active)
+        return [active.name for active in ended]
 
-    def finish(self, live: Live) -> None:
-        """A fault is over."""
-        if not live.over:
-            live.over = True
-            self.active.remove(live)
-            live.fault.end(live)
+    def finish(self, active: ActiveFault) -> None:
+        """End a fault."""
+        if not active.over:
+            active.over = True
+            self.active.remove(active)
+            active.fault.end(active)
 
     def schedule(self, at_ns: int, effects: tuple[Effect, ...]) -> None:
-        """Have this done at a time."""
+        """Perform these effects at `at_ns`."""
         self._put(at_ns, effects)
 
     def next_ns(self) -> int | None:
-        """When something is due."""
+        """When the next effect or end is due; None if never."""
         return self._agenda[0][0] if self._agenda else None
 
     def pass_time(self, now_ns: int) -> None:
-        """It is so late: what is due becomes effects, what has lasted its time ends."""
+        """Set the time: due effects become pending, and faults whose time is over end."""
         self.now_ns = max(self.now_ns, now_ns)
         while self._agenda and self._agenda[0][0] <= self.now_ns:
             due = heapq.heappop(self._agenda)[2]
-            if isinstance(due, Live):
+            if isinstance(due, ActiveFault):
                 self.finish(due)
             else:
                 self.effects += due
 
     def take_effects(self) -> list[Effect]:
-        """What is to be done; the caller does it."""
+        """The pending effects; the caller performs them."""
         effects, self.effects = self.effects, []
         return effects
 
-    # The seams
+    # Requests, reports and frames
 
     def request(self, client_id: int, request: Request) -> Request | None:
-        """A request on its way to the desk; None if it gets lost."""
+        """A request on its way to the dispatcher; None if it gets lost."""
         passed: Request | None = request
-        for live in tuple(self.active):
+        for active in tuple(self.active):
             if passed is None:
                 break
-            if not live.over:
-                passed = live.fault.request(live, client_id, passed)
+            if not active.over:
+                passed = active.fault.request(active, client_id, passed)
         return passed
 
     def reports(self, reports: Sequence[Report]) -> list[Report]:
         """Reports on their way to the clients."""
         passed = list(reports)
-        for live in tuple(self.active):
-            if not live.over:
-                passed = live.fault.reports(live, passed)
+        for active in tuple(self.active):
+            if not active.over:
+                passed = active.fault.reports(active, passed)
         return passed
 
     def frames(self, client_id: int, data: bytes) -> tuple[bytes, int]:
-        """What is about to be written to a client, as it is written, and how many frames that is."""
+        """The bytes to write to a client instead of `data`, and their number of frames."""
         frames = _frames_of(data)
-        for live in tuple(self.active):
-            if not live.over:
-                frames = live.fault.frames(live, client_id, frames)
+        for active in tuple(self.active):
+            if not active.over:
+                frames = active.fault.frames(active, client_id, frames)
         return b"".join(frames), len(frames)
 
     @property
     def refusing(self) -> bool:
         """Whether nobody can connect."""
-        return any(live.fault.refuses(live) for live in self.active)
+        return any(active.fault.refuses(active) for active in self.active)
 
     def hangs(self, client_id: int) -> bool:
         """Whether nothing of this client is read or written."""
-        return any(live.fault.hangs(client_id) for live in self.active)
+        return any(active.fault.hangs(client_id) for active in self.active)
 
     def denied(self, symbol: str, *, anew: bool) -> int | None:
-        """The code with which live data of this symbol are denied, now that they are asked for or looked at again."""
-        codes = (live.fault.denies(live, symbol, anew=anew) for live in tuple(self.active))
+        """The code with which live data of this symbol are denied, None if they aren't."""
+        codes = (active.fault.denies(active, symbol, anew=anew) for active in tuple(self.active))
         return next((code for code in codes if code is not None), None)
 
     def takes_id(self, client_id: int) -> bool:
-        """Whether the client id of who connects is in use already."""
-        return any(live.fault.takes_id(live, client_id) for live in tuple(self.active))
+        """Whether this client id is refused as already in use."""
+        return any(active.fault.takes_id(active, client_id) for active in tuple(self.active))
 
-    def _put(self, at_ns: int, what: tuple[Effect, ...] | Live) -> None:
+    def _put(self, at_ns: int, what: tuple[Effect, ...] | ActiveFault) -> None:
         heapq.heappush(self._agenda, (at_ns, next(self._place), what))
 
 
 def fields_of(frame: bytes) -> list[str]:
-    """The fields of a frame; the first is what kind it is."""
+    """The fields of a frame; the first is the message id."""
     return frame[4:].decode(errors="replace").split("\0")[:-1]
 
 
 def with_field(frame: bytes, changes: Iterable[tuple[int, object]]) -> bytes:
-    """The frame with other values in these places."""
+    """The frame with some fields replaced."""
     fields = fields_of(frame)
     for place, value in changes:
         fields[place] = str(value)

@@ -1,4 +1,4 @@
-"""Every fault by its name, and how one is asked for: by words (a command line), by a mapping (a timetable, JSON)."""
+"""All faults by name, and how one is made from arguments: texts (command line) or values (timetable, JSON)."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ MODULES = (links, data, callbacks, refusals, lost_requests, working_orders, orde
 
 
 def name_of(kind: type[Fault]) -> str:
-    """`BrokerLost` is called `broker-lost`."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower()
+    """`BrokerLost` is called `broker-lost`, `ForeignOrderFault` is called `foreign-order`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__.removesuffix("Fault")).lower()
 
 
 FAULTS: dict[str, type[Fault]] = {
@@ -54,7 +54,7 @@ class Argument(NamedTuple):
 
 
 def fault(name: str, given: Mapping[str, Any]) -> Fault:
-    """The fault of this name with these arguments, which may be words. Refusal, one line, for what does not fit."""
+    """The fault of this name with these arguments, which may be texts. A Refusal of one line for an invalid one."""
     kind = FAULTS.get(name.replace("_", "-").lower())
     if kind is None:
         hint = suggestion(name, FAULTS, "`crazy simulator fault list` shows all")
@@ -84,12 +84,12 @@ def check_symbol(asked: Fault, symbols: Collection[str]) -> None:
 
 
 def meaning(kind: type[Fault]) -> str:
-    """What a fault is, in a sentence or a few."""
+    """The description of a fault."""
     return " ".join((inspect.getdoc(kind) or "").split())
 
 
 def arguments(kind: type[Fault]) -> list[Argument]:
-    """What may be said about a fault, the most particular first."""
+    """The arguments of a fault, its own ones first."""
     hints = get_type_hints(kind, include_extras=True)
     texts: dict[str, str] = {}
     for cls in reversed(kind.__mro__):

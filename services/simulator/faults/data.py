@@ -1,17 +1,16 @@
-"""Faults of market data and contracts: feeds that die unsaid, rights that are missing, symbols that are gone."""
+"""Faults of market data and contracts: silent feeds, missing entitlements, unknown symbols."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from services.simulator.faults.active import Counted, Lasting, Live, Notice, ReviewStreams
+from services.simulator.faults.active import ActiveFault, CountedFault, Notice, ReviewStreams, TimedFault
 from services.simulator.venue.reports import QuoteReport, Report
-from services.simulator.wire import complaints
-
-if TYPE_CHECKING:
-    from services.simulator.wire.requests import Request
+from services.simulator.wire import errors
+from services.simulator.wire.market_requests import MarketDataRequest
+from services.simulator.wire.requests import Request
 
 __all__ = ["CompetingSession", "DeadFeed", "NoMarketData", "UnknownContract"]
 
@@ -20,46 +19,46 @@ COMPETING = 10197
 Symbol = Annotated[str, Meta(description="a symbol, or nothing for all")]
 
 
-class DeadFeed(Lasting, frozen=True, kw_only=True):
+class DeadFeed(TimedFault, frozen=True, kw_only=True):
     """Quotes cease, and nothing says so. The market goes on, and orders fill."""
 
     symbol: Symbol = ""
-    """Symbol that falls silent. Default: all."""
+    """Symbol without quotes. Default: all."""
     heals: bool = True
     """Whether a new subscription to a symbol brings its quotes back."""
 
-    def request(self, live: Live, client_id: int, request: Request) -> Request | None:
-        if self.heals and type(request).__name__ == "MarketData":
-            symbol = request.contract.symbol  # type: ignore[union-attr]
-            live.memory[symbol] = True
+    def request(self, active: ActiveFault, client_id: int, request: Request) -> Request | None:
+        if self.heals and isinstance(request, MarketDataRequest):
+            symbol = request.contract.symbol
+            active.data[symbol] = True
             if symbol == self.symbol:
-                live.finish()
+                active.finish()
         return request
 
-    def reports(self, live: Live, reports: list[Report]) -> list[Report]:
-        return [report for report in reports if not (isinstance(report, QuoteReport) and self._dead(live, report))]
+    def reports(self, active: ActiveFault, reports: list[Report]) -> list[Report]:
+        return [report for report in reports if not (isinstance(report, QuoteReport) and self._dead(active, report))]
 
-    def _dead(self, live: Live, quote: QuoteReport) -> bool:
-        return self.symbol in ("", quote.symbol) and quote.symbol not in live.memory
+    def _dead(self, active: ActiveFault, quote: QuoteReport) -> bool:
+        return self.symbol in ("", quote.symbol) and quote.symbol not in active.data
 
 
-class CompetingSession(Lasting, frozen=True, kw_only=True):
+class CompetingSession(TimedFault, frozen=True, kw_only=True):
     """The same user is logged in elsewhere: 10197 for each subscription, and no quotes until that ends."""
 
-    def begin(self, live: Live) -> None:
-        live.do(ReviewStreams())
+    def begin(self, active: ActiveFault) -> None:
+        active.do(ReviewStreams())
 
-    def end(self, live: Live) -> None:
-        live.do(ReviewStreams())
+    def end(self, active: ActiveFault) -> None:
+        active.do(ReviewStreams())
 
-    def denies(self, live: Live, symbol: str, *, anew: bool) -> int | None:
+    def denies(self, active: ActiveFault, symbol: str, *, anew: bool) -> int | None:
         return COMPETING
 
-    def reports(self, live: Live, reports: list[Report]) -> list[Report]:
+    def reports(self, active: ActiveFault, reports: list[Report]) -> list[Report]:
         return [report for report in reports if not isinstance(report, QuoteReport)]
 
 
-class NoMarketData(Counted, frozen=True, kw_only=True):
+class NoMarketData(CountedFault, frozen=True, kw_only=True):
     """The login has no right to the live data that are asked for: an error, or (10167) delayed data instead.
 
     Who asks for delayed data gets them with 10167, unless the code is 10168 or 10186. What a subscription got when it
@@ -71,21 +70,21 @@ class NoMarketData(Counted, frozen=True, kw_only=True):
     symbol: Symbol = ""
     """Symbol. Default: all."""
 
-    def denies(self, live: Live, symbol: str, *, anew: bool) -> int | None:
-        return self.code if anew and self.symbol in ("", symbol) and live.strikes() else None
+    def denies(self, active: ActiveFault, symbol: str, *, anew: bool) -> int | None:
+        return self.code if anew and self.symbol in ("", symbol) and active.strikes() else None
 
 
-class UnknownContract(Lasting, frozen=True, kw_only=True):
+class UnknownContract(TimedFault, frozen=True, kw_only=True):
     """A symbol has no security definition any more (200), as after a corporate action: for data, details and orders."""
 
     symbol: Annotated[str, Meta(min_length=1, description="a symbol")]
     """Symbol that is gone."""
 
-    def request(self, live: Live, client_id: int, request: Request) -> Request | None:
+    def request(self, active: ActiveFault, client_id: int, request: Request) -> Request | None:
         contract = getattr(request, "contract", None)
         if contract is None or contract.symbol != self.symbol:
             return request
         ticket = getattr(request, "ticket", None)
         request_id = getattr(request, "request_id", -1) if ticket is None else ticket.order_id
-        live.do(Notice(*complaints.NO_CONTRACT, client_id, request_id))
+        active.do(Notice(*errors.NO_CONTRACT, client_id, request_id))
         return None

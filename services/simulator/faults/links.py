@@ -1,30 +1,29 @@
-"""Faults of the lines: the socket, the gateway's line to the broker, the data farms, the daily and weekly restarts."""
+"""Faults of connections: the socket, the link to the broker, the data farms, the daily and weekly restarts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from services.simulator.faults.active import (
-    Begin,
-    Counted,
+    ActiveFault,
+    BeginFault,
+    CountedFault,
+    DeliverReports,
+    Disconnect,
     Fault,
     ForgetStreams,
-    HangUp,
-    Lasting,
-    Live,
     Notice,
     ReviewStreams,
     Seconds,
-    Tell,
+    TimedFault,
 )
 from services.simulator.faults.data import DeadFeed
 from services.simulator.venue.reports import QuoteReport, Report
-from services.simulator.wire import complaints
-
-if TYPE_CHECKING:
-    from services.simulator.wire.requests import Request
+from services.simulator.wire import errors
+from services.simulator.wire.place_order import PlaceOrderRequest
+from services.simulator.wire.requests import CancelOrderRequest, GlobalCancelRequest, Request
 
 __all__ = [
     "BrokerLost",
@@ -56,7 +55,7 @@ FARMS = {
     "secdefnj": (2157, 2158, "Sec-def data farm connection is {}:secdefnj"),
 }
 
-ORDERS = ("PlaceOrder", "CancelOrder", "GlobalCancel")
+ORDERS = (PlaceOrderRequest, CancelOrderRequest, GlobalCancelRequest)
 
 Client = Annotated[int, Meta(ge=0)] | None
 
@@ -67,11 +66,11 @@ class Drop(Fault, frozen=True, kw_only=True):
     client: Client = None
     """Client id whose connection it is. Default: all."""
 
-    def begin(self, live: Live) -> None:
-        live.do(HangUp(self.client))
+    def begin(self, active: ActiveFault) -> None:
+        active.do(Disconnect(self.client))
 
 
-class Hang(Lasting, frozen=True, kw_only=True):
+class Hang(TimedFault, frozen=True, kw_only=True):
     """The socket stays open, and nothing comes out of it. What is asked meanwhile is answered when it is over.
 
     What happens to orders meanwhile is told then too, and of quotes the newest. A client for which too much waits (16
@@ -84,28 +83,28 @@ class Hang(Lasting, frozen=True, kw_only=True):
     def hangs(self, client_id: int) -> bool:
         return self.client in (None, client_id)
 
-    def end(self, live: Live) -> None:
-        live.do(ReviewStreams())
+    def end(self, active: ActiveFault) -> None:
+        active.do(ReviewStreams())
 
 
-class Refuse(Lasting, frozen=True, kw_only=True):
+class Refuse(TimedFault, frozen=True, kw_only=True):
     """Nobody listens on the port: connecting is refused. Who is connected stays."""
 
-    def refuses(self, live: Live) -> bool:
+    def refuses(self, active: ActiveFault) -> bool:
         return True
 
 
-class ClientIdInUse(Counted, frozen=True, kw_only=True):
+class ClientIdInUse(CountedFault, frozen=True, kw_only=True):
     """Who connects hears that its client id is in use (326), as after a drop that the gateway has not noticed."""
 
     client: Client = None
     """Client id that is refused. Default: any."""
 
-    def takes_id(self, live: Live, client_id: int) -> bool:
-        return self.client in (None, client_id) and live.strikes()
+    def takes_id(self, active: ActiveFault, client_id: int) -> bool:
+        return self.client in (None, client_id) and active.strikes()
 
 
-class BrokerLost(Lasting, frozen=True, kw_only=True):
+class BrokerLost(TimedFault, frozen=True, kw_only=True):
     """The gateway loses its line to the broker: 1100; later 1102, or 1101 with every subscription gone.
 
     Orders go on working at the broker. Reports of that time are lost, quotes cease, orders and cancels sent get no
@@ -115,28 +114,28 @@ class BrokerLost(Lasting, frozen=True, kw_only=True):
     data: Literal["kept", "lost"] = "kept"
     """Whether market data subscriptions survive: `kept` ends with 1102, `lost` with 1101."""
     told: bool = False
-    """Whether what happened meanwhile to orders is told when the line is back."""
+    """Whether reports of that time are sent when the link is back."""
 
-    def begin(self, live: Live) -> None:
-        live.memory["missed"] = []
-        live.do(Notice(*LOST))
+    def begin(self, active: ActiveFault) -> None:
+        active.data["missed"] = []
+        active.do(Notice(*LOST))
 
-    def request(self, live: Live, client_id: int, request: Request) -> Request | None:
-        return None if type(request).__name__ in ORDERS else request
+    def request(self, active: ActiveFault, client_id: int, request: Request) -> Request | None:
+        return None if isinstance(request, ORDERS) else request
 
-    def reports(self, live: Live, reports: list[Report]) -> list[Report]:
-        live.memory["missed"] += [report for report in reports if not isinstance(report, QuoteReport)]
+    def reports(self, active: ActiveFault, reports: list[Report]) -> list[Report]:
+        active.data["missed"] += [report for report in reports if not isinstance(report, QuoteReport)]
         return []
 
-    def end(self, live: Live) -> None:
-        live.do(Notice(*BACK[self.data]))
+    def end(self, active: ActiveFault) -> None:
+        active.do(Notice(*BACK[self.data]))
         if self.data == "lost":
-            live.do(ForgetStreams())
+            active.do(ForgetStreams())
         if self.told:
-            live.do(Tell(tuple(live.memory["missed"])))
+            active.do(DeliverReports(tuple(active.data["missed"])))
 
 
-class FarmDown(Lasting, frozen=True, kw_only=True):
+class FarmDown(TimedFault, frozen=True, kw_only=True):
     """A data farm's line breaks (2103, 2105, 2157), and later is back (2104, 2106, 2158).
 
     While `usfarm` is away there are no quotes.
@@ -145,22 +144,22 @@ class FarmDown(Lasting, frozen=True, kw_only=True):
     farm: Literal["usfarm", "ushmds", "secdefnj"] = "usfarm"
     """Market data, history, or contract definitions."""
     streams: Literal["kept", "dead"] = "kept"
-    """`dead`: the farm is back, yet nothing comes until the client subscribes anew."""
+    """`dead`: the farm is back, but quotes come only after the client subscribes again."""
 
-    def begin(self, live: Live) -> None:
+    def begin(self, active: ActiveFault) -> None:
         code, _, text = FARMS[self.farm]
-        live.do(Notice(code, text.format("broken")))
+        active.do(Notice(code, text.format("broken")))
 
-    def reports(self, live: Live, reports: list[Report]) -> list[Report]:
+    def reports(self, active: ActiveFault, reports: list[Report]) -> list[Report]:
         if self.farm != "usfarm":
             return reports
         return [report for report in reports if not isinstance(report, QuoteReport)]
 
-    def end(self, live: Live) -> None:
+    def end(self, active: ActiveFault) -> None:
         _, code, text = FARMS[self.farm]
-        live.do(Notice(code, text.format("OK")))
+        active.do(Notice(code, text.format("OK")))
         if self.streams == "dead":
-            live.do(Begin(DeadFeed()))
+            active.do(BeginFault(DeadFeed()))
 
 
 class GatewayRestart(Fault, frozen=True, kw_only=True):
@@ -169,18 +168,18 @@ class GatewayRestart(Fault, frozen=True, kw_only=True):
     seconds: Annotated[float, Meta(gt=0, le=1_000_000)] = 30.0
     """How long nobody can connect."""
     lost_before: Seconds = 1.0
-    """How long before it goes orders and cancels vanish, in seconds."""
+    """Seconds before the restart in which orders and cancels vanish."""
 
-    def begin(self, live: Live) -> None:
-        live.do(Begin(Vanish(seconds=max(self.lost_before, 1e-9))))
-        live.later(self.lost_before, HangUp(), Begin(Refuse(seconds=self.seconds)))
+    def begin(self, active: ActiveFault) -> None:
+        active.do(BeginFault(Vanish(seconds=max(self.lost_before, 1e-9))))
+        active.later(self.lost_before, Disconnect(), BeginFault(Refuse(seconds=self.seconds)))
 
 
-class Vanish(Lasting, frozen=True, kw_only=True):
+class Vanish(TimedFault, frozen=True, kw_only=True):
     """Orders and cancels get lost on their way, without an answer."""
 
-    def request(self, live: Live, client_id: int, request: Request) -> Request | None:
-        return None if type(request).__name__ in ORDERS else request
+    def request(self, active: ActiveFault, client_id: int, request: Request) -> Request | None:
+        return None if isinstance(request, ORDERS) else request
 
 
 class NightlyReset(Fault, frozen=True, kw_only=True):
@@ -191,24 +190,26 @@ class NightlyReset(Fault, frozen=True, kw_only=True):
     data: Literal["kept", "lost"] = "kept"
     """As in broker-lost."""
     restart: bool = False
-    """Whether the gateway restarts on this occasion, as it is configured to once a day."""
+    """Whether the gateway restarts too, as its daily restart does."""
 
-    def begin(self, live: Live) -> None:
+    def begin(self, active: ActiveFault) -> None:
         code, text = SERVER_BROKEN
-        live.do(Begin(BrokerLost(seconds=self.seconds, data=self.data)), Begin(Message(code=code, text=text)))
+        active.do(
+            BeginFault(BrokerLost(seconds=self.seconds, data=self.data)), BeginFault(Message(code=code, text=text))
+        )
         for farm in ("usfarm", "ushmds", "secdefnj"):
-            live.do(Begin(FarmDown(seconds=self.seconds, farm=farm)))
+            active.do(BeginFault(FarmDown(seconds=self.seconds, farm=farm)))
         if self.restart:
-            live.later(self.seconds / 2, Begin(GatewayRestart(seconds=self.seconds / 4)))
+            active.later(self.seconds / 2, BeginFault(GatewayRestart(seconds=self.seconds / 4)))
 
 
-class WeeklyReset(Lasting, frozen=True, kw_only=True):
+class WeeklyReset(TimedFault, frozen=True, kw_only=True):
     """The weekly logout: 1100, every socket closes, and nobody can connect until somebody logs in (`fault clear`)."""
 
-    def begin(self, live: Live) -> None:
-        live.do(Notice(*LOST), HangUp())
+    def begin(self, active: ActiveFault) -> None:
+        active.do(Notice(*LOST), Disconnect())
 
-    def refuses(self, live: Live) -> bool:
+    def refuses(self, active: ActiveFault) -> bool:
         return True
 
 
@@ -218,18 +219,18 @@ class Pacing(Fault, frozen=True, kw_only=True):
     lasts = True
 
     client: Client = None
-    """Client id. Default: whoever asks something."""
-    strikes: Annotated[int, Meta(ge=1, le=1000)] = complaints.STRIKES
+    """Client id. Default: every client."""
+    strikes: Annotated[int, Meta(ge=1, le=1000)] = errors.STRIKES
     """How many requests are lost before the disconnect."""
 
-    def request(self, live: Live, client_id: int, request: Request) -> Request | None:
+    def request(self, active: ActiveFault, client_id: int, request: Request) -> Request | None:
         if self.client not in (None, client_id):
             return request
-        seen = live.memory[client_id] = live.memory.get(client_id, 0) + 1
-        live.do(Notice(*complaints.TOO_FAST.about(50, 50 + seen, seen), client_id))
+        seen = active.data[client_id] = active.data.get(client_id, 0) + 1
+        active.do(Notice(*errors.TOO_FAST.about(50, 50 + seen, seen), client_id))
         if seen >= self.strikes:
-            live.do(HangUp(client_id))
-            live.finish()
+            active.do(Disconnect(client_id))
+            active.finish()
         return None
 
 
@@ -245,5 +246,5 @@ class Message(Fault, frozen=True, kw_only=True):
     request_id: int = -1
     """Request or order id that it is about."""
 
-    def begin(self, live: Live) -> None:
-        live.do(Notice(self.code, self.text, self.client, self.request_id))
+    def begin(self, active: ActiveFault) -> None:
+        active.do(Notice(self.code, self.text, self.client, self.request_id))

@@ -1,4 +1,4 @@
-"""What happens without any client: halts, splits, dividends, executions corrected or taken back, trades by hand."""
+"""Faults of exchange and broker: halts, splits, dividends, corrected or busted executions, manual orders."""
 
 from __future__ import annotations
 
@@ -7,29 +7,37 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from services.simulator.faults.active import Ask, ByHand, Counted, Fault, Lasting, Live, Seconds
+from services.simulator.faults.active import (
+    ActiveFault,
+    CountedFault,
+    EnterManualOrder,
+    Fault,
+    RunExchangeAction,
+    Seconds,
+    TimedFault,
+)
 from services.simulator.venue.orders import Execution, Side, Ticket
 from services.simulator.venue.reports import ExecutionReport, Report
 
 if TYPE_CHECKING:
     from services.simulator.venue.exchange import Exchange
 
-__all__ = ["BustExecution", "CorrectExecution", "Dividend", "ForeignOrder", "Halt", "LimitUpLimitDown", "Split"]
+__all__ = ["BustExecution", "CorrectExecution", "Dividend", "ForeignOrderFault", "Halt", "LimitUpLimitDown", "Split"]
 
 Symbol = Annotated[str, Meta(min_length=1, description="a symbol")]
 
 
-class Halt(Lasting, frozen=True, kw_only=True):
+class Halt(TimedFault, frozen=True, kw_only=True):
     """The exchange halts a stock: prices stand, orders wait; afterwards it trades on at whatever price it has."""
 
     symbol: Symbol
     """Symbol."""
 
-    def begin(self, live: Live) -> None:
-        live.do(Ask(lambda exchange: exchange.halt(self.symbol)))
+    def begin(self, active: ActiveFault) -> None:
+        active.do(RunExchangeAction(lambda exchange: exchange.halt(self.symbol)))
 
-    def end(self, live: Live) -> None:
-        live.do(Ask(lambda exchange: exchange.resume(self.symbol)))
+    def end(self, active: ActiveFault) -> None:
+        active.do(RunExchangeAction(lambda exchange: exchange.resume(self.symbol)))
 
 
 class LimitUpLimitDown(Halt, frozen=True, kw_only=True):
@@ -47,8 +55,8 @@ class Split(Fault, frozen=True, kw_only=True):
     ratio: Annotated[float, Meta(gt=0, le=1000)] = 2.0
     """New shares for one old; 0.1 makes one of ten."""
 
-    def begin(self, live: Live) -> None:
-        live.do(Ask(lambda exchange: exchange.split(self.symbol, self.ratio)))
+    def begin(self, active: ActiveFault) -> None:
+        active.do(RunExchangeAction(lambda exchange: exchange.split(self.symbol, self.ratio)))
 
 
 class Dividend(Fault, frozen=True, kw_only=True):
@@ -59,20 +67,20 @@ class Dividend(Fault, frozen=True, kw_only=True):
     usd: Annotated[float, Meta(gt=0, le=10_000)] = 0.5
     """Dollars a share."""
 
-    def begin(self, live: Live) -> None:
-        live.do(Ask(lambda exchange: exchange.dividend(self.symbol, self.usd)))
+    def begin(self, active: ActiveFault) -> None:
+        active.do(RunExchangeAction(lambda exchange: exchange.dividend(self.symbol, self.usd)))
 
 
-class BustExecution(Counted, frozen=True, kw_only=True):
+class BustExecution(CountedFault, frozen=True, kw_only=True):
     """The exchange takes an execution back: corrected to no shares at all."""
 
     seconds: Seconds = 1.0
     """How long after the execution."""
 
-    def reports(self, live: Live, reports: list[Report]) -> list[Report]:
+    def reports(self, active: ActiveFault, reports: list[Report]) -> list[Report]:
         for report in reports:
-            if isinstance(report, ExecutionReport) and report.execution.quantity and live.strikes():
-                live.later(self.seconds, Ask(partial(_bust, exec_id=report.execution.exec_id)))
+            if isinstance(report, ExecutionReport) and report.execution.quantity and active.strikes():
+                active.later(self.seconds, RunExchangeAction(partial(_bust, exec_id=report.execution.exec_id)))
         return reports
 
 
@@ -80,7 +88,7 @@ def _bust(exchange: Exchange, *, exec_id: str) -> list[Report]:
     return exchange.bust_execution(exec_id)
 
 
-class CorrectExecution(Counted, frozen=True, kw_only=True):
+class CorrectExecution(CountedFault, frozen=True, kw_only=True):
     """The broker corrects an execution: the same id with a higher suffix (.02), at another price."""
 
     by: float = -0.01
@@ -88,10 +96,10 @@ class CorrectExecution(Counted, frozen=True, kw_only=True):
     seconds: Seconds = 1.0
     """How long after the execution."""
 
-    def reports(self, live: Live, reports: list[Report]) -> list[Report]:
+    def reports(self, active: ActiveFault, reports: list[Report]) -> list[Report]:
         for report in reports:
-            if isinstance(report, ExecutionReport) and live.strikes():
-                live.later(self.seconds, Ask(partial(_correct, wrong=report.execution, by=self.by)))
+            if isinstance(report, ExecutionReport) and active.strikes():
+                active.later(self.seconds, RunExchangeAction(partial(_correct, wrong=report.execution, by=self.by)))
         return reports
 
 
@@ -99,7 +107,7 @@ def _correct(exchange: Exchange, *, wrong: Execution, by: float) -> list[Report]
     return exchange.correct_execution(wrong.exec_id, round(wrong.price + by, 4))
 
 
-class ForeignOrder(Fault, frozen=True, kw_only=True):
+class ForeignOrderFault(Fault, frozen=True, kw_only=True):
     """Somebody trades by hand in the same account: only reqAllOpenOrders shows the order, with the order id 0.
 
     Client 0 may make it its own (reqAutoOpenOrders, reqOpenOrders).
@@ -118,7 +126,7 @@ class ForeignOrder(Fault, frozen=True, kw_only=True):
     tif: Literal["DAY", "GTC"] = "GTC"
     """Time in force."""
 
-    def begin(self, live: Live) -> None:
+    def begin(self, active: ActiveFault) -> None:
         ticket = Ticket(
             client_id=0,
             order_id=0,
@@ -131,4 +139,4 @@ class ForeignOrder(Fault, frozen=True, kw_only=True):
             stop_price=self.price if self.order_type == "STP" else None,
             tif=self.tif,
         )
-        live.do(ByHand(ticket))
+        active.do(EnterManualOrder(ticket))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from services.simulator.faults.active import Counted
+from services.simulator.faults.active import CountedFault
 from services.simulator.venue.orders import Ticket
+from services.simulator.wire.place_order import PlaceOrderRequest
+from services.simulator.wire.requests import Request
 
-__all__ = ["Matching", "placed"]
+__all__ = ["OrderFault", "placed"]
 
 
-class Matching(Counted, frozen=True, kw_only=True):
-    """What these have in common: which orders they strike."""
+class OrderFault(CountedFault, frozen=True, kw_only=True):
+    """A fault that strikes certain orders."""
 
     symbol: Annotated[str, Meta(description="a symbol, or nothing for all")] = ""
     """Symbol of the orders. Default: all."""
@@ -26,7 +28,7 @@ class Matching(Counted, frozen=True, kw_only=True):
     """`child`: attached orders only; `parent`: all others."""
 
     def fits(self, ticket: Ticket) -> bool:
-        """Whether an order like this is meant."""
+        """Whether it strikes this order."""
         return (
             self.symbol in ("", ticket.symbol)
             and self.side in ("any", ticket.side)
@@ -35,9 +37,8 @@ class Matching(Counted, frozen=True, kw_only=True):
         )
 
 
-def placed(request: Any) -> Ticket | None:
+def placed(request: Request) -> Ticket | None:
     """The ticket of a placeOrder, with the symbol that its contract names."""
-    if type(request).__name__ != "PlaceOrder":
+    if not isinstance(request, PlaceOrderRequest):
         return None
-    ticket: Ticket = msgspec.structs.replace(request.ticket, symbol=request.contract.symbol)
-    return ticket
+    return msgspec.structs.replace(request.ticket, symbol=request.contract.symbol)

@@ -1,4 +1,4 @@
-"""Faults of what is told of orders: in another sequence, late, or to nobody."""
+"""Faults of order reports: in another sequence, late, or lost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from services.simulator.faults.active import Begin, Counted, HangUp, Live, Seconds, Tell
+from services.simulator.faults.active import ActiveFault, BeginFault, CountedFault, DeliverReports, Disconnect, Seconds
 from services.simulator.faults.links import Refuse
 from services.simulator.venue.reports import (
     CommissionReport,
@@ -22,49 +22,49 @@ from services.simulator.venue.reports import (
 __all__ = ["CommissionLate", "ErrorBeforeStatus", "FillUnseen", "StatusBeforeError", "StatusBeforeExecution"]
 
 
-class StatusBeforeExecution(Counted, frozen=True, kw_only=True):
+class StatusBeforeExecution(CountedFault, frozen=True, kw_only=True):
     """The status of a fill comes before its execution."""
 
-    def reports(self, live: Live, reports: list[Report]) -> list[Report]:
-        return _swapped(live, reports, ExecutionReport, (OrderReport, StatusReport))
+    def reports(self, active: ActiveFault, reports: list[Report]) -> list[Report]:
+        return _swapped(active, reports, ExecutionReport, (OrderReport, StatusReport))
 
 
-class ErrorBeforeStatus(Counted, frozen=True, kw_only=True):
+class ErrorBeforeStatus(CountedFault, frozen=True, kw_only=True):
     """The error of a cancelled order (202) comes before its status; normally the status is first."""
 
-    def reports(self, live: Live, reports: list[Report]) -> list[Report]:
-        return _swapped(live, reports, StatusReport, (ErrorReport,))
+    def reports(self, active: ActiveFault, reports: list[Report]) -> list[Report]:
+        return _swapped(active, reports, StatusReport, (ErrorReport,))
 
 
-class StatusBeforeError(Counted, frozen=True, kw_only=True):
+class StatusBeforeError(CountedFault, frozen=True, kw_only=True):
     """The status of a rejected order comes before its error (201); normally the error is first."""
 
-    def reports(self, live: Live, reports: list[Report]) -> list[Report]:
-        return _swapped(live, reports, ErrorReport, (StatusReport, OrderReport))
+    def reports(self, active: ActiveFault, reports: list[Report]) -> list[Report]:
+        return _swapped(active, reports, ErrorReport, (StatusReport, OrderReport))
 
 
-def _swapped(live: Live, reports: list[Report], first: type, then: tuple[type, ...]) -> list[Report]:
-    """The reports with these neighbours exchanged where it strikes."""
+def _swapped(active: ActiveFault, reports: list[Report], first: type, then: tuple[type, ...]) -> list[Report]:
+    """The reports, with these neighbours swapped if the fault strikes."""
     passed = list(reports)
     for at in range(len(passed) - 1):
-        if isinstance(passed[at], first) and isinstance(passed[at + 1], then) and live.strikes():
+        if isinstance(passed[at], first) and isinstance(passed[at + 1], then) and active.strikes():
             passed[at], passed[at + 1] = passed[at + 1], passed[at]
     return passed
 
 
-class CommissionLate(Counted, frozen=True, kw_only=True):
+class CommissionLate(CountedFault, frozen=True, kw_only=True):
     """Commission reports come late; with `pending`, at first as -1."""
 
     seconds: Seconds = 30.0
     """How late, in market time."""
     pending: bool = False
-    """Whether one of -1 comes in time."""
+    """Whether a report of -1 is sent at once."""
 
-    def reports(self, live: Live, reports: list[Report]) -> list[Report]:
+    def reports(self, active: ActiveFault, reports: list[Report]) -> list[Report]:
         passed: list[Report] = []
         for report in reports:
-            if isinstance(report, CommissionReport) and live.strikes():
-                live.later(self.seconds, Tell((report,)))
+            if isinstance(report, CommissionReport) and active.strikes():
+                active.later(self.seconds, DeliverReports((report,)))
                 if self.pending:
                     passed.append(msgspec.structs.replace(report, commission=-1.0, realized_pnl=None))
             else:
@@ -72,17 +72,17 @@ class CommissionLate(Counted, frozen=True, kw_only=True):
         return passed
 
 
-class FillUnseen(Counted, frozen=True, kw_only=True):
+class FillUnseen(CountedFault, frozen=True, kw_only=True):
     """An order fills, and its owner's socket closes before it hears of it."""
 
     seconds: Annotated[float, Meta(gt=0, le=1_000_000)] = 5.0
     """How long nobody can connect."""
 
-    def reports(self, live: Live, reports: list[Report]) -> list[Report]:
+    def reports(self, active: ActiveFault, reports: list[Report]) -> list[Report]:
         owners = [report.execution.client_id for report in reports if isinstance(report, ExecutionReport)]
-        if not owners or not live.strikes():
+        if not owners or not active.strikes():
             return reports
         for client_id in dict.fromkeys(owners):
-            live.do(HangUp(client_id))
-        live.do(Begin(Refuse(seconds=self.seconds)))
+            active.do(Disconnect(client_id))
+        active.do(BeginFault(Refuse(seconds=self.seconds)))
         return [report for report in reports if isinstance(report, QuoteReport)]

@@ -1,20 +1,25 @@
-"""Faults of orders: refused, or accepted with a word that sounds like it."""
+"""Faults of orders: refused, or accepted with an error message that looks like a refusal."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from services.simulator.faults.active import Ask, Counted, Handle, Live, Notice, Tell
-from services.simulator.faults.order_filter import Matching, placed
+from services.simulator.faults.active import (
+    ActiveFault,
+    CountedFault,
+    DeliverReports,
+    HandleRequest,
+    Notice,
+    RunExchangeAction,
+)
+from services.simulator.faults.order_filter import OrderFault, placed
 from services.simulator.venue.acceptance import not_cancellable
-from services.simulator.venue.broker_actions import Refused
+from services.simulator.venue.broker_actions import Rejection
 from services.simulator.venue.reports import ErrorReport
-from services.simulator.wire import complaints
-
-if TYPE_CHECKING:
-    from services.simulator.wire.requests import Request
+from services.simulator.wire import errors
+from services.simulator.wire.requests import CancelOrderRequest, Request
 
 __all__ = ["RefuseCancel", "RefuseModify", "Reject"]
 
@@ -40,13 +45,13 @@ REJECTIONS: dict[int, tuple[Outcome, str]] = {
     10243: ("error", "Fractional-sized order cannot be placed via API."),
     10326: ("error", "OCA group revision is not allowed."),
     10327: ("error", "OCA group type revision is not allowed."),
-    10349: ("alive", complaints.TIF_PRESET.text),
+    10349: ("alive", errors.TIF_PRESET.text),
 }
-"""What comes of an order with this code: nothing but the error; an Inactive order; an order that lives, with a warning;
-one that is held until shares are located."""
+"""The outcome of an order with this code: only an error; an Inactive order; a working order, with a warning; an order
+that is held until shares are located."""
 
 
-class Reject(Matching, frozen=True, kw_only=True):
+class Reject(OrderFault, frozen=True, kw_only=True):
     """New orders are answered with this code: refused, held, or (399, 10349) only warned about.
 
     A code that no order is known to get is an error and nothing else. What is refused with a status (201) or held (404)
@@ -57,65 +62,65 @@ class Reject(Matching, frozen=True, kw_only=True):
     code: Annotated[int, Meta(ge=1)] = 201
     """Code of the error."""
     text: str = ""
-    """Its text. Default: the broker's. 201 begins with `Order rejected - reason:` by itself."""
+    """Its text. Default: IBKR's. 201 starts with `Order rejected - reason:` by itself."""
     first: Literal["error", "status"] = "error"
-    """Which comes first where there are both."""
+    """Which comes first if there are both."""
 
-    def request(self, live: Live, client_id: int, request: Request) -> Request | None:
+    def request(self, active: ActiveFault, client_id: int, request: Request) -> Request | None:
         ticket = placed(request)
-        if ticket is None or not self.fits(ticket) or live.find(client_id, ticket.order_id) is not None:
+        if ticket is None or not self.fits(ticket) or active.find(client_id, ticket.order_id) is not None:
             return request
-        if not live.strikes():
+        if not active.strikes():
             return request
         outcome, text = REJECTIONS.get(self.code, ("error", f"Order refused ({self.code})."))
         error = ErrorReport(client_id, ticket.order_id, self.code, self.text or text)
         if outcome == "error":
-            live.do(Tell((error,)))
+            active.do(DeliverReports((error,)))
             return None
         if outcome == "alive":
-            live.do(Tell((error,)))
+            active.do(DeliverReports((error,)))
             return request
-        how = Refused(self.code, error.text, held=outcome == "locate", status_first=self.first == "status")
-        live.do(
-            Ask(lambda exchange: exchange.hand.refuse(client_id, ticket.order_id, how)),
-            Handle(client_id, request),
+        how = Rejection(self.code, error.text, held=outcome == "locate", status_first=self.first == "status")
+        active.do(
+            RunExchangeAction(lambda exchange: exchange.broker_actions.refuse(client_id, ticket.order_id, how)),
+            HandleRequest(client_id, request),
         )
         return None
 
 
-class RefuseModify(Matching, frozen=True, kw_only=True):
+class RefuseModify(OrderFault, frozen=True, kw_only=True):
     """Changes of orders are refused with this code; the order stays as it was."""
 
     code: Annotated[int, Meta(ge=1)] = 10326
     """Code of the error."""
 
-    def request(self, live: Live, client_id: int, request: Request) -> Request | None:
+    def request(self, active: ActiveFault, client_id: int, request: Request) -> Request | None:
         ticket = placed(request)
-        if ticket is None or not self.fits(ticket) or live.find(client_id, ticket.order_id) is None:
+        if ticket is None or not self.fits(ticket) or active.find(client_id, ticket.order_id) is None:
             return request
-        if not live.strikes():
+        if not active.strikes():
             return request
         _, text = REJECTIONS.get(self.code, ("", f"Order modify failed ({self.code})."))
-        live.do(Notice(self.code, text, client_id, ticket.order_id))
+        active.do(Notice(self.code, text, client_id, ticket.order_id))
         return None
 
 
-class RefuseCancel(Counted, frozen=True, kw_only=True):
+class RefuseCancel(CountedFault, frozen=True, kw_only=True):
     """Cancels are answered with this code, and the order goes on."""
 
     code: Literal[161, 10147, 10148] = 10147
     """161 not cancellable, 10147 not found, 10148 its state does not allow it."""
 
-    def request(self, live: Live, client_id: int, request: Request) -> Request | None:
-        if type(request).__name__ != "CancelOrder" or not live.strikes():
+    def request(self, active: ActiveFault, client_id: int, request: Request) -> Request | None:
+        if not isinstance(request, CancelOrderRequest) or not active.strikes():
             return request
-        order_id = request.order_id  # type: ignore[union-attr]
-        order = live.find(client_id, order_id)
+        order_id = request.order_id
+        order = active.find(client_id, order_id)
         perm_id, state = (0, "Filled") if order is None else (order.perm_id, order.status)
         text = {
             161: not_cancellable(perm_id)[1],
             10147: f"OrderId {order_id} that needs to be cancelled is not found.",
             10148: f"OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {state}.",
         }[self.code]
-        live.do(Notice(self.code, text, client_id, order_id))
+        active.do(Notice(self.code, text, client_id, order_id))
         return None

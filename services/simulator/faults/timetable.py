@@ -1,4 +1,4 @@
-"""A timetable of faults, as a YAML file: when which fault begins.
+"""A timetable of faults, a YAML file: it says when each fault starts.
 
     faults:
       - {after: 30, fault: drop, client: 1}            # seconds of market time after the start
@@ -21,13 +21,13 @@ from services.configuration.yaml_document import parse
 from services.simulator.faults import catalogue
 from services.simulator.faults.active import Fault
 
-__all__ = ["Entry", "load"]
+__all__ = ["TimetableEntry", "load"]
 
 SECOND = 1_000_000_000
 NEW_YORK = ZoneInfo("America/New_York")
 
 
-class Entry(NamedTuple):
+class TimetableEntry(NamedTuple):
     """One fault of a timetable. `after_ns` counts from the start, `at_ns` is market time; one of them is None."""
 
     fault: Fault
@@ -35,11 +35,11 @@ class Entry(NamedTuple):
     at_ns: int | None
 
     def due_ns(self, start_ns: int) -> int:
-        """When it begins in a market that began at `start_ns`."""
+        """When it starts in a market that started at `start_ns`."""
         return self.at_ns if self.at_ns is not None else start_ns + (self.after_ns or 0)
 
 
-def load(path: Path, symbols: Collection[str] | None = None) -> list[Entry]:
+def load(path: Path, symbols: Collection[str] | None = None) -> list[TimetableEntry]:
     """The timetable in this file, for a market of these symbols. Refusal with a line for each mistake."""
     try:
         document, lines = parse(path.read_text(encoding="utf-8"))
@@ -52,7 +52,7 @@ def load(path: Path, symbols: Collection[str] | None = None) -> list[Entry]:
     entries = document.get("faults")
     if set(document) - {"faults"} or not isinstance(entries, list):
         raise Refusal(f"{path}:1: a timetable has one key, `faults`, and below it a list")
-    found: list[Entry] = []
+    found: list[TimetableEntry] = []
     mistakes: list[str] = []
     for number, entry in enumerate(entries):
         try:
@@ -66,7 +66,7 @@ def load(path: Path, symbols: Collection[str] | None = None) -> list[Entry]:
     return found
 
 
-def _entry(given: Any) -> Entry:
+def _entry(given: Any) -> TimetableEntry:
     if not isinstance(given, dict):
         raise Refusal(f"`{given}` is no entry; give `fault`, `at` or `after`, and the fault's arguments")
     rest = dict(given)
@@ -79,12 +79,12 @@ def _entry(given: Any) -> Entry:
     if after is not None:
         if isinstance(after, bool) or not isinstance(after, int | float) or not 0 <= after < 1e9:
             raise Refusal(f"fault {name}: after: `{after}` does not fit; give seconds of market time")
-        return Entry(fault, int(after * SECOND), None)
-    return Entry(fault, None, _time(name, at))
+        return TimetableEntry(fault, int(after * SECOND), None)
+    return TimetableEntry(fault, None, _time(name, at))
 
 
 def _time(name: str, at: Any) -> int:
-    """The market time that is meant: YAML makes a time of `2025-01-06 10:00:00`, and text of `2025-01-06 10:00`."""
+    """The market time: YAML makes a time of `2025-01-06 10:00:00`, and text of `2025-01-06 10:00`."""
     moment = at
     if isinstance(at, str):
         try:

@@ -1,7 +1,7 @@
-"""Bars: how long one lasts, which stretch of the past a request means, and how events are folded into them. Pure.
+"""Bars: their sizes, the parts of sessions that a request covers, and building bars from events. Pure.
 
-Bars are aligned to the clock of New York, not to the first trade, except that the first of a session begins with it:
-hours of regular trading begin 09:30, 10:00, 11:00. A bar without anything in it is left out.
+Bars are aligned to the clock of New York, not to the first trade. The first bar starts with the session: hours of
+regular trading begin 09:30, 10:00, 11:00. A bar without events is left out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = [
     "NEW_YORK",
     "WHAT",
     "Bar",
-    "BarMaker",
+    "BarBuilder",
     "BarSize",
     "Duration",
     "Stretch",
@@ -40,7 +40,7 @@ WHAT = ("TRADES", "MIDPOINT", "BID", "ASK", "BID_ASK", "ADJUSTED_LAST")
 
 
 class BarSize(NamedTuple):
-    """How long a bar lasts: seconds within a session, or `day`, `week`, `month` (`seconds` is that of a day then)."""
+    """The size of a bar: seconds within a session, or `day`, `week`, `month` (then `seconds` is that of a day)."""
 
     name: str
     seconds: int
@@ -60,13 +60,13 @@ BAR_SIZES = {
         BarSize("1M", 86_400, "month"),
     )
 }
-"""Those that the broker knows, by its own names and in its own order."""
+"""IBKR's bar sizes, by its names and in its order."""
 
 _ALIASES = {"1 sec": "1 secs", "1 mins": "1 min", "1 hours": "1 hour", "1 week": "1W", "1 month": "1M"}
 
 
 def bar_size(text: str) -> BarSize | None:
-    """The size of that name, None if there is none."""
+    """The size of this name, None if there is none."""
     return BAR_SIZES.get(_ALIASES.get(text, text))
 
 
@@ -92,17 +92,17 @@ class Stretch(NamedTuple):
 
 
 def hours_of(session: Session, *, regular: bool) -> tuple[int, int]:
-    """When it begins and ends: regular hours, or with those before and after."""
+    """Start and end of a session: regular hours, or with pre-market and after-hours."""
     if regular:
         return session.open_ns, session.close_ns
     return session.open_ns - PRE_MARKET_NS, session.close_ns + AFTER_HOURS_NS
 
 
 def stretches(duration: Duration, end_ns: int, sessions: Sequence[Session], *, regular: bool) -> list[Stretch]:
-    """The parts of sessions that a request means, oldest first.
+    """The parts of sessions that a request covers, oldest first.
 
-    Days are sessions, the one in progress counts as one; seconds are those in which there was trading; weeks, months
-    and years go by the calendar.
+    Days are sessions, including the one in progress. Seconds count trading time only. Weeks, months and years follow
+    the calendar.
     """
     begun = [session for session in sessions if hours_of(session, regular=regular)[0] < end_ns]
     count, unit = duration
@@ -155,12 +155,12 @@ class Bar(msgspec.Struct, gc=False):
 
     @property
     def average(self) -> float:
-        """The price of its average share."""
+        """The average price of its shares."""
         return round(self.turnover / self.volume, 6) if self.volume else self.close
 
 
-class BarMaker:
-    """Folds what happens in one symbol into bars of one size. `last` is the bar in the making."""
+class BarBuilder:
+    """Builds bars of one size from the events of one symbol. `last` is the current bar."""
 
     def __init__(self, size: BarSize, what: str, *, regular: bool) -> None:
         self.size = size
@@ -176,9 +176,9 @@ class BarMaker:
     def take(
         self, time_ns: int, session: Session, price: float | None, size: int, bid: float | None, ask: float | None
     ) -> Bar | None:
-        """What happened at this time: a trade if there is a price, a quote if there is a side.
+        """Add an event: a trade if there is a price, a quote if there is a side.
 
-        The bar that it changed or began, None if it changed none.
+        Returns the bar that changed or started, None if none did.
         """
         quoted = bid is not None or ask is not None
         if quoted:
@@ -194,7 +194,7 @@ class BarMaker:
         return None if low is None or high is None else self._fold(time_ns, begin, session, low, high, 0)
 
     def add(self, day: Bar) -> Bar:
-        """A whole day, of which a bar of days, weeks or months consists. The bar that it changed or began."""
+        """Add a whole day to a bar of days, weeks or months. Returns the bar that changed or started."""
         key, bar = self._span(day.day), self.last
         if bar is None or key != self._key:
             self._key = key
@@ -217,7 +217,7 @@ class BarMaker:
                 return day
 
     def _levels(self) -> tuple[float | None, float | None]:
-        """The low and the high that the quote stands for."""
+        """The low and the high of the quote."""
         bid, ask = self._bid, self._ask
         match self._what:
             case "BID":
@@ -235,7 +235,7 @@ class BarMaker:
         bar = self.last
         if bar is None or key != self._key:
             self._key = key
-            # Of both sides at once the bar opens at the bid and closes at the ask, as the broker's averages do.
+            # A BID_ASK bar opens at the bid and closes at the ask, as at IBKR.
             self.last = bar = Bar(start, session.date, low, high, low, high)
         else:
             bar.high = max(bar.high, high)
@@ -249,7 +249,7 @@ class BarMaker:
         return bar
 
     def _place(self, time_ns: int, begin: int, session: Session) -> tuple[object, int]:
-        """Which bar this time belongs to, and when that one begins."""
+        """The key of the bar at this time, and its start."""
         if self.size.unit != "second":
             return self._span(session.date), begin
         midnight, length = self._midnight_of(session), self.size.seconds * _NS

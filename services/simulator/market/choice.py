@@ -1,4 +1,4 @@
-"""Which market a configuration asks for."""
+"""The market source of a configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["market_source"]
 
 
 def market_source(settings: Settings, symbols: Sequence[str] = ()) -> MarketSource:
-    """The market that the configuration asks for, of these symbols (of the watchlist, where none are given).
+    """The market of the configuration, for these symbols (default: the watchlist).
 
     Raises Refusal with one clear line.
     """

@@ -1,17 +1,17 @@
-"""A recorded market: bars or ticks from Parquet or CSV files. This file alone reads them (duckdb).
+"""A recorded market: bars or ticks from Parquet or CSV files. Only this file reads them (duckdb).
 
 Bars have the columns symbol, ts (their start), open, high, low, close, volume; ticks symbol, ts, price, size and, if
 known, bid, ask, bid_size, ask_size. A `ts` without a zone is UTC.
 
-A bar does not say how the price moved within it. It is walked: open, the extreme nearer to the open (the low if both
-are equally near), the other extreme, close, at its start and after each quarter of its length. The open is a jump from
-whatever was before; between the other points the price moves continuously, so that a stop within the bar fills at its
+A bar has no path of the price. The assumed path is: open, the extreme nearer to the open (the low if both are equally
+near), the other extreme, close, at its start and after each quarter of its length. The open is a jump from the event
+before; between the other points the price moves continuously, so that a stop within the bar fills at its
 own level. The bar's prices are rounded to the price grid, its volume is split over the four points, and a quote is put
 around each: the spread is 2 basis points, half of it on either side, rounded up to whole price steps.
 
 Ticks are taken as they are, in the order of the file: each is a jump.
 
-A row of either kind whose column `action` says halt, resume, split or dividend is no trade, whatever else it holds:
+A row whose column `action` is halt, resume, split or dividend is no trade, and its other columns are ignored. Its
 `value` is the new shares for one old share, or the dollars a share. Prices after a split are the new ones.
 """
 
@@ -32,7 +32,7 @@ from services.simulator.venue.events import EventKey, MarketEvent
 from services.simulator.venue.source import AFTER_HOURS_NS, PRE_MARKET_NS
 from services.trading.prices import increment
 
-__all__ = ["Bar", "Contents", "FileSource", "contents", "walk"]
+__all__ = ["Contents", "FileSource", "RecordedBar", "contents", "walk"]
 
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 TICK_COLUMNS = ("price", "size")
@@ -45,7 +45,7 @@ MINUTE_NS = 60 * 10**9
 _DAY = "INTERVAL 1 DAY"
 
 
-class Bar(NamedTuple):
+class RecordedBar(NamedTuple):
     """One bar of one symbol; `time_ns` is its start."""
 
     time_ns: int
@@ -87,7 +87,7 @@ class FileSource:
         return one
 
     def events(self, after: EventKey | None, sessions: Sequence[Session]) -> Iterator[MarketEvent]:
-        """All events of these sessions, as far as they lie between start and end, beyond `after`."""
+        """All events of these sessions, as far as they lie between start and end, after `after`."""
         for session in sorted(sessions, key=lambda each: each.open_ns):
             if not self._start <= session.date <= self._end:
                 continue
@@ -109,7 +109,7 @@ class FileSource:
         counts = dict.fromkeys(self.symbols, 0)
         events = []
         for *row, action, value in rows:
-            bar = Bar(*row)
+            bar = RecordedBar(*row)
             if action:
                 events.append(
                     MarketEvent(bar.time_ns, bar.symbol, counts[bar.symbol], action=action, value=value or 0.0)
@@ -139,7 +139,7 @@ class FileSource:
     # Loading
 
     def _load(self, paths: Sequence[Path]) -> bool:
-        """Bring the wanted rows into memory; True for bars, False for ticks."""
+        """Load the rows into memory; True for bars, False for ticks."""
         kinds = {path: self._are_bars(path) for path in paths}
         if len(set(kinds.values())) != 1:
             raise Refusal(f"{', '.join(map(str, paths))}: bars and ticks can't be mixed; name files of one kind")
@@ -195,7 +195,7 @@ class FileSource:
         return ", ".join(prices + sizes)
 
     def _actions(self, path: Path) -> str:
-        """The columns of what is no trade, empty for trades. Refusal for a row that makes no sense."""
+        """The columns `action` and `value`, empty for trades. Refusal for an invalid row."""
         columns = self._columns(path)
         if "action" not in columns:
             return "'' AS action, NULL::DOUBLE AS value"
@@ -250,7 +250,7 @@ class FileSource:
 
 
 class Contents(NamedTuple):
-    """What recorded files hold: their symbols in alphabetical order, their first and last day (UTC)."""
+    """The contents of recorded files: their symbols in alphabetical order, their first and last day (UTC)."""
 
     symbols: tuple[str, ...]
     first: date
@@ -258,7 +258,7 @@ class Contents(NamedTuple):
 
 
 def contents(paths: Sequence[Path]) -> Contents:
-    """Look into files without loading them. Refusal for one that can't be read."""
+    """The contents of files, without loading them. Refusal for one that can't be read."""
     symbols: set[str] = set()
     days: list[date] = []
     with duckdb.connect() as db:
@@ -279,8 +279,8 @@ def contents(paths: Sequence[Path]) -> Contents:
     return Contents(tuple(sorted(symbols)), min(days), max(days))
 
 
-def walk(bar: Bar, length_ns: int, first_row: int) -> list[MarketEvent]:
-    """The four events that stand for a bar."""
+def walk(bar: RecordedBar, length_ns: int, first_row: int) -> list[MarketEvent]:
+    """The four events of a bar."""
     prices = [_to_grid(price) for price in (bar.open, bar.high, bar.low, bar.close)]
     start, end = prices[0], prices[3]
     high, low = max(prices), min(prices)
@@ -319,7 +319,7 @@ def _relation(path: Path) -> str:
 
 
 def _price(column: str) -> str:
-    """A price that is one; exports write an absent side as 0 or NaN."""
+    """SQL for a valid price, else NULL; exports write a missing side as 0 or NaN."""
     return f"CASE WHEN isfinite(CAST({column} AS DOUBLE)) AND {column} > 0 THEN CAST({column} AS DOUBLE) END"
 
 

@@ -1,24 +1,24 @@
-"""A made-up market: seeded, volatile, and the same to the byte for a given seed, symbol and session date.
+"""The synthetic market: seeded, volatile, and the same to the byte for a given seed, symbol and session date.
 
 The model, per symbol:
 
 - *Home price*: given, or seeded between 5 and 150 dollars. The closing price of weekday n is home x exp(L(n)), where
   L(n) = 0.9 L(n-1) + shock(n) and shock(n) is normal with the `daily_volatility`, drawn from (seed, symbol, n) alone.
-  So prices chain from day to day, swing around home instead of running away, and any day is known without generating
-  those before it (older shocks than 60 days no longer count).
-- *Overnight gap*: the session opens beside the last close: by a normal with 15 % of the daily volatility, and on one
-  day in twenty with 75 % of it. A holiday's move shows as a gap as well.
+  So each day continues the last one, prices stay around home, and any day can be generated without the days before it
+  (shocks older than 60 days don't count).
+- *Overnight gap*: the open differs from the last close by a normal with 15 % of the daily volatility, on one day in
+  twenty with 75 % of it. A holiday's move is a gap too.
 - *Within the day*: a log-normal walk from the open to that close. Its variance is U-shaped over the session: seven
-  times the midday's at the open, three times at the close, so that a tenth of the day's variance falls into the first
-  ten minutes. On average three jumps a day, normal with 15 % of the daily volatility, come on top.
+  times midday's at the open, three times at the close; the first ten minutes have a tenth of the day's variance. There
+  are also three jumps a day on average, normal with 15 % of the daily volatility.
 - *Ticks*: one trade with its quote in each stretch of `tick_s`, at a random millisecond of it. Every tick is a jump
   in the sense of `MarketEvent.through`.
-- *Spread*: 2 basis points and a tenth of the tick's own standard deviation, at least two price steps; the trade lies
-  in the middle. Prices lie on the grid: a cent, 0.0001 under a dollar.
+- *Spread*: 2 basis points and a tenth of the tick's own standard deviation, at least two price steps; the trade is
+  in the middle. Prices are on the grid: a cent, 0.0001 under a dollar.
 - *Volume*: lots of 100, log-normal, more of them where the variance is.
-- *Pre- and post-market*, if wanted: a twelfth of the trades, each a fifth as large, with four times the spread. From
-  04:00 a quiet walk leads from the last close to the open, so that the gap is seen to come; after the close another
-  one leads away from it until 20:00, and is forgotten overnight. Regular hours are the same with and without.
+- *Pre- and post-market*, if enabled: a twelfth of the trades, each a fifth as large, with four times the spread. From
+  04:00 a quiet walk leads from the last close to the open; after the close another one leads away from it until 20:00,
+  without effect on the next day. Regular hours are the same with and without.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from services.trading.prices import increment
 __all__ = ["SyntheticSource"]
 
 REVERSION = 0.9
-MEMORY_DAYS = 60
+SHOCK_DAYS = 60
 GAP_PART = 0.15
 WIDE_GAP_PART = 0.75
 WIDE_GAP_CHANCE = 0.05
@@ -48,15 +48,15 @@ JUMP_PART = 0.15
 SPREAD_PART = 2e-4
 SPREAD_PER_SIGMA = 0.1
 OUTSIDE_PART = 0.1
-"""What the log return of a whole pre- or post-market varies by, beside where it leads, in daily volatilities."""
+"""Standard deviation of the log return of a whole pre- or post-market, in daily volatilities."""
 OUTSIDE_TICKS, OUTSIDE_SPREAD, OUTSIDE_LOTS = 12, 4.0, 0.4
-"""Outside of regular hours: so many times as long between two trades, as wide a spread; lots of a trade."""
+"""Outside regular hours: factor of the time between two trades, factor of the spread, lots of a trade."""
 AFTER_REGULAR = 100_000_000
 """The first row of a post-market: no session has so many trades."""
 
 
 class SyntheticSource:
-    """The made-up market of some symbols. `tick_s` is the seconds between two trades, `prices` the home prices.
+    """The synthetic market of some symbols. `tick_s` is the seconds between two trades, `prices` the home prices.
 
     Trades of regular hours only, or, if `extended`, of 04:00 to 20:00 as well.
     """
@@ -86,7 +86,7 @@ class SyntheticSource:
         return one
 
     def events(self, after: EventKey | None, sessions: Sequence[Session]) -> Iterator[MarketEvent]:
-        """All ticks of these sessions beyond `after`. Only sessions that end later are generated."""
+        """All ticks of these sessions after `after`. Only sessions that end later are generated."""
         for session in sorted(sessions, key=lambda each: each.open_ns):
             finish = session.close_ns + (AFTER_HOURS_NS if self._extended else 0)
             if after is not None and finish <= after[0]:
@@ -117,7 +117,7 @@ class SyntheticSource:
     ) -> MarketEvent:
         """One trade with its quote, at a random millisecond of the stretch that begins at `time_ns`.
 
-        `spread` is a part of the price, `lots` what is traded at once, more or less.
+        `spread` is a part of the price, `lots` the average size of a trade.
         """
         price = max(self._homes[symbol] * math.exp(level), 0.0002)
         step = increment(price)
@@ -138,9 +138,9 @@ class SyntheticSource:
     def _outside(
         self, symbol: str, day: str, part: str, begin_ns: int, finish_ns: int, first: float, last: Sequence[float]
     ) -> Iterator[MarketEvent]:
-        """The pre- or post-market: a quiet walk from one level to another, if there is one, else away.
+        """The pre- or post-market: a quiet walk from `first`, to `last` if it is given.
 
-        Its rows are before those of regular hours, or after them, so that theirs are the same without it.
+        Its rows are before or after those of regular hours, so that those are the same without it.
         """
         stretch_ns = self._tick_ns * OUTSIDE_TICKS
         count = (finish_ns - begin_ns) // stretch_ns
@@ -155,7 +155,7 @@ class SyntheticSource:
             yield self._tick(symbol, begin_ns + at * stretch_ns, first_row + at, level, spread, OUTSIDE_LOTS, random)
 
     def _levels(self, symbol: str, session: Session, weights: list[float]) -> list[float]:
-        """The log of price over home at each tick: a walk with jumps, bent so that it ends at the closing level."""
+        """The log of price over home at each tick: a walk with jumps that ends at the closing level."""
         day = _weekday_number(session.date)
         before, closing = self._closing_level(symbol, day - 1), self._closing_level(symbol, day)
         random = Random(f"{self._seed}/{symbol}/{session.date}/path")
@@ -175,13 +175,13 @@ class SyntheticSource:
 
     def _closing_level(self, symbol: str, day: int) -> float:
         shocks = (
-            Random(f"{self._seed}/{symbol}/day/{day - age}").gauss(0.0, self._volatility) for age in range(MEMORY_DAYS)
+            Random(f"{self._seed}/{symbol}/day/{day - age}").gauss(0.0, self._volatility) for age in range(SHOCK_DAYS)
         )
         return sum(shock * REVERSION**age for age, shock in enumerate(shocks))
 
 
 def _weekday_number(session_date: str) -> int:
-    """Weekdays since the calendar's beginning, so that a weekend is one night."""
+    """The number of weekdays since the calendar's beginning: a weekend counts as one night."""
     ordinal = date.fromisoformat(session_date).toordinal() - 1
     return ordinal // 7 * 5 + min(ordinal % 7, 4)
 
@@ -194,5 +194,5 @@ def _u_shape(count: int) -> list[float]:
 
 
 def _activity(elapsed: float) -> float:
-    """How lively the market is, in midday's measure, when this part of the session is over."""
+    """The variance at this part of the session, relative to midday."""
     return 1.0 + 6.0 * math.exp(-elapsed / 0.03) + 2.0 * math.exp(-(1.0 - elapsed) / 0.03)

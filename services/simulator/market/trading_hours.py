@@ -1,4 +1,4 @@
-"""A calendar as the broker spells it: trading hours and liquid hours of contract details, schedules. Pure.
+"""The calendar in IBKR's format: trading hours and liquid hours of contract details, schedules. Pure.
 
 `20220322:0400-20220322:2000;20220326:CLOSED`: in the contract's own zone, for today and the days after it.
 """
@@ -11,10 +11,10 @@ from datetime import UTC, date, datetime, timedelta
 from messages.market import Session
 from services.simulator.market.bars import NEW_YORK, hours_of
 
-__all__ = ["ZONE", "local_day", "spelled_hours", "spelled_session"]
+__all__ = ["ZONE", "hours_text", "local_day", "session_texts"]
 
 ZONE = "US/Eastern"
-"""The broker's name of the zone."""
+"""IBKR's name of the zone."""
 
 DAYS_SHOWN = 6
 
@@ -24,8 +24,8 @@ def local_day(time_ns: int) -> date:
     return _local(time_ns).date()
 
 
-def spelled_hours(now_ns: int, sessions: Sequence[Session], *, regular: bool) -> str:
-    """The hours of today and the days after it; nothing where no session is known at all."""
+def hours_text(now_ns: int, sessions: Sequence[Session], *, regular: bool) -> str:
+    """The hours of today and the days after it; empty without any known session."""
     if not sessions:
         return ""
     by_date = {session.date: session for session in sessions}
@@ -41,8 +41,8 @@ def spelled_hours(now_ns: int, sessions: Sequence[Session], *, regular: bool) ->
     return ";".join(days)
 
 
-def spelled_session(session: Session, *, regular: bool) -> tuple[str, str, str]:
-    """Begin, end and date of a session in a schedule."""
+def session_texts(session: Session, *, regular: bool) -> tuple[str, str, str]:
+    """Start, end and date of a session in a schedule."""
     begin, finish = (_local(time_ns) for time_ns in hours_of(session, regular=regular))
     return f"{begin:%Y%m%d-%H:%M:%S}", f"{finish:%Y%m%d-%H:%M:%S}", session.date.replace("-", "")
 

@@ -1,4 +1,4 @@
-"""One client of the gateway: who it is, what it subscribed to, and what is to be sent to it next. Pure."""
+"""One client of the gateway: its id, its version, and its outbox. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ["Client"]
 
 
 class Client:
-    """A connection from startApi on. `received` and `sent` count its frames after the handshake.
+    """A connection after startApi. `received` and `sent` count its frames after the handshake.
 
-    `waiting` are the bytes that wait to be sent. `lots`: the sizes of market data are in round lots of 100.
+    `waiting` is the number of bytes in the outbox. `lots`: sizes of market data are in round lots of 100.
     """
 
     def __init__(self, client_id: int, version: int, *, lots: bool = False) -> None:
@@ -24,24 +24,24 @@ class Client:
         self._outbox: list[bytes] = []
         self._frames = 0
 
-    def say(self, *frames: bytes) -> None:
+    def send(self, *frames: bytes) -> None:
         """Puts frames into the next write."""
         self._outbox += frames
         self._frames += len(frames)
         self.waiting += sum(map(len, frames))
 
-    def say_many(self, frames: bytes, count: int) -> None:
-        """Puts frames that are in one piece already into the next write."""
+    def send_encoded(self, frames: bytes, count: int) -> None:
+        """Puts `count` frames that are already joined into the next write."""
         self._outbox.append(frames)
         self._frames += count
         self.waiting += len(frames)
 
-    def complain(self, request_id: int, code: int, text: str) -> None:
-        """An error message, in the version of this client."""
-        self.say(error(request_id, code, text, self.version))
+    def send_error(self, request_id: int, code: int, text: str) -> None:
+        """Sends an error message in the format of this client's version."""
+        self.send(error(request_id, code, text, self.version))
 
     def take(self) -> bytes:
-        """Everything that was put since the last call, for one write."""
+        """Empties the outbox: its frames as one write."""
         frames, self._outbox = self._outbox, []
         self.sent += self._frames
         self._frames = self.waiting = 0

@@ -1,53 +1,53 @@
-"""The contract farm ("secdef"): which symbol a client means, what is known of it, the price grids by rule. Pure."""
+"""Contract requests ("secdef"): the symbol of a contract, contract details, market rules. Pure."""
 
 from __future__ import annotations
 
 from typing import assert_never
 
-from services.simulator.market.trading_hours import spelled_hours
+from services.simulator.market.trading_hours import hours_text
 from services.simulator.requests.client import Client
-from services.simulator.venue.view import View
-from services.simulator.wire import complaints, replies
+from services.simulator.venue.view import ExchangeView
+from services.simulator.wire import errors, replies
 from services.simulator.wire.contracts import Contract, Listing
-from services.simulator.wire.requests import ContractDetails, MarketRule, MatchingSymbols
+from services.simulator.wire.requests import ContractDetailsRequest, MarketRuleRequest, MatchingSymbolsRequest
 
-__all__ = ["ContractDesk", "ContractRequest"]
+__all__ = ["ContractRequest", "ContractRequestHandler"]
 
-ContractRequest = ContractDetails | MatchingSymbols | MarketRule
+ContractRequest = ContractDetailsRequest | MatchingSymbolsRequest | MarketRuleRequest
 
 
-class ContractDesk:
-    """Answers about what one exchange trades."""
+class ContractRequestHandler:
+    """Answers requests about the contracts of one exchange."""
 
-    def __init__(self, exchange: View) -> None:
+    def __init__(self, exchange: ExchangeView) -> None:
         self._exchange = exchange
         self.list_symbols()
 
     def list_symbols(self) -> None:
-        """What the exchange trades now."""
+        """Reads the exchange's symbols anew."""
         self._listing = Listing(self._exchange.symbols)
 
     def find(self, client: Client, request_id: int, contract: Contract) -> str | None:
-        """The symbol that a client means, None if there is none, which is told."""
+        """The symbol of a client's contract. None, with an error to the client, if there is none."""
         symbol = self._listing.find(contract)
         if symbol is None:
-            client.complain(request_id, *complaints.NO_CONTRACT)
+            client.send_error(request_id, *errors.NO_CONTRACT)
         return symbol
 
     def handle(self, client: Client, request: ContractRequest) -> None:
         """Answers one request."""
         match request:
-            case ContractDetails(request_id, contract):
+            case ContractDetailsRequest(request_id, contract):
                 if symbol := self.find(client, request_id, contract):
-                    client.say(self._details(request_id, symbol, client.version))
-                    client.say(replies.contract_details_end(request_id))
-            case MatchingSymbols(request_id, pattern):
-                client.say(replies.symbol_samples(request_id, self._listing.matching(pattern), client.version))
-            case MarketRule(rule_id):
+                    client.send(self._details(request_id, symbol, client.version))
+                    client.send(replies.contract_details_end(request_id))
+            case MatchingSymbolsRequest(request_id, pattern):
+                client.send(replies.symbol_samples(request_id, self._listing.matching(pattern), client.version))
+            case MarketRuleRequest(rule_id):
                 if rule_id in replies.MARKET_RULES:
-                    client.say(replies.market_rule(rule_id))
+                    client.send(replies.market_rule(rule_id))
                 else:
-                    client.complain(-1, *complaints.INVALID.about(f"market rule {rule_id} doesn't exist"))
+                    client.send_error(-1, *errors.INVALID.about(f"market rule {rule_id} doesn't exist"))
             case _:
                 assert_never(request)
 
@@ -57,7 +57,7 @@ class ContractDesk:
             request_id,
             symbol,
             version,
-            trading_hours=spelled_hours(now_ns, sessions, regular=False),
-            liquid_hours=spelled_hours(now_ns, sessions, regular=True),
+            trading_hours=hours_text(now_ns, sessions, regular=False),
+            liquid_hours=hours_text(now_ns, sessions, regular=True),
             grid=self._exchange.policy.price_grid,
         )

@@ -1,4 +1,4 @@
-"""The market of a quarter of an hour ago, for who may not see that of now. Pure."""
+"""Delayed market data: the market a quarter of an hour ago, for clients without live data. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["DelayedTape"]
 
 
 class DelayedTape:
-    """One symbol's market as it was. `quote` is the last one told, None before the first of the day."""
+    """One symbol's delayed market. `quote` is the last one returned, None before the first of the day."""
 
     def __init__(self, history: History, symbol: str, prev_close: float | None) -> None:
         self.quote: QuoteReport | None = None
@@ -24,7 +24,7 @@ class DelayedTape:
         self._date = ""
 
     def until(self, time_ns: int) -> Iterator[QuoteReport]:
-        """What happened since the last call and until then, one after another."""
+        """The quotes after the last call, up to `time_ns`, in order."""
         session = self._history.session_at(time_ns)
         if session is None:
             return

@@ -1,7 +1,7 @@
-"""What the gateway does with each request: the exchange and its ledger on one side, the clients on the other.
+"""Dispatches requests: from the clients to the exchange, and the exchange's reports back to the clients.
 
-No sockets: requests come in decoded, answers go to the clients' outboxes. Whatever the exchange changed is saved before
-anything that follows from it reaches an outbox, so that no client ever knows more than the simulator after a crash.
+No sockets: answers go to the clients' outboxes. Every change of the exchange is saved before its reports reach an
+outbox, so that no client knows more than the simulator after a crash.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ import msgspec
 
 from services.simulator.faults.active import Faults
 from services.simulator.market.history import History
-from services.simulator.requests import unsupported as other_desk
-from services.simulator.requests.accounts import AccountDesk
+from services.simulator.requests import unsupported
+from services.simulator.requests.accounts import AccountRequestHandler
 from services.simulator.requests.client import Client
-from services.simulator.requests.contracts import ContractDesk
-from services.simulator.requests.delivery import deliver, say_order
-from services.simulator.requests.historical_data import Farm
-from services.simulator.requests.live_data import Feeds
-from services.simulator.requests.ownership import BY_HAND, Ownership
+from services.simulator.requests.contracts import ContractRequestHandler
+from services.simulator.requests.delivery import deliver, send_order
+from services.simulator.requests.historical_data import HistoricalDataHandler
+from services.simulator.requests.live_data import LiveDataHandler
+from services.simulator.requests.ownership import MANUAL_CLIENT_ID, Ownership
 from services.simulator.venue.acceptance import not_cancellable
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.orders import Execution, Order, Ticket
 from services.simulator.venue.persistence import Changes
 from services.simulator.venue.reports import ErrorReport, QuoteReport, Report, StatusReport
 from services.simulator.venue.source import MarketSource
-from services.simulator.wire import complaints, order_replies, replies, requests
+from services.simulator.wire import errors, order_replies, replies, requests
 from services.simulator.wire.contracts import PRIMARY_EXCHANGE
 from services.simulator.wire.decode import UnreadableRequest, decode
-from services.simulator.wire.market_requests import FeedRequest, PastRequest
-from services.simulator.wire.other_requests import Other
+from services.simulator.wire.market_requests import HistoricalRequest, LiveDataRequest
+from services.simulator.wire.unsupported_requests import UnsupportedRequest
 
-__all__ = ["Desk", "Ledger", "LedgerLost", "Moved"]
+__all__ = ["AdvanceResult", "ExchangeLedger", "LedgerFailed", "RequestDispatcher"]
 
 log = logging.getLogger(__name__)
 
@@ -44,19 +44,19 @@ _FARMS = (
     (2158, "Sec-def data farm connection is OK:secdefnj"),
 )
 
-MEMORY_NS = 7 * 24 * 3600 * 10**9
-"""How far back a gateway tells of executions: since midnight, or up to seven days where TWS's trade log is set so."""
+EXECUTION_HISTORY_NS = 7 * 24 * 3600 * 10**9
+"""How far back executions are reported: IBKR since midnight, or up to seven days if TWS's trade log is set so."""
 
 
-class Ledger(Protocol):
-    """Where the exchange's changes are kept."""
+class ExchangeLedger(Protocol):
+    """Where the exchange's changes are saved."""
 
     def save(self, changes: Changes, /) -> None:
-        """All of them in one transaction."""
+        """Save all of them in one transaction."""
 
 
-class Moved(NamedTuple):
-    """What came of moving the market.
+class AdvanceResult(NamedTuple):
+    """The result of moving the market.
 
     Whether orders, executions or the account changed, and which symbols had events.
     """
@@ -65,21 +65,20 @@ class Moved(NamedTuple):
     symbols: tuple[str, ...]
 
 
-class LedgerLost(Exception):
-    """The ledger can't be written: the exchange in memory is ahead of it, and nobody may learn of that."""
+class LedgerFailed(Exception):
+    """The ledger can't be written. The exchange in memory is ahead of it, so no client may see its state."""
 
 
-class Desk:
-    """Serves clients on one exchange. `clients` are those that are connected, by client id.
+class RequestDispatcher:
+    """Serves clients on one exchange. `clients` are the connected ones, by client id.
 
-    `feeds` is the live market (and who may see it), `past` the historical one. How much a client may ask, and how it is
-    told, are switches of the exchange's policy.
+    The exchange's policy limits what a client may request and sets how reports are sent.
     """
 
     def __init__(
         self,
         exchange: Exchange,
-        ledger: Ledger,
+        ledger: ExchangeLedger,
         *,
         download_open_orders: bool = True,
     ) -> None:
@@ -89,17 +88,17 @@ class Desk:
         self._exchange = exchange
         self._ledger = ledger
         self._download_open_orders = download_open_orders
-        self.contracts = ContractDesk(exchange)
+        self.contracts = ContractRequestHandler(exchange)
         history = History(
-            lambda: exchange.source, lambda: exchange.sessions, lambda: exchange.market_key, exchange.past
+            lambda: exchange.source, lambda: exchange.sessions, lambda: exchange.market_key, exchange.adjustments
         )
-        self.feeds = Feeds(history, exchange, self.contracts.find, self.faults)
-        self.past = Farm(history, exchange, self.contracts.find, self.feeds)
+        self.live_data = LiveDataHandler(history, exchange, self.contracts.find, self.faults)
+        self.historical_data = HistoricalDataHandler(history, exchange, self.contracts.find, self.live_data)
         self.ownership = Ownership()
-        self.accounts = AccountDesk(exchange)
+        self.accounts = AccountRequestHandler(exchange)
 
     def list_symbols(self, source: MarketSource) -> None:
-        """The market trades more symbols from now on."""
+        """Add symbols: `source` is the market with all of them."""
         self._exchange.list_symbols(source)
         self.contracts.list_symbols()
 
@@ -109,31 +108,31 @@ class Desk:
         return self._exchange.now_ns
 
     @property
-    def _remembers_from(self) -> int:
-        """Executions and completed orders before this are not told any more."""
-        return self.now_ns - MEMORY_NS
+    def _history_start_ns(self) -> int:
+        """Earlier executions and completed orders are not reported."""
+        return self.now_ns - EXECUTION_HISTORY_NS
 
-    def welcome(self, client: Client) -> None:
-        """The first messages, in the order of real gateways: open orders, accounts, next id, farms."""
+    def add_client(self, client: Client) -> None:
+        """Sends the first messages in the order of real gateways: open orders, accounts, next id, farms."""
         self.clients[client.client_id] = client
         self._exchange.log_in(here=True)
-        self.accounts.welcome(client)
-        if self._download_open_orders and self._own_open_orders(client):
-            self._say_open_orders(client, own=True)
-        client.say(replies.managed_accounts(self._exchange.accounts), self._next_id(client))
+        self.accounts.add_client(client)
+        if self._download_open_orders and self._has_open_orders(client):
+            self._send_open_orders(client, own=True)
+        client.send(replies.managed_accounts(self._exchange.accounts), self._next_id(client))
         for code, text in _FARMS:
-            client.complain(-1, code, text)
+            client.send_error(-1, code, text)
 
-    def leave(self, client: Client) -> None:
-        """The client is gone. Its orders stay."""
+    def remove_client(self, client: Client) -> None:
+        """The client disconnected. Its orders stay."""
         del self.clients[client.client_id]
         self._exchange.log_in(here=bool(self.clients))
-        self.accounts.leave(client)
-        self.feeds.leave(client)
-        self.past.leave(client)
+        self.accounts.remove_client(client)
+        self.live_data.remove_client(client)
+        self.historical_data.remove_client(client)
 
     def receive(self, client: Client, payload: bytes) -> None:
-        """One request. Only a lost ledger gets past here: whatever else goes wrong concerns this client alone."""
+        """Processes one request. Only LedgerFailed is raised; any other failure is an error message to this client."""
         request_id = -1
         try:
             request = decode(payload, client.version, client.client_id)
@@ -142,85 +141,89 @@ class Desk:
                 self.handle(client, passed)
         except UnreadableRequest as error:
             log.error("client %d: %s", client.client_id, error)
-            client.complain(error.request_id, *complaints.UNREADABLE.about(error))
-        except LedgerLost:
+            client.send_error(error.request_id, *errors.UNREADABLE.about(error))
+        except LedgerFailed:
             raise
         except Exception as error:
             log.exception("client %d: request failed", client.client_id)
-            client.complain(request_id, *complaints.FAILED.about(error))
+            client.send_error(request_id, *errors.FAILED.about(error))
 
-    def advance(self, to_ns: int, *, one: bool = False) -> Moved:
-        """Moves the market, and tells whom it concerns."""
+    def advance(self, to_ns: int, *, one: bool = False) -> AdvanceResult:
+        """Moves the market and delivers its reports."""
         reports = self._publish(self._exchange.advance(to_ns, one=one))
-        self.feeds.pass_time(self.now_ns)
+        self.live_data.pass_time(self.now_ns)
         self.accounts.pass_time()
         quotes = [report.symbol for report in reports if isinstance(report, QuoteReport)]
-        return Moved(orders=len(quotes) < len(reports), symbols=tuple(dict.fromkeys(quotes)))
+        return AdvanceResult(orders=len(quotes) < len(reports), symbols=tuple(dict.fromkeys(quotes)))
 
     def handle(self, client: Client, request: requests.Request) -> None:
         """Answers one request."""
         match request:
-            case requests.PlaceOrder():
+            case requests.PlaceOrderRequest():
                 self._place(client, request)
-            case requests.CancelOrder(order_id):
+            case requests.CancelOrderRequest(order_id):
                 self._cancel(client, order_id)
-            case requests.GlobalCancel():
-                self._cancel_everything()
-            case requests.OpenOrders():
+            case requests.GlobalCancelRequest():
+                self._cancel_all()
+            case requests.OpenOrdersRequest():
                 self._bind(client)
-                self._say_open_orders(client, own=True)
-            case requests.AllOpenOrders():
-                self._say_open_orders(client, own=False)
-            case requests.AutoOpenOrders(bind):
+                self._send_open_orders(client, own=True)
+            case requests.AllOpenOrdersRequest():
+                self._send_open_orders(client, own=False)
+            case requests.AutoOpenOrdersRequest(bind):
                 if client.client_id != 0:
-                    client.complain(-1, *complaints.NOT_CLIENT_0)
+                    client.send_error(-1, *errors.NOT_CLIENT_0)
                 else:
-                    self.ownership.auto = bind
-            case requests.CompletedOrders():
+                    self.ownership.auto_bind = bind
+            case requests.CompletedOrdersRequest():
                 for order in self._exchange.completed_orders():
-                    if order.completed_ns >= self._remembers_from:
-                        client.say(order_replies.completed_order(order, client.version))
-                client.say(replies.completed_orders_end())
-            case requests.Executions():
-                self._say_executions(client, request)
-            case requests.ContractDetails() | requests.MatchingSymbols() | requests.MarketRule():
+                    if order.completed_ns >= self._history_start_ns:
+                        client.send(order_replies.completed_order(order, client.version))
+                client.send(replies.completed_orders_end())
+            case requests.ExecutionsRequest():
+                self._send_executions(client, request)
+            case requests.ContractDetailsRequest() | requests.MatchingSymbolsRequest() | requests.MarketRuleRequest():
                 self.contracts.handle(client, request)
-            case requests.NextId():
-                client.say(self._next_id(client))
-            case requests.ManagedAccounts():
-                client.say(replies.managed_accounts(self._exchange.accounts))
-            case requests.CurrentTime():
-                client.say(replies.current_time(self.now_ns))
-            case requests.StartApi():
+            case requests.NextIdRequest():
+                client.send(self._next_id(client))
+            case requests.ManagedAccountsRequest():
+                client.send(replies.managed_accounts(self._exchange.accounts))
+            case requests.CurrentTimeRequest():
+                client.send(replies.current_time(self.now_ns))
+            case requests.StartApiRequest():
                 self._refuse(client, -1, "the API was started already")
             case _:
-                self._pass_on(client, request)
+                self._hand_over(client, request)
 
-    def _pass_on(self, client: Client, request: requests.AccountRequest | FeedRequest | PastRequest | Other) -> None:
-        """What others answer."""
-        if isinstance(request, Other):
-            other_desk.answer(client, request, self._exchange.accounts)
-        elif isinstance(request, FeedRequest):
-            self.feeds.handle(client, request)
-        elif isinstance(request, PastRequest):
-            self.past.handle(client, request)
+    def _hand_over(
+        self,
+        client: Client,
+        request: requests.AccountRequest | LiveDataRequest | HistoricalRequest | UnsupportedRequest,
+    ) -> None:
+        """Passes a request to the handler of its kind."""
+        if isinstance(request, UnsupportedRequest):
+            unsupported.answer(client, request, self._exchange.accounts)
+        elif isinstance(request, LiveDataRequest):
+            self.live_data.handle(client, request)
+        elif isinstance(request, HistoricalRequest):
+            self.historical_data.handle(client, request)
         elif isinstance(request, requests.AccountRequest):
             self.accounts.handle(client, request)
         else:
             assert_never(request)
 
-    def ask(self, what: Callable[[Exchange], Sequence[Report]]) -> None:
-        """Something happens at the exchange that no client asked for."""
-        self.tell(what(self._exchange))
+    def run_exchange_action(self, action: Callable[[Exchange], Sequence[Report]]) -> None:
+        """Runs an action at the exchange that no client requested."""
+        self.save_and_deliver(action(self._exchange))
 
     def forget_streams(self) -> None:
-        """Every market data subscription is gone, and nobody is told."""
+        """Drops every market data subscription without a message."""
         for client in self.clients.values():
-            self.feeds.leave(client)
+            self.live_data.remove_client(client)
 
     # Orders
 
-    def _place(self, client: Client, request: requests.PlaceOrder) -> None:
+    def _place(self, client: Client, request: requests.PlaceOrderRequest) -> None:
         ticket = request.ticket
         symbol = self.contracts.find(client, ticket.order_id, request.contract)
         if symbol is None:
@@ -232,54 +235,54 @@ class Desk:
         elif not request.contract.exchange:
             self._refuse(client, ticket.order_id, "Missing order exchange")
         else:
-            owner, number = self.ownership.meant(ticket.client_id, ticket.order_id)
+            owner, number = self.ownership.resolve(ticket.client_id, ticket.order_id)
             is_new = self._exchange.find(owner, number) is None
             if request.preset and is_new and self._exchange.policy.preset_tif_told:
-                client.complain(ticket.order_id, *complaints.TIF_PRESET)
+                client.send_error(ticket.order_id, *errors.TIF_PRESET)
             ticket = msgspec.structs.replace(ticket, symbol=symbol, client_id=owner, order_id=number)
             self._publish(self._exchange.place(ticket))
 
-    def enter_by_hand(self, ticket: Ticket) -> int:
-        """A person enters an order at the broker, which no client placed. Its permanent id, 0 if it was refused."""
-        order_id = self._exchange.next_order_id(BY_HAND)
-        ticket = msgspec.structs.replace(ticket, client_id=BY_HAND, order_id=order_id)
+    def enter_manual_order(self, ticket: Ticket) -> int:
+        """Places an order that a person entered at the broker. Returns its permanent id, 0 if it was refused."""
+        order_id = self._exchange.next_order_id(MANUAL_CLIENT_ID)
+        ticket = msgspec.structs.replace(ticket, client_id=MANUAL_CLIENT_ID, order_id=order_id)
         reports = self._exchange.place(ticket)
         owner = self.clients.get(0)
-        if owner is not None and self.ownership.auto:
+        if owner is not None and self.ownership.auto_bind:
             self._bind(owner)
         self._publish(reports)
-        entered = (order for order in self._exchange.orders() if order.ticket.client_id == BY_HAND)
+        entered = (order for order in self._exchange.orders() if order.ticket.client_id == MANUAL_CLIENT_ID)
         return next((order.perm_id for order in entered if order.ticket.order_id == order_id), 0)
 
     def _bind(self, client: Client) -> None:
-        """What a person entered becomes client 0's."""
+        """Binds manual orders to client 0."""
         if client.client_id == 0:
             for order in filter(None, map(self.ownership.bind, self._exchange.open_orders())):
-                client.say(replies.order_bound(order.perm_id, 0, order.ticket.order_id))
+                client.send(replies.order_bound(order.perm_id, 0, order.ticket.order_id))
 
     def _open_orders(self) -> list[Order]:
         return [self.ownership.order(order) for order in self._exchange.open_orders()]
 
     def _cancel(self, client: Client, order_id: int) -> None:
-        owner, number = self.ownership.meant(client.client_id, order_id)
+        owner, number = self.ownership.resolve(client.client_id, order_id)
         others = [order for order in self._exchange.open_orders() if order.ticket.order_id == number]
         allowed = self._exchange.policy.other_clients_may_cancel
         if allowed and others and owner not in {order.ticket.client_id for order in others}:
-            # Seen once on a paper account (server version 200): what another client placed was cancelled, and the
-            # status came to who asked for it, with its own client id.
+            # Seen once on a paper account (server version 200): the order of another client was cancelled, and the
+            # status went to the client that asked, with that client's id.
             theirs = others[0].ticket.client_id
             reports = self._exchange.cancel(theirs, number)
             self._publish(reports)
             for report in reports:
                 if isinstance(report, StatusReport) and report.order.perm_id == others[0].perm_id:
                     mine = msgspec.structs.replace(report.order.ticket, client_id=client.client_id)
-                    client.say(order_replies.order_status(msgspec.structs.replace(report.order, ticket=mine)))
+                    client.send(order_replies.order_status(msgspec.structs.replace(report.order, ticket=mine)))
         else:
             self._publish(self._exchange.cancel(owner, number))
 
-    def _cancel_everything(self) -> None:
+    def _cancel_all(self) -> None:
         reports: list[Report] = []
-        # One at a time, since a cancel can take others with it: children, the rest of an OCA group.
+        # One at a time: a cancel can end other orders too (children, the rest of an OCA group).
         for order in self._exchange.open_orders():
             owner, number = order.ticket.client_id, order.ticket.order_id
             if any(order.perm_id == each.perm_id for each in self._exchange.open_orders()):
@@ -289,45 +292,45 @@ class Desk:
         self._publish(reports)
 
     def _publish(self, reports: Sequence[Report]) -> Sequence[Report]:
-        """Saves what changed, then tells the clients what faults let pass; that."""
+        """Saves the changes and delivers the reports that faults let pass. Returns those."""
         passed = self.faults.reports(reports) if self.faults.active else reports
-        self.tell(passed)
+        self.save_and_deliver(passed)
         return passed
 
-    def tell(self, reports: Sequence[Report]) -> None:
-        """Saves what changed, then tells the clients."""
+    def save_and_deliver(self, reports: Sequence[Report]) -> None:
+        """Saves the changes, then delivers the reports."""
         try:
             self._ledger.save(self._exchange.changes())
         except Exception as error:
-            raise LedgerLost(f"the simulator's ledger can't be written: {error}") from error
-        deliver(filter(None, map(self.ownership.report, reports)), self.clients, self.accounts, self.feeds)
+            raise LedgerFailed(f"the simulator's ledger can't be written: {error}") from error
+        deliver(filter(None, map(self.ownership.report, reports)), self.clients, self.accounts, self.live_data)
 
-    def _say_open_orders(self, client: Client, *, own: bool) -> None:
+    def _send_open_orders(self, client: Client, *, own: bool) -> None:
         for order in self._open_orders():
             if not own or (order.ticket.client_id == client.client_id and order.ticket.order_id):
-                say_order(client, order)
-        client.say(replies.open_orders_end())
+                send_order(client, order)
+        client.send(replies.open_orders_end())
 
-    def _own_open_orders(self, client: Client) -> bool:
+    def _has_open_orders(self, client: Client) -> bool:
         return any(order.ticket.client_id == client.client_id for order in self._open_orders())
 
-    def _say_executions(self, client: Client, wanted: requests.Executions) -> None:
+    def _send_executions(self, client: Client, wanted: requests.ExecutionsRequest) -> None:
         for execution in map(self.ownership.execution, self._exchange.executions()):
-            if execution.time_ns >= self._remembers_from and _passes(execution, wanted):
-                client.say(order_replies.execution_details(execution, client.version, request_id=wanted.request_id))
+            if execution.time_ns >= self._history_start_ns and _passes(execution, wanted):
+                client.send(order_replies.execution_details(execution, client.version, request_id=wanted.request_id))
                 if commission := self._exchange.commission_of(execution.exec_id):
-                    client.say(order_replies.commission_report(commission))
-        client.say(replies.executions_end(wanted.request_id))
+                    client.send(order_replies.commission_report(commission))
+        client.send(replies.executions_end(wanted.request_id))
 
     def _next_id(self, client: Client) -> bytes:
         return replies.next_valid_id(self._exchange.next_order_id(client.client_id))
 
     @staticmethod
     def _refuse(client: Client, request_id: int, cause: str) -> None:
-        client.complain(request_id, *complaints.INVALID.about(cause))
+        client.send_error(request_id, *errors.INVALID.about(cause))
 
 
-def _passes(execution: Execution, wanted: requests.Executions) -> bool:
+def _passes(execution: Execution, wanted: requests.ExecutionsRequest) -> bool:
     return (
         wanted.client_id in (0, execution.client_id)
         and wanted.account in ("", execution.account)

@@ -1,20 +1,20 @@
-"""What a client gets that asks for market data: live, delayed, frozen, or none. Pure.
+"""Which market data a client gets: live, delayed, frozen, or none. Pure.
 
-Everybody may see everything, unless a fault denies it with a code. What is refused is refused as recorded from real
-gateways: 354 or 10089 where live data were asked for, 10167 as a warning where delayed ones come instead, 10168 where
-there are none, 10197 during a competing session.
+Every client may see everything, unless a fault denies it with a code. Refusals are as recorded from real gateways: 354
+or 10089 if live data were requested, 10167 as a warning if delayed data come instead, 10168 if there are none, 10197
+during a competing session.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from services.simulator.wire.complaints import Complaint
+from services.simulator.wire.errors import ErrorMessage
 
-__all__ = ["DELAYED", "DELAY_NS", "FROZEN", "LIVE", "Verdict", "judge"]
+__all__ = ["DELAYED", "DELAY_NS", "FROZEN", "LIVE", "Entitlement", "entitlement_for"]
 
 LIVE, FROZEN, DELAYED, DELAYED_FROZEN = 1, 2, 3, 4
-"""The types of market data, as clients ask for them and as they are told which one comes."""
+"""The types of market data, in requests and in replies."""
 
 DELAY_NS = 15 * 60 * 10**9
 
@@ -35,23 +35,23 @@ _TEXTS = {
 _NOT_EVEN_DELAYED = (10168, 10186, 10197)
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """What comes of a request: the type of data (None: none at all) and what is complained about."""
+class Entitlement(msgspec.Struct, frozen=True):
+    """The answer to a request: the type of data (None: no data) and the error message."""
 
     kind: int | None
-    complaint: Complaint | None = None
+    error: ErrorMessage | None = None
 
 
-def judge(denied: int | None, wanted: int, symbol: str, *, is_open: bool) -> Verdict:
-    """What a client gets that asked for a type of data, where live ones are denied with this code, or aren't.
+def entitlement_for(denied: int | None, wanted: int, symbol: str, *, is_open: bool) -> Entitlement:
+    """What a client gets for the type of data that it `wanted`. `denied` is the code that denies live data, if any.
 
-    Frozen data are the last ones of a market that is closed. 10167 gives delayed data to whoever asked for live ones.
+    Frozen data are the last data of a closed market. 10167 gives delayed data to a client that asked for live data.
     """
     if denied is None:
-        return Verdict(FROZEN if wanted in (FROZEN, DELAYED_FROZEN) and not is_open else LIVE)
+        return Entitlement(FROZEN if wanted in (FROZEN, DELAYED_FROZEN) and not is_open else LIVE)
     if denied in _NOT_EVEN_DELAYED:
-        return Verdict(None, Complaint(denied, _TEXTS[denied]))
+        return Entitlement(None, ErrorMessage(denied, _TEXTS[denied]))
     if wanted in (DELAYED, DELAYED_FROZEN) or denied == 10167:
         kind = DELAYED_FROZEN if wanted == DELAYED_FROZEN and not is_open else DELAYED
-        return Verdict(kind, Complaint(10167, _TEXTS[10167]))
-    return Verdict(None, Complaint(denied, f"{_TEXTS[denied]}{_AVAILABLE}{symbol} NASDAQ.NMS/TOP/ALL"))
+        return Entitlement(kind, ErrorMessage(10167, _TEXTS[10167]))
+    return Entitlement(None, ErrorMessage(denied, f"{_TEXTS[denied]}{_AVAILABLE}{symbol} NASDAQ.NMS/TOP/ALL"))

@@ -1,7 +1,7 @@
-"""The historical data farm ("HMDS" is IBKR's name for it): answers what was asked about the market's past.
+"""Requests for historical data (IBKR's "HMDS").
 
-Nothing of the future is ever told, nor is anything that the loaded market doesn't have: that is error 162, as with the
-broker. A long search is done in pieces, one session each, so that a request for a year holds up nobody.
+An answer never holds the future. If the loaded market lacks the data, the answer is error 162, as at IBKR. A long
+search is done in pieces of one session, so that a request for a year delays no other client.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from messages.market import Session
 from services.simulator.market.bars import (
     BAR_SIZES,
     WHAT,
-    BarMaker,
+    BarBuilder,
     BarSize,
     Duration,
     Stretch,
@@ -25,28 +25,28 @@ from services.simulator.market.bars import (
     stretches,
 )
 from services.simulator.market.history import History, Search
-from services.simulator.market.trading_hours import ZONE, spelled_session
+from services.simulator.market.trading_hours import ZONE, session_texts
 from services.simulator.requests.client import Client
 from services.simulator.requests.historical_ticks import MAX_TICKS, wanted_ticks
-from services.simulator.requests.live_data import Feeds
-from services.simulator.requests.subscriptions import KeptBars
-from services.simulator.venue.view import View
-from services.simulator.wire import complaints, market_replies
-from services.simulator.wire.complaints import Complaint
+from services.simulator.requests.live_data import LiveDataHandler
+from services.simulator.requests.subscriptions import UpdatedBars
+from services.simulator.venue.view import ExchangeView
+from services.simulator.wire import errors, market_replies
 from services.simulator.wire.contracts import Contract
+from services.simulator.wire.errors import ErrorMessage
 from services.simulator.wire.fields import FieldError, nanoseconds
 from services.simulator.wire.market_requests import (
-    HeadTimestamp,
-    Histogram,
-    HistoricalData,
-    HistoricalTicks,
-    PastRequest,
-    StopHeadTimestamp,
-    StopHistogram,
-    StopHistoricalData,
+    HeadTimestampRequest,
+    HistogramRequest,
+    HistoricalDataRequest,
+    HistoricalRequest,
+    HistoricalTicksRequest,
+    StopHeadTimestampRequest,
+    StopHistogramRequest,
+    StopHistoricalDataRequest,
 )
 
-__all__ = ["MAX_BARS", "Farm"]
+__all__ = ["MAX_BARS", "HistoricalDataHandler"]
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +54,11 @@ MAX_BARS = 50_000
 """Bars of less than a day in one answer: two sessions of single seconds."""
 
 _AT_ONCE = 3
-"""Pieces of a search that are done before anything else: most searches end here."""
+"""Pieces of a search that are done at once: most searches end here."""
 
 _NS = 1_000_000_000
 
-_WORDS = {"TRADES": "Trades", "MIDPOINT": "Midpoint", "BID": "Bid", "ASK": "Ask", "BID_ASK": "BidAsk"}
+_ERROR_NAMES = {"TRADES": "Trades", "MIDPOINT": "Midpoint", "BID": "Bid", "ASK": "Ask", "BID_ASK": "BidAsk"}
 
 
 class _Pending(NamedTuple):
@@ -67,76 +67,76 @@ class _Pending(NamedTuple):
     search: Search[None]
 
 
-class Farm:
-    """Answers requests about the past of an exchange's market. `feeds` takes over bars that go on."""
+class HistoricalDataHandler:
+    """Answers requests about the past of an exchange's market. `live_data` takes over bars that go on."""
 
     def __init__(
         self,
         history: History,
-        exchange: View,
+        exchange: ExchangeView,
         find: Callable[[Client, int, Contract], str | None],
-        feeds: Feeds,
+        live_data: LiveDataHandler,
     ) -> None:
         self._history = history
         self._exchange = exchange
         self._find = find
-        self._feeds = feeds
+        self._live_data = live_data
         self._pending: deque[_Pending] = deque()
 
     @property
     def searching(self) -> int:
-        """How many searches are unfinished."""
+        """The number of unfinished searches."""
         return len(self._pending)
 
     def search(self) -> None:
-        """Does one piece of the search whose turn it is."""
+        """Does one piece of the next search."""
         if self._pending:
             pending = self._pending.popleft()
             if self._step(pending, 1):
                 self._pending.append(pending)
 
-    def leave(self, client: Client) -> None:
-        """The client is gone: nobody waits for its answers."""
+    def remove_client(self, client: Client) -> None:
+        """The client disconnected: drop its searches."""
         self._pending = deque(pending for pending in self._pending if pending.client is not client)
 
-    def handle(self, client: Client, request: PastRequest) -> None:
+    def handle(self, client: Client, request: HistoricalRequest) -> None:
         """Answers one request, at once or in pieces."""
         match request:
-            case HistoricalData(request_id, contract):
+            case HistoricalDataRequest(request_id, contract):
                 if symbol := self._find(client, request_id, contract):
                     self._bars(client, request, symbol)
-            case StopHistoricalData(request_id):
+            case StopHistoricalDataRequest(request_id):
                 found = self._drop(client, request_id)
-                if self._feeds.stop_keeping(client, request_id) or found:
-                    client.complain(request_id, *complaints.QUERY_CANCELLED.about(request_id))
+                if self._live_data.remove_updated_bars(client, request_id) or found:
+                    client.send_error(request_id, *errors.QUERY_CANCELLED.about(request_id))
                 else:
-                    client.complain(request_id, *complaints.NO_QUERY.about(request_id))
-            case HeadTimestamp(request_id, contract):
+                    client.send_error(request_id, *errors.NO_QUERY.about(request_id))
+            case HeadTimestampRequest(request_id, contract):
                 if symbol := self._find(client, request_id, contract):
                     self._begin(client, request_id, self._head(client, request, symbol))
-            case HistoricalTicks(request_id, contract):
+            case HistoricalTicksRequest(request_id, contract):
                 if symbol := self._find(client, request_id, contract):
                     self._ticks(client, request, symbol)
-            case Histogram(request_id, contract):
+            case HistogramRequest(request_id, contract):
                 if symbol := self._find(client, request_id, contract):
                     self._histogram(client, request, symbol)
-            case StopHeadTimestamp(request_id) | StopHistogram(request_id):
+            case StopHeadTimestampRequest(request_id) | StopHistogramRequest(request_id):
                 self._drop(client, request_id)
             case _:
                 assert_never(request)
 
     # Bars
 
-    def _bars(self, client: Client, request: HistoricalData, symbol: str) -> None:
+    def _bars(self, client: Client, request: HistoricalDataRequest, symbol: str) -> None:
         request_id = request.request_id
         size, duration = bar_size(request.bar_size), read_duration(request.duration)
-        end_ns = self._time(client, request_id, request.end, complaints.BAD_END)
+        end_ns = self._time(client, request_id, request.end, errors.BAD_END)
         if end_ns is None:
             return
-        end_ns = end_ns or self._exchange.now_ns + 1  # what happens right now is in it
-        cause = self._wrong(request, size, duration)
+        end_ns = end_ns or self._exchange.now_ns + 1  # includes the present moment
+        cause = self._error_in(request, size, duration)
         if cause is not None:
-            client.complain(request_id, *complaints.INVALID.about(cause))
+            client.send_error(request_id, *errors.INVALID.about(cause))
             return
         assert size is not None
         assert duration is not None
@@ -148,13 +148,13 @@ class Farm:
             wanted = stretches(duration, end_ns, self._begun(), regular=request.regular)
             traded_s = sum(stretch.finish_ns - stretch.begin_ns for stretch in wanted) // _NS
             if size.unit == "second" and traded_s // size.seconds > MAX_BARS:
-                client.complain(request_id, *complaints.TOO_LONG)
+                client.send_error(request_id, *errors.TOO_LONG)
             else:
                 search = self._bar_search(client, request, symbol, size, wanted, end_ns)
                 self._begin(client, request_id, search)
 
     @staticmethod
-    def _wrong(request: HistoricalData, size: BarSize | None, duration: Duration | None) -> str | None:
+    def _error_in(request: HistoricalDataRequest, size: BarSize | None, duration: Duration | None) -> str | None:
         if size is None:
             legal = ", ".join(BAR_SIZES)
             return f"Historical data bar size setting is invalid. Legal ones are: {legal}"
@@ -177,44 +177,46 @@ class Farm:
     def _bar_search(
         self,
         client: Client,
-        request: HistoricalData,
+        request: HistoricalDataRequest,
         symbol: str,
         size: BarSize,
         wanted: list[Stretch],
         end_ns: int,
     ) -> Search[None]:
-        maker = BarMaker(size, request.what, regular=request.regular)
-        bars = yield from self._history.bars(symbol, wanted, maker, request.what)
+        builder = BarBuilder(size, request.what, regular=request.regular)
+        bars = yield from self._history.bars(symbol, wanted, builder, request.what)
         if not bars and not request.keep:
             self._nothing(client, request.request_id, symbol, request.what)
             return
-        client.say(
+        client.send(
             market_replies.historical_bars(
                 request.request_id,
                 wanted[0].begin_ns if wanted else end_ns,
                 end_ns,
                 bars,
                 size,
-                trades=maker.trades,
+                trades=builder.trades,
                 date_format=request.date_format,
                 version=client.version,
                 lots=client.lots,
             )
         )
         if request.keep:
-            self._feeds.keep(KeptBars(client, request, symbol, maker))
+            self._live_data.add_updated_bars(UpdatedBars(client, request, symbol, builder))
 
-    def _schedule(self, client: Client, request: HistoricalData, symbol: str, duration: Duration, end_ns: int) -> None:
+    def _schedule(
+        self, client: Client, request: HistoricalDataRequest, symbol: str, duration: Duration, end_ns: int
+    ) -> None:
         found = [stretch.session for stretch in stretches(duration, end_ns, self._begun(), regular=request.regular)]
         if not found:
             self._nothing(client, request.request_id, symbol, request.what)
             return
-        rows = [spelled_session(session, regular=request.regular) for session in found]
-        client.say(market_replies.historical_schedule(request.request_id, ZONE, rows))
+        rows = [session_texts(session, regular=request.regular) for session in found]
+        client.send(market_replies.historical_schedule(request.request_id, ZONE, rows))
 
     # How far back
 
-    def _head(self, client: Client, request: HeadTimestamp, symbol: str) -> Search[None]:
+    def _head(self, client: Client, request: HeadTimestampRequest, symbol: str) -> Search[None]:
         if request.what not in WHAT:
             self._nothing(client, request.request_id, symbol, request.what)
             return
@@ -222,14 +224,14 @@ class Farm:
         if first is None:
             self._nothing(client, request.request_id, symbol, request.what)
         else:
-            client.say(market_replies.head_timestamp(request.request_id, first, request.date_format))
+            client.send(market_replies.head_timestamp(request.request_id, first, request.date_format))
 
     # Single ticks
 
-    def _ticks(self, client: Client, request: HistoricalTicks, symbol: str) -> None:
+    def _ticks(self, client: Client, request: HistoricalTicksRequest, symbol: str) -> None:
         request_id = request.request_id
-        start_ns = self._time(client, request_id, request.start, complaints.BAD_START)
-        end_ns = self._time(client, request_id, request.end, complaints.BAD_END)
+        start_ns = self._time(client, request_id, request.start, errors.BAD_START)
+        end_ns = self._time(client, request_id, request.end, errors.BAD_END)
         if start_ns is None or end_ns is None:
             return
         if bool(start_ns) is bool(end_ns):
@@ -241,14 +243,14 @@ class Farm:
         else:
             cause = ""
         if cause:
-            client.complain(request_id, *complaints.BAD_TICKS_QUERY.about(cause))
+            client.send_error(request_id, *errors.BAD_TICKS_QUERY.about(cause))
             return
-        client.say(wanted_ticks(self._history, symbol, request, start_ns, end_ns, lots=client.lots))
+        client.send(wanted_ticks(self._history, symbol, request, start_ns, end_ns, lots=client.lots))
 
-    def _histogram(self, client: Client, request: Histogram, symbol: str) -> None:
+    def _histogram(self, client: Client, request: HistogramRequest, symbol: str) -> None:
         found = _PERIODS.get(request.period.strip().rstrip("s"))
         if found is None:
-            client.complain(request.request_id, *complaints.INVALID.about("Histogram data period is invalid"))
+            client.send_error(request.request_id, *errors.INVALID.about("Histogram data period is invalid"))
             return
         wanted = stretches(found, self._exchange.now_ns + 1, self._begun(), regular=request.regular)
         self._begin(client, request.request_id, self._histogram_search(client, request.request_id, symbol, wanted))
@@ -260,25 +262,25 @@ class Farm:
                 if event.price is not None:
                     shares[event.price] = shares.get(event.price, 0) + event.size
             yield
-        client.say(market_replies.histogram(request_id, sorted(shares.items())))
+        client.send(market_replies.histogram(request_id, sorted(shares.items())))
 
-    # What all have in common
+    # Shared
 
     def _begun(self) -> list[Session]:
         now_ns = self._exchange.now_ns
         return [each for each in self._history.sessions() if hours_of(each, regular=False)[0] <= now_ns]
 
-    def _time(self, client: Client, request_id: int, text: str, complaint: Complaint) -> int | None:
-        """The time that a client spells; 0 if it names none, None if it can't be read, which is told."""
+    def _time(self, client: Client, request_id: int, text: str, error: ErrorMessage) -> int | None:
+        """The time in a request; 0 if it is empty. None, with an error to the client, if it can't be read."""
         try:
             return nanoseconds(text) or 0
         except FieldError:
-            client.complain(request_id, *complaint)
+            client.send_error(request_id, *error)
             return None
 
     @staticmethod
     def _nothing(client: Client, request_id: int, symbol: str, what: str) -> None:
-        client.complain(request_id, *complaints.NO_DATA.about(symbol, "SMART", _WORDS.get(what, what)))
+        client.send_error(request_id, *errors.NO_DATA.about(symbol, "SMART", _ERROR_NAMES.get(what, what)))
 
     def _begin(self, client: Client, request_id: int, search: Search[None]) -> None:
         pending = _Pending(client, request_id, search)
@@ -286,7 +288,7 @@ class Farm:
             self._pending.append(pending)
 
     def _step(self, pending: _Pending, pieces: int) -> bool:
-        """Some pieces of a search; True if there is more to it."""
+        """Does some pieces of a search; True if more are left."""
         try:
             for _ in range(pieces):
                 next(pending.search)
@@ -294,12 +296,12 @@ class Farm:
             return False
         except Exception as error:
             log.exception("client %d: a search failed", pending.client.client_id)
-            pending.client.complain(pending.request_id, *complaints.FAILED.about(error))
+            pending.client.send_error(pending.request_id, *errors.FAILED.about(error))
             return False
         return True
 
     def _drop(self, client: Client, request_id: int) -> bool:
-        """Gives up a search; True if there was one."""
+        """Drops a search; True if there was one."""
         left = deque(each for each in self._pending if each.client is not client or each.request_id != request_id)
         found, self._pending = len(left) < len(self._pending), left
         return found

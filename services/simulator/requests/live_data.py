@@ -1,7 +1,6 @@
-"""The live data farm ("usfarm"): who streams what of which symbol, and what each hears when something happens in it.
+"""Live market data ("usfarm"): streams of quotes, tick-by-tick data, five-second bars, historical bars with updates.
 
-Streams of quotes, single ticks, bars of five seconds, historical bars that are kept up to date. Everything is kept by
-symbol, since one event concerns the streams of one symbol, and there may be many of others.
+Subscriptions are kept by symbol, because one event concerns one symbol only and there may be many others.
 """
 
 from __future__ import annotations
@@ -17,30 +16,30 @@ from services.simulator.market.bars import WHAT
 from services.simulator.market.history import History
 from services.simulator.requests.client import Client
 from services.simulator.requests.delayed import DelayedTape
-from services.simulator.requests.entitlements import DELAY_NS, DELAYED, LIVE, Verdict, judge
+from services.simulator.requests.entitlements import DELAY_NS, DELAYED, LIVE, Entitlement, entitlement_for
 from services.simulator.requests.historical_ticks import latest_ticks
-from services.simulator.requests.subscriptions import FiveSeconds, Follower, KeptBars, SingleTicks
+from services.simulator.requests.subscriptions import FiveSeconds, SingleTicks, Subscription, UpdatedBars
 from services.simulator.venue.reports import QuoteReport
-from services.simulator.venue.view import View
-from services.simulator.wire import complaints, replies
+from services.simulator.venue.view import ExchangeView
+from services.simulator.wire import errors, replies
 from services.simulator.wire.contracts import Contract
 from services.simulator.wire.market_requests import (
-    Depth,
-    FeedRequest,
-    MarketData,
-    MarketDataType,
-    RealTimeBars,
-    StopDepth,
-    StopMarketData,
-    StopRealTimeBars,
-    StopTickByTick,
-    TickByTick,
+    DepthRequest,
+    LiveDataRequest,
+    MarketDataRequest,
+    MarketDataTypeRequest,
+    RealTimeBarsRequest,
+    StopDepthRequest,
+    StopMarketDataRequest,
+    StopRealTimeBarsRequest,
+    StopTickByTickRequest,
+    TickByTickRequest,
 )
-from services.simulator.wire.ticks import Shape, Ticks, read_generic_ticks, spell, stream_parameters
+from services.simulator.wire.ticks import Shape, Ticks, encode_ticks, read_generic_ticks, stream_parameters
 
-__all__ = ["Feeds"]
+__all__ = ["LiveDataHandler"]
 
-_LEGAL = {
+_SUPPORTED = {
     100: "Option Volume",
     101: "Option Open Interest",
     104: "Historical Volatility",
@@ -75,40 +74,41 @@ _LEGAL = {
     619: "Creditman Slow Mark Price",
     623: "EtfFrozenNavLast(ETF)",
 }
-"""Generic ticks that a stock may be asked for, by the broker's own names. What `ticks.py` doesn't know is silent."""
+"""The generic ticks of stocks, by IBKR's names. `ticks.py` sends nothing for those that it doesn't simulate."""
 
 
-def _is_legal(name: str) -> bool:
-    return name.split(":")[0].isdigit() and int(name.split(":")[0]) in _LEGAL
+def _is_supported(name: str) -> bool:
+    return name.split(":")[0].isdigit() and int(name.split(":")[0]) in _SUPPORTED
 
 
 class _Stream(msgspec.Struct):
-    """A stream of quotes, and the quote that its client knows. `kind` is its type of data, None while it gets none.
+    """A stream of quotes. `last_sent` is the quote that its client has. `kind` is its type of data, None for no data.
 
-    `denied` is the code with which live data were denied when it was asked for, None if they weren't.
+    `denied` is the code with which live data were denied at the request, None if they were not.
     """
 
     client: Client
     request_id: int
     symbol: str
     shape: Shape
-    spelled_id: bytes
+    encoded_id: bytes
     wanted: int
     kind: int | None = LIVE
     denied: int | None = None
-    shown: QuoteReport | None = None
+    last_sent: QuoteReport | None = None
 
 
-class Feeds:
-    """All that is streamed from one exchange.
+class LiveDataHandler:
+    """The live data subscriptions of one exchange.
 
-    `find` tells which symbol a client means, or complains; `faults` may deny data, and know who hears nothing now.
+    `find` gives the symbol of a client's contract, or sends an error. `faults` may deny data, and know which clients
+    hang.
     """
 
     def __init__(
         self,
         history: History,
-        exchange: View,
+        exchange: ExchangeView,
         find: Callable[[Client, int, Contract], str | None],
         faults: Faults,
     ) -> None:
@@ -118,162 +118,165 @@ class Feeds:
         self._find = find
         self._faults = faults
         self._streams: dict[str, list[_Stream]] = {}
-        self._feeds: dict[str, list[Follower]] = {}
+        self._subscriptions: dict[str, list[Subscription]] = {}
         self._delayed: dict[str, DelayedTape] = {}
 
-    # What happens
+    # Events
 
-    def hear(self, quote: QuoteReport) -> None:
-        """Something happened in this symbol."""
+    def on_quote(self, quote: QuoteReport) -> None:
+        """The symbol's market changed."""
         if streams := self._streams.get(quote.symbol):
             self._push(streams, quote, LIVE)
-        if feeds := self._feeds.get(quote.symbol):
+        if subscriptions := self._subscriptions.get(quote.symbol):
             session = self._history.session_at(quote.time_ns)
-            for feed in feeds:
-                feed.pass_time(quote.time_ns, self._history.session_at)
-                feed.hear(quote, session)
+            for subscription in subscriptions:
+                subscription.pass_time(quote.time_ns, self._history.session_at)
+                subscription.on_quote(quote, session)
 
     def pass_time(self, now_ns: int) -> None:
-        """All that happened until now was heard."""
-        for feed in chain.from_iterable(self._feeds.values()):
-            feed.pass_time(now_ns + 1, self._history.session_at)
+        """All quotes up to now were given to `on_quote`."""
+        for subscription in chain.from_iterable(self._subscriptions.values()):
+            subscription.pass_time(now_ns + 1, self._history.session_at)
         for symbol, tape in self._delayed.items():
             for quote in tape.until(now_ns - DELAY_NS):
                 self._push(self._streams.get(symbol, []), quote, DELAYED)
 
     def _push(self, streams: list[_Stream], quote: QuoteReport, kind: int) -> None:
-        """Tells what changed; streams that are alike and knew the same hear the same."""
-        known: dict[tuple[Shape, int, int], Ticks] = {}
-        if self._faults.active:  # who hangs hears of the newest quote afterwards, not of every one that there was
+        """Sends the changes. Streams of the same shape with the same last quote share one encoding."""
+        encoded: dict[tuple[Shape, int, int], Ticks] = {}
+        if self._faults.active:  # a client that hangs gets only the newest quote afterwards
             streams = [stream for stream in streams if not self._faults.hangs(stream.client.client_id)]
         for stream in streams:
-            shown = stream.shown
-            # Frozen data are live ones of a closed market, and move with them once it opens.
+            last_sent = stream.last_sent
+            # Frozen data are the live data of a closed market: when it opens, they change with it.
             if stream.kind is None or (stream.kind >= DELAYED) is not (kind == DELAYED):
                 continue
-            spelled_id = stream.spelled_id
-            key = (stream.shape, len(spelled_id), id(shown))
-            told = known.get(key)
-            if told is None:
-                told = known[key] = spell(quote, shown, stream.shape, len(spelled_id))
-            stream.shown = quote
-            if told.number:
-                stream.client.say_many(told.to(spelled_id), told.number)
+            encoded_id = stream.encoded_id
+            key = (stream.shape, len(encoded_id), id(last_sent))
+            ticks = encoded.get(key)
+            if ticks is None:
+                ticks = encoded[key] = encode_ticks(quote, last_sent, stream.shape, len(encoded_id))
+            stream.last_sent = quote
+            if ticks.number:
+                stream.client.send_encoded(ticks.to(encoded_id), ticks.number)
 
-    # What is asked for
+    # Requests
 
-    def handle(self, client: Client, request: FeedRequest) -> None:
+    def handle(self, client: Client, request: LiveDataRequest) -> None:
         """Begins or ends a stream."""
         match request:
-            case MarketData(request_id, contract):
+            case MarketDataRequest(request_id, contract):
                 if symbol := self._find(client, request_id, contract):
                     self._stream(client, request, symbol)
-            case StopMarketData(request_id):
+            case StopMarketDataRequest(request_id):
                 if not self._drop_stream(client, request_id):
-                    client.complain(request_id, *complaints.NO_TICKER.about(request_id))
-            case MarketDataType(kind):
+                    client.send_error(request_id, *errors.NO_TICKER.about(request_id))
+            case MarketDataTypeRequest(kind):
                 client.data_type = kind
-            case TickByTick(request_id, contract):
+            case TickByTickRequest(request_id, contract):
                 if symbol := self._find(client, request_id, contract):
                     self._single_ticks(client, request, symbol)
-            case StopTickByTick(request_id):
+            case StopTickByTickRequest(request_id):
                 if not self._drop(client, request_id, SingleTicks):
-                    client.complain(request_id, *complaints.NO_TICKER.about(request_id))
-            case RealTimeBars(request_id, contract):
+                    client.send_error(request_id, *errors.NO_TICKER.about(request_id))
+            case RealTimeBarsRequest(request_id, contract):
                 if symbol := self._find(client, request_id, contract):
                     self._real_time_bars(client, request, symbol)
-            case StopRealTimeBars(request_id):
+            case StopRealTimeBarsRequest(request_id):
                 if not self._drop(client, request_id, FiveSeconds):
-                    client.complain(request_id, *complaints.NO_BARS.about(request_id))
-            case Depth(request_id, contract):
+                    client.send_error(request_id, *errors.NO_BARS.about(request_id))
+            case DepthRequest(request_id, contract):
                 if self._find(client, request_id, contract):
-                    client.complain(request_id, *complaints.NO_BOOK)
-            case StopDepth(request_id):
-                client.complain(request_id, *complaints.NO_DEPTH.about(request_id))
+                    client.send_error(request_id, *errors.NO_BOOK)
+            case StopDepthRequest(request_id):
+                client.send_error(request_id, *errors.NO_DEPTH.about(request_id))
             case _:
                 assert_never(request)
 
-    def keep(self, bars: KeptBars) -> None:
-        """Historical bars that go on."""
+    def add_updated_bars(self, bars: UpdatedBars) -> None:
+        """Adds historical bars with updates."""
         self._add(bars)
 
-    def stop_keeping(self, client: Client, request_id: int) -> bool:
-        """They end; True if there were any."""
-        return self._drop(client, request_id, KeptBars)
+    def remove_updated_bars(self, client: Client, request_id: int) -> bool:
+        """Ends the updates; True if there were any."""
+        return self._drop(client, request_id, UpdatedBars)
 
-    def leave(self, client: Client) -> None:
-        """The client is gone."""
+    def remove_client(self, client: Client) -> None:
+        """The client disconnected."""
         for streams in self._streams.values():
             streams[:] = [stream for stream in streams if stream.client is not client]
-        for feeds in self._feeds.values():
-            feeds[:] = [feed for feed in feeds if feed.client is not client]
+        for subscriptions in self._subscriptions.values():
+            subscriptions[:] = [subscription for subscription in subscriptions if subscription.client is not client]
 
-    def review(self) -> None:
-        """Who lost his data hears why, who got them back hears everything anew, who missed some hears the newest."""
+    def check_entitlements(self) -> None:
+        """Apply changed entitlements: an error to a stream that lost its data, all values to one that got them back.
+
+        Other streams get the newest quote, because they may have missed some.
+        """
         for stream in list(chain.from_iterable(self._streams.values())):
-            verdict = self._judge(
+            entitlement = self._entitlement(
                 self._faults.denied(stream.symbol, anew=False) or stream.denied, stream.wanted, stream.symbol
             )
-            if verdict.kind == stream.kind:
+            if entitlement.kind == stream.kind:
                 if stream.kind is not None and not self._faults.hangs(stream.client.client_id):
-                    self._show(stream)
+                    self._send_quote(stream)
                 continue
-            stream.kind, stream.shown = verdict.kind, None
-            if verdict.complaint is not None:
-                stream.client.complain(stream.request_id, *verdict.complaint)
+            stream.kind, stream.last_sent = entitlement.kind, None
+            if entitlement.error is not None:
+                stream.client.send_error(stream.request_id, *entitlement.error)
             if stream.kind is not None:
                 stream.shape = stream.shape._replace(delayed=stream.kind >= DELAYED)
-                stream.client.say(replies.market_data_type(stream.request_id, stream.kind))
-                self._show(stream)
+                stream.client.send(replies.market_data_type(stream.request_id, stream.kind))
+                self._send_quote(stream)
 
     # Quotes
 
-    def _stream(self, client: Client, request: MarketData, symbol: str) -> None:
+    def _stream(self, client: Client, request: MarketDataRequest, symbol: str) -> None:
         request_id = request.request_id
         names = read_generic_ticks(request.generic_ticks)
-        wrong = [name for name in names if name.split(":")[0] != "mdoff" and not _is_legal(name)]
+        wrong = [name for name in names if name.split(":")[0] != "mdoff" and not _is_supported(name)]
         own = [stream for stream in chain.from_iterable(self._streams.values()) if stream.client is client]
         if any(stream.request_id == request_id for stream in own):
-            client.complain(request_id, *complaints.DUPLICATE_TICKER)
+            client.send_error(request_id, *errors.DUPLICATE_TICKER)
         elif wrong:
-            legal = ",".join(f"{number}({name})" for number, name in _LEGAL.items())
-            cause = f"Incorrect generic tick list of {request.generic_ticks}.  Legal ones for (STK) are: {legal}"
-            client.complain(request_id, *complaints.INVALID.about(cause))
+            supported = ",".join(f"{number}({name})" for number, name in _SUPPORTED.items())
+            cause = f"Incorrect generic tick list of {request.generic_ticks}.  Legal ones for (STK) are: {supported}"
+            client.send_error(request_id, *errors.INVALID.about(cause))
         elif names and request.snapshot:
             cause = "Snapshot market data subscription is not applicable to generic ticks"
-            client.complain(request_id, *complaints.INVALID.about(cause))
+            client.send_error(request_id, *errors.INVALID.about(cause))
         elif len(own) >= self._policy.market_data_lines and not request.snapshot:
-            client.complain(request_id, *complaints.TOO_MANY_TICKERS)
+            client.send_error(request_id, *errors.TOO_MANY_TICKERS)
         else:
             self._begin(client, request, symbol, names)
 
-    def _begin(self, client: Client, request: MarketData, symbol: str, names: Sequence[str]) -> None:
+    def _begin(self, client: Client, request: MarketDataRequest, symbol: str, names: Sequence[str]) -> None:
         request_id = request.request_id
         generic = frozenset(int(name.split(":")[0]) for name in names if name != "mdoff")
         denied = self._faults.denied(symbol, anew=True)
-        verdict = self._judge(denied, client.data_type, symbol)
-        delayed = verdict.kind is not None and verdict.kind >= DELAYED
+        entitlement = self._entitlement(denied, client.data_type, symbol)
+        delayed = entitlement.kind is not None and entitlement.kind >= DELAYED
         shape = Shape(client.lots, delayed, "mdoff" not in names, generic)
         stream = _Stream(
-            client, request_id, symbol, shape, str(request_id).encode(), client.data_type, verdict.kind, denied
+            client, request_id, symbol, shape, str(request_id).encode(), client.data_type, entitlement.kind, denied
         )
         if not delayed:
-            client.say(stream_parameters(request_id, self._policy.price_grid))
-        if verdict.complaint is not None:
-            client.complain(request_id, *verdict.complaint)
-        if verdict.kind is None:
+            client.send(stream_parameters(request_id, self._policy.price_grid))
+        if entitlement.error is not None:
+            client.send_error(request_id, *entitlement.error)
+        if entitlement.kind is None:
             return
-        client.say(replies.market_data_type(request_id, verdict.kind))
+        client.send(replies.market_data_type(request_id, entitlement.kind))
         if delayed:
-            client.say(stream_parameters(request_id, self._policy.price_grid))
-        self._show(stream)
+            client.send(stream_parameters(request_id, self._policy.price_grid))
+        self._send_quote(stream)
         if request.snapshot:
-            client.say(replies.snapshot_end(request_id))
+            client.send(replies.snapshot_end(request_id))
         else:
             self._streams.setdefault(symbol, []).append(stream)
 
-    def _show(self, stream: _Stream) -> None:
-        """What it doesn't know yet: at first, everything."""
+    def _send_quote(self, stream: _Stream) -> None:
+        """Sends what the client does not have yet: at first, everything."""
         if stream.shape.delayed:
             tape = self._delayed.get(stream.symbol)
             if tape is None:
@@ -286,65 +289,69 @@ class Feeds:
         else:
             quote = self._exchange.quote(stream.symbol)
         if quote is not None:
-            told = spell(quote, stream.shown, stream.shape, len(stream.spelled_id))
-            stream.shown = quote
-            if told.number:
-                stream.client.say_many(told.to(stream.spelled_id), told.number)
+            ticks = encode_ticks(quote, stream.last_sent, stream.shape, len(stream.encoded_id))
+            stream.last_sent = quote
+            if ticks.number:
+                stream.client.send_encoded(ticks.to(stream.encoded_id), ticks.number)
 
-    def _judge(self, denied: int | None, wanted: int, symbol: str) -> Verdict:
+    def _entitlement(self, denied: int | None, wanted: int, symbol: str) -> Entitlement:
         now_ns = self._exchange.now_ns
         session = self._history.session_at(now_ns)
         is_open = session is not None and session.open_ns <= now_ns < session.close_ns
-        return judge(denied, wanted, symbol, is_open=is_open)
+        return entitlement_for(denied, wanted, symbol, is_open=is_open)
 
     # Single ticks and bars
 
-    def _single_ticks(self, client: Client, request: TickByTick, symbol: str) -> None:
+    def _single_ticks(self, client: Client, request: TickByTickRequest, symbol: str) -> None:
         request_id = request.request_id
         if request.kind not in ("Last", "AllLast", "BidAsk", "MidPoint"):
-            client.complain(request_id, *complaints.BAD_TICK_BY_TICK.about(f"Invalid tick type {request.kind}"))
+            client.send_error(request_id, *errors.BAD_TICK_BY_TICK.about(f"Invalid tick type {request.kind}"))
         elif self._has(client, request_id, SingleTicks):
-            client.complain(request_id, *complaints.DUPLICATE_TICKER)
+            client.send_error(request_id, *errors.DUPLICATE_TICKER)
         elif self._count(client, SingleTicks) >= self._policy.tick_by_tick_lines:
-            client.complain(request_id, *complaints.TOO_MANY_TICK_BY_TICK)
+            client.send_error(request_id, *errors.TOO_MANY_TICK_BY_TICK)
         elif self._may_see(client, request_id, symbol):
             if request.count:
-                client.say(latest_ticks(self._history, symbol, request, self._exchange.now_ns, lots=client.lots))
+                client.send(latest_ticks(self._history, symbol, request, self._exchange.now_ns, lots=client.lots))
             self._add(SingleTicks(client, request, symbol, self._exchange.quote(symbol)))
 
-    def _real_time_bars(self, client: Client, request: RealTimeBars, symbol: str) -> None:
+    def _real_time_bars(self, client: Client, request: RealTimeBarsRequest, symbol: str) -> None:
         request_id = request.request_id
         if request.what not in WHAT[:4]:
-            client.complain(request_id, *complaints.INVALID.about(f"Invalid what to show {request.what}"))
+            client.send_error(request_id, *errors.INVALID.about(f"Invalid what to show {request.what}"))
         elif self._has(client, request_id, FiveSeconds):
-            client.complain(request_id, *complaints.DUPLICATE_TICKER)
+            client.send_error(request_id, *errors.DUPLICATE_TICKER)
         elif self._may_see(client, request_id, symbol):
             self._add(FiveSeconds(client, request, symbol, self._exchange.now_ns, self._exchange.quote(symbol)))
 
     def _may_see(self, client: Client, request_id: int, symbol: str) -> bool:
-        """Single ticks and bars of the moment are live data or none."""
-        verdict = self._judge(self._faults.denied(symbol, anew=True), LIVE, symbol)
-        if verdict.complaint is not None:
-            client.complain(request_id, *verdict.complaint)
-        return verdict.kind is not None
+        """Whether a client gets live data; if not, it gets an error. Ticks and bars are never delayed."""
+        entitlement = self._entitlement(self._faults.denied(symbol, anew=True), LIVE, symbol)
+        if entitlement.error is not None:
+            client.send_error(request_id, *entitlement.error)
+        return entitlement.kind is not None
 
-    def _add(self, feed: Follower) -> None:
-        self._feeds.setdefault(feed.symbol, []).append(feed)
+    def _add(self, subscription: Subscription) -> None:
+        self._subscriptions.setdefault(subscription.symbol, []).append(subscription)
 
-    def _of(self, client: Client, kind: type[Follower]) -> Iterator[Follower]:
-        feeds = chain.from_iterable(self._feeds.values())
-        return (feed for feed in feeds if feed.client is client and isinstance(feed, kind))
+    def _of(self, client: Client, kind: type[Subscription]) -> Iterator[Subscription]:
+        subscriptions = chain.from_iterable(self._subscriptions.values())
+        return (
+            subscription
+            for subscription in subscriptions
+            if subscription.client is client and isinstance(subscription, kind)
+        )
 
-    def _has(self, client: Client, request_id: int, kind: type[Follower]) -> bool:
-        return any(feed.request_id == request_id for feed in self._of(client, kind))
+    def _has(self, client: Client, request_id: int, kind: type[Subscription]) -> bool:
+        return any(subscription.request_id == request_id for subscription in self._of(client, kind))
 
-    def _count(self, client: Client, kind: type[Follower]) -> int:
+    def _count(self, client: Client, kind: type[Subscription]) -> int:
         return sum(1 for _ in self._of(client, kind))
 
-    def _drop(self, client: Client, request_id: int, kind: type[Follower]) -> bool:
-        for feed in self._of(client, kind):
-            if feed.request_id == request_id:
-                self._feeds[feed.symbol].remove(feed)
+    def _drop(self, client: Client, request_id: int, kind: type[Subscription]) -> bool:
+        for subscription in self._of(client, kind):
+            if subscription.request_id == request_id:
+                self._subscriptions[subscription.symbol].remove(subscription)
                 return True
         return False
 

@@ -1,18 +1,18 @@
-"""How fast a client may ask: IBKR takes 50 messages a second, answers more with error 100, and hangs up on who goes on.
+"""The rate limit: IBKR takes 50 messages a second, answers more with error 100, then disconnects the client.
 
-Pure. The time is the machine's: the broker's market may run faster here than any client can ask.
+Pure. It uses machine time, because the simulated market may run faster than any client.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-from services.simulator.wire.complaints import TOO_FAST, Complaint
+from services.simulator.wire.errors import TOO_FAST, ErrorMessage
 
-__all__ = ["Pacing"]
+__all__ = ["RateLimit"]
 
 
-class Pacing:
+class RateLimit:
     """One client's last second. `limit` is in messages a second."""
 
     def __init__(self, limit: int) -> None:
@@ -20,8 +20,8 @@ class Pacing:
         self._limit = limit
         self._times: deque[float] = deque()
 
-    def count(self, now_s: float) -> Complaint | None:
-        """One message. A complaint if it was one too many; the next one comes a second later at the earliest."""
+    def count(self, now_s: float) -> ErrorMessage | None:
+        """Count one message. An error if it exceeds the limit; the next error comes a second later at the earliest."""
         times = self._times
         times.append(now_s)
         while times[0] <= now_s - 1.0:

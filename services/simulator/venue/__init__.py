@@ -1,1 +1,1 @@
-"""The exchange model: orders, accounts, and what the market does to them. Pure, but for its ledger's file."""
+"""The exchange model: orders, accounts, and how the market changes them. Pure, except `store.py`."""

@@ -1,8 +1,7 @@
-"""What the broker refuses at the door, and with which error.
+"""Which orders the broker refuses on entry, and with which error.
 
-Pure: a ticket is judged by itself, by the order that it changes, and by its parent. Codes and texts are IBKR's. A
-refused ticket becomes nothing: no order, no status, only an error. That is what a real gateway does for these codes,
-and why a client has to watch the errors.
+Pure: it checks a ticket, the order that it changes, and its parent. Codes and texts are IBKR's. A refused ticket makes
+no order and no status, only an error. Real gateways do the same for these codes, so a client has to watch the errors.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ __all__ = ["error_for", "not_cancellable"]
 ORDER_TYPES = STOPS | {"MKT", "LMT"}
 TIMES_IN_FORCE = frozenset({"DAY", "GTC", "IOC", "GTD", "FOK"})
 TRIGGER_METHODS = frozenset({0, 1, 2, 3, 4, 7, 8})
-"""See `matching.py`."""
+"""See `triggers.py`."""
 
 Error = tuple[int, str]
 
 
 def not_cancellable(perm_id: int) -> Error:
-    """The answer to a cancel that comes too late, or too early."""
+    """The answer to a cancel of an order that is done or not transmitted."""
     return 161, f"Cancel attempted when order is not in a cancellable state.  Order permId ={perm_id}"
 
 
@@ -41,9 +40,10 @@ def error_for(
     policy: Policy,
     now_ns: int,
 ) -> Error | None:
-    """The error for a ticket that can't be taken, None for one that can.
+    """The error for a ticket that is refused, None for one that is accepted.
 
-    `known` is the order of the same client and id, if there is one (a modification); `parent` that of its `parent_id`.
+    `known` is the order of the same client and id, if there is one (a modification); `parent` is the order of its
+    `parent_id`.
     """
     return _invalid(ticket, known, accounts, symbols, policy) or (
         _unmodifiable(ticket, known, policy, now_ns) if known is not None else _unattachable(ticket, parent, policy)
@@ -75,7 +75,7 @@ def _invalid(
 
 
 def _fractional(ticket: Ticket, known: Order | None, policy: Policy) -> Error | None:
-    """Fractions of a share are traded only where the policy says so, to four digits, and never by a trailing order."""
+    """Fractions of a share need the policy's switch; four digits at most; never in a trailing order."""
     if not policy.fractional_shares or ticket.order_type in TRAILING:
         word = "placed" if known is None else "modified"
         return (10243 if known is None else 10242), f"Fractional-sized order cannot be {word} via API."
@@ -107,7 +107,7 @@ def _ill_priced(ticket: Ticket, grid: Grid) -> Error | None:
 
 
 def _ill_adjusted(ticket: Ticket) -> Error | None:
-    """An adjustable stop needs the price at which it changes, and all that its new type needs."""
+    """An adjustable stop needs the price at which it changes and the prices of its new type."""
     kind = ticket.adjusted_order_type
     if ticket.order_type not in STOPS or kind not in STOPS:
         return _validation(ticket, "Only stops can be adjusted, and only to stops.")

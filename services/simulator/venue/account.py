@@ -2,10 +2,10 @@
 
 Average cost and realized profit include commissions, as IBKR's do, so that at any time
 cash + Σ quantity x average cost = first cash + Σ realized profit + dividends, in dollars. Money of another base
-currency lies beside them: it counts in what the account is worth, and what buys are dollars, its own or borrowed ones.
+currency is separate: it counts in the value of the account, but purchases take dollars, owned or borrowed.
 
-What a sale brings is settled when the next session has begun (T+1, US stocks since May 2024); what a purchase costs is
-gone at once, as in IBKR's SettledCash. `today` is the date of the session that began last, with its pre-market.
+The proceeds of a sale settle when the next session begins (T+1, US stocks since May 2024); the cost of a purchase is
+paid at once, as in IBKR's SettledCash. `today` is the date of the session whose pre-market began last.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping
 
 from services.configuration.broker_policy import AccountKind, BaseCurrency, Policy
-from services.simulator.venue.holdings import AccountTerms, Funds, Holding
+from services.simulator.venue.holdings import AccountHolding, AccountTerms, Funds
 from services.simulator.venue.orders import Execution, Side
 from services.simulator.venue.reports import AccountReport, PnlReport, PositionReport
 from services.simulator.venue.statement import statement
@@ -37,8 +37,8 @@ DAY_TRADING_LEVERAGE = 4.0
 def commission(quantity: float, value: float) -> float:
     """IBKR's fixed US stock commission of one order: 0.005 a share, at least 1.00, at most 1 % of the trade's value.
 
-    Where the two bounds collide the maximum holds: 10 shares at 0.20 cost 0.02 (IBKR's own example). Fees of
-    exchanges and regulators are part of the fixed schedule but for those on sales, some cents, which are left out.
+    If the bounds collide, the maximum holds: 10 shares at 0.20 cost 0.02 (IBKR's own example). The fixed schedule
+    includes the fees of exchanges and regulators, except some cents on sales, which are left out.
     """
     return round(min(max(quantity * PER_SHARE_USD, MINIMUM_USD), value * MAXIMUM_PART), 6)
 
@@ -57,7 +57,7 @@ def requirement(quantity: float, price: float) -> float:
 
 
 def terms_of(account: str, cash: float, policy: Policy) -> AccountTerms:
-    """An account that is opened with so many dollars, or their worth, by the broker's policy."""
+    """The terms of an account with `cash` dollars, or their worth in the base currency, by the broker's policy."""
     base, rate = policy.base_currency, policy.usd_in_base
     part = 0.0 if base is BaseCurrency.USD else policy.base_cash_part
     return AccountTerms(
@@ -68,19 +68,19 @@ def terms_of(account: str, cash: float, policy: Policy) -> AccountTerms:
         usd_rate=1.0 if base is BaseCurrency.USD else rate,
         base_cash=round(cash * part * rate, 2),
         fees_in_base=policy.commission_in_base and base is not BaseCurrency.USD,
-        rates_told=policy.exchange_rate_told,
+        rates_reported=policy.exchange_rate_told,
     )
 
 
 class Account:
-    """Cash and holdings of one account in US dollars, valued by the tapes of the market."""
+    """Cash and holdings of one account in US dollars, valued at the last prices."""
 
     def __init__(self, terms: AccountTerms, tapes: Mapping[str, Tape], *, daily_profit: bool = True) -> None:
-        """`daily_profit`: the realized profit that is shown is today's, else that since the first day."""
+        """`daily_profit`: the reported realized profit is today's, otherwise that since the first day."""
         self.name = terms.account
         self.terms = terms
         self.funds = Funds(account=terms.account, cash=terms.cash, base_cash=terms.base_cash)
-        self.holdings: dict[str, Holding] = {}
+        self.holdings: dict[str, AccountHolding] = {}
         self._tapes = tapes
         self._daily_profit = daily_profit
 
@@ -91,7 +91,7 @@ class Account:
 
     @property
     def _base_cash(self) -> float:
-        """What it has of another base currency, in dollars."""
+        """Its cash in another base currency, in dollars."""
         return self.funds.base_cash / self.terms.usd_rate
 
     @property
@@ -103,12 +103,12 @@ class Account:
         held = self.holdings.get(symbol)
         return 0.0 if held is None else held.quantity
 
-    # What changes it
+    # Changes
 
     def trade(self, symbol: str, side: Side, quantity: float, price: float, fee: float, today: str) -> float | None:
-        """Book one execution; the realized profit of what it closed, None if it only opened.
+        """Book one execution. Returns the realized profit of the closed part, None if it only opened.
 
-        `fee` in dollars. One that is paid in another base currency is no part of costs and profits, which are dollars.
+        `fee` is in dollars. A fee in another base currency is not part of costs and profits, which are in dollars.
         """
         signed = quantity if side == "BUY" else -quantity
         held = self._of_today(symbol, today)
@@ -135,18 +135,18 @@ class Account:
             held.avg_cost = 0.0
         return realized
 
-    def fee_told(self, fee: float) -> tuple[float, str]:
-        """A fee of so many dollars as it is told: the amount, and its currency."""
+    def fee_reported(self, fee: float) -> tuple[float, str]:
+        """A fee in dollars as it is reported: the amount and its currency."""
         if not self.terms.fees_in_base:
             return fee, "USD"
         return round(fee * self.terms.usd_rate, 6), self.terms.base_currency
 
     def fee_in_dollars(self, amount: float, currency: str) -> float:
-        """The dollars of a fee that was told so."""
+        """A reported fee in dollars."""
         return amount if currency == "USD" else round(amount / self.terms.usd_rate, 6)
 
     def split(self, symbol: str, ratio: float, price: float | None, today: str) -> None:
-        """One old share is `ratio` new ones; what is no whole share is paid in cash at the new price."""
+        """One old share becomes `ratio` new ones. A fraction of a share is paid in cash at the new price."""
         held = self._of_today(symbol, today)
         held.avg_cost /= ratio
         held.day_quantity *= ratio
@@ -162,7 +162,7 @@ class Account:
             held.avg_cost = 0.0
 
     def dividend(self, symbol: str, usd: float, today: str) -> None:
-        """So many dollars for each share; a short position pays them."""
+        """Pays `usd` dollars for each share; a short position pays them out."""
         held = self._of_today(symbol, today)
         amount = round(held.quantity * usd, 2)
         held.day_flow += amount
@@ -170,9 +170,9 @@ class Account:
         self._pay(amount, today)
 
     def correct(self, execution: Execution, price: float, *, closed: bool, today: str) -> float:
-        """The price of an execution was another one; by how much that changes the realized profit.
+        """Corrects the price of an execution. Returns the change of the realized profit.
 
-        What it opened and is still held costs another price; the rest is profit or loss.
+        Shares that it opened and that are still held get the new cost; the rest is profit or loss.
         """
         signed = execution.quantity if execution.side == "BUY" else -execution.quantity
         held = self._of_today(execution.symbol, today)
@@ -187,12 +187,12 @@ class Account:
         self._realize(held, realized)
         return realized
 
-    def _realize(self, held: Holding, amount: float) -> None:
+    def _realize(self, held: AccountHolding, amount: float) -> None:
         held.realized_pnl += amount
         held.day_realized += amount
 
-    def _of_today(self, symbol: str, today: str) -> Holding:
-        """A holding, its figures of the day begun anew on a new day."""
+    def _of_today(self, symbol: str, today: str) -> AccountHolding:
+        """A holding; on a new day its figures of the day start at zero."""
         held = self.holdings.setdefault(symbol, self._nothing_of(symbol))
         if held.day != today:
             held.day, held.day_quantity = today, held.quantity
@@ -200,17 +200,17 @@ class Account:
         return held
 
     def _pay(self, amount: float, today: str) -> None:
-        """Money that comes (and settles with the next session) or goes (and is gone)."""
+        """Adds money (it settles with the next session) or takes it (at once)."""
         funds = self.funds
         funds.cash += amount
         funds.unsettled = [each for each in funds.unsettled if each[0] >= today]
         if amount > 0:
             funds.unsettled.append((today, amount))
 
-    # What is known of it
+    # Views
 
     def position(self, symbol: str, today: str) -> PositionReport:
-        """What is held of one symbol, valued at its last price (at cost while there is none)."""
+        """The position in one symbol at its last price, or at cost if there is none."""
         held = self.holdings.get(symbol) or self._nothing_of(symbol)
         return PositionReport(
             account=self.name,
@@ -222,23 +222,23 @@ class Account:
         )
 
     def positions(self, today: str) -> list[PositionReport]:
-        """Every holding that is not flat, by symbol."""
+        """All positions that are not flat, by symbol."""
         return [self.position(held.symbol, today) for held in self._open_holdings()]
 
     def settled_cash(self, today: str) -> float:
-        """Its cash without what sales brought and the next session will settle."""
+        """Its cash without proceeds that are not settled."""
         return self.funds.cash - sum(amount for day, amount in self.funds.unsettled if day >= today)
 
     def equity_with_loan(self, today: str) -> float:
-        """What it can pay with: a margin account with its shares too, a cash account with settled money alone."""
+        """Equity with loan value: a margin account counts its shares, a cash account only its settled cash."""
         if self.terms.kind == "cash":
             return self.settled_cash(today)
         return self._cash_in_all + sum(held.quantity * self._price(held) for held in self._open_holdings())
 
     def requirement(self, symbol: str = "", change: float = 0.0) -> float:
-        """The margin that its positions tie up, one of them changed by so many shares. A cash account borrows nothing.
+        """The margin requirement of its positions, with one of them changed by `change` shares. 0 for a cash account.
 
-        With less than the least equity nothing is lent, and positions tie up their whole value.
+        Below the minimum equity nothing may be borrowed: the requirement is the whole value.
         """
         if self.terms.kind == "cash":
             return 0.0
@@ -252,7 +252,7 @@ class Account:
         return sum((requirement(quantity, prices[each]) for each, quantity in shares.items()), 0.0)
 
     def pnl(self, today: str) -> PnlReport:
-        """Profit of the whole account: today's, that of what is held, that of what was closed."""
+        """Profit of the whole account: daily, unrealized, realized."""
         parts = [self.pnl_single(symbol, today) for symbol in sorted(self.holdings)]
         return PnlReport(
             daily=round(sum(part.daily for part in parts), 6),
@@ -263,7 +263,7 @@ class Account:
         )
 
     def pnl_single(self, symbol: str, today: str) -> PnlReport:
-        """Profit with one symbol. Today's is against the last close: what was held then, and what was paid since."""
+        """Profit with one symbol. The daily one is against the last close."""
         held = self.holdings.get(symbol) or self._nothing_of(symbol)
         price = self._price(held)
         begun = held.day == today
@@ -313,23 +313,23 @@ class Account:
         }
         return statement(self.terms, self.funds, whole, shares)
 
-    def _price(self, held: Holding) -> float:
+    def _price(self, held: AccountHolding) -> float:
         tape = self._tapes.get(held.symbol)
         return held.avg_cost if tape is None or tape.last is None else tape.last
 
-    def _close_before(self, held: Holding, today: str) -> float:
+    def _close_before(self, held: AccountHolding, today: str) -> float:
         """The symbol's last close before today."""
         tape = self._tapes.get(held.symbol)
         close = None if tape is None else tape.prev_close if tape.date == today else tape.close
         return held.avg_cost if close is None else close
 
-    def _realized(self, held: Holding, today: str) -> float:
+    def _realized(self, held: AccountHolding, today: str) -> float:
         if not self._daily_profit:
             return held.realized_pnl
         return held.day_realized if held.day == today else 0.0
 
-    def _nothing_of(self, symbol: str) -> Holding:
-        return Holding(account=self.name, symbol=symbol)
+    def _nothing_of(self, symbol: str) -> AccountHolding:
+        return AccountHolding(account=self.name, symbol=symbol)
 
-    def _open_holdings(self) -> list[Holding]:
+    def _open_holdings(self) -> list[AccountHolding]:
         return [self.holdings[symbol] for symbol in sorted(self.holdings) if self.holdings[symbol].quantity]

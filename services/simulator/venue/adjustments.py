@@ -1,8 +1,7 @@
-"""What happened to a symbol besides trading, and what its past looks like for that: halts, splits, dividends. Pure.
+"""Adjustments of a symbol's history: halts, splits, dividends. Pure.
 
-A source tells what would have been traded. What a halt kept from happening was not; after a split that the source
-doesn't know its prices are others. Bars are served as IBKR serves them: those of TRADES in today's shares, those of
-ADJUSTED_LAST less the dividends since as well.
+A source has the trades without halts. A halt removes those within it; a split that the source doesn't know changes its
+prices. Bars are as at IBKR: TRADES in today's shares, ADJUSTED_LAST also less the dividends since.
 """
 
 from __future__ import annotations
@@ -15,44 +14,44 @@ from services.simulator.venue.events import EventKey, MarketEvent
 from services.simulator.venue.price_grid import nearest
 from services.trading.prices import round_down, round_up
 
-__all__ = ["Past", "rescaled"]
+__all__ = ["Adjustments", "rescaled"]
 
 
-class Past(msgspec.Struct, frozen=True):
-    """One symbol's. Each thing stands at the last market event before it.
+class Adjustments(msgspec.Struct, frozen=True):
+    """The adjustments of one symbol. Each is keyed by the last market event before it.
 
-    A halt with the last event that it kept from happening, None while it lasts; a split with its new shares for one,
-    and whether the source goes on in old prices; a dividend with the part of the price that was left after it.
+    A halt has the last event that it removed, None while it lasts; a split has the new shares for one old share, and
+    whether the source continues in old prices; a dividend has the part of the price that was left after it.
     """
 
     halts: tuple[tuple[EventKey, EventKey | None], ...] = ()
     splits: tuple[tuple[EventKey, float, bool], ...] = ()
     dividends: tuple[tuple[EventKey, float], ...] = ()
 
-    def halted(self, at: EventKey) -> Past:
-        """A halt began, unless one lasts already."""
+    def halted(self, at: EventKey) -> Adjustments:
+        """A halt began, unless one is active."""
         if self.halts and self.halts[-1][1] is None:
             return self
         return msgspec.structs.replace(self, halts=(*self.halts, (at, None)))
 
-    def resumed(self, at: EventKey) -> Past:
-        """It ended, if there was one."""
+    def resumed(self, at: EventKey) -> Adjustments:
+        """The halt ended, if there was one."""
         if not self.halts or self.halts[-1][1] is not None:
             return self
         return msgspec.structs.replace(self, halts=(*self.halts[:-1], (self.halts[-1][0], at)))
 
-    def split(self, at: EventKey, ratio: float, *, rescale: bool) -> Past:
+    def split(self, at: EventKey, ratio: float, *, rescale: bool) -> Adjustments:
         """One share became `ratio` shares."""
         return msgspec.structs.replace(self, splits=(*self.splits, (at, ratio, rescale)))
 
-    def dividend(self, at: EventKey, usd: float, price: float | None) -> Past:
-        """So many dollars a share at this price."""
+    def dividend(self, at: EventKey, usd: float, price: float | None) -> Adjustments:
+        """A dividend of `usd` dollars a share at this price."""
         if price is None or not 0 < usd < price:
             return self
         return msgspec.structs.replace(self, dividends=(*self.dividends, (at, 1.0 - usd / price)))
 
     def happened(self, event: MarketEvent) -> MarketEvent | None:
-        """An event of the source as it was at the exchange; None if a halt kept it from happening."""
+        """An event of the source as it was at the exchange; None if a halt removed it."""
         key = event.key
         if any(begin < key and (end is None or key <= end) for begin, end in self.halts):
             return None
@@ -60,7 +59,7 @@ class Past(msgspec.Struct, frozen=True):
         return event if factor == 1.0 else rescaled(event, factor)
 
     def adjusted(self, event: MarketEvent, *, dividends: bool) -> MarketEvent:
-        """An event that happened, in today's shares; less the `dividends` since, if that is wanted."""
+        """An event in today's shares; with `dividends`, also less the dividends since."""
         if not self.splits and not self.dividends:
             return event
         key = event.key
@@ -72,7 +71,7 @@ class Past(msgspec.Struct, frozen=True):
 
 
 def rescaled(event: MarketEvent, factor: float) -> MarketEvent:
-    """An event in old prices, in those after the split. Sizes are as displayed, in round lots of either."""
+    """An event with its prices multiplied by `factor`. Sizes stay: they are displayed round lots."""
     prices = {
         name: on_grid(price * factor)
         for name, on_grid in (("price", nearest), ("bid", round_down), ("ask", round_up))

@@ -1,6 +1,6 @@
-"""Splits and dividends: what they do to orders and tapes. Pure.
+"""Splits and dividends: how they change orders and tapes. Pure.
 
-What they do to money and shares stands in `account.py`.
+`account.py` has how they change money and shares.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PRICES = (
 
 
 def split_tape(tape: Tape, ratio: float, *, rescale: bool) -> None:
-    """One old share is `ratio` new ones. With `rescale` the source goes on in old prices, and is translated."""
+    """One old share becomes `ratio` new ones. With `rescale` the source's old prices are converted."""
     for name in ("last", "bid", "ask", "open", "high", "low", "prev_close", "close"):
         price = getattr(tape, name)
         if price is not None:
@@ -36,16 +36,16 @@ def split_tape(tape: Tape, ratio: float, *, rescale: bool) -> None:
         tape.factor /= ratio
 
 
-def split_orders(symbol: str, ratio: float, book: OrderBook, life: Lifecycle, policy: Policy) -> None:
-    """What becomes of the orders that outlast their session. DAY orders of the same day stay as they are."""
+def split_orders(symbol: str, ratio: float, book: OrderBook, lifecycle: Lifecycle, policy: Policy) -> None:
+    """Apply a split to orders that outlast their session. DAY orders of the same day stay as they are."""
     for order in book.of_symbol(symbol):
         if order.ticket.tif not in ("GTC", "GTD") or order.done or policy.gtc_on_split is OnSplit.KEPT:
             continue
         if policy.gtc_on_split is OnSplit.CANCELLED:
-            life.end(order, BY_SYSTEM)
+            lifecycle.end(order, BY_SYSTEM)
         else:
             _split_order(order, ratio, GRIDS[policy.price_grid])
-            life.move(order, order.status)
+            lifecycle.move(order, order.status)
 
 
 def _split_order(order: Order, ratio: float, grid: Grid) -> None:
@@ -61,8 +61,8 @@ def _split_order(order: Order, ratio: float, grid: Grid) -> None:
         order.limit_price = nearest(order.limit_price / ratio, grid)
 
 
-def reduce_by_dividend(symbol: str, usd: float, book: OrderBook, life: Lifecycle, policy: Policy) -> None:
-    """GTC orders below the market (sell stops, buy limits) come down by the dividend, on the price grid."""
+def reduce_by_dividend(symbol: str, usd: float, book: OrderBook, lifecycle: Lifecycle, policy: Policy) -> None:
+    """GTC orders below the market (sell stops, buy limits) are lowered by the dividend, on the price grid."""
     for order in book.of_symbol(symbol):
         ticket = order.ticket
         below = (ticket.side, ticket.order_type) in (("SELL", "STP"), ("SELL", "STP LMT"), ("BUY", "LMT"))
@@ -75,4 +75,4 @@ def reduce_by_dividend(symbol: str, usd: float, book: OrderBook, life: Lifecycle
         }
         order.ticket = msgspec.structs.replace(ticket, **lowered)
         order.limit_price = order.ticket.limit_price
-        life.move(order, order.status)
+        lifecycle.move(order, order.status)

@@ -1,6 +1,6 @@
-"""What a market does: its events, and their total order. Data only.
+"""Market events and their total order. Data only.
 
-Times are nanoseconds since the epoch (UTC), prices are US dollars, quantities are shares: so everywhere in the venue.
+Times are nanoseconds since the epoch (UTC), prices are US dollars, quantities are shares. So in the whole venue.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ EventKey = tuple[int, str, int]
 
 
 class MarketEvent(msgspec.Struct, frozen=True, gc=False):
-    """One thing that happened in one symbol's market: a trade, a quote, or both at once.
+    """One event of one symbol's market: a trade, a quote, or both at once.
 
     Events are totally ordered by `(time_ns, symbol, row)`; `row` counts the events of one symbol within a session of
-    its source, so that the order is the same in every run. A missing side or trade is None. `through` says that the
-    price moved continuously since the symbol's previous event: it passed every level between the two. Otherwise it
-    jumped. An `action` is no trade: a halt or its end, a split (`value` new shares for one), a dividend (`value`
+    its source, so that the order is the same in every run. A missing side or trade is None. `through`: the price
+    moved continuously since the symbol's previous event and passed every level between the two. Otherwise it jumped.
+    An `action` is no trade: a halt or its end, a split (`value` new shares for one), a dividend (`value`
     dollars a share).
     """
 

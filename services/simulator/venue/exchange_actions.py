@@ -1,7 +1,7 @@
-"""What happens to a market without anybody's order: halts, splits, dividends, executions corrected or taken back. Pure.
+"""Actions of the exchange: halts, splits, dividends, executions corrected or busted. Pure.
 
-What a split does to tapes and orders stands in `corporate.py`, what any of it does to money and shares in `account.py`;
-here it is brought about and told, into the exchange's list of reports.
+This file carries them out and reports them. `corporate_actions.py` has how a split changes tapes and orders,
+`account.py` how an action changes money and shares.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from services.simulator.venue.executions import corrected_id
 from services.simulator.venue.lifecycle import Lifecycle
 from services.simulator.venue.orders import Execution, Order, Side
 from services.simulator.venue.reports import CommissionReport, ExecutionReport, StatusReport
-from services.simulator.venue.state import Books
+from services.simulator.venue.state import ExchangeState
 from services.simulator.venue.tape import quote_of
 from services.trading.shares import exact
 
-__all__ = ["World"]
+__all__ = ["ExchangeActions"]
 
 
-class World:
-    """The world around one exchange, on its books."""
+class ExchangeActions:
+    """The actions of one exchange, on its state."""
 
-    def __init__(self, books: Books, life: Lifecycle) -> None:
-        self._books = books
-        self._life = life
+    def __init__(self, state: ExchangeState, lifecycle: Lifecycle) -> None:
+        self._state = state
+        self._lifecycle = lifecycle
 
     def act(self, event: MarketEvent) -> None:
-        """A market event that is no trade."""
+        """Carry out a market event that is no trade."""
         match event.action:
             case "halt" | "resume":
                 self.set_halted(event.symbol, halted=event.action == "halt")
@@ -43,14 +43,14 @@ class World:
             case _:
                 self.dividend(event.symbol, event.value)
 
-    def lets_through(self, event: MarketEvent, session: Session | None) -> bool:
-        """Whether this trade or quote happens. A halted stock's don't; one beyond the price band halts its stock."""
-        tape = self._books.tapes[event.symbol]
+    def allows(self, event: MarketEvent, session: Session | None) -> bool:
+        """Whether this trade or quote happens: not during a halt. A trade outside the price band halts its stock."""
+        tape = self._state.tapes[event.symbol]
         if tape.halted:
             if not tape.halted_until_ns or event.time_ns < tape.halted_until_ns:
                 return False
             self.set_halted(event.symbol, halted=False, at=_just_before(event))
-        if self._books.policy.limit_up_limit_down and session is not None:
+        if self._state.policy.limit_up_limit_down and session is not None:
             if price_bands.breaks_band(event, tape, session):
                 self.set_halted(
                     event.symbol, halted=True, until_ns=event.time_ns + price_bands.PAUSE_NS, at=_just_before(event)
@@ -60,103 +60,103 @@ class World:
         return True
 
     def set_halted(self, symbol: str, *, halted: bool, until_ns: int = 0, at: EventKey | None = None) -> None:
-        """The stock stops trading, until this time or until further notice; or it trades again.
+        """Halt the stock, until `until_ns` or (0) until it is resumed; or resume it.
 
-        `at` is the last market event before that; default: the last one that there was.
+        `at` is the last market event before that; default: the last event so far.
         """
-        tape = self._books.tapes[symbol]
-        at = self._books.market_key if at is None else at
-        tape.past = tape.past.halted(at) if halted else tape.past.resumed(at)
+        tape = self._state.tapes[symbol]
+        at = self._state.market_key if at is None else at
+        tape.adjustments = tape.adjustments.halted(at) if halted else tape.adjustments.resumed(at)
         tape.halted, tape.halted_until_ns, tape.gap = halted, until_ns, True
         tape.recent = []
-        self._books.touched_tapes.add(symbol)
-        self._books.reports.append(quote_of(tape))
+        self._state.touched_tapes.add(symbol)
+        self._state.reports.append(quote_of(tape))
 
     def split(self, symbol: str, ratio: float, *, rescale: bool) -> None:
         """See `Exchange.split`."""
         if not 0 < ratio < math.inf:
             raise ValueError(f"a split of {ratio} new shares for one; give a positive number")
-        tape = self._books.tapes[symbol]
+        tape = self._state.tapes[symbol]
         corporate_actions.split_tape(tape, ratio, rescale=rescale)
-        tape.past = tape.past.split(self._books.market_key, ratio, rescale=rescale)
-        self._books.touched_tapes.add(symbol)
+        tape.adjustments = tape.adjustments.split(self._state.market_key, ratio, rescale=rescale)
+        self._state.touched_tapes.add(symbol)
         for account in self._holders(symbol):
-            account.split(symbol, ratio, tape.last, self._books.today)
-        corporate_actions.split_orders(symbol, ratio, self._books.orders, self._life, self._books.policy)
-        self._books.reports.append(quote_of(tape))
-        self._tell_holders(symbol)
+            account.split(symbol, ratio, tape.last, self._state.today)
+        corporate_actions.split_orders(symbol, ratio, self._state.orders, self._lifecycle, self._state.policy)
+        self._state.reports.append(quote_of(tape))
+        self._report_holders(symbol)
 
     def dividend(self, symbol: str, usd: float) -> None:
-        """So many dollars a share, for what is held now."""
-        tape = self._books.tapes[symbol]
-        tape.past = tape.past.dividend(self._books.market_key, usd, tape.last)
-        self._books.touched_tapes.add(symbol)
+        """Pay `usd` dollars a share for present positions."""
+        tape = self._state.tapes[symbol]
+        tape.adjustments = tape.adjustments.dividend(self._state.market_key, usd, tape.last)
+        self._state.touched_tapes.add(symbol)
         for account in self._holders(symbol):
-            account.dividend(symbol, usd, self._books.today)
-        if self._books.policy.gtc_stop_reduced_by_dividend:
-            corporate_actions.reduce_by_dividend(symbol, usd, self._books.orders, self._life, self._books.policy)
-        self._tell_holders(symbol)
+            account.dividend(symbol, usd, self._state.today)
+        if self._state.policy.gtc_stop_reduced_by_dividend:
+            corporate_actions.reduce_by_dividend(symbol, usd, self._state.orders, self._lifecycle, self._state.policy)
+        self._report_holders(symbol)
 
     def correct(self, exec_id: str, price: float) -> None:
-        """This execution was at another price. KeyError if it isn't the last word on one."""
-        old, charge = self._books.executions.last_word(exec_id)
+        """Correct the price of an execution. KeyError unless `exec_id` is the latest version of one."""
+        old, charge = self._state.executions.latest(exec_id)
         order = self._order_of(old)
-        account, closed = self._books.accounts[old.account], charge.realized_pnl is not None
-        change = account.correct(old, price, closed=closed, today=self._books.today)
+        account, closed = self._state.accounts[old.account], charge.realized_pnl is not None
+        change = account.correct(old, price, closed=closed, today=self._state.today)
         order.avg_price = round(order.avg_price + old.quantity * (price - old.price) / order.filled, 8)
         order.last_fill_price = price
         realized = None if charge.realized_pnl is None else charge.realized_pnl + change
         new = msgspec.structs.replace(old, exec_id=corrected_id(exec_id), price=price, avg_price=order.avg_price)
-        self._tell_corrected(order, new, msgspec.structs.replace(charge, realized_pnl=realized))
+        self._report_correction(order, new, msgspec.structs.replace(charge, realized_pnl=realized))
 
     def bust(self, exec_id: str) -> None:
-        """This execution never was: a correction to no shares at all. KeyError as above.
+        """Bust an execution: a correction to zero shares. KeyError as above.
 
-        The order keeps its status; what it no longer has is not filled again.
+        The order keeps its status; the busted shares are not filled again.
         """
-        old, charge = self._books.executions.last_word(exec_id)
+        old, charge = self._state.executions.latest(exec_id)
         order = self._order_of(old)
         back: Side = "SELL" if old.side == "BUY" else "BUY"
-        account = self._books.accounts[old.account]
+        account = self._state.accounts[old.account]
         fee = account.fee_in_dollars(charge.commission, charge.currency)
-        account.trade(old.symbol, back, old.quantity, old.price, -fee, self._books.today)
+        account.trade(old.symbol, back, old.quantity, old.price, -fee, self._state.today)
         order.filled = exact(order.filled - old.quantity)
         order.commission = round(order.commission - fee, 6)
         new = msgspec.structs.replace(
             old, exec_id=corrected_id(exec_id), quantity=0.0, price=0.0, cum_quantity=order.filled
         )
-        self._tell_corrected(order, new, msgspec.structs.replace(charge, commission=0.0, realized_pnl=None))
+        self._report_correction(order, new, msgspec.structs.replace(charge, commission=0.0, realized_pnl=None))
 
     def _order_of(self, execution: Execution) -> Order:
-        order = self._books.orders.by_perm_id(execution.perm_id)
+        order = self._state.orders.by_perm_id(execution.perm_id)
         assert order is not None, "an execution has its order"
         return order
 
-    def _tell_corrected(self, order: Order, execution: Execution, charge: CommissionReport) -> None:
-        """The execution and its commission under the new id, the order's new average, the account."""
+    def _report_correction(self, order: Order, execution: Execution, charge: CommissionReport) -> None:
+        """Report the execution and its commission under the new id, the order's new average, the account."""
         charge = msgspec.structs.replace(charge, exec_id=execution.exec_id)
-        self._books.executions.keep(execution, charge)
-        self._books.orders.changed(order)
-        account = self._books.accounts[execution.account]
-        self._books.touched_holdings.add((execution.account, execution.symbol))
-        self._books.reports += [
+        self._state.executions.keep(execution, charge)
+        self._state.orders.changed(order)
+        account = self._state.accounts[execution.account]
+        self._state.touched_holdings.add((execution.account, execution.symbol))
+        self._state.reports += [
             ExecutionReport(execution),
             StatusReport(copy.copy(order)),
             charge,
-            account.position(execution.symbol, self._books.today),
-            account.report(self._books.today),
+            account.position(execution.symbol, self._state.today),
+            account.report(self._state.today),
         ]
 
-    def _tell_holders(self, symbol: str) -> None:
-        """Positions and accounts of all who hold, or held, a symbol."""
+    def _report_holders(self, symbol: str) -> None:
+        """Report positions and values of the accounts that hold, or held, a symbol."""
         for account in self._holders(symbol):
-            self._books.touched_holdings.add((account.name, symbol))
-            self._books.reports += [account.position(symbol, self._books.today), account.report(self._books.today)]
+            self._state.touched_holdings.add((account.name, symbol))
+            self._state.reports += [account.position(symbol, self._state.today), account.report(self._state.today)]
 
     def _holders(self, symbol: str) -> list[Account]:
-        return [account for account in self._books.accounts.values() if symbol in account.holdings]
+        return [account for account in self._state.accounts.values() if symbol in account.holdings]
 
 
 def _just_before(event: MarketEvent) -> EventKey:
-    """The place before an event: nothing of its symbol lies between."""
+    """The place directly before an event of this symbol."""
     return (event.time_ns, event.symbol, event.row - 1)

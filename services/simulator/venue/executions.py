@@ -1,7 +1,7 @@
-"""Every execution with its commission: the last version of each, and which of them nobody has kept yet. Pure.
+"""Every execution with its commission: the last version of each, and which of them are not saved yet. Pure.
 
-An execution has an id of two parts that stay (`00000001.65e5d4a8.01`) and a revision (`.01`). A correction takes the
-place of what it corrects, under the next revision, and is as young as itself.
+An id has a fixed part (`00000001.65e5d4a8.01`) and a revision (`.01`). A correction replaces the execution under the
+next revision, and counts as new in the order of executions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["Executions", "base_id", "corrected_id"]
 
 
 def base_id(exec_id: str) -> str:
-    """What an execution and its corrections have in common: all before the last period."""
+    """The common part of the ids of an execution and its corrections: all before the last period."""
     return exec_id.rpartition(".")[0]
 
 
@@ -31,11 +31,11 @@ class Executions:
     def __init__(self) -> None:
         self._executions: dict[str, Execution] = {}
         self._commissions: dict[str, CommissionReport] = {}
-        self._untold: list[Execution] = []
+        self._unsaved: list[Execution] = []
         self._last_number = 0
 
     def restore(self, executions: Iterable[Execution], commissions: Iterable[CommissionReport]) -> None:
-        """As they were kept, in their order."""
+        """Load the saved ones, in their order."""
         self._executions = {base_id(each.exec_id): each for each in executions}
         self._commissions = {charge.exec_id: charge for charge in commissions}
         self._last_number = max(map(_number, self._executions), default=0)
@@ -45,19 +45,19 @@ class Executions:
         return f"{self._last_number + 1:08x}.{second:08x}.01.01"
 
     def keep(self, execution: Execution, charge: CommissionReport) -> None:
-        """A new one, or a correction."""
+        """Add a new one, or a correction."""
         base = base_id(execution.exec_id)
         before = self._executions.pop(base, None)
         if before is not None:
             del self._commissions[before.exec_id]
-            self._untold = [each for each in self._untold if each is not before]
+            self._unsaved = [each for each in self._unsaved if each is not before]
         self._executions[base] = execution
         self._commissions[execution.exec_id] = charge
-        self._untold.append(execution)
+        self._unsaved.append(execution)
         self._last_number = max(self._last_number, _number(base))
 
-    def last_word(self, exec_id: str) -> tuple[Execution, CommissionReport]:
-        """The execution of this id. KeyError if there is none, if it was corrected, or taken back."""
+    def latest(self, exec_id: str) -> tuple[Execution, CommissionReport]:
+        """The execution of this id. KeyError if there is none, or if it was corrected or busted."""
         execution = self._executions[base_id(exec_id)]
         if execution.exec_id != exec_id or not execution.quantity:
             raise KeyError(exec_id)
@@ -68,12 +68,12 @@ class Executions:
         return list(self._executions.values())
 
     def commission_of(self, exec_id: str) -> CommissionReport | None:
-        """What an execution cost."""
+        """The commission of an execution."""
         return self._commissions.get(exec_id)
 
-    def take_untold(self) -> tuple[list[Execution], list[CommissionReport]]:
-        """Those that came since the last call, and their commissions."""
-        executions, self._untold = self._untold, []
+    def take_unsaved(self) -> tuple[list[Execution], list[CommissionReport]]:
+        """Those added since the last call, and their commissions."""
+        executions, self._unsaved = self._unsaved, []
         return executions, [self._commissions[each.exec_id] for each in executions]
 
 

@@ -1,4 +1,4 @@
-"""An account as it lies in a drawer: its terms, its money, what it holds. Data only; `account.py` reckons with it."""
+"""An account's data: its terms, its money, its holdings. `account.py` computes with it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["AccountTerms", "Funds", "Holding"]
+__all__ = ["AccountHolding", "AccountTerms", "Funds"]
 
 
 class AccountTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """An account as it is opened: its name, its first cash, and what it may do.
+    """The terms of an account: its name, its first cash, and what it may do.
 
-    A `margin` account may borrow and, unless `may_short` says otherwise, sell what it doesn't have; a `cash` account
-    does neither. `cash` are dollars, `base_cash` is money of the `base_currency`, in which the whole account is valued:
-    there a dollar is worth `usd_rate`.
+    A `margin` account may borrow and, with `may_short`, sell short; a `cash` account may do neither. `cash` is in
+    dollars, `base_cash` in the `base_currency`, in which the whole account is valued: a dollar is `usd_rate` of it.
     """
 
     account: str
@@ -25,18 +24,18 @@ class AccountTerms(msgspec.Struct, frozen=True, kw_only=True):
     usd_rate: float = 1.0
     base_cash: float = 0.0
     fees_in_base: bool = False
-    rates_told: bool = True
+    rates_reported: bool = True
 
     @property
     def shorts(self) -> bool:
-        """Whether it may hold less than nothing."""
+        """Whether it may hold a short position."""
         return self.may_short and self.kind == "margin"
 
 
 class Funds(msgspec.Struct, kw_only=True):
-    """The money of one account, in dollars: its cash, which of it isn't settled (session date, amount), dividends.
+    """The money of one account, in dollars: cash, unsettled amounts (session date, amount), dividends.
 
-    `base_cash` is what it has of another base currency, in that.
+    `base_cash` is in another base currency.
     """
 
     account: str
@@ -46,10 +45,10 @@ class Funds(msgspec.Struct, kw_only=True):
     base_cash: float = 0.0
 
 
-class Holding(msgspec.Struct, kw_only=True):
-    """What an account holds of one symbol: signed shares, average cost with commission, realized profit.
+class AccountHolding(msgspec.Struct, kw_only=True):
+    """An account's position in one symbol: signed shares, average cost with commission, realized profit.
 
-    The figures of the session date `day`: shares at its beginning, money in or out since, profit realized since.
+    Figures of the session date `day`: shares at its start, money in or out since, profit realized since.
     """
 
     account: str

@@ -1,11 +1,11 @@
-"""How an order's status goes on, and what is reported of it. Every change of an order passes through here. Pure.
+"""The lifecycle of an order: its status, and the reports about it. Every change of an order is made here. Pure.
 
     (untransmitted) PendingSubmit ── transmit ──▶ PreSubmitted ──▶ Submitted ──▶ Filled
                          │                        held: 'child' until the parent fills, 'trigger' until the stop does
-                         └── discard ──▶ Cancelled ◀── client, OCA group, parent's end, expiry, an IOC that found nobody
+                         └── discard ──▶ Cancelled ◀── client, OCA group, parent's end, expiry, an IOC without a fill
 
-A change is reported as IBKR does it: openOrder with orderStatus, but for the end by cancellation, which is an
-orderStatus alone followed by error 202.
+A change is reported as at IBKR: openOrder with orderStatus. A cancellation is an orderStatus alone, followed by error
+202.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from services.simulator.venue import triggers
 from services.simulator.venue.orders import LOCATE, Order, Ticket
 from services.simulator.venue.price_grid import GRIDS
 from services.simulator.venue.reports import ErrorReport, OrderReport, Report, StatusReport
-from services.simulator.venue.state import Books
+from services.simulator.venue.state import ExchangeState
 from services.trading.shares import exact
 
 __all__ = ["BY_SYSTEM", "Lifecycle", "may_trade_outside", "works_at_once"]
@@ -42,48 +42,48 @@ OUTSIDE_RTH_IGNORED = (
 
 
 def may_trade_outside(order: Order) -> bool:
-    """Whether it may trade before the open and after the close; a market order never does."""
+    """Whether it may trade before the open and after the close; a market order may not."""
     return order.ticket.outside_rth and order.ticket.order_type != "MKT"
 
 
 def works_at_once(order: Order) -> bool:
-    """Whether nothing holds it and it lies in the exchange's book (a market order fills, and never lies there)."""
+    """Whether it rests in the exchange's book: nothing holds it, and it is no market order."""
     return not order.why_held and order.ticket.order_type != "MKT"
 
 
 class Lifecycle:
-    """The lives of a broker's orders, told into the reports of its books."""
+    """Changes the orders of one exchange's state, and adds the reports."""
 
-    def __init__(self, books: Books) -> None:
-        self._books = books
-        self._book = books.orders
-        self._policy = books.policy
-        self._reports = books.reports
+    def __init__(self, state: ExchangeState) -> None:
+        self._state = state
+        self._book = state.orders
+        self._policy = state.policy
+        self._reports = state.reports
 
-    # What the client wants
+    # Requests of clients
 
-    def begin(self, ticket: Ticket, parent: Order | None) -> Order:
+    def create(self, ticket: Ticket, parent: Order | None) -> Order:
         """A new order, not yet transmitted."""
-        order = Order(ticket=ticket, perm_id=self._book.last_perm_id + 1, created_ns=self._books.now_ns)
+        order = Order(ticket=ticket, perm_id=self._book.last_perm_id + 1, created_ns=self._state.now_ns)
         order.parent_perm_id = 0 if parent is None else parent.perm_id
-        self._adopt(order, ticket)
+        self._take_ticket(order, ticket)
         self._book.add(order)
         return order
 
     def change(self, order: Order, ticket: Ticket) -> None:
-        """A modification. It keeps its trailing level unless the ticket names one, and meets the market anew."""
-        self._adopt(order, ticket)
+        """A modification. It keeps its trailing level unless the ticket names one, and is live from now on."""
+        self._take_ticket(order, ticket)
         self._book.changed(order)
         if not order.untransmitted:
-            order.live_from_ns = self._books.now_ns
+            order.live_from_ns = self._state.now_ns
             order.why_held = self._why_held(order)
             self.move(order, order.status)
 
     def transmit(self, order: Order) -> None:
-        """It leaves the client's hands. A trailing stop starts at the market, if there was one in this session."""
-        ticket, hours = order.ticket, self._books.hours
-        tape, session = self._books.tapes[ticket.symbol], hours.at(self._books.now_ns)
-        order.created_ns = order.live_from_ns = self._books.now_ns
+        """Transmit it. A trailing stop starts at the last price of this session, if there is one."""
+        ticket, calendar = order.ticket, self._state.calendar
+        tape, session = self._state.tapes[ticket.symbol], calendar.at(self._state.now_ns)
+        order.created_ns = order.live_from_ns = self._state.now_ns
         if ticket.parent_id and ticket.adjusted_order_type and not self._policy.adjustable_child_works:
             return
         order.why_held = self._why_held(order)
@@ -95,7 +95,9 @@ class Lifecycle:
         if ticket.outside_rth and ticket.order_type == "MKT":
             self._warn(order, 2109, OUTSIDE_RTH_IGNORED)
         if not open_for_it:
-            self._warn(order, 399, _not_before(ticket, hours.coming(self._books.now_ns), self._policy.off_hours_word))
+            self._warn(
+                order, 399, _not_before(ticket, calendar.coming(self._state.now_ns), self._policy.off_hours_word)
+            )
         works = open_for_it and works_at_once(order)
         if not works or self._policy.resting_told_before:
             self.move(order, "PreSubmitted")
@@ -103,38 +105,38 @@ class Lifecycle:
             self.move(order, "Submitted")
 
     def cancel(self, order: Order) -> None:
-        """A client ends a working order, and by policy the rest of its OCA group."""
+        """A client cancels a working order, and by policy the rest of its OCA group."""
         peers = self._book.peers(order) if self._policy.oca_client_cancel_cascades else []
         for member in (order, *peers):
             self.end(member, BY_TRADER)
 
-    def take_back(self, order: Order, text: str) -> None:
-        """The broker ends it, unasked: 202 with this text, and its children go with it."""
+    def cancel_by_broker(self, order: Order, text: str) -> None:
+        """The broker cancels it, with its children: error 202 with this text."""
         self._cancelled(order, BY_SYSTEM, text)
         for child in self._book.children(order):
             self.end(child, BY_SYSTEM)
 
     def reject(self, order: Order, reason: str, code: int = 201, *, status_first: bool | None = None) -> None:
-        """The broker doesn't take it: an error, and the end of it and of its children.
+        """The broker rejects it and its children, with an error.
 
-        Whether the status comes before the error is the policy's, unless it is said.
+        `status_first`: the status comes before the error. Default: the policy's.
         """
         order.status, order.why_held = self._policy.rejected_as, ""
         self._complete(order, f"Rejected: {reason}")
         text = f"Order rejected - reason:{reason}" if code == 201 else reason
         if status_first is None:
             status_first = not self._policy.rejection_before_status
-        told: list[Report] = [
+        reported: list[Report] = [
             ErrorReport(order.ticket.client_id, order.ticket.order_id, code, text),
             StatusReport(copy.copy(order)),
         ]
-        self._reports += reversed(told) if status_first else told
+        self._reports += reversed(reported) if status_first else reported
         for child in self._book.children(order):
             self.reject(child, "Parent order is being cancelled.")
 
     def hold_until_located(self, order: Order, reason: str, code: int, *, status_first: bool) -> None:
-        """The broker takes it, and holds it until it finds shares to borrow: which may be never."""
-        order.created_ns = order.live_from_ns = self._books.now_ns
+        """The broker accepts it and holds it until it finds shares to borrow, which may be never."""
+        order.created_ns = order.live_from_ns = self._state.now_ns
         order.why_held = LOCATE
         if not status_first:
             self._warn(order, code, reason)
@@ -143,28 +145,28 @@ class Lifecycle:
             self._warn(order, code, reason)
 
     def discard(self, order: Order) -> None:
-        """A client gives up what it never transmitted, children included."""
+        """A client cancels an order that was never transmitted, children included."""
         self._cancelled(order, BY_TRADER, "Order Canceled - reason:Order was discarded.")
         for child in self._book.children(order):
             self.discard(child)
 
-    # What the market and the time do
+    # Market and time
 
     def move(self, order: Order, status: str) -> None:
-        """Give it a status, and report it."""
+        """Set its status and report it."""
         order.status = status
         self._book.changed(order)
         report = OrderReport(copy.copy(order))
         self._reports += [report, report] if self._policy.pairs_told_twice else [report]
 
     def trigger(self, order: Order) -> None:
-        """Its stop was reached: from now on it is a market or a limit order."""
+        """Its stop triggered: from now on it is a market or a limit order."""
         order.triggered = True
         order.why_held = ""
         self.move(order, "Submitted")
 
     def filled(self, order: Order) -> None:
-        """Some or all of it was filled."""
+        """Set the status after a fill."""
         if order.remaining and self._policy.partial_fill_told_in_full:
             self.move(order, "Submitted")
         elif order.remaining:
@@ -176,7 +178,7 @@ class Lifecycle:
             self.move(order, "Filled")
 
     def adjust(self, order: Order) -> None:
-        """The market went far enough in its favour: an adjustable stop becomes what it was to become."""
+        """The market reached `adjusts_at`: an adjustable stop becomes its adjusted order."""
         ticket = order.ticket
         trailing = ticket.adjusted_order_type in triggers.TRAILING
         order.ticket = msgspec.structs.replace(
@@ -199,8 +201,8 @@ class Lifecycle:
         self._take_prices(order)
         self.move(order, order.status)
 
-    def follow(self, child: Order, parent: Order, market_price: float) -> None:
-        """Its parent filled, in part or in full: what its children do then is the policy's."""
+    def update_child(self, child: Order, parent: Order, market_price: float) -> None:
+        """Its parent filled, in part or in full: update the child as the policy says."""
         policy = self._policy.child_on_partial_fill
         if parent.remaining and policy is ChildOnPartialFill.AT_FULL_FILL:
             return
@@ -214,7 +216,7 @@ class Lifecycle:
             self.move(child, child.status)
 
     def _resize(self, child: Order, parent: Order) -> bool:
-        """A child is for as many shares as its parent has, less those that its siblings took; True if that is new."""
+        """Set the child's quantity to its parent's filled shares, less those its siblings sold. True if it changed."""
         if child.wanted is None:
             if not child.waits_for_parent or not parent.remaining:
                 return False
@@ -229,26 +231,26 @@ class Lifecycle:
         return True
 
     def _activate(self, child: Order, market_price: float) -> None:
-        """It goes live, a trailing stop from where the market is or from its own better level."""
+        """The child goes live. A trailing stop starts at the market, or keeps its own level if that is better."""
         child.why_held = self._why_held(child)
         if child.ticket.order_type in triggers.TRAILING:
             self._set_level(child, triggers.ratcheted(child, market_price))
         self.move(child, "Submitted" if works_at_once(child) else "PreSubmitted")
 
     def ratchet(self, order: Order, price: float) -> None:
-        """The market reached this price: a trailing stop follows in its favour."""
+        """A trailing stop follows the price in its favour."""
         if order.ticket.order_type not in triggers.TRAILING or order.done or order.triggered or order.held_back:
             return
         level = triggers.ratcheted(order, price)
         if level != order.trail_stop_price:
             self._set_level(order, level)
             self._book.changed(order)
-            due = self._books.now_ns - order.told_level_ns >= self._policy.trail_told_every_s * 1e9
+            due = self._state.now_ns - order.level_reported_ns >= self._policy.trail_told_every_s * 1e9
             if self._policy.report_trail_ratchet and due:
-                order.told_level_ns = self._books.now_ns
+                order.level_reported_ns = self._state.now_ns
                 self._reports.append(OrderReport(copy.copy(order)))
 
-    def yield_to_fill(self, peer: Order, quantity: float, oca_type: int) -> None:
+    def reduce_or_cancel(self, peer: Order, quantity: float, oca_type: int) -> None:
         """A member of its OCA group filled: type 1 cancels the rest, 2 and 3 reduce it by what was filled."""
         if oca_type == 1 or peer.remaining <= quantity:
             self.end(peer, BY_SYSTEM)
@@ -258,44 +260,44 @@ class Lifecycle:
             peer.ticket = msgspec.structs.replace(peer.ticket, quantity=peer.ticket.quantity - quantity)
             self.move(peer, peer.status)
 
-    def give_up(self, order: Order) -> None:
-        """An immediate-or-cancel order found nobody."""
+    def end_unfilled_ioc(self, order: Order) -> None:
+        """Cancel an immediate-or-cancel order that was not filled."""
         self.move(order, "PendingCancel")
         self.end(order, BY_SYSTEM)
 
-    def kill(self, order: Order) -> None:
-        """A fill-or-kill order that was not filled whole."""
+    def end_unfilled_fok(self, order: Order) -> None:
+        """End a fill-or-kill order that could not be filled completely."""
         order.status, order.why_held = "Inactive", ""
         self._complete(order, BY_SYSTEM)
         self._reports.append(OrderReport(copy.copy(order)))
 
-    def outlive(self, today: str) -> None:
-        """End the GTC orders whose time is over."""
-        over = self._book.outlived(today) if self._policy.gtc_ends_after_next_quarter else []
+    def expire_gtc(self, today: str) -> None:
+        """End the GTC orders that have expired."""
+        over = self._book.overdue_gtc(today) if self._policy.gtc_ends_after_next_quarter else []
         days = self._policy.gtc_ends_after_days_away
-        if days and self._books.away_ns >= days * DAY_NS:
+        if days and self._state.away_ns >= days * DAY_NS:
             over = [order for order in self._book.working() if order.ticket.tif == "GTC"]
         for order in over:
             self.end(order, BY_SYSTEM)
 
     def refuse_short(self, order: Order) -> None:
-        """It would sell what its account doesn't have and may not borrow."""
+        """Cancel a sell that would make a short position in an account that may not hold one."""
         self.end(order, BY_SYSTEM)
 
     def expire(self, due_ns: int) -> None:
-        """End whatever has lasted its time."""
+        """End the orders that expire by `due_ns`."""
         for order in self._book.working():
             expiry = self._book.expiry_ns(order)
             if expiry is not None and expiry <= due_ns:
                 self.end(order, BY_SYSTEM)
 
-    # How
+    # Helpers
 
-    def _adopt(self, order: Order, ticket: Ticket) -> None:
+    def _take_ticket(self, order: Order, ticket: Ticket) -> None:
         order.ticket = ticket
         order.beyond = False
         if order.wanted is not None and not order.waits_for_parent:
-            order.wanted = None  # the client says now for how many shares it is
+            order.wanted = None  # the client has set the quantity
         self._take_prices(order)
         if order.parent_perm_id and self._policy.child_oca_overwritten:
             order.oca_group, order.oca_type = str(order.parent_perm_id), 3
@@ -330,13 +332,13 @@ class Lifecycle:
         return ",".join(reasons)
 
     def end(self, order: Order, why: str) -> None:
-        """Cancelled, and with it, unless a switch says otherwise, its children that aren't live yet."""
+        """Cancel an order and, unless a switch says otherwise, its children that aren't live yet."""
         if order.done:
             return
         self._cancelled(order, why, "Order Canceled - reason:")
         if not self._policy.child_survives_parent_cancel:
             for child in self._book.children(order):
-                if not order.filled or child.waits_for_parent:  # the others protect what was bought
+                if not order.filled or child.waits_for_parent:  # the others protect the shares that were bought
                     self.end(child, why)
 
     def _cancelled(self, order: Order, why: str, text: str) -> None:
@@ -346,7 +348,7 @@ class Lifecycle:
         self._warn(order, 202, text)
 
     def _complete(self, order: Order, how: str) -> None:
-        order.completed_ns, order.completed_status = self._books.now_ns, how
+        order.completed_ns, order.completed_status = self._state.now_ns, how
         self._book.changed(order)
 
     def _warn(self, order: Order, code: int, text: str) -> None:
@@ -354,7 +356,7 @@ class Lifecycle:
 
 
 def _not_before(ticket: Ticket, session: Session | None, word: str) -> str:
-    """The broker's word that the market is closed (399)."""
+    """The text of warning 399: the market is closed."""
     when = "the next session"
     if session is not None:
         when = datetime.fromtimestamp(session.open_ns // 10**9, NEW_YORK).strftime("%Y-%m-%d %H:%M:%S US/Eastern")

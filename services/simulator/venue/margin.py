@@ -1,11 +1,10 @@
-"""What shares tie up in an account, and whether an account can pay for an order. Pure.
+"""Margin requirements, and whether an account can pay for an order. Pure.
 
-IBKR's rules-based margin for US stocks (Reg T accounts): a long position ties up 25 % of its value, a short one 30 %,
-or more where the share is cheap; initial and maintenance margin are the same during the day. With less than $2,000 of
-equity nothing may be borrowed. The 50 % that Regulation T asks for at the day's end is reported and not enforced, and
-nothing is ever liquidated.
+IBKR's rules-based margin for US stocks (Reg T accounts): a long position needs 25 % of its value, a short one 30 %, or
+more for a cheap share; initial and maintenance margin are equal during the day. Below $2,000 of equity nothing may be
+borrowed. The 50 % of Regulation T at the day's end is reported and not enforced; nothing is ever liquidated.
 
-A cash account pays in full, with settled money only, and its working buys lay hold of theirs.
+A cash account pays in full with settled money, and its working buys reserve theirs.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ __all__ = ["objection", "preview"]
 
 
 def price_for(ticket: Ticket, tape: Tape) -> float | None:
-    """The price at which an order is judged: its own limit or stop, else what the market asks. None without either."""
+    """The price for the margin of an order: its limit or stop, otherwise the market's price. None without either."""
     if ticket.order_type in LIMITED and ticket.limit_price is not None:
         return ticket.limit_price
     if ticket.stop_price is not None:
@@ -32,7 +31,7 @@ def price_for(ticket: Ticket, tape: Tape) -> float | None:
 
 
 def preview(ticket: Ticket, account: Account, tape: Tape, today: str) -> Margin:
-    """What a what-if order tells: margins and equity before, after, and the commission."""
+    """The answer to a what-if order: margins and equity before and after, and the commission."""
     price = price_for(ticket, tape) or 0.0
     signed = ticket.quantity if ticket.side == "BUY" else -ticket.quantity
     fee = commission(ticket.quantity, ticket.quantity * price)
@@ -52,14 +51,14 @@ def preview(ticket: Ticket, account: Account, tape: Tape, today: str) -> Margin:
 
 
 def objection(ticket: Ticket, account: Account, tape: Tape, book: OrderBook, today: str) -> str | None:
-    """Why the account can't have this order, in the broker's words; None if it can.
+    """Why the account can't have this order, as IBKR words it; None if it can.
 
-    What closes a position is never too dear. A child is judged with its parent's shares.
+    An order that closes a position is always allowed. A child counts as covered by its parent's shares.
     """
     held = account.quantity(ticket.symbol)
-    others = [order for order in book.of_symbol(ticket.symbol) if _another(order, ticket)]
+    others = [order for order in book.of_symbol(ticket.symbol) if _is_other_order(order, ticket)]
     if ticket.side == "SELL" and not account.terms.shorts and not ticket.parent_id:
-        if ticket.quantity > held - _promised(others, ticket.oca_group):
+        if ticket.quantity > held - _committed_shares(others, ticket.oca_group):
             return "The account may not hold a short position in this contract."
         return None
     price = price_for(ticket, tape)
@@ -68,8 +67,8 @@ def objection(ticket: Ticket, account: Account, tape: Tape, book: OrderBook, tod
         return None
     fee = commission(ticket.quantity, ticket.quantity * price)
     if account.terms.kind == "cash":
-        working = (order for order in book.working() if _another(order, ticket))
-        needed = ticket.quantity * price + fee + sum(map(_reserved, working))
+        working = (order for order in book.working() if _is_other_order(order, ticket))
+        needed = ticket.quantity * price + fee + sum(map(_reserved_cash, working))
     else:
         needed = account.requirement(ticket.symbol, signed) + fee
     equity = account.equity_with_loan(today)
@@ -81,14 +80,14 @@ def objection(ticket: Ticket, account: Account, tape: Tape, book: OrderBook, tod
     )
 
 
-def _another(order: Order, ticket: Ticket) -> bool:
-    """Whether it is of the same account, and not the order that this ticket changes."""
+def _is_other_order(order: Order, ticket: Ticket) -> bool:
+    """Whether it is another order of the same account, not the one that this ticket changes."""
     same = (order.ticket.client_id, order.ticket.order_id) == (ticket.client_id, ticket.order_id)
     return order.ticket.account == ticket.account and not same
 
 
-def _promised(orders: Iterable[Order], oca_group: str) -> float:
-    """Shares that working sells may take: of an OCA group, only its greatest member's, and none with this one."""
+def _committed_shares(orders: Iterable[Order], oca_group: str) -> float:
+    """Shares of working sells. An OCA group counts its largest member; the ticket's own group doesn't count."""
     groups: dict[str, float] = {}
     single = 0.0
     for order in orders:
@@ -101,8 +100,8 @@ def _promised(orders: Iterable[Order], oca_group: str) -> float:
     return single + sum(groups.values())
 
 
-def _reserved(order: Order) -> float:
-    """The cash that a working buy lays hold of."""
+def _reserved_cash(order: Order) -> float:
+    """The cash that a working buy reserves."""
     if order.ticket.side != "BUY":
         return 0.0
     price = order.limit_price or order.trail_stop_price or order.ticket.stop_price or 0.0

@@ -1,7 +1,7 @@
-"""Where the market meets the orders: one movement of a symbol's price, and all that comes of it. Pure.
+"""The matching engine: applies one movement of a symbol's price to its orders, and books the fills. Pure.
 
-Which level of an order a movement reaches, and at what price it fills, is judged in `matching.py`; here the orders of a
-symbol are gone through in the sequence in which the movement reaches them, and a fill is booked.
+`triggers.py` decides which level of an order a movement reaches and at what price it fills. The engine takes the orders
+in the sequence in which the movement reaches them.
 """
 
 from __future__ import annotations
@@ -14,88 +14,90 @@ from services.simulator.venue.lifecycle import Lifecycle, may_trade_outside, wor
 from services.simulator.venue.liquidity import Liquidity
 from services.simulator.venue.orders import Execution, Order
 from services.simulator.venue.reports import CommissionReport, ExecutionReport
-from services.simulator.venue.state import Books
+from services.simulator.venue.state import ExchangeState
 from services.trading.shares import exact
 
-__all__ = ["Floor"]
+__all__ = ["MatchingEngine"]
 
 
-class Floor:
-    """The floor of one exchange, on its books."""
+class MatchingEngine:
+    """The matching engine of one exchange, on its state."""
 
-    def __init__(self, books: Books, life: Lifecycle) -> None:
-        self._books = books
-        self._life = life
+    def __init__(self, state: ExchangeState, lifecycle: Lifecycle) -> None:
+        self._state = state
+        self._lifecycle = lifecycle
         self._overfilled: list[tuple[Order, float, int]] = []
 
-    def move(self, orders: list[Order], path: triggers.Path, there: Liquidity, *, regular: bool) -> None:
-        """Let one movement meet a symbol's orders, in the sequence in which it reaches their levels."""
-        policy = self._books.policy
+    def move(self, orders: list[Order], path: triggers.Path, liquidity: Liquidity, *, regular: bool) -> None:
+        """Apply one movement to a symbol's orders, in the sequence in which it reaches their levels."""
+        policy = self._state.policy
         active = [order for order in orders if regular or may_trade_outside(order)]
         for order in active:
             if order.status == "PreSubmitted" and works_at_once(order):
-                self._life.move(order, "Submitted")
+                self._lifecycle.move(order, "Submitted")
         slippage = policy.slippage_bps / 10_000.0
-        while (found := _first_step(active, path, there, slippage)) is not None:
+        while (found := _first_step(active, path, liquidity, slippage)) is not None:
             order, step = found
             path = path.beyond(step.at)
             if step.adjusts:
-                self._life.adjust(order)
+                self._lifecycle.adjust(order)
             elif step.fill is None:
-                self._life.trigger(order)
+                self._lifecycle.trigger(order)
             else:
-                quantity = there.for_order(order)
-                there.take(order.ticket.side, quantity)
+                quantity = liquidity.for_order(order)
+                liquidity.take(order.ticket.side, quantity)
                 self.fill(order, quantity, step.fill, path)
         for peer, quantity, oca_type in self._overfilled:
-            self._life.yield_to_fill(peer, quantity, oca_type)
+            self._lifecycle.reduce_or_cancel(peer, quantity, oca_type)
         self._overfilled.clear()
         for order in active:
             if order.ticket.tif in ("IOC", "FOK") and not order.done and not order.why_held:
-                (self._life.give_up if order.ticket.tif == "IOC" else self._life.kill)(order)
+                (self._lifecycle.end_unfilled_ioc if order.ticket.tif == "IOC" else self._lifecycle.end_unfilled_fok)(
+                    order
+                )
             elif order.ticket.trigger_method in triggers.TWICE:
                 order.beyond = triggers.stands_beyond(order, path)
-                self._books.orders.changed(order)
+                self._state.orders.changed(order)
         for order in orders:
             if order.ticket.order_type not in triggers.TRAILING:
                 continue
             price = triggers.watched(order, path)
             if price is not None and (order in active or policy.ratchet_outside_rth):
-                self._life.ratchet(order, price)
+                self._lifecycle.ratchet(order, price)
 
     def fill(self, order: Order, quantity: float, price: float, path: triggers.Path) -> None:
-        """One match at this price; the path begins where the market was then."""
-        books, ticket = self._books, order.ticket
-        account = books.accounts[ticket.account]
-        if ticket.side == "SELL" and books.policy.funds_checked and not account.terms.shorts:
+        """Book one fill at this price; the path starts at the market's price of that moment."""
+        state, ticket = self._state, order.ticket
+        account = state.accounts[ticket.account]
+        if ticket.side == "SELL" and state.policy.funds_checked and not account.terms.shorts:
             quantity = min(quantity, account.quantity(ticket.symbol))
             if quantity <= 0:
-                self._life.refuse_short(order)
+                self._lifecycle.refuse_short(order)
                 return
         execution, fee = self._execute(order, quantity, price)
-        realized = account.trade(ticket.symbol, ticket.side, quantity, price, fee, books.today)
-        charge = CommissionReport(execution.exec_id, ticket.client_id, *account.fee_told(fee), realized)
-        books.executions.keep(execution, charge)
-        books.touched_holdings.add((ticket.account, ticket.symbol))
+        realized = account.trade(ticket.symbol, ticket.side, quantity, price, fee, state.today)
+        charge = CommissionReport(execution.exec_id, ticket.client_id, *account.fee_reported(fee), realized)
+        state.executions.keep(execution, charge)
+        state.touched_holdings.add((ticket.account, ticket.symbol))
 
-        peers = books.orders.peers(order)
-        if books.policy.filled_before_execution:
-            self._life.filled(order)
-            books.reports.append(ExecutionReport(execution))
+        peers = state.orders.peers(order)
+        if state.policy.filled_before_execution:
+            self._lifecycle.filled(order)
+            state.reports.append(ExecutionReport(execution))
         else:
-            books.reports.append(ExecutionReport(execution))
-            self._life.filled(order)
-        books.reports += [charge, account.position(ticket.symbol, books.today), account.report(books.today)]
-        for child in books.orders.children(order):
-            self._life.follow(child, order, path.start)
+            state.reports.append(ExecutionReport(execution))
+            self._lifecycle.filled(order)
+        state.reports += [charge, account.position(ticket.symbol, state.today), account.report(state.today)]
+        for child in state.orders.children(order):
+            self._lifecycle.update_child(child, order, path.start)
         for peer in peers:
-            if order.oca_type == 3 and books.policy.oca_overfills_without_block:
+            if order.oca_type == 3 and state.policy.oca_overfills_without_block:
                 self._overfilled.append((peer, quantity, order.oca_type))
             else:
-                self._life.yield_to_fill(peer, quantity, order.oca_type)
+                self._lifecycle.reduce_or_cancel(peer, quantity, order.oca_type)
 
     def _execute(self, order: Order, quantity: float, price: float) -> tuple[Execution, float]:
-        """The order has these shares: its execution, and what this one adds to its commission."""
+        """Add the shares to the order. Returns its execution, and the commission that this fill adds."""
         ticket = order.ticket
         value = order.filled * order.avg_price + quantity * price
         order.filled = exact(order.filled + quantity)
@@ -103,9 +105,9 @@ class Floor:
         order.last_fill_price = price
         fee = round(commission(order.filled, value) - order.commission, 6)
         order.commission = round(order.commission + fee, 6)
-        second = self._books.now_ns // 10**9
+        second = self._state.now_ns // 10**9
         execution = Execution(
-            exec_id=self._books.executions.new_id(second),
+            exec_id=self._state.executions.new_id(second),
             perm_id=order.perm_id,
             client_id=ticket.client_id,
             order_id=ticket.order_id,
@@ -123,15 +125,15 @@ class Floor:
 
 
 def _first_step(
-    orders: Iterable[Order], path: triggers.Path, there: Liquidity, slippage: float
-) -> tuple[Order, triggers.Step] | None:
-    """Whose level the movement reaches first; the older order where it reaches two at once."""
-    best: tuple[float, int, Order, triggers.Step] | None = None
+    orders: Iterable[Order], path: triggers.Path, liquidity: Liquidity, slippage: float
+) -> tuple[Order, triggers.OrderStep] | None:
+    """The order whose level the movement reaches first, with its step; the older order if it reaches two at once."""
+    best: tuple[float, int, Order, triggers.OrderStep] | None = None
     for order in orders:
         if order.done or order.held_back:
             continue
         step = triggers.next_step(order, path.since(order.live_from_ns), slippage)
-        if step is None or (step.fill is not None and not there.for_order(order)):
+        if step is None or (step.fill is not None and not liquidity.for_order(order)):
             continue
         rank = (abs(step.at - path.start), order.perm_id)
         if best is None or rank < best[:2]:

@@ -1,7 +1,7 @@
-"""Every order that the exchange ever took, and the ways to find them. Pure bookkeeping: it decides nothing.
+"""All orders that the exchange ever accepted, and the ways to find them. Pure; it makes no decisions.
 
-Orders are kept by perm_id, which is the order in which they came. Of each symbol the working ones (transmitted and not
-done) lie apart, so that a market event looks at these alone.
+Orders are kept by perm_id, which is their order of arrival. The working ones (transmitted and not done) are also kept
+by symbol, so that a market event looks at these only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from itertools import chain
 from zoneinfo import ZoneInfo
 
 from services.simulator.venue.orders import Order
-from services.simulator.venue.source import AFTER_HOURS_NS, Hours
+from services.simulator.venue.source import AFTER_HOURS_NS, SessionCalendar
 
 __all__ = ["OrderBook"]
 
@@ -20,7 +20,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 
 class OrderBook:
-    """The orders by perm_id, client and id, symbol, family and OCA group; which changed, which expires next."""
+    """The orders by perm_id, client and id, symbol, family and OCA group; those that changed; the next expiry."""
 
     def __init__(self, *, day_orders_linger_ns: int = 0) -> None:
         self._linger_ns = day_orders_linger_ns
@@ -31,7 +31,7 @@ class OrderBook:
         self._working: dict[str, dict[int, Order]] = {}
         self._children: dict[int, list[Order]] = {}
         self._changed: set[int] = set()
-        self._hours = Hours(())
+        self._calendar = SessionCalendar(())
         self._next_expiry: int | None = None
         self._stale = False
 
@@ -56,7 +56,7 @@ class OrderBook:
         self.last_order_ids[client_id] = max(order_id, self.last_order_ids.get(client_id, 0))
 
     def changed(self, order: Order) -> None:
-        """Note that an order is not what it was: it goes in or out of the working ones, and to the store."""
+        """Note that an order changed: update the working orders, and save it next time."""
         self._changed.add(order.perm_id)
         working = self._working.setdefault(order.ticket.symbol, {})
         if order.done or order.untransmitted:
@@ -72,7 +72,7 @@ class OrderBook:
         return orders
 
     def find(self, client_id: int, order_id: int) -> Order | None:
-        """The order that this client calls by this id; where that is two orders, the newest that is not done."""
+        """The order of this client and id; if there are two, the newest that is not done."""
         newest = self._by_id.get((client_id, order_id))
         if newest is None or not newest.done:
             return newest
@@ -114,15 +114,15 @@ class OrderBook:
         return [peer for peer in self.working() if peer.oca_group == order.oca_group and peer is not order]
 
     def untransmitted_family(self, order: Order) -> list[Order]:
-        """What this order's transmission sets free, parents first: itself alone, or, of a child, all kept relatives."""
+        """The orders to transmit with this one, parents first: itself; for a child, its untransmitted family."""
         if not order.parent_perm_id:
             return [order]
         root = self._root(order)
         return [member for member in self._descent(root) if member.untransmitted]
 
-    def set_hours(self, hours: Hours) -> None:
-        """The calendar by which DAY orders expire."""
-        self._hours = hours
+    def set_calendar(self, calendar: SessionCalendar) -> None:
+        """Set the calendar by which DAY orders expire."""
+        self._calendar = calendar
         self._stale = True
 
     def next_expiry_ns(self) -> int | None:
@@ -134,23 +134,23 @@ class OrderBook:
         return self._next_expiry
 
     def expiry_ns(self, order: Order) -> int | None:
-        """Orders that don't outlive their session end with it, after-hours included if they may trade then.
+        """When it expires: with the session for which it was transmitted, after-hours included if it may trade then.
 
-        It is the session for which they were transmitted. An immediate order lasts so long only while its stop waits.
+        An immediate order lasts so long only while its stop waits. None for GTC orders.
         """
         if order.ticket.tif == "GTD":
             return order.ticket.good_till_ns
-        session = self._hours.coming(order.created_ns) if order.ticket.tif != "GTC" else None
+        session = self._calendar.coming(order.created_ns) if order.ticket.tif != "GTC" else None
         if session is None:
             return None
         return session.close_ns + (AFTER_HOURS_NS if order.ticket.outside_rth else self._linger_ns)
 
-    def outlived(self, today: str) -> list[Order]:
-        """GTC orders whose time is over: to the end of the quarter after that of the placing or the last change."""
+    def overdue_gtc(self, today: str) -> list[Order]:
+        """Expired GTC orders: the quarter after that of their placing or last change is over."""
         return [order for order in self.working() if order.ticket.tif == "GTC" and today >= _last_quarter(order)]
 
-    def anybodys(self, order_id: int) -> Order | None:
-        """The newest order that any client calls by this id."""
+    def newest_of_any_client(self, order_id: int) -> Order | None:
+        """The newest order of any client with this id."""
         found = [order for (_, number), order in self._by_id.items() if number == order_id]
         return max(found, key=lambda order: order.perm_id, default=None)
 

@@ -1,4 +1,4 @@
-"""An order, from the ticket that asks for it to its executions. Data only: how it goes on stands in `lifecycle.py`."""
+"""An order, its ticket and its executions. Data only; `lifecycle.py` changes it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from services.trading.shares import exact
 __all__ = ["LOCATE", "Execution", "Margin", "Order", "Side", "Ticket"]
 
 LOCATE = "locate"
-"""`why_held` of an order that waits until shares are found which can be borrowed."""
+"""`why_held` of an order that waits for shares to borrow."""
 
 Side = Literal["BUY", "SELL"]
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as a client asks for it (`placeOrder`), in this project's words. None means unset.
+    """An order as a client requests it (`placeOrder`), in this project's terms. None means unset.
 
     `stop_price` is the broker's auxPrice of STP and STP LMT, `trailing_amount` that of TRAIL; a trailing order has
     either an amount or a percentage (10.0 = 10 %), and `trail_stop_price` is its optional first level. An adjustable
@@ -56,7 +56,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Margin(msgspec.Struct, frozen=True, kw_only=True):
-    """What an order would do to its account, in dollars: the answer to a what-if."""
+    """The effect of an order on its account, in dollars: the answer to a what-if."""
 
     initial_before: float
     maintenance_before: float
@@ -68,16 +68,16 @@ class Margin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, kw_only=True):
-    """An order as the exchange keeps it: its ticket (the last accepted version) and what became of it.
+    """An order at the exchange: its ticket (the last accepted version) and its state.
 
-    `status` is IBKR's own word: PendingSubmit (held, not transmitted), PreSubmitted, Submitted, PendingCancel,
+    `status` is IBKR's: PendingSubmit (held, not transmitted), PreSubmitted, Submitted, PendingCancel,
     Cancelled, Filled, Inactive. `why_held` is '', 'trigger', 'child', 'child,trigger' or 'locate'. `trail_stop_price`
     and `limit_price` are the current ones (a trailing order's move).
     `created_ns` is when it was transmitted (a DAY order is of that day), `live_from_ns` when it was last transmitted or
-    modified: it meets what the market does from then on. `margin` is the answer to a what-if.
-    `wanted` are the shares that a child was placed for while it follows its parent's fill with fewer, `beyond` says
-    that the last price stood beyond its stop (some trigger methods want two), `told_level_ns` is when its trailing
-    level was last told.
+    modified: later market events can fill it. `margin` is the answer to a what-if.
+    `wanted` is the quantity of a child as placed, while it has fewer because its parent is partly filled; `beyond` says
+    that the last price stood beyond its stop (some trigger methods want two), `level_reported_ns` is when its trailing
+    level was last reported.
     """
 
     ticket: Ticket
@@ -101,7 +101,7 @@ class Order(msgspec.Struct, kw_only=True):
     margin: Margin | None = None
     wanted: float | None = None
     beyond: bool = False
-    told_level_ns: int = 0
+    level_reported_ns: int = msgspec.field(default=0, name="told_level_ns")
 
     @property
     def remaining(self) -> float:
@@ -110,12 +110,12 @@ class Order(msgspec.Struct, kw_only=True):
 
     @property
     def done(self) -> bool:
-        """True once nothing more can happen to it."""
+        """True if it is filled, cancelled or inactive."""
         return self.status in ("Filled", "Cancelled", "Inactive")
 
     @property
     def untransmitted(self) -> bool:
-        """True while the broker only keeps it for the client (`transmit` was false)."""
+        """True while it is not transmitted (`transmit` was false)."""
         return self.status == "PendingSubmit"
 
     @property
@@ -125,7 +125,7 @@ class Order(msgspec.Struct, kw_only=True):
 
     @property
     def held_back(self) -> bool:
-        """True while the market can't reach it: its parent is not filled, or its shares aren't located."""
+        """True while it can't trigger or fill: its parent is not filled, or its shares aren't located."""
         return self.waits_for_parent or self.why_held == LOCATE
 
 

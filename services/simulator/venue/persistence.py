@@ -1,4 +1,4 @@
-"""What a broker does not forget: everything that a store keeps of its books, and how they are opened again. Pure."""
+"""Persistence: the part of the exchange's state that a store saves, and its restoration. Pure."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any, TypeVar
 import msgspec
 
 from services.simulator.venue.events import EventKey
-from services.simulator.venue.holdings import Funds, Holding
+from services.simulator.venue.holdings import AccountHolding, Funds
 from services.simulator.venue.orders import Execution, Order
 from services.simulator.venue.reports import CommissionReport
-from services.simulator.venue.state import Books
+from services.simulator.venue.state import ExchangeState
 from services.simulator.venue.tape import Tape
 
-__all__ = ["Changes", "Memory", "Standing", "recall", "take_changes"]
+__all__ = ["Changes", "Checkpoint", "SavedExchange", "restore_state", "take_changes"]
 
 S = TypeVar("S", Funds, Tape)
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the exchange stands: its time, the last market event handled, the money, each client's highest order id."""
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The exchange's time, the last market event processed, the money, each client's highest order id."""
 
     now_ns: int
     market_key: EventKey
@@ -30,66 +30,66 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
-    """What became different since the last time: the rows that a store has to write."""
+    """The changes since the last save: the rows that a store has to write."""
 
-    standing: Standing
+    checkpoint: Checkpoint
     orders: list[Order]
     executions: list[Execution]
     commissions: list[CommissionReport]
-    holdings: list[Holding]
+    holdings: list[AccountHolding]
     tapes: list[Tape]
 
 
-class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that an exchange needs to go on where it was."""
+class SavedExchange(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that an exchange needs to continue."""
 
-    standing: Standing
+    checkpoint: Checkpoint
     orders: list[Order]
     executions: list[Execution]
     commissions: list[CommissionReport]
-    holdings: list[Holding]
+    holdings: list[AccountHolding]
     tapes: list[Tape]
 
 
-def take_changes(books: Books) -> Changes:
-    """What became different since the last call."""
-    executions, commissions = books.executions.take_untold()
+def take_changes(state: ExchangeState) -> Changes:
+    """The changes since the last call."""
+    executions, commissions = state.executions.take_unsaved()
     changes = Changes(
-        standing=Standing(
-            now_ns=books.now_ns,
-            market_key=books.market_key,
-            funds=[_apart(account.funds, unsettled=account.funds.unsettled) for account in books.accounts.values()],
-            last_order_ids=dict(books.orders.last_order_ids),
-            last_login_ns=books.now_ns if books.logged_in else books.last_login_ns,
+        checkpoint=Checkpoint(
+            now_ns=state.now_ns,
+            market_key=state.market_key,
+            funds=[_copy(account.funds, unsettled=account.funds.unsettled) for account in state.accounts.values()],
+            last_order_ids=dict(state.orders.last_order_ids),
+            last_login_ns=state.now_ns if state.logged_in else state.last_login_ns,
         ),
-        orders=[copy.copy(order) for order in books.orders.take_changed()],
+        orders=[copy.copy(order) for order in state.orders.take_changed()],
         executions=executions,
         commissions=commissions,
-        holdings=[copy.copy(books.accounts[name].holdings[symbol]) for name, symbol in sorted(books.touched_holdings)],
-        tapes=[_apart(tape, recent=tape.recent) for tape in map(books.tapes.__getitem__, sorted(books.touched_tapes))],
+        holdings=[copy.copy(state.accounts[name].holdings[symbol]) for name, symbol in sorted(state.touched_holdings)],
+        tapes=[_copy(tape, recent=tape.recent) for tape in map(state.tapes.__getitem__, sorted(state.touched_tapes))],
     )
-    books.touched_holdings.clear()
-    books.touched_tapes.clear()
+    state.touched_holdings.clear()
+    state.touched_tapes.clear()
     return changes
 
 
-def recall(books: Books, memory: Memory) -> None:
-    """Go on where the memory ends."""
-    books.now_ns = memory.standing.now_ns
-    books.market_key = memory.standing.market_key
-    books.last_login_ns = memory.standing.last_login_ns
-    for funds in memory.standing.funds:
-        books.accounts[funds.account].funds = funds
-    for holding in memory.holdings:
-        books.accounts[holding.account].holdings[holding.symbol] = holding
-    books.tapes |= {tape.symbol: tape for tape in memory.tapes}
-    for order in memory.orders:
-        books.orders.add(order)
-    books.orders.last_order_ids |= memory.standing.last_order_ids
-    books.orders.take_changed()
-    books.executions.restore(memory.executions, memory.commissions)
+def restore_state(state: ExchangeState, saved: SavedExchange) -> None:
+    """Restore the saved state."""
+    state.now_ns = saved.checkpoint.now_ns
+    state.market_key = saved.checkpoint.market_key
+    state.last_login_ns = saved.checkpoint.last_login_ns
+    for funds in saved.checkpoint.funds:
+        state.accounts[funds.account].funds = funds
+    for holding in saved.holdings:
+        state.accounts[holding.account].holdings[holding.symbol] = holding
+    state.tapes |= {tape.symbol: tape for tape in saved.tapes}
+    for order in saved.orders:
+        state.orders.add(order)
+    state.orders.last_order_ids |= saved.checkpoint.last_order_ids
+    state.orders.take_changed()
+    state.executions.restore(saved.executions, saved.commissions)
 
 
-def _apart(struct: S, **lists: list[Any]) -> S:
-    """A copy that later changes don't reach: of the struct, and of the lists in it (their members never change)."""
+def _copy(struct: S, **lists: list[Any]) -> S:
+    """A copy of the struct and of the lists in it (their members never change)."""
     return msgspec.structs.replace(struct, **{name: members.copy() for name, members in lists.items()})

@@ -1,6 +1,6 @@
 """Limit up, limit down: how far a price may move before trading pauses (the LULD plan for US stocks). Pure.
 
-The reference is the mean of the trades of the last five minutes. A trade further from it than the band doesn't happen:
+The reference is the mean of the trades of the last five minutes. A trade outside the band doesn't happen:
 the stock pauses for five minutes instead. The band is 5 % above $3, 20 % from $0.75, below that the lesser of $0.15
 and 75 %; twice as wide in the first fifteen minutes of a session and in its last twenty-five. The plan's second tier
 (10 %) and the fifteen seconds in a limit state before a pause are left out.
@@ -22,7 +22,7 @@ CLOSING_NS = 25 * MINUTE_NS
 
 
 def breaks_band(event: MarketEvent, tape: Tape, session: Session) -> bool:
-    """Whether this trade lies outside of the band. Without trades in the last five minutes there is none."""
+    """Whether this trade is outside the band. Without trades in the last five minutes there is no band."""
     recent = [price for time_ns, price in tape.recent if time_ns > event.time_ns - WINDOW_NS]
     if event.price is None or not recent:
         return False
@@ -32,7 +32,7 @@ def breaks_band(event: MarketEvent, tape: Tape, session: Session) -> bool:
 
 
 def remember_trade(tape: Tape, event: MarketEvent) -> None:
-    """Keep what the next reference is made of."""
+    """Keep a trade for the next reference."""
     if event.price is not None:
         tape.recent = [each for each in tape.recent if each[0] > event.time_ns - WINDOW_NS]
         tape.recent.append((event.time_ns, event.price))

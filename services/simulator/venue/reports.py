@@ -1,7 +1,6 @@
-"""What the exchange tells: of orders, executions, accounts, the market. Data only.
+"""The exchange's reports: of orders, executions, accounts, the market. Data only.
 
-The wire server turns reports into TWS messages, the backtest turns the same reports into broker messages; nothing here
-knows of either.
+The server turns reports into TWS messages; the backtest turns the same reports into broker messages.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ __all__ = [
 
 
 class OrderReport(msgspec.Struct, frozen=True, tag=True):
-    """The order changed: openOrder followed by orderStatus. Holds a copy, so that a later change can't alter it."""
+    """The order changed: openOrder followed by orderStatus. Holds a copy of the order."""
 
     order: Order
 
 
 class StatusReport(msgspec.Struct, frozen=True, tag=True):
-    """orderStatus alone (a cancel's last word has no openOrder)."""
+    """orderStatus alone (the end of a cancel has no openOrder)."""
 
     order: Order
 
@@ -64,10 +63,10 @@ class PositionReport(msgspec.Struct, frozen=True, tag=True):
 
 
 class AccountReport(msgspec.Struct, frozen=True, tag=True):
-    """Account values after a change, by the broker's own key names (NetLiquidation, TotalCashValue).
+    """Account values after a change, by IBKR's key names (NetLiquidation, TotalCashValue).
 
-    `values` are those of the whole account, in its base `currency`; `ledgers` what there is of each currency, in that
-    (CashBalance, ExchangeRate), and of all of them together, under 'BASE', in the base currency.
+    `values` are of the whole account, in its base `currency`. `ledgers` has the values of each currency, in that
+    currency (CashBalance, ExchangeRate), and those of all together under 'BASE', in the base currency.
     """
 
     account: str
@@ -78,7 +77,7 @@ class AccountReport(msgspec.Struct, frozen=True, tag=True):
 
 
 class PnlReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Profit in dollars: since the last close, of what is held, of what was closed; shares and their value.
+    """Profit in dollars: daily, unrealized, realized; shares and their value.
 
     For a whole account `quantity` is 0.
     """
@@ -91,7 +90,7 @@ class PnlReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QuoteReport(msgspec.Struct, frozen=True, tag=True):
-    """One symbol's market after an event: for whoever streams it. `last_time_s` is the last trade's own second.
+    """One symbol's market after an event. `last_time_s` is the second of the last trade.
 
     `time_ns` is the event's time and `traded` tells whether it was (also) a trade. `vwap` is that of the session.
     """

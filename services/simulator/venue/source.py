@@ -1,7 +1,7 @@
-"""Where a market comes from, and what every market has: sessions to look up.
+"""Market sources and the session calendar.
 
-A source gives market events in their total order and can begin after any of them, so that an exchange which was
-restarted goes on where it was. Sources: `synthetic.py` (seeded) and `files.py` (recorded).
+A source gives market events in their total order and can start after any of them, so that an exchange can continue
+after a restart. Sources: `synthetic.py` (seeded) and `files.py` (recorded).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 from messages.market import Session
 from services.simulator.venue.events import EventKey, MarketEvent
 
-__all__ = ["AFTER_HOURS_NS", "PRE_MARKET_NS", "Hours", "MarketSource", "Narrowing"]
+__all__ = ["AFTER_HOURS_NS", "PRE_MARKET_NS", "MarketSource", "SessionCalendar", "SingleSymbolSource"]
 
 PRE_MARKET_NS = 19_800 * 10**9
 """Trading before the open: 04:00 to 09:30 in New York."""
@@ -23,7 +23,7 @@ AFTER_HOURS_NS = 14_400 * 10**9
 
 
 class MarketSource(Protocol):
-    """A market: its symbols, and what happens in them during given sessions."""
+    """A market: its symbols, and their events during given sessions."""
 
     symbols: tuple[str, ...]
 
@@ -32,15 +32,15 @@ class MarketSource(Protocol):
 
 
 @runtime_checkable
-class Narrowing(Protocol):
-    """A source that can make the market of one of its symbols alone: who looks back at one needn't make up them all."""
+class SingleSymbolSource(Protocol):
+    """A source that can give the market of a single symbol, without generating the others."""
 
     def of(self, symbol: str) -> MarketSource:
         """The same market, of one symbol."""
 
 
-class Hours:
-    """The sessions, as a lookup by time. A session holds its open and not its close."""
+class SessionCalendar:
+    """Lookup of sessions by time. A session includes its open, not its close."""
 
     def __init__(self, sessions: Sequence[Session]) -> None:
         self.sessions = tuple(sorted(sessions, key=lambda session: session.open_ns))

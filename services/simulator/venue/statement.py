@@ -1,7 +1,7 @@
-"""An account's values by IBKR's key names, in the currencies in which they are told. Pure.
+"""An account's values by IBKR's key names, in the currencies in which they are reported. Pure.
 
-Those of the whole account come in its base currency. Beside them stands a ledger for each currency that the account has
-anything in, told in that currency, with the rate at which it counts; and one named BASE, of all of them together.
+The values of the whole account are in its base currency. There is also a ledger for each currency that the account has
+anything in, in that currency, with its exchange rate; and one named BASE, for all of them together.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ LEDGER = (
     "RealizedPnL",
     "ExchangeRate",
 )
-"""What is told of each currency: what `$LEDGER` in a summary stands for."""
+"""The values of each currency: `$LEDGER` in a summary stands for them."""
 
 TRADING_TYPES = {"margin": "STKMRGN", "cash": "STKCASH"}
-"""Whose money an account trades stocks with, by IBKR's names."""
+"""IBKR's name for the trading type of each kind of account."""
 
 Dollars = Mapping[str, float]
 
@@ -40,14 +40,14 @@ def statement(terms: AccountTerms, funds: Funds, whole: Dollars, stock: Dollars)
     if base == USD:
         ledgers = {BASE: ledgers[USD], **ledgers}
     else:
-        told = ledgers if any(value for key, value in ledgers[USD].items() if key != "ExchangeRate") else {}
+        reported = ledgers if any(value for key, value in ledgers[USD].items() if key != "ExchangeRate") else {}
         in_base = {key: value * rate for key, value in stock.items()}
         ledgers = {
             BASE: _ledger(funds.base_cash + funds.cash * rate, in_base, 1.0),
             base: _ledger(funds.base_cash, {}, 1.0),
-            **told,
+            **reported,
         }
-    if not terms.rates_told:
+    if not terms.rates_reported:
         ledgers = {
             name: {key: value for key, value in ledger.items() if key != "ExchangeRate"}
             for name, ledger in ledgers.items()
@@ -62,9 +62,9 @@ def statement(terms: AccountTerms, funds: Funds, whole: Dollars, stock: Dollars)
 
 
 def rows(report: AccountReport) -> Iterator[tuple[str, float | str, str]]:
-    """Name, value, currency of each value, in the order in which they are told.
+    """Name, value, currency of each value, in the order in which they are sent.
 
-    They keep all their digits: rounding them on their way would make two truths of one.
+    They are not rounded here, so that every reader gets the same figures.
     """
     yield ("AccountType", "INDIVIDUAL", "")
     yield ("TradingType-S", TRADING_TYPES[report.kind], "")
@@ -77,7 +77,7 @@ def rows(report: AccountReport) -> Iterator[tuple[str, float | str, str]]:
 
 
 def _ledger(cash: float, stock: Mapping[str, float], rate: float) -> dict[str, float]:
-    """What there is of one currency, in that currency; one unit of it is worth `rate` of the base currency."""
+    """The values of one currency, in that currency; one unit of it is worth `rate` of the base currency."""
     values = {
         "CashBalance": cash,
         "TotalCashBalance": cash,

@@ -1,8 +1,8 @@
-"""The simulator's own ledger, in its own SQLite file: what really happened at the simulated broker.
+"""The simulator's ledger, a SQLite file: what really happened at the simulated broker.
 
-Nothing else writes it, and tests and the audit compare with its tables `orders`, `executions` and `commissions`. The
-rest that a restart needs (time, cash, holdings, the last market) lies as JSON in `meta`. A file belongs to the
-accounts for which it was made.
+Only the simulator writes it. Tests and the audit compare with its tables `orders`, `executions` and `commissions`. The
+rest for a restart (time, cash, holdings, the last market) is JSON in `meta`. A file belongs to the accounts for
+which it was created.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pathlib import Path
 import msgspec
 
 from services.configuration.refusal import Refusal
-from services.simulator.venue.holdings import Holding
+from services.simulator.venue.holdings import AccountHolding
 from services.simulator.venue.orders import Execution, Order
-from services.simulator.venue.persistence import Changes, Memory, Standing
+from services.simulator.venue.persistence import Changes, Checkpoint, SavedExchange
 from services.simulator.venue.reports import CommissionReport
 from services.simulator.venue.tape import Tape
 
 __all__ = ["SCHEMA_VERSION", "Store"]
 
 SCHEMA_VERSION = 2
-"""1: one account, named by `account` in `meta`. 2: several, named by `accounts`; money and holdings know theirs."""
+"""1: one account, named by `account` in `meta`. 2: several, named by `accounts`; money and holdings name theirs."""
 
 _ORDER_COLUMNS = (
     "perm_id",
@@ -76,7 +76,7 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 
 class Store:
-    """The ledger of these accounts in the file at `path`, created if it is not there. One writer."""
+    """The ledger of these accounts in the file at `path`, created if it does not exist. One writer."""
 
     def __init__(self, path: Path, *accounts: str) -> None:
         self._path = path
@@ -92,13 +92,13 @@ class Store:
                 f"{path}: can't be used as the simulator's ledger ({error}); check path and rights"
             ) from error
 
-    def load(self) -> Memory | None:
+    def load(self) -> SavedExchange | None:
         """What was saved, None for a new ledger."""
         meta = dict(self._db.execute("SELECT key, value FROM meta"))
         if "standing" not in meta:
             return None
-        return Memory(
-            standing=msgspec.json.decode(meta["standing"], type=Standing),
+        return SavedExchange(
+            checkpoint=msgspec.json.decode(meta["standing"], type=Checkpoint),
             orders=[
                 msgspec.json.decode(body, type=Order)
                 for (body,) in self._db.execute("SELECT body FROM orders ORDER BY perm_id")
@@ -114,14 +114,14 @@ class Store:
                 )
             ],
             holdings=[
-                msgspec.json.decode(v, type=Holding) for k, v in sorted(meta.items()) if k.startswith("holding:")
+                msgspec.json.decode(v, type=AccountHolding) for k, v in sorted(meta.items()) if k.startswith("holding:")
             ],
             tapes=[msgspec.json.decode(v, type=Tape) for k, v in sorted(meta.items()) if k.startswith("tape:")],
         )
 
     def save(self, changes: Changes) -> None:
         """Write what changed, in one transaction."""
-        meta = {"standing": _json(changes.standing)}
+        meta = {"standing": _json(changes.checkpoint)}
         meta |= {f"holding:{each.account}:{each.symbol}": _json(each) for each in changes.holdings}
         meta |= {f"tape:{each.symbol}": _json(each) for each in changes.tapes}
         self._db.execute("BEGIN IMMEDIATE")
@@ -143,11 +143,11 @@ class Store:
         self._db.execute("COMMIT")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
     def _bind(self) -> None:
-        """A ledger keeps to its accounts and its schema."""
+        """Check the ledger's accounts and schema."""
         meta = dict(self._db.execute("SELECT key, value FROM meta WHERE key IN ('schema', 'account', 'accounts')"))
         if not meta:
             rows = (("schema", str(SCHEMA_VERSION)), ("accounts", " ".join(self._accounts)))
@@ -175,9 +175,9 @@ class Store:
             if kind == "holding":
                 new[f"holding:{account}:{symbol}"] = _json({"account": account, **msgspec.json.decode(value)})
             elif kind == "standing":
-                standing = msgspec.json.decode(value)
-                standing["funds"] = [{"account": standing.pop("account"), "cash": standing.pop("cash")}]
-                new[key] = _json(standing)
+                checkpoint = msgspec.json.decode(value)
+                checkpoint["funds"] = [{"account": checkpoint.pop("account"), "cash": checkpoint.pop("cash")}]
+                new[key] = _json(checkpoint)
             elif kind == "tape":
                 new[key] = value
         self._db.execute("BEGIN IMMEDIATE")
@@ -191,7 +191,7 @@ def _json(value: object) -> str:
 
 
 def _corrected(changes: Changes) -> Iterator[tuple[str]]:
-    """Patterns of the executions that are replaced: a correction has its predecessor's id but for the last number."""
+    """Patterns of the replaced executions: a correction has the same id except for its last number."""
     for execution in changes.executions:
         base, _, revision = execution.exec_id.rpartition(".")
         if revision != "01":

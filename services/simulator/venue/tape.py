@@ -1,11 +1,11 @@
-"""A symbol's tape: what it shows, how an event changes it, and the quote that it amounts to. Pure."""
+"""A symbol's tape: its last prices, how an event changes them, and the quote report of it. Pure."""
 
 from __future__ import annotations
 
 import msgspec
 
 from messages.market import Session
-from services.simulator.venue.adjustments import Past
+from services.simulator.venue.adjustments import Adjustments
 from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.reports import QuoteReport
 
@@ -16,9 +16,9 @@ class Tape(msgspec.Struct, kw_only=True):
     """One symbol's market as of its last event: last trade, quote, and the range of the session `date`.
 
     `close` is that session's last price so far, `prev_close` the one of the session before. A halt lasts until
-    `halted_until_ns`, or, if that is 0, until it is ended. After a `gap` (a halt, a split) the next price is a jump.
-    The source's prices are multiplied by `factor`; `recent` are the trades that a price band goes by,
-    `past` is what happened besides trading.
+    `halted_until_ns`, or, if that is 0, until it is resumed. After a `gap` (a halt, a split) the next price is a jump.
+    The source's prices are multiplied by `factor`; `recent` has the trades for the price band,
+    `adjustments` the halts, splits and dividends (saved as `past`).
     """
 
     symbol: str
@@ -42,11 +42,11 @@ class Tape(msgspec.Struct, kw_only=True):
     gap: bool = False
     factor: float = 1.0
     recent: list[tuple[int, float]] = []
-    past: Past = Past()
+    adjustments: Adjustments = msgspec.field(default=Adjustments(), name="past")
 
 
 def observe(tape: Tape, event: MarketEvent, session: Session | None) -> None:
-    """Fold one event in. Only trades of regular hours (`session` given) make the day's open, high, low and volume."""
+    """Apply one event. Only trades of regular hours (`session` given) make the day's open, high, low and volume."""
     if event.bid is not None or event.ask is not None:
         tape.bid, tape.bid_size = event.bid, event.bid_size
         tape.ask, tape.ask_size = event.ask, event.ask_size
@@ -67,7 +67,7 @@ def observe(tape: Tape, event: MarketEvent, session: Session | None) -> None:
 
 
 def quote_of(tape: Tape, event: MarketEvent | None = None) -> QuoteReport:
-    """The tape as whoever streams the symbol sees it; `event` is what changed it just now."""
+    """The quote report of a tape; `event` is the event that changed it."""
     return QuoteReport(
         symbol=tape.symbol,
         last=tape.last,

@@ -1,14 +1,13 @@
 """When a resting order triggers, where it fills, how a trailing stop moves. Pure: one order, one movement of the price.
 
-The movement between two market events is a `Path`. A jump (a tick, the open of a bar) is a path of one point: what it
-leaps over fills there, so gaps slip. On a continuous path the price meets every level: a stop that is crossed fills at
-its level. A fill pays the spread: buys at the ask, sells at the bid, both carried along the path at their distance
-from the last price.
+The movement between two market events is a `Path`. A jump (a tick, the open of a bar) is a path of one point:
+orders that it passes fill there, so gaps cause slippage. A continuous path reaches every level: a stop that it crosses
+fills at its level. A fill pays the spread: buys at the ask, sells at the bid, at their distance from the last price.
 
-Sells are judged as buys of the mirrored price (`sign`), so that each rule is written once. What triggers a stop is its
-trigger method's business (IBKR's "Modify the Stop Trigger Method"): sells trigger at or below their level, buys at or
+Sells are computed as buys of the mirrored price (`sign`), so that each rule is written once. The trigger method decides
+what triggers a stop (IBKR's "Modify the Stop Trigger Method"): sells trigger at or below their level, buys at or
 above, by the last price (0 and 2), the bid for buys and the ask for sells (4), either of the two (7), or the midpoint
-(8); 3 and 1 want two in a row, of the last price or of bid and ask. A continuous movement is many prices in a row.
+(8); 3 and 1 need two in a row, of the last price or of bid and ask. A continuous movement is many prices in a row.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ __all__ = [
     "LIMITED",
     "STOPS",
     "TRAILING",
+    "OrderStep",
     "Path",
-    "Step",
     "next_step",
     "path_of",
     "ratcheted",
@@ -43,16 +42,16 @@ TWICE = frozenset({1, 3})
 LAST = frozenset({0, 2, 3, 7})
 QUOTED = frozenset({1, 4, 7})
 MIDPOINT = 8
-"""Trigger methods: those that want two prices in a row, that look at trades, at the quote, at its middle."""
+"""Trigger methods: those that need two prices in a row, that use trades, the quote, its midpoint."""
 
 OFF_QUOTE = 0.005
 """A trade further off the quote than this part of its price is a stray print (`Policy.last_filtered_to_quote`)."""
 
 
 class Path(NamedTuple):
-    """A movement of one symbol's price from `start` to `end`, and how far from it buyers and sellers trade.
+    """A movement of one symbol's price from `start` to `end`, and the distances of ask and bid from it.
 
-    A distance is None where nobody is on the other side. `traded` is false when only the quote moved: stops trigger on
+    A distance is None if that side is empty. `traded` is false when only the quote moved: stops trigger on
     trades.
     """
 
@@ -65,24 +64,24 @@ class Path(NamedTuple):
     traded: bool = True
 
     def beyond(self, point: float) -> Path:
-        """What is left of the movement from this price on."""
+        """The rest of the movement from this price on."""
         if point == self.start:
             return self
         passed = (point - self.start) / (self.end - self.start)
         return self._replace(start=point, start_ns=self.start_ns + round(passed * (self.end_ns - self.start_ns)))
 
     def since(self, time_ns: int) -> Path:
-        """What is left of it for an order that came in at this time; prices move evenly between two events."""
+        """The rest of it for an order that arrived at this time; prices move evenly between two events."""
         if time_ns <= self.start_ns or self.start == self.end:
             return self
         passed = (time_ns - self.start_ns) / (self.end_ns - self.start_ns)
         return self._replace(start=self.start + passed * (self.end - self.start), start_ns=time_ns)
 
 
-class Step(NamedTuple):
-    """What happens to an order next, at the price `at`.
+class OrderStep(NamedTuple):
+    """The next step of an order, at the price `at`.
 
-    It fills at `fill`; without one its stop triggers, or, if it `adjusts`, becomes what it was to become.
+    It fills at `fill`. If that is None, its stop triggers; or, with `adjusts`, it becomes its adjusted order.
     """
 
     at: float
@@ -91,9 +90,9 @@ class Step(NamedTuple):
 
 
 def path_of(event: MarketEvent, tape: Tape, *, filter_strays: bool = False, block_shares: float = 0.0) -> Path | None:
-    """The movement that an event stands for, given the tape before it. None when it carries nothing.
+    """The movement of an event, given the tape before it. None if it has neither trade nor quote.
 
-    Trades far off the quote (`filter_strays`) and those of `block_shares` or more (0: none) move nothing.
+    Trades far off the quote (`filter_strays`) and those of `block_shares` or more (0: none) move no price.
     """
     price, bid, ask = event.price, event.bid, event.ask
     ignored = (filter_strays and _stray(price, bid, ask)) or (block_shares and event.size >= block_shares)
@@ -112,8 +111,8 @@ def path_of(event: MarketEvent, tape: Tape, *, filter_strays: bool = False, bloc
     return Path(start, price, to_ask, to_bid, start_ns, event.time_ns)
 
 
-def next_step(order: Order, path: Path, slippage: float = 0.0) -> Step | None:
-    """The first thing that happens to this working order on this path, None if nothing does.
+def next_step(order: Order, path: Path, slippage: float = 0.0) -> OrderStep | None:
+    """The first step of this working order on this path, None if there is none.
 
     `slippage` is the part of the price by which an order without a limit fills worse than the market shows.
     """
@@ -128,15 +127,15 @@ def next_step(order: Order, path: Path, slippage: float = 0.0) -> Step | None:
         return None
     at_start, at_end = round(start + distance, 6), round(end + distance, 6)
     if order.ticket.order_type not in LIMITED:
-        return Step(path.start, _payable(sign, at_start + slippage * abs(at_start)))
-    assert order.limit_price is not None, "a limit order without its limit is refused at the door"
+        return OrderStep(path.start, _payable(sign, at_start + slippage * abs(at_start)))
+    assert order.limit_price is not None, "a limit order without its limit is refused on entry"
     limit = sign * order.limit_price
     if at_start <= limit:
-        return Step(path.start, _payable(sign, at_start))
-    return Step(sign * (limit - distance), order.limit_price) if at_end <= limit else None
+        return OrderStep(path.start, _payable(sign, at_start))
+    return OrderStep(sign * (limit - distance), order.limit_price) if at_end <= limit else None
 
 
-def _trigger(order: Order, path: Path, sign: float) -> Step | None:
+def _trigger(order: Order, path: Path, sign: float) -> OrderStep | None:
     """Where its stop triggers."""
     level = _level(order)
     if level is None:
@@ -144,30 +143,30 @@ def _trigger(order: Order, path: Path, sign: float) -> Step | None:
     method = order.ticket.trigger_method
     if method in TWICE and path.start == path.end and not order.beyond:
         return None
-    if method in (0, 2):  # by far the most: the price itself
+    if method in (0, 2):  # the most frequent case
         if not path.traded:
             return None
         if sign * path.start >= sign * level:
-            return Step(path.start, None)
-        return Step(level, None) if sign * path.end >= sign * level else None
+            return OrderStep(path.start, None)
+        return OrderStep(level, None) if sign * path.end >= sign * level else None
     reached = []
     for offset in _offsets(method, path, sign):
         if sign * (path.start + offset) >= sign * level:
-            return Step(path.start, None)
+            return OrderStep(path.start, None)
         if sign * (path.end + offset) >= sign * level:
             reached.append(sign * (level - offset))
-    return Step(sign * min(reached), None) if reached else None
+    return OrderStep(sign * min(reached), None) if reached else None
 
 
-def _adjustment(ticket: Ticket, path: Path, sign: float, step: Step | None) -> Step | None:
-    """What comes first: its trigger, or the price in its favour at which it is adjusted."""
-    assert ticket.adjusts_at is not None, "an adjustable stop without its price is refused at the door"
+def _adjustment(ticket: Ticket, path: Path, sign: float, step: OrderStep | None) -> OrderStep | None:
+    """The first of two steps: its trigger, or its adjustment."""
+    assert ticket.adjusts_at is not None, "an adjustable stop without its price is refused on entry"
     if not path.traded or sign * path.end > sign * ticket.adjusts_at < sign * path.start:
         return step
     at = path.start if sign * path.start <= sign * ticket.adjusts_at else ticket.adjusts_at
     if step is not None and abs(step.at - path.start) <= abs(at - path.start):
         return step
-    return Step(at, None, adjusts=True)
+    return OrderStep(at, None, adjusts=True)
 
 
 def _level(order: Order) -> float | None:
@@ -175,7 +174,7 @@ def _level(order: Order) -> float | None:
 
 
 def _offsets(method: int, path: Path, sign: float) -> list[float]:
-    """How far from the price that moves the prices lie that a trigger method looks at; none that isn't there."""
+    """The offsets from the moving price to the prices that a trigger method uses; missing prices are left out."""
     found: list[float] = [0.0] if path.traded and method in LAST else []
     if method in QUOTED:
         distance = path.bid_distance if sign > 0 else path.ask_distance
@@ -187,13 +186,13 @@ def _offsets(method: int, path: Path, sign: float) -> list[float]:
 
 
 def watched(order: Order, path: Path) -> float | None:
-    """The price at the movement's end as the order's trigger method sees it; None if it doesn't see it."""
+    """The price at the movement's end by the order's trigger method; None without such a price."""
     offsets = _offsets(order.ticket.trigger_method, path, _sign(order.ticket))
     return path.end + offsets[0] if offsets else None
 
 
 def stands_beyond(order: Order, path: Path) -> bool:
-    """Whether the movement ends beyond the order's stop. Without a price to look at, it is as it was."""
+    """Whether the movement ends beyond the order's stop. Without a price, the earlier answer holds."""
     level, price, sign = _level(order), watched(order, path), _sign(order.ticket)
     if price is None or level is None:
         return order.beyond
@@ -205,7 +204,7 @@ def trail_level(ticket: Ticket, price: float) -> float:
     if ticket.trailing_amount is not None:
         away = ticket.trailing_amount
     else:
-        assert ticket.trailing_pct is not None, "a trailing order without its distance is refused at the door"
+        assert ticket.trailing_pct is not None, "a trailing order without its distance is refused on entry"
         away = price * ticket.trailing_pct / 100.0
     return round(price + _sign(ticket) * away, 6)
 
@@ -222,8 +221,8 @@ def trail_limit(ticket: Ticket, level: float, grid: Grid = US_STOCKS) -> float:
     """The limit of a TRAIL LIMIT at this stop level: below it for a sell, above it for a buy, on the price grid."""
     offset = ticket.limit_offset
     if offset is None:
-        assert ticket.limit_price is not None, "refused at the door"
-        assert ticket.trail_stop_price is not None, "refused at the door"
+        assert ticket.limit_price is not None, "refused on entry"
+        assert ticket.trail_stop_price is not None, "refused on entry"
         offset = abs(ticket.limit_price - ticket.trail_stop_price)
     return round_up(level + offset, grid) if ticket.side == "BUY" else round_down(level - offset, grid)
 
@@ -233,7 +232,7 @@ def _sign(ticket: Ticket) -> float:
 
 
 def _payable(sign: float, mirrored: float) -> float:
-    """The price of a fill on the grid, rounded against whoever trades."""
+    """The price of a fill on the grid, rounded against the trader."""
     return round_up(mirrored) if sign > 0 else round_down(-mirrored)
 
 

@@ -1,1 +1,1 @@
-"""The TWS protocol: frames, fields, requests read, replies written. Knows no socket."""
+"""The TWS protocol: frames, fields, reading requests, writing replies. It has no socket."""

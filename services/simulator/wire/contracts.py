@@ -1,7 +1,7 @@
-"""What is traded: the contract fields of the wire, and the listing that tells which symbol a client means.
+"""Contracts: their fields on the wire, and the listing that finds the symbol of a contract.
 
-The simulated exchange lists US stocks only. A contract id is derived from the symbol, so that it is the same in every
-simulation, whatever else is listed.
+The simulated exchange lists US stocks only. A contract id is derived from the symbol, so it is the same in every
+simulation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ EXCHANGES = ("SMART", "NASDAQ", "NYSE", "ARCA", "BATS", "IEX", "ISLAND")
 
 
 class Contract(msgspec.Struct, frozen=True):
-    """What a client says about the thing it means; any part may be missing."""
+    """A contract as a client gives it; any part may be missing."""
 
     contract_id: int = 0
     symbol: str = ""
@@ -39,7 +39,7 @@ def read_contract(fields: FieldReader) -> Contract:
 
 
 def contract_fields(symbol: str, *, exchange: str = "SMART", order: bool = False) -> tuple[Field, ...]:
-    """The 11 contract fields of a reply. Order messages say `0` and `?` where the others say `0.0` and nothing."""
+    """The 11 contract fields of a reply. Order messages have `0` and `?` instead of `0.0` and an empty field."""
     strike, right = ("0", "?") if order else ("0.0", "")
     return (contract_id(symbol), symbol, "STK", "", strike, right, "", exchange, "USD", symbol, "NMS")
 
@@ -50,13 +50,13 @@ def contract_id(symbol: str) -> int:
 
 
 class Listing:
-    """The symbols that the market source has."""
+    """The symbols of the market source."""
 
     def __init__(self, symbols: Iterable[str]) -> None:
         self._symbols = {contract_id(symbol): symbol for symbol in symbols}
 
     def find(self, contract: Contract) -> str | None:
-        """The symbol that is meant, None if there is no such contract here."""
+        """The symbol of a contract, None if there is no such contract."""
         if contract.security_type not in ("STK", "") or contract.currency not in ("USD", ""):
             return None
         if contract.exchange not in (*EXCHANGES, ""):

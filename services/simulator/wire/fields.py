@@ -1,7 +1,7 @@
-"""How the wire spells numbers, flags and times, and the two ways over it: reading fields and composing messages.
+"""Fields of the wire: numbers, flags and times. Reads the fields of requests and composes messages.
 
-A payload is a row of texts, each ended by a NUL. Clients spell "unset" in many ways (empty, the largest double, the
-largest int, nan); all of them read as None or as the default of the field.
+A payload is a row of texts, each ended by a NUL. Clients write "unset" in many ways (empty, the largest double, the
+largest int, nan); all of them are read as None or as the default of the field.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ UNSET_INT = "2147483647"
 
 _LARGEST = float(UNSET_FLOAT)
 _CONCEIVABLE = 1e15
-"""Up to here a double is exact to better than a dollar, and nothing computed from two of them overflows."""
+"""The largest accepted number: a double is exact to less than a dollar, and computing with it does not overflow."""
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?|[+-]?nan", re.ASCII | re.IGNORECASE)
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _NS = 1_000_000_000
@@ -51,11 +51,11 @@ def split(payload: bytes) -> list[str]:
 
 
 def message(*fields: Field) -> bytes:
-    """One frame with these fields: None is empty, a flag 0 or 1, a float its shortest exact spelling."""
-    return frame("".join(f"{_spelled(field)}\0" for field in fields).encode())
+    """One frame with these fields: None is empty, a flag 0 or 1, a float its shortest exact text."""
+    return frame("".join(f"{_encoded(field)}\0" for field in fields).encode())
 
 
-def _spelled(field: Field) -> str:
+def _encoded(field: Field) -> str:
     if field is None:
         return ""
     if isinstance(field, bool):
@@ -69,14 +69,14 @@ def quantity(shares: float) -> str:
 
 
 def market_size(shares: int, *, lots: bool) -> str:
-    """A size of market data: in shares, or in round lots of 100, as old clients get it."""
+    """A size of market data: in shares, or in round lots of 100 for old clients."""
     return str(shares // 100 if lots else shares)
 
 
 class FieldReader:
     """Reads the fields of one request from left to right.
 
-    `request_id` is the request or order id once it was read, so that an error can name it; -1 until then.
+    `request_id` is the request or order id after it was read, for error messages; -1 before.
     """
 
     def __init__(self, fields: list[str]) -> None:
@@ -85,19 +85,19 @@ class FieldReader:
         self.request_id = -1
 
     def text(self) -> str:
-        """The next field as it stands."""
+        """The next field as it is."""
         if self._next >= len(self._fields):
             raise FieldError(f"field {self._next + 1} is missing")
         self._next += 1
         return self._fields[self._next - 1]
 
     def skip(self, count: int = 1) -> None:
-        """Passes over fields that mean nothing here."""
+        """Skips fields that are not used here."""
         for _ in range(count):
             self.text()
 
     def number(self) -> float | None:
-        """A number of a size that some price, quantity or time can have; None if unset in any spelling."""
+        """A number in the range of prices, quantities and times; None if unset."""
         text = self.text()
         if text in ("", UNSET_INT):
             return None
@@ -111,7 +111,7 @@ class FieldReader:
         return value
 
     def number_or_infinite(self) -> float | None:
-        """The same for the one field that may be `Infinite`."""
+        """The same, for a field that may be `Infinite`."""
         if self._fields[self._next : self._next + 1] == ["Infinite"]:
             self.skip()
             return math.inf
@@ -129,29 +129,29 @@ class FieldReader:
         return int(value)
 
     def flag(self, default: bool = False) -> bool:
-        """0 or 1; `default` if unset (one client sends nothing for what was never set)."""
+        """0 or 1; `default` if unset (one client sends an empty field for an unset flag)."""
         return bool(self.integer(int(default)))
 
     def identity(self) -> int:
-        """The request or order id, remembered as `request_id`."""
+        """The request or order id; also kept as `request_id`."""
         self.request_id = self.integer()
         return self.request_id
 
     def count(self) -> int:
-        """How many groups follow."""
+        """The number of groups that follow."""
         count = self.integer()
         if not 0 <= count <= len(self._fields):
             raise FieldError(f"field {self._next} can't be a count: {count}")
         return count
 
     def finish(self) -> None:
-        """Everything must have been read: a field left over means that this request was misunderstood."""
+        """FieldError if a field is left over: then the request was misread."""
         if left := self._fields[self._next :]:
             raise FieldError(f"{len(left)} fields left over from field {self._next + 1} on")
 
 
-# Times. The simulated gateway's own zone is UTC: it parses wherever a client looks zones up by name, and nothing
-# shifts when a client of a version without zone names runs on a machine that is set to UTC.
+# Times. The simulated gateway's zone is UTC: every client can parse it, and for a client of a version without zone
+# names on a machine that is set to UTC the times are right.
 
 
 def date_time(ns: int) -> str:
@@ -165,7 +165,7 @@ def execution_time(ns: int, version: int) -> str:
 
 
 def nanoseconds(text: str) -> int | None:
-    """The reverse, as clients spell it: `20220322 13:30:00 US/Eastern`, `20220322-13:30:00`, the zone UTC if absent."""
+    """The reverse, for `20220322 13:30:00 US/Eastern` and `20220322-13:30:00`; UTC without a zone."""
     date, *rest = text.replace("-", " ").split()[:3] or [""]
     if not date:
         return None

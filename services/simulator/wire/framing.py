@@ -1,4 +1,4 @@
-"""Bytes to frames, and the handshake before them: the lowest layer of the TWS protocol, without I/O.
+"""Frames and the handshake: the lowest layer of the TWS protocol, without I/O.
 
 A client opens with `API`, a NUL and a frame that names the versions it can speak; the gateway answers with the one it
 picked. From then on both sides send frames: a length of four bytes (big-endian) and that many bytes of payload.
@@ -24,22 +24,22 @@ MAX_FRAME = 0xFFFFFF
 """The longest payload that clients of IBKR accept, in bytes."""
 
 MAX_OPENING = 4096
-"""The longest payload from somebody who hasn't yet said who it is: two short messages are expected of him."""
+"""The longest payload before startApi: only two short messages are expected."""
 
 MIN_VERSION, MAX_VERSION = 157, 178
-"""The server versions spoken here: 157 is what the oldest client still in use ends at, 178 the newest that all
-supported clients decode."""
+"""The supported server versions: 157 is the highest of the oldest client in use, 178 the newest that all supported
+clients decode."""
 
 _GREETING = b"API\0"
 _VERSIONS = re.compile(rb"v(\d{1,5})(?:\.\.(\d{1,5}))?(?: .*)?", re.DOTALL)
 
 
 class ProtocolError(Exception):
-    """The peer doesn't speak this protocol; nothing that it sends can be understood any more."""
+    """The peer doesn't speak this protocol; the rest of its data can't be read."""
 
 
 class FrameReader:
-    """Cuts a stream of bytes into frames, however the network chopped it. `limit` is the longest one that it takes."""
+    """Cuts a stream of bytes into frames. `limit` is the longest payload that it accepts."""
 
     def __init__(self, limit: int = MAX_FRAME) -> None:
         self.limit = limit
@@ -47,7 +47,7 @@ class FrameReader:
         self._greeted = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The payloads completed by these bytes. Raises ProtocolError at the first thing that is no frame."""
+        """The payloads completed by these bytes. Raises ProtocolError for anything that is no frame."""
         self._buffer += data
         if not self._greeted:
             greeting = bytes(self._buffer[: len(_GREETING)])
@@ -69,14 +69,14 @@ class FrameReader:
 
 
 def frame(payload: bytes) -> bytes:
-    """The payload with its length before it."""
+    """The payload, preceded by its length."""
     return len(payload).to_bytes(4, "big") + payload
 
 
 def negotiate(payload: bytes) -> int:
-    """The version to speak with a client that announced `v157..176` or `v157..176 +PACEAPI`.
+    """The version for a client that announced `v157..176` or `v157..176 +PACEAPI`.
 
-    It is the client's highest, clipped to ours, as real gateways do. ProtocolError when the ranges don't meet.
+    It is the client's highest, at most ours, as at real gateways. ProtocolError if the ranges don't overlap.
     """
     announced = _VERSIONS.fullmatch(payload)
     if announced is None:

@@ -1,6 +1,6 @@
-"""What the gateway says about the market's past and about single trades, quotes and bars: each returns one frame.
+"""Replies with historical data, tick-by-tick data and bars. Each function returns one frame.
 
-Layouts as ib_insync's decoder reads them; sizes are whole numbers, which versions below 163 insist on.
+Layouts as ib_insync's decoder reads them; sizes are whole numbers, which versions below 163 require.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from services.simulator.wire.contracts import PRIMARY_EXCHANGE
 from services.simulator.wire.fields import Field, execution_time, market_size, message
 
 __all__ = [
-    "Quoted",
-    "Traded",
+    "QuoteTick",
+    "TradeTick",
     "bar_update",
     "head_timestamp",
     "histogram",
@@ -33,7 +33,7 @@ __all__ = [
 _NS = 1_000_000_000
 
 
-class Traded(NamedTuple):
+class TradeTick(NamedTuple):
     """One trade."""
 
     time_s: int
@@ -41,8 +41,8 @@ class Traded(NamedTuple):
     size: int
 
 
-class Quoted(NamedTuple):
-    """One quote; an absent side is 0."""
+class QuoteTick(NamedTuple):
+    """One quote; a missing side is 0."""
 
     time_s: int
     bid: float
@@ -63,7 +63,7 @@ def historical_bars(
     version: int,
     lots: bool = False,
 ) -> bytes:
-    """All bars of a request, and the stretch that was asked for."""
+    """All bars of a request, and the time that it covers."""
     fields: list[Field] = [17, request_id, execution_time(begin_ns, version), execution_time(end_ns, version)]
     fields.append(len(bars))
     for bar in bars:
@@ -75,7 +75,7 @@ def historical_bars(
 def bar_update(
     request_id: int, bar: Bar, size: BarSize, *, trades: bool, date_format: int, version: int, lots: bool = False
 ) -> bytes:
-    """The bar in the making. Its fields are in another order than those of a finished one."""
+    """The current bar. Its fields are in another order than those of a finished one."""
     volume, average, count = _volume(bar, trades=trades, lots=lots)
     label = _label(bar, size, date_format, version)
     return message(90, request_id, count, label, bar.open, bar.close, bar.high, bar.low, average, volume)
@@ -89,14 +89,14 @@ def real_time_bar(request_id: int, start_ns: int, bar: Bar, *, trades: bool, lot
 
 
 def _label(bar: Bar, size: BarSize, date_format: int, version: int) -> Field:
-    """A day is named by its date; what is shorter by its beginning, in words (1) or in seconds (2)."""
+    """The label of a bar: the date of a day or longer bar; else its start, as text (1) or in seconds (2)."""
     if size.unit != "second":
         return bar.day.replace("-", "")
     return bar.start_ns // _NS if date_format == 2 else execution_time(bar.start_ns, version)
 
 
 def _volume(bar: Bar, *, trades: bool, lots: bool) -> list[Field]:
-    """Volume, average price, count: -1 where quotes have none."""
+    """Volume, average price, count: -1 for bars of quotes."""
     return [market_size(bar.volume, lots=lots), bar.average, bar.count] if trades else [-1, -1, -1]
 
 
@@ -107,14 +107,14 @@ def head_timestamp(request_id: int, time_ns: int, date_format: int) -> bytes:
 
 
 def historical_schedule(request_id: int, zone: str, sessions: Sequence[tuple[str, str, str]]) -> bytes:
-    """When the sessions were: begin, end, and date of each."""
+    """The sessions: start, end, and date of each."""
     fields: list[Field] = [106, request_id, sessions[0][0], sessions[-1][1], zone, len(sessions)]
     for session in sessions:
         fields += session
     return message(*fields)
 
 
-def historical_trades(request_id: int, ticks: Sequence[Traded], *, lots: bool = False, done: bool = True) -> bytes:
+def historical_trades(request_id: int, ticks: Sequence[TradeTick], *, lots: bool = False, done: bool = True) -> bytes:
     """Single trades of the past."""
     fields: list[Field] = [98, request_id, len(ticks)]
     for tick in ticks:
@@ -122,7 +122,7 @@ def historical_trades(request_id: int, ticks: Sequence[Traded], *, lots: bool = 
     return message(*fields, done)
 
 
-def historical_quotes(request_id: int, ticks: Sequence[Quoted], *, lots: bool = False, done: bool = True) -> bytes:
+def historical_quotes(request_id: int, ticks: Sequence[QuoteTick], *, lots: bool = False, done: bool = True) -> bytes:
     """Single quotes of the past."""
     fields: list[Field] = [97, request_id, len(ticks)]
     for tick in ticks:
@@ -131,8 +131,8 @@ def historical_quotes(request_id: int, ticks: Sequence[Quoted], *, lots: bool = 
     return message(*fields, done)
 
 
-def historical_midpoints(request_id: int, ticks: Sequence[Quoted], *, done: bool = True) -> bytes:
-    """The middles of single quotes of the past."""
+def historical_midpoints(request_id: int, ticks: Sequence[QuoteTick], *, done: bool = True) -> bytes:
+    """Midpoints of single quotes of the past."""
     fields: list[Field] = [96, request_id, len(ticks)]
     for tick in ticks:
         fields += [tick.time_s, "", middle(tick.bid, tick.ask), 0]
@@ -150,24 +150,24 @@ def histogram(request_id: int, shares: Sequence[tuple[float, int]]) -> bytes:
 _LAST, _ALL_LAST, _BID_ASK, _MIDPOINT = 1, 2, 3, 4
 
 
-def tick_by_tick_trade(request_id: int, tick: Traded, *, every: bool, lots: bool = False) -> bytes:
-    """One trade; `every` for who asked for AllLast."""
+def tick_by_tick_trade(request_id: int, tick: TradeTick, *, every: bool, lots: bool = False) -> bytes:
+    """One trade; `every`: for AllLast."""
     kind = _ALL_LAST if every else _LAST
     size = market_size(tick.size, lots=lots)
     return message(99, request_id, kind, tick.time_s, tick.price, size, 0, PRIMARY_EXCHANGE, "")
 
 
-def tick_by_tick_quote(request_id: int, tick: Quoted, *, lots: bool = False) -> bytes:
+def tick_by_tick_quote(request_id: int, tick: QuoteTick, *, lots: bool = False) -> bytes:
     """One quote."""
     sizes = (market_size(tick.bid_size, lots=lots), market_size(tick.ask_size, lots=lots))
     return message(99, request_id, _BID_ASK, tick.time_s, tick.bid, tick.ask, *sizes, 0)
 
 
-def tick_by_tick_midpoint(request_id: int, tick: Quoted) -> bytes:
-    """The middle of one quote."""
+def tick_by_tick_midpoint(request_id: int, tick: QuoteTick) -> bytes:
+    """The midpoint of one quote."""
     return message(99, request_id, _MIDPOINT, tick.time_s, middle(tick.bid, tick.ask))
 
 
 def middle(bid: float, ask: float) -> float:
-    """Halfway between both sides."""
+    """The midpoint of bid and ask."""
     return round((bid + ask) / 2.0, 6)

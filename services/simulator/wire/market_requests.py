@@ -1,4 +1,4 @@
-"""What clients can ask for about the market: its quotes as they come, and what it was. One struct a request."""
+"""Requests for live and historical market data: one struct per request."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import msgspec
 from services.simulator.wire.contracts import Contract
 
 __all__ = [
-    "Depth",
-    "FeedRequest",
-    "HeadTimestamp",
-    "Histogram",
-    "HistoricalData",
-    "HistoricalTicks",
-    "MarketData",
-    "MarketDataType",
-    "PastRequest",
-    "RealTimeBars",
-    "StopDepth",
-    "StopHeadTimestamp",
-    "StopHistogram",
-    "StopHistoricalData",
-    "StopMarketData",
-    "StopRealTimeBars",
-    "StopTickByTick",
-    "TickByTick",
+    "DepthRequest",
+    "HeadTimestampRequest",
+    "HistogramRequest",
+    "HistoricalDataRequest",
+    "HistoricalRequest",
+    "HistoricalTicksRequest",
+    "LiveDataRequest",
+    "MarketDataRequest",
+    "MarketDataTypeRequest",
+    "RealTimeBarsRequest",
+    "StopDepthRequest",
+    "StopHeadTimestampRequest",
+    "StopHistogramRequest",
+    "StopHistoricalDataRequest",
+    "StopMarketDataRequest",
+    "StopRealTimeBarsRequest",
+    "StopTickByTickRequest",
+    "TickByTickRequest",
 ]
 
 
-class MarketData(msgspec.Struct, frozen=True):
-    """Stream the quotes of a contract, or send them once. `generic_ticks` is the client's list as it stands."""
+class MarketDataRequest(msgspec.Struct, frozen=True):
+    """Stream the quotes of a contract, or send them once. `generic_ticks` is the client's list as sent."""
 
     request_id: int
     contract: Contract
@@ -37,20 +37,20 @@ class MarketData(msgspec.Struct, frozen=True):
     generic_ticks: str = ""
 
 
-class StopMarketData(msgspec.Struct, frozen=True):
+class StopMarketDataRequest(msgspec.Struct, frozen=True):
     """End a stream."""
 
     request_id: int
 
 
-class MarketDataType(msgspec.Struct, frozen=True):
+class MarketDataTypeRequest(msgspec.Struct, frozen=True):
     """1 live, 2 frozen, 3 delayed, 4 delayed and frozen."""
 
     kind: int
 
 
-class TickByTick(msgspec.Struct, frozen=True):
-    """Every single trade or quote. `kind` is Last, AllLast, BidAsk or MidPoint; the last `count` come at once."""
+class TickByTickRequest(msgspec.Struct, frozen=True):
+    """Every single trade or quote. `kind` is Last, AllLast, BidAsk or MidPoint; the last `count` ticks come first."""
 
     request_id: int
     contract: Contract
@@ -59,14 +59,14 @@ class TickByTick(msgspec.Struct, frozen=True):
     ignore_size: bool
 
 
-class StopTickByTick(msgspec.Struct, frozen=True):
+class StopTickByTickRequest(msgspec.Struct, frozen=True):
     """End it."""
 
     request_id: int
 
 
-class RealTimeBars(msgspec.Struct, frozen=True):
-    """A bar every five seconds. `regular` leaves out what is traded outside regular hours."""
+class RealTimeBarsRequest(msgspec.Struct, frozen=True):
+    """A bar every five seconds. `regular`: only regular hours."""
 
     request_id: int
     contract: Contract
@@ -74,29 +74,29 @@ class RealTimeBars(msgspec.Struct, frozen=True):
     regular: bool
 
 
-class StopRealTimeBars(msgspec.Struct, frozen=True):
+class StopRealTimeBarsRequest(msgspec.Struct, frozen=True):
     """End them."""
 
     request_id: int
 
 
-class Depth(msgspec.Struct, frozen=True):
+class DepthRequest(msgspec.Struct, frozen=True):
     """The book of a contract."""
 
     request_id: int
     contract: Contract
 
 
-class StopDepth(msgspec.Struct, frozen=True):
+class StopDepthRequest(msgspec.Struct, frozen=True):
     """End it."""
 
     request_id: int
 
 
-class HistoricalData(msgspec.Struct, frozen=True):
-    """Bars of the past: `end`, `duration` and `bar_size` as the client spells them.
+class HistoricalDataRequest(msgspec.Struct, frozen=True):
+    """Bars of the past: `end`, `duration` and `bar_size` as the client sends them.
 
-    `date_format` 2 asks for seconds since the epoch; `keep` for updates of the last bar as the market goes on.
+    `date_format` 2: seconds since the epoch. `keep`: updates of the last bar (`keepUpToDate`).
     """
 
     request_id: int
@@ -110,13 +110,13 @@ class HistoricalData(msgspec.Struct, frozen=True):
     keep: bool
 
 
-class StopHistoricalData(msgspec.Struct, frozen=True):
+class StopHistoricalDataRequest(msgspec.Struct, frozen=True):
     """End the updates, or the search."""
 
     request_id: int
 
 
-class HeadTimestamp(msgspec.Struct, frozen=True):
+class HeadTimestampRequest(msgspec.Struct, frozen=True):
     """How far back the data reach."""
 
     request_id: int
@@ -126,14 +126,14 @@ class HeadTimestamp(msgspec.Struct, frozen=True):
     date_format: int
 
 
-class StopHeadTimestamp(msgspec.Struct, frozen=True):
+class StopHeadTimestampRequest(msgspec.Struct, frozen=True):
     """End the search."""
 
     request_id: int
 
 
-class HistoricalTicks(msgspec.Struct, frozen=True):
-    """Single trades or quotes of the past: `count` from `start` on or up to `end`, as the client spells them."""
+class HistoricalTicksRequest(msgspec.Struct, frozen=True):
+    """Single trades or quotes of the past: `count` from `start` on or up to `end`, as the client sends them."""
 
     request_id: int
     contract: Contract
@@ -145,7 +145,7 @@ class HistoricalTicks(msgspec.Struct, frozen=True):
     ignore_size: bool
 
 
-class Histogram(msgspec.Struct, frozen=True):
+class HistogramRequest(msgspec.Struct, frozen=True):
     """How much was traded at each price."""
 
     request_id: int
@@ -154,32 +154,32 @@ class Histogram(msgspec.Struct, frozen=True):
     period: str
 
 
-class StopHistogram(msgspec.Struct, frozen=True):
+class StopHistogramRequest(msgspec.Struct, frozen=True):
     """End the search."""
 
     request_id: int
 
 
-FeedRequest = (
-    MarketData
-    | StopMarketData
-    | MarketDataType
-    | TickByTick
-    | StopTickByTick
-    | RealTimeBars
-    | StopRealTimeBars
-    | Depth
-    | StopDepth
+LiveDataRequest = (
+    MarketDataRequest
+    | StopMarketDataRequest
+    | MarketDataTypeRequest
+    | TickByTickRequest
+    | StopTickByTickRequest
+    | RealTimeBarsRequest
+    | StopRealTimeBarsRequest
+    | DepthRequest
+    | StopDepthRequest
 )
-"""What is answered by the live market."""
+"""Requests that `live_data.py` answers."""
 
-PastRequest = (
-    HistoricalData
-    | StopHistoricalData
-    | HeadTimestamp
-    | StopHeadTimestamp
-    | HistoricalTicks
-    | Histogram
-    | StopHistogram
+HistoricalRequest = (
+    HistoricalDataRequest
+    | StopHistoricalDataRequest
+    | HeadTimestampRequest
+    | StopHeadTimestampRequest
+    | HistoricalTicksRequest
+    | HistogramRequest
+    | StopHistogramRequest
 )
-"""What is answered by the market's past."""
+"""Requests that `historical_data.py` answers."""

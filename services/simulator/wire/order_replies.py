@@ -1,7 +1,7 @@
-"""What the gateway says about orders: openOrder, orderStatus, completedOrder, execDetails, commissionReport.
+"""Replies about orders: openOrder, orderStatus, completedOrder, execDetails, commissionReport.
 
-The long ones stand field by field as recorded from real gateways, in groups of the wire's order. What this exchange
-has no use for carries the value that real gateways send for a plain stock order.
+The fields of the long ones are as recorded from real gateways, in the order of the wire. Fields that this exchange
+doesn't use have the value that real gateways send for a plain stock order.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def order_status(order: Order) -> bytes:
 
 
 def execution_details(execution: Execution, version: int, *, request_id: int = -1) -> bytes:
-    """One execution; `request_id` -1 as it happens, else in answer to a request."""
+    """One execution; `request_id` -1 for a new one, else that of the request."""
     fields: list[Field] = [11, request_id, execution.order_id]
     fields += contract_fields(execution.symbol, exchange=PRIMARY_EXCHANGE)
     fields += [execution.exec_id, execution_time(execution.time_ns, version), execution.account, PRIMARY_EXCHANGE]
@@ -50,13 +50,13 @@ def execution_details(execution: Execution, version: int, *, request_id: int = -
 
 
 def commission_report(report: CommissionReport) -> bytes:
-    """What an execution cost and, if it closed something, earned."""
+    """The commission of an execution and, if it closed shares, its realized profit."""
     earned = UNSET_FLOAT if report.realized_pnl is None else report.realized_pnl
     return message(59, 1, report.exec_id, report.commission, report.currency, earned, UNSET_FLOAT, "")
 
 
 def open_order(order: Order, version: int) -> bytes:
-    """An order as it stands: everything that its owner needs to know it again."""
+    """An open order with all its fields."""
     ticket = order.ticket
     fields: list[Field] = [5, ticket.order_id, *contract_fields(ticket.symbol, order=True)]
     fields += _instruction(order, ticket.quantity)
@@ -101,10 +101,10 @@ def open_order(order: Order, version: int) -> bytes:
 
 
 def completed_order(order: Order, version: int) -> bytes:
-    """An order that is done. It names neither order id nor client: the permanent id is its key."""
+    """An order that is done. It has no order id and no client: its key is the permanent id."""
     ticket = order.ticket
     fields: list[Field] = [101, *contract_fields(ticket.symbol, order=True)]
-    # A filled order reports no quantity, the filled one stands further on: seen in recorded frames.
+    # A filled order has no quantity here, and the filled quantity further on: seen in recorded frames.
     fields += _instruction(order, 0.0 if order.status == "Filled" else ticket.quantity)
     fields += ["", 0, ticket.order_ref, order.perm_id, ticket.outside_rth, False, 0.0, ""]
     fields += _advisor(version)
@@ -123,7 +123,7 @@ def completed_order(order: Order, version: int) -> bytes:
 
 
 def _instruction(order: Order, shares: float) -> list[Field]:
-    """Side to account. Prices that the type doesn't have are 0.0."""
+    """Side to account. Prices that the type doesn't use are 0.0."""
     ticket = order.ticket
     limit = ticket.limit_price if order.limit_price is None else order.limit_price
     return [
@@ -149,7 +149,7 @@ def _pegged() -> list[Field]:
 
 
 def _trail_stop(order: Order) -> Field:
-    """The current level. It stands in a message twice, and clients keep the second: both must be right."""
+    """The current level. A message has it twice, and clients keep the second: both must be right."""
     return order.ticket.stop_price if order.trail_stop_price is None else order.trail_stop_price
 
 
@@ -183,7 +183,7 @@ def _good_till(order: Order) -> str:
 
 
 def _margins(order: Order) -> list[Field]:
-    """Initial margin, maintenance margin and equity: before, change, after. Only a what-if knows them."""
+    """Initial margin, maintenance margin and equity: before, change, after. Only a what-if has them."""
     margin = order.margin
     if margin is None:
         return [UNSET_FLOAT] * 9
@@ -194,7 +194,7 @@ def _margins(order: Order) -> list[Field]:
 
 
 def _commission(order: Order) -> list[Field]:
-    """Commission, its bounds, its currency: known once the order is filled."""
+    """Commission, its bounds, its currency: set once the order is filled."""
     if order.margin is not None:
         return [order.margin.commission, UNSET_FLOAT, UNSET_FLOAT, "USD"]
     if order.status == "Filled" and order.commission:

@@ -1,7 +1,7 @@
 """Request 3, placeOrder: some 110 fields, of which a stock order uses twenty.
 
-They are read in the order of the wire, section by section. What the exchange doesn't simulate is not dropped silently:
-its name goes into `unsupported`, and the order is refused.
+They are read in the order of the wire. A feature that the exchange doesn't simulate is not dropped silently: its name
+goes into `unsupported`, and the order is refused.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from services.simulator.venue.orders import Side, Ticket
 from services.simulator.wire.contracts import Contract, read_contract
 from services.simulator.wire.fields import FieldError, FieldReader, nanoseconds
 
-__all__ = ["PlaceOrder", "read_place_order"]
+__all__ = ["PlaceOrderRequest", "read_place_order"]
 
 _CONDITION_FIELDS = {1: 6, 3: 3, 4: 3, 5: 4, 6: 5, 7: 5}
 """Fields after the type of a condition: price, time, margin, execution, volume, percent change."""
 
 
-class PlaceOrder(msgspec.Struct, frozen=True):
-    """A new or changed order. `ticket.symbol` is what the client wrote; the contract decides.
+class PlaceOrderRequest(msgspec.Struct, frozen=True):
+    """A new or changed order. `ticket.symbol` is as the client sent it; the contract decides.
 
-    `preset`: it names no time in force, so that the ticket has the broker's own.
+    `preset`: it has no time in force, so the ticket has the broker's default.
     """
 
     contract: Contract
@@ -32,7 +32,7 @@ class PlaceOrder(msgspec.Struct, frozen=True):
     preset: bool = False
 
 
-def read_place_order(fields: FieldReader, version: int, client_id: int) -> PlaceOrder:
+def read_place_order(fields: FieldReader, version: int, client_id: int) -> PlaceOrderRequest:
     """The request, all fields after its id."""
     unsupported: list[str] = []
 
@@ -72,7 +72,7 @@ def read_place_order(fields: FieldReader, version: int, client_id: int) -> Place
     fields.skip(10)  # percent offset … stock range, of orders that are not simulated
     fields.skip(3)  # override percentage constraints, volatility and its type
     delta_neutral = fields.text()
-    unless(delta_neutral in ("", "None"), "delta neutral")  # the gateway itself reports "None", and clients echo it
+    unless(delta_neutral in ("", "None"), "delta neutral")  # the gateway reports "None", and clients send it back
     fields.skip(9 if delta_neutral else 1)
 
     fields.skip(2)  # continuous update, reference price type
@@ -127,7 +127,7 @@ def read_place_order(fields: FieldReader, version: int, client_id: int) -> Place
         order_type=order_type,
         limit_price=limit_price if has_limit else None,
         stop_price=aux_price if order_type in ("STP", "STP LMT") else None,
-        # Clients echo the 0.0 with which the gateway reports an unset price.
+        # The gateway reports an unset price as 0.0, and clients send it back.
         trailing_amount=(aux_price or None) if trailing else None,
         trailing_pct=(trailing_pct or None) if trailing else None,
         trail_stop_price=(trail_stop_price or None) if trailing else None,
@@ -151,7 +151,7 @@ def read_place_order(fields: FieldReader, version: int, client_id: int) -> Place
         else None,
         adjusted_trailing_pct=(adjusted_trail or None) if adjusted_type.startswith("TRAIL") and in_percent else None,
     )
-    return PlaceOrder(contract, ticket, tuple(unsupported), preset=not tif)
+    return PlaceOrderRequest(contract, ticket, tuple(unsupported), preset=not tif)
 
 
 def _side(text: str) -> Side:

@@ -1,6 +1,6 @@
-"""How a message is read: the shapes that many messages share. What they have in common is tabled in `decode.py`.
+"""Readers for message layouts that many messages share. The tables in `decode*.py` use them.
 
-`_v`, the first field of many messages, is the version of that message alone, a relic: its value never changes.
+`_v`, the first field of many messages, is the version of that message. It is a relic: its value never changes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def plain(read: Callable[[FieldReader], R]) -> Reader[R]:
 
 
 def bare(request: R, *, relic: bool = True) -> Reader[R]:
-    """A message that is nothing but its id and, mostly, `_v`."""
+    """A message with only its id and, usually, `_v`."""
 
     def read(fields: FieldReader, _version: int, _client_id: int) -> R:
         fields.skip(int(relic))
@@ -35,7 +35,7 @@ def bare(request: R, *, relic: bool = True) -> Reader[R]:
 
 
 def with_id(make: Callable[[int], R], *, relic: bool = True, after: int = 0) -> Reader[R]:
-    """A message that carries a request id, and `after` fields more that mean nothing here."""
+    """A message with a request id, and `after` more fields that are not used here."""
 
     def read(fields: FieldReader, _version: int, _client_id: int) -> R:
         fields.skip(int(relic))
@@ -47,7 +47,7 @@ def with_id(make: Callable[[int], R], *, relic: bool = True, after: int = 0) -> 
 
 
 def with_number(make: Callable[[int], R], *, relic: bool = True) -> Reader[R]:
-    """A message that carries one number which is no request id."""
+    """A message with one number that is no request id."""
 
     def read(fields: FieldReader, _version: int, _client_id: int) -> R:
         fields.skip(int(relic))
@@ -57,14 +57,14 @@ def with_number(make: Callable[[int], R], *, relic: bool = True) -> Reader[R]:
 
 
 def read_combination(fields: FieldReader, contract: Contract) -> None:
-    """The legs, which a combination alone has: contract id, ratio, side, exchange of each."""
+    """The legs, which only a combination has: contract id, ratio, side, exchange of each."""
     if contract.security_type == "BAG":
         for _ in range(fields.count()):
             fields.skip(4)
 
 
 def read_dated_contract(fields: FieldReader) -> Contract:
-    """A contract, and whether expired ones are meant too."""
+    """A contract, and whether expired ones are included."""
     contract = read_contract(fields)
     fields.skip()
     return contract

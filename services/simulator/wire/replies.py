@@ -1,13 +1,13 @@
-"""What the gateway says, except about orders: one function a message, each returns one frame.
+"""Replies, except about orders: one function per message, each returns one frame.
 
-Simple messages are dispatched by old clients by their exact field count, so none may have a field more.
+Old clients dispatch simple messages by their exact field count, so none may have an extra field.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.configuration.broker_policy import PriceGrid
+from services.configuration.broker_policy import OrderPriceGrid
 from services.simulator.venue.price_grid import GRIDS
 from services.simulator.venue.reports import PositionReport
 from services.simulator.wire.contracts import EXCHANGES, PRIMARY_EXCHANGE, contract_fields, contract_id
@@ -47,8 +47,8 @@ __all__ = [
     "symbol_samples",
 ]
 
-MARKET_RULES = {26: PriceGrid.CENT, 612: PriceGrid.HALF_CENT, 613: PriceGrid.NICKEL}
-"""The price grids by the numbers of their rules. 26 is that of US stocks; the others' numbers are made up."""
+MARKET_RULES = {26: OrderPriceGrid.CENT, 612: OrderPriceGrid.HALF_CENT, 613: OrderPriceGrid.NICKEL}
+"""The price grids by the numbers of their market rules. 26 is that of US stocks; the other numbers are made up."""
 
 _RULE_OF = {grid: number for number, grid in MARKET_RULES.items()}
 _ORDER_TYPES = "ACTIVETIM,DAY,GTC,GTD,IOC,LMT,MKT,OCA,STP,STPLMT,TRAIL,TRAILLMT,WHATIF"
@@ -75,7 +75,7 @@ def current_time(now_ns: int) -> bytes:
 
 
 def error(request_id: int, code: int, text: str, version: int) -> bytes:
-    """An error, a warning or a notice; id -1 concerns no request. The last field, since 166, is JSON or empty."""
+    """An error, a warning or a notice; id -1 means no request. The last field, since version 166, is JSON or empty."""
     return message(4, 2, request_id, code, text, *([""] if version >= 166 else []))
 
 
@@ -165,7 +165,7 @@ def profit_single(
 
 
 def order_bound(perm_id: int, client_id: int, order_id: int) -> bytes:
-    """An order that a person entered belongs to a client from now on."""
+    """A manual order is bound to a client."""
     return message(100, perm_id, client_id, order_id)
 
 
@@ -201,9 +201,9 @@ def contract_details(
     *,
     trading_hours: str = "",
     liquid_hours: str = "",
-    grid: PriceGrid = PriceGrid.CENT,
+    grid: OrderPriceGrid = OrderPriceGrid.CENT,
 ) -> bytes:
-    """All that is known about a stock. Hours are spelled by `trading_hours.py`, in the zone that stands before them."""
+    """The contract details of a stock. The hours are from `trading_hours.py`, in the zone of the field before them."""
     min_tick = increment(1.0, GRIDS[grid])
     fields: list[Field] = [10, 8] if version < 164 else [10]
     fields += [

@@ -1,6 +1,6 @@
-"""What clients can ask for: one struct a request. `decode.py` reads them from the wire.
+"""Requests of clients: one struct per request. `decode.py` reads them from the wire.
 
-What is asked about the market stands in `market_requests.py`, what this broker has none of in `other_requests.py`.
+`market_requests.py` has those for market data, `unsupported_requests.py` those that this broker does not support.
 """
 
 from __future__ import annotations
@@ -8,82 +8,83 @@ from __future__ import annotations
 import msgspec
 
 from services.simulator.wire.contracts import Contract
-from services.simulator.wire.market_requests import FeedRequest, PastRequest
-from services.simulator.wire.other_requests import Other
-from services.simulator.wire.place_order import PlaceOrder
+from services.simulator.wire.market_requests import HistoricalRequest, LiveDataRequest
+from services.simulator.wire.place_order import PlaceOrderRequest
+from services.simulator.wire.unsupported_requests import UnsupportedRequest
 
 __all__ = [
     "AccountRequest",
-    "AccountSummary",
-    "AccountUpdates",
-    "AccountUpdatesMulti",
-    "AllOpenOrders",
-    "AutoOpenOrders",
-    "CancelOrder",
-    "CompletedOrders",
-    "ContractDetails",
-    "CurrentTime",
-    "Executions",
-    "GlobalCancel",
-    "ManagedAccounts",
-    "MarketRule",
-    "MatchingSymbols",
-    "NextId",
-    "OpenOrders",
-    "PlaceOrder",
-    "Positions",
-    "PositionsMulti",
-    "Profit",
-    "ProfitSingle",
+    "AccountSummaryRequest",
+    "AccountUpdatesMultiRequest",
+    "AccountUpdatesRequest",
+    "AllOpenOrdersRequest",
+    "AutoOpenOrdersRequest",
+    "CancelOrderRequest",
+    "CompletedOrdersRequest",
+    "ContractDetailsRequest",
+    "CurrentTimeRequest",
+    "ExecutionsRequest",
+    "GlobalCancelRequest",
+    "ManagedAccountsRequest",
+    "MarketRuleRequest",
+    "MatchingSymbolsRequest",
+    "NextIdRequest",
+    "OpenOrdersRequest",
+    "PlaceOrderRequest",
+    "PositionsMultiRequest",
+    "PositionsRequest",
+    "ProfitRequest",
+    "ProfitSingleRequest",
     "Request",
-    "StartApi",
-    "StopAccountSummary",
-    "StopAccountUpdatesMulti",
-    "StopPositions",
-    "StopPositionsMulti",
-    "StopProfit",
-    "StopProfitSingle",
+    "StartApiRequest",
+    "StopAccountSummaryRequest",
+    "StopAccountUpdatesMultiRequest",
+    "StopPositionsMultiRequest",
+    "StopPositionsRequest",
+    "StopProfitRequest",
+    "StopProfitSingleRequest",
+    "name_of",
 ]
 
 
-class StartApi(msgspec.Struct, frozen=True):
-    """The first request of a connection: who it is."""
+class StartApiRequest(msgspec.Struct, frozen=True):
+    """The first request of a connection, with its client id."""
 
     client_id: int
 
 
-class CancelOrder(msgspec.Struct, frozen=True):
+class CancelOrderRequest(msgspec.Struct, frozen=True):
     """Cancel one of the client's own orders."""
 
     order_id: int
 
 
-class GlobalCancel(msgspec.Struct, frozen=True):
-    """Cancel every open order of the account, whoever placed it."""
+class GlobalCancelRequest(msgspec.Struct, frozen=True):
+    """Cancel every open order of all clients."""
 
 
-class OpenOrders(msgspec.Struct, frozen=True):
+class OpenOrdersRequest(msgspec.Struct, frozen=True):
     """The client's own open orders."""
 
 
-class AllOpenOrders(msgspec.Struct, frozen=True):
-    """Everybody's open orders."""
+class AllOpenOrdersRequest(msgspec.Struct, frozen=True):
+    """The open orders of all clients."""
 
 
-class AutoOpenOrders(msgspec.Struct, frozen=True):
-    """Bind the orders that a person enters to client 0."""
+class AutoOpenOrdersRequest(msgspec.Struct, frozen=True):
+    """Bind new manual orders to client 0."""
 
     bind: bool
 
 
-class CompletedOrders(msgspec.Struct, frozen=True):
-    """Orders that are done; `api_only` leaves out those that a person entered."""
+class CompletedOrdersRequest(msgspec.Struct, frozen=True):
+    """Orders that are done; `api_only` leaves out manual orders."""
 
     api_only: bool
 
 
-class Executions(msgspec.Struct, frozen=True):
-    """Executions that pass the filter; empty, 0 or None lets everything pass."""
+class ExecutionsRequest(msgspec.Struct, frozen=True):
+    """Executions that match the filter; empty, 0 or None matches everything."""
 
     request_id: int
     client_id: int = 0
@@ -95,50 +96,50 @@ class Executions(msgspec.Struct, frozen=True):
     side: str = ""
 
 
-class AccountUpdates(msgspec.Struct, frozen=True):
+class AccountUpdatesRequest(msgspec.Struct, frozen=True):
     """Subscribe to account values and portfolio, or stop."""
 
     subscribe: bool
     account: str
 
 
-class AccountUpdatesMulti(msgspec.Struct, frozen=True):
-    """Subscribe to account values under a request id; `account` may be empty, models are not known here."""
+class AccountUpdatesMultiRequest(msgspec.Struct, frozen=True):
+    """Subscribe to account values under a request id; `account` may be empty, models are not supported."""
 
     request_id: int
     account: str
     model: str = ""
 
 
-class StopAccountUpdatesMulti(msgspec.Struct, frozen=True):
+class StopAccountUpdatesMultiRequest(msgspec.Struct, frozen=True):
     """End it."""
 
     request_id: int
 
 
-class AccountSummary(msgspec.Struct, frozen=True):
-    """Subscribe to the values that are named, of all accounts (group `All`)."""
+class AccountSummaryRequest(msgspec.Struct, frozen=True):
+    """Subscribe to the named values of all accounts (group `All`)."""
 
     request_id: int
     tags: tuple[str, ...]
     group: str = "All"
 
 
-class StopAccountSummary(msgspec.Struct, frozen=True):
+class StopAccountSummaryRequest(msgspec.Struct, frozen=True):
     """End it."""
 
     request_id: int
 
 
-class Positions(msgspec.Struct, frozen=True):
+class PositionsRequest(msgspec.Struct, frozen=True):
     """Subscribe to positions."""
 
 
-class StopPositions(msgspec.Struct, frozen=True):
+class StopPositionsRequest(msgspec.Struct, frozen=True):
     """End it."""
 
 
-class PositionsMulti(msgspec.Struct, frozen=True):
+class PositionsMultiRequest(msgspec.Struct, frozen=True):
     """Subscribe to the positions of one account (or of all, if it is empty) under a request id."""
 
     request_id: int
@@ -146,13 +147,13 @@ class PositionsMulti(msgspec.Struct, frozen=True):
     model: str = ""
 
 
-class StopPositionsMulti(msgspec.Struct, frozen=True):
+class StopPositionsMultiRequest(msgspec.Struct, frozen=True):
     """End it."""
 
     request_id: int
 
 
-class Profit(msgspec.Struct, frozen=True):
+class ProfitRequest(msgspec.Struct, frozen=True):
     """Subscribe to the profit of an account: of the day, unrealized, realized (`reqPnL`)."""
 
     request_id: int
@@ -160,13 +161,13 @@ class Profit(msgspec.Struct, frozen=True):
     model: str = ""
 
 
-class StopProfit(msgspec.Struct, frozen=True):
+class StopProfitRequest(msgspec.Struct, frozen=True):
     """End it."""
 
     request_id: int
 
 
-class ProfitSingle(msgspec.Struct, frozen=True):
+class ProfitSingleRequest(msgspec.Struct, frozen=True):
     """The same of one position (`reqPnLSingle`)."""
 
     request_id: int
@@ -175,79 +176,84 @@ class ProfitSingle(msgspec.Struct, frozen=True):
     contract_id: int
 
 
-class StopProfitSingle(msgspec.Struct, frozen=True):
+class StopProfitSingleRequest(msgspec.Struct, frozen=True):
     """End it."""
 
     request_id: int
 
 
-class ContractDetails(msgspec.Struct, frozen=True):
-    """What is known about a contract."""
+class ContractDetailsRequest(msgspec.Struct, frozen=True):
+    """The details of a contract."""
 
     request_id: int
     contract: Contract
 
 
-class MatchingSymbols(msgspec.Struct, frozen=True):
+class MatchingSymbolsRequest(msgspec.Struct, frozen=True):
     """Search for symbols."""
 
     request_id: int
     pattern: str
 
 
-class MarketRule(msgspec.Struct, frozen=True):
+class MarketRuleRequest(msgspec.Struct, frozen=True):
     """The price increments of a rule."""
 
     rule_id: int
 
 
-class NextId(msgspec.Struct, frozen=True):
+class NextIdRequest(msgspec.Struct, frozen=True):
     """The next order id."""
 
 
-class ManagedAccounts(msgspec.Struct, frozen=True):
+class ManagedAccountsRequest(msgspec.Struct, frozen=True):
     """The accounts of the login."""
 
 
-class CurrentTime(msgspec.Struct, frozen=True):
+class CurrentTimeRequest(msgspec.Struct, frozen=True):
     """The gateway's time."""
 
 
 AccountRequest = (
-    AccountUpdates
-    | AccountUpdatesMulti
-    | StopAccountUpdatesMulti
-    | AccountSummary
-    | StopAccountSummary
-    | Positions
-    | StopPositions
-    | PositionsMulti
-    | StopPositionsMulti
-    | Profit
-    | StopProfit
-    | ProfitSingle
-    | StopProfitSingle
+    AccountUpdatesRequest
+    | AccountUpdatesMultiRequest
+    | StopAccountUpdatesMultiRequest
+    | AccountSummaryRequest
+    | StopAccountSummaryRequest
+    | PositionsRequest
+    | StopPositionsRequest
+    | PositionsMultiRequest
+    | StopPositionsMultiRequest
+    | ProfitRequest
+    | StopProfitRequest
+    | ProfitSingleRequest
+    | StopProfitSingleRequest
 )
-"""What is answered by the accounts."""
+"""Requests that `accounts.py` answers."""
 
 Request = (
-    StartApi
-    | PlaceOrder
-    | CancelOrder
-    | GlobalCancel
-    | OpenOrders
-    | AllOpenOrders
-    | AutoOpenOrders
-    | CompletedOrders
-    | Executions
-    | ContractDetails
-    | MatchingSymbols
-    | MarketRule
-    | NextId
-    | ManagedAccounts
-    | CurrentTime
+    StartApiRequest
+    | PlaceOrderRequest
+    | CancelOrderRequest
+    | GlobalCancelRequest
+    | OpenOrdersRequest
+    | AllOpenOrdersRequest
+    | AutoOpenOrdersRequest
+    | CompletedOrdersRequest
+    | ExecutionsRequest
+    | ContractDetailsRequest
+    | MatchingSymbolsRequest
+    | MarketRuleRequest
+    | NextIdRequest
+    | ManagedAccountsRequest
+    | CurrentTimeRequest
     | AccountRequest
-    | FeedRequest
-    | PastRequest
-    | Other
+    | LiveDataRequest
+    | HistoricalRequest
+    | UnsupportedRequest
 )
+
+
+def name_of(request: Request) -> str:
+    """The name of a request without its suffix: `PlaceOrder` for a `PlaceOrderRequest`."""
+    return type(request).__name__.removesuffix("Request")

@@ -1,11 +1,11 @@
-"""One symbol's market as tick messages: everything at first, afterwards what changed.
+"""Encodes one symbol's market as tick messages: everything at first, then the changes.
 
-In the order of real streams, with one exception in favour of the reader: the time of the last trade (45) comes before
-its price (4), so that whoever acts on the price knows how old it is.
+The order is that of real streams, with one exception: the time of the last trade (45) comes before its price (4), so
+that a reader of the price knows its age.
 
-This is the hot path of the simulator. The messages for one change are the same for everybody who streams the symbol in
-the same way, but for the request id: they are spelled once, with a byte in its place that occurs nowhere else, and the
-id is put in for each stream.
+This is the hot path of the simulator. All streams of the same shape get the same messages for one change, except for
+the request id: the messages are encoded once, with a placeholder byte that occurs nowhere else, and the id is inserted
+for each stream.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from services.configuration.broker_policy import PriceGrid
+from services.configuration.broker_policy import OrderPriceGrid
 from services.simulator.venue.price_grid import GRIDS
 from services.simulator.venue.reports import QuoteReport
 from services.simulator.wire.fields import message
 from services.trading.prices import increment
 
-__all__ = ["BBO_EXCHANGE", "LETTER", "PLAIN", "Shape", "Ticks", "spell", "stream_parameters", "ticks"]
+__all__ = ["BBO_EXCHANGE", "LETTER", "PLAIN", "Shape", "Ticks", "encode_ticks", "stream_parameters", "ticks"]
 
 BBO_EXCHANGE = "9c0001"
-"""Names the table of exchange letters, which `reqSmartComponents` asks for."""
+"""The name of the table of exchange letters, for `reqSmartComponents`."""
 
 LETTER = "Q"
 """The exchange of every quote and trade here: NASDAQ's letter."""
@@ -56,9 +56,9 @@ _HALTED = 49
 
 
 class Shape(NamedTuple):
-    """How a stream is spelled: sizes in lots or shares, live or delayed, and which generic ticks it has.
+    """The format of a stream: sizes in lots or shares, live or delayed, and its generic ticks.
 
-    `quotes` is off for who asks for generic ticks alone (`mdoff`).
+    `quotes` is off for a client that wants generic ticks only (`mdoff`).
     """
 
     lots: bool = False
@@ -71,18 +71,18 @@ PLAIN = Shape()
 
 
 class Ticks(NamedTuple):
-    """Messages without their request id, and how many they are."""
+    """Messages without their request id, and their number."""
 
-    spelled: bytes
+    encoded: bytes
     number: int
 
     def to(self, request_id: bytes) -> bytes:
-        """The messages of one stream. The id must have the length they were spelled for."""
-        return self.spelled.replace(_HERE, request_id)
+        """The messages of one stream. The id must have the length for which they were encoded."""
+        return self.encoded.replace(_HERE, request_id)
 
 
 _HERE = b"\xff"
-"""Stands for the request id: no length of a message is so large, and no field has it."""
+"""The placeholder of the request id: no length of a message has this byte, and no field."""
 
 _LONGEST = 200
 
@@ -111,13 +111,13 @@ def _beginnings_for(id_length: int) -> _Beginnings:
     return found
 
 
-def stream_parameters(request_id: int, grid: PriceGrid = PriceGrid.CENT) -> bytes:
+def stream_parameters(request_id: int, grid: OrderPriceGrid = OrderPriceGrid.CENT) -> bytes:
     """Precedes the first tick: smallest price step from a dollar on, exchange map, permissions."""
     return message(81, request_id, increment(1.0, GRIDS[grid]), BBO_EXCHANGE, 3)
 
 
-def spell(quote: QuoteReport, before: QuoteReport | None, shape: Shape, id_length: int) -> Ticks:
-    """The messages that turn what a client knows (`before`) into `quote`, for request ids of so many digits."""
+def encode_ticks(quote: QuoteReport, before: QuoteReport | None, shape: Shape, id_length: int) -> Ticks:
+    """The messages for the change from `before` to `quote`, for request ids of `id_length` digits."""
     price_heads, size_heads, generic_heads, string_heads = _beginnings_for(id_length)
     parts: list[str] = []
     then = _NOTHING if before is None else before
@@ -125,7 +125,7 @@ def spell(quote: QuoteReport, before: QuoteReport | None, shape: Shape, id_lengt
     lots = shape.lots
     kinds = _DELAYED if shape.delayed else _LIVE
 
-    def say(heads: list[str], rest: str) -> None:
+    def write(heads: list[str], rest: str) -> None:
         parts.append(heads[len(rest)])
         parts.append(rest)
 
@@ -136,12 +136,12 @@ def spell(quote: QuoteReport, before: QuoteReport | None, shape: Shape, id_lengt
             return
         shown = size // 100 if lots else size
         if not same_price:
-            say(price_heads, f"{kind}\0{price}\0{shown}\0{auto}\0")
-        say(size_heads, f"{size_kind}\0{shown}\0")
+            write(price_heads, f"{kind}\0{price}\0{shown}\0{auto}\0")
+        write(size_heads, f"{size_kind}\0{shown}\0")
 
     def level(kind: int, price: float | None, price_before: float | None) -> None:
         if price is not None and price != price_before:
-            say(price_heads, f"{kind}\0{price}\0" + "0\0" + "0\0")
+            write(price_heads, f"{kind}\0{price}\0" + "0\0" + "0\0")
 
     if shape.quotes:
         bid, ask = quote.bid, quote.ask
@@ -166,11 +166,11 @@ def spell(quote: QuoteReport, before: QuoteReport | None, shape: Shape, id_lengt
         last = quote.last
         if last is not None:
             if quote.last_time_s != then.last_time_s or then.last is None:
-                say(string_heads, f"{kinds.time}\0{quote.last_time_s}\0")
+                write(string_heads, f"{kinds.time}\0{quote.last_time_s}\0")
             same_size = quote.last_size == then.last_size
             traded(kinds.last, kinds.last_size, last, quote.last_size, last == then.last, same_size, 0)
         if first or quote.volume != then.volume:
-            say(size_heads, f"{kinds.volume}\0{quote.volume // 100 if lots else quote.volume}\0")
+            write(size_heads, f"{kinds.volume}\0{quote.volume // 100 if lots else quote.volume}\0")
         if quote.high != then.high:
             level(kinds.high, quote.high, then.high)
         if quote.low != then.low:
@@ -181,17 +181,17 @@ def spell(quote: QuoteReport, before: QuoteReport | None, shape: Shape, id_lengt
             level(kinds.open, quote.open, then.open)
         if not shape.delayed:
             if first or quote.halted != then.halted:
-                say(generic_heads, f"{_HALTED}\0{float(quote.halted)}\0")
+                write(generic_heads, f"{_HALTED}\0{float(quote.halted)}\0")
             now_there = ((32, bid, then.bid), (33, ask, then.ask), (84, last, then.last))
             for kind, price, price_before in now_there:
                 if price_before is None and price is not None:
-                    say(string_heads, f"{kind}\0{LETTER}\0")
+                    write(string_heads, f"{kind}\0{LETTER}\0")
     if shape.generic:
-        _spell_generic(quote, before, shape, _Say(parts, price_heads, size_heads, generic_heads, string_heads))
+        _encode_generic(quote, before, shape, _TickWriter(parts, price_heads, size_heads, generic_heads, string_heads))
     return Ticks("".join(parts).encode("latin-1"), len(parts) // 2)
 
 
-class _Say(NamedTuple):
+class _TickWriter(NamedTuple):
     parts: list[str]
     price_heads: list[str]
     size_heads: list[str]
@@ -211,8 +211,8 @@ class _Say(NamedTuple):
         self.parts.extend((self.string_heads[len(rest)], rest))
 
 
-def _spell_generic(quote: QuoteReport, before: QuoteReport | None, shape: Shape, say: _Say) -> None:
-    """The ticks that a client named in its list."""
+def _encode_generic(quote: QuoteReport, before: QuoteReport | None, shape: Shape, writer: _TickWriter) -> None:
+    """The generic ticks of a client's list."""
     generic = shape.generic
     if quote.traded and before is not None:
         sizes = (quote.last_size, quote.volume)
@@ -220,20 +220,20 @@ def _spell_generic(quote: QuoteReport, before: QuoteReport | None, shape: Shape,
         vwap = "" if quote.vwap is None else round(quote.vwap, 8)
         trade = f"{quote.last};{size};{quote.time_ns // 1_000_000};{volume};{vwap};true\0"
         if RT_VOLUME in generic:
-            say.string(f"48\0{trade}")
+            writer.string(f"48\0{trade}")
         if RT_TRADE_VOLUME in generic:
-            say.string(f"77\0{trade}")
+            writer.string(f"77\0{trade}")
     if MARK_PRICE in generic:
         mark = _mark(quote)
         if mark is not None and (before is None or mark != _mark(before)):
-            say.price(f"37\0{mark}\0" + "0\0" + "0\0")
+            writer.price(f"37\0{mark}\0" + "0\0" + "0\0")
     if SHORTABLE in generic and before is None:
-        say.generic("46\0" + "3.0\0")
-        say.size(f"89\0{_SHORTABLE_SHARES}\0")
+        writer.generic("46\0" + "3.0\0")
+        writer.size(f"89\0{_SHORTABLE_SHARES}\0")
 
 
 def _mark(quote: QuoteReport) -> float | None:
-    """The price that a position is valued by: the last one, held within the quote."""
+    """The mark price: the last price, limited to the quote."""
     last, bid, ask = quote.last, quote.bid, quote.ask
     if last is None:
         return None
@@ -245,12 +245,12 @@ def _mark(quote: QuoteReport) -> float | None:
 def ticks(request_id: int, quote: QuoteReport, before: QuoteReport | None, *, lots: bool = False) -> list[bytes]:
     """The messages of one plain stream, one by one."""
     shape = Shape(lots=lots)
-    spelled = str(request_id).encode()
-    return cut(spell(quote, before, shape, len(spelled)).to(spelled))
+    encoded = str(request_id).encode()
+    return cut(encode_ticks(quote, before, shape, len(encoded)).to(encoded))
 
 
 def cut(messages: bytes) -> list[bytes]:
-    """Messages that were written in one go, one by one."""
+    """Splits joined messages."""
     found = []
     at = 0
     while at < len(messages):

@@ -6,7 +6,7 @@ import pytest
 
 from messages.entries import EntryApproved
 from messages.market import MarketRule, SessionOpened, Tick
-from services.configuration.broker_policy import Policy, PriceGrid
+from services.configuration.broker_policy import OrderPriceGrid, Policy
 from services.simulator.venue.price_grid import GRIDS
 from services.symbol.entry import plan_entry
 from services.trading.prices import US_STOCKS, Grid
@@ -32,17 +32,19 @@ ENTRIES = {"buy_stop_pct_above_last": 3.33, "type": "buy_stop_limit", "stop_limi
 @pytest.mark.parametrize(
     ("grid", "prices"),
     [
-        (PriceGrid.CENT, (10.34, 10.52)),
-        (PriceGrid.HALF_CENT, (10.335, 10.515)),
-        (PriceGrid.NICKEL, (10.35, 10.55)),
+        (OrderPriceGrid.CENT, (10.34, 10.52)),
+        (OrderPriceGrid.HALF_CENT, (10.335, 10.515)),
+        (OrderPriceGrid.NICKEL, (10.35, 10.55)),
     ],
 )
-def test_field_31_orders_lie_on_the_grid_that_the_broker_names(grid: PriceGrid, prices: tuple[float, float]) -> None:
+def test_field_31_orders_lie_on_the_grid_that_the_broker_names(
+    grid: OrderPriceGrid, prices: tuple[float, float]
+) -> None:
     async def play() -> None:
         async with fleet((PAPER,), policy=Policy(price_grid=grid), mode="paper", entries=ENTRIES) as made:
             await made.until(lambda: made.ready, "not ready")
             await made.opened()
-            if grid is not PriceGrid.CENT:
+            if grid is not OrderPriceGrid.CENT:
                 await made.until(lambda: made.told(MarketRule), "the rule is not told")
                 assert made.told(MarketRule)[0] == MarketRule("TSLA", GRIDS[grid])
             enter(made, GRIDS[grid])
@@ -55,7 +57,9 @@ def test_field_31_orders_lie_on_the_grid_that_the_broker_names(grid: PriceGrid, 
 
 def test_field_31_an_order_off_the_grid_is_refused_by_an_error_alone() -> None:
     async def play() -> None:
-        async with fleet((PAPER,), policy=Policy(price_grid=PriceGrid.NICKEL), mode="paper", entries=ENTRIES) as made:
+        async with fleet(
+            (PAPER,), policy=Policy(price_grid=OrderPriceGrid.NICKEL), mode="paper", entries=ENTRIES
+        ) as made:
             await made.until(lambda: made.ready, "not ready")
             await made.opened()
             before = made.house.exchange.next_order_id(CLIENT_ID)

@@ -8,7 +8,7 @@ import pytest
 from messages.entries import CancelEntry
 from services.configuration.broker_policy import ChildOnPartialFill, Policy
 from services.gateway.book.identity import DOUBLE, is_double
-from services.simulator.faults.active import Ask
+from services.simulator.faults.active import RunExchangeAction
 from services.simulator.venue.orders import Order
 from tests.gateway.on_the_wire import Fleet, connected, played
 from tests.simulator.faults.test_faults_wire import fail, perform
@@ -71,8 +71,10 @@ def test_a_copy_of_the_stop_is_gone_before_anything_else_happens(own_id: bool, c
         async with connected(MARKET, policy=Policy(oca_client_cancel_cascades=cascades)) as made:
             stop = await holding(made)
             copy = msgspec.structs.replace(stop.ticket, order_id=77, parent_id=0) if own_id else stop.ticket
-            act = Ask(lambda exchange: exchange.place(copy) if own_id else exchange.hand.double(copy))
-            made.house.server.desk.faults.effects.append(act)
+            act = RunExchangeAction(
+                lambda exchange: exchange.place(copy) if own_id else exchange.broker_actions.double(copy)
+            )
+            made.house.server.dispatcher.faults.effects.append(act)
             perform(made.house)
             assert sum(o.remaining for o in made.sells()) == 20.0
             await made.settle()
@@ -94,7 +96,9 @@ def test_field_06_both_fill_before_the_cancel_and_nothing_sells_on() -> None:
         fall = trades("TSLA", *[10.0] * 5, *[10.55] * 7, *[9.0] * 60)
         async with connected(fall, policy=Policy(oca_overfills_without_block=True)) as made:
             stop = await holding(made)
-            made.house.server.desk.faults.effects.append(Ask(lambda exchange: exchange.hand.double(stop.ticket)))
+            made.house.server.dispatcher.faults.effects.append(
+                RunExchangeAction(lambda exchange: exchange.broker_actions.double(stop.ticket))
+            )
             perform(made.house)
             due = made.house.exchange.next_event_ns()
             assert due is not None

@@ -26,8 +26,11 @@ from services.runtime.core import Core
 from services.runtime.ledger import Constraint, SqliteLedger
 from services.runtime.market_clock import MarketClock
 from services.runtime.wiring import wiring_of
-from services.simulator.venue.persistence import Memory
+from services.simulator.venue.holdings import AccountHolding
+from services.simulator.venue.orders import Order
+from services.simulator.venue.persistence import Checkpoint, SavedExchange
 from services.simulator.venue.store import Store
+from services.simulator.venue.tape import Tape
 from services.symbol.core import SymbolCore
 from services.watchdog.core import WatchdogCore
 from tests.messages.test_wire import CLASSES
@@ -42,6 +45,9 @@ CONFIG: dict[str, Any] = {"mode": "sim", "watchlist": ["AMC", "SMCI", "NVDA", "T
 PROCESSES = sorted(path.stem for path in FOLDER.glob("ledgers/*.sql"))
 JOURNALED = {kind.__name__: kind for kind in (*CLASSES.values(), StepBegun, TimeReached)}
 """What an input in a journal may be, by its tag."""
+
+OF_THE_SIMULATOR = {"Holding": AccountHolding, "Order": Order, "Standing": Checkpoint, "Tape": Tape}
+"""What the simulator's ledger keeps as JSON, by the names in `samples.txt`."""
 
 
 def build(var: Path) -> None:
@@ -114,7 +120,7 @@ def recorder(var: Path) -> DuckLedger:
     return DuckLedger(var / "bot.duckdb", fleet=FLEET, account=ACCOUNT)
 
 
-def memory(var: Path) -> Memory:
+def memory(var: Path) -> SavedExchange:
     """What the simulator remembers."""
     with closing(Store(var / "simulator.sqlite", ACCOUNT)) as store:
         loaded = store.load()

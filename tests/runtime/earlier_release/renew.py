@@ -23,10 +23,6 @@ import msgspec
 
 from services.recorder.schema import TABLES, VIEWS
 from services.runtime.core import is_volatile
-from services.simulator.venue.holdings import Holding
-from services.simulator.venue.orders import Order
-from services.simulator.venue.persistence import Standing
-from services.simulator.venue.tape import Tape
 from tests.runtime.earlier_release import files
 
 STEPS = "DELETE FROM journal WHERE n > 24"
@@ -100,9 +96,10 @@ def samples() -> str:
     """One of each kind of record that a ledger keeps: process, kind, JSON."""
     cores = {name.partition("-")[0]: files.core_of(name)[0] for name in files.PROCESSES}
     kinds = {name: sorted(core.kinds, key=lambda kind: kind.__name__) for name, core in cores.items()}
-    kinds["simulator"] = [Holding, Order, Standing, Tape]
+    kinds["simulator"] = list(files.OF_THE_SIMULATOR.values())
+    names = {kind: name for name, kind in files.OF_THE_SIMULATOR.items()}
     return "".join(
-        f"{name} {kind.__name__} {msgspec.json.encode(sample(kind)).decode()}\n"
+        f"{name} {names.get(kind, kind.__name__)} {msgspec.json.encode(sample(kind)).decode()}\n"
         for name, found in kinds.items()
         for kind in found
         if not is_volatile(kind)

@@ -27,7 +27,7 @@ from services.risk.exposure import Holding, Reservation
 from services.risk.pauses import PauseRecord
 from services.runtime.core import Now, State, is_volatile
 from services.runtime.ledger import Batch, Change, SqliteLedger
-from services.simulator.venue import holdings, orders, persistence, tape
+from services.simulator.venue import persistence
 from services.simulator.venue.store import Store
 from services.symbol.record import SymbolRecord
 from services.watchdog.core import Counted
@@ -35,7 +35,6 @@ from tests.runtime.earlier_release import files
 
 EXPECTED = json.loads((files.FOLDER / "expected.json").read_text())
 SAMPLES = [line.split(" ", 2) for line in (files.FOLDER / "samples.txt").read_text().splitlines()]
-OF_THE_SIMULATOR = {kind.__name__: kind for kind in (holdings.Holding, orders.Order, persistence.Standing, tape.Tape)}
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +124,7 @@ def test_a_process_starts_on_its_ledger(process: str, var: Path) -> None:
 def test_a_record_with_a_value_in_every_field(process: str, kind: str, body: str) -> None:
     """Records for which the recorded day gave no cause, and fields that it left empty."""
     if process == "simulator":
-        found: type = OF_THE_SIMULATOR[kind]
+        found: type = files.OF_THE_SIMULATOR[kind]
     else:
         core, _ = files.core_of(process)
         (found,) = [each for each in core.kinds if each.__name__ == kind]

@@ -9,12 +9,12 @@ import pytest
 
 from services.configuration.refusal import Refusal
 from services.simulator import faults_page
-from services.simulator.broker import House
+from services.simulator.broker import SimulatedBroker
 from services.simulator.faults import catalogue, real_life, timetable
-from services.simulator.faults.active import Faults, Lasting, Live
+from services.simulator.faults.active import ActiveFault, Faults, TimedFault
 from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.store import Store
-from tests.simulator.on_the_wire import ACCOUNT, CALM, OPEN_NS, SECOND, SESSION, Written
+from tests.simulator.on_the_wire import ACCOUNT, CALM, OPEN_NS, SECOND, SESSION, WrittenMarket
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -120,8 +120,8 @@ def test_times_of_a_timetable(tmp_path: Path) -> None:
 
 
 def test_a_process_that_goes_on_does_no_fault_twice(tmp_path: Path) -> None:
-    house = House(
-        Written(CALM),
+    simulator = SimulatedBroker(
+        WrittenMarket(CALM),
         [SESSION],
         Store(tmp_path / "ledger", ACCOUNT),
         accounts=[AccountTerms(account=ACCOUNT)],
@@ -129,36 +129,36 @@ def test_a_process_that_goes_on_does_no_fault_twice(tmp_path: Path) -> None:
         host="127.0.0.1",
         port=0,
     )
-    faults = house.server.desk.faults
-    wrong = timetable.Entry(catalogue.fault("halt", {"symbol": "GME"}), 5 * SECOND, None)
-    entries = [timetable.Entry(catalogue.fault("drop", {}), seconds * SECOND, None) for seconds in (10, 100)]
+    faults = simulator.server.dispatcher.faults
+    wrong = timetable.TimetableEntry(catalogue.fault("halt", {"symbol": "GME"}), 5 * SECOND, None)
+    entries = [timetable.TimetableEntry(catalogue.fault("drop", {}), seconds * SECOND, None) for seconds in (10, 100)]
     with pytest.raises(Refusal, match="GME is not in this market"):
-        house.plan([*entries, wrong])
+        simulator.plan([*entries, wrong])
     assert faults.next_ns() is None
-    house.plan(entries, house.exchange.now_ns - 60 * SECOND)  # the market began a minute ago
-    assert faults.next_ns() == house.exchange.now_ns + 40 * SECOND
-    faults.pass_time(house.exchange.now_ns + 40 * SECOND)
+    simulator.plan(entries, simulator.exchange.now_ns - 60 * SECOND)  # the market began a minute ago
+    assert faults.next_ns() == simulator.exchange.now_ns + 40 * SECOND
+    faults.pass_time(simulator.exchange.now_ns + 40 * SECOND)
     assert faults.next_ns() is None
 
 
-class Told(Lasting, frozen=True, kw_only=True):
+class RecordingFault(TimedFault, frozen=True, kw_only=True):
     """Notes when it ends."""
 
-    def end(self, live: Live) -> None:
-        live.memory["over"] = live.now_ns
+    def end(self, active: ActiveFault) -> None:
+        active.data["over"] = active.now_ns
 
 
 def test_what_lasts_ends_once() -> None:
     faults = Faults(now_ns=0)
-    timed = faults.begin("told", Told(seconds=2))
-    open_ended = faults.begin("told", Told())
+    timed = faults.begin("told", RecordingFault(seconds=2))
+    open_ended = faults.begin("told", RecordingFault())
     assert faults.next_ns() == 2 * 10**9
     faults.pass_time(5 * 10**9)
-    assert (timed.memory, open_ended.memory) == ({"over": 5 * 10**9}, {})
+    assert (timed.data, open_ended.data) == ({"over": 5 * 10**9}, {})
     assert faults.clear("other") == []
     assert faults.clear() == ["told"]
     assert (faults.active, faults.next_ns()) == ([], None)
-    cleared = faults.begin("told", Told(seconds=2))
+    cleared = faults.begin("told", RecordingFault(seconds=2))
     faults.clear()
     faults.pass_time(10 * 10**9)
-    assert cleared.memory == {"over": 5 * 10**9}
+    assert cleared.data == {"over": 5 * 10**9}

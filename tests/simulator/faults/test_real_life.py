@@ -8,7 +8,7 @@ import ib_insync as ibi
 import pytest
 
 from services.simulator.faults import catalogue, real_life
-from services.simulator.requests.ownership import BY_HAND
+from services.simulator.requests.ownership import MANUAL_CLIENT_ID
 from tests.simulator.faults.test_faults_wire import clear, codes, fail, gone, limit, orders, pass_time
 from tests.simulator.on_the_wire import CALM, TSLA, Gateway, gateway, ready, trades, trail
 
@@ -23,12 +23,12 @@ def typed(words: str) -> tuple[str, dict[str, str]]:
     return name, {each: NEEDED[each] for each in missing if each not in given} | given
 
 
-async def listens(house: Gateway) -> None:
+async def listens(simulator: Gateway) -> None:
     """Waits until the port is open: a socket is bound in the loop's next turns."""
     async with asyncio.timeout(5):
         while True:
             try:
-                _, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+                _, writer = await asyncio.open_connection("127.0.0.1", simulator.server.port)
             except ConnectionRefusedError:
                 await asyncio.sleep(0.005)
             else:
@@ -39,92 +39,97 @@ async def listens(house: Gateway) -> None:
 @pytest.mark.parametrize("row", [number for number, row in real_life.ROWS.items() if row.faults])
 def test_after_every_row_of_real_life_the_gateway_is_well_again(row: int) -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
             ib.reqMktData(TSLA)
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 10))
-            await house.step(2)
+            await simulator.step(2)
             ib.placeOrder(TSLA, trail(10))
-            await house.settle()
+            await simulator.settle()
             for words in real_life.ROWS[row].faults:
                 name, given = typed(words)
-                fail(house, name, **given)
-            house.server.advance(house.exchange.now_ns + 2_000_000_000)  # who hangs is not waited for
+                fail(simulator, name, **given)
+            simulator.server.advance(simulator.exchange.now_ns + 2_000_000_000)  # who hangs is not waited for
             for _ in range(4):  # what ends may begin something else
-                clear(house)
-                house.server.advance(house.exchange.now_ns + 300_000_000_000)
-            clear(house)
-            await listens(house)
-            back = await house.connect(7)
+                clear(simulator)
+                simulator.server.advance(simulator.exchange.now_ns + 300_000_000_000)
+            clear(simulator)
+            await listens(simulator)
+            back = await simulator.connect(7)
             assert await back.reqCurrentTimeAsync()
-            await house.news(7)
+            await simulator.news(7)
             trade = back.placeOrder(TSLA, limit())
-            assert f"5 {trade.order.orderId}" in await house.news(7)
+            assert f"5 {trade.order.orderId}" in await simulator.news(7)
 
     asyncio.run(play())
 
 
 def test_field_18_a_trailing_stop_moves_and_nobody_hears_of_it() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0, 10.0, 12.0, 12.0)) as house:
-            ib = await ready(house)
+        async with gateway(trades("TSLA", 10.0, 10.0, 12.0, 12.0)) as simulator:
+            ib = await ready(simulator)
             stop = ib.placeOrder(TSLA, trail(1))
-            await house.step()
-            fail(house, "lose", kind="openOrder", count=0)
-            await house.news(1)
-            await house.step()
-            assert not [each for each in await orders(house) if each.startswith("5 ")]
-            (working,) = house.exchange.open_orders()
+            await simulator.step()
+            fail(simulator, "lose", kind="openOrder", count=0)
+            await simulator.news(1)
+            await simulator.step()
+            assert not [each for each in await orders(simulator) if each.startswith("5 ")]
+            (working,) = simulator.exchange.open_orders()
             assert working.ticket.order_id == stop.order.orderId
-            clear(house)
+            clear(simulator)
             ib.client.reqOpenOrders()
-            await house.settle()
-            assert house.heard[1][0][0] == "5"
-            assert "10.8" in house.heard[1][0]  # 12 less ten percent: asked, it tells
+            await simulator.settle()
+            assert simulator.received[1][0][0] == "5"
+            assert "10.8" in simulator.received[1][0]  # 12 less ten percent: asked, it tells
 
     asyncio.run(play())
 
 
 def test_field_23_a_sale_by_hand_leaves_the_stop_behind() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 10))
-            await house.step(2)
+            await simulator.step(2)
             stop = ib.placeOrder(TSLA, trail(10))
-            await house.settle()
-            fail(house, "foreign-order", symbol="TSLA", quantity=10)
-            await house.step()
+            await simulator.settle()
+            fail(simulator, "foreign-order", symbol="TSLA", quantity=10)
+            await simulator.step()
             assert [held.position for held in await ib.reqPositionsAsync() if held.position] == []
-            assert [each.ticket.order_id for each in house.exchange.open_orders()] == [stop.order.orderId]
+            assert [each.ticket.order_id for each in simulator.exchange.open_orders()] == [stop.order.orderId]
 
     asyncio.run(play())
 
 
 def test_field_24_somebody_elses_stop_lies_beside_ours() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
             ours = ib.placeOrder(TSLA, trail(10, orderRef="ours"))
-            await house.settle()
-            fail(house, "foreign-order", symbol="TSLA", order_type="STP", price=8.0)
+            await simulator.settle()
+            fail(simulator, "foreign-order", symbol="TSLA", order_type="STP", price=8.0)
             seen = {trade.order.orderRef: trade.order for trade in await ib.reqAllOpenOrdersAsync()}
             assert set(seen) == {"ours", ""}
             ib.cancelOrder(ours.order)
-            await house.settle()
-            assert [each.ticket.client_id for each in house.exchange.open_orders()] == [BY_HAND]
+            await simulator.settle()
+            assert [each.ticket.client_id for each in simulator.exchange.open_orders()] == [MANUAL_CLIENT_ID]
 
     asyncio.run(play())
 
 
 def test_field_13_a_passing_error_is_no_reason_to_restart() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
-            fail(house, "message", code=100, text="Max rate of messages per second has been exceeded:max=50 rec=51 (1)")
-            fail(house, "broker-lost", seconds=5)
-            await pass_time(house, 6)
-            assert codes(await house.news(1)) == [100, 1100, 1102]
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
+            fail(
+                simulator,
+                "message",
+                code=100,
+                text="Max rate of messages per second has been exceeded:max=50 rec=51 (1)",
+            )
+            fail(simulator, "broker-lost", seconds=5)
+            await pass_time(simulator, 6)
+            assert codes(await simulator.news(1)) == [100, 1100, 1102]
             assert ib.isConnected()
             assert await ib.reqCurrentTimeAsync()
 
@@ -133,15 +138,15 @@ def test_field_13_a_passing_error_is_no_reason_to_restart() -> None:
 
 def test_field_16_many_reconnects_at_once() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
-            fail(house, "refuse", seconds=30)
-            fail(house, "drop")
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
+            fail(simulator, "refuse", seconds=30)
+            fail(simulator, "drop")
             await gone(ib)
-            tried = await asyncio.gather(*(house.connect(1) for _ in range(5)), return_exceptions=True)
+            tried = await asyncio.gather(*(simulator.connect(1) for _ in range(5)), return_exceptions=True)
             assert all(isinstance(each, OSError) for each in tried)
-            house.server.advance(house.exchange.now_ns + 31_000_000_000)
-            await listens(house)
-            assert (await house.connect(1)).isConnected()
+            simulator.server.advance(simulator.exchange.now_ns + 31_000_000_000)
+            await listens(simulator)
+            assert (await simulator.connect(1)).isConnected()
 
     asyncio.run(play())

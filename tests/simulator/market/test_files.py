@@ -11,7 +11,7 @@ import pytest
 from services.configuration.refusal import Refusal
 from services.configuration.settings import Settings
 from services.simulator.market.choice import market_source
-from services.simulator.market.files import Bar, FileSource, walk
+from services.simulator.market.files import FileSource, RecordedBar, walk
 from services.simulator.venue.events import MarketEvent
 from tests.simulator.scripted import MONDAY, SECOND, TUESDAY
 
@@ -47,23 +47,23 @@ def prices(events: list[MarketEvent], symbol: str) -> list[float | None]:
 @pytest.mark.parametrize(
     ("bar", "expected"),
     [
-        (Bar(0, "ABC", 10.0, 12.0, 9.5, 11.0, 0), [10.0, 9.5, 12.0, 11.0]),  # the low is nearer
-        (Bar(0, "ABC", 10.0, 10.5, 8.0, 9.0, 0), [10.0, 10.5, 8.0, 9.0]),  # the high is nearer
-        (Bar(0, "ABC", 10.0, 11.0, 9.0, 9.0, 0), [10.0, 9.0, 11.0, 9.0]),  # a tie: the low first
-        (Bar(0, "ABC", 10.0, 10.0, 10.0, 10.0, 0), [10.0, 10.0, 10.0, 10.0]),
+        (RecordedBar(0, "ABC", 10.0, 12.0, 9.5, 11.0, 0), [10.0, 9.5, 12.0, 11.0]),  # the low is nearer
+        (RecordedBar(0, "ABC", 10.0, 10.5, 8.0, 9.0, 0), [10.0, 10.5, 8.0, 9.0]),  # the high is nearer
+        (RecordedBar(0, "ABC", 10.0, 11.0, 9.0, 9.0, 0), [10.0, 9.0, 11.0, 9.0]),  # a tie: the low first
+        (RecordedBar(0, "ABC", 10.0, 10.0, 10.0, 10.0, 0), [10.0, 10.0, 10.0, 10.0]),
         (
-            Bar(0, "ABC", 10.0, 9.9, 10.1, 9.0, 0),
+            RecordedBar(0, "ABC", 10.0, 9.9, 10.1, 9.0, 0),
             [10.0, 10.1, 9.0, 9.0],
         ),  # a vendor's slip: the extremes are what they are
-        (Bar(0, "ABC", 98.2300033, 98.2300033, 98.2299957, 98.23, 0), [98.23, 98.23, 98.23, 98.23]),
+        (RecordedBar(0, "ABC", 98.2300033, 98.2300033, 98.2299957, 98.23, 0), [98.23, 98.23, 98.23, 98.23]),
     ],
 )
-def test_a_bar_is_walked_by_its_nearer_extreme(bar: Bar, expected: list[float]) -> None:
+def test_a_bar_is_walked_by_its_nearer_extreme(bar: RecordedBar, expected: list[float]) -> None:
     assert [event.price for event in walk(bar, 4 * SECOND, 0)] == expected
 
 
 def test_the_points_of_a_bar() -> None:
-    events = walk(Bar(1000, "ABC", 10.0, 12.0, 9.5, 11.0, 103), 400, 8)
+    events = walk(RecordedBar(1000, "ABC", 10.0, 12.0, 9.5, 11.0, 103), 400, 8)
     assert [event.time_ns for event in events] == [1000, 1100, 1200, 1300]
     assert [event.row for event in events] == [8, 9, 10, 11]
     assert [event.through for event in events] == [False, True, True, True]
@@ -73,7 +73,7 @@ def test_the_points_of_a_bar() -> None:
 
 @pytest.mark.parametrize(("price", "half"), [(10.0, 0.01), (100.0, 0.01), (101.0, 0.02), (930.0, 0.1), (0.5, 0.0001)])
 def test_the_quote_beside_a_bar_is_two_basis_points_wide_in_whole_steps(price: float, half: float) -> None:
-    event = walk(Bar(0, "ABC", price, price, price, price, 4), 4, 0)[0]
+    event = walk(RecordedBar(0, "ABC", price, price, price, price, 4), 4, 0)[0]
     assert (event.bid, event.ask) == (round(price - half, 4), round(price + half, 4))
 
 
@@ -191,8 +191,8 @@ def test_rows_may_tell_of_halts_splits_and_dividends(tmp_path: Path, ticks: bool
     rows += [f"ABC,2024-03-04 14:36:00+00,{trade},,"]
     path = csv(tmp_path, head + "\n".join(rows) + "\n")
     events = list(FileSource([path], ["ABC"]).events(None, [MONDAY]))
-    told = [(event.action, event.value) for event in events if event.action]
-    assert told == [("halt", 0.0), ("resume", 0.0), ("split", 2.0), ("dividend", 0.25)]
+    reported = [(event.action, event.value) for event in events if event.action]
+    assert reported == [("halt", 0.0), ("resume", 0.0), ("split", 2.0), ("dividend", 0.25)]
     assert all(event.price is None for event in events if event.action)
     assert {event.price for event in events if not event.action} == {10.0}
     assert len({event.key for event in events}) == len(events)

@@ -13,7 +13,7 @@ from messages.market import Session
 from services.simulator.market.bars import (
     BAR_SIZES,
     Bar,
-    BarMaker,
+    BarBuilder,
     Duration,
     bar_size,
     hours_of,
@@ -50,8 +50,8 @@ def bars(size: str, duration: str, *, what: str = "TRADES", now: int = NOON, reg
     length = read_duration(duration)
     assert length is not None
     wanted = stretches(length, now + 1, SESSIONS, regular=regular)
-    maker = BarMaker(BAR_SIZES[size], what, regular=regular)
-    return found(history((now, "~", 0)).bars("TSLA", wanted, maker, what))
+    builder = BarBuilder(BAR_SIZES[size], what, regular=regular)
+    return found(history((now, "~", 0)).bars("TSLA", wanted, builder, what))
 
 
 def test_the_weekdays_before_a_session() -> None:
@@ -145,19 +145,19 @@ def test_weeks_and_months_consist_of_days() -> None:
 
 
 def test_a_day_that_is_over_is_made_once() -> None:
-    past = history((NOON, "~", 0))
+    adjustments = history((NOON, "~", 0))
     made: list[str] = []
 
     def counted(symbol: str, session: Session) -> object:
         made.append(session.date)
         return original(symbol, session)
 
-    original = past._made
-    past._made = counted  # type: ignore[method-assign, assignment]
+    original = adjustments._made
+    adjustments._made = counted  # type: ignore[method-assign, assignment]
     wanted = stretches(Duration(5, "D"), NOON + 1, SESSIONS, regular=True)
-    first = found(past.bars("TSLA", wanted, BarMaker(BAR_SIZES["1 day"], "TRADES", regular=True), "TRADES"))
-    past._days.clear()
-    again = found(past.bars("TSLA", wanted, BarMaker(BAR_SIZES["1 day"], "TRADES", regular=True), "TRADES"))
+    first = found(adjustments.bars("TSLA", wanted, BarBuilder(BAR_SIZES["1 day"], "TRADES", regular=True), "TRADES"))
+    adjustments._days.clear()
+    again = found(adjustments.bars("TSLA", wanted, BarBuilder(BAR_SIZES["1 day"], "TRADES", regular=True), "TRADES"))
     assert again == first
     assert made == [stretch.session.date for stretch in wanted] + [TODAY.date]
 
@@ -169,12 +169,12 @@ def test_a_day_that_is_over_is_made_once() -> None:
 )
 @settings(max_examples=40, deadline=None)
 def test_nothing_of_the_future_is_ever_told(now: int, size: str, regular: bool) -> None:
-    told = bars(size, "1 D", now=now, regular=regular)
+    reported = bars(size, "1 D", now=now, regular=regular)
     happened = [event for event in SOURCE.of("TSLA").events(None, [TODAY]) if event.time_ns <= now]
     if not happened:
-        assert all(bar.day != TODAY.date for bar in told)
+        assert all(bar.day != TODAY.date for bar in reported)
     else:
-        assert sum(bar.volume for bar in told if bar.day == TODAY.date) == sum(event.size for event in happened)
+        assert sum(bar.volume for bar in reported if bar.day == TODAY.date) == sum(event.size for event in happened)
 
 
 def test_hours() -> None:

@@ -13,7 +13,7 @@ from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.orders import Ticket
 from services.simulator.venue.price_grid import on_grid
 from services.simulator.venue.reports import ExecutionReport, Report
-from services.simulator.venue.source import AFTER_HOURS_NS, PRE_MARKET_NS, Hours
+from services.simulator.venue.source import AFTER_HOURS_NS, PRE_MARKET_NS, SessionCalendar
 from tests.simulator.scripted import DU1, MONDAY, SECOND, TUESDAY, session, ticket
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE")
@@ -117,7 +117,7 @@ def test_before_and_after_regular_hours_trading_is_thin_and_regular_hours_are_th
     every = list(extended.events(None, [MONDAY, TUESDAY]))
     assert [event.key for event in every] == sorted(event.key for event in every)
     plain = list(SyntheticSource(8, ["AAA", "BBB"], prices=prices).events(None, [MONDAY, TUESDAY]))
-    hours = Hours([MONDAY, TUESDAY])
+    hours = SessionCalendar([MONDAY, TUESDAY])
     assert [event for event in every if hours.at(event.time_ns)] == plain
     assert (len(every) - len(plain)) / 9.5 / 3600 < len(plain) / 6.5 / 3600 / 10
     assert every[0].time_ns - MONDAY.open_ns < MINUTE - PRE_MARKET_NS

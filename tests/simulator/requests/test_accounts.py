@@ -12,7 +12,7 @@ from services.configuration.refusal import Refusal
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.store import Store
-from tests.simulator.scripted import DU1, MONDAY, SECOND, Scripted, exchange, prints, ticket, told
+from tests.simulator.scripted import DU1, MONDAY, SECOND, ScriptedMarket, exchange, prints, reported, ticket
 
 DU2 = AccountTerms(account="DU2", cash=50_000.0)
 MINUTE = 60 * SECOND
@@ -24,8 +24,8 @@ def two(*prices: float) -> Exchange:
 
 def test_field_40_an_order_without_an_account_is_refused_where_there_are_several() -> None:
     market = two(100.0)
-    assert told(market.place(ticket(1, "BUY", "MKT", account=""))) == [("error", 1, 435)]
-    assert told(market.place(ticket(2, "BUY", "MKT", account="DU3"))) == [("error", 2, 321)]
+    assert reported(market.place(ticket(1, "BUY", "MKT", account=""))) == [("error", 1, 435)]
+    assert reported(market.place(ticket(2, "BUY", "MKT", account="DU3"))) == [("error", 2, 321)]
     assert market.orders() == []
     alone = exchange(prints(100.0))
     alone.place(ticket(1, "BUY", "MKT", account=""))
@@ -51,10 +51,10 @@ def test_each_account_has_its_own_cash_and_shares() -> None:
 def test_an_order_stays_in_its_account() -> None:
     market = two(100.0)
     market.place(ticket(1, "BUY", "LMT", limit_price=90.0, account="DU2"))
-    assert told(market.place(ticket(1, "BUY", "LMT", limit_price=91.0))) == [("error", 1, 105)]
+    assert reported(market.place(ticket(1, "BUY", "LMT", limit_price=91.0))) == [("error", 1, 105)]
     child = ticket(2, "SELL", "LMT", limit_price=99.0, parent_id=1)
-    assert told(market.place(child)) == [("error", 2, 321)]
-    assert len(told(market.place(msgspec.structs.replace(child, account="DU2")))) == 1
+    assert reported(market.place(child)) == [("error", 2, 321)]
+    assert len(reported(market.place(msgspec.structs.replace(child, account="DU2")))) == 1
 
 
 def test_a_restart_keeps_the_accounts_apart(tmp_path: Path) -> None:
@@ -64,8 +64,8 @@ def test_a_restart_keeps_the_accounts_apart(tmp_path: Path) -> None:
     market.advance(MONDAY.open_ns)
     store = Store(tmp_path / "simulator.sqlite", "DU2", "DU1")
     store.save(market.changes())
-    memory = store.load()
-    later = Exchange(Scripted([]), [MONDAY], accounts=[DU1, DU2], start_ns=0, memory=memory)
+    saved = store.load()
+    later = Exchange(ScriptedMarket([]), [MONDAY], accounts=[DU1, DU2], start_ns=0, saved=saved)
     for account in ("DU1", "DU2"):
         assert later.positions(account) == market.positions(account)
         assert later.account_report(account) == market.account_report(account)
@@ -90,10 +90,10 @@ def test_a_ledger_of_the_first_schema_is_read(tmp_path: Path) -> None:
     store.close()
     db = sqlite3.connect(path, isolation_level=None)
     meta = dict(db.execute("SELECT key, value FROM meta"))
-    standing = msgspec.json.decode(meta["standing"])
-    del standing["funds"]
+    checkpoint = msgspec.json.decode(meta["standing"])
+    del checkpoint["funds"]
     old = {"schema": "1", "account": "DU1"}
-    old["standing"] = msgspec.json.encode({**standing, "account": "DU1", "cash": 89_998.0}).decode()
+    old["standing"] = msgspec.json.encode({**checkpoint, "account": "DU1", "cash": 89_998.0}).decode()
     old["holding:ABC"] = '{"symbol":"ABC","quantity":100.0,"avg_cost":100.02,"realized_pnl":0.0}'
     old["tape:ABC"] = meta["tape:ABC"]
     db.execute("DELETE FROM meta")
@@ -102,9 +102,9 @@ def test_a_ledger_of_the_first_schema_is_read(tmp_path: Path) -> None:
 
     for _ in range(2):  # it is made new once
         store = Store(path, "DU1")
-        memory = store.load()
+        saved = store.load()
         store.close()
-        later = Exchange(Scripted([]), [MONDAY], accounts=[DU1], start_ns=0, memory=memory)
+        later = Exchange(ScriptedMarket([]), [MONDAY], accounts=[DU1], start_ns=0, saved=saved)
         assert later.positions("DU1") == market.positions("DU1")
         assert later.account_report("DU1") == market.account_report("DU1")
     with pytest.raises(Refusal, match="belongs to account DU1, not DU2;"):

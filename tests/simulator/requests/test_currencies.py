@@ -9,7 +9,7 @@ from services.simulator.venue.account import terms_of
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.reports import AccountReport, CommissionReport
-from tests.simulator.scripted import MONDAY, SECOND, TUESDAY, exchange, prints, ticket, told
+from tests.simulator.scripted import MONDAY, SECOND, TUESDAY, exchange, prints, reported, ticket
 
 MINUTE = 60 * SECOND
 EUROS = Policy(base_currency=BaseCurrency.EUR, usd_in_base=0.8, base_cash_part=0.25)
@@ -32,10 +32,10 @@ def test_terms_follow_from_the_switches() -> None:
 
 
 def test_the_whole_in_euros_and_each_currency_in_itself() -> None:
-    house = market(100.0, 100.0, 110.0, policy=EUROS)
-    house.place(ticket(1, "BUY", "MKT"))
-    house.advance(MONDAY.open_ns + 2 * MINUTE)
-    report = house.account_report("DU1")
+    simulator = market(100.0, 100.0, 110.0, policy=EUROS)
+    simulator.place(ticket(1, "BUY", "MKT"))
+    simulator.advance(MONDAY.open_ns + 2 * MINUTE)
+    report = simulator.account_report("DU1")
     dollars = 75_000.0 - 10_001.0 - 1.0
     assert (report.currency, report.values["TotalCashValue"]) == ("EUR", round(dollars * 0.8 + 20_000.0, 2))
     assert report.values["NetLiquidation"] == round((dollars + 11_000.0) * 0.8 + 20_000.0, 2)
@@ -56,8 +56,8 @@ def test_the_whole_in_euros_and_each_currency_in_itself() -> None:
 
 
 def test_of_dollars_that_are_not_there_nothing_is_told() -> None:
-    house = market(100.0, policy=Policy(base_currency=BaseCurrency.EUR, usd_in_base=0.8, base_cash_part=1.0))
-    assert list(house.account_report("DU1").ledgers) == ["BASE", "EUR"]
+    simulator = market(100.0, policy=Policy(base_currency=BaseCurrency.EUR, usd_in_base=0.8, base_cash_part=1.0))
+    assert list(simulator.account_report("DU1").ledgers) == ["BASE", "EUR"]
     untold = Policy(base_currency=BaseCurrency.EUR, usd_in_base=0.8, exchange_rate_told=False)
     ledgers = market(100.0, policy=untold).account_report("DU1").ledgers
     assert list(ledgers) == ["BASE", "EUR", "USD"]
@@ -67,42 +67,46 @@ def test_of_dollars_that_are_not_there_nothing_is_told() -> None:
 def test_a_margin_account_borrows_dollars_against_its_euros_and_a_cash_account_does_not() -> None:
     for kind, taken in ((AccountKind.MARGIN, True), (AccountKind.CASH, False)):
         policy = Policy(base_currency=BaseCurrency.EUR, usd_in_base=0.8, base_cash_part=1.0, account_kind=kind)
-        house = market(100.0, 100.0, policy=policy)
-        asked = told(house.place(ticket(1, "BUY", "MKT")))
+        simulator = market(100.0, 100.0, policy=policy)
+        asked = reported(simulator.place(ticket(1, "BUY", "MKT")))
         assert (asked[0][0] == "order") is taken, asked
-        house.advance(MONDAY.open_ns + MINUTE)
-        cash = house.account_report("DU1").ledgers.get("USD", {}).get("CashBalance")
+        simulator.advance(MONDAY.open_ns + MINUTE)
+        cash = simulator.account_report("DU1").ledgers.get("USD", {}).get("CashBalance")
         assert cash == (-10_002.0 if taken else None)
 
 
 def test_commissions_in_euros_cost_no_dollars() -> None:
     """Told in euros and taken from euros; an execution that is taken back gives them back."""
     policy = Policy(base_currency=BaseCurrency.EUR, usd_in_base=0.8, base_cash_part=0.5, commission_in_base=True)
-    house = market(100.0, 100.0, policy=policy)
-    house.place(ticket(1, "BUY", "MKT"))
-    reports = house.advance(MONDAY.open_ns + MINUTE)
+    simulator = market(100.0, 100.0, policy=policy)
+    simulator.place(ticket(1, "BUY", "MKT"))
+    reports = simulator.advance(MONDAY.open_ns + MINUTE)
     (charge,) = [each for each in reports if isinstance(each, CommissionReport)]
     assert (charge.commission, charge.currency) == (0.8, "EUR")
-    ledgers = house.account_report("DU1").ledgers
+    ledgers = simulator.account_report("DU1").ledgers
     assert (ledgers["EUR"]["CashBalance"], ledgers["USD"]["CashBalance"]) == (39_999.2, 50_000.0 - 10_001.0)
-    corrected = [each for each in house.correct_execution(charge.exec_id, 99.0) if isinstance(each, CommissionReport)]
+    corrected = [
+        each for each in simulator.correct_execution(charge.exec_id, 99.0) if isinstance(each, CommissionReport)
+    ]
     assert [(each.commission, each.currency) for each in corrected] == [(0.8, "EUR")]
-    house.bust_execution(corrected[0].exec_id)
-    ledgers = house.account_report("DU1").ledgers
+    simulator.bust_execution(corrected[0].exec_id)
+    ledgers = simulator.account_report("DU1").ledgers
     assert (ledgers["EUR"]["CashBalance"], ledgers["USD"]["CashBalance"]) == (40_000.0, 50_000.0)
 
 
 def test_settlement_is_told_when_it_happens() -> None:
     """What a sale brought can be spent on the next day, and the client hears of it before that day's first trade."""
     policy = Policy(account_kind=AccountKind.CASH)
-    house = market(100.0, 100.0, 100.0, policy=policy, cash=20_000.0)
-    house.place(ticket(1, "BUY", "MKT"))
-    house.advance(MONDAY.open_ns + MINUTE)
-    house.place(ticket(2, "SELL", "MKT"))
-    house.advance(MONDAY.open_ns + 2 * MINUTE)
-    assert house.account_report("DU1").values["SettledCash"] == 20_000.0 - 10_002.0
-    assert told(house.place(ticket(3, "BUY", "MKT")))[0] == ("error", 3, 201)
-    reports = house.advance(TUESDAY.open_ns - MINUTE)
+    simulator = market(100.0, 100.0, 100.0, policy=policy, cash=20_000.0)
+    simulator.place(ticket(1, "BUY", "MKT"))
+    simulator.advance(MONDAY.open_ns + MINUTE)
+    simulator.place(ticket(2, "SELL", "MKT"))
+    simulator.advance(MONDAY.open_ns + 2 * MINUTE)
+    assert simulator.account_report("DU1").values["SettledCash"] == 20_000.0 - 10_002.0
+    assert reported(simulator.place(ticket(3, "BUY", "MKT")))[0] == ("error", 3, 201)
+    reports = simulator.advance(TUESDAY.open_ns - MINUTE)
     settled = [each.values["SettledCash"] for each in reports if isinstance(each, AccountReport)]
-    assert settled == [house.account_report("DU1").values["TotalCashValue"]] == [20_000.0 - 4.0]
-    assert [each for each in told(house.place(ticket(4, "BUY", "MKT"))) if each[0] != "order"] == [("error", 4, 399)]
+    assert settled == [simulator.account_report("DU1").values["TotalCashValue"]] == [20_000.0 - 4.0]
+    assert [each for each in reported(simulator.place(ticket(4, "BUY", "MKT"))) if each[0] != "order"] == [
+        ("error", 4, 399)
+    ]

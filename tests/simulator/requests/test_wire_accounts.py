@@ -20,23 +20,23 @@ BOTH = [AccountTerms(account=ACCOUNT, cash=100_000.0), AccountTerms(account=OTHE
 
 def test_a_login_with_two_accounts() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", *[10.0] * 4), accounts=BOTH) as house:
-            ib = await house.connect()
+        async with gateway(trades("TSLA", *[10.0] * 4), accounts=BOTH) as simulator:
+            ib = await simulator.connect()
             assert ib.managedAccounts() == [ACCOUNT, OTHER]
             cash = {v.account: v.value for v in await ib.accountSummaryAsync() if v.tag == "TotalCashValue"}
             assert cash == {ACCOUNT: "100000.0", OTHER: "5000.0"}
-            await house.step()
+            await simulator.step()
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 100, account=OTHER))
-            await house.step()
+            await simulator.step()
             assert [(held.account, held.position) for held in ib.positions()] == [(OTHER, 100)]
             cash = {v.account: v.value for v in await ib.accountSummaryAsync() if v.tag == "TotalCashValue"}
             assert cash == {ACCOUNT: "100000.0", OTHER: "3998.0"}
-            await house.news(1)
-            house.heard[1].clear()
+            await simulator.news(1)
+            simulator.received[1].clear()
             ib.client.reqAccountUpdates(True, OTHER)
-            await house.settle()
-            assert [row[-1] for row in house.heard[1] if row[0] in ("6", "7", "54")].count(OTHER) > 10
-            assert {row[-1] for row in house.heard[1] if row[0] in ("6", "7", "54")} == {OTHER}
+            await simulator.settle()
+            assert [row[-1] for row in simulator.received[1] if row[0] in ("6", "7", "54")].count(OTHER) > 10
+            assert {row[-1] for row in simulator.received[1] if row[0] in ("6", "7", "54")} == {OTHER}
 
     asyncio.run(play())
 
@@ -44,57 +44,57 @@ def test_a_login_with_two_accounts() -> None:
 @pytest.mark.shows(request=(74, 76), reply=(71, 72, 73, 74), feature="several accounts")
 def test_positions_and_values_of_one_account_under_a_request_id() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", *[10.0] * 4), accounts=BOTH) as house:
-            ib = await ready(house)
+        async with gateway(trades("TSLA", *[10.0] * 4), accounts=BOTH) as simulator:
+            ib = await ready(simulator)
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 1, account=ACCOUNT))
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 2, account=OTHER))
-            await house.step()
-            house.heard[1].clear()
+            await simulator.step()
+            simulator.received[1].clear()
             ib.client.reqPositionsMulti(90, OTHER, "")
             ib.client.reqPositionsMulti(91, "", "")
             ib.client.reqAccountUpdatesMulti(92, OTHER, "", False)
-            await house.settle()
-            held = [(row[2], row[3], row[15]) for row in house.heard[1] if row[0] == "71"]
+            await simulator.settle()
+            held = [(row[2], row[3], row[15]) for row in simulator.received[1] if row[0] == "71"]
             assert held == [("90", OTHER, "2"), ("91", ACCOUNT, "1"), ("91", OTHER, "2")]
-            assert [row[2] for row in house.heard[1] if row[0] == "72"] == ["90", "91"]
-            assert {row[3] for row in house.heard[1] if row[0] == "73"} == {OTHER}
+            assert [row[2] for row in simulator.received[1] if row[0] == "72"] == ["90", "91"]
+            assert {row[3] for row in simulator.received[1] if row[0] == "73"} == {OTHER}
             ib.client.cancelPositionsMulti(91)
             ib.client.cancelAccountUpdatesMulti(92)
-            await house.settle()
-            house.heard[1].clear()
+            await simulator.settle()
+            simulator.received[1].clear()
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 3, account=OTHER))
-            await house.step()
-            assert [(row[2], row[15]) for row in house.heard[1] if row[0] == "71"] == [("90", "5")]
+            await simulator.step()
+            assert [(row[2], row[15]) for row in simulator.received[1] if row[0] == "71"] == [("90", "5")]
 
     asyncio.run(play())
 
 
 def test_accounts_and_models_that_are_not_there() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            ib = await house.connect()
-            await house.news(1)
+        async with gateway(trades("TSLA", 10.0)) as simulator:
+            ib = await simulator.connect()
+            await simulator.news(1)
             ib.client.reqPositionsMulti(90, "DU9", "")
             ib.client.reqPositionsMulti(91, ACCOUNT, "model")
             ib.client.reqPnL(92, "DU9", "")
             ib.client.reqPnLSingle(93, ACCOUNT, "", 1)
             ib.client.reqAccountSummary(94, "Family", "All")
-            assert await house.news(1) == ["4 90 321", "4 91 321", "4 92 321", "4 93 200", "4 94 321"]
+            assert await simulator.news(1) == ["4 90 321", "4 91 321", "4 92 321", "4 93 200", "4 94 321"]
 
     asyncio.run(play())
 
 
 def test_at_most_two_summaries() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            ib = await house.connect()
+        async with gateway(trades("TSLA", 10.0)) as simulator:
+            ib = await simulator.connect()
             for request_id in (90, 91, 92):
                 ib.client.reqAccountSummary(request_id, "All", "$LEDGER:USD,BuyingPower")
-            await house.settle()
-            told = {row[4] for row in house.heard[1] if row[0] == "63" and row[2] == "90"}
-            assert told >= {"BuyingPower", "CashBalance", "ExchangeRate"}
-            assert "NetLiquidation" not in told
-            assert (await house.news(1))[-1] == "4 92 322"
+            await simulator.settle()
+            reported = {row[4] for row in simulator.received[1] if row[0] == "63" and row[2] == "90"}
+            assert reported >= {"BuyingPower", "CashBalance", "ExchangeRate"}
+            assert "NetLiquidation" not in reported
+            assert (await simulator.news(1))[-1] == "4 92 322"
 
     asyncio.run(play())
 
@@ -102,40 +102,40 @@ def test_at_most_two_summaries() -> None:
 @pytest.mark.shows(request=(92, 93, 94, 95), reply=(94, 95))
 def test_profit_of_an_account_and_of_a_position() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0, 10.0, 10.5, 10.5, 11.0, 11.0)) as house:
-            ib = await ready(house)
+        async with gateway(trades("TSLA", 10.0, 10.0, 10.5, 10.5, 11.0, 11.0)) as simulator:
+            ib = await ready(simulator)
             whole, single = ib.reqPnL(ACCOUNT), ib.reqPnLSingle(ACCOUNT, "", contract_id("TSLA"))
-            await house.settle()
+            await simulator.settle()
             assert (whole.dailyPnL, whole.unrealizedPnL, whole.realizedPnL) == (0, 0, 0)
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 100))
-            await house.step(2)  # bought at 10.01, for a dollar; now at 10.50
+            await simulator.step(2)  # bought at 10.01, for a dollar; now at 10.50
             assert (single.position, single.value) == (100, 1050)
             assert single.dailyPnL == pytest.approx(whole.dailyPnL) == pytest.approx(48)
             assert single.unrealizedPnL == pytest.approx(whole.unrealizedPnL) == pytest.approx(48)
             ib.placeOrder(TSLA, ibi.MarketOrder("SELL", 100))
-            await house.step(2)
+            await simulator.step(2)
             assert (single.position, single.value, single.unrealizedPnL) == (0, 0, 0)
             assert whole.realizedPnL == pytest.approx(whole.dailyPnL) == pytest.approx(single.realizedPnL)
             ib.cancelPnL(ACCOUNT)
             ib.cancelPnLSingle(ACCOUNT, "", contract_id("TSLA"))
-            await house.settle()
-            house.heard[1].clear()
-            await house.step()
-            assert not [row for row in house.heard[1] if row[0] in ("94", "95")]
+            await simulator.settle()
+            simulator.received[1].clear()
+            await simulator.step()
+            assert not [row for row in simulator.received[1] if row[0] in ("94", "95")]
 
     asyncio.run(play())
 
 
 def test_values_are_told_now_and_then_where_that_is_asked_for() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", *[10.0] * 4), policy=Policy(account_told_every_s=2.0)) as house:
-            ib = await ready(house)
-            house.heard[1].clear()
-            told = []
+        async with gateway(trades("TSLA", *[10.0] * 4), policy=Policy(account_told_every_s=2.0)) as simulator:
+            ib = await ready(simulator)
+            simulator.received[1].clear()
+            reported = []
             for _ in range(3):
-                await house.step()
-                told.append(sum(row[0] == "8" for row in house.heard[1]))
-            assert told in ([0, 1, 1], [1, 1, 2])
+                await simulator.step()
+                reported.append(sum(row[0] == "8" for row in simulator.received[1]))
+            assert reported in ([0, 1, 1], [1, 1, 2])
             assert ib.isConnected()
 
     asyncio.run(play())
@@ -175,13 +175,13 @@ def test_what_this_broker_has_none_of(caplog: pytest.LogCaptureFixture) -> None:
     """Each answer is decoded by the real library, which logs what it can't."""
 
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
+        async with gateway(trades("TSLA", 10.0)) as simulator:
             for client_id, version in ((1, 157), (2, 176)):
-                ib = await house.connect(client_id, highest_version=version)
-                await house.news(client_id)
+                ib = await simulator.connect(client_id, highest_version=version)
+                await simulator.news(client_id)
                 for send, expected in ANSWERS:
                     send(ib.client)
-                    assert await house.news(client_id) == expected
+                    assert await simulator.news(client_id) == expected
             assert await ib.reqSmartComponentsAsync("9c0001") == [ibi.SmartComponent(0, "NASDAQ", "Q")]
 
     asyncio.run(play())
@@ -191,8 +191,8 @@ def test_what_this_broker_has_none_of(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_contract_details_tell_the_hours() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            ib = await house.connect()
+        async with gateway(trades("TSLA", 10.0)) as simulator:
+            ib = await simulator.connect()
             (details,) = await ib.reqContractDetailsAsync(TSLA)
             assert details.timeZoneId == "US/Eastern"
             first, second, *_ = details.tradingHours.split(";")

@@ -16,16 +16,25 @@ TSM = ibi.Stock("TSM", "SMART", "USD")
 @pytest.mark.shows(request=1, reply=(1, 2, 45, 46, 58, 81))
 def test_a_stream_of_quotes() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0, 10.0, 10.5, 9.5), trades("TSM", 20.0, 21.0)) as house:
-            ib = await house.connect()
-            await house.news(1)
+        async with gateway(trades("TSLA", 10.0, 10.0, 10.5, 9.5), trades("TSM", 20.0, 21.0)) as simulator:
+            ib = await simulator.connect()
+            await simulator.news(1)
             ticker = ib.reqMktData(TSLA)
             # Before the first trade: parameters, type of data, empty sides.
-            assert await house.news(1) == ["81", "58", "1 1 -1.0", "2 0 0", "1 2 -1.0", "2 3 0", "2 8 0", "45 49 0.0"]
+            assert await simulator.news(1) == [
+                "81",
+                "58",
+                "1 1 -1.0",
+                "2 0 0",
+                "1 2 -1.0",
+                "2 3 0",
+                "2 8 0",
+                "45 49 0.0",
+            ]
             assert ticker.marketDataType == 1
-            await house.step()
+            await simulator.step()
             opened = OPEN_NS // SECOND
-            assert await house.news(1) == [
+            assert await simulator.news(1) == [
                 "1 1 9.99",
                 "2 0 200",
                 "1 2 10.01",
@@ -41,12 +50,12 @@ def test_a_stream_of_quotes() -> None:
                 "46 33 Q",
                 "46 84 Q",
             ]
-            await house.step()  # TSM, which nobody streams
-            assert await house.news(1) == []
-            await house.step()  # the same price again
-            assert await house.news(1) == [f"46 45 {opened + 1}", "2 5 101", "2 8 201"]
-            await house.step(2)
-            await house.step()
+            await simulator.step()  # TSM, which nobody streams
+            assert await simulator.news(1) == []
+            await simulator.step()  # the same price again
+            assert await simulator.news(1) == [f"46 45 {opened + 1}", "2 5 101", "2 8 201"]
+            await simulator.step(2)
+            await simulator.step()
             assert (ticker.bid, ticker.ask, ticker.last, ticker.lastSize) == (9.49, 9.51, 9.5, 103)
             assert (ticker.open, ticker.high, ticker.low, ticker.volume) == (10.0, 10.5, 9.5, 406)
 
@@ -56,17 +65,17 @@ def test_a_stream_of_quotes() -> None:
 @pytest.mark.shows(request=2)
 def test_a_stream_that_is_cancelled_is_silent() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0, 11.0, 12.0)) as house:
-            ib = await house.connect()
+        async with gateway(trades("TSLA", 10.0, 11.0, 12.0)) as simulator:
+            ib = await simulator.connect()
             ticker = ib.reqMktData(TSLA)
-            await house.step()
+            await simulator.step()
             ib.cancelMktData(TSLA)
-            await house.news(1)
-            await house.step()
-            assert await house.news(1) == []
+            await simulator.news(1)
+            await simulator.step()
+            assert await simulator.news(1) == []
             assert ticker.last == 10.0
             ib.client.cancelMktData(4711)
-            assert await house.news(1) == ["4 4711 300"]
+            assert await simulator.news(1) == ["4 4711 300"]
 
     asyncio.run(play())
 
@@ -74,16 +83,16 @@ def test_a_stream_that_is_cancelled_is_silent() -> None:
 @pytest.mark.shows(request=1, reply=4)
 def test_requests_for_quotes_that_are_refused() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            ib = await house.connect()
-            await house.news(1)
+        async with gateway(trades("TSLA", 10.0)) as simulator:
+            ib = await simulator.connect()
+            await simulator.news(1)
             ib.client.reqMktData(90, ibi.Stock("GONE", "SMART", "USD"), "", False, False, [])
             ib.client.reqMktData(91, TSLA, "", False, False, [])
             ib.client.reqMktData(91, TSLA, "", False, False, [])
-            heard = await house.news(1)
-            assert heard[0] == "4 90 200"
-            assert heard[-1] == "4 91 102"
-            assert heard.count("81") == 1
+            received = await simulator.news(1)
+            assert received[0] == "4 90 200"
+            assert received[-1] == "4 91 102"
+            assert received.count("81") == 1
 
     asyncio.run(play())
 
@@ -91,14 +100,14 @@ def test_requests_for_quotes_that_are_refused() -> None:
 @pytest.mark.shows(request=1, reply=57)
 def test_a_snapshot_ends_and_does_not_stream() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0, 11.0)) as house:
-            ib = await house.connect()
-            await house.step()
+        async with gateway(trades("TSLA", 10.0, 11.0)) as simulator:
+            ib = await simulator.connect()
+            await simulator.step()
             (ticker,) = await ib.reqTickersAsync(TSLA)
             assert (ticker.last, ticker.bid, ticker.ask) == (10.0, 9.99, 10.01)
-            await house.news(1)
-            await house.step()
-            assert await house.news(1) == []
+            await simulator.news(1)
+            await simulator.step()
+            assert await simulator.news(1) == []
 
     asyncio.run(play())
 
@@ -106,12 +115,12 @@ def test_a_snapshot_ends_and_does_not_stream() -> None:
 @pytest.mark.shows(request=59, reply=58)
 def test_delayed_data_are_never_needed() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            ib = await house.connect()
+        async with gateway(trades("TSLA", 10.0)) as simulator:
+            ib = await simulator.connect()
             ib.reqMarketDataType(3)
-            await house.step()
+            await simulator.step()
             ticker = ib.reqMktData(TSLA)
-            await house.settle()
+            await simulator.settle()
             assert (ticker.marketDataType, ticker.last) == (1, 10.0)
 
     asyncio.run(play())
@@ -119,12 +128,12 @@ def test_delayed_data_are_never_needed() -> None:
 
 def test_every_stream_is_a_stream_of_its_own() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0, 11.0), trades("TSM", 20.0, 21.0)) as house:
-            first, second = await house.connect(1), await house.connect(2)
+        async with gateway(trades("TSLA", 10.0, 11.0), trades("TSM", 20.0, 21.0)) as simulator:
+            first, second = await simulator.connect(1), await simulator.connect(2)
             a, b = first.reqMktData(TSLA), second.reqMktData(TSM)
-            await house.step(2)
+            await simulator.step(2)
             late = second.reqMktData(TSLA)
-            await house.step(2)
+            await simulator.step(2)
             assert (a.last, b.last, late.last) == (11.0, 21.0, 11.0)
 
     asyncio.run(play())
@@ -133,13 +142,13 @@ def test_every_stream_is_a_stream_of_its_own() -> None:
 @pytest.mark.shows(request=(6, 62, 76), reply=(6, 7, 8, 63, 73))
 def test_account_values_follow_a_fill_for_all_who_subscribed() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0, 10.0, 10.0)) as house:
-            ib, other = await house.connect(1), await house.connect(2)
+        async with gateway(trades("TSLA", 10.0, 10.0, 10.0)) as simulator:
+            ib, other = await simulator.connect(1), await simulator.connect(2)
             summary = {v.tag: v.value for v in await other.accountSummaryAsync()}
             assert summary["TotalCashValue"] == "100000.0"
-            await house.step()
+            await simulator.step()
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 100))
-            await house.step()
+            await simulator.step()
             for client in (ib, other):
                 values = {v.tag: v.value for v in client.accountValues()}
                 assert values["TotalCashValue"] == "98998.0"
@@ -154,20 +163,20 @@ def test_account_values_follow_a_fill_for_all_who_subscribed() -> None:
 @pytest.mark.shows(request=(6, 63, 64, 77))
 def test_who_ends_a_subscription_hears_no_more() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0, 10.0, 10.0)) as house:
-            ib, other = await house.connect(1), await house.connect(2)
-            multi = [row[2] for row in house.heard[2] if row[0] == "74"]
+        async with gateway(trades("TSLA", 10.0, 10.0, 10.0)) as simulator:
+            ib, other = await simulator.connect(1), await simulator.connect(2)
+            multi = [row[2] for row in simulator.received[2] if row[0] == "74"]
             other.client.reqAccountSummary(900, "All", "TotalCashValue")
-            await house.settle()
+            await simulator.settle()
             other.client.cancelPositions()
             other.client.reqAccountUpdates(False, "")
             other.client.cancelAccountUpdatesMulti(int(multi[0]))
             other.client.cancelAccountSummary(900)
-            await house.step()
-            house.heard[2].clear()
+            await simulator.step()
+            simulator.received[2].clear()
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 100))
-            await house.step()
-            assert house.heard[2] == []
+            await simulator.step()
+            assert simulator.received[2] == []
             assert len(ib.positions()) == 1
 
     asyncio.run(play())
@@ -175,54 +184,54 @@ def test_who_ends_a_subscription_hears_no_more() -> None:
 
 def test_another_account_is_refused() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            ib = await house.connect()
-            await house.news(1)
+        async with gateway(trades("TSLA", 10.0)) as simulator:
+            ib = await simulator.connect()
+            await simulator.news(1)
             ib.client.reqAccountUpdates(True, "DU9")
             ib.client.reqAccountUpdatesMulti(77, "DU9", "", False)
-            assert await house.news(1) == ["4 -1 321", "4 77 321"]
+            assert await simulator.news(1) == ["4 -1 321", "4 77 321"]
 
     asyncio.run(play())
 
 
 def test_advance_tells_whether_more_than_quotes_happened() -> None:
     async def play() -> list[bool]:
-        async with gateway(trades("TSLA", 10.0, 10.0, 10.0, 10.0)) as house:
-            ib = await house.connect()
-            happened = [house.server.advance(OPEN_NS, one=True).orders]
+        async with gateway(trades("TSLA", 10.0, 10.0, 10.0, 10.0)) as simulator:
+            ib = await simulator.connect()
+            happened = [simulator.server.advance(OPEN_NS, one=True).orders]
             ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 1, 10.0))
-            await house.settle()
-            happened.append(house.server.advance(OPEN_NS + SECOND // 2).orders)
-            happened.append(house.server.advance(OPEN_NS + SECOND, one=True).orders)
+            await simulator.settle()
+            happened.append(simulator.server.advance(OPEN_NS + SECOND // 2).orders)
+            happened.append(simulator.server.advance(OPEN_NS + SECOND, one=True).orders)
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 1))
-            await house.settle()
-            happened.append(house.server.advance(OPEN_NS + 3 * SECOND).orders)
-            assert house.exchange.now_ns == OPEN_NS + 3 * SECOND
-            await house.settle()
+            await simulator.settle()
+            happened.append(simulator.server.advance(OPEN_NS + 3 * SECOND).orders)
+            assert simulator.exchange.now_ns == OPEN_NS + 3 * SECOND
+            await simulator.settle()
             return happened
 
     assert asyncio.run(play()) == [False, False, False, True]
 
 
 def test_frames_are_counted_on_both_sides() -> None:
-    def counted(house: Gateway, ib: ibi.IB) -> tuple[int, int]:
+    def counted(simulator: Gateway, ib: ibi.IB) -> tuple[int, int]:
         stats = ib.client.connectionStats()
         return (stats.numMsgSent - 1, stats.numMsgRecv - 1)  # without the handshake
 
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0, 10.0), trades("TSM", 20.0, 20.0)) as house:
-            clients: dict[int, Any] = {3: await house.connect(3), 4: await house.connect(4)}
+        async with gateway(trades("TSLA", 10.0, 10.0), trades("TSM", 20.0, 20.0)) as simulator:
+            clients: dict[int, Any] = {3: await simulator.connect(3), 4: await simulator.connect(4)}
             clients[3].reqMktData(TSLA)
             clients[4].placeOrder(TSM, ibi.MarketOrder("BUY", 1))
             clients[4].client.send(9999)  # whatever can't be read counts too
-            await house.step(4)
-            assert house.server.wire_counts() == {n: counted(house, ib) for n, ib in clients.items()}
-            assert all(received and sent for received, sent in house.server.wire_counts().values())
-            before = house.server.wire_counts()[3]
-            await house.hang_up(clients[3])
-            assert set(house.server.wire_counts()) == {4}
-            again = await house.connect(3)
-            await house.settle()
-            assert house.server.wire_counts()[3] == counted(house, again) != before
+            await simulator.step(4)
+            assert simulator.server.wire_counts() == {n: counted(simulator, ib) for n, ib in clients.items()}
+            assert all(received and sent for received, sent in simulator.server.wire_counts().values())
+            before = simulator.server.wire_counts()[3]
+            await simulator.disconnect(clients[3])
+            assert set(simulator.server.wire_counts()) == {4}
+            again = await simulator.connect(3)
+            await simulator.settle()
+            assert simulator.server.wire_counts()[3] == counted(simulator, again) != before
 
     asyncio.run(play())

@@ -25,11 +25,11 @@ from tests.simulator.on_the_wire import (
 _TRAIL_STOP = -22  # its second place in openOrder at version 176, the one that clients keep
 
 
-async def bracket(house: Gateway, ib: ibi.IB, parent: ibi.Order, child: ibi.Order) -> tuple[ibi.Trade, ibi.Trade]:
+async def bracket(simulator: Gateway, ib: ibi.IB, parent: ibi.Order, child: ibi.Order) -> tuple[ibi.Trade, ibi.Trade]:
     """Parent and child in one transmit; the parent alone must not be answered."""
     parent.transmit = False
     entry = ib.placeOrder(TSLA, parent)
-    assert await house.news(ib.client.clientId) == []
+    assert await simulator.news(ib.client.clientId) == []
     child.parentId = entry.order.orderId
     return entry, ib.placeOrder(TSLA, child)
 
@@ -40,8 +40,8 @@ async def bracket(house: Gateway, ib: ibi.IB, parent: ibi.Order, child: ibi.Orde
 def test_a_bracket_from_trigger_to_stop_out() -> None:
     async def play() -> None:
         market = trades("TSLA", 10.0, 10.2, 10.6, 11.0, 12.0, 10.9, 10.7, 10.5)
-        async with gateway(market) as house:
-            ib = await ready(house)
+        async with gateway(market) as simulator:
+            ib = await ready(simulator)
             fills: list[tuple[str, float]] = []
             commissions: list[tuple[float, float]] = []
             ib.execDetailsEvent += lambda _trade, fill: fills.append((fill.execution.side, fill.execution.price))
@@ -49,9 +49,11 @@ def test_a_bracket_from_trigger_to_stop_out() -> None:
                 (report.commission, report.realizedPNL)
             )
 
-            entry, stop = await bracket(house, ib, ibi.StopLimitOrder("BUY", 10, 10.8, 10.5, orderRef="E"), trail(10))
+            entry, stop = await bracket(
+                simulator, ib, ibi.StopLimitOrder("BUY", 10, 10.8, 10.5, orderRef="E"), trail(10)
+            )
             a, b = entry.order.orderId, stop.order.orderId
-            assert await house.news(1) == [
+            assert await simulator.news(1) == [
                 f"5 {a}",
                 f"3 {a} PreSubmitted trigger",
                 f"5 {b}",
@@ -59,10 +61,10 @@ def test_a_bracket_from_trigger_to_stop_out() -> None:
             ]
             assert entry.order.permId + 1 == stop.order.permId
 
-            await house.step()  # 10.20: below the trigger
-            assert await house.news(1) == []
-            await house.step()  # 10.60: triggered, filled at the ask, the child wakes up
-            assert await house.news(1) == [
+            await simulator.step()  # 10.20: below the trigger
+            assert await simulator.news(1) == []
+            await simulator.step()  # 10.60: triggered, filled at the ask, the child wakes up
+            assert await simulator.news(1) == [
                 f"5 {a}",
                 f"3 {a} Submitted",
                 f"11 {a}",
@@ -76,13 +78,13 @@ def test_a_bracket_from_trigger_to_stop_out() -> None:
             assert (entry.filled(), entry.remaining(), entry.orderStatus.avgFillPrice) == (10, 0, 10.61)
             assert [(p.position, p.avgCost) for p in ib.positions()] == [(10, pytest.approx(10.71))]
 
-            await house.step(2)  # 11.00, 12.00: the stop follows
-            assert [row[_TRAIL_STOP] for row in house.heard[1] if row[0] == "5"] == ["9.9", "10.8"]
-            assert await house.news(1) == [f"5 {b}", f"3 {b} PreSubmitted trigger"] * 2
-            await house.step()  # 10.90
-            assert await house.news(1) == []
-            await house.step()  # 10.70: below 12.00 - 10 %
-            assert await house.news(1) == [f"5 {b}", f"3 {b} Submitted", f"11 {b}", f"5 {b}", f"3 {b} Filled", "59"]
+            await simulator.step(2)  # 11.00, 12.00: the stop follows
+            assert [row[_TRAIL_STOP] for row in simulator.received[1] if row[0] == "5"] == ["9.9", "10.8"]
+            assert await simulator.news(1) == [f"5 {b}", f"3 {b} PreSubmitted trigger"] * 2
+            await simulator.step()  # 10.90
+            assert await simulator.news(1) == []
+            await simulator.step()  # 10.70: below 12.00 - 10 %
+            assert await simulator.news(1) == [f"5 {b}", f"3 {b} Submitted", f"11 {b}", f"5 {b}", f"3 {b} Filled", "59"]
             assert fills == [("BOT", 10.61), ("SLD", 10.69)]
             assert commissions == [(1.0, 0.0), (1.0, pytest.approx(-1.2))]
             assert ib.positions() == []
@@ -94,12 +96,12 @@ def test_a_bracket_from_trigger_to_stop_out() -> None:
 @pytest.mark.shows(request=5, reply=5, order="TRAIL/GTC", feature="trail ratchet")
 def test_the_level_of_a_trailing_stop_is_found_again() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0, 12.0, 12.0)) as house:
-            ib = await ready(house)
+        async with gateway(trades("TSLA", 10.0, 12.0, 12.0)) as simulator:
+            ib = await ready(simulator)
             ib.placeOrder(TSLA, trail(1))
-            await house.step()
-            await house.hang_up(ib)
-            back = await house.connect(1)
+            await simulator.step()
+            await simulator.disconnect(ib)
+            back = await simulator.connect(1)
             (trade,) = back.openTrades()
             assert (trade.order.orderType, trade.order.trailingPercent, trade.order.trailStopPrice) == (
                 "TRAIL",
@@ -121,13 +123,13 @@ MARKET_ORDERS = [
 @pytest.mark.parametrize(("order", "first", "price"), MARKET_ORDERS)
 def test_what_fills_at_once_fills_at_the_next_event(order: ibi.Order, first: str, price: float) -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
             trade = ib.placeOrder(TSLA, order)
-            heard = await house.news(1)
-            assert heard[1].startswith(f"3 {trade.order.orderId} ")
+            received = await simulator.news(1)
+            assert received[1].startswith(f"3 {trade.order.orderId} ")
             assert not trade.fills
-            await house.step()
+            await simulator.step()
             assert trade.orderStatus.status == "Filled"
             assert [fill.execution.price for fill in trade.fills] == [price]
             assert trade.fills[0].execution.time.timestamp() * SECOND == OPEN_NS + SECOND
@@ -152,13 +154,13 @@ RESTING = [
 @pytest.mark.parametrize(("order", "prices"), RESTING)
 def test_a_resting_order_reads_back_as_it_was_placed(order: ibi.Order, prices: dict[str, float]) -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
             order.orderRef, order.orderId = "ref", 0
             placed = ib.placeOrder(TSLA, order)
-            await house.step()
-            await house.hang_up(ib)
-            back = await house.connect(1)
+            await simulator.step()
+            await simulator.disconnect(ib)
+            back = await simulator.connect(1)
             (trade,) = back.openTrades()
             read = trade.order
             assert (read.orderId, read.permId, read.clientId) == (
@@ -173,10 +175,10 @@ def test_a_resting_order_reads_back_as_it_was_placed(order: ibi.Order, prices: d
                 assert getattr(read, name) == pytest.approx(price), name
             # Sending the order again as it was read is a modification that changes nothing.
             back.placeOrder(trade.contract, read)
-            await house.settle()
-            (again,) = house.exchange.open_orders()
+            await simulator.settle()
+            (again,) = simulator.exchange.open_orders()
             assert again.perm_id == read.permId
-            assert not [row for row in house.heard[1] if row[0] == "4" and row[2] != "-1"]
+            assert not [row for row in simulator.received[1] if row[0] == "4" and row[2] != "-1"]
 
     asyncio.run(play())
 
@@ -184,26 +186,26 @@ def test_a_resting_order_reads_back_as_it_was_placed(order: ibi.Order, prices: d
 @pytest.mark.shows(feature="328")
 def test_a_trailing_child_needs_a_limit_parent() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
-            parent, child = await bracket(house, ib, ibi.StopOrder("BUY", 10, 10.5), trail(10))
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
+            parent, child = await bracket(simulator, ib, ibi.StopOrder("BUY", 10, 10.5), trail(10))
             a, b = parent.order.orderId, child.order.orderId
-            assert await house.news(1) == [f"4 {b} 328"]
-            await house.step()
-            assert await house.news(1) == []
+            assert await simulator.news(1) == [f"4 {b} 328"]
+            await simulator.step()
+            assert await simulator.news(1) == []
             ib.cancelOrder(parent.order)
-            assert await house.news(1) == [f"3 {a} Cancelled", f"4 {a} 202", f"4 {a} 161"]
-            assert house.exchange.open_orders() == []
+            assert await simulator.news(1) == [f"3 {a} Cancelled", f"4 {a} 202", f"4 {a} 161"]
+            assert simulator.exchange.open_orders() == []
 
     asyncio.run(play())
 
 
 def test_the_rule_about_trailing_children_can_be_switched_off() -> None:
     async def play() -> None:
-        async with gateway(CALM, policy=Policy(trail_child_needs_limit_parent=False)) as house:
-            ib = await ready(house)
-            await bracket(house, ib, ibi.StopOrder("BUY", 10, 10.5), trail(10))
-            assert [line.split()[0] for line in await house.news(1)] == ["5", "3", "5", "3"]
+        async with gateway(CALM, policy=Policy(trail_child_needs_limit_parent=False)) as simulator:
+            ib = await ready(simulator)
+            await bracket(simulator, ib, ibi.StopOrder("BUY", 10, 10.5), trail(10))
+            assert [line.split()[0] for line in await simulator.news(1)] == ["5", "3", "5", "3"]
 
     asyncio.run(play())
 
@@ -211,16 +213,16 @@ def test_the_rule_about_trailing_children_can_be_switched_off() -> None:
 @pytest.mark.shows(feature="modify")
 def test_modify_keeps_the_permanent_id() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
             trade = ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 5, 9.0))
-            await house.step()
+            await simulator.step()
             perm_id = trade.order.permId
-            await house.news(1)
+            await simulator.news(1)
             trade.order.lmtPrice, trade.order.totalQuantity = 9.5, 6
             ib.placeOrder(TSLA, trade.order)
-            assert await house.news(1) == [f"5 {trade.order.orderId}", f"3 {trade.order.orderId} Submitted"]
-            (order,) = house.exchange.open_orders()
+            assert await simulator.news(1) == [f"5 {trade.order.orderId}", f"3 {trade.order.orderId} Submitted"]
+            (order,) = simulator.exchange.open_orders()
             assert (order.perm_id, order.ticket.limit_price, order.ticket.quantity) == (perm_id, 9.5, 6)
             assert trade.orderStatus.remaining == 6
 
@@ -230,30 +232,30 @@ def test_modify_keeps_the_permanent_id() -> None:
 @pytest.mark.shows(request=4, feature="cancel")
 def test_cancel_and_cancel_again() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
             trade = ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 5, 9.0))
             number = trade.order.orderId
-            await house.news(1)
+            await simulator.news(1)
             ib.cancelOrder(trade.order)
-            assert await house.news(1) == [f"3 {number} Cancelled", f"4 {number} 202"]
+            assert await simulator.news(1) == [f"3 {number} Cancelled", f"4 {number} 202"]
             assert trade.isDone()
             ib.client.cancelOrder(number)
             ib.client.cancelOrder(99)
-            assert await house.news(1) == [f"4 {number} 10148", "4 99 10147"]
+            assert await simulator.news(1) == [f"4 {number} 10148", "4 99 10147"]
 
     asyncio.run(play())
 
 
 def test_cancelling_the_parent_takes_the_child_along() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
-            parent, child = await bracket(house, ib, ibi.LimitOrder("BUY", 5, 9.0), trail(5))
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
+            parent, child = await bracket(simulator, ib, ibi.LimitOrder("BUY", 5, 9.0), trail(5))
             a, b = parent.order.orderId, child.order.orderId
-            await house.news(1)
+            await simulator.news(1)
             ib.cancelOrder(parent.order)
-            assert await house.news(1) == [f"3 {a} Cancelled", f"4 {a} 202", f"3 {b} Cancelled", f"4 {b} 202"]
+            assert await simulator.news(1) == [f"3 {a} Cancelled", f"4 {a} 202", f"3 {b} Cancelled", f"4 {b} 202"]
 
     asyncio.run(play())
 
@@ -261,31 +263,31 @@ def test_cancelling_the_parent_takes_the_child_along() -> None:
 @pytest.mark.shows(request=58, feature="global cancel")
 def test_global_cancel_reaches_everybody_once() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib, other = await ready(house, 1), await house.connect(2)
+        async with gateway(CALM) as simulator:
+            ib, other = await ready(simulator, 1), await simulator.connect(2)
             mine = ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 5, 9.0))
-            await house.news(1)
-            parent, child = await bracket(house, ib, ibi.LimitOrder("BUY", 5, 9.0), trail(5))
+            await simulator.news(1)
+            parent, child = await bracket(simulator, ib, ibi.LimitOrder("BUY", 5, 9.0), trail(5))
             theirs = other.placeOrder(TSLA, ibi.LimitOrder("BUY", 5, 9.0))
-            await house.news(1)
-            await house.news(2)
+            await simulator.news(1)
+            await simulator.news(2)
             ib.reqGlobalCancel()
             cancelled = [t.order.orderId for t in (mine, parent, child)]
             ended = [line for n in cancelled for line in (f"3 {n} Cancelled", f"4 {n} 202")]
-            assert await house.news(1) == [*ended, f"4 {child.order.orderId} 161"], "the child went with its parent"
-            assert await house.news(2) == [f"3 {theirs.order.orderId} Cancelled", f"4 {theirs.order.orderId} 202"]
-            assert house.exchange.open_orders() == []
+            assert await simulator.news(1) == [*ended, f"4 {child.order.orderId} 161"], "the child went with its parent"
+            assert await simulator.news(2) == [f"3 {theirs.order.orderId} Cancelled", f"4 {theirs.order.orderId} 202"]
+            assert simulator.exchange.open_orders() == []
 
     asyncio.run(play())
 
 
 def test_an_oca_group() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
             low, high = ibi.LimitOrder("BUY", 5, 9.0), ibi.LimitOrder("BUY", 5, 10.5)
             first, second = (ib.placeOrder(TSLA, o) for o in ib.oneCancelsAll([low, high], "pair", 1))
-            await house.step()
+            await simulator.step()
             assert (first.orderStatus.status, second.orderStatus.status) == ("Cancelled", "Filled")
 
     asyncio.run(play())
@@ -306,34 +308,34 @@ def test_an_oca_group() -> None:
 )
 def test_what_is_refused_is_an_error_and_no_order(contract: ibi.Contract, order: ibi.Order, code: int) -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
             order.orderId = 0
             trade = ib.placeOrder(contract, order)
-            assert await house.news(1) == [f"4 {trade.order.orderId} {code}"]
-            assert house.exchange.orders() == []
+            assert await simulator.news(1) == [f"4 {trade.order.orderId} {code}"]
+            assert simulator.exchange.orders() == []
 
     asyncio.run(play())
 
 
 def test_a_what_if_tells_margins_and_commission() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
             state = await ib.whatIfOrderAsync(TSLA, ibi.LimitOrder("BUY", 100, 10.0))
             assert (state.initMarginBefore, state.initMarginChange, state.initMarginAfter) == ("0.0", "250.0", "250.0")
             assert (state.equityWithLoanBefore, state.equityWithLoanAfter) == ("100000.0", "99999.0")
             assert (state.commission, state.commissionCurrency) == (1.0, "USD")
-            assert house.exchange.orders() == []
+            assert simulator.exchange.orders() == []
 
     asyncio.run(play())
 
 
 def test_a_malformed_order_names_its_id() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
             ib.client.conn.sendMsg(ask(3, 55, 0, "TSLA"))
-            assert await house.news(1) == ["4 55 320"]
+            assert await simulator.news(1) == ["4 55 320"]
 
     asyncio.run(play())

@@ -8,24 +8,24 @@ from typing import Any
 import ib_insync as ibi
 import pytest
 
-from services.simulator.requests.dispatch import LedgerLost
+from services.simulator.requests.dispatch import LedgerFailed
 from tests.simulator.on_the_wire import ACCOUNT, CALM, OPEN_NS, SECOND, TSLA, gateway, ready, trades, trail
 
 
 @pytest.mark.shows(request=(5, 7, 61, 99), reply=(5, 7, 11, 59, 61, 101))
 def test_after_a_reconnect_everything_is_found_again() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
             filled = ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5, orderRef="bought"))
             cancelled = ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 6, 9.0, orderRef="gone"))
             resting = ib.placeOrder(TSLA, trail(5, orderRef="rest"))
-            await house.step()
+            await simulator.step()
             ib.cancelOrder(cancelled.order)
-            await house.settle()
-            await house.hang_up(ib)
+            await simulator.settle()
+            await simulator.disconnect(ib)
 
-            back = await house.connect(1)
+            back = await simulator.connect(1)
             assert back.client.getReqId() > resting.order.orderId
             (opened,) = back.openTrades()
             assert (opened.order.orderRef, opened.order.permId) == ("rest", resting.order.permId)
@@ -46,12 +46,12 @@ def test_after_a_reconnect_everything_is_found_again() -> None:
 @pytest.mark.shows(request=7, reply=(11, 55))
 def test_executions_are_filtered() -> None:
     async def play() -> None:
-        async with gateway(CALM, trades("TSM", *[20.0] * 20)) as house:
-            ib, other = await ready(house, 1), await house.connect(2)
+        async with gateway(CALM, trades("TSM", *[20.0] * 20)) as simulator:
+            ib, other = await ready(simulator, 1), await simulator.connect(2)
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
-            await house.step(4)
+            await simulator.step(4)
             other.placeOrder(ibi.Stock("TSM", "SMART", "USD"), ibi.MarketOrder("SELL", 5))
-            await house.step(4)
+            await simulator.step(4)
 
             async def found(**filters: Any) -> list[str]:
                 fills = await ib.reqExecutionsAsync(ibi.ExecutionFilter(**filters))
@@ -73,31 +73,31 @@ def test_executions_are_filtered() -> None:
 @pytest.mark.shows(request=(5, 16), reply=(53, 61))
 def test_two_clients_hear_of_their_own_orders_only() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib, other = await ready(house, 1), await house.connect(2)
-            await house.news(2)
+        async with gateway(CALM) as simulator:
+            ib, other = await ready(simulator, 1), await simulator.connect(2)
+            await simulator.news(2)
             mine = ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 5, 9.0))
             number = mine.order.orderId
-            assert await house.news(1) == [f"5 {number}", f"3 {number} Submitted"]
-            assert await house.news(2) == []
+            assert await simulator.news(1) == [f"5 {number}", f"3 {number} Submitted"]
+            assert await simulator.news(2) == []
             assert await other.reqOpenOrdersAsync() == []
             (seen,) = await other.reqAllOpenOrdersAsync()
             assert (seen.order.permId, seen.order.clientId) == (mine.order.permId, 1)
-            await house.news(2)
+            await simulator.news(2)
             other.client.cancelOrder(number)
-            assert await house.news(2) == [f"4 {number} 10147"]
-            assert await house.news(1) == []
+            assert await simulator.news(2) == [f"4 {number} 10147"]
+            assert await simulator.news(1) == []
             # Positions and account values, though, are the account's.
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 7))
-            await house.step()
-            assert await house.news(2) == []
+            await simulator.step()
+            assert await simulator.news(2) == []
             assert [position.position for position in other.positions()] == [7]
-            await house.news(1)
+            await simulator.news(1)
             theirs = other.placeOrder(TSLA, ibi.MarketOrder("SELL", 3))
-            await house.step()
+            await simulator.step()
             number = theirs.order.orderId
-            assert [line for line in await house.news(2) if line[:2] in ("11", "59")] == [f"11 {number}", "59"]
-            assert await house.news(1) == []
+            assert [line for line in await simulator.news(2) if line[:2] in ("11", "59")] == [f"11 {number}", "59"]
+            assert await simulator.news(1) == []
             assert [position.position for position in ib.positions()] == [4]
 
     asyncio.run(play())
@@ -105,13 +105,13 @@ def test_two_clients_hear_of_their_own_orders_only() -> None:
 
 def test_a_client_that_is_away_misses_reports_and_asks_for_them() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
-            await house.settle()
-            await house.hang_up(ib)
-            await house.step()
-            back = await house.connect(1)
+            await simulator.settle()
+            await simulator.disconnect(ib)
+            await simulator.step()
+            back = await simulator.connect(1)
             assert [fill.execution.shares for fill in back.fills()] == [5]
             assert back.openTrades() == []
 
@@ -121,13 +121,13 @@ def test_a_client_that_is_away_misses_reports_and_asks_for_them() -> None:
 @pytest.mark.shows(request=(1, 3), reply=(1, 2, 3, 11), versions=(157,))
 def test_an_order_in_the_version_of_the_oldest_client() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            await house.step()
-            ib = await house.connect(1, highest_version=157)
+        async with gateway(CALM) as simulator:
+            await simulator.step()
+            ib = await simulator.connect(1, highest_version=157)
             assert ib.client.serverVersion() == 157
             trade = ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
             ticker = ib.reqMktData(TSLA)
-            await house.step()
+            await simulator.step()
             assert (trade.orderStatus.status, trade.fills[0].execution.shares) == ("Filled", 5)
             assert (ticker.bid, ticker.bidSize, ticker.last) == (9.99, 2, 10.0)
 
@@ -136,15 +136,15 @@ def test_an_order_in_the_version_of_the_oldest_client() -> None:
 
 def test_what_was_saved_is_what_clients_heard() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
-            saved = len(house.ledger.saved)
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
+            saved = len(simulator.ledger.saved)
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
-            await house.settle()
-            await house.step()
-            orders = [order.status for changes in house.ledger.saved[saved:] for order in changes.orders]
+            await simulator.settle()
+            await simulator.step()
+            orders = [order.status for changes in simulator.ledger.saved[saved:] for order in changes.orders]
             assert orders == ["PreSubmitted", "Filled"]
-            executions = [e.exec_id for changes in house.ledger.saved for e in changes.executions]
+            executions = [e.exec_id for changes in simulator.ledger.saved for e in changes.executions]
             assert executions == [fill.execution.execId for fill in ib.fills()]
 
     asyncio.run(play())
@@ -152,21 +152,21 @@ def test_what_was_saved_is_what_clients_heard() -> None:
 
 def test_what_cant_be_saved_is_never_heard(caplog: pytest.LogCaptureFixture) -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib, other = await ready(house, 1), await house.connect(2)
+        async with gateway(CALM) as simulator:
+            ib, other = await ready(simulator, 1), await simulator.connect(2)
             gone = [asyncio.Event(), asyncio.Event()]
             ib.disconnectedEvent += gone[0].set
             other.disconnectedEvent += gone[1].set
-            await house.news(1)
-            house.ledger.broken = True
+            await simulator.news(1)
+            simulator.ledger.broken = True
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
             async with asyncio.timeout(5):
                 await asyncio.gather(*(event.wait() for event in gone))
-            assert house.heard[1] == []
-            with pytest.raises(LedgerLost, match="no space left on device"):
-                house.server.advance(OPEN_NS + 9 * SECOND)
+            assert simulator.received[1] == []
+            with pytest.raises(LedgerFailed, match="no space left on device"):
+                simulator.server.advance(OPEN_NS + 9 * SECOND)
             with pytest.raises(ConnectionRefusedError):
-                await asyncio.open_connection("127.0.0.1", house.server.port)
+                await asyncio.open_connection("127.0.0.1", simulator.server.port)
 
     asyncio.run(play())
     assert "can't be written" in caplog.text
@@ -174,37 +174,37 @@ def test_what_cant_be_saved_is_never_heard(caplog: pytest.LogCaptureFixture) -> 
 
 def test_a_step_that_cant_be_saved_is_never_heard() -> None:
     async def play() -> None:
-        async with gateway(CALM) as house:
-            ib = await ready(house)
+        async with gateway(CALM) as simulator:
+            ib = await ready(simulator)
             gone = asyncio.Event()
             ib.disconnectedEvent += gone.set
             ib.reqMktData(TSLA)
-            await house.news(1)
-            house.ledger.broken = True
-            with pytest.raises(LedgerLost):
-                house.server.advance(OPEN_NS + SECOND)
+            await simulator.news(1)
+            simulator.ledger.broken = True
+            with pytest.raises(LedgerFailed):
+                simulator.server.advance(OPEN_NS + SECOND)
             async with asyncio.timeout(5):
                 await gone.wait()
-            assert house.heard[1] == []
-            house.ledger.broken = False
-            with pytest.raises(LedgerLost):
-                house.server.advance(OPEN_NS + 2 * SECOND)
+            assert simulator.received[1] == []
+            simulator.ledger.broken = False
+            with pytest.raises(LedgerFailed):
+                simulator.server.advance(OPEN_NS + 2 * SECOND)
 
     asyncio.run(play())
 
 
 def test_one_step_is_one_write() -> None:
     async def play() -> None:
-        async with gateway(CALM, trades("TSM", *[20.0] * 20)) as house:
-            ib = await ready(house)
+        async with gateway(CALM, trades("TSM", *[20.0] * 20)) as simulator:
+            ib = await ready(simulator)
             ib.reqMktData(TSLA)
             ib.reqMktData(ibi.Stock("TSM", "SMART", "USD"))
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
-            await house.settle()
+            await simulator.settle()
             reads: list[int] = []
             ib.client.conn.hasData += lambda data: reads.append(len(data))
-            assert house.server.advance(OPEN_NS + 3 * SECOND).orders is True
-            await house.settle()
+            assert simulator.server.advance(OPEN_NS + 3 * SECOND).orders is True
+            await simulator.settle()
             assert len(reads) == 1
             assert len(ib.fills()) == 1
 

@@ -8,7 +8,7 @@ import logging
 import ib_insync as ibi
 import pytest
 
-from services.configuration.broker_policy import Policy, PriceGrid
+from services.configuration.broker_policy import OrderPriceGrid, Policy
 from services.simulator.wire.contracts import contract_id
 from tests.simulator.on_the_wire import ACCOUNT, OPEN_NS, SECOND, TSLA, Gateway, ask, gateway, ready, rows, trades
 
@@ -16,8 +16,8 @@ from tests.simulator.on_the_wire import ACCOUNT, OPEN_NS, SECOND, TSLA, Gateway,
 @pytest.mark.shows(request=(5, 6, 7, 61, 71, 76, 99), reply=(53, 54, 55, 62, 74, 102))
 def test_connect_and_synchronize() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            ib = await house.connect(12)
+        async with gateway(trades("TSLA", 10.0)) as simulator:
+            ib = await simulator.connect(12)
             assert ib.client.serverVersion() == 176
             assert ib.managedAccounts() == [ACCOUNT]
             assert (ib.positions(), ib.trades(), ib.fills()) == ([], [], [])
@@ -30,7 +30,7 @@ def test_connect_and_synchronize() -> None:
             assert set(needed.split()) <= set(values)
             assert {v.currency for v in ib.accountValues() if v.tag == "Currency"} == {"BASE", "USD"}
             assert ib.client.getReqId() > 0
-            await house.settle()
+            await simulator.settle()
 
     asyncio.run(play())
 
@@ -38,8 +38,8 @@ def test_connect_and_synchronize() -> None:
 @pytest.mark.shows(request=71, reply=(4, 9, 15))
 def test_what_a_connection_begins_with(caplog: pytest.LogCaptureFixture) -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+        async with gateway(trades("TSLA", 10.0)) as simulator:
+            reader, writer = await asyncio.open_connection("127.0.0.1", simulator.server.port)
             writer.write(b"API\0" + b"\0\0\0\x09v100..176")
             assert await rows(reader, 1) == [["176", "20220322 13:29:00 UTC"]]
             writer.write(ask(61, 1) + ask(9999))  # too early: must not be answered
@@ -48,7 +48,7 @@ def test_what_a_connection_begins_with(caplog: pytest.LogCaptureFixture) -> None
             assert accounts == ["15", "1", ACCOUNT]
             assert next_id == ["9", "1", "1"]
             assert [(farm[0], farm[2], farm[3]) for farm in farms] == [("4", "-1", c) for c in ("2104", "2106", "2158")]
-            assert house.server.wire_counts() == {5: (1, 5)}
+            assert simulator.server.wire_counts() == {5: (1, 5)}
             writer.close()
             await writer.wait_closed()
 
@@ -60,14 +60,14 @@ def test_what_a_connection_begins_with(caplog: pytest.LogCaptureFixture) -> None
 @pytest.mark.shows(request=71, reply=(3, 5, 53))
 def test_open_orders_come_before_the_accounts() -> None:
     async def play(*, download: bool) -> list[str]:
-        async with gateway(trades("TSLA", 10.0, 10.0), download_open_orders=download) as house:
-            ib = await house.connect(1)
+        async with gateway(trades("TSLA", 10.0, 10.0), download_open_orders=download) as simulator:
+            ib = await simulator.connect(1)
             ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 1, 5.0, tif="GTC"))
             ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 2, 5.0, tif="GTC"))
-            await house.settle()
+            await simulator.settle()
             highest = max(trade.order.orderId for trade in ib.trades())
-            await house.hang_up(ib)
-            reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+            await simulator.disconnect(ib)
+            reader, writer = await asyncio.open_connection("127.0.0.1", simulator.server.port)
             writer.write(b"API\0" + b"\0\0\0\x09v157..176" + ask(71, 2, 1, ""))
             found = (await rows(reader, 11 if download else 6))[1:]
             assert ["9", "1", str(highest + 1)] in found
@@ -82,19 +82,19 @@ def test_open_orders_come_before_the_accounts() -> None:
 @pytest.mark.shows(request=71, reply=4)
 def test_a_client_id_in_use_is_refused_and_the_first_lives_on() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            first = await house.connect(7)
+        async with gateway(trades("TSLA", 10.0)) as simulator:
+            first = await simulator.connect(7)
             second = ibi.IB()
             errors: list[int] = []
             second.errorEvent += lambda _id, code, _text, _contract: errors.append(code)
             with pytest.raises(TimeoutError):  # the library waits on for its accounts
-                await second.connectAsync("127.0.0.1", house.server.port, 7, timeout=0.5)
+                await second.connectAsync("127.0.0.1", simulator.server.port, 7, timeout=0.5)
             assert errors == [326]
             assert await first.reqCurrentTimeAsync() is not None
-            third = await house.connect(8)
-            assert set(house.server.wire_counts()) == {7, 8}
-            await house.hang_up(first, third)
-            assert (await house.connect(7)).isConnected()
+            third = await simulator.connect(8)
+            assert set(simulator.server.wire_counts()) == {7, 8}
+            await simulator.disconnect(first, third)
+            assert (await simulator.connect(7)).isConnected()
 
     asyncio.run(play())
 
@@ -104,9 +104,9 @@ def test_a_client_id_in_use_is_refused_and_the_first_lives_on() -> None:
 )
 def test_what_speaks_otherwise_is_cut_off(opening: bytes, caplog: pytest.LogCaptureFixture) -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            ib = await house.connect(1)
-            reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+        async with gateway(trades("TSLA", 10.0)) as simulator:
+            ib = await simulator.connect(1)
+            reader, writer = await asyncio.open_connection("127.0.0.1", simulator.server.port)
             writer.write(opening)
             assert await reader.read() == b""
             writer.close()
@@ -119,8 +119,8 @@ def test_what_speaks_otherwise_is_cut_off(opening: bytes, caplog: pytest.LogCapt
 @pytest.mark.shows(request=(9, 81), reply=(10, 52, 79))
 def test_contracts() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0), trades("TSM", 20.0)) as house:
-            ib = await house.connect()
+        async with gateway(trades("TSLA", 10.0), trades("TSM", 20.0)) as simulator:
+            ib = await simulator.connect()
             tesla, unknown = ibi.Stock("TSLA", "SMART", "USD"), ibi.Stock("GONE", "SMART", "USD")
             errors: list[tuple[int, str]] = []
             ib.errorEvent += lambda _id, code, text, _contract: errors.append((code, text))
@@ -139,17 +139,17 @@ def test_contracts() -> None:
 @pytest.mark.parametrize(
     ("grid", "number", "step", "wrong"),
     [
-        (PriceGrid.CENT, 26, 0.01, 9.995),
-        (PriceGrid.HALF_CENT, 612, 0.005, 9.996),
-        (PriceGrid.NICKEL, 613, 0.05, 9.99),
+        (OrderPriceGrid.CENT, 26, 0.01, 9.995),
+        (OrderPriceGrid.HALF_CENT, 612, 0.005, 9.996),
+        (OrderPriceGrid.NICKEL, 613, 0.05, 9.99),
     ],
 )
 def test_field_31_contract_details_name_the_rule_that_orders_are_held_to(
-    grid: PriceGrid, number: int, step: float, wrong: float
+    grid: OrderPriceGrid, number: int, step: float, wrong: float
 ) -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0), policy=Policy(price_grid=grid)) as house:
-            ib = await ready(house)
+        async with gateway(trades("TSLA", 10.0), policy=Policy(price_grid=grid)) as simulator:
+            ib = await ready(simulator)
             tesla = ibi.Stock("TSLA", "SMART", "USD")
             (details,) = await ib.reqContractDetailsAsync(tesla)
             assert set(details.marketRuleIds.split(",")) == {str(number)}
@@ -160,9 +160,9 @@ def test_field_31_contract_details_name_the_rule_that_orders_are_held_to(
             ib.errorEvent += lambda _id, code, _text, _contract: errors.append(code)
             for price in (wrong, round(10.0 - step, 4)):
                 ib.placeOrder(tesla, ibi.LimitOrder("BUY", 1, price))
-            await house.settle()
+            await simulator.settle()
             assert errors == [110]
-            assert [order.limit_price for order in house.exchange.open_orders()] == [round(10.0 - step, 4)]
+            assert [order.limit_price for order in simulator.exchange.open_orders()] == [round(10.0 - step, 4)]
 
     asyncio.run(play())
 
@@ -170,17 +170,17 @@ def test_field_31_contract_details_name_the_rule_that_orders_are_held_to(
 @pytest.mark.shows(request=(8, 15, 17, 49), reply=(9, 15, 49))
 def test_the_gateways_own_time_and_ids() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            ib = await house.connect()
+        async with gateway(trades("TSLA", 10.0)) as simulator:
+            ib = await simulator.connect()
             assert (await ib.reqCurrentTimeAsync()).timestamp() * SECOND == OPEN_NS - 60 * SECOND
-            await house.step()
+            await simulator.step()
             assert (await ib.reqCurrentTimeAsync()).timestamp() * SECOND == OPEN_NS
             ib.client.reqIds(1)
             ib.client.reqManagedAccts()
             ib.client.reqAutoOpenOrders(True)
             errors: list[int] = []
             ib.errorEvent += lambda _id, code, _text, _contract: errors.append(code)
-            await house.settle()
+            await simulator.settle()
             assert errors == [327]
 
     asyncio.run(play())
@@ -188,8 +188,8 @@ def test_the_gateways_own_time_and_ids() -> None:
 
 def test_a_request_that_cant_be_read_leaves_the_connection_alone(caplog: pytest.LogCaptureFixture) -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            ib = await house.connect()
+        async with gateway(trades("TSLA", 10.0)) as simulator:
+            ib = await simulator.connect()
             errors: list[tuple[int, int]] = []
             ib.errorEvent += lambda request_id, code, _text, _contract: errors.append((request_id, code))
             ib.client.send(61, 1, "left over")
@@ -198,7 +198,7 @@ def test_a_request_that_cant_be_read_leaves_the_connection_alone(caplog: pytest.
             ib.client.send(1, 11, 45, TSLA, "x")
             ib.client.startApi()
             ib.client.reqMarketRule(5)
-            await house.settle()
+            await simulator.settle()
             assert errors == [(-1, 320), (44, 320), (-1, 320), (45, 320), (-1, 321), (-1, 321)]
             assert await ib.reqCurrentTimeAsync() is not None
 
@@ -210,13 +210,13 @@ def test_a_handler_that_fails_hurts_nobody_else(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            ib, other = await house.connect(1), await house.connect(2)
+        async with gateway(trades("TSLA", 10.0)) as simulator:
+            ib, other = await simulator.connect(1), await simulator.connect(2)
             errors: list[tuple[int, int]] = []
             ib.errorEvent += lambda request_id, code, _text, _contract: errors.append((request_id, code))
-            monkeypatch.setattr(house.exchange, "quote", lambda _symbol: 1 / 0)
+            monkeypatch.setattr(simulator.exchange, "quote", lambda _symbol: 1 / 0)
             ib.reqMktData(TSLA)
-            await house.settle()
+            await simulator.settle()
             assert [code for _, code in errors] == [322]
             assert await other.reqCurrentTimeAsync() is not None
             assert await ib.reqCurrentTimeAsync() is not None
@@ -227,15 +227,15 @@ def test_a_handler_that_fails_hurts_nobody_else(
 
 def test_a_frame_too_long_ends_that_connection_only(caplog: pytest.LogCaptureFixture) -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            ib, other = await house.connect(1), await house.connect(2)
+        async with gateway(trades("TSLA", 10.0)) as simulator:
+            ib, other = await simulator.connect(1), await simulator.connect(2)
             gone = asyncio.Event()
             ib.disconnectedEvent += gone.set
             ib.client.conn.sendMsg(b"\x01\x00\x00\x00")
             async with asyncio.timeout(5):
                 await gone.wait()
             assert await other.reqCurrentTimeAsync() is not None
-            assert set(house.server.wire_counts()) == {2}
+            assert set(simulator.server.wire_counts()) == {2}
 
     with caplog.at_level(logging.ERROR, "services.simulator"):
         asyncio.run(play())
@@ -244,15 +244,15 @@ def test_a_frame_too_long_ends_that_connection_only(caplog: pytest.LogCaptureFix
 
 def test_a_client_that_never_reads_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0), max_buffer=100_000) as house:
-            ib = await house.connect(1)
-            _, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+        async with gateway(trades("TSLA", 10.0), max_buffer=100_000) as simulator:
+            ib = await simulator.connect(1)
+            _, writer = await asyncio.open_connection("127.0.0.1", simulator.server.port)
             writer.transport.pause_reading()  # type: ignore[attr-defined]
             writer.write(b"API\0" + b"\0\0\0\x09v157..176" + ask(71, 2, 9, ""))
             async with asyncio.timeout(20):
-                while 9 not in house.server.wire_counts():
+                while 9 not in simulator.server.wire_counts():
                     await asyncio.sleep(0.001)
-                while 9 in house.server.wire_counts():
+                while 9 in simulator.server.wire_counts():
                     writer.write(ask(62, 1, 1, "All", "All") * 200)
                     await asyncio.sleep(0)
             writer.transport.abort()
@@ -264,31 +264,31 @@ def test_a_client_that_never_reads_is_dropped(caplog: pytest.LogCaptureFixture) 
 
 def test_stopping_ends_the_clients() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            ib = await house.connect(1)
+        async with gateway(trades("TSLA", 10.0)) as simulator:
+            ib = await simulator.connect(1)
             gone = asyncio.Event()
             ib.disconnectedEvent += gone.set
-            await house.server.stop()
+            await simulator.server.stop()
             async with asyncio.timeout(5):
                 await gone.wait()
             with pytest.raises(ConnectionRefusedError):
-                await asyncio.open_connection("127.0.0.1", house.server.port)
+                await asyncio.open_connection("127.0.0.1", simulator.server.port)
 
     asyncio.run(play())
 
 
 def test_stopping_does_not_wait_for_a_client_that_never_reads() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
-            _, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+        async with gateway(trades("TSLA", 10.0)) as simulator:
+            _, writer = await asyncio.open_connection("127.0.0.1", simulator.server.port)
             writer.transport.pause_reading()  # type: ignore[attr-defined]
             writer.write(b"API\0" + b"\0\0\0\x09v157..176" + ask(71, 2, 9, ""))
             async with asyncio.timeout(20):
-                while house.server.wire_counts().get(9, (0, 0))[1] < 100_000:
+                while simulator.server.wire_counts().get(9, (0, 0))[1] < 100_000:
                     writer.write(ask(62, 1, 1, "All", "All") * 200)
                     await asyncio.sleep(0)
-                await house.server.stop()
-            assert house.server.wire_counts() == {}
+                await simulator.server.stop()
+            assert simulator.server.wire_counts() == {}
             writer.transport.abort()
 
     asyncio.run(play())
@@ -296,9 +296,9 @@ def test_stopping_does_not_wait_for_a_client_that_never_reads() -> None:
 
 def test_a_port_in_use_is_an_error_at_the_start() -> None:
     async def play() -> None:
-        async with gateway(trades("TSLA", 10.0)) as house:
+        async with gateway(trades("TSLA", 10.0)) as simulator:
             second = Gateway(trades("TSLA", 10.0))
-            second.server.port = house.server.port
+            second.server.port = simulator.server.port
             with pytest.raises(OSError, match="in use"):
                 await second.server.start()
 

@@ -23,23 +23,23 @@ from services.configuration.broker_policy import Policy
 from services.simulator.server import TwsServer
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.holdings import AccountTerms
-from services.simulator.venue.persistence import Memory
+from services.simulator.venue.persistence import SavedExchange
 from services.simulator.venue.store import Store
 from services.simulator.wire.framing import frame
 from tests.hostile.corpus import STOCK, place_order, sent, start_api
 from tests.hostile.mutations import written
-from tests.simulator.connection import Line
+from tests.simulator.connection import ClientConnection
 from tests.simulator.coverage import ORDERS
-from tests.simulator.on_the_wire import ACCOUNT, OPEN_NS, SECOND, SESSION, Written, trades
+from tests.simulator.on_the_wire import ACCOUNT, OPEN_NS, SECOND, SESSION, WrittenMarket, trades
 
 __all__ = [
     "OCA_1",
     "OCA_2",
     "OCA_3",
     "VERSIONS",
-    "House",
-    "Row",
-    "Step",
+    "GatewayWithLedger",
+    "SequenceRow",
+    "SequenceStep",
     "cancel",
     "cancel_all",
     "close",
@@ -56,7 +56,7 @@ TOMORROW = Session("2022-03-23", SESSION.open_ns + DAY_NS, SESSION.close_ns + DA
 CALM = (10.0,) * 6
 
 
-class Step(NamedTuple):
+class SequenceStep(NamedTuple):
     """One thing that happens, and what the client hears of it."""
 
     what: str
@@ -65,69 +65,69 @@ class Step(NamedTuple):
     order: ibi.Order | None = None
 
 
-class Row(NamedTuple):
+class SequenceRow(NamedTuple):
     """A row of the table."""
 
     name: str
-    steps: list[Step]
+    steps: list[SequenceStep]
     prices: Sequence[float] = CALM
     policy: Policy = Policy()
 
 
-def place(order_id: int, side: str, kind: str, *expected: str, **details: Any) -> Step:
+def place(order_id: int, side: str, kind: str, *expected: str, **details: Any) -> SequenceStep:
     order = ibi.Order(action=side, totalQuantity=details.pop("shares", 5), orderType=kind, **{"tif": "DAY", **details})
-    return Step("place", expected, order_id, order)
+    return SequenceStep("place", expected, order_id, order)
 
 
-def cancel(order_id: int, *expected: str) -> Step:
-    return Step("cancel", expected, order_id)
+def cancel(order_id: int, *expected: str) -> SequenceStep:
+    return SequenceStep("cancel", expected, order_id)
 
 
-def cancel_all(*expected: str) -> Step:
-    return Step("cancel_all", expected)
+def cancel_all(*expected: str) -> SequenceStep:
+    return SequenceStep("cancel_all", expected)
 
 
-def tick(*expected: str) -> Step:
+def tick(*expected: str) -> SequenceStep:
     """The next trade of the market."""
-    return Step("tick", expected)
+    return SequenceStep("tick", expected)
 
 
-def close(*expected: str) -> Step:
+def close(*expected: str) -> SequenceStep:
     """The session ends."""
-    return Step("close", expected)
+    return SequenceStep("close", expected)
 
 
-def restart(*expected: str) -> Step:
+def restart(*expected: str) -> SequenceStep:
     """The gateway starts again from its ledger, and the client connects anew."""
-    return Step("restart", expected)
+    return SequenceStep("restart", expected)
 
 
 OCA_1, OCA_2, OCA_3 = ({"ocaGroup": "g", "ocaType": kind} for kind in (1, 2, 3))
 
 
-class House:
+class GatewayWithLedger:
     """A gateway with one client, on a ledger that outlives it."""
 
-    def __init__(self, row: Row, version: int) -> None:
+    def __init__(self, row: SequenceRow, version: int) -> None:
         self._row, self.version = row, version
         self._events = trades("TSLA", *row.prices)
         self._store = Store(Path(":memory:"), ACCOUNT)
-        self.begin(None)
+        self.start(None)
 
-    def begin(self, memory: Memory | None) -> None:
+    def start(self, saved: SavedExchange | None) -> None:
         self.exchange = Exchange(
-            Written(self._events),
+            WrittenMarket(self._events),
             [SESSION, TOMORROW],
             accounts=[AccountTerms(account=ACCOUNT)],
             start_ns=OPEN_NS - 60 * SECOND,
             policy=self._row.policy,
-            memory=memory,
+            saved=saved,
         )
         self.server = TwsServer(self.exchange, self._store, "127.0.0.1", 0)
-        self.line = Line(self.server)
+        self.line = ClientConnection(self.server)
         self.line.send(b"API\0" + frame(f"v100..{self.version}".encode()) + frame(written(start_api(1))))
 
-    def do(self, step: Step) -> list[str]:
+    def do(self, step: SequenceStep) -> list[str]:
         match step.what:
             case "place":
                 assert step.order is not None
@@ -143,14 +143,14 @@ class House:
             case "close":
                 self.server.advance(SESSION.close_ns + 600 * SECOND)
             case "restart":
-                self.line.hang_up()
-                self.begin(self._store.load())
-        return self.heard()
+                self.line.disconnect()
+                self.start(self._store.load())
+        return self.received()
 
     def ask(self, fields: list[str]) -> None:
         self.line.send(frame(written(fields)))
 
-    def heard(self) -> list[str]:
+    def received(self) -> list[str]:
         rows = [payload.decode().removesuffix("\0").split("\0") for payload in self.line.taken()]
         return [line for fields in rows if (line := _short(fields, self.version))]
 
@@ -178,10 +178,10 @@ def _short(fields: list[str], version: int) -> str:
     return ""
 
 
-def shown(row: Row) -> pytest.MarkDecorator:
+def shown(row: SequenceRow) -> pytest.MarkDecorator:
     """What a row shows follows from what is done and heard in it."""
     asked = {"place": 3, "cancel": 4, "cancel_all": 58}
-    heard = {int(line.split()[0]) for step in row.steps for line in step.expected}
+    received = {int(line.split()[0]) for step in row.steps for line in step.expected}
     taken = [
         f"{step.order.orderType}/{step.order.tif}"
         for step in row.steps
@@ -206,23 +206,25 @@ def shown(row: Row) -> pytest.MarkDecorator:
     return pytest.mark.shows(
         feature=[name for name, shown in features.items() if shown],
         request=sorted({asked[step.what] for step in row.steps if step.what in asked}),
-        reply=sorted(heard),
+        reply=sorted(received),
         order=sorted(set(taken) & set(ORDERS)),
     )
 
 
-def sequences(table: Sequence[Row]) -> pytest.MarkDecorator:
+def sequences(table: Sequence[SequenceRow]) -> pytest.MarkDecorator:
     """The rows as parameters `row`, each with what it shows."""
     return pytest.mark.parametrize("row", [pytest.param(row, id=row.name, marks=shown(row)) for row in table])
 
 
-def play(row: Row, version: int) -> None:
+def play(row: SequenceRow, version: int) -> None:
     """The row at a version; what is heard must be what it says."""
 
     async def run() -> None:
-        house = House(row, version)
-        house.heard()
+        simulator = GatewayWithLedger(row, version)
+        simulator.received()
         for at, step in enumerate(row.steps, start=1):
-            assert house.do(step) == list(step.expected), f"{row.name}, step {at}: {step.what} {step.order_id or ''}"
+            assert simulator.do(step) == list(step.expected), (
+                f"{row.name}, step {at}: {step.what} {step.order_id or ''}"
+            )
 
     asyncio.run(run())

@@ -12,7 +12,7 @@ from services.configuration.broker_policy import Policy
 from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.orders import Ticket
 from services.simulator.venue.reports import ErrorReport, ExecutionReport
-from tests.simulator.scripted import MONDAY, SECOND, TUESDAY, exchange, prints, session, ticket, told
+from tests.simulator.scripted import MONDAY, SECOND, TUESDAY, exchange, prints, reported, session, ticket
 
 MINUTE = 60 * SECOND
 TRAIL_BRACKET = [
@@ -26,7 +26,7 @@ def life(tickets: list[Ticket], events: list[MarketEvent], **more: Any) -> list[
     market = exchange(events, **more)
     market.advance(MONDAY.open_ns)
     reports = [report for each in tickets for report in market.place(each)]
-    return told(reports + market.advance(MONDAY.close_ns - 1))
+    return reported(reports + market.advance(MONDAY.close_ns - 1))
 
 
 def filled(
@@ -171,12 +171,12 @@ def test_a_trail_is_refused_on_a_stop_parent_and_leaves_it_untransmitted() -> No
     market = exchange(prints(100.0, 106.0))
     market.advance(MONDAY.open_ns)
     assert market.place(ticket(1, "BUY", "STP", stop_price=105.0, transmit=False)) == []
-    assert told(market.place(ticket(2, "SELL", "TRAIL", trailing_pct=10.0, parent_id=1))) == [("error", 2, 328)]
+    assert reported(market.place(ticket(2, "SELL", "TRAIL", trailing_pct=10.0, parent_id=1))) == [("error", 2, 328)]
     assert [(order.ticket.order_id, order.status) for order in market.orders()] == [(1, "PendingSubmit")]
     assert market.open_orders() == []
-    assert told(market.advance(MONDAY.open_ns + MINUTE)) == []
+    assert reported(market.advance(MONDAY.open_ns + MINUTE)) == []
     reports = market.cancel(1, 1)
-    assert told(reports) == [("status", 1, "Cancelled"), ("error", 1, 202), ("error", 1, 161)]
+    assert reported(reports) == [("status", 1, "Cancelled"), ("error", 1, 202), ("error", 1, 161)]
     assert isinstance(reports[1], ErrorReport)
     assert reports[1].text == "Order Canceled - reason:Order was discarded."
 
@@ -186,12 +186,12 @@ def test_what_is_not_transmitted_may_be_changed_discarded_or_sent_by_its_own_id(
     market.advance(MONDAY.open_ns)
     assert market.place(ticket(1, "BUY", "LMT", limit_price=9.0, transmit=False)) == []
     assert market.place(ticket(1, "BUY", "LMT", limit_price=8.0, transmit=False)) == []
-    assert told(market.place(ticket(1, "BUY", "LMT", limit_price=7.0))) == [("order", 1, "Submitted", "")]
+    assert reported(market.place(ticket(1, "BUY", "LMT", limit_price=7.0))) == [("order", 1, "Submitted", "")]
     assert [order.limit_price for order in market.open_orders()] == [7.0]
     market.place(ticket(2, "BUY", "LMT", limit_price=9.0, transmit=False))
     market.place(ticket(3, "SELL", "LMT", limit_price=19.0, parent_id=2, transmit=False))
     cancelled = [("status", 2, "Cancelled"), ("error", 2, 202), ("status", 3, "Cancelled"), ("error", 3, 202)]
-    assert told(market.cancel(1, 2)) == [*cancelled, ("error", 2, 161)]
+    assert reported(market.cancel(1, 2)) == [*cancelled, ("error", 2, 161)]
 
 
 def test_a_child_that_is_transmitted_after_its_parent_filled_is_live() -> None:
@@ -201,7 +201,7 @@ def test_a_child_that_is_transmitted_after_its_parent_filled_is_live() -> None:
     stop = {"stop_price": 90.0, "parent_id": 1}
     market.place(ticket(2, "SELL", "STP", transmit=False, **stop))
     market.advance(MONDAY.open_ns + MINUTE)
-    assert told(market.place(ticket(2, "SELL", "STP", **stop))) == [("order", 2, "PreSubmitted", "trigger")]
+    assert reported(market.place(ticket(2, "SELL", "STP", **stop))) == [("order", 2, "PreSubmitted", "trigger")]
 
 
 @pytest.mark.parametrize("parent_type", ["LMT", "STP LMT"])
@@ -209,13 +209,13 @@ def test_a_trail_is_taken_on_limit_parents(parent_type: str) -> None:
     market = exchange(prints(100.0))
     stop = {"stop_price": 105.0} if parent_type == "STP LMT" else {}
     market.place(ticket(1, "BUY", parent_type, limit_price=106.0, transmit=False, **stop))
-    assert len(told(market.place(ticket(2, "SELL", "TRAIL", trailing_pct=10.0, parent_id=1)))) == 2
+    assert len(reported(market.place(ticket(2, "SELL", "TRAIL", trailing_pct=10.0, parent_id=1)))) == 2
 
 
 def test_the_switch_lets_a_trail_hang_on_any_parent() -> None:
     market = exchange(prints(100.0), policy=Policy(trail_child_needs_limit_parent=False))
     market.place(ticket(1, "BUY", "MKT", transmit=False))
-    assert told(market.place(ticket(2, "SELL", "TRAIL", trailing_pct=10.0, parent_id=1))) == [
+    assert reported(market.place(ticket(2, "SELL", "TRAIL", trailing_pct=10.0, parent_id=1))) == [
         ("order", 1, "PreSubmitted", ""),
         ("order", 2, "PreSubmitted", "child,trigger"),
     ]
@@ -249,7 +249,7 @@ def test_the_switch_lets_a_trail_hang_on_any_parent() -> None:
 )
 def test_of_a_refused_ticket_only_the_id_is_remembered(asked: Ticket, code: int) -> None:
     market = exchange(prints(100.0))
-    assert told(market.place(asked)) == [("error", 1, code)]
+    assert reported(market.place(asked)) == [("error", 1, code)]
     assert market.orders() == []
     assert market.next_order_id(1) == 2
 
@@ -257,14 +257,14 @@ def test_of_a_refused_ticket_only_the_id_is_remembered(asked: Ticket, code: int)
 def test_prices_on_the_grid_are_taken() -> None:
     market = exchange(prints(100.0))
     for order_id, price in enumerate([19.99, 1.1, 4999.57, 0.0123, 0.29], start=1):
-        assert told(market.place(ticket(order_id, "BUY", "LMT", limit_price=price, quantity=1.0))) == [
+        assert reported(market.place(ticket(order_id, "BUY", "LMT", limit_price=price, quantity=1.0))) == [
             ("order", order_id, "Submitted", "")
         ]
 
 
 def test_what_if_answers_and_leaves_no_trace() -> None:
     market = exchange(prints(100.0))
-    assert told(market.place(ticket(1, "BUY", "MKT", what_if=True))) == [("order", 1, "PreSubmitted", "")]
+    assert reported(market.place(ticket(1, "BUY", "MKT", what_if=True))) == [("order", 1, "PreSubmitted", "")]
     assert market.orders() == []
 
 
@@ -276,8 +276,10 @@ def test_a_modification_keeps_the_order_and_meets_the_market_from_then_on() -> N
     market.advance(MONDAY.open_ns)
     market.place(ticket(1, "BUY", "STP", stop_price=106.0))
     market.advance(MONDAY.open_ns + MINUTE + MINUTE // 2)  # halfway from 103 to 105
-    assert told(market.place(ticket(1, "BUY", "STP", stop_price=102.0))) == [("order", 1, "PreSubmitted", "trigger")]
-    assert told(market.advance(MONDAY.close_ns - 1)) == [("order", 1, "Submitted", ""), *filled(1, 104.01, 100)]
+    assert reported(market.place(ticket(1, "BUY", "STP", stop_price=102.0))) == [
+        ("order", 1, "PreSubmitted", "trigger")
+    ]
+    assert reported(market.advance(MONDAY.close_ns - 1)) == [("order", 1, "Submitted", ""), *filled(1, 104.01, 100)]
     assert len(market.orders()) == 1
 
 
@@ -285,8 +287,8 @@ def test_an_order_may_become_a_market_order() -> None:
     market = exchange(prints(100.0, 101.0))
     market.advance(MONDAY.open_ns)
     market.place(ticket(1, "BUY", "STP", stop_price=105.0))
-    assert told(market.place(ticket(1, "BUY", "MKT"))) == [("order", 1, "PreSubmitted", "")]
-    assert told(market.advance(MONDAY.close_ns - 1)) == filled(1, 101.01, 100)
+    assert reported(market.place(ticket(1, "BUY", "MKT"))) == [("order", 1, "PreSubmitted", "")]
+    assert reported(market.advance(MONDAY.close_ns - 1)) == filled(1, 101.01, 100)
 
 
 def test_a_trail_keeps_its_level_unless_the_client_names_one() -> None:
@@ -317,7 +319,7 @@ def test_an_attached_child_is_modified_by_its_last_open_order_only(change: Ticke
     for each in TRAIL_BRACKET:
         market.place(each)
     expected = ("order", 2, "PreSubmitted", "child,trigger") if code is None else ("error", 2, code)
-    assert told(market.place(change)) == [expected]
+    assert reported(market.place(change)) == [expected]
 
 
 def test_a_child_whose_parent_filled_may_be_modified_without_it() -> None:
@@ -327,7 +329,7 @@ def test_a_child_whose_parent_filled_may_be_modified_without_it() -> None:
         market.place(each)
     market.advance(MONDAY.open_ns + MINUTE)
     change = ticket(2, "SELL", "TRAIL", trailing_pct=5.0, oca_group="1000001", oca_type=3)
-    assert told(market.place(change)) == [("order", 2, "PreSubmitted", "trigger")]
+    assert reported(market.place(change)) == [("order", 2, "PreSubmitted", "trigger")]
 
 
 def test_done_orders_are_not_modified() -> None:
@@ -337,8 +339,8 @@ def test_done_orders_are_not_modified() -> None:
     market.place(ticket(2, "BUY", "LMT", limit_price=9.0))
     market.cancel(1, 2)
     market.advance(MONDAY.close_ns - 1)
-    assert told(market.place(ticket(1, "BUY", "MKT"))) == [("error", 1, 104)]
-    assert told(market.place(ticket(2, "BUY", "LMT", limit_price=8.0))) == [("error", 2, 103)]
+    assert reported(market.place(ticket(1, "BUY", "MKT"))) == [("error", 1, 104)]
+    assert reported(market.place(ticket(2, "BUY", "LMT", limit_price=8.0))) == [("error", 2, 103)]
 
 
 # Cancel
@@ -349,12 +351,12 @@ def test_cancelling() -> None:
     market.advance(MONDAY.open_ns)
     market.place(ticket(1, "BUY", "MKT"))
     market.place(ticket(2, "BUY", "LMT", limit_price=9.0))
-    assert told(market.cancel(1, 2)) == [("status", 2, "Cancelled"), ("error", 2, 202)]
+    assert reported(market.cancel(1, 2)) == [("status", 2, "Cancelled"), ("error", 2, 202)]
     market.advance(MONDAY.close_ns - 1)
-    assert told(market.cancel(1, 1)) == [("error", 1, 10148)]
-    assert told(market.cancel(1, 2)) == [("error", 2, 10148)]
-    assert told(market.cancel(1, 3)) == [("error", 3, 10147)]
-    assert told(market.cancel(2, 1)) == [("error", 1, 10147)]  # another client's
+    assert reported(market.cancel(1, 1)) == [("error", 1, 10148)]
+    assert reported(market.cancel(1, 2)) == [("error", 2, 10148)]
+    assert reported(market.cancel(1, 3)) == [("error", 3, 10147)]
+    assert reported(market.cancel(2, 1)) == [("error", 1, 10147)]  # another client's
     assert [order.completed_status for order in market.completed_orders()] == [
         "Filled Size: 100",
         "Cancelled by Trader",
@@ -369,7 +371,7 @@ def test_children_go_with_their_unfilled_parent(survives: bool) -> None:
     for each in TRAIL_BRACKET:
         market.place(each)
     cancelled = [("status", 1, "Cancelled"), ("error", 1, 202), ("status", 2, "Cancelled"), ("error", 2, 202)]
-    assert told(market.cancel(1, 1)) == (cancelled[:2] if survives else cancelled)
+    assert reported(market.cancel(1, 1)) == (cancelled[:2] if survives else cancelled)
 
 
 @pytest.mark.parametrize("cascades", [False, True])
@@ -377,7 +379,7 @@ def test_a_client_that_cancels_one_of_a_group_may_lose_the_others(cascades: bool
     market = exchange(prints(100.0), policy=Policy(oca_client_cancel_cascades=cascades))
     for order_id in (1, 2):
         market.place(ticket(order_id, "BUY", "LMT", limit_price=9.0, oca_group="either", oca_type=1))
-    assert len(told(market.cancel(1, 1))) == (4 if cascades else 2)
+    assert len(reported(market.cancel(1, 1))) == (4 if cascades else 2)
 
 
 @pytest.mark.parametrize(("oca_type", "left"), [(1, []), (2, [(2, 200.0)]), (3, [(2, 200.0)])])
@@ -409,14 +411,14 @@ def test_a_closed_market_warns_and_lets_the_order_rest_until_the_open() -> None:
     market = exchange(events)
     market.advance(evening - 1)
     reports = market.place(ticket(1, "BUY", "LMT", limit_price=99.0))
-    assert told(reports) == [("error", 1, 399), ("order", 1, "PreSubmitted", "")]
+    assert reported(reports) == [("error", 1, 399), ("order", 1, "PreSubmitted", "")]
     assert isinstance(reports[0], ErrorReport)
     assert reports[0].text == (
         "Order Message:\nBUY 100 ABC NASDAQ.NMS\n"
         "Warning: Your order will not be placed at the exchange until 2024-03-05 09:30:00 US/Eastern."
     )
-    assert told(market.advance(TUESDAY.open_ns - 1)) == []
-    assert told(market.advance(TUESDAY.open_ns)) == [("order", 1, "Submitted", ""), *filled(1, 98.01, 100)]
+    assert reported(market.advance(TUESDAY.open_ns - 1)) == []
+    assert reported(market.advance(TUESDAY.open_ns)) == [("order", 1, "Submitted", ""), *filled(1, 98.01, 100)]
 
 
 def test_orders_for_all_hours_work_outside_of_the_session() -> None:
@@ -427,15 +429,15 @@ def test_orders_for_all_hours_work_outside_of_the_session() -> None:
     market.place(ticket(1, "SELL", "STP", **stop))
     market.place(ticket(2, "SELL", "STP", outside_rth=True, **stop))
     assert (
-        told(market.place(ticket(3, "SELL", "STP LMT", limit_price=90.0, outside_rth=True, **stop)))[0][2]
+        reported(market.place(ticket(3, "SELL", "STP LMT", limit_price=90.0, outside_rth=True, **stop)))[0][2]
         == "PreSubmitted"
     )
-    assert [each[1] for each in told(market.advance(evening)) if each[0] == "execution"] == [2, 3]
+    assert [each[1] for each in reported(market.advance(evening)) if each[0] == "execution"] == [2, 3]
 
 
 def test_a_market_order_ignores_all_hours_and_says_so() -> None:
     market = exchange(prints(100.0))
-    assert told(market.place(ticket(1, "BUY", "MKT", outside_rth=True))) == [
+    assert reported(market.place(ticket(1, "BUY", "MKT", outside_rth=True))) == [
         ("error", 1, 2109),
         ("order", 1, "PreSubmitted", ""),
     ]
@@ -452,11 +454,11 @@ def test_day_orders_end_at_the_close_and_others_stay(early: bool) -> None:
     market.place(ticket(3, "BUY", "LMT", outside_rth=True, **low))
     assert market.source_ended
     assert market.next_event_ns() == friday.close_ns
-    assert told(market.advance(friday.close_ns - 1)) == []
-    assert told(market.advance(friday.close_ns)) == [("status", 1, "Cancelled"), ("error", 1, 202)]
+    assert reported(market.advance(friday.close_ns - 1)) == []
+    assert reported(market.advance(friday.close_ns)) == [("status", 1, "Cancelled"), ("error", 1, 202)]
     assert market.completed_orders()[0].completed_status == "Cancelled by System:"
     assert market.next_event_ns() == friday.close_ns + 4 * 3600 * SECOND
-    assert [each[1] for each in told(market.advance(TUESDAY.close_ns + 10**18))] == [3, 3]
+    assert [each[1] for each in reported(market.advance(TUESDAY.close_ns + 10**18))] == [3, 3]
     assert [order.ticket.order_id for order in market.open_orders()] == [2]
     assert market.next_event_ns() is None
 
@@ -485,14 +487,16 @@ def test_a_trail_does_not_start_at_yesterdays_price() -> None:
     market.advance(TUESDAY.open_ns)
     market.place(ticket(1, "SELL", "TRAIL", trailing_pct=10.0))
     assert market.orders()[0].trail_stop_price is None
-    assert told(market.advance(TUESDAY.close_ns - 1)) == [("order", 1, "PreSubmitted", "trigger")]
+    assert reported(market.advance(TUESDAY.close_ns - 1)) == [("order", 1, "PreSubmitted", "trigger")]
     assert market.orders()[0].trail_stop_price == 72.0
 
 
 def test_ratchets_are_reported_or_not_by_policy() -> None:
     for policy, count in ((Policy(), 3), (Policy(report_trail_ratchet=False), 1)):
-        said = life([ticket(1, "SELL", "TRAIL", trailing_pct=10.0)], prints(100.0, 110.0, 105.0, 120.0), policy=policy)
-        assert len(said) == count
+        output = life(
+            [ticket(1, "SELL", "TRAIL", trailing_pct=10.0)], prints(100.0, 110.0, 105.0, 120.0), policy=policy
+        )
+        assert len(output) == count
 
 
 def test_a_stray_print_triggers_only_without_the_filter() -> None:
@@ -512,7 +516,7 @@ def test_events_come_in_the_total_order_one_at_a_time() -> None:
     while (due := market.next_event_ns()) is not None:
         reports = market.advance(due, one=True)
         assert market.now_ns == due
-        seen += told(reports, quotes=True)
+        seen += reported(reports, quotes=True)
     assert seen == [("quote", "A", 20.0), ("quote", "B", 10.0), ("quote", "A", 21.0), ("quote", "B", 11.0)]
     assert market.source_ended
     assert market.advance(MONDAY.close_ns, one=True) == []
@@ -552,7 +556,7 @@ def test_a_quote_alone_fills_limits_and_leaves_the_last_price() -> None:
     market.advance(MONDAY.open_ns)
     market.place(ticket(1, "SELL", "STP", stop_price=99.0))
     market.place(ticket(2, "BUY", "LMT", limit_price=99.0))
-    assert [each for each in told(market.advance(MONDAY.close_ns - 1)) if each[0] == "execution"] == [
+    assert [each for each in reported(market.advance(MONDAY.close_ns - 1)) if each[0] == "execution"] == [
         ("execution", 2, 100.0, 98.0)
     ]
     quote = market.quote("ABC")
@@ -578,7 +582,7 @@ def test_executions_carry_whole_seconds_and_their_commission() -> None:
 
 def test_a_market_that_starts_late_has_no_past() -> None:
     market = exchange(prints(100.0, 101.0, 102.0), start_ns=MONDAY.open_ns + MINUTE)
-    assert told(market.advance(MONDAY.close_ns), quotes=True) == [("quote", "ABC", 101.0), ("quote", "ABC", 102.0)]
+    assert reported(market.advance(MONDAY.close_ns), quotes=True) == [("quote", "ABC", 101.0), ("quote", "ABC", 102.0)]
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.configuration.broker_policy import ChildOnPartialFill, OnSplit, Policy
-from services.simulator.venue.broker_actions import Refused
+from services.simulator.venue.broker_actions import Rejection
 from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.holdings import AccountTerms, Holding
+from services.simulator.venue.holdings import AccountHolding, AccountTerms
 from services.simulator.venue.reports import CommissionReport, ExecutionReport, QuoteReport
-from tests.simulator.scripted import MONDAY, SECOND, exchange, prints, ticket, told
+from tests.simulator.scripted import MONDAY, SECOND, exchange, prints, reported, ticket
 
 MINUTE = 60 * SECOND
 PARTIAL = Policy(partial_fills=True)
@@ -63,7 +63,7 @@ def bought(*prices: float, quantity: float = 100.0, **more: Any) -> Exchange:
 def test_a_market_order_takes_what_is_displayed_and_waits_for_more() -> None:
     market = begun(shown((100.0, 50, 50), (100.0, 50, 30), (101.0, 50, 40), (102.0, 50, 50)), policy=PARTIAL)
     market.place(ticket(1, "BUY", "MKT"))
-    reports = told(market.advance(MONDAY.open_ns + MINUTE))
+    reports = reported(market.advance(MONDAY.open_ns + MINUTE))
     assert reports[0] == ("execution", 1, 30.0, 100.01)
     assert reports[1] == ("status", 1, "Submitted")
     market.advance(MONDAY.close_ns)
@@ -200,7 +200,7 @@ def test_halts_and_corporate_actions_come_from_the_market_as_well() -> None:
         [*events, action("halt", 1), action("resume", 3), action("split", 4, 2.0), action("dividend", 5, 0.5)]
     )
     market.place(ticket(1, "BUY", "MKT"))
-    reports = told(market.advance(MONDAY.open_ns + 5 * MINUTE), quotes=True)
+    reports = reported(market.advance(MONDAY.open_ns + 5 * MINUTE), quotes=True)
     assert [each for each in reports if each[0] == "quote"] == [("quote", "ABC", 100.0)] * 3 + [
         ("quote", "ABC", 50.0)
     ] * 2
@@ -335,30 +335,30 @@ def test_an_order_may_end_early() -> None:
     market = begun(prints(100.0))
     market.place(ticket(1, "SELL", "STP", stop_price=90.0, tif="GTC"))
     (stop,) = market.open_orders()
-    assert told(market.hand.expire(stop.perm_id)) == [("status", 1, "Cancelled"), ("error", 1, 202)]
-    assert market.hand.expire(stop.perm_id) == []
+    assert reported(market.broker_actions.expire(stop.perm_id)) == [("status", 1, "Cancelled"), ("error", 1, 202)]
+    assert market.broker_actions.expire(stop.perm_id) == []
 
 
 @pytest.mark.parametrize(
     ("how", "expected", "left"),
     [
-        (Refused(201, "because"), [("error", 2, 201), ("status", 2, "Inactive")], "completed"),
-        (Refused(201, "because", status_first=True), [("status", 2, "Inactive"), ("error", 2, 201)], "completed"),
-        (Refused(404, "looking", held=True), [("error", 2, 404), ("order", 2, "PreSubmitted", "locate")], "open"),
+        (Rejection(201, "because"), [("error", 2, 201), ("status", 2, "Inactive")], "completed"),
+        (Rejection(201, "because", status_first=True), [("status", 2, "Inactive"), ("error", 2, 201)], "completed"),
+        (Rejection(404, "looking", held=True), [("error", 2, 404), ("order", 2, "PreSubmitted", "locate")], "open"),
         (
-            Refused(404, "looking", held=True, status_first=True),
+            Rejection(404, "looking", held=True, status_first=True),
             [("order", 2, "PreSubmitted", "locate"), ("error", 2, 404)],
             "open",
         ),
     ],
 )
 def test_what_the_broker_refuses_with_a_status_it_keeps(
-    how: Refused, expected: list[tuple[object, ...]], left: str
+    how: Rejection, expected: list[tuple[object, ...]], left: str
 ) -> None:
     market = begun(prints(100.0, 49.0))
-    market.hand.refuse(1, 2, how)
-    assert told(market.place(ticket(2, "BUY", "LMT", limit_price=50.0))) == expected
-    assert told(market.place(ticket(3, "BUY", "LMT", limit_price=50.0))) == [("order", 3, "Submitted", "")]
+    market.broker_actions.refuse(1, 2, how)
+    assert reported(market.place(ticket(2, "BUY", "LMT", limit_price=50.0))) == expected
+    assert reported(market.place(ticket(3, "BUY", "LMT", limit_price=50.0))) == [("order", 3, "Submitted", "")]
     kept = market.completed_orders() if left == "completed" else market.open_orders()
     assert kept[0].ticket.order_id == 2
     market.advance(MONDAY.open_ns + MINUTE)
@@ -367,22 +367,22 @@ def test_what_the_broker_refuses_with_a_status_it_keeps(
 
 def test_what_is_held_until_it_is_located_can_be_changed_and_cancelled() -> None:
     market = begun(prints(100.0, 49.0))
-    market.hand.refuse(1, 2, Refused(404, "looking", held=True))
+    market.broker_actions.refuse(1, 2, Rejection(404, "looking", held=True))
     market.place(ticket(2, "SELL", "TRAIL", trailing_amount=1.0))
-    assert told(market.place(ticket(2, "SELL", "TRAIL", trailing_amount=2.0))) == [
+    assert reported(market.place(ticket(2, "SELL", "TRAIL", trailing_amount=2.0))) == [
         ("order", 2, "PreSubmitted", "locate")
     ]
     market.advance(MONDAY.open_ns + MINUTE)
     assert market.executions() == []
-    assert told(market.cancel(1, 2)) == [("status", 2, "Cancelled"), ("error", 2, 202)]
+    assert reported(market.cancel(1, 2)) == [("status", 2, "Cancelled"), ("error", 2, 202)]
 
 
 def test_a_refused_parent_takes_its_children_along_when_it_is_transmitted() -> None:
     market = begun(prints(100.0, 49.0))
-    market.hand.refuse(1, 1, Refused(201, "because"))
+    market.broker_actions.refuse(1, 1, Rejection(201, "because"))
     assert market.place(ticket(1, "BUY", "LMT", limit_price=50.0, transmit=False)) == []
     child = ticket(2, "SELL", "STP", stop_price=40.0, parent_id=1)
-    assert told(market.place(child)) == [
+    assert reported(market.place(child)) == [
         ("error", 1, 201),
         ("status", 1, "Inactive"),
         ("error", 2, 201),
@@ -409,7 +409,7 @@ def test_money_is_never_made_of_nothing(actions: list[tuple[Any, ...]], sizes: l
     """Cash and cost change by realized profit and dividends alone, whatever happens."""
     events = shown(*((100.0 + row, size, size) for row, size in enumerate(sizes)))
     market = begun(events, policy=Policy(partial_fills=True), accounts=[AccountTerms(account="DU1", cash=1e7)])
-    holdings: dict[str, Holding] = {}
+    holdings: dict[str, AccountHolding] = {}
     for number, (what, *more) in enumerate(actions, start=1):
         executions = [each for each in market.executions() if each.quantity]
         match what:
@@ -431,7 +431,7 @@ def test_money_is_never_made_of_nothing(actions: list[tuple[Any, ...]], sizes: l
                 market.resume("ABC")
         market.advance(MONDAY.open_ns + number * MINUTE)
         changes = market.changes()
-        funds = changes.standing.funds[0]
+        funds = changes.checkpoint.funds[0]
         holdings |= {each.symbol: each for each in changes.holdings}
         cost = sum(held.quantity * held.avg_cost for held in holdings.values())
         realized = sum(held.realized_pnl for held in holdings.values())

@@ -134,11 +134,11 @@ def _day(source: SyntheticSource, restarts: set[int], policy: Policy) -> tuple[l
                 store.save(market.changes())
             step += 1
             if step in restarts:
-                memory = store.load()
-                assert memory is not None
-                assert memory.standing.now_ns == market.now_ns
+                saved = store.load()
+                assert saved is not None
+                assert saved.checkpoint.now_ns == market.now_ns
                 broke = [msgspec.structs.replace(terms, cash=0.0) for terms in ACCOUNTS]
-                market = Exchange(source, days, accounts=broke, start_ns=0, policy=policy, memory=memory)
+                market = Exchange(source, days, accounts=broke, start_ns=0, policy=policy, saved=saved)
         store.close()
         assert market.executions()
         assert market.account_report("DU1").values["NetLiquidation"] > 0
@@ -231,10 +231,10 @@ def test_what_is_held_of_a_symbol_that_left_the_source_is_remembered(bound: str)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "simulator.sqlite", "DU1")
         store.save(market.changes())
-        memory = store.load()
+        saved = store.load()
         store.close()
     other = SyntheticSource(3, [symbol for symbol in source.symbols if symbol != bound], tick_s=300)
-    later = Exchange(other, [MONDAY, TUESDAY], accounts=[DU1], start_ns=MONDAY.open_ns, memory=memory)
+    later = Exchange(other, [MONDAY, TUESDAY], accounts=[DU1], start_ns=MONDAY.open_ns, saved=saved)
     later.advance(TUESDAY.close_ns)
     assert later.positions() == market.positions()
     assert [order.ticket.order_id for order in later.open_orders()] == [2]

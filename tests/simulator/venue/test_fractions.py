@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from services.configuration.broker_policy import Policy
 from services.simulator.venue.exchange import Exchange
-from tests.simulator.scripted import MONDAY, SECOND, exchange, prints, ticket, told
+from tests.simulator.scripted import MONDAY, SECOND, exchange, prints, reported, ticket
 
 MINUTE = 60 * SECOND
 
@@ -20,35 +20,35 @@ def market(*prices: float) -> Exchange:
 
 def test_a_child_follows_the_whole_shares_of_its_parent() -> None:
     """A trailing stop takes no fraction: while less than a share is filled it waits, and then it is for whole ones."""
-    house = market(*[10.0] * 8)
-    house.place(ticket(1, "BUY", "LMT", limit_price=10.0, quantity=2.5, transmit=False))
-    house.place(ticket(2, "SELL", "TRAIL", trailing_pct=10.0, quantity=2.0, parent_id=1))
-    stop = house.orders()[1]
+    market_with = market(*[10.0] * 8)
+    market_with.place(ticket(1, "BUY", "LMT", limit_price=10.0, quantity=2.5, transmit=False))
+    market_with.place(ticket(2, "SELL", "TRAIL", trailing_pct=10.0, quantity=2.0, parent_id=1))
+    stop = market_with.orders()[1]
     quantities = []
     for part in (0.75, 0.75, 1.0):
-        house.hand.fill(house.orders()[0].perm_id, part)
-        stop = house.orders()[1]
+        market_with.broker_actions.fill(market_with.orders()[0].perm_id, part)
+        stop = market_with.orders()[1]
         quantities.append((stop.why_held, stop.ticket.quantity))
     assert quantities == [("child,trigger", 2.0), ("trigger", 1.0), ("trigger", 2.0)]
-    assert house.orders()[0].status == "Filled"
+    assert market_with.orders()[0].status == "Filled"
 
 
 @given(st.lists(st.integers(1, 30_000).map(lambda steps: steps / 10_000), min_size=1, max_size=12))
 def test_what_is_bought_in_parts_is_sold_whole(parts: list[float]) -> None:
-    house = market(*[10.0] * 4)
+    market_with = market(*[10.0] * 4)
     for number, part in enumerate(parts, start=1):
-        house.place(ticket(number, "BUY", "MKT", quantity=part))
-    house.advance(MONDAY.open_ns + MINUTE)
+        market_with.place(ticket(number, "BUY", "MKT", quantity=part))
+    market_with.advance(MONDAY.open_ns + MINUTE)
     whole = round(sum(parts), 4)
-    assert house.positions()[0].quantity == whole
-    house.place(ticket(99, "SELL", "MKT", quantity=whole))
-    house.advance(MONDAY.open_ns + 2 * MINUTE)
-    assert house.positions() == []
-    assert house.orders()[-1].status == "Filled"
+    assert market_with.positions()[0].quantity == whole
+    market_with.place(ticket(99, "SELL", "MKT", quantity=whole))
+    market_with.advance(MONDAY.open_ns + 2 * MINUTE)
+    assert market_with.positions() == []
+    assert market_with.orders()[-1].status == "Filled"
 
 
 def test_a_change_to_a_fraction_is_refused_as_a_change() -> None:
-    house = exchange(prints(10.0))
-    house.place(ticket(1, "BUY", "LMT", limit_price=9.0))
-    assert told(house.place(ticket(1, "BUY", "LMT", limit_price=9.0, quantity=99.5))) == [("error", 1, 10242)]
-    assert house.open_orders()[0].ticket.quantity == 100.0
+    market_with = exchange(prints(10.0))
+    market_with.place(ticket(1, "BUY", "LMT", limit_price=9.0))
+    assert reported(market_with.place(ticket(1, "BUY", "LMT", limit_price=9.0, quantity=99.5))) == [("error", 1, 10242)]
+    assert market_with.open_orders()[0].ticket.quantity == 100.0

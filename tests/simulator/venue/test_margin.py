@@ -13,14 +13,14 @@ from services.configuration.broker_policy import Policy, RejectedAs
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.holdings import AccountTerms
 from services.simulator.venue.reports import ErrorReport, OrderReport
-from tests.simulator.scripted import MONDAY, SECOND, exchange, prints, ticket, told
+from tests.simulator.scripted import MONDAY, SECOND, exchange, prints, reported, ticket
 
 MINUTE = 60 * SECOND
 REJECTED = [("error", 1, 201), ("status", 1, "Inactive")]
 TAKEN = [("order", 1, "Submitted", "")]
 
 
-def house(*prices: float, policy: Policy | None = None, **terms: Any) -> Exchange:
+def market_with(*prices: float, policy: Policy | None = None, **terms: Any) -> Exchange:
     """A market that has begun, with one account of 10,000 dollars."""
     account = AccountTerms(account="DU1", **{"cash": 10_000.0, **terms})
     market = exchange(prints(*prices, through=True), accounts=[account], policy=policy)
@@ -30,7 +30,7 @@ def house(*prices: float, policy: Policy | None = None, **terms: Any) -> Exchang
 
 def bought(quantity: float, **terms: Any) -> Exchange:
     """The same, holding so many shares."""
-    market = house(100.0, 100.0, 100.0, 100.0, **terms)
+    market = market_with(100.0, 100.0, 100.0, 100.0, **terms)
     market.place(ticket(9, "BUY", "MKT", quantity=quantity))
     market.advance(MONDAY.open_ns + MINUTE)
     return market
@@ -42,64 +42,66 @@ def bought(quantity: float, **terms: Any) -> Exchange:
     [("margin", 399.0, True), ("margin", 400.0, False), ("cash", 99.0, True), ("cash", 100.0, False)],
 )
 def test_an_order_that_is_too_dear_is_rejected(kind: str, quantity: float, taken: bool) -> None:
-    market = house(100.0, kind=kind)
+    market = market_with(100.0, kind=kind)
     reports = market.place(ticket(1, "BUY", "LMT", limit_price=100.0, quantity=quantity))
-    assert told(reports) == (TAKEN if taken else REJECTED)
+    assert reported(reports) == (TAKEN if taken else REJECTED)
     if not taken:
         assert isinstance(reports[0], ErrorReport)
         assert reports[0].text.startswith("Order rejected - reason:YOUR ORDER IS NOT ACCEPTED.")
         assert [order.status for order in market.completed_orders()] == ["Inactive"]
-        assert told(market.place(ticket(1, "BUY", "LMT", limit_price=1.0))) == [("error", 1, 103)]
+        assert reported(market.place(ticket(1, "BUY", "LMT", limit_price=1.0))) == [("error", 1, 103)]
 
 
 def test_how_a_rejection_is_told_is_a_switch() -> None:
     policy = Policy(rejected_as=RejectedAs.CANCELLED, rejection_before_status=False)
-    market = house(100.0, policy=policy)
+    market = market_with(100.0, policy=policy)
     dear = ticket(1, "BUY", "MKT", quantity=10_000.0)
-    assert told(market.place(dear)) == [("status", 1, "Cancelled"), ("error", 1, 201)]
-    assert told(house(100.0, policy=Policy(funds_checked=False)).place(dear)) == [("order", 1, "PreSubmitted", "")]
+    assert reported(market.place(dear)) == [("status", 1, "Cancelled"), ("error", 1, 201)]
+    assert reported(market_with(100.0, policy=Policy(funds_checked=False)).place(dear)) == [
+        ("order", 1, "PreSubmitted", "")
+    ]
 
 
 def test_field_28_a_rejected_parent_takes_its_children_along() -> None:
-    market = house(100.0, 106.0)
+    market = market_with(100.0, 106.0)
     market.place(ticket(1, "BUY", "LMT", limit_price=99.0, quantity=1_000.0, transmit=False))
     reports = market.place(ticket(2, "SELL", "STP", stop_price=90.0, quantity=1_000.0, parent_id=1))
-    assert told(reports) == [*REJECTED, ("error", 2, 201), ("status", 2, "Inactive")]
+    assert reported(reports) == [*REJECTED, ("error", 2, 201), ("status", 2, "Inactive")]
     assert market.open_orders() == []
 
 
 def test_the_working_buys_of_a_cash_account_lay_hold_of_its_money() -> None:
-    market = house(100.0, kind="cash")
+    market = market_with(100.0, kind="cash")
     market.place(ticket(2, "BUY", "LMT", limit_price=60.0))
-    assert told(market.place(ticket(1, "BUY", "LMT", limit_price=50.0))) == REJECTED
-    assert told(market.place(ticket(3, "BUY", "LMT", limit_price=39.0)))[0][2] == "Submitted"
+    assert reported(market.place(ticket(1, "BUY", "LMT", limit_price=50.0))) == REJECTED
+    assert reported(market.place(ticket(3, "BUY", "LMT", limit_price=39.0)))[0][2] == "Submitted"
     # Changing an order does not count it twice; a change that is too dear leaves it as it was.
-    assert told(market.place(ticket(3, "BUY", "LMT", limit_price=39.5)))[0][2] == "Submitted"
-    assert told(market.place(ticket(3, "BUY", "LMT", limit_price=41.0))) == [("error", 3, 201)]
+    assert reported(market.place(ticket(3, "BUY", "LMT", limit_price=39.5)))[0][2] == "Submitted"
+    assert reported(market.place(ticket(3, "BUY", "LMT", limit_price=41.0))) == [("error", 3, 201)]
     assert [order.limit_price for order in market.open_orders()] == [60.0, 39.5]
 
 
 @pytest.mark.parametrize("terms", [{"kind": "cash"}, {"may_short": False}])
 def test_an_account_that_may_not_short_sells_what_it_has(terms: dict[str, Any]) -> None:
     market = bought(50.0, **terms)
-    assert told(market.place(ticket(1, "SELL", "MKT", quantity=51.0))) == REJECTED
+    assert reported(market.place(ticket(1, "SELL", "MKT", quantity=51.0))) == REJECTED
     market.place(ticket(2, "SELL", "LMT", limit_price=120.0, quantity=30.0))
-    assert told(market.place(ticket(3, "SELL", "MKT", quantity=21.0)))[0] == ("error", 3, 201)
-    assert told(market.place(ticket(4, "SELL", "MKT", quantity=20.0)))[0][0] == "order"
+    assert reported(market.place(ticket(3, "SELL", "MKT", quantity=21.0)))[0] == ("error", 3, 201)
+    assert reported(market.place(ticket(4, "SELL", "MKT", quantity=20.0)))[0][0] == "order"
 
 
 def test_a_group_of_sells_is_counted_once() -> None:
     market = bought(50.0, kind="cash")
     group = {"oca_group": "out", "oca_type": 1, "quantity": 50.0}
     market.place(ticket(2, "SELL", "LMT", limit_price=120.0, **group))
-    assert told(market.place(ticket(3, "SELL", "STP", stop_price=80.0, **group)))[0][0] == "order"
-    assert told(market.place(ticket(4, "SELL", "LMT", limit_price=120.0, quantity=1.0)))[0] == ("error", 4, 201)
+    assert reported(market.place(ticket(3, "SELL", "STP", stop_price=80.0, **group)))[0][0] == "order"
+    assert reported(market.place(ticket(4, "SELL", "LMT", limit_price=120.0, quantity=1.0)))[0] == ("error", 4, 201)
 
 
 def test_what_closes_a_position_is_never_too_dear() -> None:
     market = bought(390.0)
-    assert told(market.place(ticket(1, "SELL", "MKT", quantity=390.0)))[0][0] == "order"
-    assert told(market.place(ticket(2, "BUY", "LMT", limit_price=100.0)))[0] == ("error", 2, 201)
+    assert reported(market.place(ticket(1, "SELL", "MKT", quantity=390.0)))[0][0] == "order"
+    assert reported(market.place(ticket(2, "BUY", "LMT", limit_price=100.0)))[0] == ("error", 2, 201)
 
 
 @pytest.mark.shows(feature="what-if")

@@ -14,7 +14,7 @@ from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.orders import Ticket
 from services.simulator.venue.reports import ErrorReport, OrderReport
-from tests.simulator.scripted import MONDAY, SECOND, TUESDAY, exchange, prints, session, ticket, told
+from tests.simulator.scripted import MONDAY, SECOND, TUESDAY, exchange, prints, reported, session, ticket
 
 MINUTE = 60 * SECOND
 
@@ -173,7 +173,7 @@ def test_an_adjustable_stop_becomes_another_one(
 ) -> None:
     market = exchange(prints(*prices, through=True))
     market.advance(MONDAY.open_ns)
-    assert told(market.place(msgspec.structs.replace(STOP, **becomes))) == [("order", 1, "PreSubmitted", "trigger")]
+    assert reported(market.place(msgspec.structs.replace(STOP, **becomes))) == [("order", 1, "PreSubmitted", "trigger")]
     market.advance(MONDAY.close_ns)
     assert [execution.price for execution in market.executions()] == [expected]
 
@@ -185,7 +185,7 @@ def test_an_attached_adjustable_stop_may_never_be_submitted(works: bool) -> None
     market.advance(MONDAY.open_ns)
     market.place(ticket(9, "BUY", "MKT", transmit=False))
     child = msgspec.structs.replace(STOP, parent_id=9, adjusted_order_type="STP", adjusted_stop_price=99.0)
-    assert len(told(market.place(child))) == (2 if works else 1)
+    assert len(reported(market.place(child))) == (2 if works else 1)
     market.advance(MONDAY.close_ns)
     assert len(market.open_orders()) == (1 if works else 0)
 
@@ -203,30 +203,30 @@ def test_an_attached_adjustable_stop_may_never_be_submitted(works: bool) -> None
 )
 def test_an_adjustable_stop_needs_all_that_it_becomes(wrong: dict[str, Any]) -> None:
     market = exchange(prints(100.0))
-    assert told(market.place(msgspec.structs.replace(STOP, **wrong))) == [("error", 1, 321)]
+    assert reported(market.place(msgspec.structs.replace(STOP, **wrong))) == [("error", 1, 321)]
 
 
 # Switches of how and how long
 
 
-def said(policy: Policy, *tickets: Ticket, prices: tuple[float, ...] = (100.0, 96.0)) -> list[tuple[Any, ...]]:
+def reports_of(policy: Policy, *tickets: Ticket, prices: tuple[float, ...] = (100.0, 96.0)) -> list[tuple[Any, ...]]:
     market = exchange(prints(*prices, through=True), policy=policy)
     market.advance(MONDAY.open_ns)
     reports = [report for each in tickets for report in market.place(each)]
-    return told(reports + market.advance(MONDAY.close_ns - 1))
+    return reported(reports + market.advance(MONDAY.close_ns - 1))
 
 
 LIMIT = ticket(1, "BUY", "LMT", limit_price=97.0)
 
 
 def test_how_a_resting_order_is_told() -> None:
-    assert said(Policy(), LIMIT)[:1] == [("order", 1, "Submitted", "")]
-    assert said(Policy(resting_told_before=True), LIMIT)[:2] == [
+    assert reports_of(Policy(), LIMIT)[:1] == [("order", 1, "Submitted", "")]
+    assert reports_of(Policy(resting_told_before=True), LIMIT)[:2] == [
         ("order", 1, "PreSubmitted", ""),
         ("order", 1, "Submitted", ""),
     ]
-    assert said(Policy(pairs_told_twice=True), LIMIT)[:2] == [("order", 1, "Submitted", "")] * 2
-    kinds = [each[0] for each in said(Policy(filled_before_execution=True), LIMIT)]
+    assert reports_of(Policy(pairs_told_twice=True), LIMIT)[:2] == [("order", 1, "Submitted", "")] * 2
+    kinds = [each[0] for each in reports_of(Policy(filled_before_execution=True), LIMIT)]
     assert kinds == ["order", "order", "execution", "commission", "position", "account"]
 
 
@@ -242,16 +242,16 @@ def test_a_new_order_may_not_be_modified_at_once_by_switch() -> None:
     market = exchange(prints(100.0, 100.0), policy=Policy(modify_refused_while_new=True))
     market.advance(MONDAY.open_ns)
     market.place(LIMIT)
-    assert told(market.place(LIMIT)) == [("error", 1, 2102)]
+    assert reported(market.place(LIMIT)) == [("error", 1, 2102)]
     market.advance(MONDAY.open_ns + MINUTE)
-    assert told(market.place(LIMIT)) == [("order", 1, "Submitted", "")]
+    assert reported(market.place(LIMIT)) == [("order", 1, "Submitted", "")]
 
 
 def test_a_trail_is_told_no_oftener_than_the_switch_says() -> None:
     trail = ticket(1, "SELL", "TRAIL", trailing_amount=5.0)
     rising = tuple(100.0 + step for step in range(7))
-    assert len(said(Policy(), trail, prices=rising)) == 7
-    assert len(said(Policy(trail_told_every_s=120.0), trail, prices=rising)) == 4
+    assert len(reports_of(Policy(), trail, prices=rising)) == 7
+    assert len(reports_of(Policy(trail_told_every_s=120.0), trail, prices=rising)) == 4
 
 
 def test_a_trail_on_a_stop_parent_by_switch() -> None:
@@ -265,7 +265,7 @@ def test_another_client_may_cancel_by_switch() -> None:
     for allowed, expected in ((False, [("error", 1, 10147)]), (True, [("status", 1, "Cancelled"), ("error", 1, 202)])):
         market = exchange(prints(100.0), policy=Policy(other_clients_may_cancel=allowed))
         market.place(ticket(1, "BUY", "LMT", limit_price=50.0))
-        assert told(market.cancel(2, 1)) == expected
+        assert reported(market.cancel(2, 1)) == expected
 
 
 @pytest.mark.parametrize("overfills", [False, True])
@@ -275,7 +275,7 @@ def test_a_group_without_block_may_fill_twice_in_one_movement(overfills: bool) -
         ticket(number, "BUY", "LMT", limit_price=price, oca_group="one", oca_type=3)
         for number, price in ((1, 98.0), (2, 97.0))
     ]
-    fills = [each[1] for each in said(policy, *pair) if each[0] == "execution"]
+    fills = [each[1] for each in reports_of(policy, *pair) if each[0] == "execution"]
     assert fills == ([1, 2] if overfills else [1])
 
 
@@ -284,7 +284,7 @@ def test_day_orders_end_some_minutes_after_the_close_by_switch() -> None:
     market.place(ticket(1, "BUY", "LMT", limit_price=50.0))
     market.advance(MONDAY.close_ns)
     assert market.next_event_ns() == MONDAY.close_ns + 5 * MINUTE
-    assert told(market.advance(MONDAY.close_ns + 5 * MINUTE)) == [("status", 1, "Cancelled"), ("error", 1, 202)]
+    assert reported(market.advance(MONDAY.close_ns + 5 * MINUTE)) == [("status", 1, "Cancelled"), ("error", 1, 202)]
 
 
 @pytest.mark.parametrize("ends", [True, False])
@@ -293,9 +293,9 @@ def test_a_gtc_order_ends_with_the_next_quarter(ends: bool) -> None:
     market = exchange(prints(100.0), sessions=days, policy=Policy(gtc_ends_after_next_quarter=ends))
     market.place(ticket(1, "SELL", "STP", stop_price=50.0, tif="GTC"))
     assert market.next_event_ns() == MONDAY.open_ns
-    assert told(market.advance(days[1].close_ns)) == []
+    assert reported(market.advance(days[1].close_ns)) == []
     assert market.next_event_ns() is None
-    assert bool(told(market.advance(days[2].open_ns))) is ends
+    assert bool(reported(market.advance(days[2].open_ns))) is ends
 
 
 # Whatever comes

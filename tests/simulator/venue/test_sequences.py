@@ -7,7 +7,7 @@ import pytest
 from services.configuration.broker_policy import Policy
 from tests.simulator.venue.sequences import (
     VERSIONS,
-    Row,
+    SequenceRow,
     cancel,
     cancel_all,
     close,
@@ -19,7 +19,7 @@ from tests.simulator.venue.sequences import (
 )
 
 TABLE = [
-    Row(
+    SequenceRow(
         "a market order",
         [
             tick(),
@@ -27,7 +27,7 @@ TABLE = [
             tick("11 1 BOT 5 10.01", "5 1 MKT 0 0", "3 1 Filled 5/5", "59 0.5005"),
         ],
     ),
-    Row(
+    SequenceRow(
         "a limit order that rests",
         [
             tick(),
@@ -37,7 +37,7 @@ TABLE = [
         ],
         prices=(10, 10, 9.4),
     ),
-    Row(
+    SequenceRow(
         "a limit order that can fill",
         [
             tick(),
@@ -45,7 +45,7 @@ TABLE = [
             tick("11 1 BOT 5 10.01", "5 1 LMT 10.5 0", "3 1 Filled 5/5", "59 0.5005"),
         ],
     ),
-    Row(
+    SequenceRow(
         "a buy stop",
         [
             tick(),
@@ -62,7 +62,7 @@ TABLE = [
         ],
         prices=(10, 10.2, 10.6),
     ),
-    Row(
+    SequenceRow(
         "a stop limit rests as a limit once it is triggered",
         [
             tick(),
@@ -80,7 +80,7 @@ TABLE = [
         ],
         prices=(10, 10.6, 10.5),
     ),
-    Row(
+    SequenceRow(
         "a trailing stop by percentage",
         [
             tick(),
@@ -99,7 +99,7 @@ TABLE = [
         ],
         prices=(10, 11, 12, 11, 10.5),
     ),
-    Row(
+    SequenceRow(
         "a trailing stop by amount with a first level",
         [
             tick(),
@@ -124,7 +124,7 @@ TABLE = [
         ],
         prices=(10, 10.2, 9.5),
     ),
-    Row(
+    SequenceRow(
         "a trailing stop limit",
         [
             tick(),
@@ -143,7 +143,7 @@ TABLE = [
         ],
         prices=(10, 11, 10.4, 10.45),
     ),
-    Row(
+    SequenceRow(
         "a buying trailing stop",
         [
             tick(),
@@ -160,7 +160,7 @@ TABLE = [
         ],
         prices=(10, 9, 9.6),
     ),
-    Row(
+    SequenceRow(
         "modify",
         [
             tick(),
@@ -173,7 +173,7 @@ TABLE = [
             place(1, "BUY", "LMT", "4 1 104", lmtPrice=9.0),
         ],
     ),
-    Row(
+    SequenceRow(
         "modify a stop",
         [
             tick(),
@@ -181,7 +181,7 @@ TABLE = [
             place(1, "BUY", "STP", "5 1 STP 0 10.5", "3 1 PreSubmitted 0/5 trigger", auxPrice=10.5),
         ],
     ),
-    Row(
+    SequenceRow(
         "cancel and cancel again",
         [
             tick(),
@@ -192,7 +192,7 @@ TABLE = [
             place(1, "BUY", "LMT", "4 1 103", lmtPrice=9.0),
         ],
     ),
-    Row(
+    SequenceRow(
         "cancel what is filled",
         [
             tick(),
@@ -201,7 +201,7 @@ TABLE = [
             cancel(1, "4 1 10148"),
         ],
     ),
-    Row(
+    SequenceRow(
         "global cancel",
         [
             tick(),
@@ -211,7 +211,7 @@ TABLE = [
             cancel_all(),
         ],
     ),
-    Row(
+    SequenceRow(
         "IOC that finds nobody",
         [
             tick(),
@@ -219,7 +219,7 @@ TABLE = [
             tick("5 1 LMT 9 0", "3 1 PendingCancel 0/5", "3 1 Cancelled 0/5", "4 1 202"),
         ],
     ),
-    Row(
+    SequenceRow(
         "IOC that fills",
         [
             tick(),
@@ -227,7 +227,7 @@ TABLE = [
             tick("11 1 BOT 5 10.01", "5 1 LMT 10.5 0", "3 1 Filled 5/5", "59 0.5005"),
         ],
     ),
-    Row(
+    SequenceRow(
         "DAY ends with the session",
         [
             tick(),
@@ -237,7 +237,7 @@ TABLE = [
         ],
         prices=(10,),
     ),
-    Row(
+    SequenceRow(
         "GTD ends at its time",
         [
             tick(),
@@ -255,7 +255,7 @@ TABLE = [
         ],
         prices=(10,),
     ),
-    Row(
+    SequenceRow(
         "GTC survives a restart",
         [
             tick(),
@@ -282,7 +282,7 @@ TABLE = [
         ],
         prices=(10, 11, 9.5),
     ),
-    Row(
+    SequenceRow(
         "399 before the open",
         [
             place(1, "BUY", "LMT", "4 1 399", "5 1 LMT 10.5 0", "3 1 PreSubmitted 0/5", lmtPrice=10.5),
@@ -301,7 +301,7 @@ TABLE = [
             ),
         ],
     ),
-    Row(
+    SequenceRow(
         "outside regular hours",
         [
             place(1, "BUY", "LMT", "5 1 LMT 9 0", "3 1 Submitted 0/5", lmtPrice=9.0, outsideRth=True),
@@ -309,7 +309,7 @@ TABLE = [
             tick("11 2 BOT 5 10.01", "5 2 MKT 0 0", "3 2 Filled 5/5", "59 0.5005"),
         ],
     ),
-    Row(
+    SequenceRow(
         "rejects",
         [
             tick(),
@@ -325,7 +325,7 @@ TABLE = [
             place(9, "BUY", "LMT", "4 9 10242", lmtPrice=9.0, shares=5.5),
         ],
     ),
-    Row(
+    SequenceRow(
         "fractions of a share where they are taken",
         [
             tick(),
@@ -342,14 +342,14 @@ TABLE = [
         ],
         policy=Policy(fractional_shares=True),
     ),
-    Row(
+    SequenceRow(
         "no time in force means DAY",
         [
             tick(),
             place(1, "BUY", "LMT", "5 1 LMT 9 0", "3 1 Submitted 0/5", lmtPrice=9.0, tif=""),
         ],
     ),
-    Row(
+    SequenceRow(
         "a market order is filled in parts",
         [
             tick(),
@@ -360,7 +360,7 @@ TABLE = [
         ],
         policy=Policy(partial_fills=True),
     ),
-    Row(
+    SequenceRow(
         "a limit order is filled in parts, and cancelled",
         [
             tick(),
@@ -371,7 +371,7 @@ TABLE = [
         ],
         policy=Policy(partial_fills=True),
     ),
-    Row(
+    SequenceRow(
         "IOC takes what is there",
         [
             tick(),
@@ -389,14 +389,14 @@ TABLE = [
         ],
         policy=Policy(partial_fills=True),
     ),
-    Row(
+    SequenceRow(
         "rejected (201), error first",
         [
             tick(),
             place(1, "BUY", "LMT", "4 1 201", "3 1 Inactive 0/100000", lmtPrice=10.0, shares=100000),
         ],
     ),
-    Row(
+    SequenceRow(
         "a what-if order leaves no trace",
         [
             tick(),
@@ -404,7 +404,7 @@ TABLE = [
             tick(),
         ],
     ),
-    Row(
+    SequenceRow(
         "FOK that can't be filled",
         [
             tick(),
@@ -412,7 +412,7 @@ TABLE = [
             tick("5 1 LMT 9 0", "3 1 Inactive 0/5"),
         ],
     ),
-    Row(
+    SequenceRow(
         "an adjustable stop becomes a trailing one",
         [
             tick(),
@@ -446,5 +446,5 @@ TABLE = [
 
 @pytest.mark.parametrize("version", VERSIONS)
 @sequences(TABLE)
-def test_a_sequence(row: Row, version: int) -> None:
+def test_a_sequence(row: SequenceRow, version: int) -> None:
     play(row, version)

@@ -10,7 +10,7 @@ from tests.simulator.venue.sequences import (
     OCA_2,
     OCA_3,
     VERSIONS,
-    Row,
+    SequenceRow,
     cancel,
     cancel_all,
     place,
@@ -20,7 +20,7 @@ from tests.simulator.venue.sequences import (
 )
 
 TABLE = [
-    Row(
+    SequenceRow(
         "nothing is said until it is transmitted",
         [
             place(1, "BUY", "LMT", lmtPrice=9.0, transmit=False),
@@ -29,7 +29,7 @@ TABLE = [
             place(1, "BUY", "LMT", "5 1 LMT 9 0", "3 1 Submitted 0/5", lmtPrice=9.0),
         ],
     ),
-    Row(
+    SequenceRow(
         "a bracket, and the cancel of its parent",
         [
             tick(),
@@ -51,7 +51,7 @@ TABLE = [
             cancel(1, "3 1 Cancelled 0/5", "4 1 202", "3 2 Cancelled 0/5", "4 2 202", "3 3 Cancelled 0/5", "4 3 202"),
         ],
     ),
-    Row(
+    SequenceRow(
         "a stop limit with a trailing child",
         [
             tick(),
@@ -90,7 +90,7 @@ TABLE = [
         ],
         prices=(10, 10.6, 11, 9.9),
     ),
-    Row(
+    SequenceRow(
         "a global cancel tells of what it ended already",
         [
             tick(),
@@ -110,7 +110,7 @@ TABLE = [
             cancel_all(),
         ],
     ),
-    Row(
+    SequenceRow(
         "328 a trailing child of a stop",
         [
             tick(),
@@ -120,7 +120,7 @@ TABLE = [
             cancel(1, "3 1 Cancelled 0/5", "4 1 202", "4 1 161"),
         ],
     ),
-    Row(
+    SequenceRow(
         "328 a trailing child of a market order",
         [
             tick(),
@@ -130,7 +130,7 @@ TABLE = [
             cancel(1, "3 1 Cancelled 0/5", "4 1 202", "4 1 161"),
         ],
     ),
-    Row(
+    SequenceRow(
         "OCA 1 cancels the rest",
         [
             tick(),
@@ -141,7 +141,7 @@ TABLE = [
         ],
         prices=(10, 10, 9.4),
     ),
-    Row(
+    SequenceRow(
         "OCA 2 reduces the rest",
         [
             tick(),
@@ -152,7 +152,7 @@ TABLE = [
         ],
         prices=(10, 10, 9.4),
     ),
-    Row(
+    SequenceRow(
         "OCA 3 reduces the rest",
         [
             tick(),
@@ -163,7 +163,7 @@ TABLE = [
         ],
         prices=(10, 10, 9.4),
     ),
-    Row(
+    SequenceRow(
         "the cancel of one OCA member cancels the rest",
         [
             tick(),
@@ -172,7 +172,7 @@ TABLE = [
             cancel(1, "3 1 Cancelled 0/5", "4 1 202", "3 2 Cancelled 0/5", "4 2 202"),
         ],
     ),
-    Row(
+    SequenceRow(
         "10326 a child's OCA group is the broker's",
         [
             tick(),
@@ -210,7 +210,7 @@ TABLE = [
             ),
         ],
     ),
-    Row(
+    SequenceRow(
         "a child is live in full while its parent is filled in parts",
         [
             tick(),
@@ -234,7 +234,7 @@ TABLE = [
         ],
         policy=Policy(partial_fills=True, child_on_partial_fill=ChildOnPartialFill.AT_ONCE),
     ),
-    Row(
+    SequenceRow(
         "a child waits until its parent is filled in full",
         [
             tick(),
@@ -256,7 +256,7 @@ TABLE = [
         ],
         policy=Policy(partial_fills=True, child_on_partial_fill=ChildOnPartialFill.AT_FULL_FILL),
     ),
-    Row(
+    SequenceRow(
         "a child follows the filled part of its parent",
         [
             tick(),
@@ -285,5 +285,5 @@ TABLE = [
 
 @pytest.mark.parametrize("version", VERSIONS)
 @sequences(TABLE)
-def test_a_sequence(row: Row, version: int) -> None:
+def test_a_sequence(row: SequenceRow, version: int) -> None:
     play(row, version)

@@ -8,7 +8,7 @@ from services.configuration.broker_policy import Policy, RejectedAs
 from tests.simulator.venue.sequences import (
     OCA_1,
     VERSIONS,
-    Row,
+    SequenceRow,
     cancel,
     cancel_all,
     close,
@@ -19,7 +19,7 @@ from tests.simulator.venue.sequences import (
 )
 
 TABLE = [
-    Row(
+    SequenceRow(
         "328 switched off",
         [
             tick(),
@@ -38,7 +38,7 @@ TABLE = [
         ],
         policy=Policy(trail_child_needs_limit_parent=False),
     ),
-    Row(
+    SequenceRow(
         "a trailing stop whose moves are not reported",
         [
             tick(),
@@ -56,7 +56,7 @@ TABLE = [
         prices=(10, 11, 9.8),
         policy=Policy(report_trail_ratchet=False),
     ),
-    Row(
+    SequenceRow(
         "a global cancel that tells nothing twice",
         [
             tick(),
@@ -66,7 +66,7 @@ TABLE = [
         ],
         policy=Policy(global_cancel_tells_done=False),
     ),
-    Row(
+    SequenceRow(
         "10349 for an order that names no time in force",
         [
             tick(),
@@ -77,7 +77,7 @@ TABLE = [
         ],
         policy=Policy(preset_tif_told=True),
     ),
-    Row(
+    SequenceRow(
         "the cancel of one OCA member, cascade off",
         [
             tick(),
@@ -87,7 +87,7 @@ TABLE = [
         ],
         policy=Policy(oca_client_cancel_cascades=False),
     ),
-    Row(
+    SequenceRow(
         "rejected (201), status first",
         [
             tick(),
@@ -95,7 +95,7 @@ TABLE = [
         ],
         policy=Policy(rejected_as=RejectedAs.CANCELLED, rejection_before_status=False),
     ),
-    Row(
+    SequenceRow(
         "every pair comes twice",
         [
             tick(),
@@ -105,7 +105,7 @@ TABLE = [
         ],
         policy=Policy(pairs_told_twice=True),
     ),
-    Row(
+    SequenceRow(
         "a resting order is PreSubmitted first",
         [
             tick(),
@@ -115,7 +115,7 @@ TABLE = [
         ],
         policy=Policy(resting_told_before=True),
     ),
-    Row(
+    SequenceRow(
         "Filled before its execution",
         [
             tick(),
@@ -124,7 +124,7 @@ TABLE = [
         ],
         policy=Policy(filled_before_execution=True),
     ),
-    Row(
+    SequenceRow(
         "modify of an order that is still new",
         [
             tick(),
@@ -135,7 +135,7 @@ TABLE = [
         ],
         policy=Policy(modify_refused_while_new=True),
     ),
-    Row(
+    SequenceRow(
         "a child that survives its parent",
         [
             tick(),
@@ -160,5 +160,5 @@ TABLE = [
 
 @pytest.mark.parametrize("version", VERSIONS)
 @sequences(TABLE)
-def test_a_sequence(row: Row, version: int) -> None:
+def test_a_sequence(row: SequenceRow, version: int) -> None:
     play(row, version)

@@ -11,7 +11,7 @@ import pytest
 from services.configuration.refusal import Refusal
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.store import Store
-from tests.simulator.scripted import DU1, MONDAY, Scripted, exchange, prints, ticket
+from tests.simulator.scripted import DU1, MONDAY, ScriptedMarket, exchange, prints, ticket
 
 
 @pytest.fixture
@@ -124,7 +124,11 @@ def test_what_happened_besides_trading_and_who_was_there_survive(tmp_path: Path)
     market.halt("ABC")
     store = Store(tmp_path / "simulator.sqlite", "DU1")
     store.save(market.changes())
-    later = Exchange(Scripted([]), [MONDAY], accounts=[DU1], start_ns=0, memory=store.load())
-    assert later.past("ABC") == market.past("ABC")
-    assert (len(later.past("ABC").splits), len(later.past("ABC").dividends), len(later.past("ABC").halts)) == (1, 1, 1)
-    assert later.changes().standing.last_login_ns == MONDAY.open_ns
+    later = Exchange(ScriptedMarket([]), [MONDAY], accounts=[DU1], start_ns=0, saved=store.load())
+    assert later.adjustments("ABC") == market.adjustments("ABC")
+    assert (
+        len(later.adjustments("ABC").splits),
+        len(later.adjustments("ABC").dividends),
+        len(later.adjustments("ABC").halts),
+    ) == (1, 1, 1)
+    assert later.changes().checkpoint.last_login_ns == MONDAY.open_ns

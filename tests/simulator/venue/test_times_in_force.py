@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.simulator.venue.sequences import House, Row, Step, close, place, tick
+from tests.simulator.venue.sequences import GatewayWithLedger, SequenceRow, SequenceStep, close, place, tick
 
 RESTING = {
     "LMT": {"lmtPrice": 9.0},
@@ -23,7 +23,7 @@ ENDS = {
 """What is heard when the session ends, and how many orders are open then."""
 
 
-def _order(kind: str, tif: str, **prices: float) -> Step:
+def _order(kind: str, tif: str, **prices: float) -> SequenceStep:
     until = {"goodTillDate": "20220322 15:00:00 US/Eastern"} if tif == "GTD" else {}
     side = "SELL" if kind.startswith("TRAIL") else "BUY"
     return place(1, side, kind, tif=tif, **prices, **until)
@@ -39,14 +39,14 @@ def _order(kind: str, tif: str, **prices: float) -> Step:
 )
 def test_every_type_lasts_as_long_as_its_time_in_force(kind: str, tif: str) -> None:
     async def run() -> None:
-        house = House(Row("", []), 176)
-        house.do(tick())
-        opened = house.do(_order(kind, tif, **RESTING[kind]))
+        simulator = GatewayWithLedger(SequenceRow("", []), 176)
+        simulator.do(tick())
+        opened = simulator.do(_order(kind, tif, **RESTING[kind]))
         assert opened[0].startswith(f"5 1 {kind} ")
         assert opened[1].split()[2] in ("Submitted", "PreSubmitted")
         expected, left = ENDS[tif]
-        assert [line for line in house.do(close()) if line.startswith(("3", "4"))] == list(expected)
-        assert len(house.exchange.open_orders()) == left
+        assert [line for line in simulator.do(close()) if line.startswith(("3", "4"))] == list(expected)
+        assert len(simulator.exchange.open_orders()) == left
 
     asyncio.run(run())
 
@@ -65,12 +65,12 @@ def test_immediate_or_cancel_ends_with_the_first_chance(kind: str) -> None:
     }
 
     async def run() -> None:
-        house = House(Row("", []), 176)
-        house.do(tick())
-        assert house.do(_order(kind, "IOC", **unreachable[kind]))
-        last = [line for line in house.do(tick()) if line.startswith("3")][-1]
+        simulator = GatewayWithLedger(SequenceRow("", []), 176)
+        simulator.do(tick())
+        assert simulator.do(_order(kind, "IOC", **unreachable[kind]))
+        last = [line for line in simulator.do(tick()) if line.startswith("3")][-1]
         assert last == ("3 1 Filled 5/5" if kind in ("STP", "TRAIL") else "3 1 Cancelled 0/5")
-        assert house.exchange.open_orders() == []
+        assert simulator.exchange.open_orders() == []
 
     asyncio.run(run())
 
@@ -84,9 +84,9 @@ def test_immediate_or_cancel_ends_with_the_first_chance(kind: str) -> None:
 )
 def test_a_market_order_fills_in_every_time_in_force(tif: str) -> None:
     async def run() -> None:
-        house = House(Row("", []), 176)
-        house.do(tick())
-        house.do(_order("MKT", tif))
-        assert house.do(tick()) == ["11 1 BOT 5 10.01", "5 1 MKT 0 0", "3 1 Filled 5/5", "59 0.5005"]
+        simulator = GatewayWithLedger(SequenceRow("", []), 176)
+        simulator.do(tick())
+        simulator.do(_order("MKT", tif))
+        assert simulator.do(tick()) == ["11 1 BOT 5 10.01", "5 1 MKT 0 0", "3 1 Filled 5/5", "59 0.5005"]
 
     asyncio.run(run())

@@ -7,7 +7,7 @@ import pytest
 from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.orders import Order
 from services.simulator.venue.tape import Tape
-from services.simulator.venue.triggers import Path, Step, next_step, path_of, ratcheted, trail_level, trail_limit
+from services.simulator.venue.triggers import OrderStep, Path, next_step, path_of, ratcheted, trail_level, trail_limit
 from tests.simulator.scripted import ticket
 
 UP = Path(100.0, 110.0, 0.02, 0.02, 0, 1000)
@@ -25,48 +25,48 @@ def order(side: str, order_type: str, *, triggered: bool = False, level: float |
     ("resting", "path", "expected"),
     [
         # A market order pays the spread, where the movement begins or where a jump lands.
-        (order("BUY", "MKT"), UP, Step(100.0, 100.02)),
-        (order("SELL", "MKT"), UP, Step(100.0, 99.98)),
-        (order("BUY", "MKT"), JUMP_UP, Step(110.0, 110.02)),
+        (order("BUY", "MKT"), UP, OrderStep(100.0, 100.02)),
+        (order("SELL", "MKT"), UP, OrderStep(100.0, 99.98)),
+        (order("BUY", "MKT"), JUMP_UP, OrderStep(110.0, 110.02)),
         # A limit that is met on the way fills at the limit, one that was leapt over at the better price.
-        (order("BUY", "LMT", limit_price=105.0), DOWN, Step(104.98, 105.0)),
-        (order("BUY", "LMT", limit_price=105.0), JUMP_DOWN, Step(100.0, 100.02)),
+        (order("BUY", "LMT", limit_price=105.0), DOWN, OrderStep(104.98, 105.0)),
+        (order("BUY", "LMT", limit_price=105.0), JUMP_DOWN, OrderStep(100.0, 100.02)),
         (order("BUY", "LMT", limit_price=100.01), DOWN, None),
-        (order("BUY", "LMT", limit_price=100.02), DOWN, Step(100.0, 100.02)),
-        (order("SELL", "LMT", limit_price=105.0), UP, Step(105.02, 105.0)),
-        (order("SELL", "LMT", limit_price=105.0), JUMP_UP, Step(110.0, 109.98)),
+        (order("BUY", "LMT", limit_price=100.02), DOWN, OrderStep(100.0, 100.02)),
+        (order("SELL", "LMT", limit_price=105.0), UP, OrderStep(105.02, 105.0)),
+        (order("SELL", "LMT", limit_price=105.0), JUMP_UP, OrderStep(110.0, 109.98)),
         (order("SELL", "LMT", limit_price=109.99), UP, None),
         # A stop triggers on the last price at its level, or where a jump lands.
-        (order("BUY", "STP", stop_price=105.0), UP, Step(105.0, None)),
-        (order("BUY", "STP", stop_price=110.0), UP, Step(110.0, None)),
+        (order("BUY", "STP", stop_price=105.0), UP, OrderStep(105.0, None)),
+        (order("BUY", "STP", stop_price=110.0), UP, OrderStep(110.0, None)),
         (order("BUY", "STP", stop_price=110.01), UP, None),
-        (order("BUY", "STP", stop_price=105.0), JUMP_UP, Step(110.0, None)),
-        (order("SELL", "STP", stop_price=105.0), DOWN, Step(105.0, None)),
+        (order("BUY", "STP", stop_price=105.0), JUMP_UP, OrderStep(110.0, None)),
+        (order("SELL", "STP", stop_price=105.0), DOWN, OrderStep(105.0, None)),
         (order("SELL", "STP", stop_price=99.99), DOWN, None),
-        (order("SELL", "STP", stop_price=105.0), JUMP_DOWN, Step(100.0, None)),
+        (order("SELL", "STP", stop_price=105.0), JUMP_DOWN, OrderStep(100.0, None)),
         # Beyond its level from the beginning.
-        (order("SELL", "STP", stop_price=115.0), DOWN, Step(110.0, None)),
+        (order("SELL", "STP", stop_price=115.0), DOWN, OrderStep(110.0, None)),
         # Triggered, it is a market order from there on; a stop limit is a limit order.
-        (order("BUY", "STP", stop_price=105.0, triggered=True), UP.beyond(105.0), Step(105.0, 105.02)),
+        (order("BUY", "STP", stop_price=105.0, triggered=True), UP.beyond(105.0), OrderStep(105.0, 105.02)),
         (
             order("BUY", "STP LMT", stop_price=105.0, limit_price=105.02, triggered=True),
             UP.beyond(105.0),
-            Step(105.0, 105.02),
+            OrderStep(105.0, 105.02),
         ),
         (order("BUY", "STP LMT", stop_price=105.0, limit_price=105.01, triggered=True), UP.beyond(105.0), None),
         (order("BUY", "STP LMT", stop_price=105.0, limit_price=106.0, triggered=True), JUMP_UP, None),
-        (order("BUY", "STP LMT", stop_price=105.0, limit_price=106.0, triggered=True), DOWN, Step(105.98, 106.0)),
+        (order("BUY", "STP LMT", stop_price=105.0, limit_price=106.0, triggered=True), DOWN, OrderStep(105.98, 106.0)),
         # Trailing stops watch their own level, and none before they have one.
-        (order("SELL", "TRAIL", trailing_pct=10.0, level=104.0), DOWN, Step(104.0, None)),
+        (order("SELL", "TRAIL", trailing_pct=10.0, level=104.0), DOWN, OrderStep(104.0, None)),
         (order("SELL", "TRAIL", trailing_pct=10.0), DOWN, None),
-        (order("BUY", "TRAIL", trailing_pct=10.0, level=104.0), UP, Step(104.0, None)),
+        (order("BUY", "TRAIL", trailing_pct=10.0, level=104.0), UP, OrderStep(104.0, None)),
         # Nobody on the other side; a quote alone triggers no stop.
         (order("BUY", "MKT"), UP._replace(ask_distance=None), None),
         (order("SELL", "MKT"), UP._replace(bid_distance=None), None),
         (order("BUY", "STP", stop_price=105.0), UP._replace(traded=False), None),
     ],
 )
-def test_the_next_step_of_an_order(resting: Order, path: Path, expected: Step | None) -> None:
+def test_the_next_step_of_an_order(resting: Order, path: Path, expected: OrderStep | None) -> None:
     assert next_step(resting, path) == expected
 
 
@@ -76,8 +76,8 @@ def test_the_next_step_of_an_order(resting: Order, path: Path, expected: Step | 
 )
 def test_fills_lie_on_the_price_grid_rounded_against_the_trader(level: float, buy: float, sell: float) -> None:
     here = Path(level, level, 0.02, 0.02, 0, 0)
-    assert next_step(order("BUY", "MKT"), here) == Step(level, buy)
-    assert next_step(order("SELL", "MKT"), here) == Step(level, sell)
+    assert next_step(order("BUY", "MKT"), here) == OrderStep(level, buy)
+    assert next_step(order("SELL", "MKT"), here) == OrderStep(level, sell)
 
 
 def test_a_trailing_stop_follows_in_its_favour_only() -> None:

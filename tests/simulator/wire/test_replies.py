@@ -70,7 +70,7 @@ EXECUTION = Execution(
 HELD = PositionReport("DU1", "TSLA", -10.0, 12.5, 12.0, 3.25)
 
 
-class Heard:
+class DecodedCalls:
     """Records what the client library decodes; a failure to decode fails the test."""
 
     def __init__(self, version: int) -> None:
@@ -81,7 +81,7 @@ class Heard:
     def __getattr__(self, name: str) -> Any:
         return lambda *arguments: self.calls.append((name, arguments))
 
-    def hear(self, *frames: bytes) -> list[tuple[str, tuple[Any, ...]]]:
+    def decoded(self, *frames: bytes) -> list[tuple[str, tuple[Any, ...]]]:
         for frame in frames:
             self._decoder.interpret(split(frame[4:]))
         return self.calls
@@ -145,7 +145,7 @@ def test_fields_of_simple_messages(frame: bytes, fields: int) -> None:
 
 @pytest.mark.parametrize("version", [157, 159, 160, 162, 170, 176])
 def test_an_open_order_is_read_as_it_was_meant(version: int) -> None:
-    ((_, (order_id, contract, order, state)),) = Heard(version).hear(order_replies.open_order(ORDER, version))
+    ((_, (order_id, contract, order, state)),) = DecodedCalls(version).decoded(order_replies.open_order(ORDER, version))
     assert (order_id, order.clientId, order.permId, order.parentId) == (7, 3, 77, 6)
     assert (contract.conId, contract.symbol, contract.secType) == (contract_id("TSLA"), "TSLA", "STK")
     assert (contract.exchange, contract.currency, contract.localSymbol) == ("SMART", "USD", "TSLA")
@@ -171,7 +171,7 @@ def test_an_open_order_is_read_as_it_was_meant(version: int) -> None:
 @pytest.mark.parametrize("version", [157, 170, 176])
 def test_a_filled_order_tells_its_commission(version: int) -> None:
     done = msgspec.structs.replace(ORDER, status="Filled", filled=10.0, commission=1.25)
-    ((_, (_, _, _, state)),) = Heard(version).hear(order_replies.open_order(done, version))
+    ((_, (_, _, _, state)),) = DecodedCalls(version).decoded(order_replies.open_order(done, version))
     assert (state.status, state.commission, state.commissionCurrency) == ("Filled", 1.25, "USD")
 
 
@@ -188,17 +188,17 @@ def test_a_filled_order_tells_its_commission(version: int) -> None:
 )
 def test_prices_by_order_type(details: dict[str, Any], limit: float, aux: float, trail: float) -> None:
     ticket = Ticket(client_id=3, order_id=7, account="DU1", symbol="TSLA", side="BUY", quantity=1.0, **details)
-    heard = Heard(176)
-    heard.hear(order_replies.open_order(Order(ticket=ticket, perm_id=7), 176))
-    heard.hear(order_replies.completed_order(Order(ticket=ticket, perm_id=7), 176))
-    (_, (_, _, opened, _)), (_, (_, completed, _)) = heard.calls
+    received = DecodedCalls(176)
+    received.decoded(order_replies.open_order(Order(ticket=ticket, perm_id=7), 176))
+    received.decoded(order_replies.completed_order(Order(ticket=ticket, perm_id=7), 176))
+    (_, (_, _, opened, _)), (_, (_, completed, _)) = received.calls
     for order in (opened, completed):
         assert (order.lmtPrice, order.auxPrice, order.trailStopPrice) == (limit, aux, trail)
 
 
 @pytest.mark.parametrize("version", [157, 170, 176])
 def test_a_completed_order_is_read_as_it_was_meant(version: int) -> None:
-    ((_, (contract, order, state)),) = Heard(version).hear(order_replies.completed_order(ORDER, version))
+    ((_, (contract, order, state)),) = DecodedCalls(version).decoded(order_replies.completed_order(ORDER, version))
     assert contract.symbol == "TSLA"
     assert (order.permId, order.parentPermId, order.action, order.totalQuantity) == (77, 76, "SELL", 10.0)
     assert (order.orderType, order.lmtPrice, order.trailStopPrice, order.trailingPercent) == (
@@ -215,13 +215,15 @@ def test_a_completed_order_is_read_as_it_was_meant(version: int) -> None:
 
 def test_a_filled_order_completes_without_quantity() -> None:
     done = msgspec.structs.replace(ORDER, status="Filled", filled=10.0, parent_perm_id=0)
-    ((_, (_, order, _)),) = Heard(176).hear(order_replies.completed_order(done, 176))
+    ((_, (_, order, _)),) = DecodedCalls(176).decoded(order_replies.completed_order(done, 176))
     assert (order.totalQuantity, order.filledQuantity, order.parentPermId) == (0.0, 10.0, 9223372036854775807)
 
 
 @pytest.mark.parametrize("version", [174, 176])
 def test_an_execution_is_read_as_it_was_meant(version: int) -> None:
-    ((_, (request_id, contract, execution)),) = Heard(version).hear(order_replies.execution_details(EXECUTION, version))
+    ((_, (request_id, contract, execution)),) = DecodedCalls(version).decoded(
+        order_replies.execution_details(EXECUTION, version)
+    )
     assert (request_id, contract.conId) == (-1, contract_id("TSLA"))
     assert (execution.execId, execution.orderId, execution.permId, execution.clientId) == (EXECUTION.exec_id, 7, 77, 3)
     assert (execution.side, execution.shares, execution.price) == ("SLD", 6.0, 12.25)
@@ -231,16 +233,18 @@ def test_an_execution_is_read_as_it_was_meant(version: int) -> None:
 
 
 def test_a_commission_tells_what_was_earned_or_nothing() -> None:
-    heard = Heard(176)
-    heard.hear(order_replies.commission_report(CommissionReport("a", 3, 1.0, realized_pnl=-2.5)))
-    heard.hear(order_replies.commission_report(CommissionReport("b", 3, 1.5)))
-    told = [(report.execId, report.commission, report.currency, report.realizedPNL) for _, (report,) in heard.calls]
-    assert told == [("a", 1.0, "USD", -2.5), ("b", 1.5, "USD", UNSET_DOUBLE)]
+    received = DecodedCalls(176)
+    received.decoded(order_replies.commission_report(CommissionReport("a", 3, 1.0, realized_pnl=-2.5)))
+    received.decoded(order_replies.commission_report(CommissionReport("b", 3, 1.5)))
+    reported = [
+        (report.execId, report.commission, report.currency, report.realizedPNL) for _, (report,) in received.calls
+    ]
+    assert reported == [("a", 1.0, "USD", -2.5), ("b", 1.5, "USD", UNSET_DOUBLE)]
 
 
 @pytest.mark.parametrize("version", [157, 163, 164, 176])
 def test_contract_details_are_read_as_they_were_meant(version: int) -> None:
-    ((_, (request_id, details)),) = Heard(version).hear(replies.contract_details(5, "TSLA", version))
+    ((_, (request_id, details)),) = DecodedCalls(version).decoded(replies.contract_details(5, "TSLA", version))
     contract = details.contract
     assert (request_id, contract.conId, contract.symbol, contract.secType) == (5, contract_id("TSLA"), "TSLA", "STK")
     assert (contract.exchange, contract.primaryExchange, contract.currency) == ("SMART", "NASDAQ", "USD")
@@ -251,16 +255,16 @@ def test_contract_details_are_read_as_they_were_meant(version: int) -> None:
 
 
 def test_positions_and_profit() -> None:
-    heard = Heard(176)
-    heard.hear(replies.position(HELD), replies.portfolio_value(HELD))
-    (_, (account, contract, shares, cost)), (_, (_, *portfolio)) = heard.calls
+    received = DecodedCalls(176)
+    received.decoded(replies.position(HELD), replies.portfolio_value(HELD))
+    (_, (account, contract, shares, cost)), (_, (_, *portfolio)) = received.calls
     assert (account, contract.symbol, shares, cost) == ("DU1", "TSLA", -10.0, 12.5)
     assert portfolio == [-10.0, 12.0, -120.0, 12.5, 5.0, 3.25, "DU1"]
 
 
 def test_symbol_samples() -> None:
     for version in (157, 176):
-        ((_, (request_id, found)),) = Heard(version).hear(replies.symbol_samples(4, ["TSLA", "TSM"], version))
+        ((_, (request_id, found)),) = DecodedCalls(version).decoded(replies.symbol_samples(4, ["TSLA", "TSM"], version))
         assert (request_id, [sample.contract.symbol for sample in found]) == (4, ["TSLA", "TSM"])
 
 
@@ -313,7 +317,7 @@ QUOTE = QuoteReport(
 )
 
 
-def told(quote: QuoteReport, before: QuoteReport | None, version: int = 176) -> list[str]:
+def reported(quote: QuoteReport, before: QuoteReport | None, version: int = 176) -> list[str]:
     """The ticks as `type=value` or `type=price/size`."""
     shown = []
     for frame in ticks(4, quote, before, lots=version < 159):
@@ -325,7 +329,7 @@ def told(quote: QuoteReport, before: QuoteReport | None, version: int = 176) -> 
 
 
 def test_a_stream_begins_with_everything() -> None:
-    assert told(QUOTE, None) == [
+    assert reported(QUOTE, None) == [
         "1=9.99/200",
         "0=200",
         "2=10.01/100",
@@ -363,17 +367,22 @@ def test_a_stream_begins_with_everything() -> None:
     ],
 )
 def test_afterwards_only_what_changed(changed: dict[str, Any], expected: list[str]) -> None:
-    assert told(msgspec.structs.replace(QUOTE, **changed), QUOTE) == expected
+    assert reported(msgspec.structs.replace(QUOTE, **changed), QUOTE) == expected
 
 
 def test_before_the_first_trade() -> None:
     nothing = dict.fromkeys(("last", "bid", "ask", "open", "high", "low", "prev_close"))
     sizes = dict.fromkeys(("last_size", "last_time_s", "bid_size", "ask_size", "volume"), 0)
     silent = QuoteReport(symbol="TSLA", **nothing, **sizes)
-    assert told(silent, None) == ["1=-1.0/0", "0=0", "2=-1.0/0", "3=0", "8=0", "49=0.0"]
-    assert told(msgspec.structs.replace(silent, last=10.0, last_size=1), silent) == ["45=0", "4=10.0/1", "5=1", "84=Q"]
+    assert reported(silent, None) == ["1=-1.0/0", "0=0", "2=-1.0/0", "3=0", "8=0", "49=0.0"]
+    assert reported(msgspec.structs.replace(silent, last=10.0, last_size=1), silent) == [
+        "45=0",
+        "4=10.0/1",
+        "5=1",
+        "84=Q",
+    ]
 
 
 def test_sizes_before_version_159_are_round_lots() -> None:
-    assert told(QUOTE, None, 157)[:2] == ["1=9.99/2", "0=2"]
-    assert "8=10" in told(QUOTE, None, 157)
+    assert reported(QUOTE, None, 157)[:2] == ["1=9.99/2", "0=2"]
+    assert "8=10" in reported(QUOTE, None, 157)

@@ -16,24 +16,24 @@ from services.simulator.wire import requests
 from services.simulator.wire.contracts import Contract
 from services.simulator.wire.decode import UnreadableRequest, decode
 from services.simulator.wire.market_requests import (
-    Depth,
-    HeadTimestamp,
-    Histogram,
-    HistoricalData,
-    HistoricalTicks,
-    MarketData,
-    MarketDataType,
-    RealTimeBars,
-    StopDepth,
-    StopHeadTimestamp,
-    StopHistogram,
-    StopHistoricalData,
-    StopMarketData,
-    StopRealTimeBars,
-    StopTickByTick,
-    TickByTick,
+    DepthRequest,
+    HeadTimestampRequest,
+    HistogramRequest,
+    HistoricalDataRequest,
+    HistoricalTicksRequest,
+    MarketDataRequest,
+    MarketDataTypeRequest,
+    RealTimeBarsRequest,
+    StopDepthRequest,
+    StopHeadTimestampRequest,
+    StopHistogramRequest,
+    StopHistoricalDataRequest,
+    StopMarketDataRequest,
+    StopRealTimeBarsRequest,
+    StopTickByTickRequest,
+    TickByTickRequest,
 )
-from services.simulator.wire.other_requests import Other, Subject
+from services.simulator.wire.unsupported_requests import Subject, UnsupportedRequest
 
 VERSIONS = range(157, 177)
 STOCK = ibi.Stock("TSLA", "SMART", "USD")
@@ -55,115 +55,115 @@ def payload(fields: list[str]) -> bytes:
     return "".join(f"{field}\0" for field in fields).encode()
 
 
-def placed(version: int, contract: ibi.Contract, order: ibi.Order) -> requests.PlaceOrder:
+def placed(version: int, contract: ibi.Contract, order: ibi.Order) -> requests.PlaceOrderRequest:
     request = decode(payload(sent(version, lambda c: c.placeOrder(7, contract, order))), version, client_id=3)
-    assert isinstance(request, requests.PlaceOrder)
+    assert isinstance(request, requests.PlaceOrderRequest)
     return request
 
 
 REQUESTS: list[tuple[Callable[[IbClient], None], requests.Request]] = [
-    (lambda c: c.reqMktData(4, STOCK, "233", False, False, []), MarketData(4, TSLA, False, "233")),
-    (lambda c: c.reqMktData(4, STOCK, "", True, False, [ibi.TagValue("a", "b")]), MarketData(4, TSLA, True)),
-    (lambda c: c.cancelMktData(4), StopMarketData(4)),
-    (lambda c: c.cancelOrder(9), requests.CancelOrder(9)),
-    (lambda c: c.reqOpenOrders(), requests.OpenOrders()),
-    (lambda c: c.reqAccountUpdates(True, "DU1"), requests.AccountUpdates(True, "DU1")),
-    (lambda c: c.reqAccountUpdates(False, ""), requests.AccountUpdates(False, "")),
-    (lambda c: c.reqExecutions(5, ibi.ExecutionFilter()), requests.Executions(5)),
+    (lambda c: c.reqMktData(4, STOCK, "233", False, False, []), MarketDataRequest(4, TSLA, False, "233")),
+    (lambda c: c.reqMktData(4, STOCK, "", True, False, [ibi.TagValue("a", "b")]), MarketDataRequest(4, TSLA, True)),
+    (lambda c: c.cancelMktData(4), StopMarketDataRequest(4)),
+    (lambda c: c.cancelOrder(9), requests.CancelOrderRequest(9)),
+    (lambda c: c.reqOpenOrders(), requests.OpenOrdersRequest()),
+    (lambda c: c.reqAccountUpdates(True, "DU1"), requests.AccountUpdatesRequest(True, "DU1")),
+    (lambda c: c.reqAccountUpdates(False, ""), requests.AccountUpdatesRequest(False, "")),
+    (lambda c: c.reqExecutions(5, ibi.ExecutionFilter()), requests.ExecutionsRequest(5)),
     (
         lambda c: c.reqExecutions(
             5, ibi.ExecutionFilter(3, "DU1", "20220322-10:00:00", "TSLA", "STK", "NASDAQ", "BUY")
         ),
-        requests.Executions(5, 3, "DU1", 1_647_943_200_000_000_000, "TSLA", "STK", "NASDAQ", "BUY"),
+        requests.ExecutionsRequest(5, 3, "DU1", 1_647_943_200_000_000_000, "TSLA", "STK", "NASDAQ", "BUY"),
     ),
-    (lambda c: c.reqIds(1), requests.NextId()),
-    (lambda c: c.reqContractDetails(6, STOCK), requests.ContractDetails(6, TSLA)),
-    (lambda c: c.reqAutoOpenOrders(True), requests.AutoOpenOrders(True)),
-    (lambda c: c.reqAllOpenOrders(), requests.AllOpenOrders()),
-    (lambda c: c.reqManagedAccts(), requests.ManagedAccounts()),
-    (lambda c: c.reqCurrentTime(), requests.CurrentTime()),
-    (lambda c: c.reqGlobalCancel(), requests.GlobalCancel()),
-    (lambda c: c.reqMarketDataType(3), MarketDataType(3)),
-    (lambda c: c.reqPositions(), requests.Positions()),
-    (lambda c: c.cancelPositions(), requests.StopPositions()),
-    (lambda c: c.reqAccountSummary(8, "All", "A, B"), requests.AccountSummary(8, ("A", "B"))),
-    (lambda c: c.cancelAccountSummary(8), requests.StopAccountSummary(8)),
-    (lambda c: c.startApi(), requests.StartApi(-1)),
-    (lambda c: c.reqAccountUpdatesMulti(8, "DU1", "", False), requests.AccountUpdatesMulti(8, "DU1", "")),
-    (lambda c: c.cancelAccountUpdatesMulti(8), requests.StopAccountUpdatesMulti(8)),
-    (lambda c: c.reqMatchingSymbols(8, "TS"), requests.MatchingSymbols(8, "TS")),
-    (lambda c: c.reqMarketRule(26), requests.MarketRule(26)),
-    (lambda c: c.reqCompletedOrders(True), requests.CompletedOrders(True)),
-    (lambda c: c.reqPositionsMulti(8, "DU1", "m"), requests.PositionsMulti(8, "DU1", "m")),
-    (lambda c: c.cancelPositionsMulti(8), requests.StopPositionsMulti(8)),
-    (lambda c: c.reqPnL(8, "DU1", "m"), requests.Profit(8, "DU1", "m")),
-    (lambda c: c.cancelPnL(8), requests.StopProfit(8)),
-    (lambda c: c.reqPnLSingle(8, "DU1", "", 1), requests.ProfitSingle(8, "DU1", "", 1)),
-    (lambda c: c.cancelPnLSingle(8), requests.StopProfitSingle(8)),
+    (lambda c: c.reqIds(1), requests.NextIdRequest()),
+    (lambda c: c.reqContractDetails(6, STOCK), requests.ContractDetailsRequest(6, TSLA)),
+    (lambda c: c.reqAutoOpenOrders(True), requests.AutoOpenOrdersRequest(True)),
+    (lambda c: c.reqAllOpenOrders(), requests.AllOpenOrdersRequest()),
+    (lambda c: c.reqManagedAccts(), requests.ManagedAccountsRequest()),
+    (lambda c: c.reqCurrentTime(), requests.CurrentTimeRequest()),
+    (lambda c: c.reqGlobalCancel(), requests.GlobalCancelRequest()),
+    (lambda c: c.reqMarketDataType(3), MarketDataTypeRequest(3)),
+    (lambda c: c.reqPositions(), requests.PositionsRequest()),
+    (lambda c: c.cancelPositions(), requests.StopPositionsRequest()),
+    (lambda c: c.reqAccountSummary(8, "All", "A, B"), requests.AccountSummaryRequest(8, ("A", "B"))),
+    (lambda c: c.cancelAccountSummary(8), requests.StopAccountSummaryRequest(8)),
+    (lambda c: c.startApi(), requests.StartApiRequest(-1)),
+    (lambda c: c.reqAccountUpdatesMulti(8, "DU1", "", False), requests.AccountUpdatesMultiRequest(8, "DU1", "")),
+    (lambda c: c.cancelAccountUpdatesMulti(8), requests.StopAccountUpdatesMultiRequest(8)),
+    (lambda c: c.reqMatchingSymbols(8, "TS"), requests.MatchingSymbolsRequest(8, "TS")),
+    (lambda c: c.reqMarketRule(26), requests.MarketRuleRequest(26)),
+    (lambda c: c.reqCompletedOrders(True), requests.CompletedOrdersRequest(True)),
+    (lambda c: c.reqPositionsMulti(8, "DU1", "m"), requests.PositionsMultiRequest(8, "DU1", "m")),
+    (lambda c: c.cancelPositionsMulti(8), requests.StopPositionsMultiRequest(8)),
+    (lambda c: c.reqPnL(8, "DU1", "m"), requests.ProfitRequest(8, "DU1", "m")),
+    (lambda c: c.cancelPnL(8), requests.StopProfitRequest(8)),
+    (lambda c: c.reqPnLSingle(8, "DU1", "", 1), requests.ProfitSingleRequest(8, "DU1", "", 1)),
+    (lambda c: c.cancelPnLSingle(8), requests.StopProfitSingleRequest(8)),
     # The market
     (
         lambda c: c.reqHistoricalData(8, STOCK, "", "1 D", "1 min", "TRADES", True, 2, True, []),
-        HistoricalData(8, TSLA, "", "1 min", "1 D", True, "TRADES", 2, True),
+        HistoricalDataRequest(8, TSLA, "", "1 min", "1 D", True, "TRADES", 2, True),
     ),
     (
         lambda c: c.reqHistoricalData(8, STOCK, "20220322 10:00:00 UTC", "2 W", "1 day", "BID", False, 1, False, []),
-        HistoricalData(8, TSLA, "20220322 10:00:00 UTC", "1 day", "2 W", False, "BID", 1, False),
+        HistoricalDataRequest(8, TSLA, "20220322 10:00:00 UTC", "1 day", "2 W", False, "BID", 1, False),
     ),
-    (lambda c: c.cancelHistoricalData(8), StopHistoricalData(8)),
-    (lambda c: c.reqRealTimeBars(8, STOCK, 5, "TRADES", True, []), RealTimeBars(8, TSLA, "TRADES", True)),
-    (lambda c: c.cancelRealTimeBars(8), StopRealTimeBars(8)),
-    (lambda c: c.reqHeadTimeStamp(8, STOCK, "TRADES", True, 2), HeadTimestamp(8, TSLA, True, "TRADES", 2)),
-    (lambda c: c.cancelHeadTimeStamp(8), StopHeadTimestamp(8)),
+    (lambda c: c.cancelHistoricalData(8), StopHistoricalDataRequest(8)),
+    (lambda c: c.reqRealTimeBars(8, STOCK, 5, "TRADES", True, []), RealTimeBarsRequest(8, TSLA, "TRADES", True)),
+    (lambda c: c.cancelRealTimeBars(8), StopRealTimeBarsRequest(8)),
+    (lambda c: c.reqHeadTimeStamp(8, STOCK, "TRADES", True, 2), HeadTimestampRequest(8, TSLA, True, "TRADES", 2)),
+    (lambda c: c.cancelHeadTimeStamp(8), StopHeadTimestampRequest(8)),
     (
         lambda c: c.reqHistoricalTicks(8, STOCK, "a", "b", 9, "TRADES", True, False, []),
-        HistoricalTicks(8, TSLA, "a", "b", 9, "TRADES", True, False),
+        HistoricalTicksRequest(8, TSLA, "a", "b", 9, "TRADES", True, False),
     ),
-    (lambda c: c.reqHistogramData(8, STOCK, True, "3 days"), Histogram(8, TSLA, True, "3 days")),
-    (lambda c: c.cancelHistogramData(8), StopHistogram(8)),
-    (lambda c: c.reqTickByTickData(8, STOCK, "Last", 5, True), TickByTick(8, TSLA, "Last", 5, True)),
-    (lambda c: c.cancelTickByTickData(8), StopTickByTick(8)),
-    (lambda c: c.reqMktDepth(8, STOCK, 5, True, []), Depth(8, TSLA)),
-    (lambda c: c.cancelMktDepth(8, True), StopDepth(8)),
+    (lambda c: c.reqHistogramData(8, STOCK, True, "3 days"), HistogramRequest(8, TSLA, True, "3 days")),
+    (lambda c: c.cancelHistogramData(8), StopHistogramRequest(8)),
+    (lambda c: c.reqTickByTickData(8, STOCK, "Last", 5, True), TickByTickRequest(8, TSLA, "Last", 5, True)),
+    (lambda c: c.cancelTickByTickData(8), StopTickByTickRequest(8)),
+    (lambda c: c.reqMktDepth(8, STOCK, 5, True, []), DepthRequest(8, TSLA)),
+    (lambda c: c.cancelMktDepth(8, True), StopDepthRequest(8)),
     # What this broker has none of
-    (lambda c: c.reqNewsBulletins(True), Other(Subject.BULLETINS)),
-    (lambda c: c.cancelNewsBulletins(), Other(Subject.BULLETINS)),
-    (lambda c: c.setServerLogLevel(2), Other(Subject.LOG_LEVEL)),
-    (lambda c: c.requestFA(1), Other(Subject.ADVISOR)),
-    (lambda c: c.replaceFA(8, 1, "<x/>"), Other(Subject.ADVISOR, 8)),
-    (lambda c: c.exerciseOptions(8, STOCK, 1, 1, "DU1", 0), Other(Subject.EXERCISE, 8)),
+    (lambda c: c.reqNewsBulletins(True), UnsupportedRequest(Subject.BULLETINS)),
+    (lambda c: c.cancelNewsBulletins(), UnsupportedRequest(Subject.BULLETINS)),
+    (lambda c: c.setServerLogLevel(2), UnsupportedRequest(Subject.LOG_LEVEL)),
+    (lambda c: c.requestFA(1), UnsupportedRequest(Subject.ADVISOR)),
+    (lambda c: c.replaceFA(8, 1, "<x/>"), UnsupportedRequest(Subject.ADVISOR, 8)),
+    (lambda c: c.exerciseOptions(8, STOCK, 1, 1, "DU1", 0), UnsupportedRequest(Subject.EXERCISE, 8)),
     (
         lambda c: c.reqScannerSubscription(8, ibi.ScannerSubscription(scanCode="TOP_PERC_GAIN"), [], []),
-        Other(Subject.SCANNER, 8),
+        UnsupportedRequest(Subject.SCANNER, 8),
     ),
-    (lambda c: c.cancelScannerSubscription(8), Other(Subject.SCANNER_STOP, 8)),
-    (lambda c: c.reqScannerParameters(), Other(Subject.SCANNER_PARAMETERS)),
-    (lambda c: c.reqFundamentalData(8, STOCK, "ReportSnapshot", []), Other(Subject.FUNDAMENTALS, 8)),
-    (lambda c: c.cancelFundamentalData(8), Other(Subject.FUNDAMENTALS_STOP, 8)),
-    (lambda c: c.calculateImpliedVolatility(8, STOCK, 1.0, 2.0, []), Other(Subject.CALCULATION, 8)),
-    (lambda c: c.calculateOptionPrice(8, STOCK, 1.0, 2.0, []), Other(Subject.CALCULATION, 8)),
-    (lambda c: c.cancelCalculateImpliedVolatility(8), Other(Subject.CALCULATION_STOP, 8)),
-    (lambda c: c.cancelCalculateOptionPrice(8), Other(Subject.CALCULATION_STOP, 8)),
-    (lambda c: c.verifyRequest("x", "1"), Other(Subject.VERIFICATION)),
-    (lambda c: c.verifyMessage("x"), Other(Subject.VERIFICATION)),
-    (lambda c: c.verifyAndAuthRequest("x", "1", "k"), Other(Subject.VERIFICATION)),
-    (lambda c: c.verifyAndAuthMessage("x", "y"), Other(Subject.VERIFICATION)),
-    (lambda c: c.queryDisplayGroups(8), Other(Subject.DISPLAY_GROUPS, 8)),
-    (lambda c: c.subscribeToGroupEvents(8, 1), Other(Subject.GROUP_EVENTS, 8)),
-    (lambda c: c.updateDisplayGroup(8, "none"), Other(Subject.GROUP_UPDATE, 8)),
-    (lambda c: c.unsubscribeFromGroupEvents(8), Other(Subject.GROUP_UPDATE, 8)),
-    (lambda c: c.reqSecDefOptParams(8, "TSLA", "", "STK", 76), Other(Subject.OPTION_CHAIN, 8, "76")),
-    (lambda c: c.reqSoftDollarTiers(8), Other(Subject.SOFT_DOLLARS, 8)),
-    (lambda c: c.reqFamilyCodes(), Other(Subject.FAMILY_CODES)),
-    (lambda c: c.reqMktDepthExchanges(), Other(Subject.DEPTH_EXCHANGES)),
-    (lambda c: c.reqSmartComponents(8, "9c0001"), Other(Subject.SMART_COMPONENTS, 8, "9c0001")),
-    (lambda c: c.reqNewsProviders(), Other(Subject.NEWS_PROVIDERS)),
-    (lambda c: c.reqNewsArticle(8, "BRFG", "x", []), Other(Subject.NEWS_ARTICLE, 8)),
-    (lambda c: c.reqHistoricalNews(8, 76, "BRFG", "", "", 9, []), Other(Subject.HISTORICAL_NEWS, 8)),
-    (lambda c: c.reqWshMetaData(8), Other(Subject.WSH_META, 8)),
-    (lambda c: c.cancelWshMetaData(8), Other(Subject.WSH_META_STOP, 8)),
-    (lambda c: c.reqWshEventData(8, ibi.WshEventData()), Other(Subject.WSH_EVENTS, 8)),
-    (lambda c: c.cancelWshEventData(8), Other(Subject.WSH_EVENTS_STOP, 8)),
-    (lambda c: c.reqUserInfo(8), Other(Subject.USER_INFO, 8)),
+    (lambda c: c.cancelScannerSubscription(8), UnsupportedRequest(Subject.SCANNER_STOP, 8)),
+    (lambda c: c.reqScannerParameters(), UnsupportedRequest(Subject.SCANNER_PARAMETERS)),
+    (lambda c: c.reqFundamentalData(8, STOCK, "ReportSnapshot", []), UnsupportedRequest(Subject.FUNDAMENTALS, 8)),
+    (lambda c: c.cancelFundamentalData(8), UnsupportedRequest(Subject.FUNDAMENTALS_STOP, 8)),
+    (lambda c: c.calculateImpliedVolatility(8, STOCK, 1.0, 2.0, []), UnsupportedRequest(Subject.CALCULATION, 8)),
+    (lambda c: c.calculateOptionPrice(8, STOCK, 1.0, 2.0, []), UnsupportedRequest(Subject.CALCULATION, 8)),
+    (lambda c: c.cancelCalculateImpliedVolatility(8), UnsupportedRequest(Subject.CALCULATION_STOP, 8)),
+    (lambda c: c.cancelCalculateOptionPrice(8), UnsupportedRequest(Subject.CALCULATION_STOP, 8)),
+    (lambda c: c.verifyRequest("x", "1"), UnsupportedRequest(Subject.VERIFICATION)),
+    (lambda c: c.verifyMessage("x"), UnsupportedRequest(Subject.VERIFICATION)),
+    (lambda c: c.verifyAndAuthRequest("x", "1", "k"), UnsupportedRequest(Subject.VERIFICATION)),
+    (lambda c: c.verifyAndAuthMessage("x", "y"), UnsupportedRequest(Subject.VERIFICATION)),
+    (lambda c: c.queryDisplayGroups(8), UnsupportedRequest(Subject.DISPLAY_GROUPS, 8)),
+    (lambda c: c.subscribeToGroupEvents(8, 1), UnsupportedRequest(Subject.GROUP_EVENTS, 8)),
+    (lambda c: c.updateDisplayGroup(8, "none"), UnsupportedRequest(Subject.GROUP_UPDATE, 8)),
+    (lambda c: c.unsubscribeFromGroupEvents(8), UnsupportedRequest(Subject.GROUP_UPDATE, 8)),
+    (lambda c: c.reqSecDefOptParams(8, "TSLA", "", "STK", 76), UnsupportedRequest(Subject.OPTION_CHAIN, 8, "76")),
+    (lambda c: c.reqSoftDollarTiers(8), UnsupportedRequest(Subject.SOFT_DOLLARS, 8)),
+    (lambda c: c.reqFamilyCodes(), UnsupportedRequest(Subject.FAMILY_CODES)),
+    (lambda c: c.reqMktDepthExchanges(), UnsupportedRequest(Subject.DEPTH_EXCHANGES)),
+    (lambda c: c.reqSmartComponents(8, "9c0001"), UnsupportedRequest(Subject.SMART_COMPONENTS, 8, "9c0001")),
+    (lambda c: c.reqNewsProviders(), UnsupportedRequest(Subject.NEWS_PROVIDERS)),
+    (lambda c: c.reqNewsArticle(8, "BRFG", "x", []), UnsupportedRequest(Subject.NEWS_ARTICLE, 8)),
+    (lambda c: c.reqHistoricalNews(8, 76, "BRFG", "", "", 9, []), UnsupportedRequest(Subject.HISTORICAL_NEWS, 8)),
+    (lambda c: c.reqWshMetaData(8), UnsupportedRequest(Subject.WSH_META, 8)),
+    (lambda c: c.cancelWshMetaData(8), UnsupportedRequest(Subject.WSH_META_STOP, 8)),
+    (lambda c: c.reqWshEventData(8, ibi.WshEventData()), UnsupportedRequest(Subject.WSH_EVENTS, 8)),
+    (lambda c: c.cancelWshEventData(8), UnsupportedRequest(Subject.WSH_EVENTS_STOP, 8)),
+    (lambda c: c.reqUserInfo(8), UnsupportedRequest(Subject.USER_INFO, 8)),
 ]
 
 
@@ -184,9 +184,11 @@ def test_combinations_are_read_to_their_last_field() -> None:
     pair.deltaNeutralContract = ibi.DeltaNeutralContract(1, 0.5, 10.0)
     meant = Contract(0, "TSLA", "BAG", "", "")
     fields = sent(176, lambda c: c.reqMktData(4, pair, "", False, False, []))
-    assert decode(payload(fields), 176, 3) == MarketData(4, meant, False)
+    assert decode(payload(fields), 176, 3) == MarketDataRequest(4, meant, False)
     fields = sent(176, lambda c: c.reqHistoricalData(8, pair, "", "1 D", "1 min", "TRADES", True, 1, False, []))
-    assert decode(payload(fields), 176, 3) == HistoricalData(8, meant, "", "1 min", "1 D", True, "TRADES", 1, False)
+    assert decode(payload(fields), 176, 3) == HistoricalDataRequest(
+        8, meant, "", "1 min", "1 D", True, "TRADES", 1, False
+    )
     assert placed(176, pair, ibi.MarketOrder("BUY", 1)).unsupported == ("a combination", "delta neutral")
 
 
@@ -276,7 +278,7 @@ def test_an_order_is_read_to_its_last_field(order: ibi.Order, expected: dict[str
     details = {"side": "BUY", "quantity": 10.0, "account": "", **expected}
     ticket = Ticket(client_id=3, order_id=7, symbol="TSLA", **details)
     for version in VERSIONS:
-        assert placed(version, STOCK, order) == requests.PlaceOrder(TSLA, ticket, preset=not order.tif)
+        assert placed(version, STOCK, order) == requests.PlaceOrderRequest(TSLA, ticket, preset=not order.tif)
 
 
 UNSUPPORTED = [
@@ -325,7 +327,7 @@ def test_versions_from_177_on_have_no_advisor_profile() -> None:
     assert len(without) == 114
     for version in (177, 178):
         request = decode(payload(without), version, client_id=3)
-        assert isinstance(request, requests.PlaceOrder)
+        assert isinstance(request, requests.PlaceOrderRequest)
         assert request == decode(payload(fields), 176, client_id=3)
 
 
@@ -338,8 +340,8 @@ def test_a_client_that_sends_nothing_for_unset_flags() -> None:
 
 def test_unset_prices_in_the_spelling_of_another_library() -> None:
     fields = sent(176, lambda c: c.placeOrder(7, STOCK, ibi.MarketOrder("BUY", 10)))
-    spelled = [str(UNSET_DOUBLE) if at in (19, 20) else field for at, field in enumerate(fields)]
-    assert decode(payload(spelled), 176, 3) == decode(payload(fields), 176, 3)
+    encoded = [str(UNSET_DOUBLE) if at in (19, 20) else field for at, field in enumerate(fields)]
+    assert decode(payload(encoded), 176, 3) == decode(payload(fields), 176, 3)
 
 
 @pytest.mark.parametrize(

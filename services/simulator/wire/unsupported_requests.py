@@ -1,4 +1,4 @@
-"""What clients can ask for that a broker without news, options, advisors and screens has little to say about."""
+"""Requests that this broker does not support: news, options, advisors, scanners."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["Other", "Subject"]
+__all__ = ["Subject", "UnsupportedRequest"]
 
 
 class Subject(StrEnum):
-    """What such a request is about."""
+    """The subject of an unsupported request."""
 
     ADVISOR = "financial advisor's data"
     BULLETINS = "news bulletins"
@@ -42,8 +42,8 @@ class Subject(StrEnum):
     WSH_META_STOP = "the end of Wall Street Horizon metadata"
 
 
-class Other(msgspec.Struct, frozen=True):
-    """One such request. `detail` is the field that the answer depends on, where there is one."""
+class UnsupportedRequest(msgspec.Struct, frozen=True):
+    """An unsupported request. `detail` is the field that the answer depends on, if any."""
 
     subject: Subject
     request_id: int = -1

@@ -1,4 +1,4 @@
-"""What the gateway says about things that this broker has none of: mostly empty lists. Each returns one frame.
+"""Replies to unsupported requests: mostly empty lists. Each function returns one frame.
 
 Layouts as ib_insync's decoder reads them.
 """
@@ -32,17 +32,17 @@ def scanner_parameters() -> bytes:
 
 
 def scanner_data(request_id: int) -> bytes:
-    """What a scanner found."""
+    """The results of a scanner."""
     return message(20, 3, request_id, 0)
 
 
 def display_groups(request_id: int) -> bytes:
-    """The groups of windows: a gateway has no windows."""
+    """The display groups: a gateway has none."""
     return message(67, 1, request_id, "")
 
 
 def display_group(request_id: int) -> bytes:
-    """What a group shows."""
+    """The contract of a display group."""
     return message(68, 1, request_id, "none")
 
 
@@ -70,17 +70,17 @@ def depth_exchanges() -> bytes:
 
 
 def smart_components(request_id: int, *, known: bool) -> bytes:
-    """Which letter stands for which exchange in ticks 32, 33 and 84; nothing for a table that isn't known."""
+    """Which letter stands for which exchange in ticks 32, 33 and 84; empty for an unknown table."""
     return message(82, request_id, *((1, 0, "NASDAQ", LETTER) if known else (0,)))
 
 
 def news_providers() -> bytes:
-    """Who provides news."""
+    """The news providers."""
     return message(85, 0)
 
 
 def historical_news_end(request_id: int) -> bytes:
-    """All headlines were sent, and there are no more."""
+    """The end of the headlines."""
     return message(87, request_id, False)
 
 
