@@ -1,4 +1,4 @@
-"""Simulated days in every kind of account: what the fleet may spend is settled dollars, and no more than there are."""
+"""Simulated days in every kind of account: the fleet spends settled dollars only."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def account(runner: Runner) -> AccountRecord:
 
 
 def test_a_cash_account_waits_for_its_sales_to_settle() -> None:
-    """A margin account buys again on the same day with what its stop-outs brought; a cash account on the next one."""
+    """A margin account can spend the proceeds of stop-outs on the same day, a cash account on the next day."""
     money = 4_900.0
     _, margin, _ = days(money)
     runner, cash, promises = days(money, account_kind="cash")
@@ -61,7 +61,7 @@ def test_a_cash_account_waits_for_its_sales_to_settle() -> None:
 
 
 def test_another_base_currency_changes_nothing_but_what_it_can_spend() -> None:
-    """With dollars enough, the same orders, fills and figures to the cent as in a dollar account of their worth."""
+    """With enough dollars: the same orders, fills and figures to the cent as a dollar account of the same worth."""
     _, dollars, _ = days(100_000.0)
     runner, euros, promises = days(200_000.0, **EUROS, base_cash_part=0.5)
     assert (account(runner).base_currency, account(runner).usd_rate) == ("EUR", 0.8)
@@ -89,7 +89,7 @@ def test_the_reserve_is_a_part_of_the_whole_account_kept_in_dollars() -> None:
 
 
 @pytest.mark.parametrize("policy", [{"base_cash_part": 1.0}, {"base_cash_part": 0.5, "exchange_rate_told": False}])
-def test_without_a_rate_there_are_no_entries_and_the_reason_is_said(policy: dict[str, Any]) -> None:
+def test_without_an_exchange_rate_there_are_no_entries_and_a_reason(policy: dict[str, Any]) -> None:
     runner, result, _ = days(100_000.0, **EUROS, **policy)
     assert denials(result) == {"no_exchange_rate"}
     assert not [o for o in result.orders.values() if o.role == "entry"]

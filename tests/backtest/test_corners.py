@@ -1,4 +1,4 @@
-"""Two synthetic days in every corner of the market that entries and stops have rules for; promises are checked."""
+"""Two synthetic days for each special case of entries and stops; promises are checked."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ LARGE = {
     "allocation": {"per_symbol_usd": 9000, "total_usd_cap": 60_000},
     "risk": {"max_symbol_exposure_usd": 20_000, "max_total_exposure_usd": 60_000},
 }
-"""Entries larger than what one event trades, so that they fill in parts."""
+"""Entries larger than the size of one event, so that they fill in parts."""
 
 
 def days(policy: Policy, **sections: dict[str, Any]) -> tuple[Result, list[str]]:
-    """(what came of it, the names of what happened); raises if a promise is broken."""
+    """(result, names of the events); raises if a promise is broken."""
     raw = msgspec.to_builtins(SETTINGS)
     for name, keys in sections.items():
         raw[name] |= keys
@@ -47,10 +47,10 @@ def errors(result: Result) -> set[str]:
         (ChildOnPartialFill.FOLLOWS, ""),
     ],
 )
-def test_field_21_a_rest_that_does_not_follow_is_cancelled_and_the_stop_mended(
+def test_field_21_the_rest_of_an_entry_is_cancelled_and_the_stop_repaired(
     child: ChildOnPartialFill, mended: str
 ) -> None:
-    """Whatever the child did meanwhile: oversized it is shrunk, dead it is replaced, right it is left alone."""
+    """An oversized child is shrunk, a dead one replaced, a right one left alone."""
     result, happened = days(Policy(partial_fills=True, child_on_partial_fill=child), **LARGE)
     taken_back = [o for o in result.orders.values() if o.cancel_reason == "partial_fill" and o.filled > 0]
     assert len(taken_back) >= 2
@@ -59,7 +59,7 @@ def test_field_21_a_rest_that_does_not_follow_is_cancelled_and_the_stop_mended(
     assert not errors(result)
 
 
-def test_the_fixed_stops_of_bare_entries_give_way_to_trailing_ones() -> None:
+def test_the_fixed_stops_of_bare_entries_are_replaced_by_trailing_ones() -> None:
     result, _ = days(Policy(), entries={"native_stp": True})
     fixed = [o for o in result.orders.values() if o.order_type == "STP" and o.role == "stop" and o.cancel_reason]
     assert {o.cancel_reason for o in fixed} == {"exchanged"}

@@ -1,4 +1,4 @@
-"""Fractions of a share through simulated days: refused by the broker, and traded by it. Promises are checked."""
+"""Fractions of a share on simulated days: refused or traded by the broker. Promises are checked."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def whole(quantity: float) -> bool:
 
 
 def test_refused_once_for_each_symbol_then_whole_shares() -> None:
-    """10243 ends the one order; the next tick asks for whole shares, and no other fraction is ever sent."""
+    """10243 ends one order; the next tick orders whole shares, and no other fraction is sent."""
     runner, result, promises = days(Policy())
     entries = [o for o in result.orders.values() if o.role == "entry"]
     for symbol in SYMBOLS:
@@ -53,8 +53,8 @@ def test_refused_once_for_each_symbol_then_whole_shares() -> None:
     assert not [e for e in result.events if e.event == "symbol_paused"]
 
 
-def test_taken_the_whole_shares_are_stopped_and_the_rest_is_told() -> None:
-    """Stopped out, less than one share is left: no position, no obstacle, and nothing that a flatten could sell."""
+def test_whole_shares_get_a_stop_and_the_rest_is_reported() -> None:
+    """After a stop-out less than one share is left: no position, blocks nothing, and flatten sells nothing."""
     runner, result, promises = days(Policy(fractional_shares=True))
     fills = [r.fill for r in result.fills.values()]
     assert any(f.side == "BUY" and not whole(f.quantity) for f in fills)

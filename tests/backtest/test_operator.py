@@ -1,4 +1,4 @@
-"""The operator in the middle of simulated days: what he orders happens, and the promises hold all the while."""
+"""Operator commands during simulated days: they are carried out, and the promises hold."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_resumed_by_name_it_trades_again() -> None:
     assert len({o.symbol for o in later}) >= 3
 
 
-def test_ordered_in_the_night_it_is_sold_at_the_open_under_its_stop_until_then() -> None:
+def test_a_flatten_in_the_night_sells_at_the_open() -> None:
     at = MONDAY.close_ns + 60 * MINUTE
     runner, result = day(1, (at, Flatten(None)))
     sales = [o for o in result.orders.values() if o.role == "flatten"]
@@ -96,7 +96,7 @@ def test_a_cleared_cooldown_ends_at_once() -> None:
     assert plain.answers == []
 
 
-def test_what_can_not_be_done_is_said_and_changes_nothing() -> None:
+def test_an_impossible_command_is_refused_and_changes_nothing() -> None:
     at = MONDAY.open_ns + MINUTE // 2
     runner, result = day(4, (at, Flatten("TSLA", withdraw=True)), (at, Adopt("TSLA", 5.0)), (at, Resume(None)))
     assert [answer.ok for answer in runner.answers] == [False, False, False]
@@ -117,11 +117,11 @@ def test_a_guard_stops_entries_for_the_day_and_protection_goes_on() -> None:
 
 
 HAND = 99
-"""The client id of whoever trades by hand beside the fleet."""
+"""The client id of manual orders beside the fleet."""
 
 
 def by_hand(side: Side, quantity: float, number: int, symbol: str = "TSLA") -> ExchangeAction:
-    """An order at the market that is not the fleet's."""
+    """A market order that is not the fleet's."""
     order = Ticket(
         client_id=HAND,
         order_id=number,
@@ -134,9 +134,9 @@ def by_hand(side: Side, quantity: float, number: int, symbol: str = "TSLA") -> E
     return lambda exchange: exchange.place(order)
 
 
-def test_shares_that_were_bought_by_hand_are_adopted() -> None:
-    """Entries freeze for what does not match; adopted, the shares are own for everyone, at the market of that moment,
-    and rest under a trailing stop. What is not there can't be adopted, and the rest stays foreign."""
+def test_manually_bought_shares_are_adopted() -> None:
+    """A mismatch freezes entries. Adopted shares are own shares at the market price of that moment, under a trailing
+    stop. Missing shares can't be adopted; the rest stays foreign."""
     at = MONDAY.open_ns + 60 * MINUTE
     settings = msgspec.convert({"watchlist": ("TSLA",), "stops": {"trailing_stop_pct": 40.0}}, Settings)
     promises = Promises(settings, DAYS)
@@ -175,13 +175,13 @@ def test_shares_that_were_bought_by_hand_are_adopted() -> None:
     entries = [o for o in result.orders.values() if o.role == "entry"]
     assert not [o for o in entries if o.live or o.created_ns > at]
     assert promises.counts["shares to protect"]
-    # The account's money is none of the bot's: what it paid for them by hand is no loss.
+    # The cost of the manual purchase is no loss of the bot.
     assert result.snapshots[0].num_trades == 0
     assert result.snapshots[0].realized_pnl == 0.0
 
 
 def test_adopted_shares_are_stopped_out_like_any_others() -> None:
-    """A sale by hand of what stayed foreign leaves the stop as it is; the stop's own fill is followed by a rest."""
+    """A manual sale of foreign shares leaves the stop as it is; after the stop's own fill there is a cooldown."""
     at = MONDAY.open_ns + 60 * MINUTE
     settings = msgspec.convert({"watchlist": ("TSLA",), "stops": {"trailing_stop_pct": 1.0}}, Settings)
     runner = Runner(
@@ -205,8 +205,8 @@ def test_adopted_shares_are_stopped_out_like_any_others() -> None:
 
 
 @pytest.mark.parametrize("left", [0.0, 2.0])
-def test_what_is_sold_by_hand_is_not_the_bots_any_more(left: float) -> None:
-    """Nothing left: PAUSED until it is resumed. Something left: under its stop, whose fill is followed by a rest."""
+def test_manually_sold_shares_are_no_longer_own(left: float) -> None:
+    """No share left: PAUSED until it is resumed. Some left: under their stop; after its fill there is a cooldown."""
     _, plain = day(4)
     bought = next(r.fill for r in plain.fills.values() if r.fill.side == "BUY")
     symbol, sold = bought.symbol, bought.quantity - left

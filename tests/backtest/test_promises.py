@@ -1,4 +1,4 @@
-"""The checks themselves: each of them can fail, and on a synthetic day none of them does."""
+"""The checks of the promises: each can fail, and on a synthetic day none does."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def stop(key: str, **more: Any) -> OrderRecord:
 
 
 def looked(gateway: list[Any], risk: list[Any] | None = None, *, now_ns: int = NOON) -> Promises:
-    """One look at books made of these records."""
+    """One check of states made of these records."""
     promises = Promises(SETTINGS, DAYS)
     books = []
     for kinds, records in ((GatewayCore.kinds, gateway), (RiskCore.kinds, risk or [])):

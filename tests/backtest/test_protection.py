@@ -1,4 +1,4 @@
-"""Promise 2 on days that try it, and a split over night: what protects the shares is mended whatever the broker did."""
+"""Promise 2 on difficult days, and a split overnight: the stop is repaired, whatever the broker did."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HOUR = 3600 * 10**9
 
 
 def dead_child() -> tuple[Runner, Promises]:
-    """Two days on which stops attached to partly filled entries die with what was left of these."""
+    """Two days on which stops of partly filled entries are cancelled with the rest of the entry."""
     raw = msgspec.to_builtins(SETTINGS)
     for section, keys in LARGE.items():
         raw[section] |= keys
@@ -56,7 +56,7 @@ def test_promise_2_is_broken_without_the_guard(monkeypatch: pytest.MonkeyPatch) 
 
 
 def split_night(ratio: float, policy: Policy) -> tuple[Runner, Promises]:
-    """PLTR is bought on 2023-01-23 (143 shares at 7.35), splits in the night, and trades on as recorded."""
+    """PLTR is bought on 2023-01-23 (143 shares at 7.35), splits overnight, and trades as recorded."""
     settings = msgspec.convert({"watchlist": ["PLTR"], "stops": {"trailing_stop_pct": 25}}, Settings)
     days = sessions("XNYS", date(2023, 1, 23), date(2023, 1, 24), today=date(2023, 1, 24))
     path = market_file("alpaca_bars_5m_2022_2024.parquet")
@@ -80,9 +80,9 @@ def split_night(ratio: float, policy: Policy) -> tuple[Runner, Promises]:
 @pytest.mark.parametrize("broker", OnSplit)
 @pytest.mark.parametrize(("ratio", "shares", "level"), [(4.0, 572.0, 1.38), (0.5, 71.0, 11.11), (0.25, 35.0, 22.23)])
 def test_a_split_over_night(broker: OnSplit, ratio: float, shares: float, level: float) -> None:
-    """Half an hour before the open shares and level are mended, or at the open where the broker ended the stop.
+    """Half an hour before the open shares and level are repaired; at the open if the broker ended the stop.
 
-    The level at the close was 5.5575: 25 % under 7.41. What the broker adjusted by itself is not adjusted twice. 2023-
+    The level at the close was 5.5575: 25 % under 7.41. A stop that the broker adjusted is not adjusted twice. 2023-
     01-24 opens 21 % lower, and trades above the level all day.
     """
     runner, promises = split_night(ratio, Policy(gtc_on_split=broker))
@@ -110,8 +110,8 @@ def test_a_split_over_night(broker: OnSplit, ratio: float, shares: float, level:
 
 
 @pytest.mark.parametrize("broker", OnSplit)
-def test_what_is_no_split_is_said_once_and_never_sold_short(broker: OnSplit) -> None:
-    """Of 143 shares 35 are left by a reverse split, and one of these is gone as well. The operator has to look."""
+def test_a_mismatch_that_is_no_split_is_alerted_once_and_never_sold_short(broker: OnSplit) -> None:
+    """A reverse split leaves 35 of 143 shares, and one of these is missing too. The operator has to look."""
     runner, _ = split_night(0.25, Policy(gtc_on_split=broker))
 
     def sold_by_hand(exchange: Exchange) -> list[Report]:
@@ -140,7 +140,7 @@ def test_what_is_no_split_is_said_once_and_never_sold_short(broker: OnSplit) -> 
 
 
 class AtTheBroker(Promises):
-    """The promises, and what is for sale at the exchange itself after each moment of the market's time."""
+    """The promises, and the shares for sale at the exchange after each moment of market time."""
 
     def __init__(self, runner: Runner, settings: Settings) -> None:
         super().__init__(settings, runner.clock_core.sessions)
@@ -161,7 +161,7 @@ def for_sale(exchange: Exchange) -> float:
 @pytest.mark.parametrize("own_id", [True, False])
 @pytest.mark.parametrize("cascades", [True, False])
 def test_field_06_a_second_order_under_the_reference_of_the_stop(own_id: bool, cascades: bool) -> None:
-    """For all 143 shares, with an id of its own or under the stop's: within its own moment there are 143 for sale."""
+    """For all 143 shares, with its own id or under the stop's: after the same moment 143 are for sale."""
     settings = msgspec.convert({"watchlist": ["PLTR"]}, Settings)
     days = sessions("XNYS", date(2023, 1, 23), date(2023, 1, 23), today=date(2023, 1, 23))
     path = market_file("alpaca_bars_5m_2022_2024.parquet")
@@ -191,8 +191,8 @@ def test_field_06_a_second_order_under_the_reference_of_the_stop(own_id: bool, c
     assert (symbol.state, symbol.why, symbol.stop_id) == ("POSITION_OPEN", "protected_by_stop", stop.client_order_id)
 
 
-def test_a_second_stop_that_appears_at_the_broker_under_our_reference_is_taken_back() -> None:
-    """Placed by hand under our client id, for all 143 shares: the older one stays, at once there is one again."""
+def test_a_second_stop_under_our_reference_is_cancelled() -> None:
+    """Placed manually under our client id, for all 143 shares: the older one stays, the other is cancelled at once."""
     settings = msgspec.convert({"watchlist": ["PLTR"]}, Settings)
     days = sessions("XNYS", date(2023, 1, 23), date(2023, 1, 23), today=date(2023, 1, 23))
     path = market_file("alpaca_bars_5m_2022_2024.parquet")

@@ -24,7 +24,7 @@ GME = "iex_bars_5m_gme_2022_2025.parquet"
 def run_days(
     path: Path, symbols: list[str], start: str, end: str, policy: Policy | None = None, **sections: Any
 ) -> tuple[Result, Promises]:
-    """These sessions through the runner, with every promise watched."""
+    """Runs these sessions with all promises checked."""
     settings = msgspec.convert({"watchlist": symbols, **sections}, Settings)
     first, last = date.fromisoformat(start), date.fromisoformat(end)
     days = sessions("XNYS", first, last, today=last)
@@ -121,7 +121,7 @@ def fills(result: Result) -> list[tuple[str, str, float, float]]:
         ),
     ],
 )
-def test_an_early_close_takes_entries_back_at_12_45(early: str, next_day: str, ends: list[tuple[Any, ...]]) -> None:
+def test_an_early_close_cancels_entries_at_12_45(early: str, next_day: str, ends: list[tuple[Any, ...]]) -> None:
     """The day after Thanksgiving closes at 13:00 (18:00 UTC); the next session lasts until 16:00 again."""
     result, promises = run_days(market_file(GME), ["GME"], early, next_day)
     assert entries(result) == ends
@@ -135,7 +135,7 @@ def test_an_early_close_takes_entries_back_at_12_45(early: str, next_day: str, e
 def test_an_early_close_with_stops_and_a_stock_that_trades_after_it() -> None:
     """2025-11-28. WBUY traded on IEX only after the close at 13:00: it is never entered.
 
-    CMCT is bought in part at 09:37 (what IEX displayed), its rest is taken back after 10 s; its stop rises with it.
+    CMCT is partly bought at 09:37 (the size that IEX displayed), the rest is cancelled after 10 s; its stop rises.
     """
     result, promises = run_days(
         market_file("iex_bars_1m_2025.parquet"), ["CMCT", "DJT", "WBUY", "FULC"], "2025-11-28", "2025-11-28"
@@ -158,7 +158,7 @@ def test_an_early_close_with_stops_and_a_stock_that_trades_after_it() -> None:
 def test_gme_13_and_14_may_2024() -> None:
     """+51 % at the open, then +113 %. A gap is not chased: the trigger is 5 % above the first trade of the session.
 
-    The stop trails to 34.20 (10 % under 38.00), and the market jumps over it: the loss of a gap is the market's.
+    The stop trails to 34.20 (10 % under 38.00), and the market jumps over it: a gap causes a larger loss.
     """
     result, promises = run_days(market_file(GME), ["GME"], "2024-05-13", "2024-05-14")
     assert entries(result) == [
@@ -172,9 +172,9 @@ def test_gme_13_and_14_may_2024() -> None:
 
 
 def test_pltr_bad_open_of_24_january_2023() -> None:
-    """The NYSE's erroneous opening prints (5.82 against a close of 7.39) sell what was held over night, at 5.81.
+    """The NYSE's erroneous opening prints (5.82 against a close of 7.39) sell the overnight position at 5.81.
 
-    Nobody can tell these prints at the time. What follows is right: a cooldown, and a new entry on a sane reference.
+    These prints can't be recognized at the time. Afterwards: a cooldown, and a new entry from a valid reference.
     """
     path = market_file("alpaca_bars_5m_2022_2024.parquet")
     result, _ = run_days(path, ["PLTR"], "2023-01-23", "2023-01-24")
@@ -186,7 +186,7 @@ def test_pltr_bad_open_of_24_january_2023() -> None:
 
 
 def test_pltr_entered_on_its_bad_open() -> None:
-    """Without shares the bad prints are a reference as any other: bought on the way back, stopped out in between."""
+    """Without shares the bad prints are a reference like any other: bought on the way back, stopped out in between."""
     path = market_file("alpaca_bars_5m_2022_2024.parquet")
     result, _ = run_days(path, ["PLTR"], "2023-01-24", "2023-01-24")
     assert [each[:6] for each in entries(result)] == [

@@ -1,7 +1,7 @@
-"""Other people's clients as programs of their own, and what they say in short words.
+"""Third-party clients as separate programs, and their output in short form.
 
-A client does what it is told, one command a line, and prints what its library calls back. After each command it asks
-for the gateway's time, and says `done` when that is answered: all that the gateway sent before has arrived then.
+A client carries out one command per line and prints the callbacks of its library. After each command it requests the
+gateway's time and prints `done` at the answer: then everything that the gateway sent before has arrived.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PATIENCE_S = 20.0
 
 
 class Client(NamedTuple):
-    """Somebody's client: its name, the server version that it agrees on, and how it is started."""
+    """A client program: its name, its server version, and its command line."""
 
     name: str
     version: int
@@ -34,7 +34,7 @@ class Client(NamedTuple):
 
     @property
     def missing(self) -> str:
-        """Why it can't be started here, with the remedy; empty where it can."""
+        """Why it can't be started here, with the remedy; empty if it can."""
         if self.command[0] == str(THEIRS) and not THEIRS.exists():
             return f"{self.name} isn't installed: make clients"
         if self.command[0] == "node":
@@ -63,7 +63,7 @@ class Program:
         self._process = process
 
     async def do(self, what: str, *, symbol: str = "TSLA", **details: Any) -> list[dict[str, Any]]:
-        """Tells it to do something; everything that it saw until that was answered."""
+        """Sends a command. Returns all callbacks up to its answer."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -72,7 +72,7 @@ class Program:
         async with asyncio.timeout(PATIENCE_S):
             while line := await stdout.readline():
                 if not line.startswith(b"{"):
-                    continue  # a library that prints
+                    continue  # output of the library
                 event = json.loads(line)
                 if event["saw"] == "done":
                     return seen
@@ -106,7 +106,7 @@ async def program(client: Client, port: int, client_id: int = 1) -> AsyncIterato
 
 
 def short(events: Iterable[dict[str, Any]]) -> list[str]:
-    """What was seen, a line each; without ticks, which `quotes` folds."""
+    """The callbacks, one line each; without ticks, which `quotes` collects."""
     return [line for event in events if (line := _short(event))]
 
 
@@ -145,7 +145,7 @@ def _short(event: dict[str, Any]) -> str:
 
 
 def _instruction(event: dict[str, Any]) -> str:
-    """`BUY 10 STP LMT 10.8 10.5`: limit and stop, or distance and current stop, where they are set."""
+    """`BUY 10 STP LMT 10.8 10.5`: limit and stop, or distance and current stop, if set."""
     words = [event["action"], _plain(event["quantity"]), event["type"]]
     if event["type"].startswith("TRAIL"):
         words.append(f"{_plain(event['trail_pct'])}%" if event["trail_pct"] else _plain(event["aux"]))

@@ -1,6 +1,6 @@
-"""python insync.py ib_insync|ib_async PORT CLIENT_ID: either library, used as its users use it.
+"""python insync.py ib_insync|ib_async PORT CLIENT_ID: either library, through its public API.
 
-Its raw callbacks are overheard on their way in, so that what it was told can be compared with what it made of it.
+The raw callbacks are recorded, so that they can be compared with the state that the library made of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ entrance: Any = importlib.import_module(f"{sys.argv[1]}.ib")
 
 
 class Overheard(wrappers.Wrapper):  # type: ignore[misc]
-    """The library's own wrapper, which tells what it is told."""
+    """The library's wrapper, which also prints the callbacks."""
 
     def managedAccounts(self, accountsList: str) -> None:
         saw("accounts", accounts=accountsList)
@@ -103,7 +103,7 @@ class Overheard(wrappers.Wrapper):  # type: ignore[misc]
 
 
 class Program:
-    """One connection, and what can be done with it."""
+    """One connection and its commands."""
 
     def __init__(self, port: int, client_id: int) -> None:
         self.ib = library.IB()
@@ -191,7 +191,7 @@ class Program:
         self.ib.reqPnLSingle(wanted["account"], "", self.stock(wanted).conId)
 
     async def no_more(self, wanted: dict[str, Any]) -> None:
-        """Ends what singles, live_bars, profit and positions_multi began."""
+        """Cancels the requests of singles, live_bars, profit and positions_multi."""
         self.ib.cancelTickByTickData(self.stock(wanted), "AllLast")
         self.ib.cancelRealTimeBars(self.bars)
         self.ib.client.cancelPositionsMulti(905)
@@ -210,10 +210,10 @@ class Program:
         saw("rule", steps=[[step.lowEdge, step.increment] for step in steps])
 
     async def wait(self, _: dict[str, Any]) -> None:
-        """Nothing but the answer to what follows each command: all that was sent before it has arrived then."""
+        """Does nothing: the time request after each command waits until everything before it has arrived."""
 
     async def belief(self, _: dict[str, Any]) -> None:
-        """What the library made of it all: of the orders, that is, which the broker took."""
+        """The library's state of the accepted orders."""
         trades = sorted(self.ib.trades(), key=lambda trade: trade.order.permId)
         trades = [trade for trade in trades if trade.order.permId]
         saw("belief", trades=[[trade.orderStatus.status, trade.filled()] for trade in trades])
@@ -222,7 +222,7 @@ class Program:
         await self.ib.reqCurrentTimeAsync()
 
     def stock(self, wanted: dict[str, Any]) -> Any:
-        """The contract as the gateway described it: ib_async streams no other."""
+        """The contract from the gateway's details: ib_async streams no other."""
         return self.stocks.get(wanted["symbol"]) or library.Stock(wanted["symbol"], "SMART", "USD")
 
 

@@ -1,4 +1,4 @@
-"""python official.py PORT CLIENT_ID: the broker's own library, with its reader thread and its callbacks."""
+"""python official.py PORT CLIENT_ID: IBKR's library, with its reader thread and its callbacks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATIENCE_S = 5.0
 
 
 class Program(EWrapper, EClient):  # type: ignore[misc]
-    """Both halves of the library in one object, as its own examples have it."""
+    """Client and wrapper of the library in one object, as in its examples."""
 
     def __init__(self, port: int, client_id: int) -> None:
         EClient.__init__(self, self)
@@ -31,7 +31,7 @@ class Program(EWrapper, EClient):  # type: ignore[misc]
         self.numbers: dict[str, int] = {}
         self.rows: list[list[float]] = []
 
-    # What it is told
+    # Callbacks
 
     def managedAccounts(self, accountsList: str) -> None:
         saw("accounts", accounts=accountsList)
@@ -158,7 +158,7 @@ class Program(EWrapper, EClient):  # type: ignore[misc]
         saw("rule", steps=[[step.lowEdge, step.increment] for step in priceIncrements])
         self.answered.set()
 
-    # What it does; True where an answer is to be waited for
+    # Commands; True if an answer must be awaited
 
     asked = ""
 
@@ -277,10 +277,10 @@ class Program(EWrapper, EClient):  # type: ignore[misc]
         return True
 
     def do_wait(self, _: dict[str, Any]) -> None:
-        """Nothing: see insync.py."""
+        """Does nothing: see insync.py."""
 
     def do_belief(self, _: dict[str, Any]) -> None:
-        """It keeps nothing."""
+        """The library keeps no state."""
 
     def next_request(self) -> int:
         self.requests += 1
@@ -303,4 +303,4 @@ for wanted in commands():
     program.do(wanted)
     saw("done")
 sys.stdout.flush()
-os._exit(0)  # its reader thread would hold the process
+os._exit(0)  # its reader thread would keep the process alive

@@ -1,6 +1,6 @@
-"""What a client program and the scenario say to each other: JSON lines, commands in, what was seen out.
+"""The protocol between a client program and the scenario: JSON lines, commands in, callbacks out.
 
-It knows none of the libraries: each program hands over the objects of its own one, whose names agree.
+It imports no library: each program passes its library's objects, whose names agree.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _UNSET = 1.7976931348623157e308
 
 
 def saw(what: str, **facts: Any) -> None:
-    """One line about one callback. Numbers that are unset in any spelling are null."""
+    """One line about one callback. Unset numbers are null."""
     cleaned = {key: _clean(value) for key, value in facts.items()}
     sys.stdout.write(json.dumps({"saw": what} | cleaned) + "\n")
     sys.stdout.flush()
 
 
 def commands() -> Iterator[dict[str, Any]]:
-    """What to do, until the scenario ends."""
+    """The commands, until the scenario ends."""
     while line := sys.stdin.readline():
         yield json.loads(line)
 
@@ -37,7 +37,7 @@ def order_wanted(order: Any, wanted: dict[str, Any]) -> Any:
 
 
 def saw_order(order_id: int, contract: Any, order: Any, state: Any) -> None:
-    """An openOrder, in the words that all the libraries share; of a what-if order its margin too."""
+    """An openOrder, by the names that all libraries share; for a what-if order also its margin."""
     saw("order", id=order_id, **_order(contract, order, state))
     if order.whatIf:
         saw("margin", change=float(state.initMarginChange), commission=state.commission)

@@ -1,4 +1,4 @@
-"""Other people's clients can't tell the simulated gateway from the real one: one scenario, one table, four clients."""
+"""Third-party clients work with the simulated gateway as with the real one: one scenario, one table, four clients."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STOP = {
     "trailingPercent": 10, "tif": "GTC", "orderRef": "stop", "transmit": True,
 }  # fmt: skip
 ECHO = {"ocaGroup": "1000001", "ocaType": 3}
-"""What the broker made of the child's OCA group: a modification has to say it again."""
+"""The broker's OCA group of the child: a modification has to repeat it."""
 
 
 def resting(order_id: int, action: str, order_type: str, **more: Any) -> dict[str, Any]:
@@ -33,12 +33,12 @@ def resting(order_id: int, action: str, order_type: str, **more: Any) -> dict[st
 
 
 Step = tuple[str, dict[str, Any], Sequence[str]]
-"""What to do (`move`: let so many market events happen), its details, and what every client is called back with."""
+"""The command (`move`: run so many market events), its details, and the callbacks of every client."""
 
 SCENARIO: list[Step] = [
     ("details", {}, ["details TSLA 0.01"]),
     ("move", {"events": 1}, []),
-    # A bracket: nothing is said about the parent until the child transmits it.
+    # A bracket: there is no message about the parent until the child transmits it.
     ("place", {"order": ENTRY}, []),
     (
         "place",
@@ -123,12 +123,12 @@ SCENARIO: list[Step] = [
         {"id": 104},
         [line for number in (104, 105, 106) for line in (f"status {number} Cancelled 0 of 5", f"error {number} 202")],
     ),
-    # What is refused.
+    # Refusals.
     ("cancel", {"id": 104}, ["error 104 10148"]),
     ("cancel", {"id": 777}, ["error 777 10147"]),
     ("place", {"order": resting(107, "BUY", "LMT", lmtPrice=9.001)}, ["error 107 110"]),
     ("place", {"order": resting(108, "BUY", "LMT", lmtPrice=9.0, tif="NEVER")}, ["error 108 10052"]),
-    # What is asked for.
+    # Requests.
     (
         "executions",
         {},
@@ -151,7 +151,7 @@ SCENARIO: list[Step] = [
             "completed STP SELL Cancelled: Cancelled by Trader",
         ],
     ),
-    # What stays when the client goes.
+    # Disconnect and reconnect.
     (
         "place",
         {"order": resting(109, "BUY", "LMT", lmtPrice=9.0)},
@@ -184,7 +184,7 @@ async def move(simulator: Gateway, it: Program, events: int) -> list[dict[str, A
 
 
 def quotes(events: Iterable[dict[str, Any]]) -> dict[int, float]:
-    """What the ticks amount to, by their type; letters of exchanges aside."""
+    """The last value of each tick type, without exchange letters."""
     reported = [event for event in events if event["saw"] == "tick" and event["kind"] not in (32, 33, 84)]
     return {event["kind"]: float(event["value"]) for event in reported}
 
@@ -307,7 +307,7 @@ def test_a_client_id_in_use(client: Client) -> None:
     feature="what-if",
 )
 def test_questions(client: Client) -> None:
-    """The past, single ticks, bars, profits and what else is asked for: the same answers for everybody."""
+    """Historical data, ticks, bars, profits and other requests: the same answers for all clients."""
     lot = 100 if client.version < 159 else 1
     zone = " UTC" if client.version >= 174 else ""
 

@@ -1,6 +1,6 @@
 """python -m tests.hostile [--inputs N] [--seed N] [--replay FILE]: attacks the simulated gateway, without a socket.
 
-A failing world is saved, and replayed with --replay: it is given the same bytes again.
+A failing run is saved, and replayed with --replay: it gets the same bytes again.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 from tests.hostile.attacked_gateway import AttackedGateway, Input, inputs
 
 WORLD = 2000
-"""Inputs to one gateway, before the next one begins afresh."""
+"""Inputs to one gateway; then a new one starts."""
 FAILED = Path("var/fuzz")
 
 
 def attack(seed: int, count: int) -> list[Input]:
-    """One world. The inputs up to the one that broke it, none if nothing did."""
+    """One run. The inputs up to the one that broke an invariant; none if none did."""
     given: list[Input] = []
     with AttackedGateway(seed) as attacked:
         try:
@@ -36,7 +36,7 @@ def attack(seed: int, count: int) -> list[Input]:
 
 
 def replay(path: Path) -> None:
-    """The same bytes again; raises what they cause."""
+    """Replays the same bytes; raises what they cause."""
     seed, *rows = [json.loads(line) for line in path.read_text().splitlines()]
     with AttackedGateway(seed) as attacked:
         for place, data, disconnect in rows:
@@ -53,7 +53,7 @@ def save(seed: int, given: list[Input]) -> Path:
 
 
 async def main() -> int:
-    """Exit code 1 if a world broke."""
+    """Exit code 1 if an invariant broke."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0, help="of the first world; the next one has the next")

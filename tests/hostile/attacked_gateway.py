@@ -1,8 +1,8 @@
-"""A gateway under attack, without sockets: its real connections on transports of memory, a market that goes on, and a
-witness who must never notice anything.
+"""A gateway under attack, without sockets: its real connections on transports in memory, a moving market, and a
+well-behaved client, the witness, which must never be affected.
 
-Everything follows from the seed of a world and the number of its inputs. An input is what one hostile client sends at
-once: usually a request, spoilt or not, sometimes half a frame, garbage, or the hanging up in between.
+Everything follows from the seed and the number of inputs. An input is what one hostile client sends at once: usually a
+request, mutated or not, sometimes half a frame, garbage, or a disconnect.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ HOSTILE = 3
 """How many hostile clients are connected at a time; the witness has a client id that none of them can take."""
 WITNESS = 999
 ATTENTION = 25
-"""Inputs between two looks of the witness, in each of which the market moves on by one event."""
+"""Inputs between two checks by the witness; each check moves the market by one event."""
 LIMIT_BYTES = 4_000_000
-"""No single input may be answered by more than this."""
+"""The largest answer to a single input."""
 
 
 class InvariantBroken(Exception):
-    """What must never happen, and did."""
+    """An invariant of the gateway was broken."""
 
 
 class Input(NamedTuple):
-    """What the hostile client in this place does: connect anew, hang up, or send bytes."""
+    """An action of one hostile client: reconnect, disconnect, or send bytes."""
 
     place: int
     data: bytes
@@ -54,7 +54,7 @@ class Input(NamedTuple):
 
 
 def inputs(seed: int, count: int) -> Iterator[Input]:
-    """The inputs of the world with this seed."""
+    """The inputs of this seed."""
     rng = Random(seed)
     version = [0] * HOSTILE
     orders = {each: [fields for fields in valid_requests(each) if fields[0] == "3"] for each in VERSIONS}
@@ -128,7 +128,7 @@ class AttackedGateway:
         self._store.close()
 
     def take(self, given: Input) -> None:
-        """One input, and every so often the witness's look."""
+        """One input, and at intervals the check by the witness."""
         line = self._hostile[given.place]
         if line is None or line.closed:
             line = self._hostile[given.place] = ClientConnection(self._server)
@@ -147,7 +147,7 @@ class AttackedGateway:
             self._look()
 
     def finish(self) -> None:
-        """The end of a world: its numbers are numbers, and what was saved is what is."""
+        """The final checks: numbers are finite, and the saved state equals the current one."""
         for order in self._exchange.orders():
             _finite(order)
         for report in (*self._exchange.executions(), *self._exchange.positions()):
@@ -157,7 +157,7 @@ class AttackedGateway:
             raise InvariantBroken("the ledger has other orders than the exchange")
 
     def _look(self) -> None:
-        """The market moves on, and the witness is served as if it were alone."""
+        """The market moves, and the witness is served as if it were the only client."""
         due = self._exchange.next_event_ns()
         if due is not None:
             self._server.advance(due, one=True)
@@ -174,7 +174,7 @@ class AttackedGateway:
 
 
 class _Failures(logging.Handler):
-    """A handler that failed is logged with its exception, and answered to its client: for the fuzzer, that is a bug."""
+    """The gateway logs a failed handler with its exception and answers with an error. For the fuzzer that is a bug."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -192,7 +192,7 @@ class _Failures(logging.Handler):
 
 
 def _policy(seed: int) -> Policy:
-    """Every third world has the broker's defaults, the others have each of its on-off switches thrown at random."""
+    """Every third seed has the broker's defaults; the others have random values of its on-off switches."""
     if seed % 3 == 0:
         return Policy()
     rng = Random(seed + 2)
@@ -201,7 +201,7 @@ def _policy(seed: int) -> Policy:
 
 
 def _market(seed: int) -> list[MarketEvent]:
-    """Two symbols whose prices jump about by up to three percent, now and then without one of the sides or a trade."""
+    """Two symbols whose prices jump by up to three percent, sometimes without one side or a trade."""
     rng = Random(seed + 1)
     events = []
     for symbol in ("TSLA", "TSM"):
@@ -229,7 +229,7 @@ _NO_NUMBER = {b"nan", b"inf", b"-inf", b"NaN", b"Infinity", b"-Infinity"}
 
 
 def _check(payload: bytes) -> None:
-    """An answer is a row of texts, and no number in it is none; what a client said itself may be said back to it."""
+    """Checks an answer: rows of texts, without invalid numbers; a text of the client's own may come back."""
     if not payload.endswith(b"\0"):
         raise InvariantBroken(f"an answer without its last NUL: {payload[:100]!r}")
     payload.decode()

@@ -1,7 +1,7 @@
 """Valid requests of every server version, as a real client library writes them: what the fuzzer mutates.
 
-They are written anew by ib_insync at each start. It ends at version 176; the two later versions differ for these
-requests by one field of placeOrder alone, which is taken out.
+ib_insync writes them at each start, at most in version 176. For these requests the two later versions differ only by
+one field of placeOrder, which is removed.
 """
 
 from __future__ import annotations

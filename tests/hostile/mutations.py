@@ -1,4 +1,4 @@
-"""How a valid request is spoilt: field by field, frame by frame. Everything is drawn from the generator given."""
+"""Mutations of valid requests: of fields and of frames. The given generator draws everything."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ EVIL = [
     "20220322-14:00:00", "00010101 00:00:00", "99991231 23:59:59 UTC", "20220322 15:00:00 ../../../etc/localtime",
     "20220322 15:00:00 Mars/Olympus", "1 D", "999999999999 Y", "-1 S", "1 min", "5 secs", "TRADES", "BidAsk",
 ]  # fmt: skip
-"""Values that a field may hold and that whoever wrote the reader may not have thought of."""
+"""Unusual values of fields."""
 
 
 def spoil(rng: Random, fields: Sequence[str], others: Sequence[Sequence[str]]) -> list[str]:
-    """The fields with a few of them changed, left out, doubled, swapped, or put in from another request."""
+    """The fields, with some changed, left out, doubled, swapped, or inserted from another request."""
     spoilt = list(fields)
     for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
         at = rng.randrange(len(spoilt)) if spoilt else 0
@@ -69,6 +69,6 @@ def spoil_frame(rng: Random, payload: bytes) -> bytes:
         case 5:
             return frame(b"\0" * rng.choice((1, 2, 100, 100_000)))
         case _:
-            # What follows is no frame any more: the gateway has to hang up, or to wait for the rest.
+            # The rest is no frame any more: the gateway has to disconnect, or to wait.
             length = rng.choice((0, 1, len(payload) + 9, 0xFFFFFF, 0x1000000, 0xFFFFFFFF))
             return length.to_bytes(4, "big") + payload

@@ -1,4 +1,4 @@
-"""Clients that don't behave: none of them crashes the gateway, fills its memory, or is noticed by the others."""
+"""Hostile clients: none crashes the gateway, fills its memory, or affects other clients."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def unharmed(simulator: Gateway) -> None:
 
 
 async def closed(reader: asyncio.StreamReader) -> bytes:
-    """What came until the gateway hung up."""
+    """The data up to the disconnect."""
     async with asyncio.timeout(5):
         try:
             return await reader.read()
@@ -48,7 +48,7 @@ OPENINGS = {
 
 
 @pytest.mark.parametrize("opening", OPENINGS.values(), ids=OPENINGS)
-def test_what_is_no_client_is_cut_off(opening: bytes) -> None:
+def test_other_protocols_are_cut_off(opening: bytes) -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             await ready(simulator)
@@ -72,7 +72,7 @@ PATIENT = {
 
 
 @pytest.mark.parametrize("opening", PATIENT.values(), ids=PATIENT)
-def test_what_stops_in_the_middle_is_waited_for(opening: bytes) -> None:
+def test_the_gateway_waits_for_the_rest_of_a_frame(opening: bytes) -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             await ready(simulator)
@@ -90,7 +90,7 @@ def test_what_stops_in_the_middle_is_waited_for(opening: bytes) -> None:
     asyncio.run(play())
 
 
-def test_who_never_starts_is_not_waited_for_for_ever(
+def test_a_connection_without_start_api_is_closed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(server_module, "_OPENING_S", 0.05)
@@ -122,7 +122,7 @@ def test_nothing_is_answered_before_the_start() -> None:
     asyncio.run(play())
 
 
-def test_more_connections_than_there_is_room_for() -> None:
+def test_more_connections_than_allowed() -> None:
     async def play() -> None:
         async with gateway(CALM, max_connections=20) as simulator:
             await ready(simulator)
@@ -143,7 +143,7 @@ def test_more_connections_than_there_is_room_for() -> None:
 
 
 def test_thousands_of_connections_with_half_a_frame_each(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL, "services")  # what is logged is kept for the test, and counted
+    caplog.set_level(logging.CRITICAL, "services")  # pytest keeps the log records, and they would count as memory
 
     async def play() -> None:
         async with gateway(CALM) as simulator:

@@ -1,4 +1,4 @@
-"""A client's end of a connection of the real server, without a socket: bytes go in, and what was written comes out."""
+"""The client's end of a connection to the real server, without a socket: bytes go in, written bytes come out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["ClientConnection"]
 
 
 class ClientConnection:
-    """A connection of the real server on a transport of memory."""
+    """A connection of the real server on a transport in memory."""
 
     def __init__(self, server: TwsServer) -> None:
         self.closed = False
@@ -20,7 +20,7 @@ class ClientConnection:
         self._protocol.connection_made(cast("asyncio.Transport", self._transport))
 
     def send(self, data: bytes) -> None:
-        """What a socket would deliver."""
+        """Delivers bytes, as a socket would."""
         if not self._transport.closing:
             self._protocol.data_received(data)
         if self._transport.closing:
@@ -33,7 +33,7 @@ class ClientConnection:
             self._protocol.connection_lost(None)
 
     def taken(self) -> list[bytes]:
-        """The payloads that were written since the last time."""
+        """The payloads written since the last call."""
         data, self._transport.written = self._transport.written, bytearray()
         payloads = []
         at = 0
@@ -47,7 +47,7 @@ class ClientConnection:
 
 
 class _Transport:
-    """What the server's connection needs of a transport."""
+    """The part of a transport that the server's connection uses."""
 
     def __init__(self, line: ClientConnection) -> None:
         self._line = line

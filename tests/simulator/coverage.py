@@ -1,9 +1,9 @@
-"""python -m tests.simulator.coverage > docs/simulator-coverage.md: what of the gateway is shown by which test.
+"""python -m tests.simulator.coverage > docs/simulator-coverage.md: which test shows which part of the gateway.
 
-Tests say what they show with a marker: `@pytest.mark.shows(request=20, reply=(17, 90), order="TRAIL/GTC",
+A marker on a test names what it shows: `@pytest.mark.shows(request=20, reply=(17, 90), order="TRAIL/GTC",
 feature="what-if")`. The page lists every message of the protocol that clients use, and every order type in every time
-in force, with the tests that show it. A test's versions are those that it is parametrized with (`version`, or a client
-that agrees on one), else those of its marker's `versions`, else 176: that of ib_insync.
+in force, with the tests that show it. A test's versions are those of its parameter (`version`, or a client with its
+version), else those of its marker's `versions`, else 176, the version of ib_insync.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ FEATURES = (
 )  # fmt: skip
 
 UNSHOWN: dict[str, set[Any]] = {"request": set(), "reply": set(), "order": set(), "feature": set()}
-"""What no test shows yet. The page says so; what is shown leaves this set, and nothing else may enter it unnoticed."""
+"""Items without a test yet; the page lists them. An item with a test must leave this set."""
 
 
 class Shown:
@@ -84,7 +84,7 @@ class Shown:
 
 
 def collect() -> Shown:
-    """The marks of all tests, without running any."""
+    """The markers of all tests, without running any."""
     shown = Shown()
     with contextlib.redirect_stdout(io.StringIO()):
         code = pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *FOLDERS], plugins=[shown])
@@ -94,7 +94,7 @@ def collect() -> Shown:
 
 
 def page(shown: Shown) -> str:
-    """The document."""
+    """The page."""
     lines = [
         "# The simulated gateway: what is shown by which test",
         "",

@@ -1,4 +1,4 @@
-"""A market written by hand behind a real socket, and real clients on it: what the wire tests stand on."""
+"""The base of the wire tests: a scripted market behind a real socket, and real clients."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class WrittenMarket:
 
 
 class ListLedger:
-    """A ledger that remembers what was saved, and fails when told to."""
+    """A ledger in a list; with `broken` it fails."""
 
     def __init__(self) -> None:
         self.saved: list[Changes] = []
@@ -85,7 +85,7 @@ class ListLedger:
 
 
 class Gateway:
-    """A running server on a written market, and the clients that tests connect to it."""
+    """A running server on a scripted market, and its clients."""
 
     def __init__(self, events: Sequence[MarketEvent], **options: Any) -> None:
         policy = options.pop("policy", Policy())
@@ -102,7 +102,7 @@ class Gateway:
         self.received: dict[int, list[list[str]]] = {}
 
     async def connect(self, client_id: int = 1, *, highest_version: int = 176) -> ibi.IB:
-        """A connected and synchronized client of the real library; what it hears goes to `received` as well."""
+        """A connected and synchronized client of the real library; its messages are also kept in `received`."""
         ib = ibi.IB()
         ib.client.MaxClientVersion = highest_version
         ib.client.MaxRequests = 0  # the library holds back what exceeds 45 requests a second
@@ -120,7 +120,7 @@ class Gateway:
         return ib
 
     async def step(self, count: int = 1) -> None:
-        """Lets that many market events happen, one by one; what the clients sent before is dealt with first."""
+        """Runs that many market events, one by one, after the requests sent before."""
         await self.settle()
         for _ in range(count):
             due = self.exchange.next_event_ns()
@@ -137,14 +137,14 @@ class Gateway:
                 alike = alike + 1 if self.quiet() else 0
 
     async def news(self, client_id: int) -> list[str]:
-        """What a client heard since the last call, without the account, in short: `3 7 Submitted`, `4 7 202`."""
+        """New messages to a client, without account messages, in short form: `3 7 Submitted`, `4 7 202`."""
         await self.settle()
         found = [_short(fields) for fields in self.received[client_id] if fields[0] not in _ACCOUNT]
         self.received[client_id].clear()
         return found
 
     async def disconnect(self, *clients: ibi.IB) -> None:
-        """Disconnects clients, and waits until the server noticed."""
+        """Disconnects clients and waits until the server has noticed it."""
         gone = {ib.client.clientId for ib in clients}
         for ib in clients:
             ib.disconnect()
@@ -153,7 +153,7 @@ class Gateway:
                 await asyncio.sleep(0.001)
 
     def quiet(self) -> bool:
-        """Whether the wire is empty. The handshake counts on the client's side alone."""
+        """Whether the wire is empty. Only the client's side counts the handshake."""
         counts = self.server.wire_counts()
         seen = {
             ib.client.clientId: (ib.client.conn.numMsgSent - 1, ib.client._numMsgRecv - 1) for ib in self.connected()
@@ -166,7 +166,7 @@ class Gateway:
 
 @asynccontextmanager
 async def gateway(*events: Sequence[MarketEvent], **options: Any) -> AsyncIterator[Gateway]:
-    """A gateway for the length of a test."""
+    """A gateway for the duration of a test."""
     simulator = Gateway([event for symbol in events for event in symbol], **options)
     await simulator.server.start()
     try:
@@ -193,12 +193,21 @@ async def ready(simulator: Gateway, client_id: int = 1) -> ibi.IB:
 
 
 _ACCOUNT = ("6", "7", "8", "61", "73")
-_TELLING = {"1": (3, 4), "2": (3, 4), "3": (1, 2, 10), "4": (2, 3), "5": (1,), "11": (2,), "45": (3, 4), "46": (3, 4)}
+_SHORT_FIELDS = {
+    "1": (3, 4),
+    "2": (3, 4),
+    "3": (1, 2, 10),
+    "4": (2, 3),
+    "5": (1,),
+    "11": (2,),
+    "45": (3, 4),
+    "46": (3, 4),
+}
 
 
 def _short(fields: list[str]) -> str:
-    """Message id and the fields that tell most: order id, status and why held, error code, tick type and price."""
-    return " ".join([fields[0], *(fields[at] for at in _TELLING.get(fields[0], ()))]).strip()
+    """Message id and the most important fields: order id, status and why held, error code, tick type and price."""
+    return " ".join([fields[0], *(fields[at] for at in _SHORT_FIELDS.get(fields[0], ()))]).strip()
 
 
 async def rows(reader: asyncio.StreamReader, count: int) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""A market that a test writes down, and short words for what the exchange says."""
+"""A scripted market, and short tuples for the exchange's reports."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ DU1 = AccountTerms(account="DU1")
 
 
 class ScriptedMarket:
-    """A source of the events given, one symbol or many."""
+    """A source of the given events."""
 
     def __init__(self, events: Sequence[MarketEvent], symbols: Sequence[str] = ("ABC",)) -> None:
         self.symbols = tuple(symbols)
@@ -59,7 +59,7 @@ def prints(
     half_spread: float = 0.01,
     through: bool = False,
 ) -> list[MarketEvent]:
-    """Trades in equal distances, each with its quote; the first is always a jump."""
+    """Trades at equal intervals, each with its quote; the first is always a jump."""
     return [
         MarketEvent(
             time_ns=start_ns + row * step_s * SECOND,
@@ -88,7 +88,7 @@ def ticket(order_id: int, side: str, order_type: str, **more: Any) -> Ticket:
 
 
 def reported(reports: Sequence[Report], *, quotes: bool = False) -> list[tuple[Any, ...]]:
-    """What was reported, a short tuple each."""
+    """The reports, a short tuple each."""
     return [each for each in map(_short, reports) if quotes or each[0] != "quote"]
 
 

@@ -1,4 +1,4 @@
-"""The page that says what the tests show is made of the tests, and leaves nothing out."""
+"""The coverage page is generated from the tests and is complete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EVERYTHING = {"request": set(REQUESTS), "reply": set(REPLIES), "order": set(ORDE
 
 @pytest.fixture(scope="module")
 def collected() -> tuple[str, dict[str, set[object]]]:
-    """The page, and what is shown by kind. In a process of its own: tests can't be collected while they run."""
+    """The page, and the shown items by kind. In its own process, because tests can't be collected while tests run."""
     code = """
 import json
 from tests.simulator.coverage import collect, page

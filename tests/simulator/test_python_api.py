@@ -1,4 +1,4 @@
-"""The gateway in a test of somebody else: a thread, a free port, time and faults at hand."""
+"""The Python API of the simulator: a thread, a free port, control of time and faults."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def eventually(what: object) -> None:
             await asyncio.sleep(0.005)
 
 
-def test_time_and_faults_are_at_hand(
+def test_time_and_faults_are_controlled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     timetable = tmp_path / "timetable.yaml"
@@ -75,12 +75,12 @@ def test_time_and_faults_are_at_hand(
     assert not socket.exists()
 
 
-def test_what_is_amiss_is_told_when_it_starts() -> None:
+def test_invalid_options_are_refused_at_the_start() -> None:
     with pytest.raises(Refusal, match="--speed"), Simulator(speed=-1.0):
         pass
 
 
-def test_the_example_of_the_handbook_runs() -> None:
+def test_the_example_of_the_documentation_runs() -> None:
     handbook = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", handbook, re.DOTALL)
     names: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The gateway that runs alone, as its user meets it: a process, its flags, its one line, its end."""
+"""The standalone gateway as a process: its flags, its output, its end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Run = Callable[..., tuple[int, list[str], list[str]]]
 
 @pytest.fixture(autouse=True)
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder for sockets; pytest's own are too deep for one."""
+    """A folder for sockets; pytest's paths are too long for one."""
     with tempfile.TemporaryDirectory(prefix="crazy-", dir="/tmp") as folder:
         monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
         yield Path(folder)
@@ -48,7 +48,7 @@ def crazy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 @contextmanager
 def alone(*flags: str) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
-    """The process, once it listens; its port, and its line."""
+    """The process after it listens, its port, and its first line."""
     words = [sys.executable, "-m", "services.cli", "simulator", "--port", "0", *flags]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
@@ -60,7 +60,7 @@ def alone(*flags: str) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
             process.kill()
 
 
-def test_a_stranger_trades_and_a_restart_remembers(tmp_path: Path) -> None:
+def test_a_restart_from_the_ledger_keeps_orders(tmp_path: Path) -> None:
     async def buy(port: int) -> int:
         ib = ibi.IB()
         await ib.connectAsync("127.0.0.1", port, 7)
@@ -160,7 +160,7 @@ def test_a_port_in_use_is_one_line(crazy: Run) -> None:
     ]
 
 
-def test_nobody_there_to_command(crazy: Run) -> None:
+def test_a_command_without_a_simulator_is_refused(crazy: Run) -> None:
     code, _, errors = crazy("simulator", "advance", "5", "--port", "1")
     assert code == 4
     assert "no simulator takes commands there" in errors[0]
@@ -177,7 +177,7 @@ def test_only_its_own_user_can_command(runtime: Path) -> None:
             answers = [json.loads(answer) for _, answer in zip(range(3), line.makefile("rb"), strict=False)]
         assert [answer["ok"] for answer in answers] == [True, False, False]
         assert answers[2]["text"].startswith("unknown command 'fly'")
-        if os.getuid() == 0:  # another user, though the folder let him in
+        if os.getuid() == 0:  # another user, with access to the folder
             path.parent.parent.chmod(0o755)
             path.parent.chmod(0o755)
             path.chmod(0o666)

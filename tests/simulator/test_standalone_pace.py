@@ -1,4 +1,4 @@
-"""Where market time goes when nobody but the machine's clock drives it."""
+"""How market time advances by the machine's clock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NIGHT = MONDAY.close_ns + 3600 * SECOND
         ("steady", NOON, None, NOON + 6 * SECOND),
         ("manual", NOON, NOON + SECOND, NOON),
         ("skip", NIGHT, TUESDAY.open_ns, TUESDAY.open_ns - LEAD_NS),
-        ("skip", NIGHT, TUESDAY.open_ns + 60 * SECOND, TUESDAY.open_ns - LEAD_NS),  # the open itself may be silent
+        ("skip", NIGHT, TUESDAY.open_ns + 60 * SECOND, TUESDAY.open_ns - LEAD_NS),  # there may be no event at the open
         ("skip", NIGHT, NIGHT + 600 * SECOND, NIGHT + 540 * SECOND),  # trading before the open, a good-till date
         ("skip", NIGHT, NIGHT + 2 * SECOND, NIGHT + 6 * SECOND),
         ("skip", NIGHT, None, NIGHT + 6 * SECOND),  # the market has ended
@@ -29,11 +29,11 @@ NIGHT = MONDAY.close_ns + 3600 * SECOND
         ("skip", TUESDAY.open_ns - 6 * SECOND, TUESDAY.open_ns, TUESDAY.open_ns),
     ],
 )
-def test_where_time_goes(pace: str, now_ns: int, next_ns: int | None, expected: int) -> None:
+def test_the_next_market_time(pace: str, now_ns: int, next_ns: int | None, expected: int) -> None:
     went = next_time(now_ns, SECOND // 10, speed=60.0, pace=pace, calendar=HOURS, next_ns=next_ns)  # type: ignore[arg-type]
     assert went == expected
 
 
-def test_a_machine_that_slept_is_not_caught_up() -> None:
+def test_a_pause_of_the_machine_is_not_made_up_for() -> None:
     asleep = next_time(NOON, 3600 * SECOND, speed=1.0, pace="steady", calendar=HOURS, next_ns=None)
     assert asleep == NOON + STALL_NS

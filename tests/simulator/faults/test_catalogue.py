@@ -1,4 +1,4 @@
-"""Faults by name: what they are called, how they are asked for, which row of real life each of them is."""
+"""The catalogue of faults: names, arguments, and the real-life rows that they reproduce."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = HERE.parents[2]
 
 
 @pytest.mark.parametrize("name", catalogue.FAULTS)
-def test_every_fault_is_explained_and_tried_on_the_wire(name: str) -> None:
+def test_every_fault_is_described_and_tested_on_the_wire(name: str) -> None:
     kind = catalogue.FAULTS[name]
     assert kind.__doc__
     assert catalogue.meaning(kind).endswith(".")
@@ -54,7 +54,7 @@ def test_the_page_of_faults_is_up_to_date() -> None:
     assert (ROOT / faults_page.PAGE).read_text() == faults_page.page(), remedy
 
 
-def test_the_examples_of_the_handbook_are_what_they_say(tmp_path: Path) -> None:
+def test_the_examples_of_the_documentation_are_valid(tmp_path: Path) -> None:
     handbook = (ROOT / "docs" / "simulator.md").read_text()
     (example,) = re.findall(r"```yaml\n(faults:.*?)```", handbook, re.DOTALL)
     path = tmp_path / "timetable.yaml"
@@ -78,7 +78,7 @@ def test_the_examples_of_the_handbook_are_what_they_say(tmp_path: Path) -> None:
         ("reject", {"first": "none"}, "fault reject: first: `none` does not fit; give `error` or `status`"),
     ],
 )
-def test_what_does_not_fit_is_one_line(name: str, given: dict[str, object], complaint: str) -> None:
+def test_an_invalid_fault_is_one_line(name: str, given: dict[str, object], complaint: str) -> None:
     with pytest.raises(Refusal) as refused:
         catalogue.fault(name, given)
     assert str(refused.value).startswith(complaint)
@@ -119,7 +119,7 @@ def test_times_of_a_timetable(tmp_path: Path) -> None:
     assert [entry.due_ns(7) for entry in timetable.load(path)] == [1_500_000_007, *[1_736_175_600 * 10**9] * 3]
 
 
-def test_a_process_that_goes_on_does_no_fault_twice(tmp_path: Path) -> None:
+def test_a_restarted_process_starts_no_fault_twice(tmp_path: Path) -> None:
     simulator = SimulatedBroker(
         WrittenMarket(CALM),
         [SESSION],
@@ -148,7 +148,7 @@ class RecordingFault(TimedFault, frozen=True, kw_only=True):
         active.data["over"] = active.now_ns
 
 
-def test_what_lasts_ends_once() -> None:
+def test_a_timed_fault_ends_once() -> None:
     faults = Faults(now_ns=0)
     timed = faults.begin("told", RecordingFault(seconds=2))
     open_ended = faults.begin("told", RecordingFault())

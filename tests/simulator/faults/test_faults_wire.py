@@ -1,4 +1,4 @@
-"""Every fault on the wire, as a client hears it."""
+"""Every fault on the wire, as a client receives it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WANTED = ("3", "4", "5", "11", "59")
 
 
 def fail(simulator: Gateway, name: str, **arguments: Any) -> None:
-    """A fault begins, as by the control command."""
+    """Start a fault, as the control command does."""
     faults = simulator.server.dispatcher.faults
     faults.begin(name, catalogue.fault(name, arguments))
     perform(simulator)
@@ -37,14 +37,14 @@ def perform(simulator: Gateway) -> None:
 
 
 async def pass_time(simulator: Gateway, seconds: float) -> None:
-    """Market time goes on without an event of the market being waited for."""
+    """Move market time without waiting for a market event."""
     await simulator.settle()
     simulator.server.advance(simulator.exchange.now_ns + int(seconds * SECOND))
     await simulator.settle()
 
 
 async def orders(simulator: Gateway) -> list[str]:
-    """What client 1 heard of orders."""
+    """The order messages to client 1."""
     return [each for each in await simulator.news(1) if each.split()[0] in WANTED]
 
 
@@ -62,7 +62,7 @@ def limit(side: str = "BUY", price: float = 9.0, **more: Any) -> ibi.Order:
     return ibi.LimitOrder(side, 10, price, tif="GTC", **more)
 
 
-# Lines
+# Connections
 
 
 def test_field_17_drop() -> None:
@@ -140,7 +140,7 @@ def test_field_02_broker_lost(data: str, code: int) -> None:
             fail(simulator, "broker-lost", seconds=3, data=data)
             assert codes(await simulator.news(1)) == [1100]
             ib.placeOrder(TSLA, limit())  # vanishes
-            await simulator.step(2)  # the first order fills, and nobody hears of it
+            await simulator.step(2)  # the first order fills, and no client gets a report
             assert await simulator.news(1) == []
             assert [each.quantity for each in simulator.exchange.executions()] == [5]
             await simulator.step(2)
@@ -154,7 +154,7 @@ def test_field_02_broker_lost(data: str, code: int) -> None:
     asyncio.run(play())
 
 
-def test_broker_lost_and_told_afterwards() -> None:
+def test_broker_lost_with_reports_afterwards() -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib = await ready(simulator)
@@ -244,7 +244,7 @@ def test_field_09_nightly_reset() -> None:
 
 
 def test_field_09_a_reset_with_a_restart_keeps_its_times_however_far_the_market_moves() -> None:
-    """The restart is half way through; a jump over it all leads to the same end, and clients hear of it in order."""
+    """The restart is half over. A jump over all of it leads to the same end, with the messages in order."""
 
     async def play() -> None:
         async with gateway(CALM) as simulator:
@@ -295,7 +295,7 @@ def test_a_fault_strikes_at_its_time_within_a_long_move_of_the_market() -> None:
     asyncio.run(play())
 
 
-def test_field_10_weekly_reset_lasts_until_somebody_logs_in() -> None:
+def test_field_10_weekly_reset_lasts_until_a_login() -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib = await ready(simulator)
@@ -373,12 +373,12 @@ def test_delay_lose_duplicate_and_reorder() -> None:
             await pass_time(simulator, 2)
             assert [each.split()[0] for each in await orders(simulator)] == ["5"]
             assert simulator.server.dispatcher.faults.active == []
-            assert await placed("reorder", kind="orderStatus") == ["5", "3"]  # nothing follows: it comes all the same
+            assert await placed("reorder", kind="orderStatus") == ["5", "3"]  # nothing follows: it comes anyway
 
     asyncio.run(play())
 
 
-def test_chance_is_the_seeds() -> None:
+def test_random_numbers_come_from_the_seed() -> None:
     async def play(seed: int) -> list[str]:
         async with gateway(CALM) as simulator:
             ib = await ready(simulator)
@@ -469,8 +469,8 @@ def test_field_37_delayed_data_instead() -> None:
     asyncio.run(play())
 
 
-def test_field_37_what_a_stream_got_when_it_began_it_keeps() -> None:
-    """One request is refused live data; neither its stream nor the next one changes by that."""
+def test_field_37_a_running_stream_keeps_its_data() -> None:
+    """One request gets no live data; that changes neither its running stream nor the next request."""
 
     async def play() -> None:
         async with gateway(CALM, trades("TSM", 20.0, 20.1, 20.2)) as simulator:
@@ -557,7 +557,7 @@ def test_field_28_rejections_by_code(code: int, first: str, reported: list[str])
             short = {"4": lambda f: f"4 {f[2]}", "5": lambda _f: "5", "3": lambda f: f"3 {f[2]}"}
             assert [short[each.split()[0]](each.split()) for each in received] == reported
             assert len(simulator.exchange.open_orders()) == (code in (10349, 399, 404))
-            ib.placeOrder(TSLA, limit())  # the next one is taken
+            ib.placeOrder(TSLA, limit())  # the next one is accepted
             assert any("Submitted" in each for each in await orders(simulator))
             assert trade.order.orderId
 
@@ -565,7 +565,7 @@ def test_field_28_rejections_by_code(code: int, first: str, reported: list[str])
 
 
 def test_field_22_only_the_child_is_rejected() -> None:
-    """Its transmission carries the parent along, which fills: shares without a stop."""
+    """Its transmission also transmits the parent, which fills: shares without a stop."""
 
     async def play() -> None:
         async with gateway(CALM) as simulator:
@@ -582,7 +582,7 @@ def test_field_22_only_the_child_is_rejected() -> None:
     asyncio.run(play())
 
 
-def test_field_20_what_was_refused_or_is_held_is_found_again() -> None:
+def test_field_20_rejected_and_held_orders_are_found_again() -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib = await ready(simulator)
@@ -602,7 +602,7 @@ def test_field_20_what_was_refused_or_is_held_is_found_again() -> None:
     asyncio.run(play())
 
 
-def test_a_client_that_hangs_hears_the_newest_quote_afterwards_and_no_other() -> None:
+def test_a_client_that_hung_gets_only_the_newest_quote() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", *(10.0 + at / 100 for at in range(40)))) as simulator:
             ib = await simulator.connect()
@@ -624,7 +624,7 @@ def test_a_client_that_hangs_hears_the_newest_quote_afterwards_and_no_other() ->
     asyncio.run(play())
 
 
-def test_what_waits_while_a_client_hangs_is_bounded() -> None:
+def test_the_buffer_of_a_client_that_hangs_is_bounded() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", *(10.0 + at / 100 for at in range(400)))) as simulator:
             ib = await simulator.connect()
@@ -724,7 +724,7 @@ def test_field_06_a_change_makes_two_orders() -> None:
     asyncio.run(play())
 
 
-def test_field_29_a_cancel_that_nobody_asked_for() -> None:
+def test_field_29_a_cancel_by_the_broker() -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib = await ready(simulator)
@@ -885,7 +885,7 @@ def test_field_03_a_fill_while_disconnected() -> None:
     asyncio.run(play())
 
 
-def test_field_33_somebody_trades_by_hand() -> None:
+def test_field_33_a_manual_order() -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib = await ready(simulator)
@@ -901,7 +901,7 @@ def test_field_33_somebody_trades_by_hand() -> None:
     asyncio.run(play())
 
 
-def test_field_34_executions_of_yesterday_are_forgotten() -> None:
+def test_field_34_executions_of_yesterday_are_not_reported() -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib = await ready(simulator)
@@ -916,7 +916,7 @@ def test_field_34_executions_of_yesterday_are_forgotten() -> None:
 
 
 def test_field_01_a_warning_makes_the_library_call_a_live_order_cancelled() -> None:
-    """What ib_insync makes of 10349, and what the gateway's word makes of it again."""
+    """The status that ib_insync sets for 10349, and the status after the gateway's next message."""
 
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0, 8.9), policy=Policy(preset_tif_told=True)) as simulator:

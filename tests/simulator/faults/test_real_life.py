@@ -1,4 +1,4 @@
-"""Rows of real life that are several faults, or a fault and what somebody does, on the wire; and every row once."""
+"""Real-life rows with several faults, or a fault and an action, on the wire; and every row once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEEDED = {"symbol": "TSLA", "text": "text"}
 
 
 def typed(words: str) -> tuple[str, dict[str, str]]:
-    """A fault as the table has it, with whatever else it must be given."""
+    """A fault as in the table, with its required arguments."""
     name, *rest = words.split()
     given = dict(word.split("=", 1) for word in rest)
     missing = (each.name for each in catalogue.arguments(catalogue.FAULTS[name]) if each.default == "must be given")
@@ -24,7 +24,7 @@ def typed(words: str) -> tuple[str, dict[str, str]]:
 
 
 async def listens(simulator: Gateway) -> None:
-    """Waits until the port is open: a socket is bound in the loop's next turns."""
+    """Waits until the port is open: the event loop binds the socket later."""
     async with asyncio.timeout(5):
         while True:
             try:
@@ -37,7 +37,7 @@ async def listens(simulator: Gateway) -> None:
 
 
 @pytest.mark.parametrize("row", [number for number, row in real_life.ROWS.items() if row.faults])
-def test_after_every_row_of_real_life_the_gateway_is_well_again(row: int) -> None:
+def test_the_gateway_recovers_after_every_row_of_real_life(row: int) -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib = await ready(simulator)
@@ -49,8 +49,8 @@ def test_after_every_row_of_real_life_the_gateway_is_well_again(row: int) -> Non
             for words in real_life.ROWS[row].faults:
                 name, given = typed(words)
                 fail(simulator, name, **given)
-            simulator.server.advance(simulator.exchange.now_ns + 2_000_000_000)  # who hangs is not waited for
-            for _ in range(4):  # what ends may begin something else
+            simulator.server.advance(simulator.exchange.now_ns + 2_000_000_000)  # do not wait for a client that hangs
+            for _ in range(4):  # the end of a fault may start another one
                 clear(simulator)
                 simulator.server.advance(simulator.exchange.now_ns + 300_000_000_000)
             clear(simulator)
@@ -64,7 +64,7 @@ def test_after_every_row_of_real_life_the_gateway_is_well_again(row: int) -> Non
     asyncio.run(play())
 
 
-def test_field_18_a_trailing_stop_moves_and_nobody_hears_of_it() -> None:
+def test_field_18_a_trailing_stop_moves_without_a_report() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0, 10.0, 12.0, 12.0)) as simulator:
             ib = await ready(simulator)
@@ -80,12 +80,12 @@ def test_field_18_a_trailing_stop_moves_and_nobody_hears_of_it() -> None:
             ib.client.reqOpenOrders()
             await simulator.settle()
             assert simulator.received[1][0][0] == "5"
-            assert "10.8" in simulator.received[1][0]  # 12 less ten percent: asked, it tells
+            assert "10.8" in simulator.received[1][0]  # 12 less ten percent: sent on request
 
     asyncio.run(play())
 
 
-def test_field_23_a_sale_by_hand_leaves_the_stop_behind() -> None:
+def test_field_23_a_manual_sale_leaves_the_stop() -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib = await ready(simulator)
@@ -101,7 +101,7 @@ def test_field_23_a_sale_by_hand_leaves_the_stop_behind() -> None:
     asyncio.run(play())
 
 
-def test_field_24_somebody_elses_stop_lies_beside_ours() -> None:
+def test_field_24_a_foreign_stop_beside_ours() -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib = await ready(simulator)

@@ -1,4 +1,4 @@
-"""Recorded markets: what is read, in which order, and what is said when it can't be."""
+"""Recorded markets: the events, their order, and the refusals."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def prices(events: list[MarketEvent], symbol: str) -> list[float | None]:
         (
             RecordedBar(0, "ABC", 10.0, 9.9, 10.1, 9.0, 0),
             [10.0, 10.1, 9.0, 9.0],
-        ),  # a vendor's slip: the extremes are what they are
+        ),  # a vendor's mistake: open and close set the extremes
         (RecordedBar(0, "ABC", 98.2300033, 98.2300033, 98.2299957, 98.23, 0), [98.23, 98.23, 98.23, 98.23]),
     ],
 )
-def test_a_bar_is_walked_by_its_nearer_extreme(bar: RecordedBar, expected: list[float]) -> None:
+def test_a_bar_goes_to_its_nearer_extreme_first(bar: RecordedBar, expected: list[float]) -> None:
     assert [event.price for event in walk(bar, 4 * SECOND, 0)] == expected
 
 
@@ -127,7 +127,7 @@ def test_parquet_and_ticks_without_quotes(tmp_path: Path) -> None:
     assert event == MarketEvent(MONDAY.open_ns, "ABC", 0, 10.0, 7)
 
 
-def test_bars_that_are_none_are_left_out(tmp_path: Path) -> None:
+def test_invalid_bars_are_left_out(tmp_path: Path) -> None:
     good = "ABC,2024-03-04 14:30:00+00,10,10,10,10,4\n"
     bad = "ABC,2024-03-04 14:31:00+00,0,10,10,10,4\nABC,2024-03-04 14:32:00+00,10,nan,10,10,4\n"
     assert len(list(FileSource([csv(tmp_path, BARS + good + bad)], ["ABC"]).events(None, [MONDAY]))) == 4
@@ -150,7 +150,7 @@ def test_bars_that_are_none_are_left_out(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path: Path, text: str | None, name: str, words: str) -> None:
+def test_an_invalid_file_is_refused_in_one_line(tmp_path: Path, text: str | None, name: str, words: str) -> None:
     path = tmp_path / name if text is None else csv(tmp_path, text, name)
     with pytest.raises(Refusal) as refused:
         FileSource([path], ["ABC"], start="2024-03-01", end="2024-03-08")
@@ -182,7 +182,7 @@ ACTIONS = [
 
 
 @pytest.mark.parametrize("ticks", [False, True])
-def test_rows_may_tell_of_halts_splits_and_dividends(tmp_path: Path, ticks: bool) -> None:
+def test_rows_with_halts_splits_and_dividends(tmp_path: Path, ticks: bool) -> None:
     head = (TICKS if ticks else BARS).strip() + ",action,value\n"
     quiet = "," * (6 if ticks else 5)
     trade = "10,100,9.99,10.01,100,100" if ticks else "10,10,10,10,4"
@@ -199,7 +199,7 @@ def test_rows_may_tell_of_halts_splits_and_dividends(tmp_path: Path, ticks: bool
 
 
 @pytest.mark.parametrize("action", ["stop,", "split,", "split,0", "split,two", "dividend,-1", "dividend,nan"])
-def test_an_action_that_makes_no_sense_is_refused(tmp_path: Path, action: str) -> None:
+def test_an_invalid_action_is_refused(tmp_path: Path, action: str) -> None:
     rows = ["ABC,2024-03-04 14:30:00+00,10,10,10,10,4,,", f"ABC,2024-03-04 14:31:00+00,,,,,,{action}"]
     path = csv(tmp_path, BARS.strip() + ",action,value\n" + "\n".join(rows) + "\n")
     with pytest.raises(Refusal, match=f"{path}: ABC at 2024-03-04 .*: action {action.split(',')[0]} with value"):

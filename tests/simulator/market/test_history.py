@@ -1,4 +1,4 @@
-"""Which stretch of the past a request means, and that bars of every size tell the same story."""
+"""The part of the history that a request covers; bars of every size agree."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def history(now: EventKey) -> History:
 
 
 def found(search: Search[list[Bar]]) -> list[Bar]:
-    """The end of a search, all its pieces at once."""
+    """The result of a search, with all its pieces at once."""
     while True:
         try:
             next(search)
@@ -99,7 +99,7 @@ def test_bar_sizes(text: str, seconds: int) -> None:
         ("9600 S", "2022-03-21", 2),  # 9000 s of today, and the last ten minutes of yesterday
     ],
 )
-def test_which_sessions_are_meant(duration: str, first: str, count: int) -> None:
+def test_the_sessions_of_a_request(duration: str, first: str, count: int) -> None:
     length = read_duration(duration)
     assert length is not None
     wanted = stretches(length, NOON, SESSIONS, regular=True)
@@ -116,7 +116,7 @@ def test_the_last_day_of_february() -> None:
 
 
 @pytest.mark.parametrize("what", ["TRADES", "MIDPOINT", "BID", "ASK"])
-def test_bars_of_every_size_tell_the_same(what: str) -> None:
+def test_bars_of_every_size_agree(what: str) -> None:
     (day,) = bars("1 day", "1 D", what=what)
     for size in ("1 min", "3 mins", "30 mins", "1 hour", "4 hours"):
         parts = bars(size, "1 D", what=what)
@@ -144,7 +144,7 @@ def test_weeks_and_months_consist_of_days() -> None:
             assert bar.day == own[-1].day
 
 
-def test_a_day_that_is_over_is_made_once() -> None:
+def test_a_day_that_is_over_is_built_once() -> None:
     adjustments = history((NOON, "~", 0))
     made: list[str] = []
 
@@ -168,7 +168,7 @@ def test_a_day_that_is_over_is_made_once() -> None:
     regular=st.booleans(),
 )
 @settings(max_examples=40, deadline=None)
-def test_nothing_of_the_future_is_ever_told(now: int, size: str, regular: bool) -> None:
+def test_no_data_of_the_future(now: int, size: str, regular: bool) -> None:
     reported = bars(size, "1 D", now=now, regular=regular)
     happened = [event for event in SOURCE.of("TSLA").events(None, [TODAY]) if event.time_ns <= now]
     if not happened:

@@ -1,4 +1,4 @@
-"""The made-up market: reproducible, plausible, and lively enough that a newcomer sees trades."""
+"""The synthetic market: reproducible, plausible, and volatile enough for trades."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_prices_lie_on_the_grid_within_their_quote(price: float) -> None:
 
 
 def test_the_day_is_u_shaped() -> None:
-    """Mean squared moves over many days: the open is the liveliest, the close livelier than midday."""
+    """Mean squared moves over many days: the open has the largest, the close larger ones than midday."""
     squares: dict[str, list[float]] = defaultdict(list)
     for seed in range(12):
         events = day(SyntheticSource(seed, ["AAA"], tick_s=60))
@@ -87,7 +87,7 @@ def test_the_close_chains_to_the_next_open() -> None:
     assert 0.005 < sum(gaps) / 20 < sum(moves) / 20 < 0.4
 
 
-def test_a_newcomer_sees_entries_and_stop_outs() -> None:
+def test_an_average_day_has_entries_and_stop_outs() -> None:
     """Over 20 seeds: in the first ten minutes an entry 5 % over the open, and on most days a stop-out after it."""
     entered, stopped = 0, 0
     for seed in range(20):
@@ -175,8 +175,8 @@ def executions(reports: list[Report]) -> list[ExecutionReport]:
     return [report for report in reports if isinstance(report, ExecutionReport)]
 
 
-def test_a_market_of_years_begins_anywhere_at_once() -> None:
-    """Only the sessions asked for are generated: the first event of the last of thousands comes without the others."""
+def test_a_market_of_years_starts_anywhere_at_once() -> None:
+    """Only the requested session is generated: the first event of the last of thousands needs no other."""
     sessions = [session(f"{year}-{month:02}-04") for year in range(2000, 2025) for month in (1, 4, 7, 10)]
     source = SyntheticSource(9, ["AAA"])
     last = sessions[-1]

@@ -80,7 +80,7 @@ def test_a_ledger_keeps_to_its_accounts(tmp_path: Path) -> None:
 
 
 def test_a_ledger_of_the_first_schema_is_read(tmp_path: Path) -> None:
-    """As the first release wrote it: one account in `meta`, money in the standing, holdings by symbol."""
+    """A ledger of the first release: one account in `meta`, money in `standing`, holdings by symbol."""
     path = tmp_path / "simulator.sqlite"
     market = exchange(prints(100.0, 101.0))
     market.place(ticket(1, "BUY", "MKT"))
@@ -100,7 +100,7 @@ def test_a_ledger_of_the_first_schema_is_read(tmp_path: Path) -> None:
     db.executemany("INSERT INTO meta VALUES (?, ?)", old.items())
     db.close()
 
-    for _ in range(2):  # it is made new once
+    for _ in range(2):  # it is upgraded once
         store = Store(path, "DU1")
         saved = store.load()
         store.close()

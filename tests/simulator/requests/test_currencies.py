@@ -1,4 +1,4 @@
-"""Accounts valued in another currency, and cash accounts: what is told of them, and what they can buy."""
+"""Accounts valued in another currency, and cash accounts: their reports, and what they can buy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_terms_follow_from_the_switches() -> None:
     assert terms_of("DU1", 1000.0, Policy(account_kind=AccountKind.CASH)).kind == "cash"
 
 
-def test_the_whole_in_euros_and_each_currency_in_itself() -> None:
+def test_the_account_in_euros_and_each_currency_in_itself() -> None:
     simulator = market(100.0, 100.0, 110.0, policy=EUROS)
     simulator.place(ticket(1, "BUY", "MKT"))
     simulator.advance(MONDAY.open_ns + 2 * MINUTE)
@@ -55,7 +55,7 @@ def test_the_whole_in_euros_and_each_currency_in_itself() -> None:
     assert report.ledgers["BASE"]["UnrealizedPnL"] == pytest.approx(998.0 * 0.8)
 
 
-def test_of_dollars_that_are_not_there_nothing_is_told() -> None:
+def test_without_dollars_no_dollar_values_are_reported() -> None:
     simulator = market(100.0, policy=Policy(base_currency=BaseCurrency.EUR, usd_in_base=0.8, base_cash_part=1.0))
     assert list(simulator.account_report("DU1").ledgers) == ["BASE", "EUR"]
     untold = Policy(base_currency=BaseCurrency.EUR, usd_in_base=0.8, exchange_rate_told=False)
@@ -76,7 +76,7 @@ def test_a_margin_account_borrows_dollars_against_its_euros_and_a_cash_account_d
 
 
 def test_commissions_in_euros_cost_no_dollars() -> None:
-    """Told in euros and taken from euros; an execution that is taken back gives them back."""
+    """Reported in euros and paid in euros; a bust pays them back."""
     policy = Policy(base_currency=BaseCurrency.EUR, usd_in_base=0.8, base_cash_part=0.5, commission_in_base=True)
     simulator = market(100.0, 100.0, policy=policy)
     simulator.place(ticket(1, "BUY", "MKT"))
@@ -94,8 +94,8 @@ def test_commissions_in_euros_cost_no_dollars() -> None:
     assert (ledgers["EUR"]["CashBalance"], ledgers["USD"]["CashBalance"]) == (40_000.0, 50_000.0)
 
 
-def test_settlement_is_told_when_it_happens() -> None:
-    """What a sale brought can be spent on the next day, and the client hears of it before that day's first trade."""
+def test_settlement_is_reported_when_it_happens() -> None:
+    """The proceeds of a sale can be spent on the next day; the report comes before that day's first trade."""
     policy = Policy(account_kind=AccountKind.CASH)
     simulator = market(100.0, 100.0, 100.0, policy=policy, cash=20_000.0)
     simulator.place(ticket(1, "BUY", "MKT"))

@@ -1,4 +1,4 @@
-"""Who asks too fast hears 100, and is cut off if it goes on; nobody is by default."""
+"""A client that asks too fast gets 100, and is disconnected if it continues; by default there is no limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.simulator.requests.pacing import RateLimit
 from tests.simulator.on_the_wire import gateway, trades
 
 
-def test_a_second_takes_so_many_messages() -> None:
+def test_a_second_allows_a_number_of_messages() -> None:
     pacing = RateLimit(3)
     assert [pacing.count(at) for at in (0.0, 0.3, 0.6, 1.0, 1.4, 1.7)] == [None] * 6
     error = pacing.count(1.9)
@@ -26,7 +26,7 @@ def test_a_second_takes_so_many_messages() -> None:
 
 
 @pytest.mark.parametrize("limit", [0, 50])
-def test_field_39_too_fast_is_told_and_then_cut_off(limit: int) -> None:
+def test_field_39_too_many_messages_give_errors_then_a_disconnect(limit: int) -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0), policy=Policy(messages_per_s=limit)) as simulator:
             ib = await simulator.connect()

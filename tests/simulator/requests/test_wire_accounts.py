@@ -1,4 +1,4 @@
-"""Several accounts on one login, profit and loss, and what a broker without news and options answers."""
+"""Several accounts on one login, profit and loss, and the answers to unsupported requests."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_profit_of_an_account_and_of_a_position() -> None:
     asyncio.run(play())
 
 
-def test_values_are_told_now_and_then_where_that_is_asked_for() -> None:
+def test_values_are_repeated_at_the_interval_of_the_policy() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", *[10.0] * 4), policy=Policy(account_told_every_s=2.0)) as simulator:
             ib = await ready(simulator)
@@ -171,8 +171,8 @@ ANSWERS: list[tuple[Callable[[IbClient], None], list[str]]] = [
 ]
 
 
-def test_what_this_broker_has_none_of(caplog: pytest.LogCaptureFixture) -> None:
-    """Each answer is decoded by the real library, which logs what it can't."""
+def test_unsupported_requests(caplog: pytest.LogCaptureFixture) -> None:
+    """The real library decodes each answer and logs errors."""
 
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0)) as simulator:
@@ -189,7 +189,7 @@ def test_what_this_broker_has_none_of(caplog: pytest.LogCaptureFixture) -> None:
     assert "Error for" not in caplog.text
 
 
-def test_contract_details_tell_the_hours() -> None:
+def test_contract_details_have_the_hours() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0)) as simulator:
             ib = await simulator.connect()

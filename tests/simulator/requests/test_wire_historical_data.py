@@ -1,4 +1,4 @@
-"""The market's past over the wire: bars, ticks, schedules, and what goes on from them; never anything of the future."""
+"""Historical data over the wire: bars, ticks, schedules, updates; never data of the future."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_the_end_of_a_request_and_seconds() -> None:
 
 
 @pytest.mark.shows(request=(20, 25), reply=(17, 90))
-def test_bars_that_go_on() -> None:
+def test_bars_with_updates() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", *MINUTE)) as simulator:
             ib = await simulator.connect()
@@ -121,7 +121,7 @@ def test_bars_that_go_on() -> None:
 @pytest.mark.shows(request=20, reply=17)
 @pytest.mark.parametrize("rescale", [True, False])
 def test_bars_over_a_split_are_in_todays_shares(rescale: bool) -> None:
-    """Whether the source goes on in old prices or has the split in them: what was before is served in new shares."""
+    """Earlier bars come in new shares, whether the source continues in old prices or includes the split."""
     after = [10.6, 10.8] if rescale else [5.3, 5.4]
 
     async def play() -> None:
@@ -144,7 +144,7 @@ def test_bars_over_a_split_are_in_todays_shares(rescale: bool) -> None:
 
 
 @pytest.mark.shows(request=20, reply=17)
-def test_a_day_before_a_split_is_made_anew_after_it() -> None:
+def test_a_day_before_a_split_is_rebuilt_after_it() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", *MINUTE)) as simulator:
             ib = await simulator.connect()
@@ -175,7 +175,7 @@ def test_a_dividend_is_in_adjusted_last_alone() -> None:
 
 
 @pytest.mark.shows(request=20, reply=17)
-def test_what_a_halt_kept_from_happening_is_in_no_bar() -> None:
+def test_events_removed_by_a_halt_are_in_no_bar() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", *MINUTE)) as simulator:
             ib = await simulator.connect()
@@ -195,7 +195,7 @@ def test_what_a_halt_kept_from_happening_is_in_no_bar() -> None:
     asyncio.run(play())
 
 
-def test_a_pause_for_a_price_out_of_its_band_is_in_no_bar_either() -> None:
+def test_events_removed_by_a_price_band_are_in_no_bar() -> None:
     async def play() -> None:
         jump = [10.0] * 5 + [20.0] * 310 + [10.1] * 5
         async with gateway(trades("TSLA", *jump), policy=Policy(limit_up_limit_down=True)) as simulator:
@@ -315,7 +315,7 @@ def test_how_much_was_traded_at_each_price() -> None:
     asyncio.run(play())
 
 
-def test_what_is_traded_outside_regular_hours_is_told_to_who_asks_for_it() -> None:
+def test_trades_outside_regular_hours_are_sent_on_request() -> None:
     def early(at: int, price: float) -> MarketEvent:
         return MarketEvent(time_ns=OPEN_NS - 40 * SECOND + at * SECOND, symbol="TSLA", row=-9 + at, price=price, size=1)
 

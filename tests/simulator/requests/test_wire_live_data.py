@@ -1,4 +1,4 @@
-"""The live market over the wire: single ticks, five-second bars, generic ticks, delayed data, entitlements, limits."""
+"""Live data over the wire: single ticks, five-second bars, generic ticks, delayed data, entitlements, limits."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_generic_ticks_that_are_refused(generic: str, snapshot: bool) -> None:
     asyncio.run(play())
 
 
-def test_a_client_has_so_many_lines_and_no_more() -> None:
+def test_market_data_lines_are_limited() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0), policy=Policy(market_data_lines=2)) as simulator:
             ib = await simulator.connect()
@@ -190,7 +190,7 @@ def test_a_client_has_so_many_lines_and_no_more() -> None:
 
 
 @pytest.mark.parametrize("lines", [1, 3])
-def test_a_client_has_so_many_streams_of_single_ticks_and_no_more(lines: int) -> None:
+def test_tick_by_tick_lines_are_limited(lines: int) -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0), policy=Policy(tick_by_tick_lines=lines)) as simulator:
             ib = await simulator.connect()
@@ -214,7 +214,7 @@ def test_depth_is_refused() -> None:
     asyncio.run(play())
 
 
-# Who may see what
+# Entitlements
 
 
 @pytest.mark.parametrize(
@@ -284,8 +284,8 @@ def test_delayed_data_are_a_quarter_of_an_hour_old() -> None:
     asyncio.run(play())
 
 
-def test_what_a_stream_hears_is_shared_and_yet_its_own() -> None:
-    """Streams with request ids of one length share the spelling; each has its own id, and its own past."""
+def test_streams_share_their_encoding() -> None:
+    """Streams with request ids of one length share the encoding; each has its own id and its own last quote."""
 
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0, 10.5, 11.0)) as simulator:

@@ -50,7 +50,7 @@ def test_a_stream_of_quotes() -> None:
                 "46 33 Q",
                 "46 84 Q",
             ]
-            await simulator.step()  # TSM, which nobody streams
+            await simulator.step()  # TSM has no stream
             assert await simulator.news(1) == []
             await simulator.step()  # the same price again
             assert await simulator.news(1) == [f"46 45 {opened + 1}", "2 5 101", "2 8 201"]
@@ -126,7 +126,7 @@ def test_delayed_data_are_never_needed() -> None:
     asyncio.run(play())
 
 
-def test_every_stream_is_a_stream_of_its_own() -> None:
+def test_streams_of_one_symbol_are_independent() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0, 11.0), trades("TSM", 20.0, 21.0)) as simulator:
             first, second = await simulator.connect(1), await simulator.connect(2)
@@ -161,7 +161,7 @@ def test_account_values_follow_a_fill_for_all_who_subscribed() -> None:
 
 
 @pytest.mark.shows(request=(6, 63, 64, 77))
-def test_who_ends_a_subscription_hears_no_more() -> None:
+def test_a_cancelled_subscription_is_silent() -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0, 10.0, 10.0)) as simulator:
             ib, other = await simulator.connect(1), await simulator.connect(2)
@@ -194,7 +194,7 @@ def test_another_account_is_refused() -> None:
     asyncio.run(play())
 
 
-def test_advance_tells_whether_more_than_quotes_happened() -> None:
+def test_advance_returns_whether_more_than_quotes_changed() -> None:
     async def play() -> list[bool]:
         async with gateway(trades("TSLA", 10.0, 10.0, 10.0, 10.0)) as simulator:
             ib = await simulator.connect()
@@ -223,7 +223,7 @@ def test_frames_are_counted_on_both_sides() -> None:
             clients: dict[int, Any] = {3: await simulator.connect(3), 4: await simulator.connect(4)}
             clients[3].reqMktData(TSLA)
             clients[4].placeOrder(TSM, ibi.MarketOrder("BUY", 1))
-            clients[4].client.send(9999)  # whatever can't be read counts too
+            clients[4].client.send(9999)  # unreadable requests count too
             await simulator.step(4)
             assert simulator.server.wire_counts() == {n: counted(simulator, ib) for n, ib in clients.items()}
             assert all(received and sent for received, sent in simulator.server.wire_counts().values())

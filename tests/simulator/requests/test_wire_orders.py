@@ -22,7 +22,7 @@ from tests.simulator.on_the_wire import (
     trail,
 )
 
-_TRAIL_STOP = -22  # its second place in openOrder at version 176, the one that clients keep
+_TRAIL_STOP = -22  # its second field in openOrder at version 176, the one that clients keep
 
 
 async def bracket(simulator: Gateway, ib: ibi.IB, parent: ibi.Order, child: ibi.Order) -> tuple[ibi.Trade, ibi.Trade]:
@@ -63,7 +63,7 @@ def test_a_bracket_from_trigger_to_stop_out() -> None:
 
             await simulator.step()  # 10.20: below the trigger
             assert await simulator.news(1) == []
-            await simulator.step()  # 10.60: triggered, filled at the ask, the child wakes up
+            await simulator.step()  # 10.60: triggered, filled at the ask, the child goes live
             assert await simulator.news(1) == [
                 f"5 {a}",
                 f"3 {a} Submitted",
@@ -121,7 +121,7 @@ MARKET_ORDERS = [
 
 
 @pytest.mark.parametrize(("order", "first", "price"), MARKET_ORDERS)
-def test_what_fills_at_once_fills_at_the_next_event(order: ibi.Order, first: str, price: float) -> None:
+def test_immediate_fills_happen_at_the_next_event(order: ibi.Order, first: str, price: float) -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib = await ready(simulator)
@@ -247,7 +247,7 @@ def test_cancel_and_cancel_again() -> None:
     asyncio.run(play())
 
 
-def test_cancelling_the_parent_takes_the_child_along() -> None:
+def test_cancelling_the_parent_cancels_the_child() -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib = await ready(simulator)
@@ -306,7 +306,7 @@ def test_an_oca_group() -> None:
         (TSLA, ibi.Order(action="BUY", totalQuantity=1, orderType="PEG MID"), 387),
     ],
 )
-def test_what_is_refused_is_an_error_and_no_order(contract: ibi.Contract, order: ibi.Order, code: int) -> None:
+def test_a_refused_order_is_only_an_error(contract: ibi.Contract, order: ibi.Order, code: int) -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib = await ready(simulator)
@@ -318,7 +318,7 @@ def test_what_is_refused_is_an_error_and_no_order(contract: ibi.Contract, order:
     asyncio.run(play())
 
 
-def test_a_what_if_tells_margins_and_commission() -> None:
+def test_a_what_if_reports_margins_and_commission() -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib = await ready(simulator)

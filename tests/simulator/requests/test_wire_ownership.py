@@ -1,4 +1,4 @@
-"""Whose orders are whose: what a person entered, what client 0 binds, and cancels across clients."""
+"""Manual orders, how client 0 binds them, and cancels across clients."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def dispatcher(simulator: Gateway) -> RequestDispatcher:
 
 
 def orders(simulator: Gateway, client_id: int) -> list[tuple[str, str]]:
-    """Order id and client id of each openOrder that a client heard."""
+    """Order id and client id of each openOrder to a client."""
     return [(row[1], row[24]) for row in simulator.received[client_id] if row[0] == "5"]
 
 
 @pytest.mark.shows(request=(4, 5, 15, 16), reply=(5, 53, 100), feature="manual orders of client 0")
-def test_field_33_an_order_by_hand_is_nobodys_until_client_0_binds_it() -> None:
+def test_field_33_a_manual_order_has_no_client_until_client_0_binds_it() -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             other = await ready(simulator, 7)
@@ -51,7 +51,7 @@ def test_field_33_an_order_by_hand_is_nobodys_until_client_0_binds_it() -> None:
             other.client.reqAllOpenOrders()
             await simulator.settle()
             assert orders(simulator, 7) == [("0", "0")]
-            # Client 0 asks for its orders when it connects, and has it from then on.
+            # Client 0 requests its orders when it connects, which binds it.
             zero = await simulator.connect(0)
             await simulator.settle()
             assert ["100", str(perm_id), "0", "-1"] in simulator.received[0]
@@ -66,10 +66,10 @@ def test_field_33_an_order_by_hand_is_nobodys_until_client_0_binds_it() -> None:
 
 
 @pytest.mark.shows(request=15, reply=(11, 59, 100), feature="manual orders of client 0")
-def test_what_comes_later_is_bound_where_client_0_asks_for_it() -> None:
+def test_later_manual_orders_are_bound_if_client_0_requests_it() -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
-            zero = await ready(simulator, 0)  # the library asks for it by itself
+            zero = await ready(simulator, 0)  # the library requests it by itself
             perm_id = dispatcher(simulator).enter_manual_order(AT_MARKET)
             simulator.server.flush()
             assert (await simulator.news(0))[0] == "100"

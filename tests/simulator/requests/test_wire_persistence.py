@@ -1,4 +1,4 @@
-"""What is known afterwards: orders and executions found again, each by its owner, none ahead of the ledger."""
+"""After a reconnect: each owner finds its orders and executions again; none is ahead of the ledger."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_executions_are_filtered() -> None:
 
 
 @pytest.mark.shows(request=(5, 16), reply=(53, 61))
-def test_two_clients_hear_of_their_own_orders_only() -> None:
+def test_two_clients_get_reports_of_their_own_orders_only() -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib, other = await ready(simulator, 1), await simulator.connect(2)
@@ -87,7 +87,7 @@ def test_two_clients_hear_of_their_own_orders_only() -> None:
             other.client.cancelOrder(number)
             assert await simulator.news(2) == [f"4 {number} 10147"]
             assert await simulator.news(1) == []
-            # Positions and account values, though, are the account's.
+            # Positions and account values belong to the account.
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 7))
             await simulator.step()
             assert await simulator.news(2) == []
@@ -134,7 +134,7 @@ def test_an_order_in_the_version_of_the_oldest_client() -> None:
     asyncio.run(play())
 
 
-def test_what_was_saved_is_what_clients_heard() -> None:
+def test_clients_get_exactly_the_saved_changes() -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib = await ready(simulator)
@@ -150,7 +150,7 @@ def test_what_was_saved_is_what_clients_heard() -> None:
     asyncio.run(play())
 
 
-def test_what_cant_be_saved_is_never_heard(caplog: pytest.LogCaptureFixture) -> None:
+def test_unsaved_changes_are_never_sent(caplog: pytest.LogCaptureFixture) -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib, other = await ready(simulator, 1), await simulator.connect(2)
@@ -172,7 +172,7 @@ def test_what_cant_be_saved_is_never_heard(caplog: pytest.LogCaptureFixture) -> 
     assert "can't be written" in caplog.text
 
 
-def test_a_step_that_cant_be_saved_is_never_heard() -> None:
+def test_an_unsaved_step_is_never_sent() -> None:
     async def play() -> None:
         async with gateway(CALM) as simulator:
             ib = await ready(simulator)

@@ -36,7 +36,7 @@ def test_connect_and_synchronize() -> None:
 
 
 @pytest.mark.shows(request=71, reply=(4, 9, 15))
-def test_what_a_connection_begins_with(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_first_messages_of_a_connection(caplog: pytest.LogCaptureFixture) -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0)) as simulator:
             reader, writer = await asyncio.open_connection("127.0.0.1", simulator.server.port)
@@ -87,7 +87,7 @@ def test_a_client_id_in_use_is_refused_and_the_first_lives_on() -> None:
             second = ibi.IB()
             errors: list[int] = []
             second.errorEvent += lambda _id, code, _text, _contract: errors.append(code)
-            with pytest.raises(TimeoutError):  # the library waits on for its accounts
+            with pytest.raises(TimeoutError):  # the library still waits for its accounts
                 await second.connectAsync("127.0.0.1", simulator.server.port, 7, timeout=0.5)
             assert errors == [326]
             assert await first.reqCurrentTimeAsync() is not None
@@ -102,7 +102,7 @@ def test_a_client_id_in_use_is_refused_and_the_first_lives_on() -> None:
 @pytest.mark.parametrize(
     "opening", [b"API\0\0\0\0\x09v100..156", b"API\0\0\0\0\x09v179..193", b"GET / HTTP/1.1\r\n\r\n"]
 )
-def test_what_speaks_otherwise_is_cut_off(opening: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_other_protocols_are_disconnected(opening: bytes, caplog: pytest.LogCaptureFixture) -> None:
     async def play() -> None:
         async with gateway(trades("TSLA", 10.0)) as simulator:
             ib = await simulator.connect(1)
@@ -206,7 +206,7 @@ def test_a_request_that_cant_be_read_leaves_the_connection_alone(caplog: pytest.
     assert "1 fields left over from field 3 on" in caplog.text
 
 
-def test_a_handler_that_fails_hurts_nobody_else(
+def test_a_handler_that_fails_affects_no_other_client(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def play() -> None:

@@ -1,9 +1,9 @@
-"""The words of the tables in `test_sequences*.py`: what a gateway says about orders, message by message.
+"""The steps of the tables in `test_sequences*.py`: a gateway's messages about orders, one by one.
 
-One row is one sequence: what the client does, or what the market does, and what the client hears of it, in order. Each
-is played at the oldest version that is spoken, at that of ib_insync, and at the newest.
+One row is one sequence: actions of the client or the market, and the messages that the client receives, in order. Each
+row runs at the oldest supported version, at that of ib_insync, and at the newest.
 
-What is heard is written `5 7 LMT 9 0` (openOrder of order 7: its type, limit and auxiliary price, the current level of
+Messages are written `5 7 LMT 9 0` (openOrder of order 7: its type, limit and auxiliary price, the current level of
 a trailing stop after `@`), `3 7 Submitted 0/5 trigger` (orderStatus: filled of all, and why it is held),
 `11 7 BOT 5 10.01` (execDetails), `59 1` (commissionReport), `4 7 202` (an error or a warning).
 """
@@ -57,7 +57,7 @@ CALM = (10.0,) * 6
 
 
 class SequenceStep(NamedTuple):
-    """One thing that happens, and what the client hears of it."""
+    """One action, and the messages that the client receives."""
 
     what: str
     expected: Sequence[str]
@@ -98,7 +98,7 @@ def close(*expected: str) -> SequenceStep:
 
 
 def restart(*expected: str) -> SequenceStep:
-    """The gateway starts again from its ledger, and the client connects anew."""
+    """The gateway restarts from its ledger, and the client reconnects."""
     return SequenceStep("restart", expected)
 
 
@@ -106,7 +106,7 @@ OCA_1, OCA_2, OCA_3 = ({"ocaGroup": "g", "ocaType": kind} for kind in (1, 2, 3))
 
 
 class GatewayWithLedger:
-    """A gateway with one client, on a ledger that outlives it."""
+    """A gateway with one client, on a ledger that stays after it."""
 
     def __init__(self, row: SequenceRow, version: int) -> None:
         self._row, self.version = row, version
@@ -161,7 +161,7 @@ def _short(fields: list[str], version: int) -> str:
             kind, limit, aux = fields[15], *map(float, fields[16:18])
             words = ["5", fields[1], kind, f"{limit:g}", f"{aux:g}"]
             if kind.startswith("TRAIL"):
-                # The second place of the current level, which is the one that clients keep, counted from the end.
+                # The second field of the current level, which clients keep, counted from the end.
                 level = fields[-14 - sum(version >= since for since in (159, 160, 162)) - 5 * (version >= 170)]
                 words.append(f"@{level}")
             return " ".join(words)
@@ -179,7 +179,7 @@ def _short(fields: list[str], version: int) -> str:
 
 
 def shown(row: SequenceRow) -> pytest.MarkDecorator:
-    """What a row shows follows from what is done and heard in it."""
+    """The marker of a row, from its actions and messages."""
     asked = {"place": 3, "cancel": 4, "cancel_all": 58}
     received = {int(line.split()[0]) for step in row.steps for line in step.expected}
     taken = [
@@ -212,12 +212,12 @@ def shown(row: SequenceRow) -> pytest.MarkDecorator:
 
 
 def sequences(table: Sequence[SequenceRow]) -> pytest.MarkDecorator:
-    """The rows as parameters `row`, each with what it shows."""
+    """The rows as parameters `row`, each with its marker."""
     return pytest.mark.parametrize("row", [pytest.param(row, id=row.name, marks=shown(row)) for row in table])
 
 
 def play(row: SequenceRow, version: int) -> None:
-    """The row at a version; what is heard must be what it says."""
+    """Run the row at a version; the messages must be the expected ones."""
 
     async def run() -> None:
         simulator = GatewayWithLedger(row, version)

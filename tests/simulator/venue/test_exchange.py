@@ -1,4 +1,4 @@
-"""The lives of orders on the simulated exchange, told as a client hears them."""
+"""The lifecycle of orders on the simulated exchange, by the reports to a client."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TRAIL_BRACKET = [
 
 
 def life(tickets: list[Ticket], events: list[MarketEvent], **more: Any) -> list[tuple[Any, ...]]:
-    """Place all after the first event, then let the session pass up to its close."""
+    """Place all after the first event, then run the session to its close."""
     market = exchange(events, **more)
     market.advance(MONDAY.open_ns)
     reports = [report for each in tickets for report in market.place(each)]
@@ -131,7 +131,7 @@ LIVES = {
     ),
     "good till date": (
         [ticket(1, "BUY", "LMT", limit_price=99.0, tif="GTD", good_till_ns=MONDAY.open_ns + MINUTE)],
-        prints(100.0, 98.0),  # at one time the expiry comes first
+        prints(100.0, 98.0),  # at the same time the expiry comes first
         [("order", 1, "Submitted", ""), ("status", 1, "Cancelled"), ("error", 1, 202)],
     ),
     "1 % of a penny stock's value is the most that an order costs": (
@@ -148,7 +148,7 @@ def test_the_life_of_an_order(name: str) -> None:
     assert life(tickets, events) == expected
 
 
-def test_a_child_meets_what_is_left_of_the_movement_that_filled_its_parent() -> None:
+def test_a_child_gets_the_rest_of_the_movement_that_filled_its_parent() -> None:
     buy = ticket(1, "BUY", "LMT", limit_price=99.0, transmit=False)
     stop = ticket(2, "SELL", "STP", stop_price=95.0, parent_id=1)
     told_all = life([buy, stop], prints(100.0, 100.0, 90.0, through=True))
@@ -181,7 +181,7 @@ def test_a_trail_is_refused_on_a_stop_parent_and_leaves_it_untransmitted() -> No
     assert reports[1].text == "Order Canceled - reason:Order was discarded."
 
 
-def test_what_is_not_transmitted_may_be_changed_discarded_or_sent_by_its_own_id() -> None:
+def test_an_untransmitted_order_may_be_changed_discarded_or_transmitted() -> None:
     market = exchange(prints(100.0, 101.0))
     market.advance(MONDAY.open_ns)
     assert market.place(ticket(1, "BUY", "LMT", limit_price=9.0, transmit=False)) == []
@@ -205,14 +205,14 @@ def test_a_child_that_is_transmitted_after_its_parent_filled_is_live() -> None:
 
 
 @pytest.mark.parametrize("parent_type", ["LMT", "STP LMT"])
-def test_a_trail_is_taken_on_limit_parents(parent_type: str) -> None:
+def test_a_trail_is_accepted_on_limit_parents(parent_type: str) -> None:
     market = exchange(prints(100.0))
     stop = {"stop_price": 105.0} if parent_type == "STP LMT" else {}
     market.place(ticket(1, "BUY", parent_type, limit_price=106.0, transmit=False, **stop))
     assert len(reported(market.place(ticket(2, "SELL", "TRAIL", trailing_pct=10.0, parent_id=1)))) == 2
 
 
-def test_the_switch_lets_a_trail_hang_on_any_parent() -> None:
+def test_the_switch_accepts_a_trail_on_any_parent() -> None:
     market = exchange(prints(100.0), policy=Policy(trail_child_needs_limit_parent=False))
     market.place(ticket(1, "BUY", "MKT", transmit=False))
     assert reported(market.place(ticket(2, "SELL", "TRAIL", trailing_pct=10.0, parent_id=1))) == [
@@ -221,7 +221,7 @@ def test_the_switch_lets_a_trail_hang_on_any_parent() -> None:
     ]
 
 
-# What is refused at the door
+# Orders refused on entry
 
 
 @pytest.mark.parametrize(
@@ -247,14 +247,14 @@ def test_the_switch_lets_a_trail_hang_on_any_parent() -> None:
         (ticket(1, "SELL", "LMT", limit_price=10.0, parent_id=9), 135),
     ],
 )
-def test_of_a_refused_ticket_only_the_id_is_remembered(asked: Ticket, code: int) -> None:
+def test_a_refused_ticket_uses_up_its_id(asked: Ticket, code: int) -> None:
     market = exchange(prints(100.0))
     assert reported(market.place(asked)) == [("error", 1, code)]
     assert market.orders() == []
     assert market.next_order_id(1) == 2
 
 
-def test_prices_on_the_grid_are_taken() -> None:
+def test_prices_on_the_grid_are_accepted() -> None:
     market = exchange(prints(100.0))
     for order_id, price in enumerate([19.99, 1.1, 4999.57, 0.0123, 0.29], start=1):
         assert reported(market.place(ticket(order_id, "BUY", "LMT", limit_price=price, quantity=1.0))) == [
@@ -262,7 +262,7 @@ def test_prices_on_the_grid_are_taken() -> None:
         ]
 
 
-def test_what_if_answers_and_leaves_no_trace() -> None:
+def test_a_what_if_is_answered_and_changes_nothing() -> None:
     market = exchange(prints(100.0))
     assert reported(market.place(ticket(1, "BUY", "MKT", what_if=True))) == [("order", 1, "PreSubmitted", "")]
     assert market.orders() == []
@@ -271,7 +271,7 @@ def test_what_if_answers_and_leaves_no_trace() -> None:
 # Modify
 
 
-def test_a_modification_keeps_the_order_and_meets_the_market_from_then_on() -> None:
+def test_a_modification_keeps_the_order_and_is_live_from_then_on() -> None:
     market = exchange(prints(100.0, 103.0, 105.0, through=True))
     market.advance(MONDAY.open_ns)
     market.place(ticket(1, "BUY", "STP", stop_price=106.0))
@@ -364,7 +364,7 @@ def test_cancelling() -> None:
 
 
 @pytest.mark.parametrize("survives", [False, True])
-def test_children_go_with_their_unfilled_parent(survives: bool) -> None:
+def test_children_are_cancelled_with_their_unfilled_parent(survives: bool) -> None:
     market = exchange(
         prints(100.0), policy=Policy(child_survives_parent_cancel=survives, oca_client_cancel_cascades=False)
     )
@@ -383,7 +383,7 @@ def test_a_client_that_cancels_one_of_a_group_may_lose_the_others(cascades: bool
 
 
 @pytest.mark.parametrize(("oca_type", "left"), [(1, []), (2, [(2, 200.0)]), (3, [(2, 200.0)])])
-def test_what_a_fill_leaves_of_its_group(oca_type: int, left: list[tuple[int, float]]) -> None:
+def test_the_oca_group_after_a_fill(oca_type: int, left: list[tuple[int, float]]) -> None:
     market = exchange(prints(100.0, 100.0))
     market.advance(MONDAY.open_ns)
     for order_id, quantity, limit in ((1, 100.0, 101.0), (2, 300.0, 50.0), (3, 100.0, 50.0)):
@@ -404,7 +404,7 @@ def test_the_broker_overwrites_the_group_of_children() -> None:
 # Hours
 
 
-def test_a_closed_market_warns_and_lets_the_order_rest_until_the_open() -> None:
+def test_an_order_in_a_closed_market_gets_a_warning_and_waits_for_the_open() -> None:
     evening = MONDAY.close_ns + MINUTE
     late = prints(100.0, start_ns=evening)
     events = prints(100.0) + late + prints(98.0, start_ns=TUESDAY.open_ns)
@@ -435,7 +435,7 @@ def test_orders_for_all_hours_work_outside_of_the_session() -> None:
     assert [each[1] for each in reported(market.advance(evening)) if each[0] == "execution"] == [2, 3]
 
 
-def test_a_market_order_ignores_all_hours_and_says_so() -> None:
+def test_a_market_order_ignores_all_hours_with_a_warning() -> None:
     market = exchange(prints(100.0))
     assert reported(market.place(ticket(1, "BUY", "MKT", outside_rth=True))) == [
         ("error", 1, 2109),
@@ -596,10 +596,10 @@ def test_a_market_that_starts_late_has_no_past() -> None:
         (7, False, Policy(gtc_ends_after_days_away=7), 0),
     ],
 )
-def test_gtc_orders_end_when_nobody_has_logged_in_for_long(
+def test_gtc_orders_end_after_a_long_time_without_a_login(
     days: int, here: bool | None, policy: Policy, left: int
 ) -> None:
-    """`here`: whether the client stayed, left, or (None, as in a backtest) nobody keeps count."""
+    """`here`: the client stayed, or left; None: connections are not counted, as in a backtest."""
     gone = MONDAY.open_ns
     after = Session(
         str(date(2024, 3, 4) + timedelta(days)), gone + days * 86_400 * SECOND, gone + (days + 1) * 86_400 * SECOND

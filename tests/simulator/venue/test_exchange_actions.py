@@ -1,4 +1,4 @@
-"""What a market does besides trading: displayed sizes, halts, price bands, splits, dividends, corrections."""
+"""Market rules and exchange actions: displayed sizes, halts, price bands, splits, dividends, corrections."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def fills(market: Exchange) -> list[tuple[int, float, float]]:
 
 
 def bought(*prices: float, quantity: float = 100.0, **more: Any) -> Exchange:
-    """A market in which these shares were bought at 100.01, a minute ago."""
+    """A market in which these shares were bought at 100.01 a minute ago."""
     market = begun(prints(100.0, 100.0, *prices), **more)
     market.place(ticket(9, "BUY", "MKT", quantity=quantity))
     market.advance(MONDAY.open_ns + MINUTE)
@@ -75,7 +75,7 @@ def exec_ids(market: Exchange) -> list[str]:
     return [execution.exec_id for execution in market.executions()]
 
 
-def test_orders_of_one_side_share_what_there_is() -> None:
+def test_orders_of_one_side_share_the_size() -> None:
     market = begun(shown((100.0, 50, 50), (100.0, 60, 30)), policy=PARTIAL)
     for order_id, side in ((1, "BUY"), (2, "BUY"), (3, "SELL")):
         market.place(ticket(order_id, side, "MKT", quantity=20.0))
@@ -83,7 +83,7 @@ def test_orders_of_one_side_share_what_there_is() -> None:
     assert fills(market) == [(1, 20.0, 100.01), (2, 10.0, 100.01), (3, 20.0, 99.99)]
 
 
-def test_what_was_traded_counts_as_well_and_without_sizes_nothing_is_limited() -> None:
+def test_the_traded_size_counts_too_and_no_size_is_no_limit() -> None:
     for events, quantity in (
         (shown((100.0, 5, 5), (100.0, 5, 5), traded=70), 70.0),
         (shown(*[(100.0, 0, 0)] * 2), 100.0),
@@ -139,7 +139,7 @@ def test_field_21_cancelling_a_part_filled_parent(policy: ChildOnPartialFill) ->
     assert open_orders == kept.get(policy, [])
 
 
-# Slippage, prints that don't count
+# Slippage, ignored prints
 
 
 def test_slippage_is_for_orders_without_a_limit() -> None:
@@ -251,12 +251,12 @@ def test_field_42_a_split_and_the_stops(switch: OnSplit, expected: list[tuple[fl
     market.advance(MONDAY.close_ns)
     quote = market.quote("ABC")
     assert quote is not None
-    assert (quote.last, quote.ask) == (49.5, 49.51)  # the source goes on in old prices
-    # A kept stop stands above the market now: it sells half of what is held at half its price.
+    assert (quote.last, quote.ask) == (49.5, 49.51)  # the source continues in old prices
+    # A kept stop is above the market now: it sells half of the shares at half its price.
     assert fills(market)[1:] == ([(1, 100.0, 49.99)] if switch is OnSplit.KEPT else [])
 
 
-def test_a_reverse_split_pays_for_what_is_no_whole_share() -> None:
+def test_a_reverse_split_pays_for_fractions() -> None:
     market = bought(100.0, quantity=105.0)
     cash = market.account_report("DU1").values["TotalCashValue"]
     market.split("ABC", 0.1)
@@ -282,7 +282,7 @@ def test_a_dividend_is_paid_and_may_lower_the_stops(reduced: bool) -> None:
     assert today.limit_price == 80.0
 
 
-def test_who_is_short_pays_the_dividend() -> None:
+def test_a_short_position_pays_the_dividend() -> None:
     market = begun(prints(100.0, 100.0))
     market.place(ticket(1, "SELL", "MKT"))
     market.advance(MONDAY.open_ns + MINUTE)
@@ -318,7 +318,7 @@ def test_field_35_a_correction_raises_the_last_number_and_replaces() -> None:
     assert charge.realized_pnl == pytest.approx((101.0 - 99.01) * 100 - 1.0)
 
 
-def test_a_busted_execution_never_was() -> None:
+def test_a_busted_execution_is_undone() -> None:
     market = bought(100.0)
     market.bust_execution(market.executions()[0].exec_id)
     assert [(each.quantity, each.exec_id[-2:]) for each in market.executions()] == [(0.0, "02")]
@@ -328,7 +328,7 @@ def test_a_busted_execution_never_was() -> None:
         market.bust_execution(market.executions()[0].exec_id)
 
 
-# What an operator asks for
+# Broker actions
 
 
 def test_an_order_may_end_early() -> None:
@@ -352,9 +352,7 @@ def test_an_order_may_end_early() -> None:
         ),
     ],
 )
-def test_what_the_broker_refuses_with_a_status_it_keeps(
-    how: Rejection, expected: list[tuple[object, ...]], left: str
-) -> None:
+def test_a_rejected_order_is_kept(how: Rejection, expected: list[tuple[object, ...]], left: str) -> None:
     market = begun(prints(100.0, 49.0))
     market.broker_actions.refuse(1, 2, how)
     assert reported(market.place(ticket(2, "BUY", "LMT", limit_price=50.0))) == expected
@@ -365,7 +363,7 @@ def test_what_the_broker_refuses_with_a_status_it_keeps(
     assert [each.order_id for each in market.executions()] == [3]
 
 
-def test_what_is_held_until_it_is_located_can_be_changed_and_cancelled() -> None:
+def test_an_order_held_until_located_can_be_changed_and_cancelled() -> None:
     market = begun(prints(100.0, 49.0))
     market.broker_actions.refuse(1, 2, Rejection(404, "looking", held=True))
     market.place(ticket(2, "SELL", "TRAIL", trailing_amount=1.0))
@@ -377,7 +375,7 @@ def test_what_is_held_until_it_is_located_can_be_changed_and_cancelled() -> None
     assert reported(market.cancel(1, 2)) == [("status", 2, "Cancelled"), ("error", 2, 202)]
 
 
-def test_a_refused_parent_takes_its_children_along_when_it_is_transmitted() -> None:
+def test_a_rejected_parent_rejects_its_children_when_transmitted() -> None:
     market = begun(prints(100.0, 49.0))
     market.broker_actions.refuse(1, 1, Rejection(201, "because"))
     assert market.place(ticket(1, "BUY", "LMT", limit_price=50.0, transmit=False)) == []
@@ -390,7 +388,7 @@ def test_a_refused_parent_takes_its_children_along_when_it_is_transmitted() -> N
     ]
 
 
-# Whatever comes
+# Properties
 
 sides = st.sampled_from(["BUY", "SELL"])
 steps = st.one_of(
@@ -405,7 +403,7 @@ steps = st.one_of(
 
 
 @given(st.lists(steps, min_size=1, max_size=20), st.lists(st.integers(1, 400), min_size=21, max_size=21))
-def test_money_is_never_made_of_nothing(actions: list[tuple[Any, ...]], sizes: list[int]) -> None:
+def test_money_is_conserved(actions: list[tuple[Any, ...]], sizes: list[int]) -> None:
     """Cash and cost change by realized profit and dividends alone, whatever happens."""
     events = shown(*((100.0 + row, size, size) for row, size in enumerate(sizes)))
     market = begun(events, policy=Policy(partial_fills=True), accounts=[AccountTerms(account="DU1", cash=1e7)])
@@ -440,7 +438,7 @@ def test_money_is_never_made_of_nothing(actions: list[tuple[Any, ...]], sizes: l
 
 
 @given(st.lists(st.integers(1, 400), min_size=5, max_size=20), st.lists(st.integers(1, 500), min_size=1, max_size=5))
-def test_no_event_fills_more_than_it_shows(sizes: list[int], wanted: list[int]) -> None:
+def test_no_event_fills_more_than_its_size(sizes: list[int], wanted: list[int]) -> None:
     market = begun(shown(*((100.0, size, size) for size in sizes)), policy=PARTIAL)
     for number, quantity in enumerate(wanted, start=1):
         market.place(ticket(number, "BUY", "MKT", quantity=float(quantity)))

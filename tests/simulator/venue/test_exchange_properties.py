@@ -1,4 +1,4 @@
-"""What must hold on any market and for any orders."""
+"""Properties for any market and any orders."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ ACCOUNTS = [DU1, AccountTerms(account="DU2", kind="cash")]
 @given(st.integers(0, 10**6), st.sets(st.integers(1, 160), max_size=4), st.sampled_from([Policy(), LIVELY]))
 @settings(max_examples=25, deadline=None)
 def test_a_restart_changes_nothing(seed: int, restarts: set[int], policy: Policy) -> None:
-    """A day driven by a strategy of its own, once in one life and once restored from the ledger at random points."""
+    """A day driven by a strategy, once without a restart and once restored from the ledger at random points."""
     source = SyntheticSource(seed, ["AAA", "BBB"], tick_s=300)
     assert _day(source, set(), policy) == _day(source, restarts, policy)
 
@@ -147,7 +147,7 @@ def _day(source: SyntheticSource, restarts: set[int], policy: Policy) -> tuple[l
 
 
 def _happen(market: Exchange, step: int) -> list[Report]:
-    """What the world does, by the step's number alone."""
+    """The exchange's actions, by the step's number only."""
     executions = [each for each in market.executions() if each.quantity]
     match step:
         case 20 | 90:
@@ -169,7 +169,7 @@ def _happen(market: Exchange, step: int) -> list[Report]:
 
 
 def _act(market: Exchange, step: int) -> list[Report]:
-    """Brackets, plain orders, cancels and modifications by the step's number alone."""
+    """Brackets, plain orders, cancels and modifications, by the step's number only."""
     symbol = ("AAA", "BBB")[step % 2]
     quote = market.quote(symbol)
     if quote is None or quote.last is None or step % 7:
@@ -197,8 +197,8 @@ def _act(market: Exchange, step: int) -> list[Report]:
             )
 
 
-def test_the_restart_property_sees_a_difference() -> None:
-    """It would fail if something were forgotten: another seed is another day."""
+def test_the_restart_property_can_fail() -> None:
+    """The property can fail: another seed gives another day."""
     first, second = (SyntheticSource(seed, ["AAA", "BBB"], tick_s=300) for seed in (1, 2))
     assert _day(first, set(), Policy()) != _day(second, set(), Policy())
 
@@ -222,7 +222,7 @@ def test_a_bracket_in_each_symbol_over_a_day_of_bars_ends_flat_or_protected() ->
 
 
 @pytest.mark.parametrize("bound", ["AAA", "BBB"])
-def test_what_is_held_of_a_symbol_that_left_the_source_is_remembered(bound: str) -> None:
+def test_a_position_in_a_symbol_that_left_the_source_is_kept(bound: str) -> None:
     source = SyntheticSource(3, ["AAA", "BBB"], tick_s=300)
     market = Exchange(source, [MONDAY], accounts=[DU1], start_ns=MONDAY.open_ns)
     market.place(ticket(1, "BUY", "MKT", symbol=bound))

@@ -19,7 +19,7 @@ def market(*prices: float) -> Exchange:
 
 
 def test_a_child_follows_the_whole_shares_of_its_parent() -> None:
-    """A trailing stop takes no fraction: while less than a share is filled it waits, and then it is for whole ones."""
+    """A trailing stop has no fractions: it waits until a whole share is filled, then it is for the whole ones."""
     market_with = market(*[10.0] * 8)
     market_with.place(ticket(1, "BUY", "LMT", limit_price=10.0, quantity=2.5, transmit=False))
     market_with.place(ticket(2, "SELL", "TRAIL", trailing_pct=10.0, quantity=2.0, parent_id=1))
@@ -34,7 +34,7 @@ def test_a_child_follows_the_whole_shares_of_its_parent() -> None:
 
 
 @given(st.lists(st.integers(1, 30_000).map(lambda steps: steps / 10_000), min_size=1, max_size=12))
-def test_what_is_bought_in_parts_is_sold_whole(parts: list[float]) -> None:
+def test_shares_bought_in_parts_are_sold_completely(parts: list[float]) -> None:
     market_with = market(*[10.0] * 4)
     for number, part in enumerate(parts, start=1):
         market_with.place(ticket(number, "BUY", "MKT", quantity=part))

@@ -1,4 +1,4 @@
-"""Which orders an account can pay for, and what becomes of the others."""
+"""Which orders an account can pay for, and how the others are rejected."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TAKEN = [("order", 1, "Submitted", "")]
 
 
 def market_with(*prices: float, policy: Policy | None = None, **terms: Any) -> Exchange:
-    """A market that has begun, with one account of 10,000 dollars."""
+    """An open market with one account of 10,000 dollars."""
     account = AccountTerms(account="DU1", **{"cash": 10_000.0, **terms})
     market = exchange(prints(*prices, through=True), accounts=[account], policy=policy)
     market.advance(MONDAY.open_ns)
@@ -29,7 +29,7 @@ def market_with(*prices: float, policy: Policy | None = None, **terms: Any) -> E
 
 
 def bought(quantity: float, **terms: Any) -> Exchange:
-    """The same, holding so many shares."""
+    """The same, with a position."""
     market = market_with(100.0, 100.0, 100.0, 100.0, **terms)
     market.place(ticket(9, "BUY", "MKT", quantity=quantity))
     market.advance(MONDAY.open_ns + MINUTE)
@@ -41,7 +41,7 @@ def bought(quantity: float, **terms: Any) -> Exchange:
     ("kind", "quantity", "taken"),
     [("margin", 399.0, True), ("margin", 400.0, False), ("cash", 99.0, True), ("cash", 100.0, False)],
 )
-def test_an_order_that_is_too_dear_is_rejected(kind: str, quantity: float, taken: bool) -> None:
+def test_an_order_that_is_too_expensive_is_rejected(kind: str, quantity: float, taken: bool) -> None:
     market = market_with(100.0, kind=kind)
     reports = market.place(ticket(1, "BUY", "LMT", limit_price=100.0, quantity=quantity))
     assert reported(reports) == (TAKEN if taken else REJECTED)
@@ -52,7 +52,7 @@ def test_an_order_that_is_too_dear_is_rejected(kind: str, quantity: float, taken
         assert reported(market.place(ticket(1, "BUY", "LMT", limit_price=1.0))) == [("error", 1, 103)]
 
 
-def test_how_a_rejection_is_told_is_a_switch() -> None:
+def test_the_reports_of_a_rejection_are_a_switch() -> None:
     policy = Policy(rejected_as=RejectedAs.CANCELLED, rejection_before_status=False)
     market = market_with(100.0, policy=policy)
     dear = ticket(1, "BUY", "MKT", quantity=10_000.0)
@@ -62,7 +62,7 @@ def test_how_a_rejection_is_told_is_a_switch() -> None:
     ]
 
 
-def test_field_28_a_rejected_parent_takes_its_children_along() -> None:
+def test_field_28_a_rejected_parent_rejects_its_children() -> None:
     market = market_with(100.0, 106.0)
     market.place(ticket(1, "BUY", "LMT", limit_price=99.0, quantity=1_000.0, transmit=False))
     reports = market.place(ticket(2, "SELL", "STP", stop_price=90.0, quantity=1_000.0, parent_id=1))
@@ -70,12 +70,12 @@ def test_field_28_a_rejected_parent_takes_its_children_along() -> None:
     assert market.open_orders() == []
 
 
-def test_the_working_buys_of_a_cash_account_lay_hold_of_its_money() -> None:
+def test_the_working_buys_of_a_cash_account_reserve_its_cash() -> None:
     market = market_with(100.0, kind="cash")
     market.place(ticket(2, "BUY", "LMT", limit_price=60.0))
     assert reported(market.place(ticket(1, "BUY", "LMT", limit_price=50.0))) == REJECTED
     assert reported(market.place(ticket(3, "BUY", "LMT", limit_price=39.0)))[0][2] == "Submitted"
-    # Changing an order does not count it twice; a change that is too dear leaves it as it was.
+    # Changing an order does not count it twice; a change that is too expensive leaves it as it was.
     assert reported(market.place(ticket(3, "BUY", "LMT", limit_price=39.5)))[0][2] == "Submitted"
     assert reported(market.place(ticket(3, "BUY", "LMT", limit_price=41.0))) == [("error", 3, 201)]
     assert [order.limit_price for order in market.open_orders()] == [60.0, 39.5]
@@ -98,14 +98,14 @@ def test_a_group_of_sells_is_counted_once() -> None:
     assert reported(market.place(ticket(4, "SELL", "LMT", limit_price=120.0, quantity=1.0)))[0] == ("error", 4, 201)
 
 
-def test_what_closes_a_position_is_never_too_dear() -> None:
+def test_an_order_that_closes_a_position_is_never_rejected() -> None:
     market = bought(390.0)
     assert reported(market.place(ticket(1, "SELL", "MKT", quantity=390.0)))[0][0] == "order"
     assert reported(market.place(ticket(2, "BUY", "LMT", limit_price=100.0)))[0] == ("error", 2, 201)
 
 
 @pytest.mark.shows(feature="what-if")
-def test_a_what_if_tells_margins_and_leaves_no_trace() -> None:
+def test_a_what_if_reports_margins_and_changes_nothing() -> None:
     market = bought(50.0)
     (report,) = market.place(ticket(1, "SELL", "LMT", limit_price=100.0, quantity=30.0, what_if=True))
     assert isinstance(report, OrderReport)
@@ -116,7 +116,7 @@ def test_a_what_if_tells_margins_and_leaves_no_trace() -> None:
     assert len(market.orders()) == 1
 
 
-def test_profits_are_asked_of_the_exchange() -> None:
+def test_the_exchange_computes_profits() -> None:
     market = bought(50.0)
     assert market.pnl("DU1").daily == market.pnl_single("DU1", "ABC").daily == pytest.approx(-1.5)
     assert market.pnl_single("DU1", "ABC").quantity == 50.0

@@ -1,4 +1,4 @@
-"""Order types, trigger methods, times in force, each through a sequence of prices; switches of how it is told."""
+"""Order types, trigger methods, times in force, each through a sequence of prices; switches for the reports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TYPES: dict[str, dict[str, Any]] = {
     "TRAIL": {"trailing_amount": 4.0},
     "TRAIL LIMIT": {"trailing_amount": 4.0, "limit_offset": 0.5},
 }
-"""Buys, in a market that stood at 100 when they came."""
+"""Buys in a market at 100 when they were placed."""
 
 MARKETS = {
     "still": (100.0, 100.0, 100.0),
@@ -45,7 +45,7 @@ FILLED_AT: dict[tuple[str, str], dict[str, float | None]] = {
     ("TRAIL", "DAY"): {"still": None, "up": 104.01, "down": None, "down and up": 100.01},
     ("TRAIL LIMIT", "DAY"): {"still": None, "up": 104.01, "down": None, "down and up": 100.01},
 }
-"""What each pays in each market, which moves continuously; None where nothing is bought."""
+"""The price of each in each continuous market; None if nothing is bought."""
 
 FILLED_AT |= {
     (kind, tif): prices
@@ -69,7 +69,7 @@ def test_an_order_of_each_type_and_time_in_force(kind: str, tif: str, name: str)
     expected = FILLED_AT[kind, tif][name]
     assert [execution.price for execution in market.executions()] == ([] if expected is None else [expected])
     (order,) = market.orders()
-    waits = kind not in ("MKT", "LMT")  # a stop that was never reached: whatever it would have become ends with the day
+    waits = kind not in ("MKT", "LMT")  # a stop that was never reached expires with the day
     unfilled = {"GTC": "PreSubmitted" if waits else "Submitted", "FOK": "Cancelled" if waits else "Inactive"}
     assert order.status == ("Filled" if expected is not None else unfilled.get(tif, "Cancelled"))
 
@@ -90,7 +90,7 @@ TRIGGERS = [
     (3, [(105.0, 104.9, 105.1)], None),
     (3, [(105.0, 104.9, 105.1), (104.0, 103.9, 104.1), (105.0, 104.9, 105.1)], None),
     (3, [(105.0, 104.9, 105.1), (106.0, 105.9, 106.1)], 2),
-    # The bid at the level, without a trade: buys look at it, and not at the ask.
+    # The bid at the level, without a trade: buys trigger on it, not on the ask.
     (0, [(None, 105.0, 105.2)], None),
     (4, [(None, 104.9, 105.3)], None),
     (4, [(None, 105.0, 105.2)], 1),
@@ -201,12 +201,12 @@ def test_an_attached_adjustable_stop_may_never_be_submitted(works: bool) -> None
         {"adjusted_order_type": "STP", "adjusted_stop_price": 99.0, "adjusts_at": None},
     ],
 )
-def test_an_adjustable_stop_needs_all_that_it_becomes(wrong: dict[str, Any]) -> None:
+def test_an_adjustable_stop_needs_all_fields_of_its_adjusted_order(wrong: dict[str, Any]) -> None:
     market = exchange(prints(100.0))
     assert reported(market.place(msgspec.structs.replace(STOP, **wrong))) == [("error", 1, 321)]
 
 
-# Switches of how and how long
+# Switches for reports and durations
 
 
 def reports_of(policy: Policy, *tickets: Ticket, prices: tuple[float, ...] = (100.0, 96.0)) -> list[tuple[Any, ...]]:
@@ -219,7 +219,7 @@ def reports_of(policy: Policy, *tickets: Ticket, prices: tuple[float, ...] = (10
 LIMIT = ticket(1, "BUY", "LMT", limit_price=97.0)
 
 
-def test_how_a_resting_order_is_told() -> None:
+def test_the_reports_of_a_resting_order() -> None:
     assert reports_of(Policy(), LIMIT)[:1] == [("order", 1, "Submitted", "")]
     assert reports_of(Policy(resting_told_before=True), LIMIT)[:2] == [
         ("order", 1, "PreSubmitted", ""),
@@ -247,7 +247,7 @@ def test_a_new_order_may_not_be_modified_at_once_by_switch() -> None:
     assert reported(market.place(LIMIT)) == [("order", 1, "Submitted", "")]
 
 
-def test_a_trail_is_told_no_oftener_than_the_switch_says() -> None:
+def test_trail_reports_are_limited_by_the_switch() -> None:
     trail = ticket(1, "SELL", "TRAIL", trailing_amount=5.0)
     rising = tuple(100.0 + step for step in range(7))
     assert len(reports_of(Policy(), trail, prices=rising)) == 7
@@ -298,7 +298,7 @@ def test_a_gtc_order_ends_with_the_next_quarter(ends: bool) -> None:
     assert bool(reported(market.advance(days[2].open_ns))) is ends
 
 
-# Whatever comes
+# Properties
 
 prices_of_a_day = st.lists(st.integers(9000, 11000).map(lambda cents: cents / 100), min_size=2, max_size=20)
 

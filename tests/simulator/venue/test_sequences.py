@@ -1,4 +1,4 @@
-"""Orders by themselves, as recorded from real gateways and as IBKR documents them: how they go on, and how they end."""
+"""Single orders, as recorded from real gateways and as IBKR documents them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders that belong together, as recorded from real gateways and as IBKR documents them: families, OCA groups."""
+"""Orders in groups, as recorded from real gateways and as IBKR documents them: families, OCA groups."""
 
 from __future__ import annotations
 

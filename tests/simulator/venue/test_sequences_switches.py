@@ -1,4 +1,4 @@
-"""What is documented thinly is a switch, and each is tried both ways: here the way that isn't the default."""
+"""Behaviour that is hardly documented is a switch. Here each switch has the value that is not the default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulator's ledger: what it keeps, and what it refuses."""
+"""The simulator's ledger: its contents and its refusals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def store(path: Path) -> Iterator[Store]:
 
 
 def rows(path: Path, query: str) -> list[tuple[object, ...]]:
-    """As an auditor reads it, while the simulator has it open."""
+    """Reads the ledger as the audit does, while the simulator has it open."""
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
         return db.execute(query).fetchall()
@@ -35,7 +35,7 @@ def rows(path: Path, query: str) -> list[tuple[object, ...]]:
         db.close()
 
 
-def test_a_new_ledger_remembers_nothing(store: Store) -> None:
+def test_a_new_ledger_is_empty(store: Store) -> None:
     assert store.load() is None
 
 
@@ -79,7 +79,7 @@ def test_saving_is_all_or_nothing(store: Store, path: Path) -> None:
     assert rows(path, "SELECT order_id FROM orders") == [(1,), (3,)]
 
 
-def test_only_changes_are_handed_over() -> None:
+def test_only_changes_are_saved() -> None:
     market = exchange(prints(100.0, 101.0))
     market.place(ticket(1, "BUY", "LMT", limit_price=50.0))
     assert [order.ticket.order_id for order in market.changes().orders] == [1]
@@ -115,7 +115,7 @@ def test_a_file_that_is_no_ledger_is_refused(path: Path, damage: str) -> None:
     assert "\n" not in str(refused.value)
 
 
-def test_what_happened_besides_trading_and_who_was_there_survive(tmp_path: Path) -> None:
+def test_adjustments_and_the_last_login_are_saved(tmp_path: Path) -> None:
     market = exchange(prints(100.0, 101.0))
     market.log_in(here=True)
     market.advance(MONDAY.open_ns)

@@ -1,4 +1,4 @@
-"""Every order type in every time in force, and with the session's end."""
+"""Every order type in every time in force, up to the session's end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENDS = {
     "GTD": (("3 1 Cancelled 0/5", "4 1 202"), 0),
     "GTC": ((), 1),
 }
-"""What is heard when the session ends, and how many orders are open then."""
+"""The messages at the end of the session, and the number of open orders then."""
 
 
 def _order(kind: str, tif: str, **prices: float) -> SequenceStep:
@@ -55,7 +55,7 @@ def test_every_type_lasts_as_long_as_its_time_in_force(kind: str, tif: str) -> N
     "kind", [pytest.param(kind, marks=pytest.mark.shows(order=f"{kind}/IOC", request=3)) for kind in RESTING]
 )
 def test_immediate_or_cancel_ends_with_the_first_chance(kind: str) -> None:
-    """A limit order's is the next trade; a stop's comes when it has triggered and found nobody at its price."""
+    """A limit order's chance is the next trade; a stop's comes when it triggers without a fill at its price."""
     unreachable = {
         "LMT": {"lmtPrice": 9.0},
         "STP LMT": {"auxPrice": 10.0, "lmtPrice": 9.0},

@@ -28,7 +28,7 @@ def order(side: str, order_type: str, *, triggered: bool = False, level: float |
         (order("BUY", "MKT"), UP, OrderStep(100.0, 100.02)),
         (order("SELL", "MKT"), UP, OrderStep(100.0, 99.98)),
         (order("BUY", "MKT"), JUMP_UP, OrderStep(110.0, 110.02)),
-        # A limit that is met on the way fills at the limit, one that was leapt over at the better price.
+        # A limit on the way fills at the limit; after a jump over it, at the better price.
         (order("BUY", "LMT", limit_price=105.0), DOWN, OrderStep(104.98, 105.0)),
         (order("BUY", "LMT", limit_price=105.0), JUMP_DOWN, OrderStep(100.0, 100.02)),
         (order("BUY", "LMT", limit_price=100.01), DOWN, None),
@@ -46,7 +46,7 @@ def order(side: str, order_type: str, *, triggered: bool = False, level: float |
         (order("SELL", "STP", stop_price=105.0), JUMP_DOWN, OrderStep(100.0, None)),
         # Beyond its level from the beginning.
         (order("SELL", "STP", stop_price=115.0), DOWN, OrderStep(110.0, None)),
-        # Triggered, it is a market order from there on; a stop limit is a limit order.
+        # Once triggered, it is a market order; a stop limit is a limit order.
         (order("BUY", "STP", stop_price=105.0, triggered=True), UP.beyond(105.0), OrderStep(105.0, 105.02)),
         (
             order("BUY", "STP LMT", stop_price=105.0, limit_price=105.02, triggered=True),
@@ -56,11 +56,11 @@ def order(side: str, order_type: str, *, triggered: bool = False, level: float |
         (order("BUY", "STP LMT", stop_price=105.0, limit_price=105.01, triggered=True), UP.beyond(105.0), None),
         (order("BUY", "STP LMT", stop_price=105.0, limit_price=106.0, triggered=True), JUMP_UP, None),
         (order("BUY", "STP LMT", stop_price=105.0, limit_price=106.0, triggered=True), DOWN, OrderStep(105.98, 106.0)),
-        # Trailing stops watch their own level, and none before they have one.
+        # Trailing stops trigger at their own level, and never without one.
         (order("SELL", "TRAIL", trailing_pct=10.0, level=104.0), DOWN, OrderStep(104.0, None)),
         (order("SELL", "TRAIL", trailing_pct=10.0), DOWN, None),
         (order("BUY", "TRAIL", trailing_pct=10.0, level=104.0), UP, OrderStep(104.0, None)),
-        # Nobody on the other side; a quote alone triggers no stop.
+        # An empty side; a quote without a trade triggers no stop.
         (order("BUY", "MKT"), UP._replace(ask_distance=None), None),
         (order("SELL", "MKT"), UP._replace(bid_distance=None), None),
         (order("BUY", "STP", stop_price=105.0), UP._replace(traded=False), None),

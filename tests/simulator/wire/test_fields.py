@@ -1,4 +1,4 @@
-"""Numbers, flags and times as clients spell them, and as the gateway does."""
+"""Numbers, flags and times in the formats of clients and of the gateway."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TEN = 1_647_943_200_000_000_000  # 2022-03-22 10:00:00 UTC
 @pytest.mark.parametrize(
     "unset", ["", "1.7976931348623157E308", "1.7976931348623157e+308", "1.7976931348623157E+308", "2147483647", "nan"]
 )
-def test_unset_in_any_spelling(unset: str) -> None:
+def test_every_format_of_unset(unset: str) -> None:
     assert FieldReader([unset]).number() is None
     assert FieldReader([unset]).integer(default=7) == 7
     assert FieldReader([unset]).flag(default=True) is True
@@ -44,14 +44,14 @@ def test_numbers() -> None:
     "text",
     ["ten", "Infinite", "inf", "-inf", "1e400", "1e16", "-1e16", "9" * 400, "1_0", " 1", "0x10", "١", "½", "--1"],
 )
-def test_what_is_no_number_or_beyond_all_prices_and_sizes(text: str) -> None:
-    """Java's parser takes none of these either, and a number that overflows later would take the exchange along."""
+def test_invalid_and_out_of_range_numbers(text: str) -> None:
+    """Java's parser accepts none of these either, and a number that overflows later would break the exchange."""
     with pytest.raises(FieldError, match="field 1"):
         FieldReader([text]).number()
 
 
 @pytest.mark.parametrize("text", ["ten", "1.5", "Infinite", "--1", "2147483648", "-2147483649"])
-def test_what_is_no_whole_number(text: str) -> None:
+def test_invalid_whole_numbers(text: str) -> None:
     with pytest.raises(FieldError, match="field 1"):
         FieldReader([text]).integer()
 
@@ -78,13 +78,13 @@ def test_a_message_reads_back(texts: list[str]) -> None:
     assert split(composed[4:]) == texts
 
 
-def test_how_fields_are_spelled() -> None:
+def test_the_format_of_fields() -> None:
     assert split(message(1, 0.1, None, True, False, "x", 1e-05)[4:]) == ["1", "0.1", "", "1", "0", "x", "1e-05"]
     assert (quantity(100.0), quantity(0.5), quantity(-3.0)) == ("100", "0.5", "-3")
     assert (market_size(250, lots=False), market_size(250, lots=True)) == ("250", "2")
 
 
-def test_times_as_the_gateway_spells_them() -> None:
+def test_the_gateways_format_of_times() -> None:
     assert execution_time(_TEN, 174) == date_time(_TEN) == "20220322 10:00:00 UTC"
     assert execution_time(_TEN, 173) == "20220322  10:00:00"
     assert parseIBDatetime(execution_time(_TEN, 176)).timestamp() * 1e9 == _TEN  # type: ignore[union-attr]
@@ -102,11 +102,11 @@ def test_times_as_the_gateway_spells_them() -> None:
         ("20220322", _TEN - 36_000_000_000_000),
     ],
 )
-def test_times_as_clients_spell_them(text: str, ns: int | None) -> None:
+def test_the_clients_formats_of_times(text: str, ns: int | None) -> None:
     assert nanoseconds(text) == ns
 
 
 @pytest.mark.parametrize("text", ["tomorrow", "20220322 25:00:00", "20220322 10:00:00 Nowhere/Land", "1"])
-def test_what_is_no_time(text: str) -> None:
+def test_invalid_times(text: str) -> None:
     with pytest.raises(FieldError, match="not a time"):
         nanoseconds(text)

@@ -1,4 +1,4 @@
-"""Frames survive any chopping; what is no frame is refused; versions are clipped to what both sides speak."""
+"""Frames in pieces of any size; invalid frames; the version that both sides speak."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.simulator.wire.framing import MAX_FRAME, FrameReader, ProtocolErro
 
 
 @given(payloads=st.lists(st.binary(max_size=40), max_size=8), cuts=st.lists(st.integers(1, 30), max_size=40))
-def test_frames_survive_any_chopping(payloads: list[bytes], cuts: list[int]) -> None:
+def test_frames_in_pieces_of_any_size(payloads: list[bytes], cuts: list[int]) -> None:
     stream = b"API\0" + b"".join(frame(payload) for payload in payloads)
     reader, got, at = FrameReader(), [], 0
     for cut in [*cuts, len(stream)]:

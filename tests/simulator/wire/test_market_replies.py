@@ -1,4 +1,4 @@
-"""Bars, single ticks and profits in every version: the real decoder reads what was meant, and no field is left over."""
+"""Bars, ticks and profits in every version: the real decoder reads the right values, and no field is left over."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VERSIONS = range(157, 179)
 
 
 class DecodedCalls:
-    """What the library's decoder calls."""
+    """The callbacks of the library's decoder."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
@@ -31,7 +31,7 @@ class DecodedCalls:
 
 def received(frame: bytes, version: int) -> list[tuple[str, tuple[Any, ...]]]:
     ears = DecodedCalls()
-    # The handlers themselves, since the decoder only logs what goes wrong in them.
+    # The handlers themselves, because the decoder only logs their errors.
     decoder = Decoder(ears, version)
     fields = split(frame[4:])
     decoder.handlers[int(fields[0])](fields)

@@ -1,4 +1,4 @@
-"""Every reply has the fields of its version, and the real client library reads from it what was meant."""
+"""Every reply has the fields of its version, and the real client library reads the right values from it."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_fields_of_simple_messages(frame: bytes, fields: int) -> None:
 
 
 @pytest.mark.parametrize("version", [157, 159, 160, 162, 170, 176])
-def test_an_open_order_is_read_as_it_was_meant(version: int) -> None:
+def test_an_open_order_is_decoded(version: int) -> None:
     ((_, (order_id, contract, order, state)),) = DecodedCalls(version).decoded(order_replies.open_order(ORDER, version))
     assert (order_id, order.clientId, order.permId, order.parentId) == (7, 3, 77, 6)
     assert (contract.conId, contract.symbol, contract.secType) == (contract_id("TSLA"), "TSLA", "STK")
@@ -156,7 +156,7 @@ def test_an_open_order_is_read_as_it_was_meant(version: int) -> None:
     assert (order.outsideRth, order.triggerMethod, order.transmit, order.whatIf) == (True, 2, True, False)
     assert (state.status, state.commission, state.commissionCurrency) == ("PreSubmitted", UNSET_DOUBLE, "")
     assert state.initMarginChange == "1.7976931348623157E308"
-    # Whatever this exchange doesn't use must read as the library's own default, or as what real gateways send.
+    # Fields that this exchange doesn't use have the library's default, or the value of real gateways.
     seen = {name: value for name, value in vars(order).items() if value != getattr(ibi.Order(), name)}
     real = {"clearingIntent", "cashQty", "deltaNeutralOrderType", "adjustedOrderType", "dontUseAutoPriceForHedge"}
     real |= {"openClose", "displaySize", "volatilityType", "deltaNeutralOpenClose", "softDollarTier"}
@@ -169,7 +169,7 @@ def test_an_open_order_is_read_as_it_was_meant(version: int) -> None:
 
 
 @pytest.mark.parametrize("version", [157, 170, 176])
-def test_a_filled_order_tells_its_commission(version: int) -> None:
+def test_a_filled_order_reports_its_commission(version: int) -> None:
     done = msgspec.structs.replace(ORDER, status="Filled", filled=10.0, commission=1.25)
     ((_, (_, _, _, state)),) = DecodedCalls(version).decoded(order_replies.open_order(done, version))
     assert (state.status, state.commission, state.commissionCurrency) == ("Filled", 1.25, "USD")
@@ -197,7 +197,7 @@ def test_prices_by_order_type(details: dict[str, Any], limit: float, aux: float,
 
 
 @pytest.mark.parametrize("version", [157, 170, 176])
-def test_a_completed_order_is_read_as_it_was_meant(version: int) -> None:
+def test_a_completed_order_is_decoded(version: int) -> None:
     ((_, (contract, order, state)),) = DecodedCalls(version).decoded(order_replies.completed_order(ORDER, version))
     assert contract.symbol == "TSLA"
     assert (order.permId, order.parentPermId, order.action, order.totalQuantity) == (77, 76, "SELL", 10.0)
@@ -220,7 +220,7 @@ def test_a_filled_order_completes_without_quantity() -> None:
 
 
 @pytest.mark.parametrize("version", [174, 176])
-def test_an_execution_is_read_as_it_was_meant(version: int) -> None:
+def test_an_execution_is_decoded(version: int) -> None:
     ((_, (request_id, contract, execution)),) = DecodedCalls(version).decoded(
         order_replies.execution_details(EXECUTION, version)
     )
@@ -232,7 +232,7 @@ def test_an_execution_is_read_as_it_was_meant(version: int) -> None:
     assert (execution.acctNumber, execution.exchange) == ("DU1", "NASDAQ")
 
 
-def test_a_commission_tells_what_was_earned_or_nothing() -> None:
+def test_a_commission_report_has_the_realized_profit_or_none() -> None:
     received = DecodedCalls(176)
     received.decoded(order_replies.commission_report(CommissionReport("a", 3, 1.0, realized_pnl=-2.5)))
     received.decoded(order_replies.commission_report(CommissionReport("b", 3, 1.5)))
@@ -243,7 +243,7 @@ def test_a_commission_tells_what_was_earned_or_nothing() -> None:
 
 
 @pytest.mark.parametrize("version", [157, 163, 164, 176])
-def test_contract_details_are_read_as_they_were_meant(version: int) -> None:
+def test_contract_details_are_decoded(version: int) -> None:
     ((_, (request_id, details)),) = DecodedCalls(version).decoded(replies.contract_details(5, "TSLA", version))
     contract = details.contract
     assert (request_id, contract.conId, contract.symbol, contract.secType) == (5, contract_id("TSLA"), "TSLA", "STK")
@@ -268,7 +268,7 @@ def test_symbol_samples() -> None:
         assert (request_id, [sample.contract.symbol for sample in found]) == (4, ["TSLA", "TSM"])
 
 
-# What a client means by a contract
+# The symbol of a contract
 
 LISTING = Listing(["TSLA", "TSM", "BRK B"])
 
@@ -289,7 +289,7 @@ LISTING = Listing(["TSLA", "TSM", "BRK B"])
         (Contract(), None),
     ],
 )
-def test_what_a_client_means(contract: Contract, symbol: str | None) -> None:
+def test_the_symbol_of_a_contract(contract: Contract, symbol: str | None) -> None:
     assert LISTING.find(contract) == symbol
 
 

@@ -124,7 +124,7 @@ REQUESTS: list[tuple[Callable[[IbClient], None], requests.Request]] = [
     (lambda c: c.cancelTickByTickData(8), StopTickByTickRequest(8)),
     (lambda c: c.reqMktDepth(8, STOCK, 5, True, []), DepthRequest(8, TSLA)),
     (lambda c: c.cancelMktDepth(8, True), StopDepthRequest(8)),
-    # What this broker has none of
+    # Unsupported requests
     (lambda c: c.reqNewsBulletins(True), UnsupportedRequest(Subject.BULLETINS)),
     (lambda c: c.cancelNewsBulletins(), UnsupportedRequest(Subject.BULLETINS)),
     (lambda c: c.setServerLogLevel(2), UnsupportedRequest(Subject.LOG_LEVEL)),
@@ -252,7 +252,7 @@ ORDERS: list[tuple[ibi.Order, dict[str, Any]]] = [
             "adjusted_trailing_pct": 5.0,
         },
     ),
-    # As a client sends an order again that it learnt from the gateway: 0.0 and None where nothing was set.
+    # An order sent again as the gateway reported it: unset fields are 0.0 or None.
     (
         ibi.Order(
             orderType="TRAIL",
@@ -298,7 +298,7 @@ UNSUPPORTED = [
 
 
 @pytest.mark.parametrize(("feature", "contract", "details"), UNSUPPORTED)
-def test_what_is_not_simulated_is_named(feature: str, contract: ibi.Contract, details: dict[str, Any]) -> None:
+def test_unsupported_features_are_named(feature: str, contract: ibi.Contract, details: dict[str, Any]) -> None:
     for version in VERSIONS:
         assert placed(version, contract, ibi.LimitOrder("BUY", 10, 2.5, **details)).unsupported == (feature,)
 
@@ -338,7 +338,7 @@ def test_a_client_that_sends_nothing_for_unset_flags() -> None:
     assert empty != fields
 
 
-def test_unset_prices_in_the_spelling_of_another_library() -> None:
+def test_unset_prices_in_the_format_of_another_library() -> None:
     fields = sent(176, lambda c: c.placeOrder(7, STOCK, ibi.MarketOrder("BUY", 10)))
     encoded = [str(UNSET_DOUBLE) if at in (19, 20) else field for at, field in enumerate(fields)]
     assert decode(payload(encoded), 176, 3) == decode(payload(fields), 176, 3)
@@ -358,14 +358,14 @@ def test_unset_prices_in_the_spelling_of_another_library() -> None:
         (sent(176, lambda c: c.placeOrder(7, STOCK, ibi.Order(action="BUY", conditions=[ibi.TimeCondition(2)]))), 7),
     ],
 )
-def test_what_cant_be_read_names_the_request(fields: list[str], request_id: int) -> None:
+def test_an_unreadable_request_names_its_id(fields: list[str], request_id: int) -> None:
     with pytest.raises(UnreadableRequest) as caught:
         decode(payload(fields), 176, client_id=3)
     assert caught.value.request_id == request_id
 
 
 def test_every_method_of_the_library_is_in_the_table() -> None:
-    """What the client can send is read: a method that this table doesn't know would be a request that nobody tried."""
+    """Every request of the client library is tested: a method that is missing in this table fails."""
     names = {name for name in vars(IbClient) if name.startswith(("req", "cancel", "calculate", "verify", "query"))}
     source = Path(__file__).read_text()
     assert {name for name in names if f"c.{name}(" not in source} == set()
