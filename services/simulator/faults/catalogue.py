@@ -117,8 +117,8 @@ def markdown() -> str:
     """The faults as tables for the documentation."""
     lines = ["| fault | what happens | arguments |", "|---|---|---|"]
     for name, kind in FAULTS.items():
-        told = "<br>".join(
+        described = "<br>".join(
             f"`{each.name}` ({each.default}): {each.meaning}".replace("|", "\\|") for each in arguments(kind)
         )
-        lines.append(f"| `{name}` | {meaning(kind)} | {told} |")
+        lines.append(f"| `{name}` | {meaning(kind)} | {described} |")
     return "\n".join(lines)

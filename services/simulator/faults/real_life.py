@@ -21,8 +21,8 @@ class RealLifeCase(NamedTuple):
 
 ROWS: dict[int, RealLifeCase] = {
     1: RealLifeCase("a warning with an order's id makes a library call the order cancelled", ("reject code=10349",)),
-    2: RealLifeCase("fills and cancels of an outage are never told", ("broker-lost", "broker-lost data=lost")),
-    3: RealLifeCase("a fill is found after a reconnect and no callback says so", ("fill-unseen",)),
+    2: RealLifeCase("fills and cancels during an outage are never reported", ("broker-lost", "broker-lost data=lost")),
+    3: RealLifeCase("a fill is found after a reconnect, without a callback", ("fill-unseen",)),
     4: RealLifeCase(
         "a snapshot that never ends looks like an empty one", ("lose kind=positionEnd", "lose kind=openOrderEnd")
     ),
@@ -32,36 +32,38 @@ ROWS: dict[int, RealLifeCase] = {
     8: RealLifeCase("an order is never answered", ("swallow",)),
     9: RealLifeCase("the nightly reset", ("nightly-reset", "nightly-reset data=lost", "nightly-reset restart=true")),
     10: RealLifeCase("the weekly logout", ("weekly-reset",)),
-    11: RealLifeCase("quotes cease and nothing says so", ("dead-feed", "farm-down seconds=3 streams=dead")),
+    11: RealLifeCase("quotes cease without a message", ("dead-feed", "farm-down seconds=3 streams=dead")),
     12: RealLifeCase("socket, broker and farms fail by themselves", ("drop", "broker-lost", "farm-down")),
-    13: RealLifeCase("a passing error restarts the gateway for nothing", ("message code=100", "broker-lost seconds=5")),
-    14: RealLifeCase("the socket is open and nobody answers", ("hang",)),
+    13: RealLifeCase(
+        "a temporary error restarts the gateway without need", ("message code=100", "broker-lost seconds=5")
+    ),
+    14: RealLifeCase("the socket is open without any answer", ("hang",)),
     15: RealLifeCase("the client id is in use", ("client-id-in-use",)),
     16: RealLifeCase("many reconnects at once", ("drop", "refuse seconds=30")),
-    17: RealLifeCase("what a library knew is stale after a drop", ("drop",)),
-    18: RealLifeCase("a trailing stop moves and nobody hears of it", ("lose kind=openOrder count=0",)),
+    17: RealLifeCase("a library's state is stale after a drop", ("drop",)),
+    18: RealLifeCase("a trailing stop moves without a report", ("lose kind=openOrder count=0",)),
     19: RealLifeCase(
         "two trailing distances in one order", (), "the client sends it, and it is refused as by the broker"
     ),
     20: RealLifeCase("Inactive: rejected, or held for shares to borrow", ("reject code=201", "reject code=404")),
     21: RealLifeCase("the parent fills in parts", ("partial-fill",)),
     22: RealLifeCase("shares without a stop: the child is rejected", ("reject code=201 attached=child",)),
-    23: RealLifeCase("a stop outlives what it protected: somebody sold by hand", ("foreign-order",)),
-    24: RealLifeCase("somebody else's stops lie beside ours", ("foreign-order order_type=STP",)),
+    23: RealLifeCase("a stop outlives its shares after a manual sale", ("foreign-order",)),
+    24: RealLifeCase("foreign stops beside ours", ("foreign-order order_type=STP",)),
     25: RealLifeCase(
-        "orders transmitted in the wrong sequence", (), "the client does it; transmit works here as at the broker"
+        "orders transmitted in the wrong sequence", (), "the client does it; transmit works here as at IBKR"
     ),
     26: RealLifeCase("a cancel is refused", ("refuse-cancel", "refuse-cancel code=10148", "refuse-cancel code=161")),
     27: RealLifeCase("a cancel is acknowledged much later, or never", ("ignore-cancel", "ignore-cancel seconds=600")),
     28: RealLifeCase("an order is rejected", ("reject code=201",)),
     29: RealLifeCase("the broker cancels by itself", ("unasked-cancel",)),
     30: RealLifeCase("the order waits for the open", ("reject code=399",)),
-    31: RealLifeCase("a price off the grid: the error is all that comes", ("reject code=110",)),
+    31: RealLifeCase("a price off the grid: only an error comes", ("reject code=110",)),
     32: RealLifeCase(
         "103, 104, 105, 135 in answer to an order or a change", ("reject code=103", "refuse-modify code=104")
     ),
     33: RealLifeCase("manual orders in the same account", ("foreign-order",)),
-    34: RealLifeCase("executions are told since midnight only", ("short-memory",)),
+    34: RealLifeCase("executions are reported since midnight only", ("short-memory",)),
     35: RealLifeCase(
         "executions corrected or taken back, late commissions",
         ("correct-execution", "bust-execution", "commission-late"),
@@ -73,7 +75,7 @@ ROWS: dict[int, RealLifeCase] = {
     38: RealLifeCase("the user is logged in elsewhere", ("competing-session",)),
     39: RealLifeCase("too many messages: error, then the end", ("pacing",)),
     40: RealLifeCase("the account is not named", ("reject code=321", "reject code=435")),
-    41: RealLifeCase("a library does not run on a version of Python", (), "no gateway has a part in it"),
+    41: RealLifeCase("a library does not run on a version of Python", (), "no gateway can cause it"),
     42: RealLifeCase("a split, and a stop at its old price", ("split",)),
     43: RealLifeCase(
         "a change of an attached order is refused", ("refuse-modify code=10326", "refuse-modify code=10327")

@@ -21,8 +21,8 @@ class _WorkingOrderFault(OrderFault, frozen=True, kw_only=True):
         active.do(RunExchangeAction(lambda exchange: self._strike(active, exchange.open_orders(), exchange)))
 
     def reports(self, active: ActiveFault, reports: list[Report]) -> list[Report]:
-        told = [each.order for each in reports if isinstance(each, OrderReport)]
-        if any(self.fits(order.ticket) for order in told):
+        reported = [each.order for each in reports if isinstance(each, OrderReport)]
+        if any(self.fits(order.ticket) for order in reported):
             active.do(RunExchangeAction(lambda exchange: self._strike(active, exchange.open_orders(), exchange)))
         return reports
 

@@ -68,7 +68,7 @@ class _Pending(NamedTuple):
 
 
 class HistoricalDataHandler:
-    """Answers requests about the past of an exchange's market. `live_data` takes over bars that go on."""
+    """Answers requests for historical data. Bars with updates go on to `live_data`."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class HistoricalDataHandler:
                     client.send_error(request_id, *errors.NO_QUERY.about(request_id))
             case HeadTimestampRequest(request_id, contract):
                 if symbol := self._find(client, request_id, contract):
-                    self._begin(client, request_id, self._head(client, request, symbol))
+                    self._start(client, request_id, self._head(client, request, symbol))
             case HistoricalTicksRequest(request_id, contract):
                 if symbol := self._find(client, request_id, contract):
                     self._ticks(client, request, symbol)
@@ -151,7 +151,7 @@ class HistoricalDataHandler:
                 client.send_error(request_id, *errors.TOO_LONG)
             else:
                 search = self._bar_search(client, request, symbol, size, wanted, end_ns)
-                self._begin(client, request_id, search)
+                self._start(client, request_id, search)
 
     @staticmethod
     def _error_in(request: HistoricalDataRequest, size: BarSize | None, duration: Duration | None) -> str | None:
@@ -253,7 +253,7 @@ class HistoricalDataHandler:
             client.send_error(request.request_id, *errors.INVALID.about("Histogram data period is invalid"))
             return
         wanted = stretches(found, self._exchange.now_ns + 1, self._begun(), regular=request.regular)
-        self._begin(client, request.request_id, self._histogram_search(client, request.request_id, symbol, wanted))
+        self._start(client, request.request_id, self._histogram_search(client, request.request_id, symbol, wanted))
 
     def _histogram_search(self, client: Client, request_id: int, symbol: str, wanted: list[Stretch]) -> Search[None]:
         shares: dict[float, int] = {}
@@ -282,7 +282,7 @@ class HistoricalDataHandler:
     def _nothing(client: Client, request_id: int, symbol: str, what: str) -> None:
         client.send_error(request_id, *errors.NO_DATA.about(symbol, "SMART", _ERROR_NAMES.get(what, what)))
 
-    def _begin(self, client: Client, request_id: int, search: Search[None]) -> None:
+    def _start(self, client: Client, request_id: int, search: Search[None]) -> None:
         pending = _Pending(client, request_id, search)
         if self._step(pending, _AT_ONCE):
             self._pending.append(pending)

@@ -37,7 +37,7 @@ def wanted_ticks(
 
 
 def latest_ticks(history: History, symbol: str, request: TickByTickRequest, now_ns: int, *, lots: bool) -> bytes:
-    """The past ticks with which a tick-by-tick stream may begin."""
+    """The past ticks at the start of a tick-by-tick stream."""
     count = min(request.count, MAX_TICKS)
     found = _last(history, symbol, now_ns, count, request.kind, regular=False, prices_only=request.ignore_size)
     return _encoded(request.request_id, request.kind, found, lots=lots)

@@ -248,9 +248,9 @@ class LiveDataHandler:
         elif len(own) >= self._policy.market_data_lines and not request.snapshot:
             client.send_error(request_id, *errors.TOO_MANY_TICKERS)
         else:
-            self._begin(client, request, symbol, names)
+            self._start(client, request, symbol, names)
 
-    def _begin(self, client: Client, request: MarketDataRequest, symbol: str, names: Sequence[str]) -> None:
+    def _start(self, client: Client, request: MarketDataRequest, symbol: str, names: Sequence[str]) -> None:
         request_id = request.request_id
         generic = frozenset(int(name.split(":")[0]) for name in names if name != "mdoff")
         denied = self._faults.denied(symbol, anew=True)
