@@ -23,10 +23,12 @@ from messages.timers import Started
 from messages.watchlist import SymbolRetired, Watch, WatchlistChanged
 from services.runtime.core import Deadlines, Decision, Draft, Now, State
 
-__all__ = ["ClockCore", "ClockRecord", "MarketEnded", "StepBegun", "TimeReached", "Watched"]
+__all__ = ["LEAD_NS", "ClockCore", "ClockRecord", "MarketEnded", "StepBegun", "TimeReached", "Watched"]
 
 MINUTE = 60_000_000_000
 FLEET = "fleet"
+LEAD_NS = MINUTE
+"""Market time before the open at which a simulated day starts."""
 
 
 class TimeReached(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -149,6 +151,19 @@ class ClockCore:
                 return self.entries_until(session)
             case _:
                 return session.close_ns
+
+    def simulated_start(self, record: ClockRecord, now_ns: int, next_ns: int | None) -> int:
+        """Market time at which a simulated market starts: shortly before the first session that has data.
+
+        A market that was running goes on at the time that it has reached.
+
+        `now_ns`: the simulator's time. `next_ns`: its next market event, None: it has no more.
+        """
+        start_ns = max(now_ns, record.now_ns)
+        first = self.session_after(next_ns) if next_ns is not None else None
+        if first is not None and record.phase == "waiting":
+            start_ns = max(start_ns, first.open_ns - LEAD_NS)
+        return start_ns
 
     def session_after(self, market_ns: int) -> Session | None:
         """The session that is open at this time, or the next one."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable
 from messages.frames import Advanced, Frame, Idle, Probe
 from messages.market import MarketTime
 from services.clock.core import ClockCore, ClockRecord, MarketEnded, StepBegun, TimeReached
-from services.clock.pace import LEAD_NS, PUBLISH_NS, Publish, Send, SimulatorLink
+from services.clock.pace import PUBLISH_NS, Publish, Send, SimulatorLink
 from services.clock.steps import Step, next_step
 from services.runtime.actor import Actor
 from services.trading.ids import symbol_process
@@ -102,10 +102,7 @@ class LockStep:
         while (answer := self._simulator.answer) is None or not self._fleet_ready():
             yield
         self._keep(answer)
-        first = self._core.session_after(answer.next_ns) if answer.next_ns is not None else None
-        start_ns = max(answer.now_ns, self._record.now_ns)
-        if first is not None and self._record.phase == "waiting":
-            start_ns = max(start_ns, first.open_ns - LEAD_NS)
+        start_ns = self._core.simulated_start(self._record, answer.now_ns, answer.next_ns)
         self._actor.market.reach(start_ns)
         if not self._record.date:
             self._hear(TimeReached(start_ns))

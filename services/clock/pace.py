@@ -12,7 +12,7 @@ from typing import Protocol
 
 from messages.frames import Advance, Advanced, Beat, Frame, Schedule
 from messages.market import MarketTime, Session
-from services.clock.core import ClockCore, ClockRecord, MarketEnded, TimeReached
+from services.clock.core import LEAD_NS, ClockCore, ClockRecord, MarketEnded, TimeReached
 from services.runtime.actor import Actor
 
 __all__ = ["FreePace", "Pace", "RealPace", "SimulatorLink"]
@@ -27,8 +27,6 @@ STEP_NS, LONG_STEP_NS = SECOND // 20, SECOND
 """How often a free-running simulated market moves (machine time), and how long it rests where nothing happens."""
 STALL_NS = SECOND // 5
 """A pause of the machine longer than this is not caught up: the simulated market stood still meanwhile."""
-LEAD_NS = 60 * SECOND
-"""Market time before the open at which a simulated day begins."""
 LINGER_NS = SECOND
 """Machine time after a close before the night is skipped, so that the last statuses arrive."""
 ASK_AGAIN_NS = SECOND // 2
@@ -239,10 +237,7 @@ class FreePace:
 
         The market begins when the fleet is ready, shortly before the first session with data.
         """
-        start_ns = max(answer.now_ns, self._record.now_ns)
-        first = self._core.session_after(answer.next_ns) if answer.next_ns is not None else None
-        if first is not None and self._record.phase == "waiting":
-            start_ns = max(start_ns, first.open_ns - LEAD_NS)
+        start_ns = self._core.simulated_start(self._record, answer.now_ns, answer.next_ns)
         self._actor.market.reach(start_ns)
         if not self._record.date:
             self._actor.hear(TimeReached(start_ns), machine_ns)

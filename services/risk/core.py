@@ -35,7 +35,16 @@ from messages.watchlist import WatchlistChanged
 from services.configuration.settings import Settings
 from services.risk.arming_order import TURN_NS, needed_usd, wait_for_turn
 from services.risk.exposure import account_told, fold_fill, fold_foreign, fold_position, rebuild
-from services.risk.guards import MINUTE_NS, Pace, Tally, Track, denial, guards_on
+from services.risk.guards import (
+    MINUTE_NS,
+    Pace,
+    Tally,
+    Track,
+    denial,
+    guards_on,
+    realized_pnl_usd,
+    value_usd,
+)
 from services.risk.limits import (
     AccountRecord,
     Denied,
@@ -344,21 +353,18 @@ class RiskCore:
     def _snapshot(self, d: Draft, date: str) -> None:
         """The close in figures. The day's P&L is what the bot's own total moved by since the last close."""
         record, account = record_of(d), d.get(AccountRecord, "account")
-        held = [h for h in record.holdings.values() if h.own]
-        marks = record.marks
-        value = sum(h.own * marks[h.symbol].price if h.symbol in marks else h.cost_usd for h in held)
-        realized = record.tally.realized_usd - record.tally.commissions_usd
+        realized = realized_pnl_usd(record.tally)
         d.send(
             FLEET,
             PerformanceSnapshot(
                 date=date,
                 account_value=account.net_liquidation if account else 0.0,
                 cash_value=account.total_cash if account else 0.0,
-                position_value=round(value, 4),
+                position_value=round(value_usd(record.holdings, record.marks), 4),
                 unrealized_pnl=round(record.pnl_usd - realized, 4),
                 realized_pnl=round(realized, 4),
                 daily_pnl=round(record.pnl_usd - record.tally.last_close_pnl_usd, 4),
-                num_positions=len(held),
+                num_positions=sum(1 for h in record.holdings.values() if h.own),
                 num_trades=record.tally.trades,
                 base_usd=self.settings.allocation.total_usd_cap,
             ),

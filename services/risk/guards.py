@@ -30,7 +30,9 @@ __all__ = [
     "denial",
     "guards_on",
     "pnl_usd",
+    "realized_pnl_usd",
     "trips",
+    "value_usd",
 ]
 
 MINUTE_NS = 60_000_000_000
@@ -123,11 +125,21 @@ class Trip(msgspec.Struct, frozen=True):
     figures: dict[str, float]
 
 
+def value_usd(holdings: Mapping[str, Holding], marks: Mapping[str, Mark]) -> float:
+    """What the bot's own shares are worth: at the newest price, without one at cost."""
+    held = (h for h in holdings.values() if h.own)
+    return sum(h.own * marks[h.symbol].price if h.symbol in marks else h.cost_usd for h in held)
+
+
+def realized_pnl_usd(tally: Tally) -> float:
+    """The bot's P&L of what it has sold since its ledger began, after all commissions."""
+    return tally.realized_usd - tally.commissions_usd
+
+
 def pnl_usd(tally: Tally, holdings: Mapping[str, Holding], marks: Mapping[str, Mark]) -> float:
-    """The bot's P&L since its ledger began, after commissions; what is held at the newest price, else at cost."""
-    held = [h for h in holdings.values() if h.own]
-    value = sum(h.own * marks[h.symbol].price if h.symbol in marks else h.cost_usd for h in held)
-    return tally.realized_usd - tally.commissions_usd + value - sum(h.cost_usd for h in held)
+    """The bot's whole P&L since its ledger began, after commissions: realized, and of open positions."""
+    cost_usd = sum(h.cost_usd for h in holdings.values() if h.own)
+    return realized_pnl_usd(tally) + value_usd(holdings, marks) - cost_usd
 
 
 # Guards that trip.

@@ -172,6 +172,24 @@ def test_the_next_boundary(record: ClockRecord, boundary: int | None) -> None:
     assert Clock().core.next_boundary(record) == boundary
 
 
+@pytest.mark.parametrize(
+    ("record", "now_ns", "next_ns", "start_ns"),
+    [
+        (ClockRecord(), 5, THURSDAY.open_ns, THURSDAY.open_ns - MINUTE),
+        (ClockRecord(), 5, THURSDAY.open_ns + 7, THURSDAY.open_ns - MINUTE),
+        (ClockRecord(), THURSDAY.open_ns - 5, THURSDAY.open_ns, THURSDAY.open_ns - 5),
+        (BEGUN, EVE - 5, THURSDAY.close_ns, FRIDAY.open_ns - MINUTE),
+        (OPEN, THURSDAY.open_ns + 5, FRIDAY.open_ns, THURSDAY.open_ns + 5),
+        (ClockRecord(now_ns=EVE), 5, None, EVE),
+        (ClockRecord(), 5, MONDAY.close_ns, 5),
+    ],
+)
+def test_a_simulated_market_starts_a_minute_before_the_first_session_with_data(
+    record: ClockRecord, now_ns: int, next_ns: int | None, start_ns: int
+) -> None:
+    assert Clock().core.simulated_start(record, now_ns, next_ns) == start_ns
+
+
 def test_without_a_morning_audit_it_is_due_at_the_open() -> None:
     assert ClockCore(DAYS, 15).next_boundary(BEGUN) == THURSDAY.open_ns
 

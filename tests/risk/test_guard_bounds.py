@@ -16,7 +16,9 @@ from services.risk.guards import (
     denial,
     guards_on,
     pnl_usd,
+    realized_pnl_usd,
     trips,
+    value_usd,
 )
 from services.risk.limits import Denied, Holding, Mark, Reservation
 from services.risk.pauses import NEXT_SESSION, RESUME
@@ -219,3 +221,5 @@ def test_the_bots_pnl_is_what_it_realized_and_what_its_own_shares_are_worth() ->
     marks = {"TSLA": Mark("TSLA", 97.0), "AMD": Mark("AMD", 1.0)}
     assert pnl_usd(tally, holdings, marks) == 100.0 - 7.0 + 20.0
     assert pnl_usd(tally, {}, {}) == 93.0
+    assert realized_pnl_usd(tally) == 93.0
+    assert value_usd(holdings, marks) == 970.0 + 480.0
