@@ -18,11 +18,7 @@ TURN_NS = 60_000_000_000
 
 def needed_usd(symbol: str, settings: Settings) -> float:
     """Most that one entry in this symbol can reserve."""
-    entries = settings.entries
-    cap_pct = entries.stop_limit_max_slip_pct if entries.type == "buy_stop_limit" else entries.buy_stop_cap_pct
-    if entries.native_stp:
-        cap_pct = settings.risk.stop_slippage_pct
-    dearest = (1 + entries.buy_stop_pct_above_last / 100) * (1 + cap_pct / 100)
+    dearest = (1 + settings.entries.buy_stop_pct_above_last / 100) * (1 + settings.price_cap_pct / 100)
     return settings.entry_usd(symbol) * dearest + commission(1)
 
 

@@ -38,6 +38,7 @@ from services.symbol.outcome import (
 )
 from services.symbol.record import SymbolRecord, changed, moved, shown, status_of
 from services.symbol.states import Event, SymbolState
+from services.trading.sessions import is_break
 
 __all__ = ["SymbolCore", "SymbolRecord"]
 
@@ -315,7 +316,7 @@ class SymbolCore:
             return Blocked("session_closed")
         if r.phase == "closing" or now_ns >= r.entries_until_ns:
             return Blocked("closing")
-        if r.break_ns[0] <= now_ns < r.break_ns[1]:
+        if is_break(r.break_ns, now_ns):
             return Blocked("session_break")
         if now_ns < r.session_open_ns + int(self.settings.entries.open_delay_s * SECOND):
             return Blocked("open_delay")

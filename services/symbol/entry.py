@@ -45,7 +45,7 @@ def price_blocked(
         return Blocked("no_trade_yet")
     if tick.last_ns <= halt_trade_ns:
         return Blocked("no_trade_since_halt")
-    if tick.delayed and not (settings.ibkr.allow_delayed and settings.mode != "live"):
+    if tick.delayed and not settings.enters_on_delayed_data:
         return Blocked("delayed_data")
     age_s = (now_ns - tick.last_ns) / SECOND
     if age_s > settings.entries.max_price_age_s:
@@ -81,8 +81,7 @@ def plan_entry(
     trigger = round_up(tick.last * (1 + entries.buy_stop_pct_above_last / 100), grid)
     if tick.ask >= trigger:
         return Blocked("price_through_trigger", {"last": tick.last, "ask": tick.ask, "trigger": trigger})
-    cap_pct = entries.stop_limit_max_slip_pct if entries.type == "buy_stop_limit" else entries.buy_stop_cap_pct
-    limit = round_up(trigger * (1 + cap_pct / 100), grid)
+    limit = round_up(trigger * (1 + entries.limit_pct / 100), grid)
     client_order_id = order_reference(symbol, session_date, number)
     offset = limit_offset(trigger, stops.trail_limit_offset_pct, grid) if stops.use_trailing_limit else None
     # IBKR attaches trailing stops to LMT and STP LMT parents only (328): a bare STP gets a fixed one.

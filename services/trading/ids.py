@@ -1,4 +1,4 @@
-"""Names that processes and orders are known by: made here and read here, and nowhere else.
+"""The names of processes, orders and accounts: made here and read here, and nowhere else.
 
 A symbol's process is `symbol-TSLA`. An order's reference (`client_order_id`, IBKR's orderRef) is
 
@@ -9,6 +9,8 @@ A symbol's process is `symbol-TSLA`. An order's reference (`client_order_id`, IB
     CT-TSLA-20250106-1-S1~2   a second order at the broker under the reference before the `~`: a double
 
 A blank in a ticker (BRK B) becomes a dot: neither a process name nor a reference has one.
+
+IBKR's paper accounts begin with D (DU; DF and DI for advisors and institutions), no live one does.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ __all__ = [
     "double_reference",
     "is_flatten_reference",
     "is_own_reference",
+    "is_paper_account",
     "is_stop_reference",
     "is_symbol_process",
     "kind_of_process",
@@ -37,6 +40,7 @@ ORDER_PREFIX = "CT-"
 _SYMBOL = "symbol-"
 _DOUBLE = "~"
 _STOP = "-S"
+_PAPER = "D"
 
 Kind = Literal["", "F", "A", "M"]
 """What a reference is of: an entry, a sale of a flatten, adopted shares, shares that were sold by hand."""
@@ -96,6 +100,11 @@ def is_stop_reference(client_order_id: str, entry: str) -> bool:
 def is_flatten_reference(client_order_id: str) -> bool:
     """Whether a reference is that of a flatten's sale."""
     return client_order_id.split("-")[-1].startswith("F")
+
+
+def is_paper_account(account: str) -> bool:
+    """Whether an account id is one of IBKR's paper accounts."""
+    return account.startswith(_PAPER)
 
 
 def _dotted(symbol: str) -> str:
