@@ -76,8 +76,8 @@ def renew(name: str, first: date, last: date | None, *, today: date, cache: Path
         "sessions(sys.argv[1], first, last, today=today, cache=Path(sys.argv[5]))"
     )
     dates = [first.isoformat(), last.isoformat() if last else "", today.isoformat()]
-    words = [sys.executable, "-c", code, name, *dates, str(cache)]
-    subprocess.run(words, check=True, timeout=RENEW_S, capture_output=True)
+    command = [sys.executable, "-c", code, name, *dates, str(cache)]
+    subprocess.run(command, check=True, timeout=RENEW_S, capture_output=True)
     return sessions(name, first, last, today=today, cache=cache)
 
 

@@ -122,14 +122,14 @@ class ClockCore:
         record = self.record(state)
         session = self._by_date.get(record.date)
         watched = self.watched(state)
-        told: list[tuple[str, Message]] = []
+        snapshot: list[tuple[str, Message]] = []
         if watched.watchlist:
-            told.append((FLEET, WatchlistChanged(watched.watchlist, watched.staying)))
+            snapshot.append((FLEET, WatchlistChanged(watched.watchlist, watched.staying)))
         if session is not None and record.phase != "waiting":
-            told.append((FLEET, SessionOpened(session, self.entries_until(session))))
+            snapshot.append((FLEET, SessionOpened(session, self.entries_until(session))))
             if record.phase == "closing":
-                told.append((FLEET, SessionClosing(session)))
-        return told
+                snapshot.append((FLEET, SessionClosing(session)))
+        return snapshot
 
     def entries_until(self, session: Session) -> int:
         """From when on unfilled entries are taken back."""
@@ -187,7 +187,7 @@ class ClockCore:
             case SymbolRetired(symbol):
                 watched = self.watched(state)
                 if symbol in watched.staying:
-                    self._tell(d, msgspec.structs.replace(watched, left=(*watched.left, symbol)))
+                    self._send_watchlist(d, msgspec.structs.replace(watched, left=(*watched.left, symbol)))
             case Started():
                 d.note("market_time", phase=self.record(state).phase, date=self.record(state).date)
         return d.decision
@@ -208,9 +208,9 @@ class ClockCore:
             d.put(after)  # the first start: everyone read the same settings
             return
         d.note("watchlist_changed", added=" ".join(added), removed=" ".join(removed))
-        self._tell(d, after)
+        self._send_watchlist(d, after)
 
-    def _tell(self, d: Draft, watched: Watched) -> None:
+    def _send_watchlist(self, d: Draft, watched: Watched) -> None:
         d.put(watched)
         d.send(FLEET, WatchlistChanged(watched.watchlist, watched.staying))
 

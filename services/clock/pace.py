@@ -15,7 +15,7 @@ from messages.market import MarketTime, Session
 from services.clock.core import LEAD_NS, ClockCore, ClockRecord, MarketEnded, TimeReached
 from services.runtime.actor import Actor
 
-__all__ = ["FreePace", "Pace", "RealPace", "SimulatorLink"]
+__all__ = ["FreePace", "RealPace", "SimulatorLink", "TimeSource"]
 
 SECOND = 1_000_000_000
 PUBLISH_NS, PUBLISH_CLOSED_NS = SECOND, 4 * SECOND
@@ -29,13 +29,13 @@ STALL_NS = SECOND // 5
 """A pause of the machine longer than this is not caught up: the simulated market stood still meanwhile."""
 LINGER_NS = SECOND
 """Machine time after a close before the night is skipped, so that the last statuses arrive."""
-ASK_AGAIN_NS = SECOND // 2
+RESEND_NS = SECOND // 2
 
 Send = Callable[[str, Frame], None]
 Publish = Callable[[MarketTime], None]
 
 
-class Pace(Protocol):
+class TimeSource(Protocol):
     """What the clock's loop asks of a pace."""
 
     note: str
@@ -74,7 +74,7 @@ class RealPace:
         record = self._core.record(self._actor.state)
         boundary = self._core.next_boundary(record)
         if not record.date or (boundary is not None and boundary <= now_ns):
-            self._actor.hear(TimeReached(now_ns), machine_ns)
+            self._actor.deliver(TimeReached(now_ns), machine_ns)
             self._next_publish = 0
         if machine_ns >= self._next_publish:
             record = self._core.record(self._actor.state)
@@ -105,8 +105,8 @@ class SimulatorLink:
         self.listed = tuple(symbols)
         """The symbols that the simulator was told of and has answered to."""
         self._run = 0
-        self._asked: Schedule | Advance = self._schedule
-        self._asked_at = 0
+        self._request: Schedule | Advance = self._schedule
+        self._requested_at = 0
         self._repeat: Advance | None = None
         self.answer: Advanced | None = None
         """The answer to the last question, None while it is open."""
@@ -118,17 +118,17 @@ class SimulatorLink:
         match frame:
             case Beat(run) if run != self._run:
                 self._run = run
-                if isinstance(self._asked, Advance) and self.answer is None:
-                    self._repeat = self._asked
+                if isinstance(self._request, Advance) and self.answer is None:
+                    self._repeat = self._request
                 self.known = False
-                self._ask(self._schedule, machine_ns)
-            case Advanced(step) if step == (self._asked.step if isinstance(self._asked, Advance) else 0):
+                self._send_request(self._schedule, machine_ns)
+            case Advanced(step) if step == (self._request.step if isinstance(self._request, Advance) else 0):
                 self.known = True
-                if self._asked is self._schedule:
+                if self._request is self._schedule:
                     self.listed = self._schedule.symbols
                 if self._repeat is not None:
                     repeat, self._repeat = self._repeat, None
-                    self._ask(repeat, machine_ns)
+                    self._send_request(repeat, machine_ns)
                 else:
                     self.answer = frame
             case _:
@@ -145,22 +145,22 @@ class SimulatorLink:
         """Between two moves: hand over the symbols that are new. True when it has to answer first."""
         if self.listed == self._schedule.symbols or self.answer is None:
             return False
-        self._ask(self._schedule, machine_ns)
+        self._send_request(self._schedule, machine_ns)
         return True
 
     def advance(self, step: int, to_ns: int, machine_ns: int, *, one: bool) -> None:
         """Ask it to move."""
-        self._ask(Advance(step, to_ns, one), machine_ns)
+        self._send_request(Advance(step, to_ns, one), machine_ns)
 
-    def _ask(self, question: Schedule | Advance, machine_ns: int) -> None:
+    def _send_request(self, question: Schedule | Advance, machine_ns: int) -> None:
         self.answer = None
-        self._asked, self._asked_at = question, machine_ns
+        self._request, self._requested_at = question, machine_ns
         self._send("simulator", question)
 
-    def again(self, machine_ns: int) -> None:
+    def resend(self, machine_ns: int) -> None:
         """Ask an open question again after a while."""
-        if self._run and self.answer is None and machine_ns - self._asked_at >= ASK_AGAIN_NS:
-            self._ask(self._asked, machine_ns)
+        if self._run and self.answer is None and machine_ns - self._requested_at >= RESEND_NS:
+            self._send_request(self._request, machine_ns)
 
 
 class FreePace:
@@ -199,12 +199,12 @@ class FreePace:
         return self._simulator.want(symbols)
 
     def work(self, machine_ns: int) -> None:
-        self._simulator.again(machine_ns)
+        self._simulator.resend(machine_ns)
         answer = self._simulator.answer
         if answer is None:
             return
         if not self._running:
-            self._begin(answer, machine_ns)
+            self._start(answer, machine_ns)
             return
         self._reach(answer, machine_ns)
         if machine_ns >= self._next_publish:
@@ -216,7 +216,7 @@ class FreePace:
 
     def wake(self, machine_ns: int) -> int:
         if self._simulator.answer is None:
-            return machine_ns + ASK_AGAIN_NS
+            return machine_ns + RESEND_NS
         return min(self._next_publish, self._next_publish if self._ended else self._next_move)
 
     @property
@@ -232,7 +232,7 @@ class FreePace:
     def _now_ns(self) -> int:
         return self._actor.market.now(0)
 
-    def _begin(self, answer: Advanced, machine_ns: int) -> None:
+    def _start(self, answer: Advanced, machine_ns: int) -> None:
         """The simulator is there.
 
         The market begins when the fleet is ready, shortly before the first session with data.
@@ -240,7 +240,7 @@ class FreePace:
         start_ns = self._core.simulated_start(self._record, answer.now_ns, answer.next_ns)
         self._actor.market.reach(start_ns)
         if not self._record.date:
-            self._actor.hear(TimeReached(start_ns), machine_ns)
+            self._actor.deliver(TimeReached(start_ns), machine_ns)
         if machine_ns >= self._next_publish:
             self._next_publish = machine_ns + PUBLISH_NS
             self._publish(MarketTime(start_ns, machine_ns, 0.0, start_ns))
@@ -256,11 +256,11 @@ class FreePace:
         boundary = self._core.next_boundary(self._record)
         if boundary is not None and boundary <= self._now_ns:
             phase = self._record.phase
-            self._actor.hear(TimeReached(self._now_ns), machine_ns)
+            self._actor.deliver(TimeReached(self._now_ns), machine_ns)
             self._next_publish = 0
             self._closed_at = machine_ns if self._record.phase == "waiting" and phase != "waiting" else None
         if answer.ended and answer.next_ns is None and not self._record.ended and self._record.phase == "waiting":
-            self._actor.hear(MarketEnded(), machine_ns)
+            self._actor.deliver(MarketEnded(), machine_ns)
             self._next_publish = 0
         self._rest_ns = self._rest(answer.next_ns)
         self._next_move = self._moved_at + self._rest_ns

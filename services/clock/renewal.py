@@ -13,7 +13,7 @@ SECOND = 1_000_000_000
 DAY = 24 * 3600 * SECOND
 AHEAD_NS = 100 * DAY
 """Market time that must be left of the calendar; a start reads twice as much at least."""
-AGAIN_NS = 3600 * SECOND
+RETRY_NS = 3600 * SECOND
 """Machine time before another try after one that brought nothing."""
 
 
@@ -30,7 +30,7 @@ class Renewal:
         left_ns = sessions[-1].close_ns - market_ns if sessions else 0
         if record.phase != "waiting" or left_ns > AHEAD_NS or machine_ns < self._not_before:
             return False
-        self._not_before = machine_ns + AGAIN_NS
+        self._not_before = machine_ns + RETRY_NS
         try:
             fresh = self._read()
         except Exception as error:  # whatever it is: the old calendar serves for months yet

@@ -11,10 +11,10 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Step", "next_step"]
+__all__ = ["MarketStep", "next_step"]
 
 
-class Step(msgspec.Struct, frozen=True):
+class MarketStep(msgspec.Struct, frozen=True):
     """One step. `process` is whose deadline it is, '' otherwise."""
 
     kind: Literal["calendar", "deadline", "market"]
@@ -28,7 +28,7 @@ KINDS: tuple[Literal["calendar", "deadline", "market"], ...] = ("calendar", "dea
 
 def next_step(
     market_ns: int | None, calendar_ns: int | None, deadlines: Mapping[str, int | None], now_ns: int
-) -> Step | None:
+) -> MarketStep | None:
     """The next step; None when nothing is left. A time that has passed counts as now: time never runs backwards."""
     steps: list[tuple[int, int, str]] = []
     if calendar_ns is not None:
@@ -41,4 +41,4 @@ def next_step(
     if not steps:
         return None
     time_ns, rank, process = min(steps)
-    return Step(KINDS[rank], time_ns, process)
+    return MarketStep(KINDS[rank], time_ns, process)

@@ -10,7 +10,7 @@ from services.recorder.store import DuckLedger
 from services.runtime import poll_loop, process
 from services.runtime.bus import serve_control
 from services.runtime.ledger import LedgerError
-from services.runtime.process import Process
+from services.runtime.process import RunningProcess
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
         poll_loop.run(p.actor(RecorderCore(), store), p.bus(), p.log)
 
 
-def opened(p: Process) -> DuckLedger:
+def opened(p: RunningProcess) -> DuckLedger:
     """The database, or the end of this process in one clear line."""
     try:
         store = DuckLedger(
@@ -33,7 +33,7 @@ def opened(p: Process) -> DuckLedger:
 
 
 @contextlib.contextmanager
-def answering(p: Process, store: DuckLedger) -> Iterator[None]:
+def answering(p: RunningProcess, store: DuckLedger) -> Iterator[None]:
     """Questions are answered in a thread of their own, so that a long one keeps no row waiting."""
     reader, stopped = store.reader(), threading.Event()
     answer = ReadOnlySql(reader).answer

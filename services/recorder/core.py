@@ -39,9 +39,9 @@ from services.recorder.records import (
     PerformanceRow,
     PositionRow,
     ProtectionRow,
-    Row,
     SessionRow,
     StateRow,
+    TableRow,
 )
 from services.runtime.core import Deadlines, Decision, Now, State
 
@@ -75,12 +75,12 @@ class RecorderCore:
         return True
 
 
-def rows_of(message: Message, now: Now) -> list[Row]:
+def rows_of(message: Message, now: Now) -> list[TableRow]:
     """The rows that a message becomes; none for what concerns only its sender and its receiver."""
     return [*_rows(message, now), *_event(message, now)]
 
 
-def _rows(message: Message, now: Now) -> list[Row]:
+def _rows(message: Message, now: Now) -> list[TableRow]:
     match message:
         case OrderPlaced(order) | OrderAccepted(order) | OrderUpdated(order) | OrderCancelled(order):
             return _order(order, now)
@@ -134,8 +134,8 @@ def _rows(message: Message, now: Now) -> list[Row]:
             return []
 
 
-def _order(order: OrderRecord, now: Now, reason: str = "") -> list[Row]:
-    rows: list[Row] = [
+def _order(order: OrderRecord, now: Now, reason: str = "") -> list[TableRow]:
+    rows: list[TableRow] = [
         OrderRow(
             client_order_id=order.client_order_id,
             order_id=order.order_id,
@@ -216,37 +216,39 @@ def _state(status: SymbolStatus, now: Now) -> StateRow:
     )
 
 
-def _event(message: Message, now: Now) -> list[Row]:
+def _event(message: Message, now: Now) -> list[TableRow]:
     """The message as an event, unless its sender tells the same by `Happened` as well.
 
     Payloads are flat. What deserves a warning is warned of by its sender, in words of its own.
     """
     match message:
         case Happened(event, symbol, level, fields, time_ns):
-            return [_told(event, symbol, level, dict(fields), now, time_ns)]
+            return [_event_row(event, symbol, level, dict(fields), now, time_ns)]
         case Refused(producer, seq, symbol, error):
             payload: dict[str, Any] = {"producer": producer, "seq": seq, "error": error}
-            return [_told("message_refused", symbol, "ERROR", payload, now)]
+            return [_event_row("message_refused", symbol, "ERROR", payload, now)]
         case Paused(symbol, by):
-            return [_told("paused", symbol, "INFO", {"by": by}, now)]
+            return [_event_row("paused", symbol, "INFO", {"by": by}, now)]
         case Resumed(symbol, by):
-            return [_told("resumed", symbol, "INFO", {"by": by}, now)]
+            return [_event_row("resumed", symbol, "INFO", {"by": by}, now)]
         case EntriesBlocked(reason, text, figures):
-            return [_told("entries_blocked", None, "INFO", {"reason": reason, "text": text, **figures}, now)]
+            return [_event_row("entries_blocked", None, "INFO", {"reason": reason, "text": text, **figures}, now)]
         case EntriesUnblocked(reason):
-            return [_told("entries_unblocked", None, "INFO", {"reason": reason}, now)]
+            return [_event_row("entries_unblocked", None, "INFO", {"reason": reason}, now)]
         case LinkChanged(link, up, detail):
-            return [_told("link_changed", None, "INFO", {"link": link, "up": up, "detail": detail}, now)]
+            return [_event_row("link_changed", None, "INFO", {"link": link, "up": up, "detail": detail}, now)]
         case ReconciliationDone():
-            return [_told("reconciliation_done", None, "INFO", msgspec.structs.asdict(message), now)]
+            return [_event_row("reconciliation_done", None, "INFO", msgspec.structs.asdict(message), now)]
         case EntryDenied(client_order_id, symbol, reason, figures):
             payload = {"client_order_id": client_order_id, "reason": reason, **figures}
-            return [_told("entry_denied", symbol, "INFO", payload, now)]
+            return [_event_row("entry_denied", symbol, "INFO", payload, now)]
         case _:
             return []
 
 
-def _told(event: str, symbol: str | None, level: str, payload: dict[str, Any], now: Now, time_ns: int = 0) -> EventRow:
+def _event_row(
+    event: str, symbol: str | None, level: str, payload: dict[str, Any], now: Now, time_ns: int = 0
+) -> EventRow:
     source = now.source
     sender, run, seq = (source.sender, source.run, source.seq) if source else ("recorder", 0, 0)
     # What a snapshot repeats has no row of its own; the same words from the same run are the same event.

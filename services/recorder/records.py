@@ -23,9 +23,9 @@ __all__ = [
     "PerformanceRow",
     "PositionRow",
     "ProtectionRow",
-    "Row",
     "SessionRow",
     "StateRow",
+    "TableRow",
     "Timestamp",
 ]
 
@@ -33,7 +33,7 @@ Timestamp = Annotated[int | None, msgspec.Meta(extra={"timestamp": True})]
 """Nanoseconds since the epoch (UTC) here, TIMESTAMP in UTC with microseconds in the table."""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class TableRow(msgspec.Struct, frozen=True, kw_only=True):
     """What every record says of its table."""
 
     table: ClassVar[str]
@@ -51,7 +51,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return str(getattr(self, self.key_column))
 
 
-class StateRow(Row, frozen=True, kw_only=True):
+class StateRow(TableRow, frozen=True, kw_only=True):
     """A symbol's state machine, as it last reported it."""
 
     table = "state"
@@ -72,7 +72,7 @@ class StateRow(Row, frozen=True, kw_only=True):
     cause: str
 
 
-class LastParent(Row, frozen=True, kw_only=True):
+class LastParent(TableRow, frozen=True, kw_only=True):
     """The broker's id of the symbol's newest entry."""
 
     table = "state"
@@ -82,7 +82,7 @@ class LastParent(Row, frozen=True, kw_only=True):
     last_parent_id: int
 
 
-class LastTrail(Row, frozen=True, kw_only=True):
+class LastTrail(TableRow, frozen=True, kw_only=True):
     """The broker's id of the symbol's newest protective stop."""
 
     table = "state"
@@ -92,7 +92,7 @@ class LastTrail(Row, frozen=True, kw_only=True):
     last_trail_id: int
 
 
-class OrderRow(Row, frozen=True, kw_only=True):
+class OrderRow(TableRow, frozen=True, kw_only=True):
     """An order as the gateway's book last had it."""
 
     table = "orders"
@@ -128,7 +128,7 @@ class OrderRow(Row, frozen=True, kw_only=True):
     cause: str
 
 
-class FillRow(Row, frozen=True, kw_only=True):
+class FillRow(TableRow, frozen=True, kw_only=True):
     """An execution. A correction (the same base id, a higher number behind the last period) replaces it."""
 
     table = "fills"
@@ -160,7 +160,7 @@ class FillRow(Row, frozen=True, kw_only=True):
         return self.exec_id
 
 
-class Commission(Row, frozen=True, kw_only=True):
+class Commission(TableRow, frozen=True, kw_only=True):
     """What an execution cost, by the broker's later word; of a corrected one the newest that was told."""
 
     table = "fills"
@@ -183,7 +183,7 @@ class Commission(Row, frozen=True, kw_only=True):
         return self.exec_id
 
 
-class EventRow(Row, frozen=True, kw_only=True):
+class EventRow(TableRow, frozen=True, kw_only=True):
     """Something worth telling. `event_id` is its row in the sender's outbox."""
 
     table = "events"
@@ -202,7 +202,7 @@ class EventRow(Row, frozen=True, kw_only=True):
     cause: str
 
 
-class SessionRow(Row, frozen=True, kw_only=True):
+class SessionRow(TableRow, frozen=True, kw_only=True):
     """A session as far as it has come: phase 'awaited', 'open', 'closing' (no entries any more) or 'closed'."""
 
     table = "sessions"
@@ -216,7 +216,7 @@ class SessionRow(Row, frozen=True, kw_only=True):
     next_open_ts: Timestamp
 
 
-class PerformanceRow(Row, frozen=True, kw_only=True):
+class PerformanceRow(TableRow, frozen=True, kw_only=True):
     """The close of a session in figures."""
 
     table = "performance_snapshots"
@@ -234,7 +234,7 @@ class PerformanceRow(Row, frozen=True, kw_only=True):
     base_usd: float
 
 
-class AccountRow(Row, frozen=True, kw_only=True):
+class AccountRow(TableRow, frozen=True, kw_only=True):
     """The account's newest values, USD."""
 
     table = "account"
@@ -248,7 +248,7 @@ class AccountRow(Row, frozen=True, kw_only=True):
     ts: Timestamp
 
 
-class PositionRow(Row, frozen=True, kw_only=True):
+class PositionRow(TableRow, frozen=True, kw_only=True):
     """The account's position in one symbol, and how much of it is the bot's own."""
 
     table = "positions"
@@ -261,7 +261,7 @@ class PositionRow(Row, frozen=True, kw_only=True):
     ts: Timestamp
 
 
-class ProtectionRow(Row, frozen=True, kw_only=True):
+class ProtectionRow(TableRow, frozen=True, kw_only=True):
     """Whole own shares of a symbol, and how many of them a stop at the broker protected from then on."""
 
     table = "protection"
@@ -276,7 +276,7 @@ class ProtectionRow(Row, frozen=True, kw_only=True):
     seq: int
 
 
-class MarketNow(Row, frozen=True, kw_only=True):
+class MarketNow(TableRow, frozen=True, kw_only=True):
     """The market's time as of the newest commit: what `datetime('now')` means."""
 
     table = "market_clock"
@@ -287,7 +287,7 @@ class MarketNow(Row, frozen=True, kw_only=True):
     market_ts: Timestamp
 
 
-RECORDS: tuple[type[Row], ...] = (
+RECORDS: tuple[type[TableRow], ...] = (
     StateRow,
     LastParent,
     LastTrail,

@@ -21,10 +21,10 @@ import msgspec
 import messages
 from messages.frames import Envelope
 from services.recorder.core import rows_of
-from services.recorder.records import RECORDS, AccountRow, Row
+from services.recorder.records import RECORDS, AccountRow, TableRow
 from services.recorder.schema import MIGRATIONS, TABLES, VERSION, VIEWS
 from services.runtime.core import Now
-from services.runtime.ledger import Batch, Change, ConstraintBroken, LedgerError, Loaded, OutboxRow
+from services.runtime.ledger import Batch, ConstraintBroken, LedgerError, Loaded, OutboxRow, RecordChange
 
 __all__ = ["Connection", "DuckLedger", "SqlError", "open_at_rest"]
 
@@ -50,7 +50,7 @@ _decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class _Cursor(Row, frozen=True, kw_only=True):
+class _Cursor(TableRow, frozen=True, kw_only=True):
     """What the recorder has of one producer."""
 
     table: ClassVar[str] = "cursors"
@@ -71,7 +71,7 @@ class DuckLedger:
 
     def __init__(self, path: str | os.PathLike[str], *, fleet: str, account: str | None, patience_s: float = 0.0):
         self._path = Path(path)
-        kinds: tuple[type[Row], ...] = (*RECORDS, _Cursor)
+        kinds: tuple[type[TableRow], ...] = (*RECORDS, _Cursor)
         self._statements = {kind.__name__: _upsert(kind) for kind in kinds}
         self._db = _opened(self._path, patience_s)
         try:
@@ -124,10 +124,10 @@ class DuckLedger:
 
     def commit(self, batch: Batch) -> None:
         """Rows and cursors, all or nothing. ConstraintBroken when DuckDB can't take the data itself."""
-        told = [change for row in batch.rows for change in _told(row)]
+        own_rows = [change for row in batch.rows for change in _own_changes(row)]
         cursors = [_change(_Cursor(producer=producer, seq=seq)) for producer, seq in batch.cursors.items()]
         kinds: dict[str, dict[str, bytes | None]] = {}
-        for change in (*batch.changes, *told, *cursors):
+        for change in (*batch.changes, *own_rows, *cursors):
             kinds.setdefault(change.kind, {})[change.key] = change.body
         try:
             with _transaction(self._db):
@@ -264,15 +264,15 @@ def _unusable(path: Path, error: duckdb.Error) -> str:
     return f"{path}: {reason}; restore the file, or move it away to begin anew"
 
 
-def _told(row: OutboxRow) -> list[Change]:
+def _own_changes(row: OutboxRow) -> list[RecordChange]:
     """A row of the recorder's own outbox, as records."""
     envelope = _decode_envelope(row.envelope)
     now = Now(envelope.time_ns, 0, envelope)
     return [_change(record) for record in rows_of(messages.decode(envelope.body), now)]
 
 
-def _change(record: Row) -> Change:
-    return Change(type(record).__name__, record.key, _encode(record))
+def _change(record: TableRow) -> RecordChange:
+    return RecordChange(type(record).__name__, record.key, _encode(record))
 
 
 def _array(bodies: Iterable[bytes | None]) -> str:
@@ -282,7 +282,7 @@ def _array(bodies: Iterable[bytes | None]) -> str:
 SQL_TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN"}
 
 
-def _upsert(kind: type[Row]) -> str:
+def _upsert(kind: type[TableRow]) -> str:
     """The statement that takes a JSON array of these records into their table."""
     columns: dict[str, str] = {}
     values: list[str] = []

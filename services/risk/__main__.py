@@ -5,7 +5,7 @@ import time
 from messages.operator import Answer, Command
 from services.fleet.places import Fleet
 from services.risk.core import RiskCore, constraints
-from services.risk.operator import judge
+from services.risk.operator import answer_to
 from services.runtime import poll_loop, process
 from services.runtime.actor import Actor
 
@@ -25,9 +25,9 @@ class Commands(poll_loop.Hooks):
     def command(self, command: Command) -> Answer:
         state = self.actor.state
         ready, observe = self.actor.core.ready(state), self.fleet.settings.observe
-        answer = judge(state, command, self.symbols, ready=ready, observe=observe)
+        answer = answer_to(state, command, self.symbols, ready=ready, observe=observe)
         if answer.ok:
-            self.actor.hear(command, time.monotonic_ns(), "operator")
+            self.actor.deliver(command, time.monotonic_ns(), "operator")
         return answer
 
 

@@ -11,9 +11,9 @@ from collections.abc import Container, Sequence
 from services.configuration.settings import Settings
 from services.risk.limits import Denied, cap_usd, commission
 
-__all__ = ["TURN_NS", "needed_usd", "wait_for_turn"]
+__all__ = ["PRIORITY_NS", "needed_usd", "priority_denial"]
 
-TURN_NS = 60_000_000_000
+PRIORITY_NS = 60_000_000_000
 
 
 def needed_usd(symbol: str, settings: Settings) -> float:
@@ -22,11 +22,11 @@ def needed_usd(symbol: str, settings: Settings) -> float:
     return settings.entry_usd(symbol) * dearest + commission(1)
 
 
-def wait_for_turn(
+def priority_denial(
     symbol: str,
     usd: float,
     used_usd: float,
-    had_their_turn: Container[str],
+    finished: Container[str],
     watchlist: Sequence[str],
     settings: Settings,
 ) -> Denied | None:
@@ -34,7 +34,7 @@ def wait_for_turn(
     if symbol not in watchlist:
         return None
     before = watchlist[: watchlist.index(symbol)]
-    kept = sum(needed_usd(each, settings) for each in before if each not in had_their_turn)
+    kept = sum(needed_usd(each, settings) for each in before if each not in finished)
     limit = cap_usd(settings)
     if kept <= 0 or used_usd + usd + kept <= limit:
         return None

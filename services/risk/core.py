@@ -33,8 +33,8 @@ from messages.orders import (
 from messages.timers import Started
 from messages.watchlist import WatchlistChanged
 from services.configuration.settings import Settings
-from services.risk.arming_order import TURN_NS, needed_usd, wait_for_turn
-from services.risk.exposure import account_told, fold_fill, fold_foreign, fold_position, rebuild
+from services.risk.arming_order import PRIORITY_NS, needed_usd, priority_denial
+from services.risk.exposure import fold_account, fold_fill, fold_foreign, fold_position, rebuild
 from services.risk.guards import (
     MINUTE_NS,
     Pace,
@@ -59,7 +59,7 @@ from services.risk.limits import (
 )
 from services.risk.operator import FlattenRecord, carry_out, fold_flattening
 from services.risk.pauses import FLEET, NEXT_SESSION, PauseRecord, lift, pause, paused_by
-from services.risk.track_record import Unpriced, count_commission, count_fill, look, price_commissions, record_of
+from services.risk.track_record import Unpriced, count_commission, count_fill, price_commissions, record_of, trip_guards
 from services.runtime.core import Deadlines, Decision, Draft, Now, State
 from services.runtime.ledger import AtMost, Constraint, Unique
 from services.trading.ids import symbol_process
@@ -173,23 +173,23 @@ class RiskCore:
             case OrderFilled():
                 fold_fill(d, message)
                 count_fill(d, message)
-                look(d, self.settings)
+                trip_guards(d, self.settings)
             case CommissionReported():
                 count_commission(d, message)
-                look(d, self.settings)
+                trip_guards(d, self.settings)
             case PositionUpdated():
                 fold_position(d, message)
             case AccountUpdated():
-                account_told(d, message)
+                fold_account(d, message)
                 self._price_commissions(d)
             case BookTold():
-                self._book_told(d, message)
+                self._take_book(d, message)
             case Started():
                 d.put(Watchlist(self.settings.watchlist))
                 self._lift_guards_that_are_off(d)
-                self._ask_for_the_book(d)
+                self._request_book(d)
             case ReconciliationDone():
-                self._ask_for_the_book(d)
+                self._request_book(d)
             case LinkChanged(link, up, _):
                 if link == "socket" and not up and self._door(d) == "open":
                     d.put(Door("closed"))
@@ -222,7 +222,7 @@ class RiskCore:
             return Decision(changes=[(Mark, tick.symbol, Mark(tick.symbol, tick.last))])
         d = Draft(state, now)
         d.put(Mark(tick.symbol, tick.last))
-        look(d, self.settings)
+        trip_guards(d, self.settings)
         return d.decision
 
     def _tally(self, d: Draft) -> Tally:
@@ -238,14 +238,14 @@ class RiskCore:
         door = d.get(Door, "door")
         return door.state if door is not None else "closed"
 
-    def _ask_for_the_book(self, d: Draft) -> None:
+    def _request_book(self, d: Draft) -> None:
         d.put(Door("asking"))
         d.send("gateway", RequestBook())
 
-    def _book_told(self, d: Draft, told: BookTold) -> None:
-        rebuild(d, told, self.settings)
+    def _take_book(self, d: Draft, book: BookTold) -> None:
+        rebuild(d, book, self.settings)
         self._price_commissions(d)
-        d.put(Door("open" if told.reconciled else "closed"))
+        d.put(Door("open" if book.reconciled else "closed"))
         for asked in d.table(Asked).values():
             d.drop(Asked, asked.key)
             self._decide(d, asked.plan)
@@ -253,7 +253,7 @@ class RiskCore:
     def _price_commissions(self, d: Draft) -> None:
         if d.table(Unpriced):
             price_commissions(d)
-            look(d, self.settings)
+            trip_guards(d, self.settings)
 
     def _lift_guards_that_are_off(self, d: Draft) -> None:
         """The configuration may have changed since they tripped."""
@@ -268,7 +268,7 @@ class RiskCore:
         d.put(Mark(plan.symbol, plan.reference))  # risk may have heard this tick, or not yet: the day must not differ
         denied = self._closed(d, plan) or denial(plan, usd, record_of(d), self.settings) or self._limit(d, plan, usd)
         if denied is None or denied.reason != "waits_for_turn":
-            self._had_its_turn(d, plan.symbol)
+            self._remember_asked(d, plan.symbol)
         if denied is not None:
             d.send(
                 symbol_process(plan.symbol),
@@ -301,21 +301,25 @@ class RiskCore:
         exposed = exposures(holdings, d.table(ForeignOrder), d.table(Mark))
         account = d.table(AccountRecord)["account"]  # the door is closed while there is none
         denied = first_limit(plan, usd, exposed, reservations, account, self.settings)
-        today = d.get(SessionRecord, "session")
-        if denied is not None or today is None:
+        this_session = d.get(SessionRecord, "session")
+        if denied is not None or this_session is None:
             return denied
-        begin_ns = today.session.open_ns + int(self.settings.entries.open_delay_s * SECOND)
-        if d.now.market_ns >= begin_ns + TURN_NS:
+        armed_from_ns = this_session.session.open_ns + int(self.settings.entries.open_delay_s * SECOND)
+        if d.now.market_ns >= armed_from_ns + PRIORITY_NS:
             return None
-        had = {*today.asked, *(h.symbol for h in holdings.values() if h.own >= 1), *self.settings.guards.restricted}
-        had.update(s for s in self._watchlist(d) if paused_by(d, s) is not None)
+        finished = {
+            *this_session.asked,
+            *(h.symbol for h in holdings.values() if h.own >= 1),
+            *self.settings.guards.restricted,
+        }
+        finished.update(s for s in self._watchlist(d) if paused_by(d, s) is not None)
         used = sum(exposed.values()) + sum(r.usd for r in reservations.values())
-        return wait_for_turn(plan.symbol, usd, used, had, self._watchlist(d), self.settings)
+        return priority_denial(plan.symbol, usd, used, finished, self._watchlist(d), self.settings)
 
-    def _had_its_turn(self, d: Draft, symbol: str) -> None:
-        today = d.get(SessionRecord, "session")
-        if today is not None and symbol not in today.asked:
-            d.put(msgspec.structs.replace(today, asked=(*today.asked, symbol)))
+    def _remember_asked(self, d: Draft, symbol: str) -> None:
+        this_session = d.get(SessionRecord, "session")
+        if this_session is not None and symbol not in this_session.asked:
+            d.put(msgspec.structs.replace(this_session, asked=(*this_session.asked, symbol)))
 
     # The session.
 
@@ -332,10 +336,10 @@ class RiskCore:
         d.put(SessionRecord(session))
         for scope in dict.fromkeys(p.scope for p in d.table(PauseRecord).values()):
             lift(d, scope, lambda p: p.resets == NEXT_SESSION, "next session")
-        look(d, self.settings)
-        self._say_if_caps_are_short(d)
+        trip_guards(d, self.settings)
+        self._note_if_caps_are_short(d)
 
-    def _say_if_caps_are_short(self, d: Draft) -> None:
+    def _note_if_caps_are_short(self, d: Draft) -> None:
         holdings = d.table(Holding)
         used = sum(exposures(holdings, d.table(ForeignOrder), d.table(Mark)).values())
         held = {h.symbol for h in holdings.values() if h.own >= 1}

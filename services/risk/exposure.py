@@ -15,28 +15,28 @@ from services.configuration.settings import Settings
 from services.risk.limits import AccountRecord, ForeignOrder, Holding, Reservation, commission, worst_price
 from services.runtime.core import Draft
 
-__all__ = ["account_told", "fold_fill", "fold_foreign", "fold_position", "rebuild"]
+__all__ = ["fold_account", "fold_fill", "fold_foreign", "fold_position", "rebuild"]
 
 
-def rebuild(d: Draft, told: BookTold, settings: Settings) -> None:
+def rebuild(d: Draft, book: BookTold, settings: Settings) -> None:
     """Take the gateway's book for what it is."""
     for symbol in d.table(Holding):
         d.drop(Holding, symbol)
-    for position in told.positions:
+    for position in book.positions:
         fold_position(d, position)
     for key in d.table(ForeignOrder):
         d.drop(ForeignOrder, key)
-    live = {order.client_order_id: order for order in told.orders if order.role == "entry"}
+    live = {order.client_order_id: order for order in book.orders if order.role == "entry"}
     for key in d.table(Reservation):
         if key not in live:
             d.drop(Reservation, key)
     for order in live.values():
         _reserve(d, order, settings)
-    for order in told.orders:
+    for order in book.orders:
         if order.role == "foreign":
             fold_foreign(d, order)
-    if told.account is not None and d.get(AccountRecord, "account") is None:
-        account_told(d, told.account)  # a record that is there has heard this word, and has spent money since
+    if book.account is not None and d.get(AccountRecord, "account") is None:
+        fold_account(d, book.account)  # a record that is there has heard this word, and has spent money since
 
 
 def _reserve(d: Draft, order: OrderRecord, settings: Settings) -> None:
@@ -72,12 +72,20 @@ def fold_fill(d: Draft, filled: OrderFilled) -> None:
         d.put(msgspec.structs.replace(account, total_cash=account.total_cash - spent, settled_cash=settled))
 
 
-def fold_position(d: Draft, told: PositionUpdated) -> None:
+def fold_position(d: Draft, position: PositionUpdated) -> None:
     """The account's position; what the bot's own shares cost is known from its fills, unless it is told."""
-    known, cost = d.get(Holding, told.symbol), told.own_cost_usd
+    known, cost = d.get(Holding, position.symbol), position.own_cost_usd
     if cost is None:
         cost = known.cost_usd if known is not None else 0.0
-    d.put(Holding(told.symbol, own=told.own, cost_usd=cost, account=told.account_quantity, avg_cost=told.avg_cost))
+    d.put(
+        Holding(
+            position.symbol,
+            own=position.own,
+            cost_usd=cost,
+            account=position.account_quantity,
+            avg_cost=position.avg_cost,
+        )
+    )
 
 
 def fold_foreign(d: Draft, order: OrderRecord) -> None:
@@ -88,17 +96,17 @@ def fold_foreign(d: Draft, order: OrderRecord) -> None:
         d.drop(ForeignOrder, order.client_order_id)
 
 
-def account_told(d: Draft, told: AccountUpdated) -> None:
+def fold_account(d: Draft, account: AccountUpdated) -> None:
     """The broker's word on the account."""
     d.put(
         AccountRecord(
-            told.account,
-            told.net_liquidation,
-            told.total_cash,
-            told.settled_cash,
-            told.account_type,
-            told.base_currency,
-            told.usd_rate,
-            told.rates,
+            account.account,
+            account.net_liquidation,
+            account.total_cash,
+            account.settled_cash,
+            account.account_type,
+            account.base_currency,
+            account.usd_rate,
+            account.rates,
         )
     )

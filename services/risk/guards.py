@@ -23,9 +23,9 @@ __all__ = [
     "TRIPS",
     "Closed",
     "Pace",
-    "Record",
     "Tally",
     "Track",
+    "TrackRecord",
     "Trip",
     "denial",
     "guards_on",
@@ -103,7 +103,7 @@ class Pace(msgspec.Struct, frozen=True):
         return "pace"
 
 
-class Record(msgspec.Struct, frozen=True):
+class TrackRecord(msgspec.Struct, frozen=True):
     """The bot's own record, as guards look at it. `pnl_usd` is its whole P&L now, open positions included."""
 
     tally: Tally
@@ -145,7 +145,7 @@ def pnl_usd(tally: Tally, holdings: Mapping[str, Holding], marks: Mapping[str, M
 # Guards that trip.
 
 
-def _daily_loss(record: Record, settings: Settings) -> list[Trip]:
+def _daily_loss(record: TrackRecord, settings: Settings) -> list[Trip]:
     pct = settings.guards.daily_loss_pct
     if pct is None:
         return []
@@ -156,7 +156,7 @@ def _daily_loss(record: Record, settings: Settings) -> list[Trip]:
     return [Trip("daily_loss", None, NEXT_SESSION, {"today_usd": round(today, 2), "limit_usd": round(-limit, 2)})]
 
 
-def _drawdown(record: Record, settings: Settings) -> list[Trip]:
+def _drawdown(record: TrackRecord, settings: Settings) -> list[Trip]:
     pct = settings.guards.drawdown_pct
     if pct is None:
         return []
@@ -167,14 +167,14 @@ def _drawdown(record: Record, settings: Settings) -> list[Trip]:
     return [Trip("drawdown", None, RESUME, {"drawdown_usd": round(below, 2), "limit_usd": round(limit, 2)})]
 
 
-def _stopouts(record: Record, settings: Settings) -> list[Trip]:
+def _stopouts(record: TrackRecord, settings: Settings) -> list[Trip]:
     most, count = settings.guards.stopouts_per_day, record.tally.stopouts
     if most is None or count < most:
         return []
     return [Trip("stopouts", None, NEXT_SESSION, {"stopouts": float(count), "limit": float(most)})]
 
 
-def _symbol_stopouts(record: Record, settings: Settings) -> list[Trip]:
+def _symbol_stopouts(record: TrackRecord, settings: Settings) -> list[Trip]:
     most = settings.guards.stopouts_per_symbol_per_day
     if most is None:
         return []
@@ -185,14 +185,14 @@ def _symbol_stopouts(record: Record, settings: Settings) -> list[Trip]:
     ]
 
 
-def _consecutive_losses(record: Record, settings: Settings) -> list[Trip]:
+def _consecutive_losses(record: TrackRecord, settings: Settings) -> list[Trip]:
     most, losses = settings.guards.consecutive_losses, record.tally.losses
     if most is None or losses < most:
         return []
     return [Trip("consecutive_losses", None, RESUME, {"losses": float(losses), "limit": float(most)})]
 
 
-TRIPS: dict[str, Callable[[Record, Settings], list[Trip]]] = {
+TRIPS: dict[str, Callable[[TrackRecord, Settings], list[Trip]]] = {
     "daily_loss": _daily_loss,
     "drawdown": _drawdown,
     "stopouts": _stopouts,
@@ -209,7 +209,7 @@ def guards_on(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name, limit in zip(TRIPS, limits, strict=True) if limit is not None)
 
 
-def trips(record: Record, settings: Settings) -> list[Trip]:
+def trips(record: TrackRecord, settings: Settings) -> list[Trip]:
     """All that is tripped by this record."""
     return [trip for guard in TRIPS.values() for trip in guard(record, settings)]
 
@@ -217,30 +217,30 @@ def trips(record: Record, settings: Settings) -> list[Trip]:
 # Guards that deny.
 
 
-def _restricted(plan: EntryPlan, usd: float, record: Record, settings: Settings) -> Denied | None:
+def _restricted(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
     return Denied("restricted") if plan.symbol in settings.guards.restricted else None
 
 
-def _blackout(plan: EntryPlan, usd: float, record: Record, settings: Settings) -> Denied | None:
+def _blackout(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
     dates = settings.guards.blackouts.get(plan.symbol, ())
     return Denied("blackout") if date.fromisoformat(plan.session_date) in dates else None
 
 
-def _max_quantity(plan: EntryPlan, usd: float, record: Record, settings: Settings) -> Denied | None:
+def _max_quantity(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
     most = settings.guards.max_quantity
     if most is None or plan.quantity <= most:
         return None
     return Denied("max_quantity", {"quantity": plan.quantity, "limit": most})
 
 
-def _max_notional(plan: EntryPlan, usd: float, record: Record, settings: Settings) -> Denied | None:
+def _max_notional(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
     most = settings.guards.max_notional_usd
     if most is None or usd <= most:
         return None
     return Denied("max_notional", {"entry_usd": round(usd, 2), "limit_usd": most})
 
 
-def _price_band(plan: EntryPlan, usd: float, record: Record, settings: Settings) -> Denied | None:
+def _price_band(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
     """Against the last trade it was decided on; the gateway compares again with the market that it is sent into."""
     band, last = settings.guards.price_band_pct, plan.reference
     for price in (plan.stop_price, plan.limit_price or plan.stop_price):
@@ -249,7 +249,7 @@ def _price_band(plan: EntryPlan, usd: float, record: Record, settings: Settings)
     return None
 
 
-def _orders_per_minute(plan: EntryPlan, usd: float, record: Record, settings: Settings) -> Denied | None:
+def _orders_per_minute(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
     most = settings.guards.orders_per_minute
     recent = sum(at > record.now_ns - MINUTE_NS for at in record.pace.approved_ns)
     if most is None or recent < most:
@@ -257,7 +257,7 @@ def _orders_per_minute(plan: EntryPlan, usd: float, record: Record, settings: Se
     return Denied("orders_per_minute", {"orders": float(recent), "limit": float(most)})
 
 
-def _day_trades(plan: EntryPlan, usd: float, record: Record, settings: Settings) -> Denied | None:
+def _day_trades(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
     most = settings.guards.day_trades
     if most is None:
         return None
@@ -271,12 +271,12 @@ def _day_trades(plan: EntryPlan, usd: float, record: Record, settings: Settings)
     return Denied("day_trades", {"done": float(done), "may_come": float(may_come), "limit": float(most)})
 
 
-def _own(record: Record, symbol: str) -> float:
+def _own(record: TrackRecord, symbol: str) -> float:
     holding = record.holdings.get(symbol)
     return holding.own if holding is not None else 0.0
 
 
-DENIALS: dict[str, Callable[[EntryPlan, float, Record, Settings], Denied | None]] = {
+DENIALS: dict[str, Callable[[EntryPlan, float, TrackRecord, Settings], Denied | None]] = {
     "restricted": _restricted,
     "blackout": _blackout,
     "max_quantity": _max_quantity,
@@ -288,7 +288,7 @@ DENIALS: dict[str, Callable[[EntryPlan, float, Record, Settings], Denied | None]
 """Every guard that denies, by its reason code, in the order in which they are asked."""
 
 
-def denial(plan: EntryPlan, usd: float, record: Record, settings: Settings) -> Denied | None:
+def denial(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
     """The first guard that speaks against this entry."""
     answers = (guard(plan, usd, record, settings) for guard in DENIALS.values())
     return next((denied for denied in answers if denied is not None), None)

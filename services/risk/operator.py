@@ -16,10 +16,10 @@ from services.configuration.settings import Settings
 from services.risk.guards import Tally
 from services.risk.limits import ForeignOrder, Holding, Mark, Reservation
 from services.risk.pauses import FLEET, NEXT_SESSION, OPERATOR, RESUME, PauseRecord, lift, pause, pauses_of
-from services.risk.track_record import look, record_of
+from services.risk.track_record import record_of, trip_guards
 from services.runtime.core import Draft, State
 
-__all__ = ["FlattenRecord", "carry_out", "fold_flattening", "judge"]
+__all__ = ["FlattenRecord", "answer_to", "carry_out", "fold_flattening"]
 
 ENDED = ("done", "failed", "withdrawn")
 
@@ -35,7 +35,7 @@ class FlattenRecord(msgspec.Struct, frozen=True):
         return self.symbol
 
 
-def judge(state: State, command: Command, symbols: Sequence[str], *, ready: bool, observe: bool = False) -> Answer:
+def answer_to(state: State, command: Command, symbols: Sequence[str], *, ready: bool, observe: bool = False) -> Answer:
     """The answer to the operator: what will be done, or one line on why not.
 
     `symbols`: those there are now. `ready`: the broker's book is known. `observe`: the fleet sends nothing, so it can't
@@ -47,29 +47,29 @@ def judge(state: State, command: Command, symbols: Sequence[str], *, ready: bool
         return Answer(False, f"{symbol} is not on the watchlist ({', '.join(symbols)})")
     match command:
         case Pause():
-            return Answer(True, f"entries of {_who(symbol)} are paused; unfilled ones are cancelled, stops stay")
+            return Answer(True, f"entries of {_scope_name(symbol)} are paused; unfilled ones are cancelled, stops stay")
         case Resume():
-            return _judge_resume(state, symbol)
+            return _answer_resume(state, symbol)
         case Flatten(withdraw=False) | Adopt() if observe:
-            word = "sold" if isinstance(command, Flatten) else "adopted"
+            verb = "sold" if isinstance(command, Flatten) else "adopted"
             return Answer(
-                False, f"this fleet only observes and sends no order: nothing is {word}; start it without --observe"
+                False, f"this fleet only observes and sends no order: nothing is {verb}; start it without --observe"
             )
         case Flatten():
-            return _judge_flatten(state, symbol, command.withdraw)
+            return _answer_flatten(state, symbol, command.withdraw)
         case Adopt(quantity=quantity):
-            return _judge_adopt(state, command.symbol, quantity, symbols, ready=ready)
+            return _answer_adopt(state, command.symbol, quantity, symbols, ready=ready)
         case ClearCooldown():
-            return Answer(True, f"the cooldown of {_who(symbol)} ends now")
+            return Answer(True, f"the cooldown of {_scope_name(symbol)} ends now")
         case _:
             return Answer(False, "risk takes pause, resume, flatten, adopt and cooldown")
 
 
-def _who(symbol: str | None) -> str:
+def _scope_name(symbol: str | None) -> str:
     return symbol or "all symbols"
 
 
-def _judge_resume(state: State, symbol: str | None) -> Answer:
+def _answer_resume(state: State, symbol: str | None) -> Answer:
     under_way = [f.symbol for f in state.table(FlattenRecord).values() if symbol in (None, f.symbol)]
     if under_way:
         return Answer(
@@ -81,23 +81,23 @@ def _judge_resume(state: State, symbol: str | None) -> Answer:
         hint = f"; by name: {', '.join(named)}" if named else ""
         return Answer(False, f"nothing to resume: the fleet is not paused{hint}")
     stays = [p for p in found if p.resets == NEXT_SESSION or p.scope not in (symbol or FLEET,)]
-    text = f"entries of {_who(symbol)} are allowed again"
+    text = f"entries of {_scope_name(symbol)} are allowed again"
     if stays:
-        text = f"{_who(symbol)} resumed, but " + "; ".join(_stays(p) for p in stays)
+        text = f"{_scope_name(symbol)} resumed, but " + "; ".join(_still_stopped(p) for p in stays)
     return Answer(True, text)
 
 
-def _stays(p: PauseRecord) -> str:
+def _still_stopped(p: PauseRecord) -> str:
     until = "until the next session" if p.resets == NEXT_SESSION else "until `crazy resume`"
     return f"entries of {'the fleet' if p.symbol is None else p.symbol} stay stopped by {p.by} {until}"
 
 
-def _judge_flatten(state: State, symbol: str | None, withdraw: bool) -> Answer:
+def _answer_flatten(state: State, symbol: str | None, withdraw: bool) -> Answer:
     under_way = [f for f in state.table(FlattenRecord).values() if symbol in (None, f.symbol)]
     if withdraw:
         waiting = [f.symbol for f in under_way if f.phase == "waiting"]
         if not waiting:
-            return Answer(False, f"nothing to withdraw: no flatten of {_who(symbol)} waits")
+            return Answer(False, f"nothing to withdraw: no flatten of {_scope_name(symbol)} waits")
         return Answer(
             True, f"the flatten of {', '.join(waiting)} is withdrawn; entries stay paused until `crazy resume`"
         )
@@ -110,14 +110,14 @@ def _judge_flatten(state: State, symbol: str | None, withdraw: bool) -> Answer:
             return Answer(True, "no own shares and no live entry; entries are paused until `crazy resume`")
         left = state.get(Holding, symbol)
         fraction = "; a fraction of a share can't be sold" if left is not None and left.own > 0 else ""
-        return Answer(False, f"nothing to flatten: {_who(symbol)}: no own shares and no live entry{fraction}")
+        return Answer(False, f"nothing to flatten: {_scope_name(symbol)}: no own shares and no live entry{fraction}")
     what = [f"{quantity} {name}" for name, quantity in shares.items()]
     if entries:
         what.append(f"unfilled entries of {', '.join(entries)}")
     return Answer(True, f"flattening {', '.join(what)}; entries are paused until `crazy resume`")
 
 
-def _judge_adopt(state: State, symbol: str, quantity: float, symbols: Sequence[str], *, ready: bool) -> Answer:
+def _answer_adopt(state: State, symbol: str, quantity: float, symbols: Sequence[str], *, ready: bool) -> Answer:
     holding = state.get(Holding, symbol) or Holding(symbol)
     foreign = holding.account - holding.own
     selling = sum(o.remaining for o in state.table(ForeignOrder).values() if o.symbol == symbol and o.side == "SELL")
@@ -175,12 +175,12 @@ def _resume(d: Draft, scope: str, settings: Settings) -> None:
     if tally != d.get(Tally, "tally"):
         d.put(tally)
     lift(d, scope, lambda p: p.resets == RESUME, OPERATOR)
-    look(d, settings)
+    trip_guards(d, settings)
 
 
-def fold_flattening(d: Draft, told: Flattening) -> None:
+def fold_flattening(d: Draft, flattening: Flattening) -> None:
     """How far a flatten has come."""
-    if told.phase in ENDED:
-        d.drop(FlattenRecord, told.symbol)
+    if flattening.phase in ENDED:
+        d.drop(FlattenRecord, flattening.symbol)
     else:
-        d.put(FlattenRecord(told.symbol, told.phase))
+        d.put(FlattenRecord(flattening.symbol, flattening.phase))

@@ -8,12 +8,12 @@ import msgspec
 
 from messages.orders import CommissionReported, OrderFilled
 from services.configuration.settings import Settings
-from services.risk.guards import Closed, Pace, Record, Tally, Track, guards_on, pnl_usd, trips
+from services.risk.guards import Closed, Pace, Tally, Track, TrackRecord, guards_on, pnl_usd, trips
 from services.risk.limits import AccountRecord, Holding, Mark, Reservation
 from services.risk.pauses import FLEET, PauseRecord, pause
 from services.runtime.core import Draft
 
-__all__ = ["Unpriced", "count_commission", "count_fill", "in_dollars", "look", "price_commissions", "record_of"]
+__all__ = ["Unpriced", "count_commission", "count_fill", "in_dollars", "price_commissions", "record_of", "trip_guards"]
 
 WINS_KEPT = 20
 """Closed positions whose commissions may still be on their way are few."""
@@ -35,10 +35,10 @@ class Unpriced(msgspec.Struct, frozen=True):
         return self.exec_id
 
 
-def record_of(d: Draft) -> Record:
+def record_of(d: Draft) -> TrackRecord:
     """What guards look at, as it is now."""
     tally, holdings, marks = d.get(Tally, "tally") or Tally(), d.table(Holding), d.table(Mark)
-    return Record(
+    return TrackRecord(
         tally=tally,
         tracks=d.table(Track),
         holdings=holdings,
@@ -76,21 +76,21 @@ def count_fill(d: Draft, filled: OrderFilled) -> None:
     d.put(track)
 
 
-def count_commission(d: Draft, told: CommissionReported) -> None:
+def count_commission(d: Draft, report: CommissionReported) -> None:
     """What an execution cost, in dollars.
 
     Without a rate it waits for one, and entries are denied meanwhile: it may be what trips a guard.
     """
-    amount, account = told.commission - told.undone_usd, d.get(AccountRecord, "account")
+    amount, account = report.commission - report.undone_usd, d.get(AccountRecord, "account")
     rates = account.rates if account is not None else {}
-    if told.rate_usd is not None:
-        rates = {told.currency: told.rate_usd}  # as the recorder takes it
-    usd = in_dollars(amount, told.currency, rates)
+    if report.rate_usd is not None:
+        rates = {report.currency: report.rate_usd}  # as the recorder takes it
+    usd = in_dollars(amount, report.currency, rates)
     if usd is None:
-        d.put(Unpriced(told.exec_id, told.symbol, told.client_order_id, amount, told.currency))
-        d.note("commission_unpriced", told.symbol, "WARNING", commission=amount, currency=told.currency)
+        d.put(Unpriced(report.exec_id, report.symbol, report.client_order_id, amount, report.currency))
+        d.note("commission_unpriced", report.symbol, "WARNING", commission=amount, currency=report.currency)
     else:
-        _charge(d, told.symbol, told.client_order_id, usd)
+        _charge(d, report.symbol, report.client_order_id, usd)
 
 
 def price_commissions(d: Draft) -> None:
@@ -127,7 +127,7 @@ def _realized(tally: Tally, track: Track, client_order_id: str, usd: float) -> t
     if last is None or client_order_id not in last.orders:
         return tally, track
     last = msgspec.structs.replace(last, realized_usd=last.realized_usd + usd)
-    return _judged(tally, last), msgspec.structs.replace(track, last=last)
+    return _with_result(tally, last), msgspec.structs.replace(track, last=last)
 
 
 def _closed(tally: Tally, track: Track, *, stopped: bool) -> tuple[Tally, Track]:
@@ -137,17 +137,17 @@ def _closed(tally: Tally, track: Track, *, stopped: bool) -> tuple[Tally, Track]
     tally = msgspec.structs.replace(tally, closed=last.number, stopouts=tally.stopouts + stopped)
     stopouts = track.stopouts + stopped
     track = msgspec.structs.replace(track, realized_usd=0.0, orders=(), last=last, stopouts=stopouts)
-    return _judged(tally, last), track
+    return _with_result(tally, last), track
 
 
-def _judged(tally: Tally, closed: Closed) -> Tally:
+def _with_result(tally: Tally, closed: Closed) -> Tally:
     """Whether it lost money, and how many did in a row by that. What comes to be known later may turn it about."""
-    others = tuple(number for number in tally.wins if number != closed.number)
-    wins = others if closed.realized_usd < 0 else tuple(sorted((*others, closed.number)))[-WINS_KEPT:]
+    other_wins = tuple(number for number in tally.wins if number != closed.number)
+    wins = other_wins if closed.realized_usd < 0 else tuple(sorted((*other_wins, closed.number)))[-WINS_KEPT:]
     return msgspec.structs.replace(tally, wins=wins, losses=tally.closed - max((*wins, tally.forgiven)))
 
 
-def look(d: Draft, settings: Settings) -> None:
+def trip_guards(d: Draft, settings: Settings) -> None:
     """Trip what is to be tripped: an event with figures, and a pause that says when it ends."""
     if not guards_on(settings):
         return

@@ -21,9 +21,9 @@ from messages.operator import Happened, Refused
 from messages.timers import Elapsed, Started
 from messages.watchlist import WatchlistChanged
 from services.runtime.core import Core, Decision, Now, State, is_volatile
-from services.runtime.ledger import Batch, Change, ConstraintBroken, JournalLine, Ledger, OutboxRow
+from services.runtime.ledger import Batch, ConstraintBroken, JournalLine, Ledger, OutboxRow, RecordChange
 from services.runtime.link import UNOPENED, Link, matches
-from services.runtime.lockstep_probe import Probed
+from services.runtime.lockstep_probe import ProbeState
 from services.runtime.market_clock import MarketClock
 from services.trading.ids import is_symbol_process, symbol_process
 
@@ -105,26 +105,26 @@ class Actor:
         self._batch = Batch()
         self._inputs: list[_Input] = []
         self._outputs = Outputs()
-        self.told_ready = False
+        self.announced_ready = False
         """Whether the others were told that they may count on us."""
         self._next_beat = self._next_round = 0
         self._active_ns = 0
         self._next_prune = 0
         self._elapse_from = 0
         self._stalled: dict[str, tuple[int | None, int]] = {}
-        self._there: frozenset[str] | None = None
+        self._symbol_processes: frozenset[str] | None = None
         """The symbols' processes that take part; None: nobody has said so."""
-        self._probed = Probed()
+        self._probe_state = ProbeState()
         self._work = 0
         self.ticks: dict[str, tuple[int, int]] = {}
 
-    def forget_others(self, symbols: Iterable[str]) -> None:
+    def forget_other_symbols(self, symbols: Iterable[str]) -> None:
         """Only these symbols have a process: rows wait for no other one any more.
 
         Where it was in the rows of one that left is kept: it may come back, and goes on in them.
         """
-        there = self._keep_to(symbols)
-        for peer in [peer for peer in self._acked if is_symbol_process(peer) and peer not in there]:
+        processes = self._set_symbols(symbols)
+        for peer in [peer for peer in self._acked if is_symbol_process(peer) and peer not in processes]:
             link = self.links.pop(peer, None)
             if link is not None and link.cursor is not None:
                 self._cursors[peer] = link.cursor
@@ -132,13 +132,13 @@ class Actor:
             self.ledger.forget(peer)
         self._routes.clear()
 
-    def _keep_to(self, symbols: Iterable[str]) -> frozenset[str]:
-        self._there = frozenset(symbol_process(symbol) for symbol in symbols)
-        return self._there
+    def _set_symbols(self, symbols: Iterable[str]) -> frozenset[str]:
+        self._symbol_processes = frozenset(symbol_process(symbol) for symbol in symbols)
+        return self._symbol_processes
 
     def start(self, machine_ns: int) -> None:
         """The first input of every run."""
-        self.hear(Started(self.run), machine_ns)
+        self.deliver(Started(self.run), machine_ns)
 
     # Inputs.
 
@@ -163,10 +163,10 @@ class Actor:
                 pass  # frames between clock and simulator: theirs to handle
         return decoded
 
-    def hear(self, message: Any, machine_ns: int, sender: str = "") -> None:
+    def deliver(self, message: Any, machine_ns: int, sender: str = "") -> None:
         """A message that is no row: a tick, market time, a broker's fact, a timer."""
         if type(message) is MarketTime:
-            self.market.hear(message)
+            self.market.update(message)
             return
         if type(message) is Tick:
             last = self.ticks.get(message.symbol)
@@ -240,8 +240,8 @@ class Actor:
                 self._refuse(self._inputs[0], broken)
         self._batch = Batch()
         self._inputs.clear()
-        if self.ready is not self.told_ready:
-            self.told_ready = not self.told_ready
+        if self.ready is not self.announced_ready:
+            self.announced_ready = not self.announced_ready
             for link in self.links.values():
                 self._send_beat(link)
         outputs = self._outputs
@@ -249,7 +249,7 @@ class Actor:
             if link.owed_ack:
                 link.owed_ack = False
                 outputs.frames.append((link.peer, _encode(Ack(link.cursor or 0))))
-        if drained and self._probed.waiting(self.ticks) and self.ready:
+        if drained and self._probe_state.waiting(self.ticks) and self.ready:
             self._answer_probe(outputs, wire)
         self._outputs = Outputs()
         return outputs
@@ -277,12 +277,12 @@ class Actor:
     def pending(self) -> int:
         """Own rows that someone has not acknowledged; the recorder may lag without harm, and who left may open anew."""
         return sum(
-            link.pending for link in self.links.values() if link.peer != "recorder" and not self._left(link.peer)
+            link.pending for link in self.links.values() if link.peer != "recorder" and not self._was_removed(link.peer)
         )
 
-    def _left(self, peer: str) -> bool:
+    def _was_removed(self, peer: str) -> bool:
         """Whether this is the process of a symbol that was removed; its last frames may come after that word."""
-        return self._there is not None and is_symbol_process(peer) and peer not in self._there
+        return self._symbol_processes is not None and is_symbol_process(peer) and peer not in self._symbol_processes
 
     # Handling.
 
@@ -297,7 +297,7 @@ class Actor:
             decision = self._refusal(message, sender, seq, error, now)
         self._take(_Input(message, now, sender, seq, decision))
 
-    def _handle_enclosed(self, envelope: Envelope, machine_ns: int, sender: str, seq: int) -> None:
+    def _handle_envelope(self, envelope: Envelope, machine_ns: int, sender: str, seq: int) -> None:
         """A row's message; one that can't be decoded (a later release's) is refused like any that can't be handled."""
         now = self._now(machine_ns, envelope)
         try:
@@ -315,11 +315,11 @@ class Actor:
             item.undo = [(kind, key, self.state.get(kind, key)) for kind, key, _ in decision.changes]
             self.state.apply(decision.changes)
         if type(item.message) is WatchlistChanged:
-            self.forget_others((*item.message.watchlist, *item.message.winding_down))
+            self.forget_other_symbols((*item.message.watchlist, *item.message.winding_down))
         batch = self._batch
         kept = [change for change in decision.changes if not is_volatile(change[0])]
         for kind, key, record in kept:
-            batch.changes.append(Change(kind.__name__, key, None if record is None else _encode_record(record)))
+            batch.changes.append(RecordChange(kind.__name__, key, None if record is None else _encode_record(record)))
         now = item.now
         cause = f"{item.sender}:{item.seq}" if item.seq else ""
         for recipient, message in decision.messages:
@@ -331,7 +331,7 @@ class Actor:
             elif (
                 type(message) is WatchlistChanged
             ):  # the clock, who tells the others, and still has to hear of who left
-                self._keep_to((*message.watchlist, *message.winding_down))
+                self._set_symbols((*message.watchlist, *message.winding_down))
             self._head += 1
             body = msgspec.Raw(messages.encode(message))
             envelope = _encode(Envelope(self.name, self.run, self._head, cause, now.market_ns, recipient, body))
@@ -339,8 +339,8 @@ class Actor:
             batch.rows.append(row)
             for link in self._route(recipient):
                 link.add(row)
-                if not self._left(link.peer):
-                    self._probed.reach(link.peer)
+                if not self._was_removed(link.peer):
+                    self._probe_state.reach(link.peer)
                 self._send_rows(link)
         for topic, message in decision.published:
             if type(message) is Tick:
@@ -411,7 +411,7 @@ class Actor:
             return
         envelope = _decode_envelope(row.envelope)
         self.market.follow(envelope.time_ns)
-        self._handle_enclosed(envelope, machine_ns, link.peer, row.seq)
+        self._handle_envelope(envelope, machine_ns, link.peer, row.seq)
         link.cursor = row.seq
         link.owed_ack = True
         if not link.caught_up:
@@ -421,13 +421,13 @@ class Actor:
         if snapshot.resumed != link.cursor:
             return  # asked twice, answered twice: the first answer stands, and rows have followed it
         for raw in snapshot.envelopes:
-            self._handle_enclosed(_decode_envelope(raw), machine_ns, link.peer, 0)
+            self._handle_envelope(_decode_envelope(raw), machine_ns, link.peer, 0)
         link.cursor = self._batch.cursors[link.peer] = snapshot.seq
         link.caught_up = 0 <= link.peer_head <= snapshot.seq
         link.owed_ack = True
 
     def _receive_beat(self, link: Link, beat: Beat, machine_ns: int) -> None:
-        if link.met(beat.run):
+        if link.is_new_run(beat.run):
             if link.dialed:
                 self._send_beat(link)
             self._resume(link, machine_ns)
@@ -490,14 +490,14 @@ class Actor:
 
         One with nothing outstanding holds none back, however low its cursor is.
         """
-        floor = self._committed_head
+        through = self._committed_head
         for peer, acked in self._acked.items():
             link = self.links.get(peer)
             if link is None or not link.opened or link.pending:
-                floor = min(floor, acked)
+                through = min(through, acked)
         if self._acked:
             self.ledger.commit(Batch(acked=dict(self._acked)))
-            self.ledger.prune(floor, self.market.now(machine_ns) - JOURNAL_KEPT_NS)
+            self.ledger.prune(through, self.market.now(machine_ns) - JOURNAL_KEPT_NS)
 
     def _enclose(self, topic: str, message: Message) -> msgspec.Raw:
         body = msgspec.Raw(messages.encode(message))
@@ -514,24 +514,24 @@ class Actor:
     def _beat(self, machine_ns: int) -> None:
         """Whoever dials beats, and is answered; on those that were never heard of it knocks more often."""
         dialed = [link for link in self.links.values() if link.dialed]
-        strangers = [link for link in dialed if link.peer_run == 0]
-        everyone = machine_ns >= self._next_round
-        if everyone:
+        unknown = [link for link in dialed if link.peer_run == 0]
+        all_links = machine_ns >= self._next_round
+        if all_links:
             self._next_round = self.beat_after(machine_ns)
-        for link in dialed if everyone else strangers:
+        for link in dialed if all_links else unknown:
             self._send_beat(link)
-        self._next_beat = machine_ns + HELLO_NS if strangers else self._next_round
+        self._next_beat = machine_ns + HELLO_NS if unknown else self._next_round
 
     # Lock-step.
 
     def _receive_probe(self, probe: Probe, machine_ns: int) -> None:
-        self._probed.hear(probe)
+        self._probe_state.receive(probe)
         self.market.reach(probe.time_ns)
         if probe.elapse:
             self.elapse_market(machine_ns)
 
     def _answer_probe(self, outputs: Outputs, wire: tuple[int, int]) -> None:
-        idle = self._probed.answer(
+        idle = self._probe_state.answer(
             run=self.run,
             pending=self.pending,
             work=self._work,

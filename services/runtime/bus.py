@@ -51,7 +51,7 @@ class Bus:
 
     `dials`: processes whose links we connect to. `binds`: others dial us. `publishes`: we have an XPUB.
     `subscribes`: whose publications we hear, by topic ('' for all). `control`: commands may be asked of us.
-    `hears_beats`: we are the watchdog.
+    `receives_beats`: we are the watchdog.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Bus:
         subscribes: Mapping[str, Sequence[str]] | None = None,
         control: bool = False,
         beats: bool = True,
-        hears_beats: bool = False,
+        receives_beats: bool = False,
     ):
         self.name = name
         self._dir = run_dir
@@ -82,7 +82,7 @@ class Bus:
         if beats:
             self._beat = self._socket(zmq.PUB)
             self._beat.connect(self._path("watchdog.beats"))
-        self._beats_in = self._bind(zmq.SUB, "watchdog.beats") if hears_beats else None
+        self._beats_in = self._bind(zmq.SUB, "watchdog.beats") if receives_beats else None
         if self._beats_in is not None:
             self._beats_in.subscribe(b"")
         for sock in self._inputs():
@@ -180,22 +180,22 @@ class Bus:
                 yield messages.decode(frame[frame.index(b"|") + 1 :])
         if self._xpub is not None:
             while self._waits(self._xpub):
-                wish = self._xpub.recv()
-                if wish[:1] == b"\x01":
+                subscription = self._xpub.recv()
+                if subscription[:1] == b"\x01":
                     for topic, last in self._last.items():
-                        if topic.startswith(wish[1:]):
+                        if topic.startswith(subscription[1:]):
                             self._xpub.send(last, zmq.NOBLOCK)
 
     def commands(self) -> Iterator[tuple[bytes, Command]]:
         """What waits on the control socket: (whom to answer, command)."""
         while self._control is not None and self._waits(self._control):
-            who, _, body = self._control.recv_multipart()
+            client, _, body = self._control.recv_multipart()
             try:
                 command = _decode_command(body)
             except msgspec.DecodeError as error:
-                self.answer(who, Answer(False, f"not a command: {error}"))
+                self.answer(client, Answer(False, f"not a command: {error}"))
                 continue
-            yield who, command
+            yield client, command
 
     def beats(self) -> Iterator[bytes]:
         """The watchdog's mail."""
@@ -220,10 +220,10 @@ class Bus:
         with contextlib.suppress(zmq.Again):
             self._xpub.send(frame, zmq.NOBLOCK)
 
-    def answer(self, who: bytes, answer: Answer) -> None:
+    def answer(self, client: bytes, answer: Answer) -> None:
         assert self._control is not None, "this process takes no commands"
         with contextlib.suppress(zmq.ZMQError):
-            self._control.send_multipart((who, b"", _encode(answer)), zmq.NOBLOCK)
+            self._control.send_multipart((client, b"", _encode(answer)), zmq.NOBLOCK)
 
     def beat(self, body: bytes) -> None:
         """To the watchdog."""
@@ -253,9 +253,9 @@ class StopSignal:
         self._write.setblocking(False)
         signal.set_wakeup_fd(self._write.fileno())
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._heard)
+            signal.signal(number, self._on_signal)
 
-    def _heard(self, number: int, frame: object) -> None:
+    def _on_signal(self, number: int, frame: object) -> None:
         self.set = True
 
     def fileno(self) -> int:

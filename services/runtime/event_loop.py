@@ -138,7 +138,7 @@ class EventLoop:
             if taken >= TURN_FRAMES:
                 break
         for message in bus.publications():
-            actor.hear(message, now)
+            actor.deliver(message, now)
         # One that is not ready publishes no price, and would miss that of the step.
         asked = self._probe is not None and actor.ready and broker.wire[0] >= self._probe.wire and not broker.asking
         if asked or not self._lockstep or not actor.ready:
@@ -146,8 +146,8 @@ class EventLoop:
         if now >= actor.next_deadline(now):
             actor.elapse(now)
         self._commit(now, drained=taken < TURN_FRAMES and asked)
-        if now >= self._next_beat or actor.told_ready is not self._told_ready:
-            self._told_ready = actor.told_ready
+        if now >= self._next_beat or actor.announced_ready is not self._told_ready:
+            self._told_ready = actor.announced_ready
             self._next_beat = actor.beat_after(now)
             beat(actor, bus, self._note())
 
@@ -165,7 +165,7 @@ class EventLoop:
         assert broker is not None
         facts, broker.facts = broker.facts, []
         for fact in facts:
-            actor.hear(fact, now, "broker")
+            actor.deliver(fact, now, "broker")
             if actor.careful:
                 self._commit(now, drained=False)
         quotes: list[Quote] = []
@@ -177,7 +177,7 @@ class EventLoop:
                 quotes = broker.quotes.take(self._probe.symbol)
             self._probe = None
         for quote in quotes:
-            actor.hear(quote, now, "broker")
+            actor.deliver(quote, now, "broker")
         return len(facts) + len(quotes)
 
     def _commit(self, now: int, *, drained: bool) -> None:

@@ -22,7 +22,6 @@ import msgspec
 __all__ = [
     "AtMost",
     "Batch",
-    "Change",
     "Constraint",
     "ConstraintBroken",
     "JournalLine",
@@ -31,6 +30,7 @@ __all__ = [
     "Loaded",
     "MemoryLedger",
     "OutboxRow",
+    "RecordChange",
     "SqliteLedger",
     "Unique",
 ]
@@ -76,7 +76,7 @@ SLACK = 1e-6
 """Of a sum: the noise of adding floats in another order than the core did."""
 
 
-class Change(msgspec.Struct, frozen=True):
+class RecordChange(msgspec.Struct, frozen=True):
     """One record, new or changed (its JSON), or gone (None)."""
 
     kind: str
@@ -104,7 +104,7 @@ class JournalLine(msgspec.Struct, frozen=True, gc=False):
 class Batch(msgspec.Struct):
     """All that one commit writes."""
 
-    changes: list[Change] = []
+    changes: list[RecordChange] = []
     rows: list[OutboxRow] = []
     cursors: dict[str, int] = {}
     acked: dict[str, int] = {}
@@ -234,7 +234,7 @@ class SqliteLedger:
                 [(*k, body.decode()) for k, body in last.items() if body is not None],
             )
             for limit, sum_before in zip(limits, before, strict=True):
-                _hold(limit, sum_before, self._sum(limit))
+                _check_limit(limit, sum_before, self._sum(limit))
             if batch.rows:
                 db.executemany(
                     "INSERT INTO outbox VALUES (?, ?, ?)", [(r.seq, r.recipient, r.envelope) for r in batch.rows]
@@ -325,7 +325,7 @@ def _index(number: int, constraint: Unique) -> str:
     )
 
 
-def _hold(limit: AtMost, before: float, after: float) -> None:
+def _check_limit(limit: AtMost, before: float, after: float) -> None:
     if after > max(limit.limit, before) + SLACK:
         raise ConstraintBroken(
             f"{limit.kind}: the sum of {limit.field} would be {after:.2f}, the limit is {limit.limit:.2f}"
@@ -366,7 +366,7 @@ class MemoryLedger:
         self._acked.update(batch.acked)
         self.journal.extend(batch.journal)
 
-    def _check(self, changes: Sequence[Change]) -> None:
+    def _check(self, changes: Sequence[RecordChange]) -> None:
         for constraint in self._constraints:
             touched = [c for c in changes if c.kind == constraint.kind and c.body is not None]
             if not touched:
@@ -388,7 +388,7 @@ class MemoryLedger:
                         raise ConstraintBroken(f"{kind}: {field} stands twice")
                 case AtMost(kind, field):
                     before = sum(json.loads(body).get(field) or 0 for body in self._records.get(kind, {}).values())
-                    _hold(constraint, before, sum(r.get(field) or 0 for r in records))
+                    _check_limit(constraint, before, sum(r.get(field) or 0 for r in records))
 
     def rows_after(self, seq: int) -> list[OutboxRow]:
         return [row for number, row in self._outbox.items() if number > seq]

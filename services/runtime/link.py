@@ -105,7 +105,7 @@ class Link:
 
     # The consumer's side.
 
-    def met(self, run: int) -> bool:
+    def is_new_run(self, run: int) -> bool:
         """A frame of the peer's life `run` arrived; True if that life is new to us."""
         if run == self.peer_run:
             return False

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 
 from messages.frames import Idle, Probe
 
-__all__ = ["Probed"]
+__all__ = ["ProbeState"]
 
 NEVER = (0, 0)
 """The tick of a symbol of which none was handled."""
 
 
-class Probed:
+class ProbeState:
     """The clock's newest probe, and whom this process has sent rows since the step began."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Probed:
         self._step = -1
         self._reached: dict[str, None] = {}
 
-    def hear(self, probe: Probe) -> None:
+    def receive(self, probe: Probe) -> None:
         """A probe; of a step that is new, nobody was reached in it yet."""
         if probe.step != self._step:
             self._step = probe.step

@@ -138,7 +138,7 @@ class _Forward(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; levels that loguru does not know go by the nearest below."""
-        level = next((name for floor, name in _LEVELS if record.levelno >= floor), "DEBUG")
+        level = next((name for lowest, name in _LEVELS if record.levelno >= lowest), "DEBUG")
         fields: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
         if record.exc_info:
             fields["exception"] = "".join(traceback.format_exception(*record.exc_info))

@@ -23,11 +23,11 @@ class MarketClock:
     def __init__(self, *, lockstep: bool = False):
         self.lockstep = lockstep
         self._reached = 0
-        self._word: MarketTime | None = None
+        self._published: MarketTime | None = None
 
-    def hear(self, word: MarketTime) -> None:
+    def update(self, published: MarketTime) -> None:
         """The clock's newest word."""
-        self._word = word
+        self._published = published
 
     def reach(self, market_ns: int) -> None:
         """It is at least this late."""
@@ -41,25 +41,25 @@ class MarketClock:
 
     def now(self, machine_ns: int) -> int:
         """Nanoseconds of market time at machine time `machine_ns`."""
-        word = self._word
-        if word is not None and not self.lockstep:
-            passed = min(max(0, machine_ns - word.machine_ns), STALE_NS)
-            run_on = word.market_ns + int(passed * word.speed)
-            self.reach(min(run_on, word.until_ns))
+        published = self._published
+        if published is not None and not self.lockstep:
+            passed = min(max(0, machine_ns - published.machine_ns), STALE_NS)
+            run_on = published.market_ns + int(passed * published.speed)
+            self.reach(min(run_on, published.until_ns))
         return self._reached
 
     def stale(self, machine_ns: int) -> bool:
         """True when the clock has been silent for too long (never in lock-step: there the clock drives)."""
         if self.lockstep:
             return False
-        return self._word is None or machine_ns - self._word.machine_ns > STALE_NS
+        return self._published is None or machine_ns - self._published.machine_ns > STALE_NS
 
     def machine_at(self, market_ns: int, machine_ns: int) -> int | None:
         """The machine time at which it will be `market_ns`; None where nobody can say (lock-step, no fresh word)."""
-        word = self._word
-        if self.lockstep or word is None or word.speed <= 0:
+        published = self._published
+        if self.lockstep or published is None or published.speed <= 0:
             return None
         if market_ns <= self._reached:
             return machine_ns
-        at = word.machine_ns + int((market_ns - word.market_ns) / word.speed) + 1
-        return None if market_ns > word.until_ns or at > word.machine_ns + STALE_NS else at
+        at = published.machine_ns + int((market_ns - published.market_ns) / published.speed) + 1
+        return None if market_ns > published.until_ns or at > published.machine_ns + STALE_NS else at

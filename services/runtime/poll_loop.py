@@ -84,7 +84,7 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
             if taken >= TURN_FRAMES:
                 break
         for message in bus.publications():
-            actor.hear(message, now)
+            actor.deliver(message, now)
         # Before the timers: after a stop of the machine, mail that waits is heard before anyone is judged silent.
         hooks.work(now)
         if now >= due:  # what this turn's inputs made due is for the next turn, which begins at once
@@ -93,8 +93,8 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
         for who, answer in answers:
             bus.answer(who, answer)
         hooks.sent()
-        if now >= next_beat or actor.told_ready is not told_ready or hooks.note != told_note:
-            told_ready, told_note = actor.told_ready, hooks.note
+        if now >= next_beat or actor.announced_ready is not told_ready or hooks.note != told_note:
+            told_ready, told_note = actor.announced_ready, hooks.note
             next_beat = actor.beat_after(now)
             beat(actor, bus, hooks.note)
     log.event("bot_stopped", process_run=actor.run)
@@ -113,4 +113,4 @@ def emit(outputs: Outputs, bus: Bus, log: Log, publish: Callable[[str, Message],
 
 def beat(actor: Actor, bus: Bus, note: str) -> None:
     """Tell the watchdog."""
-    bus.beat(_encode(Heartbeat(actor.name, os.getpid(), actor.run, actor.told_ready, note)))
+    bus.beat(_encode(Heartbeat(actor.name, os.getpid(), actor.run, actor.announced_ready, note)))

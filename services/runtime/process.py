@@ -26,7 +26,7 @@ from services.runtime.market_clock import MarketClock
 from services.runtime.wiring import wiring_of
 from services.trading.ids import symbol_process
 
-__all__ = ["Process", "enter"]
+__all__ = ["RunningProcess", "enter"]
 
 STARTS_ALLOWED, STARTS_WITHIN_S = 10, 60
 """A process that starts more often than that is broken: it says so and stays down (exit 0), instead of crashing for
@@ -45,7 +45,7 @@ class CountsStarts(Protocol):
         """Note a start; how many there were in the last `within_ns`, this one included."""
 
 
-class Process:
+class RunningProcess:
     """One process of the fleet, entered: nobody else of this name runs, and it dies with its supervisor."""
 
     def __init__(self, settings_file: Path, kind: str, ticker: str = ""):
@@ -89,12 +89,12 @@ class Process:
             ledger,
             dials=self.wiring.dials,
             market=MarketClock(lockstep=self.lockstep),
-            default_interest=self.wiring.hears,
+            default_interest=self.wiring.wants,
         )
-        actor.forget_others(self.fleet.symbols.values())
+        actor.forget_other_symbols(self.fleet.symbols.values())
         return actor
 
-    def bus(self, *, hears_beats: bool = False) -> Bus:
+    def bus(self, *, receives_beats: bool = False) -> Bus:
         """The sockets, as the wiring has them."""
         bus = Bus(
             self.name,
@@ -104,12 +104,12 @@ class Process:
             publishes=self.wiring.publishes,
             subscribes=self.wiring.subscribes,
             control=self.wiring.control,
-            hears_beats=hears_beats,
+            receives_beats=receives_beats,
         )
         self._closing.append(bus)
         return bus
 
-    def __enter__(self) -> Process:
+    def __enter__(self) -> RunningProcess:
         return self
 
     def __exit__(
@@ -122,7 +122,7 @@ class Process:
         self._lock.release()
 
 
-def enter(kind: str) -> Process:
+def enter(kind: str) -> RunningProcess:
     """The process that the command line asks for: `python -m services.KIND SETTINGS [TICKER]`."""
     arguments = sys.argv[1:]
     wanted = "SETTINGS TICKER" if kind == "symbol" else "SETTINGS"
@@ -130,6 +130,6 @@ def enter(kind: str) -> Process:
         raise SystemExit(f"usage: python -m services.{kind} {wanted}")
     log.mask_output()
     try:
-        return Process(Path(arguments[0]), kind, *arguments[1:])
+        return RunningProcess(Path(arguments[0]), kind, *arguments[1:])
     except Refusal as refusal:
         raise SystemExit(f"{kind}: {refusal}") from None

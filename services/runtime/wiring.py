@@ -24,7 +24,7 @@ class Wiring(msgspec.Struct, frozen=True):
     """
 
     dials: dict[str, tuple[str, ...]] = {}
-    hears: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()
     binds: bool = False
     publishes: bool = False
     subscribes: dict[str, tuple[str, ...]] = {}
@@ -40,7 +40,7 @@ WIRING: dict[str, Wiring] = {
     ),
     "risk": Wiring(
         dials={"gateway": ("*",), "clock": ("fleet",), "recorder": ()},
-        hears=("fleet",),
+        wants=("fleet",),
         binds=True,
         subscribes={"gateway": ("",), "clock": ("time",)},
         control=True,
@@ -55,7 +55,7 @@ WIRING: dict[str, Wiring] = {
         subscribes={"gateway": (OWN_TICKER,), "clock": ("time",)},
     ),
     "clock": Wiring(dials={"recorder": ()}, binds=True, publishes=True, control=True),
-    "recorder": Wiring(hears=("**",), binds=True, subscribes={"clock": ("time",)}),
+    "recorder": Wiring(wants=("**",), binds=True, subscribes={"clock": ("time",)}),
     "watchdog": Wiring(dials={"recorder": ()}, subscribes={"clock": ("time",)}, control=True),
     "simulator": Wiring(dials={"clock": ()}),
 }

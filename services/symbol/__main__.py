@@ -25,10 +25,10 @@ class Retiring(poll_loop.Hooks):
         if not retired or not self.note:
             self._retired_ns = machine_ns
         self.note = RETIRED if retired else ""
-        told = not any(link.pending for link in self._actor.links.values()) and self._actor.told_ready
+        delivered = not any(link.pending for link in self._actor.links.values()) and self._actor.announced_ready
         noted = machine_ns - self._retired_ns > NOTED_NS
         # An exit within supervisord's startsecs would count as a failed start and be tried again.
-        self.done = retired and told and noted and machine_ns - self._since > STAY_S * SECOND
+        self.done = retired and delivered and noted and machine_ns - self._since > STAY_S * SECOND
 
     def wake(self, machine_ns: int) -> int:
         return machine_ns + (SECOND // 5 if self.note else poll_loop.IDLE_NS)

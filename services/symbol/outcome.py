@@ -89,9 +89,9 @@ def on_order(d: Draft, r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
     return r
 
 
-def on_cancelled(d: Draft, r: SymbolRecord, told: OrderCancelled, settings: Settings) -> SymbolRecord:
+def on_cancelled(d: Draft, r: SymbolRecord, report: OrderCancelled, settings: Settings) -> SymbolRecord:
     """An order ended without filling whole."""
-    order = told.order
+    order = report.order
     if order.role == "stop":
         return _stop_gone(r, order)
     if order.role != "entry" or order.client_order_id != r.entry_id:
@@ -101,7 +101,7 @@ def on_cancelled(d: Draft, r: SymbolRecord, told: OrderCancelled, settings: Sett
     if r.state is not SymbolState.ENTRY_PENDING:
         return _remainder_ended(r)
     reason = order.cancel_reason or cancelling
-    if not told.asked and not reason and r.phase == "open":
+    if not report.asked and not reason and r.phase == "open":
         return _refused(d, r, why="cancelled_by_broker", figures={})
     disarmed = reason in ENDINGS_OF_A_DAY and not settings.entries.rearm_next_session
     return moved(
@@ -109,9 +109,9 @@ def on_cancelled(d: Draft, r: SymbolRecord, told: OrderCancelled, settings: Sett
     )
 
 
-def on_rejected(d: Draft, r: SymbolRecord, told: OrderRejected) -> SymbolRecord:
+def on_rejected(d: Draft, r: SymbolRecord, report: OrderRejected) -> SymbolRecord:
     """The broker refused an order, or holds it Inactive."""
-    order = told.order
+    order = report.order
     if order.role == "stop":
         return _stop_gone(r, order)
     if order.role != "entry" or order.client_order_id != r.entry_id:
@@ -119,10 +119,10 @@ def on_rejected(d: Draft, r: SymbolRecord, told: OrderRejected) -> SymbolRecord:
     r = ended(r)
     if r.state is not SymbolState.ENTRY_PENDING:
         return _remainder_ended(r)
-    if told.code in FRACTION_REFUSED and order.quantity != math.floor(order.quantity):
-        d.note("fractional_refused", r.symbol, "WARNING", code=told.code, qty=order.quantity)
+    if report.code in FRACTION_REFUSED and order.quantity != math.floor(order.quantity):
+        d.note("fractional_refused", r.symbol, "WARNING", code=report.code, qty=order.quantity)
         return moved(changed(r, whole_only=True, why="fraction_refused", figures={}), Event.ENTRY_DENIED)
-    return _refused(d, r, why="rejected_by_broker", figures={"code": float(told.code)})
+    return _refused(d, r, why="rejected_by_broker", figures={"code": float(report.code)})
 
 
 def _remainder_ended(r: SymbolRecord) -> SymbolRecord:
@@ -207,11 +207,13 @@ def _exiting(d: Draft, r: SymbolRecord, event: Event) -> SymbolRecord:
     return moved(take_back(d, r, "stop_triggered"), event)
 
 
-def on_flattening(r: SymbolRecord, told: Flattening) -> SymbolRecord:
+def on_flattening(r: SymbolRecord, flattening: Flattening) -> SymbolRecord:
     """How far the operator's sale has come. While it waits the shares are held as before, under their stop."""
-    match told.phase:
+    match flattening.phase:
         case "waiting":
-            return changed(r, why="flatten_observed" if told.reason == "observed" else "flatten_waits", figures={})
+            return changed(
+                r, why="flatten_observed" if flattening.reason == "observed" else "flatten_waits", figures={}
+            )
         case "clearing" | "selling":
             return moved(changed(r, why="flattening", figures={}), Event.FLATTEN_ORDERED)
         case "done":
@@ -227,16 +229,16 @@ def on_flattening(r: SymbolRecord, told: Flattening) -> SymbolRecord:
             return r
 
 
-def on_position(d: Draft, r: SymbolRecord, told: PositionUpdated) -> SymbolRecord:
+def on_position(d: Draft, r: SymbolRecord, position: PositionUpdated) -> SymbolRecord:
     """The account's position.
 
     What is own, and what it cost, is known from fills; this tells something new where rows were lost, shares adopted,
     or a split mended.
     """
-    own, before = told.own, r.own
-    cost_usd = r.cost_usd if told.own_cost_usd is None else told.own_cost_usd
-    r = changed(r, account=told.account_quantity, own=own, cost_usd=cost_usd)
-    if told.account_quantity != own:
+    own, before = position.own, r.own
+    cost_usd = r.cost_usd if position.own_cost_usd is None else position.own_cost_usd
+    r = changed(r, account=position.account_quantity, own=own, cost_usd=cost_usd)
+    if position.account_quantity != own:
         r = moved(r, Event.POSITION_DIFFERS)
     if holds(own) is holds(before):
         return r

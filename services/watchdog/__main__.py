@@ -19,7 +19,7 @@ _decode = msgspec.msgpack.Decoder(Heartbeat).decode
 COLUMNS = list(ProcessState.__struct_fields__)
 
 
-class Watch(poll_loop.Hooks):
+class HeartbeatMonitor(poll_loop.Hooks):
     """Takes heartbeats off the bus, answers who is there, carries out kills."""
 
     def __init__(self, actor: Actor, bus: Bus, fleet: Fleet):
@@ -30,7 +30,7 @@ class Watch(poll_loop.Hooks):
         for body in self._bus.beats():
             heartbeat = _decode(body)
             if heartbeat.process in self._expected or is_symbol_process(heartbeat.process):
-                self._actor.hear(heartbeat, machine_ns)
+                self._actor.deliver(heartbeat, machine_ns)
 
     def command(self, command: Command) -> Answer:
         if not isinstance(command, RollCall):
@@ -61,8 +61,8 @@ def main() -> None:
     """Watch."""
     with process.enter("watchdog") as p:
         actor = p.actor(WatchdogCore(), p.ledger(durable=False))
-        bus = p.bus(hears_beats=True)
-        poll_loop.run(actor, bus, p.log, Watch(actor, bus, p.fleet))
+        bus = p.bus(receives_beats=True)
+        poll_loop.run(actor, bus, p.log, HeartbeatMonitor(actor, bus, p.fleet))
 
 
 if __name__ == "__main__":

@@ -71,8 +71,8 @@ class WatchdogCore:
         return []
 
     def deadlines(self, state: State, now: Now) -> Deadlines:
-        heard = [seen.heard_ns for seen in state.table(Seen).values()]
-        return Deadlines(machine_ns=min(heard) + HUNG_NS if heard else None)
+        last_beats = [seen.heard_ns for seen in state.table(Seen).values()]
+        return Deadlines(machine_ns=min(last_beats) + HUNG_NS if last_beats else None)
 
     def handle(self, state: State, message: Message | Heartbeat, now: Now) -> Decision:
         d = Draft(state, now)

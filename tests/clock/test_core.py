@@ -8,7 +8,7 @@ from messages.market import Session, SessionApproaching, SessionAwaited, Session
 from messages.operator import Happened
 from messages.watchlist import SymbolRetired, Watch, WatchlistChanged
 from services.clock.core import ClockCore, ClockRecord, MarketEnded, StepBegun, TimeReached
-from services.clock.steps import Step, next_step
+from services.clock.steps import MarketStep, next_step
 from services.runtime.core import Now, State
 
 MINUTE = 60_000_000_000
@@ -196,18 +196,18 @@ class TestWatchlist:
 
 class TestSteps:
     def test_the_earliest(self) -> None:
-        assert next_step(30, 20, {"risk": 10, "symbol-A": None}, 0) == Step("deadline", 10, "risk")
-        assert next_step(30, 20, {}, 0) == Step("calendar", 20)
-        assert next_step(30, None, {}, 0) == Step("market", 30)
+        assert next_step(30, 20, {"risk": 10, "symbol-A": None}, 0) == MarketStep("deadline", 10, "risk")
+        assert next_step(30, 20, {}, 0) == MarketStep("calendar", 20)
+        assert next_step(30, None, {}, 0) == MarketStep("market", 30)
         assert next_step(None, None, {"risk": None}, 0) is None
 
     def test_ties_calendar_then_deadlines_by_name_then_the_market(self) -> None:
         deadlines = {"symbol-B": 10, "symbol-A": 10}
-        assert next_step(10, 10, deadlines, 0) == Step("calendar", 10)
-        assert next_step(10, 11, deadlines, 0) == Step("deadline", 10, "symbol-A")
-        assert next_step(10, 11, {"symbol-A": 11}, 0) == Step("market", 10)
+        assert next_step(10, 10, deadlines, 0) == MarketStep("calendar", 10)
+        assert next_step(10, 11, deadlines, 0) == MarketStep("deadline", 10, "symbol-A")
+        assert next_step(10, 11, {"symbol-A": 11}, 0) == MarketStep("market", 10)
 
     def test_what_has_passed_counts_as_now(self) -> None:
         """Time never runs backwards, and what is late is still in its order."""
-        assert next_step(3, 50, {"risk": 5}, 40) == Step("deadline", 40, "risk")
-        assert next_step(3, 2, {"risk": 5}, 40) == Step("calendar", 40)
+        assert next_step(3, 50, {"risk": 5}, 40) == MarketStep("deadline", 40, "risk")
+        assert next_step(3, 2, {"risk": 5}, 40) == MarketStep("calendar", 40)

@@ -14,7 +14,7 @@ from messages.orders import Fill, OrderRecord
 from services.recorder.core import RecorderCore
 from services.recorder.store import DuckLedger
 from services.runtime.core import Now, State
-from services.runtime.ledger import Batch, Change
+from services.runtime.ledger import Batch, RecordChange
 
 SECOND = 1_000_000_000
 T0 = 1_647_957_600 * SECOND  # 2022-03-22 14:00:00 UTC
@@ -58,9 +58,9 @@ def fill(exec_id: str = "0001.01", client_order_id: str = "TSLA-1", **fields: An
     return Fill(exec_id=exec_id, client_order_id=client_order_id, **(told | fields))
 
 
-def changes(message: messages.Message, at: Now | None = None) -> list[Change]:
+def changes(message: messages.Message, at: Now | None = None) -> list[RecordChange]:
     decided = CORE.handle(EMPTY, message, at or now()).changes
-    return [Change(kind.__name__, key, msgspec.json.encode(record)) for kind, key, record in decided]
+    return [RecordChange(kind.__name__, key, msgspec.json.encode(record)) for kind, key, record in decided]
 
 
 def record(ledger: DuckLedger, *said: messages.Message, seq: int = 1, time_ns: int = T0) -> int:

@@ -98,7 +98,7 @@ def test_nothing_is_lost_and_nothing_doubled(fleet: Fleet) -> None:
             nonlocal told
             for _ in range(count):
                 told += 1
-                actor.hear(Happened("told", "", "INFO", {"n": told}, told), time.monotonic_ns())
+                actor.deliver(Happened("told", "", "INFO", {"n": told}, told), time.monotonic_ns())
 
         for _ in range(3):
             recorder = started(fleet)

@@ -19,7 +19,7 @@ from messages.operator import Happened, Refused, SymbolStatus
 from messages.orders import CommissionReported, OrderAccepted, OrderFilled, OrderPlaced
 from services.recorder.schema import VERSION
 from services.recorder.store import DuckLedger, open_at_rest
-from services.runtime.ledger import Batch, Change, ConstraintBroken, LedgerError, OutboxRow
+from services.runtime.ledger import Batch, ConstraintBroken, LedgerError, OutboxRow, RecordChange
 from tests.recorder.scenario import SECOND, T0, changes, fill, first_release, now, order, record
 
 
@@ -175,7 +175,7 @@ def test_its_own_words_are_events_and_count_its_head(path: Path) -> None:
 
 def test_what_duckdb_cannot_take_is_a_broken_constraint_and_nothing_of_it_stays(path: Path) -> None:
     ledger = opened(path)
-    bad = Change("OrderRow", "TSLA-2", b'{"client_order_id": "TSLA-2", "order_id": "seven"}')
+    bad = RecordChange("OrderRow", "TSLA-2", b'{"client_order_id": "TSLA-2", "order_id": "seven"}')
     with pytest.raises(ConstraintBroken):
         ledger.commit(Batch(changes=[*changes(OrderPlaced(order())), bad], cursors={"gateway": 1}))
     assert read(ledger, "SELECT * FROM orders") == []

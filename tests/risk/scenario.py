@@ -27,7 +27,7 @@ from services.configuration.settings import Settings
 from services.risk.core import RiskCore, constraints
 from services.risk.limits import Holding, Mark, Reservation, exposure_of
 from services.runtime.core import Now, State, is_volatile
-from services.runtime.ledger import Batch, Change, MemoryLedger
+from services.runtime.ledger import Batch, MemoryLedger, RecordChange
 
 MONDAY = Session("2025-01-06", 0, 1)
 
@@ -102,7 +102,7 @@ class Risk:
         decision = self.core.handle(self.state, message, Now(self.now, 0))
         kept = [change for change in decision.changes if not is_volatile(change[0])]
         self.ledger.commit(
-            Batch([Change(k.__name__, key, None if r is None else msgspec.json.encode(r)) for k, key, r in kept])
+            Batch([RecordChange(k.__name__, key, None if r is None else msgspec.json.encode(r)) for k, key, r in kept])
         )
         self.state.apply(decision.changes)
         self.said += decision.messages

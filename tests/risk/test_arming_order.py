@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.risk.arming_order import needed_usd, wait_for_turn
+from services.risk.arming_order import needed_usd, priority_denial
 from services.risk.limits import Denied
 from tests.risk.scenario import configured
 
@@ -43,7 +43,7 @@ class TestWhoseTurnItIs:
     )
 
     def asked(self, symbol: str, used: float, *had: str, usd: float = 1001.0) -> Denied | None:
-        return wait_for_turn(symbol, usd, used, had, WATCHLIST, self.OF)
+        return priority_denial(symbol, usd, used, had, WATCHLIST, self.OF)
 
     def test_the_last_leaves_room_for_both(self) -> None:
         assert self.asked("AMD", 5000.0 - 3002.0 - 1001.0) is None
@@ -69,7 +69,7 @@ class TestWhoseTurnItIs:
             allocation={"per_symbol_usd": 640.0804, "total_usd_cap": 2000.0},
             entries={"buy_stop_pct_above_last": 25.0, "buy_stop_cap_pct": 25.0},
         )
-        assert wait_for_turn("NVDA", 1001.2344, 7.1264, (), WATCHLIST, of) == Denied(
+        assert priority_denial("NVDA", 1001.2344, 7.1264, (), WATCHLIST, of) == Denied(
             "waits_for_turn",
             {"exposure_usd": 7.13, "kept_for_earlier_usd": 1001.13, "entry_usd": 1001.23, "limit_usd": 2000.0},
         )

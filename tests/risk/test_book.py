@@ -9,7 +9,7 @@ import pytest
 from messages.account import AccountUpdated, BookTold
 from messages.orders import OrderFilled, OrderRecord, PositionUpdated
 from services.risk.core import RiskCore
-from services.risk.exposure import account_told, fold_fill, fold_foreign, fold_position, rebuild
+from services.risk.exposure import fold_account, fold_fill, fold_foreign, fold_position, rebuild
 from services.risk.limits import AccountRecord, ForeignOrder, Holding, Reservation
 from services.runtime.core import Draft, Now, Record, State
 from tests.risk.scenario import configured, execution, order
@@ -115,7 +115,7 @@ def test_a_foreign_order_counts_as_long_as_it_lives() -> None:
 def test_the_brokers_word_on_the_account_replaces_all(account: AccountRecord) -> None:
     d = draft(ACCOUNT)
     word = AccountUpdated("DU2", 1.0, 2.0, 3.0, 4.0, 5, account.account_type, "EUR", account.usd_rate, account.rates)
-    account_told(d, word)
+    fold_account(d, word)
     assert d.table(AccountRecord) == {"account": account}
 
 

@@ -21,7 +21,7 @@ from messages.operator import Flattening, Pause, Paused, Refused, Resumed
 from messages.orders import CommissionReported, OrderAccepted, OrderCancelled, OrderRejected, OrderUpdated
 from messages.timers import Elapsed, Started
 from messages.watchlist import WatchlistChanged
-from services.risk.arming_order import TURN_NS
+from services.risk.arming_order import PRIORITY_NS
 from services.risk.core import Asked, Door, RiskCore, SessionRecord, Watchlist, constraints
 from services.risk.guards import MINUTE_NS, Pace, Tally, Track
 from services.risk.limits import AccountRecord, ForeignOrder, Holding, Mark, Reservation
@@ -241,11 +241,11 @@ class TestTurns:
         return answer.reason if isinstance(answer, EntryDenied) else ""
 
     def test_for_a_minute_it_waits_for_who_comes_before(self) -> None:
-        assert self.denied(at=self.BEGIN_NS + TURN_NS - 1) == "waits_for_turn"
-        assert self.denied(at=self.BEGIN_NS + TURN_NS) == ""
+        assert self.denied(at=self.BEGIN_NS + PRIORITY_NS - 1) == "waits_for_turn"
+        assert self.denied(at=self.BEGIN_NS + PRIORITY_NS) == ""
         late = {"open_delay_s": 30.0}
-        assert self.denied(at=2 * self.BEGIN_NS + TURN_NS - 1, entries=late) == "waits_for_turn"
-        assert self.denied(at=2 * self.BEGIN_NS + TURN_NS, entries=late) == ""
+        assert self.denied(at=2 * self.BEGIN_NS + PRIORITY_NS - 1, entries=late) == "waits_for_turn"
+        assert self.denied(at=2 * self.BEGIN_NS + PRIORITY_NS, entries=late) == ""
 
     def test_before_the_first_session_nobody_waits(self) -> None:
         desk = Desk(allocation={"total_usd_cap": 2000.0})

@@ -9,9 +9,9 @@ import pytest
 from services.risk.guards import (
     MINUTE_NS,
     Pace,
-    Record,
     Tally,
     Track,
+    TrackRecord,
     Trip,
     denial,
     guards_on,
@@ -28,7 +28,7 @@ TODAY, YESTERDAY, BEFORE = "2025-01-06", "2025-01-03", "2025-01-02"
 CAP = {"total_usd_cap": 10_000.0}
 
 
-def record(**told: Any) -> Record:
+def record(**told: Any) -> TrackRecord:
     nothing: dict[str, Any] = {
         "tally": Tally(),
         "tracks": {},
@@ -39,11 +39,11 @@ def record(**told: Any) -> Record:
         "pnl_usd": 0.0,
         "now_ns": 0,
     }
-    return Record(**(nothing | told))
+    return TrackRecord(**(nothing | told))
 
 
 class TestTrips:
-    def tripped(self, seen: Record, **guards: Any) -> list[Trip]:
+    def tripped(self, seen: TrackRecord, **guards: Any) -> list[Trip]:
         return trips(seen, configured(allocation=CAP, guards=guards))
 
     def test_the_days_loss(self) -> None:
@@ -109,7 +109,7 @@ class TestTrips:
 
 
 class TestDenials:
-    def denied(self, seen: Record | None = None, usd: float = 1001.0, *, asked: Any = None, **guards: Any) -> Any:
+    def denied(self, seen: TrackRecord | None = None, usd: float = 1001.0, *, asked: Any = None, **guards: Any) -> Any:
         return denial(asked or plan(), usd, seen or record(), configured(guards=guards))
 
     def test_restricted(self) -> None:

@@ -11,7 +11,7 @@ from messages.market import Tick
 from messages.operator import Adopt, ClearCooldown, Command, Flatten, Flattening, Pause, Paused, Resume, Resumed, Sql
 from messages.orders import OrderUpdated, PositionUpdated
 from services.risk.guards import Tally
-from services.risk.operator import FlattenRecord, judge
+from services.risk.operator import FlattenRecord, answer_to
 from services.risk.pauses import NEXT_SESSION, RESUME, PauseRecord
 from services.runtime.core import Now
 from tests.risk.scenario import Risk, order, plan
@@ -28,7 +28,7 @@ def held(own: float = 10.0, account: float = 30.0) -> Risk:
 
 
 def answer(risk: Risk, command: Command, *, ready: bool = True, observe: bool = False) -> tuple[bool, str]:
-    told = judge(risk.state, command, ("TSLA", "NVDA", "AMD"), ready=ready, observe=observe)
+    told = answer_to(risk.state, command, ("TSLA", "NVDA", "AMD"), ready=ready, observe=observe)
     return told.ok, told.text
 
 
@@ -152,7 +152,7 @@ def test_a_fleet_that_only_observes_refuses_what_needs_an_order(command: Command
         False,
         f"this fleet only observes and sends no order: nothing is {word}; start it without --observe",
     )
-    assert judge(held().state, command, ("TSLA",), ready=True).ok, "and a fleet trades unless it is told otherwise"
+    assert answer_to(held().state, command, ("TSLA",), ready=True).ok, "and a fleet trades unless it is told otherwise"
 
 
 @pytest.mark.parametrize("command", [Pause(None), Resume("TSLA"), ClearCooldown("TSLA")])

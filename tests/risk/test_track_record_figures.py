@@ -11,10 +11,10 @@ from messages.operator import Happened, Paused
 from messages.orders import CommissionReported, OrderFilled
 from services.risk.core import RiskCore
 from services.risk.guards import Closed, Pace, Tally, Track
-from services.risk.guards import Record as Seen
+from services.risk.guards import TrackRecord as Seen
 from services.risk.limits import AccountRecord, Holding, Mark, Reservation
 from services.risk.pauses import FLEET, NEXT_SESSION, RESUME, PauseRecord
-from services.risk.track_record import Unpriced, count_commission, count_fill, look, price_commissions, record_of
+from services.risk.track_record import Unpriced, count_commission, count_fill, price_commissions, record_of, trip_guards
 from services.runtime.core import Draft, Now, Record, State
 from tests.risk.scenario import configured, execution, order
 
@@ -269,7 +269,7 @@ def test_what_guards_look_at() -> None:
 class TestLook:
     def looked(self, *records: Record, **guards: Any) -> Draft:
         d = draft(*records)
-        look(d, configured(allocation={"total_usd_cap": 10_000.0}, guards=guards))
+        trip_guards(d, configured(allocation={"total_usd_cap": 10_000.0}, guards=guards))
         return d
 
     def test_a_guard_of_all_stops_all_and_says_why(self) -> None:

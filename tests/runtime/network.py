@@ -124,7 +124,7 @@ class Network:
                 self.queues[name, peer].append(frame)
 
     def say(self, name: str, recipient: str, text: str) -> None:
-        self.actors[name].hear(Say(recipient, text), self.now)
+        self.actors[name].deliver(Say(recipient, text), self.now)
 
     def deliver(self, sender: str, receiver: str, frames: int = 1) -> None:
         """So many frames of this queue, handled in one turn, not flushed yet."""

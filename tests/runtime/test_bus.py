@@ -183,7 +183,7 @@ class TestControl:
 
 
 def test_heartbeats_reach_the_watchdog(folder: Path) -> None:
-    with Bus("watchdog", folder, hears_beats=True, beats=False) as watchdog, Bus("risk", folder) as risk:
+    with Bus("watchdog", folder, receives_beats=True, beats=False) as watchdog, Bus("risk", folder) as risk:
         got: list[bytes] = []
         until(lambda: risk.beat(b"I live") or got.extend(watchdog.beats()) or got)
         assert set(got) == {b"I live"}

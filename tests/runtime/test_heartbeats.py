@@ -75,12 +75,12 @@ def test_nothing_to_handle_makes_the_heart_slow_and_a_tick_wakes_it(symbol: Acto
     meet(symbol, "gateway", "risk")
     for second in range(2, 11):
         assert beaten(symbol, second * SECOND) == ["gateway", "risk"], second
-    symbol.hear(MarketTime(0, 0, 1.0, 0), 11 * SECOND)
+    symbol.deliver(MarketTime(0, 0, 1.0, 0), 11 * SECOND)
     assert beaten(symbol, 11 * SECOND) == ["gateway", "risk"]
     assert symbol.next_deadline(11 * SECOND) == 15 * SECOND, "market time is nothing to handle"
     assert beaten(symbol, 14 * SECOND) == []
     assert beaten(symbol, 15 * SECOND) == ["gateway", "risk"], "with all others, at a multiple of five seconds"
-    symbol.hear(Tick("TSLA", 1, 1, 0, 10.0, 0), 17 * SECOND)
+    symbol.deliver(Tick("TSLA", 1, 1, 0, 10.0, 0), 17 * SECOND)
     assert symbol.next_deadline(17 * SECOND) == 17 * SECOND
     assert beaten(symbol, 17 * SECOND) == ["gateway", "risk"]
     assert beaten(symbol, 18 * SECOND) == ["gateway", "risk"]
@@ -88,12 +88,12 @@ def test_nothing_to_handle_makes_the_heart_slow_and_a_tick_wakes_it(symbol: Acto
 
 def test_others_are_told_at_once_who_may_be_counted_on(symbol: Actor) -> None:
     meet(symbol, "gateway", "risk")
-    assert not symbol.told_ready
+    assert not symbol.announced_ready
     for peer in ("gateway", "risk"):
         symbol.receive(peer, encode(Snapshot(0, (), None)), SECOND)
     told = [decode(frame) for _, frame in symbol.flush(SECOND).frames]
     assert [beat.ready for beat in told if isinstance(beat, Beat)] == [True, True]
-    assert symbol.told_ready
+    assert symbol.announced_ready
 
 
 def test_the_log_brings_no_asyncio_and_takes_none_away() -> None:

@@ -325,11 +325,11 @@ class TestRefused:
         actor = Actor("x", Relay(), ledger, dials={}, market=MarketClock(lockstep=True))
         from messages.operator import Happened
 
-        actor.hear(Happened("first", "", "INFO", {}, 0), 0)
+        actor.deliver(Happened("first", "", "INFO", {}, 0), 0)
         actor.flush(0)
         ledger._records["Place"]["other"] = msgspec.json.encode({"count": 0, "key": "same"})
         ledger._records["Place"]["another"] = msgspec.json.encode({"count": 0, "key": "same"})
-        actor.hear(Happened("second", "", "INFO", {}, 0), 0)
+        actor.deliver(Happened("second", "", "INFO", {}, 0), 0)
         actor.flush(0)
         assert actor.state.get(Heard, "first") is not None
         assert actor.state.get(Heard, "second") is None
@@ -373,7 +373,7 @@ class TestTicks:
 
         actor = Actor("x", Counting(), MemoryLedger("x"), dials={}, market=MarketClock(lockstep=True))
         for run, number in [(1, 1), (1, 1), (1, 3), (1, 2), (2, 1), (2, 1)]:
-            actor.hear(self.tick(number, run), 0)
+            actor.deliver(self.tick(number, run), 0)
         assert Counting.ticks == [(1, 1), (1, 3), (2, 1)]
 
 
@@ -450,10 +450,10 @@ class TestLockstep:
 
     def test_it_waits_for_the_tick_that_is_asked_about(self) -> None:
         actor = Actor("x", Relay(), MemoryLedger("x"), dials={}, market=MarketClock(lockstep=True))
-        actor.hear(Tick("TSLA", 1, 4, 0, 1.0, 0), 0)
+        actor.deliver(Tick("TSLA", 1, 4, 0, 1.0, 0), 0)
         actor.receive("clock", encode_frame(Probe(1, 1, 5, symbol="TSLA", tick=(1, 5))), 0)
         assert not any(isinstance(decode_frame(f), Idle) for _, f in actor.flush(0).frames)
-        actor.hear(Tick("TSLA", 1, 5, 0, 1.0, 0), 0)
+        actor.deliver(Tick("TSLA", 1, 5, 0, 1.0, 0), 0)
         assert any(isinstance(decode_frame(f), Idle) for _, f in actor.flush(0).frames)
 
 
@@ -461,15 +461,15 @@ class TestMarketTime:
     def test_runs_on_to_the_boundary_and_never_back(self) -> None:
         clock = MarketClock()
         assert clock.now(5) == 0
-        clock.hear(MarketTime(1000 * SECOND, 0, 60.0, 1090 * SECOND))
+        clock.update(MarketTime(1000 * SECOND, 0, 60.0, 1090 * SECOND))
         assert clock.now(SECOND) == 1060 * SECOND
         assert clock.now(2 * SECOND) == 1090 * SECOND
-        clock.hear(MarketTime(1050 * SECOND, 2 * SECOND, 60.0, 2000 * SECOND))
+        clock.update(MarketTime(1050 * SECOND, 2 * SECOND, 60.0, 2000 * SECOND))
         assert clock.now(2 * SECOND) == 1090 * SECOND
 
     def test_stands_still_once_the_word_is_stale(self) -> None:
         clock = MarketClock()
-        clock.hear(MarketTime(0, 0, 60.0, 10**18))
+        clock.update(MarketTime(0, 0, 60.0, 10**18))
         assert not clock.stale(STALE_NS)
         assert clock.stale(STALE_NS + 1)
         assert clock.now(100 * SECOND) == clock.now(STALE_NS) == 60 * STALE_NS
@@ -477,7 +477,7 @@ class TestMarketTime:
 
     def test_when_it_will_be(self) -> None:
         clock = MarketClock()
-        clock.hear(MarketTime(1000 * SECOND, 0, 60.0, 1200 * SECOND))
+        clock.update(MarketTime(1000 * SECOND, 0, 60.0, 1200 * SECOND))
         at = clock.machine_at(1060 * SECOND, 0)
         assert at is not None
         assert clock.now(at) >= 1060 * SECOND
@@ -485,7 +485,7 @@ class TestMarketTime:
 
     def test_in_lockstep_it_moves_by_word_only(self) -> None:
         clock = MarketClock(lockstep=True)
-        clock.hear(MarketTime(1000 * SECOND, 0, 60.0, 10**18))
+        clock.update(MarketTime(1000 * SECOND, 0, 60.0, 10**18))
         assert clock.now(SECOND) == 0
         clock.follow(5)
         clock.reach(3)

@@ -43,22 +43,22 @@ def reached(actor: Actor) -> tuple[str, ...]:
 
 
 def test_both_are_waited_for(actor: Actor) -> None:
-    actor.hear(Say("fleet", "one"), 0)
+    actor.deliver(Say("fleet", "one"), 0)
     assert actor.pending == 2
     assert set(reached(actor)) == {LEAVES, STAYS}
 
 
 def test_one_that_left_is_not_though_it_opens_anew(actor: Actor) -> None:
-    actor.hear(WatchlistChanged(("TSLA",), ()), 0)
+    actor.deliver(WatchlistChanged(("TSLA",), ()), 0)
     opened(actor, LEAVES)
-    actor.hear(Say("fleet", "one"), 0)
+    actor.deliver(Say("fleet", "one"), 0)
     assert actor.pending == 1
     assert reached(actor) == (STAYS,)
 
 
 def test_one_that_comes_back_is_waited_for_again(actor: Actor) -> None:
-    actor.hear(WatchlistChanged(("TSLA",), ()), 0)
-    actor.hear(WatchlistChanged(("TSLA", "GME"), ()), 0)
+    actor.deliver(WatchlistChanged(("TSLA",), ()), 0)
+    actor.deliver(WatchlistChanged(("TSLA", "GME"), ()), 0)
     opened(actor, LEAVES)
-    actor.hear(Say("fleet", "one"), 0)
+    actor.deliver(Say("fleet", "one"), 0)
     assert actor.pending == 2
