@@ -64,7 +64,7 @@ class EventLoop:
         self._soon = False
         self._timer: asyncio.TimerHandle | None = None
         self._failed: asyncio.Future[None] = self._loop.create_future()
-        self._next_beat, self._told_ready = 0, False
+        self._next_beat, self._announced_ready = 0, False
         self._probe: Probe | None = None
         self._flushed_step = -1
 
@@ -146,8 +146,8 @@ class EventLoop:
         if now >= actor.next_deadline(now):
             actor.elapse(now)
         self._commit(now, drained=taken < TURN_FRAMES and asked)
-        if now >= self._next_beat or actor.announced_ready is not self._told_ready:
-            self._told_ready = actor.announced_ready
+        if now >= self._next_beat or actor.announced_ready is not self._announced_ready:
+            self._announced_ready = actor.announced_ready
             self._next_beat = actor.beat_after(now)
             beat(actor, bus, self._note())
 

@@ -67,14 +67,15 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
     monotonic: Callable[[], int] = time.monotonic_ns
     actor.start(monotonic())
     log.event("bot_started", process_run=actor.run, pid=os.getpid())
-    next_beat, told_ready, told_note = 0, False, ""
+    next_beat, announced_ready, announced_note = 0, False, ""
     while not stop.set and not hooks.done:
         now = monotonic()
         due = actor.next_deadline(now)
         wake = min(due, hooks.wake(now), next_beat)
         bus.poll(max(0, -(-(wake - now) // 1_000_000)))
         now = monotonic()
-        answers = [(who, hooks.command(command)) for who, command in bus.commands()]  # never behind rows and ticks
+        # First: a command never waits behind rows and ticks.
+        answers = [(client, hooks.command(command)) for client, command in bus.commands()]
         taken = 0
         for peer, frame in bus.frames():
             hooks.frame(peer, actor.receive(peer, frame, now), now)
@@ -90,11 +91,11 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
         if now >= due:  # what this turn's inputs made due is for the next turn, which begins at once
             actor.elapse(now)
         emit(actor.flush(now, drained=taken < TURN_FRAMES), bus, log, hooks.publish)
-        for who, answer in answers:
-            bus.answer(who, answer)
+        for client, answer in answers:
+            bus.answer(client, answer)
         hooks.sent()
-        if now >= next_beat or actor.announced_ready is not told_ready or hooks.note != told_note:
-            told_ready, told_note = actor.announced_ready, hooks.note
+        if now >= next_beat or actor.announced_ready is not announced_ready or hooks.note != announced_note:
+            announced_ready, announced_note = actor.announced_ready, hooks.note
             next_beat = actor.beat_after(now)
             beat(actor, bus, hooks.note)
     log.event("bot_stopped", process_run=actor.run)
