@@ -45,7 +45,7 @@ def test_long_before_the_end_and_only_while_the_market_is_closed() -> None:
     assert following.date == "day 300"
 
 
-def test_a_failure_is_told_and_tried_again_later() -> None:
+def test_a_failure_is_reported_and_tried_again_later() -> None:
     reader = Reader(OSError("no memory"), NEW)
     core, renewing = renewal(reader)
     end = OLD[-1].close_ns

@@ -44,5 +44,5 @@ def test_every_query_runs(ledger: DuckLedger, query: str) -> None:
     ledger.reader().execute(query)
 
 
-def test_there_are_queries() -> None:
+def test_the_pages_have_queries() -> None:
     assert len(QUERIES) >= 5

@@ -45,14 +45,14 @@ def meet(actor: Actor, *peers: str) -> None:
     actor.flush(SECOND)
 
 
-def test_who_was_never_heard_of_is_knocked_at_alone(symbol: Actor) -> None:
+def test_only_unknown_peers_get_frequent_beats(symbol: Actor) -> None:
     meet(symbol, "gateway")
     assert symbol.next_deadline(SECOND) < SECOND + SECOND // 10
     assert beaten(symbol, SECOND + SECOND // 10) == ["risk"]
     assert beaten(symbol, 2 * SECOND) == ["gateway", "risk"]
 
 
-def test_who_was_heard_of_is_beaten_to_once_a_second(symbol: Actor) -> None:
+def test_a_known_peer_gets_one_beat_a_second(symbol: Actor) -> None:
     meet(symbol, "gateway", "risk")
     beaten(symbol, SECOND + SECOND // 10)
     assert symbol.next_deadline(SECOND + SECOND // 10) == 2 * SECOND
@@ -60,18 +60,18 @@ def test_who_was_heard_of_is_beaten_to_once_a_second(symbol: Actor) -> None:
     assert beaten(symbol, 2 * SECOND + SECOND // 2) == []
 
 
-def test_who_is_dialled_answers_and_never_begins() -> None:
+def test_a_dialled_process_answers_beats_and_never_sends_the_first() -> None:
     gateway = Actor("gateway", Relay(), MemoryLedger("gateway"), dials={}, market=MarketClock())
     gateway.receive("risk", ANSWER, SECOND)
-    met = [type(decode(frame)) for _, frame in gateway.flush(SECOND).frames]
-    assert met.count(Resume) == 1
+    kinds = [type(decode(frame)) for _, frame in gateway.flush(SECOND).frames]
+    assert kinds.count(Resume) == 1
     for second in (2, 3):
         assert beaten(gateway, second * SECOND) == []
         gateway.receive("risk", ANSWER, second * SECOND)
         assert beaten(gateway, second * SECOND) == ["risk"]
 
 
-def test_nothing_to_handle_makes_the_heart_slow_and_a_tick_wakes_it(symbol: Actor) -> None:
+def test_beats_are_slow_while_idle_and_a_tick_makes_them_fast(symbol: Actor) -> None:
     meet(symbol, "gateway", "risk")
     for second in range(2, 11):
         assert beaten(symbol, second * SECOND) == ["gateway", "risk"], second
@@ -86,13 +86,13 @@ def test_nothing_to_handle_makes_the_heart_slow_and_a_tick_wakes_it(symbol: Acto
     assert beaten(symbol, 18 * SECOND) == ["gateway", "risk"]
 
 
-def test_others_are_told_at_once_who_may_be_counted_on(symbol: Actor) -> None:
+def test_readiness_is_announced_at_once(symbol: Actor) -> None:
     meet(symbol, "gateway", "risk")
     assert not symbol.announced_ready
     for peer in ("gateway", "risk"):
         symbol.receive(peer, encode(Snapshot(0, (), None)), SECOND)
-    told = [decode(frame) for _, frame in symbol.flush(SECOND).frames]
-    assert [beat.ready for beat in told if isinstance(beat, Beat)] == [True, True]
+    frames = [decode(frame) for _, frame in symbol.flush(SECOND).frames]
+    assert [beat.ready for beat in frames if isinstance(beat, Beat)] == [True, True]
     assert symbol.announced_ready
 
 

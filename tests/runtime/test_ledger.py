@@ -58,7 +58,7 @@ def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     return open_
 
 
-def test_begins_empty(reopen: Open) -> None:
+def test_starts_empty(reopen: Open) -> None:
     ledger = reopen()
     loaded = ledger.load()
     assert (loaded.records, loaded.head, loaded.cursors, loaded.acked, loaded.run) == ({}, 0, {}, {}, 1)

@@ -16,7 +16,7 @@ def probe(step: int = 1, **about: Any) -> Probe:
     return Probe(**{"step": step, "wave": 1, "time_ns": 0, **about})
 
 
-def test_nobody_asked() -> None:
+def test_without_a_probe_none_waits() -> None:
     assert not ProbeState().waiting({})
 
 
@@ -47,7 +47,7 @@ def test_a_question_is_answered_once() -> None:
     assert not state.waiting({})
 
 
-def test_who_was_reached_is_kept_for_as_long_as_the_step() -> None:
+def test_reached_processes_are_kept_for_the_step() -> None:
     state = ProbeState()
     state.receive(probe(1))
     state.reach("risk")

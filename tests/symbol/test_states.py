@@ -44,7 +44,7 @@ def test_only_asking_leads_to_an_entry() -> None:
     assert into == {E.ENTRY_SUBMITTED}
 
 
-def test_whoever_holds_shares_is_never_free_for_an_entry() -> None:
+def test_a_symbol_that_holds_shares_never_makes_an_entry() -> None:
     """Only the end of the shares leads out of POSITION_OPEN and EXITING."""
     holding = {S.POSITION_OPEN, S.EXITING}
     out = {event for state, event in EVERY if state in holding and after(state, event) not in holding}

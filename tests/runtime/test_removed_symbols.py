@@ -10,7 +10,7 @@ from messages.watchlist import WatchlistChanged
 from services.runtime.actor import Actor
 from services.runtime.ledger import MemoryLedger
 from services.runtime.market_clock import MarketClock
-from tests.runtime.network import Relay, Say
+from tests.runtime.network import Relay, SendText
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Frame).decode
@@ -43,15 +43,15 @@ def reached(actor: Actor) -> tuple[str, ...]:
 
 
 def test_both_are_waited_for(actor: Actor) -> None:
-    actor.deliver(Say("fleet", "one"), 0)
+    actor.deliver(SendText("fleet", "one"), 0)
     assert actor.pending == 2
     assert set(reached(actor)) == {LEAVES, STAYS}
 
 
-def test_one_that_left_is_not_though_it_opens_anew(actor: Actor) -> None:
+def test_one_that_left_is_not_waited_for_even_if_it_opens_again(actor: Actor) -> None:
     actor.deliver(WatchlistChanged(("TSLA",), ()), 0)
     opened(actor, LEAVES)
-    actor.deliver(Say("fleet", "one"), 0)
+    actor.deliver(SendText("fleet", "one"), 0)
     assert actor.pending == 1
     assert reached(actor) == (STAYS,)
 
@@ -60,5 +60,5 @@ def test_one_that_comes_back_is_waited_for_again(actor: Actor) -> None:
     actor.deliver(WatchlistChanged(("TSLA",), ()), 0)
     actor.deliver(WatchlistChanged(("TSLA", "GME"), ()), 0)
     opened(actor, LEAVES)
-    actor.deliver(Say("fleet", "one"), 0)
+    actor.deliver(SendText("fleet", "one"), 0)
     assert actor.pending == 2
