@@ -26,12 +26,12 @@ from services.trading.ids import is_symbol_process, symbol_process
 _encode = msgspec.msgpack.Encoder().encode
 
 LOOK_BACK = timedelta(days=7)
-"""A session may begin on an earlier date than it ends, and a week is closed at the most."""
+"""The calendar is read from this long ago: a session may start on an earlier date, and no closing lasts longer."""
 NOT_TRADING = frozenset({"clock", "watchdog", "simulator"})
 
 
 class Clock(poll_loop.Hooks):
-    """The loop's side of the clock: the pace works once a turn, and what it sends goes out after the commit."""
+    """Runs the time source once per turn of the loop. What it sends goes out after the commit."""
 
     def __init__(self, p: RunningProcess, actor: Actor, core: ClockCore, bus: Bus, exchange: tuple[Session, ...]):
         self._bus = bus
@@ -77,13 +77,13 @@ class Clock(poll_loop.Hooks):
         )
 
     def _participants(self) -> list[str]:
-        """Who answers in lock-step: those that trade, as everyone was told last."""
+        """The processes that answer in lock-step: those that trade by the newest watchlist."""
         watched = self._core.watched(self._actor.state)
         symbols = [symbol_process(symbol) for symbol in (*watched.watchlist, *watched.staying)]
         return [name for name in self._permanent if name not in ("clock", "watchdog", "recorder")] + symbols
 
     def command(self, command: Command) -> Answer:
-        """The operator changes the watchlist, or asks who is on it."""
+        """The operator changes the watchlist, or requests it."""
         match command:
             case Watch():
                 self._wanted = command
@@ -115,7 +115,7 @@ class Clock(poll_loop.Hooks):
 
     def work(self, machine_ns: int) -> None:
         wanted = self._wanted
-        # The market trades a symbol before anyone hears of it: who subscribes at once finds it there.
+        # The simulator must trade a symbol before its process subscribes to it.
         if wanted is not None and self.pace.list_symbols((*wanted.watchlist, *wanted.winding_down)):
             self._wanted = None
             self._actor.deliver(wanted, machine_ns, "operator")
@@ -134,7 +134,7 @@ class Clock(poll_loop.Hooks):
 
 
 def _calendar(p: RunningProcess, read: Callable[..., tuple[Session, ...]]) -> tuple[Session, ...]:
-    """The exchange's own sessions, as far as this fleet needs them."""
+    """The exchange's own sessions in the range that this fleet needs."""
     simulation, today = p.settings.simulation, datetime.now(UTC).date()
     real = p.settings.mode != "sim"
     return read(
@@ -161,7 +161,7 @@ def main() -> None:
         )
         bus = p.bus()
         actor = p.actor(core, p.ledger(durable=False))
-        # The clock's own time moves only by what its pace says.
+        # Only the time source moves the clock's own market time.
         actor.market = MarketClock(lockstep=True)
         poll_loop.run(actor, bus, p.log, Clock(p, actor, core, bus, days))
 

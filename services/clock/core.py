@@ -1,6 +1,6 @@
-"""The clock's decisions: market time passes the boundaries of sessions, and everyone hears of it.
+"""The clock's decisions: when market time passes a boundary of a session, the fleet gets a message.
 
-Sessions are data here (`calendar.py` reads them). The core is told what time it is; it never asks.
+Sessions are data here (`calendar.py` reads them). The core gets the time by messages and reads no clock.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ LEAD_NS = MINUTE
 
 
 class TimeReached(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """It is at least this late in the market."""
+    """Market time is at least this."""
 
     market_ns: int
 
 
 class StepBegun(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Lock-step: this step is committed, and what follows of it may happen."""
+    """Lock-step: this step starts. It is committed before its effects."""
 
     number: int
     time_ns: int
@@ -49,10 +49,10 @@ class MarketEnded(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class ClockRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the clock stands.
+    """The clock's position in the calendar.
 
-    `date` is the session of `phase` (waiting for its open, open, closing), '' before the first word; `audited` the
-    last one whose morning audit was announced.
+    `phase`: waiting (for the open), open or closing, of the session `date`; '' before the first message. `audited`: the
+    last session whose morning audit was announced.
     """
 
     now_ns: int = 0
@@ -68,7 +68,7 @@ class ClockRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """Who takes part: the symbols that are traded, those that wind down, and of these the ones that have left."""
+    """The symbols: those that are traded, those that wind down, and of these the ones that have left."""
 
     watchlist: tuple[str, ...] = ()
     winding_down: tuple[str, ...] = ()
@@ -80,14 +80,14 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def staying(self) -> tuple[str, ...]:
-        """Those of the winding down that still have something to do."""
+        """The symbols that wind down and have not left yet."""
         return tuple(symbol for symbol in self.winding_down if symbol not in self.left)
 
 
 class ClockCore:
     """See `services.runtime.core.Core`. `sessions` in order.
 
-    `cancel_before_close_minutes` says when entries end, `audit_before_open_minutes` when stops are looked at.
+    `cancel_before_close_minutes`: when entries end. `audit_before_open_minutes`: when stops are checked.
     """
 
     kinds: tuple[type, ...] = (ClockRecord, Watched)
@@ -100,7 +100,7 @@ class ClockCore:
         self._before_open_ns = audit_before_open_minutes * MINUTE
 
     def extend(self, sessions: Sequence[Session]) -> None:
-        """The calendar as known now: it may reach further than before."""
+        """Take a newer calendar, which reaches further."""
         self.sessions = tuple(sessions)
         self._closes = [s.close_ns for s in self.sessions]
         self._by_date = {s.date: s for s in self.sessions}
@@ -109,7 +109,7 @@ class ClockCore:
         return state.get(ClockRecord, "clock") or ClockRecord()
 
     def watched(self, state: State) -> Watched:
-        """Who takes part, as everyone was told."""
+        """The symbols, as the fleet was informed last."""
         return state.get(Watched, "watched") or Watched()
 
     def ready(self, state: State) -> bool:
@@ -132,11 +132,11 @@ class ClockCore:
         return snapshot
 
     def entries_until(self, session: Session) -> int:
-        """From when on unfilled entries are taken back."""
+        """Market time from which unfilled entries are cancelled."""
         return session.close_ns - self._before_close_ns
 
     def next_boundary(self, record: ClockRecord) -> int | None:
-        """Market time at which the phase changes next; None when there is no session left."""
+        """Market time of the next change of phase, or of the next morning audit; None if no session is left."""
         if record.ended and record.phase == "waiting":
             return None
         session = self._by_date.get(record.date) or self.session_after(record.now_ns)
@@ -193,7 +193,7 @@ class ClockCore:
         return d.decision
 
     def _watch(self, d: Draft, watchlist: tuple[str, ...], winding_down: tuple[str, ...]) -> None:
-        """The operator's word, or the settings' at a start. One that has left stays so until it is traded again."""
+        """Take the watchlist of the operator, or of the settings at a start. A symbol that left stays so until it returns."""
         before = self.watched(d.state)
         after = Watched(
             watchlist=watchlist,
@@ -205,7 +205,7 @@ class ClockCore:
         added = [symbol for symbol in watchlist if symbol not in before.watchlist]
         removed = [symbol for symbol in before.watchlist if symbol not in watchlist]
         if not before.watchlist:
-            d.put(after)  # the first start: everyone read the same settings
+            d.put(after)  # the first start: all processes have read the same settings
             return
         d.note("watchlist_changed", added=" ".join(added), removed=" ".join(removed))
         self._send_watchlist(d, after)
@@ -224,7 +224,7 @@ class ClockCore:
             d.put(msgspec.structs.replace(record, now_ns=max(record.now_ns, market_ns)))
 
     def _await(self, d: Draft, record: ClockRecord, market_ns: int) -> ClockRecord:
-        """Look for the session that is open at this time, or comes next, and say so."""
+        """Announce the session that is open at this time, or the next one."""
         session = self.session_after(market_ns)
         if session is not None:
             d.send(FLEET, SessionAwaited(session))
@@ -236,7 +236,7 @@ class ClockCore:
         match record.phase:
             case "waiting":
                 if session.close_ns <= market_ns:
-                    # Nobody was there while it was open: it is over, and so are those after it up to now.
+                    # The clock was down during the whole session: skip it, and all others that are over.
                     return self._await(d, record, market_ns)
                 if record.audited != session.date:
                     d.send(FLEET, SessionApproaching(session))

@@ -1,8 +1,8 @@
-"""Lock-step: the market moves only while the fleet is quiescent, so that a run can be repeated to the cent.
+"""Lock-step: the market moves only while the fleet is idle, so that a run can be repeated to the cent.
 
-A step: the simulator moves by one market event, what the broker says of orders is handled by all, then the gateway
-publishes the new price, and what follows from that is handled by all. Handled by all means: two waves of
-questions, alike, with nothing pending between (see docs/lockstep.md).
+One step: the simulator moves by one market event, all processes handle the broker's order reports, the gateway
+publishes the new price, and all processes handle its effects. All have handled everything when two waves of probes have
+the same answers with nothing pending (see docs/lockstep.md).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ __all__ = ["LockStep"]
 
 SECOND = 1_000_000_000
 RESEND_NS = SECOND // 4
-"""Machine time after which an unanswered probe is sent again: its process may have been restarted."""
+"""Machine time after which an unanswered probe is sent again: the process may have been restarted."""
 TRADERS = ("gateway", "risk")
 
 Script = Generator[None, None, None]
 
 
 class LockStep:
-    """See the module's words. `processes` says who takes part in trading now; `speed` bounds the market's pace."""
+    """See the module. `processes` returns the processes that trade now. `speed` is the most market time per time."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class LockStep:
         self._next_publish = 0
         self._market: Advanced | None = None
         self._wire = (0, 0)
-        """Frames (received, sent) that the simulator counts on the gateway's connection, as it said last."""
+        """Frames (received, sent) that the simulator last counted on the gateway's connection."""
         self._script = self._play()
         self._over = False
         self.note = "starting"
@@ -120,7 +120,7 @@ class LockStep:
         yield from self._settle(self._all_processes)
 
     def _relist(self) -> Script:
-        """Symbols that are new since the last step are listed before the next one."""
+        """List symbols that are new since the last step, before the next one."""
         if self._simulator.relist(self._machine_ns):
             while (answer := self._simulator.answer) is None:
                 yield
@@ -134,7 +134,7 @@ class LockStep:
         if self._market.next_ns is None and self._record.phase == "waiting":
             return None
         boundary = self._core.next_boundary(self._record)
-        deadlines = {name: self._deadlines.get(name) for name in self._all_processes}  # not of those that left
+        deadlines = {name: self._deadlines.get(name) for name in self._all_processes}  # without those that left
         return next_step(self._market.next_ns, boundary, deadlines, self._actor.market.now(0))
 
     def _take(self, step: MarketStep) -> Script:
@@ -154,11 +154,11 @@ class LockStep:
                 for symbol in answer.symbols or ("",):
                     if answer.orders:
                         yield from self._settle(self._concerned(symbol))
-                    if self._follows(symbol):  # it may have left upon what it heard of its orders
+                    if self._follows(symbol):  # its order reports may have made it leave
                         yield from self._settle(self._concerned(symbol), symbol=symbol)
 
     def _concerned(self, symbol: str) -> tuple[str, ...]:
-        """Who hears of an event of this symbol. The market goes on with those that have left the fleet."""
+        """The processes that an event of this symbol concerns. The market also has symbols that left the fleet."""
         if not symbol:
             return self._all_processes
         return (symbol_process(symbol), *TRADERS) if self._follows(symbol) else TRADERS
@@ -167,7 +167,7 @@ class LockStep:
         return symbol_process(symbol) in self._processes()
 
     def _settle(self, names: Iterable[str], *, elapse: str = "", symbol: str = "") -> Script:
-        """Until nothing moves any more among those concerned, and those that they reached."""
+        """Wait until these processes, and all that they reached, have nothing left to do."""
         names = list(dict.fromkeys(names))
         before: tuple[tuple[int, int], ...] | None = None
         tick = self._next_tick(symbol) if symbol else (0, 0)
@@ -187,25 +187,25 @@ class LockStep:
                 continue
             quiet = self._quiet(names, symbol)
             if quiet and not reached and not self._actor.pending:
-                return  # nobody said anything since the step began: nothing can be on its way
+                return  # no process sent anything since the step started: nothing can be on its way
             work = tuple((idle.run, idle.work) for idle in idles)
             if quiet and work == before:
                 return
             before = work
 
     def _next_tick(self, symbol: str) -> tuple[int, int]:
-        """The tick that the gateway is about to publish, so that the others can be asked for it at once."""
+        """The tick that the gateway publishes next. So the others can be asked for it at once."""
         run, number = self._ticks.get(symbol, (0, 0))
         return (run, number + 1)
 
     def _quiet(self, names: list[str], symbol: str) -> bool:
-        """Nothing is under way: rows acknowledged, the price heard, both ends of the broker's socket level."""
+        """Whether nothing is on its way: rows acknowledged, the price handled, both ends of the broker's socket equal."""
         if any(self._idles[name].pending for name in names) or self._actor.pending:
             return False
         gateway, simulator = self._idles.get("gateway"), self._idles.get("simulator")
         if gateway is None:
             return True
-        unheard = symbol and gateway.tick != (0, 0)  # else it has published none in its life
+        unheard = symbol and gateway.tick != (0, 0)  # otherwise it has published none in this run
         if unheard and any(
             self._idles[name].tick != gateway.tick for name in names if name in (symbol_process(symbol), "risk")
         ):
@@ -214,16 +214,17 @@ class LockStep:
         if (gateway.wire_in, gateway.wire_out) == (sent, received):
             return True
         if simulator is None:
-            names.append("simulator")  # something went over the wire since it last spoke
+            names.append("simulator")  # frames went over the wire since its last answer
         return False
 
     def _probe(
         self, names: Iterable[str], *, elapse: str = "", symbol: str = "", tick: tuple[int, int] = (0, 0)
     ) -> Script:
-        """One wave of questions, all answered. `symbol`: about its price of this step.
+        """One wave of probes, until all are answered. `symbol`: it is about its price of this step.
 
-        Who does not answer may have left, or been born anew. A gateway that was has another connection, and would wait
-        for frames of the old one: so the simulator is asked again, too. And the others would wait for its old ticks.
+        A process that does not answer may have left, or may have restarted. A restarted gateway has a new connection and
+        would wait for frames of the old one, so the simulator is probed again, too. The others would wait for the old
+        gateway's ticks.
         """
         self._wave += 1
         self._idles = {}

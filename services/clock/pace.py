@@ -1,7 +1,7 @@
-"""What drives the market's time: the real clock, or a simulated market that runs by itself.
+"""The sources of market time: the real clock, and a simulated market that runs freely.
 
-Lock-step, where the market waits for the fleet, has a file of its own (`lockstep.py`). Each pace tells the clock's
-core what time it is (`TimeReached`) and publishes `MarketTime`; none of them decides anything about sessions.
+Lock-step, where the market waits for the fleet, is in `lockstep.py`. Each source sends `TimeReached` to the clock's core
+and publishes `MarketTime`. None of them decides about sessions.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ __all__ = ["FreePace", "RealPace", "SimulatorLink", "TimeSource"]
 
 SECOND = 1_000_000_000
 PUBLISH_NS, PUBLISH_CLOSED_NS = SECOND, 4 * SECOND
-"""How often market time is published (machine time), in and out of sessions; readers carry it on in between.
+"""How often market time is published (machine time), in sessions and between them. Readers extrapolate.
 
-Both are shorter than the time after which a reader takes the clock for dead.
+Both are shorter than the time after which a reader's market time is stale.
 """
 STEP_NS, LONG_STEP_NS = SECOND // 20, SECOND
-"""How often a free-running simulated market moves (machine time), and how long it rests where nothing happens."""
+"""How often a free-running simulated market moves (machine time): with events near, and without."""
 STALL_NS = SECOND // 5
-"""A pause of the machine longer than this is not caught up: the simulated market stood still meanwhile."""
+"""A longer pause of the machine is not caught up: the simulated market stood still meanwhile."""
 LINGER_NS = SECOND
-"""Machine time after a close before the night is skipped, so that the last statuses arrive."""
+"""Machine time after a close before the night is skipped. Meanwhile the last statuses arrive."""
 RESEND_NS = SECOND // 2
 
 Send = Callable[[str, Frame], None]
@@ -36,22 +36,22 @@ Publish = Callable[[MarketTime], None]
 
 
 class TimeSource(Protocol):
-    """What the clock's loop asks of a pace."""
+    """What the clock's loop needs of a source of market time."""
 
     note: str
-    """For `crazy status`: where the market is."""
+    """For `crazy status`: the phase of the market."""
 
     def frame(self, peer: str, frame: Frame, machine_ns: int) -> None:
-        """A frame that is not about rows."""
+        """A frame of the clock's conversations with the simulator and, in lock-step, with the fleet."""
 
     def work(self, machine_ns: int) -> None:
-        """Do what can be done now."""
+        """One turn: move market time, and publish it if it is due."""
 
     def wake(self, machine_ns: int) -> int:
-        """Machine time at which `work` is wanted again."""
+        """Machine time of the next call of `work`."""
 
     def list_symbols(self, symbols: tuple[str, ...]) -> bool:
-        """Have the market trade these; False until it does (to be asked again)."""
+        """Let the market trade these symbols. False until it does: call again."""
 
 
 class RealPace:
@@ -63,7 +63,7 @@ class RealPace:
         self.note = ""
 
     def frame(self, peer: str, frame: Frame, machine_ns: int) -> None:
-        """Nothing to hear."""
+        """The real market sends no frames."""
 
     def list_symbols(self, symbols: tuple[str, ...]) -> bool:
         return True
@@ -94,27 +94,27 @@ def _publish_after(record: ClockRecord) -> int:
 
 
 class SimulatorLink:
-    """The clock's conversation with the simulator: hand it the sessions, then move it and hear where it is.
+    """The clock's conversation with the simulator: send it the sessions, then move it and get its time.
 
-    One question at a time; an unanswered one is asked again, and a simulator that came back gets the sessions anew.
+    One request at a time. An unanswered one is sent again. A restarted simulator gets the sessions again.
     """
 
     def __init__(self, send: Send, sessions: Sequence[Session], first_open_ns: int, symbols: Sequence[str]):
         self._send = send
         self._schedule = Schedule(tuple(sessions), first_open_ns - LEAD_NS, tuple(symbols))
         self.listed = tuple(symbols)
-        """The symbols that the simulator was told of and has answered to."""
+        """The symbols that the simulator has confirmed."""
         self._run = 0
         self._request: Schedule | Advance = self._schedule
         self._requested_at = 0
         self._repeat: Advance | None = None
         self.answer: Advanced | None = None
-        """The answer to the last question, None while it is open."""
+        """The answer to the last request, None while it is open."""
         self.known = False
         """True once the simulator has the sessions."""
 
     def frame(self, frame: Frame, machine_ns: int) -> None:
-        """What the simulator says."""
+        """A frame from the simulator."""
         match frame:
             case Beat(run) if run != self._run:
                 self._run = run
@@ -158,15 +158,15 @@ class SimulatorLink:
         self._send("simulator", question)
 
     def resend(self, machine_ns: int) -> None:
-        """Ask an open question again after a while."""
+        """Send an open request again after `RESEND_NS`."""
         if self._run and self.answer is None and machine_ns - self._requested_at >= RESEND_NS:
             self._send_request(self._request, machine_ns)
 
 
 class FreePace:
-    """A simulated market that runs at `speed`, as long as the simulator follows.
+    """A simulated market that runs at `speed` while the simulator follows.
 
-    When it is away, the market stands still.
+    Without the simulator the market stands still.
     """
 
     def __init__(
@@ -233,10 +233,7 @@ class FreePace:
         return self._actor.market.now(0)
 
     def _start(self, answer: Advanced, machine_ns: int) -> None:
-        """The simulator is there.
-
-        The market begins when the fleet is ready, shortly before the first session with data.
-        """
+        """The simulator answers. The market starts when the fleet is ready, shortly before the first session with data."""
         start_ns = self._core.simulated_start(self._record, answer.now_ns, answer.next_ns)
         self._actor.market.reach(start_ns)
         if not self._record.date:
@@ -250,7 +247,7 @@ class FreePace:
             self._next_publish = 0
 
     def _reach(self, answer: Advanced, machine_ns: int) -> None:
-        """The market is where the simulator says it is."""
+        """Take the market time that the simulator has reached."""
         if answer.now_ns > self._now_ns:
             self._actor.market.reach(answer.now_ns)
         boundary = self._core.next_boundary(self._record)
@@ -266,7 +263,7 @@ class FreePace:
         self._next_move = self._moved_at + self._rest_ns
 
     def _move(self, machine_ns: int) -> None:
-        """Ask the simulator on, never past a boundary that the fleet has not heard of."""
+        """Move the simulator, but never past a boundary that has not been announced."""
         pause = min(machine_ns - self._moved_at, self._rest_ns + STALL_NS)
         self._moved_at = machine_ns
         target = self._now_ns + int(pause * self._speed)
@@ -282,7 +279,7 @@ class FreePace:
         self._simulator.advance(self._step, target, machine_ns, one=False)
 
     def _rest(self, next_ns: int | None) -> int:
-        """Machine time until the market (at `next_ns`) or the calendar will have something, as far as is known."""
+        """Machine time until the next market event (at `next_ns`) or boundary of the calendar, as far as known."""
         coming = (next_ns, self._core.next_boundary(self._record))
         until = min((at - self._now_ns for at in coming if at is not None), default=0)
         return max(STEP_NS, min(LONG_STEP_NS, int(until / self._speed)))

@@ -11,7 +11,7 @@ from services.runtime.actor import Actor
 
 
 class Commands(poll_loop.Hooks):
-    """The operator's commands become messages to the core; the answer goes out once they are committed."""
+    """Deliver the operator's commands to the core. The answer goes out after the commit."""
 
     def __init__(self, actor: Actor, fleet: Fleet):
         self.actor = actor
@@ -19,7 +19,7 @@ class Commands(poll_loop.Hooks):
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """The symbols there are now: the watchlist may change while the fleet runs."""
+        """The symbols of now: the watchlist may change while the fleet runs."""
         return tuple(Fleet.of(self.fleet.settings_file).symbols.values())
 
     def command(self, command: Command) -> Answer:

@@ -1,7 +1,7 @@
-"""Who arms first when the caps are too small for all: the order of the watchlist. Pure.
+"""Which symbols arm first when the caps are too small for all: the order of the watchlist. Pure.
 
-For a minute after the symbols may arm, an entry leaves room for those that stand before it in the watchlist and have
-not asked yet. Who has no price by then has had its turn.
+For one minute after the symbols may arm, an entry leaves room for the symbols that stand before it in the watchlist
+and have not asked yet. After that minute no room is kept.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PRIORITY_NS = 60_000_000_000
 
 
 def needed_usd(symbol: str, settings: Settings) -> float:
-    """Most that one entry in this symbol can reserve."""
+    """The most that one entry in this symbol can reserve, in dollars."""
     dearest = (1 + settings.entries.buy_stop_pct_above_last / 100) * (1 + settings.price_cap_pct / 100)
     return settings.entry_usd(symbol) * dearest + commission(1)
 
@@ -30,7 +30,11 @@ def priority_denial(
     watchlist: Sequence[str],
     settings: Settings,
 ) -> Denied | None:
-    """Denied if this entry would take what an earlier symbol may need. `used_usd` is held and reserved by now."""
+    """Denied if this entry would take money that an earlier symbol may need.
+
+    `used_usd` is what is held and reserved now. `finished` are symbols that need no room any more: they have asked, or
+    they make no entry.
+    """
     if symbol not in watchlist:
         return None
     before = watchlist[: watchlist.index(symbol)]

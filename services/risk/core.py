@@ -1,7 +1,7 @@
-"""Risk's decisions: every entry passes here, one after another, so that however many ask at once no limit is exceeded.
+"""Risk's decisions. Entries are decided one after another, so many entries at once exceed no limit.
 
-Closed until the gateway has reconciled and the account is known (fail closed). After a start, and after every
-reconciliation, the gateway is asked for its book; who asks meanwhile is answered when it has come.
+Risk denies all entries until the gateway has reconciled and the account is known (fail closed). After a start and after
+each reconciliation it requests the gateway's book. Entries that arrive meanwhile are decided when the book is there.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ SECOND = 1_000_000_000
 
 
 class Door(msgspec.Struct, frozen=True):
-    """Whether entries may pass; in memory, so every run begins closed. `state`: closed, asking (for the book), open."""
+    """Whether entries may pass. In memory only: a run starts closed. `state`: closed, asking (for the book), open."""
 
     volatile: ClassVar[bool] = True
 
@@ -82,7 +82,7 @@ class Door(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """An entry that was asked for while the book was on its way."""
+    """An entry that arrived while risk waited for the book."""
 
     plan: EntryPlan
 
@@ -92,7 +92,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Watchlist(msgspec.Struct, frozen=True):
-    """The symbols that are traded now: the watchlist may change while the fleet runs."""
+    """The symbols that are traded now. The watchlist may change while the fleet runs."""
 
     symbols: tuple[str, ...]
 
@@ -102,7 +102,7 @@ class Watchlist(msgspec.Struct, frozen=True):
 
 
 class SessionRecord(msgspec.Struct, frozen=True):
-    """The session, and the symbols that asked in it already."""
+    """The session, and the symbols that have asked for an entry in it."""
 
     session: Session
     asked: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ class SessionRecord(msgspec.Struct, frozen=True):
 
 
 def constraints(settings: Settings) -> tuple[Constraint, ...]:
-    """What risk's ledger holds even if its core erred: one reservation per symbol, their sum within the cap."""
+    """What the ledger enforces even if the core is wrong: one reservation per symbol, their sum within the cap."""
     return (Unique("Reservation", "symbol"), AtMost("Reservation", "usd", cap_usd(settings)))
 
 
@@ -232,7 +232,7 @@ class RiskCore:
         known = d.get(Watchlist, "watchlist")
         return known.symbols if known is not None else self.settings.watchlist
 
-    # The door.
+    # Readiness: closed, asking for the book, open.
 
     def _door(self, d: Draft) -> str:
         door = d.get(Door, "door")
@@ -256,7 +256,7 @@ class RiskCore:
             trip_guards(d, self.settings)
 
     def _lift_guards_that_are_off(self, d: Draft) -> None:
-        """The configuration may have changed since they tripped."""
+        """Lift the guards that the configuration no longer has."""
         on = guards_on(self.settings)
         for scope in dict.fromkeys(p.scope for p in d.table(PauseRecord).values()):
             lift(d, scope, lambda p: p.is_guard and p.cause not in on, "configuration")
@@ -265,7 +265,9 @@ class RiskCore:
 
     def _decide(self, d: Draft, plan: EntryPlan) -> None:
         per_share, usd = worst_cost(plan, self.settings)
-        d.put(Mark(plan.symbol, plan.reference))  # risk may have heard this tick, or not yet: the day must not differ
+        d.put(
+            Mark(plan.symbol, plan.reference)
+        )  # this tick may not have arrived here yet: the decision must not depend on it
         denied = self._closed(d, plan) or denial(plan, usd, record_of(d), self.settings) or self._limit(d, plan, usd)
         if denied is None or denied.reason != "waits_for_turn":
             self._remember_asked(d, plan.symbol)
@@ -283,7 +285,7 @@ class RiskCore:
         d.send("gateway", EntryApproved(plan, usd))
 
     def _closed(self, d: Draft, plan: EntryPlan) -> Denied | None:
-        """What closes the door whatever the entry costs."""
+        """What denies an entry whatever it costs."""
         if self._door(d) != "open" or d.get(AccountRecord, "account") is None:
             return Denied("risk_not_ready")
         paused = paused_by(d, plan.symbol)
@@ -296,10 +298,10 @@ class RiskCore:
         return None
 
     def _limit(self, d: Draft, plan: EntryPlan, usd: float) -> Denied | None:
-        """Caps and cash, then whose turn it is."""
+        """Caps and cash, then the arming order."""
         holdings, reservations = d.table(Holding), d.table(Reservation)
         exposed = exposures(holdings, d.table(ForeignOrder), d.table(Mark))
-        account = d.table(AccountRecord)["account"]  # the door is closed while there is none
+        account = d.table(AccountRecord)["account"]  # without an account risk is not ready
         denied = first_limit(plan, usd, exposed, reservations, account, self.settings)
         this_session = d.get(SessionRecord, "session")
         if denied is not None or this_session is None:
@@ -355,7 +357,7 @@ class RiskCore:
             )
 
     def _snapshot(self, d: Draft, date: str) -> None:
-        """The close in figures. The day's P&L is what the bot's own total moved by since the last close."""
+        """Send the figures of the close. The day's P&L is the change of the bot's whole P&L since the last close."""
         record, account = record_of(d), d.get(AccountRecord, "account")
         realized = realized_pnl_usd(record.tally)
         d.send(

@@ -1,9 +1,9 @@
 """The guards: circuit breakers on entries, each a function and a row of a table. Pure.
 
-Two kinds. A guard that *denies* looks at one entry and says no to it. A guard that *trips* looks at the bot's own
-record and stops entries, of a symbol or of all, until the next session or until the operator resumes. Protection goes
-on under every one of them. Money is the bot's own P&L, measured against `allocation.total_usd_cap`: deposits,
-withdrawals and foreign positions never move it.
+There are two kinds. A guard that *denies* checks one entry and denies it. A guard that *trips* checks the bot's own
+record and stops entries, of one symbol or of all, until the next session or until the operator resumes. Protection goes
+on in every case. Money is the bot's own P&L, measured against `allocation.total_usd_cap`: deposits, withdrawals and
+foreign positions do not change it.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ MINUTE_NS = 60_000_000_000
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """The bot's own money since the ledger began, what it was at the last close and at its peak, and today's counts.
+    """The bot's own money since the ledger began, the P&L at the last close and at its peak, and today's counts.
 
-    `losses` are closed positions in a row that lost money; `sessions` the dates of the last ones, today included.
-    Closed positions are numbered up to `closed`: `wins` are the newest of them that lost nothing, and the row begins
-    after number `forgiven` at the earliest.
+    `losses`: how many closed positions in a row lost money. `sessions`: the dates of the last sessions, today included.
+    Closed positions are numbered up to `closed`. `wins` are the newest of them that lost nothing. Losses in a row count
+    from the position after number `forgiven`.
     """
 
     realized_usd: float = 0.0
@@ -65,7 +65,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
-    """The last position of a symbol that was closed: its number, its orders, what it realized by all that is known."""
+    """The last closed position of a symbol: its number, its orders, and what it realized as far as reported."""
 
     number: int
     orders: tuple[str, ...]
@@ -73,11 +73,10 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Track(msgspec.Struct, frozen=True, kw_only=True):
-    """What guards remember of one symbol: today's stop-outs, what the open position realized so far, day trades.
+    """What guards remember of one symbol: today's stop-outs, what the open position has realized, day trades.
 
-    `bought` is the session of the newest purchase that was not sold in that session yet; `day_trades` are the sessions
-    in which something was bought and sold. `orders` are those that traded since there was no position, `last` is the
-    one before.
+    `bought`: the session of the newest purchase that has not been sold in the same session. `day_trades`: the sessions
+    with a purchase and a sale. `orders`: the orders of the open position. `last`: the position before it.
     """
 
     symbol: str
@@ -104,7 +103,7 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 class TrackRecord(msgspec.Struct, frozen=True):
-    """The bot's own record, as guards look at it. `pnl_usd` is its whole P&L now, open positions included."""
+    """The bot's own record, as guards see it. `pnl_usd` is its whole P&L now, open positions included."""
 
     tally: Tally
     tracks: Mapping[str, Track]
@@ -117,7 +116,7 @@ class TrackRecord(msgspec.Struct, frozen=True):
 
 
 class Trip(msgspec.Struct, frozen=True):
-    """A guard's word: entries stop (of one symbol, or of all), until this resets it, with the figures."""
+    """A tripped guard: it stops entries of one symbol or of all (None), until `resets`, with its figures."""
 
     guard: str
     symbol: str | None
@@ -199,18 +198,18 @@ TRIPS: dict[str, Callable[[TrackRecord, Settings], list[Trip]]] = {
     "symbol_stopouts": _symbol_stopouts,
     "consecutive_losses": _consecutive_losses,
 }
-"""Every guard that trips, by the name that its events and pauses bear."""
+"""Every guard that trips, by its name in events and pauses."""
 
 
 def guards_on(settings: Settings) -> tuple[str, ...]:
-    """Those of them that are configured."""
+    """The names of the guards that are configured."""
     g = settings.guards
     limits = (g.daily_loss_pct, g.drawdown_pct, g.stopouts_per_day, g.stopouts_per_symbol_per_day, g.consecutive_losses)
     return tuple(name for name, limit in zip(TRIPS, limits, strict=True) if limit is not None)
 
 
 def trips(record: TrackRecord, settings: Settings) -> list[Trip]:
-    """All that is tripped by this record."""
+    """All guards that this record trips."""
     return [trip for guard in TRIPS.values() for trip in guard(record, settings)]
 
 
@@ -241,7 +240,7 @@ def _max_notional(plan: EntryPlan, usd: float, record: TrackRecord, settings: Se
 
 
 def _price_band(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
-    """Against the last trade it was decided on; the gateway compares again with the market that it is sent into."""
+    """Compare with the last trade that the plan is based on. The gateway compares again with the market at sending."""
     band, last = settings.guards.price_band_pct, plan.reference
     for price in (plan.stop_price, plan.limit_price or plan.stop_price):
         if band is not None and abs(price / last - 1) * 100 > band:
@@ -285,10 +284,10 @@ DENIALS: dict[str, Callable[[EntryPlan, float, TrackRecord, Settings], Denied | 
     "orders_per_minute": _orders_per_minute,
     "day_trades": _day_trades,
 }
-"""Every guard that denies, by its reason code, in the order in which they are asked."""
+"""Every guard that denies, by its reason code, in the order of the checks."""
 
 
 def denial(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
-    """The first guard that speaks against this entry."""
+    """The denial of the first guard that denies this entry; None if no guard does."""
     answers = (guard(plan, usd, record, settings) for guard in DENIALS.values())
     return next((denied for denied in answers if denied is not None), None)

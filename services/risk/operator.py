@@ -1,7 +1,7 @@
-"""What the operator commands: judged at once, in words for a person, then carried out. Pure.
+"""The operator's commands: checked and answered at once, then carried out. Pure.
 
-Everything but a pause ends elsewhere: the gateway sells and adopts, the symbol rests. Risk is where the operator's
-commands arrive because it alone can stop entries, and a flatten without a pause would buy again.
+Risk carries out only pauses. The gateway sells and adopts, the symbol ends its cooldown. Commands arrive at risk
+because only risk can stop entries: after a flatten without a pause the bot would buy again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ENDED = ("done", "failed", "withdrawn")
 
 
 class FlattenRecord(msgspec.Struct, frozen=True):
-    """A flatten that is not over, by the gateway's last word."""
+    """A flatten that is not over, with the phase that the gateway reported last."""
 
     symbol: str
     phase: str
@@ -36,10 +36,10 @@ class FlattenRecord(msgspec.Struct, frozen=True):
 
 
 def answer_to(state: State, command: Command, symbols: Sequence[str], *, ready: bool, observe: bool = False) -> Answer:
-    """The answer to the operator: what will be done, or one line on why not.
+    """The answer to the operator: what will be done, or why not, in one line.
 
-    `symbols`: those there are now. `ready`: the broker's book is known. `observe`: the fleet sends nothing, so it can't
-    sell, and shares that it adopted would have no stop.
+    `symbols`: the symbols of now. `ready`: the broker's book is known. `observe`: the fleet sends no orders, so it
+    can't sell, and adopted shares would have no stop.
     """
     symbol = getattr(command, "symbol", None)
     known = {*symbols, *(h.symbol for h in state.table(Holding).values() if h.own > 0)}
@@ -146,7 +146,7 @@ def _answer_adopt(state: State, symbol: str, quantity: float, symbols: Sequence[
 
 
 def carry_out(d: Draft, command: Pause | Resume | Flatten | Adopt | ClearCooldown, settings: Settings) -> None:
-    """Do it, or pass it on to who can."""
+    """Carry out a command, or send it to the process that does."""
     match command:
         case Pause(symbol):
             pause(d, PauseRecord(scope=symbol or FLEET))
@@ -165,7 +165,7 @@ def carry_out(d: Draft, command: Pause | Resume | Flatten | Adopt | ClearCooldow
 
 
 def _resume(d: Draft, scope: str, settings: Settings) -> None:
-    """What the operator may end, and a new beginning for what would trip again at once."""
+    """End what the operator may end, and reset the count of a guard that would trip again at once."""
     ended = [p.cause for p in pauses_of(d, scope) if p.resets == RESUME]
     tally = d.get(Tally, "tally") or Tally()
     if "consecutive_losses" in ended:
@@ -179,7 +179,7 @@ def _resume(d: Draft, scope: str, settings: Settings) -> None:
 
 
 def fold_flattening(d: Draft, flattening: Flattening) -> None:
-    """How far a flatten has come."""
+    """Remember the phase of a flatten until it is over."""
     if flattening.phase in ENDED:
         d.drop(FlattenRecord, flattening.symbol)
     else:

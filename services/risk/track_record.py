@@ -1,4 +1,4 @@
-"""The bot's own record, for the guards: money, stop-outs, losses, day trades; and looking whether a guard trips."""
+"""The bot's own record for the guards (money, stop-outs, losses, day trades), and the tripping of guards."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from services.runtime.core import Draft
 __all__ = ["Unpriced", "count_commission", "count_fill", "in_dollars", "price_commissions", "record_of", "trip_guards"]
 
 WINS_KEPT = 20
-"""Closed positions whose commissions may still be on their way are few."""
+"""Only the newest closed positions can still get a commission."""
 PEAK_STEP = 1e-4
-"""Of the cap: a new peak by less than this is no new record in the ledger."""
+"""Part of the cap. A peak that is higher by less than this is not written to the ledger."""
 
 
 class Unpriced(msgspec.Struct, frozen=True):
-    """A commission in a currency that the broker told no rate for: never a dollar for a euro."""
+    """A commission in a currency without a rate from the broker. A euro is never counted as a dollar."""
 
     exec_id: str
     symbol: str
@@ -36,7 +36,7 @@ class Unpriced(msgspec.Struct, frozen=True):
 
 
 def record_of(d: Draft) -> TrackRecord:
-    """What guards look at, as it is now."""
+    """What guards see, as it is now."""
     tally, holdings, marks = d.get(Tally, "tally") or Tally(), d.table(Holding), d.table(Mark)
     return TrackRecord(
         tally=tally,
@@ -51,10 +51,9 @@ def record_of(d: Draft) -> TrackRecord:
 
 
 def count_fill(d: Draft, filled: OrderFilled) -> None:
-    """Money, trades, stop-outs, losses in a row, day trades. A correction changes money only.
+    """Count money, trades, stop-outs, losses in a row and day trades. A correction changes money only.
 
-    A position that is closed lost money if what it realized is below zero: by the commissions heard by then, and again
-    by those that come later.
+    A closed position lost money if what it realized is below zero. Commissions that are reported later may change that.
     """
     fill, new = filled.fill, not filled.corrects
     tally, track = d.get(Tally, "tally") or Tally(), d.get(Track, fill.symbol) or Track(symbol=fill.symbol)
@@ -77,9 +76,9 @@ def count_fill(d: Draft, filled: OrderFilled) -> None:
 
 
 def count_commission(d: Draft, report: CommissionReported) -> None:
-    """What an execution cost, in dollars.
+    """Count what an execution cost, in dollars.
 
-    Without a rate it waits for one, and entries are denied meanwhile: it may be what trips a guard.
+    Without a rate the commission waits for one. Meanwhile entries are denied, because it may trip a guard.
     """
     amount, account = report.commission - report.undone_usd, d.get(AccountRecord, "account")
     rates = account.rates if account is not None else {}
@@ -94,7 +93,7 @@ def count_commission(d: Draft, report: CommissionReported) -> None:
 
 
 def price_commissions(d: Draft) -> None:
-    """The broker told rates: count what waited for them."""
+    """The broker reported rates: count the commissions that waited for them."""
     account = d.get(AccountRecord, "account")
     for waiting in d.table(Unpriced).values():
         usd = in_dollars(waiting.amount, waiting.currency, account.rates if account is not None else {})
@@ -104,7 +103,7 @@ def price_commissions(d: Draft) -> None:
 
 
 def in_dollars(amount: float, currency: str, rates: Mapping[str, float]) -> float | None:
-    """By the broker's rate; None without one. A currency that is not named is the dollar."""
+    """The amount in dollars by the broker's rate; None without a rate. No currency means the dollar."""
     if currency in ("USD", ""):
         return amount
     rate = rates.get(currency)
@@ -120,7 +119,7 @@ def _charge(d: Draft, symbol: str, client_order_id: str, usd: float) -> None:
 
 
 def _realized(tally: Tally, track: Track, client_order_id: str, usd: float) -> tuple[Tally, Track]:
-    """Money belongs to the position in which its order traded: the open one, or the one before; the rest is past."""
+    """Add money to the position in which its order traded: the open one or the last one. Older ones do not change."""
     last = track.last
     if client_order_id in track.orders:
         return tally, msgspec.structs.replace(track, realized_usd=track.realized_usd + usd)
@@ -131,8 +130,8 @@ def _realized(tally: Tally, track: Track, client_order_id: str, usd: float) -> t
 
 
 def _closed(tally: Tally, track: Track, *, stopped: bool) -> tuple[Tally, Track]:
-    """The position is over."""
-    # (A record from before closings were numbered has losses and no number.)
+    """The position is closed."""
+    # Records of an earlier release have losses and no numbers.
     last = Closed(number=max(tally.closed, tally.losses) + 1, orders=track.orders, realized_usd=track.realized_usd)
     tally = msgspec.structs.replace(tally, closed=last.number, stopouts=tally.stopouts + stopped)
     stopouts = track.stopouts + stopped
@@ -141,14 +140,14 @@ def _closed(tally: Tally, track: Track, *, stopped: bool) -> tuple[Tally, Track]
 
 
 def _with_result(tally: Tally, closed: Closed) -> Tally:
-    """Whether it lost money, and how many did in a row by that. What comes to be known later may turn it about."""
+    """Count whether this position lost money, and the losses in a row. A later commission may change the result."""
     other_wins = tuple(number for number in tally.wins if number != closed.number)
     wins = other_wins if closed.realized_usd < 0 else tuple(sorted((*other_wins, closed.number)))[-WINS_KEPT:]
     return msgspec.structs.replace(tally, wins=wins, losses=tally.closed - max((*wins, tally.forgiven)))
 
 
 def trip_guards(d: Draft, settings: Settings) -> None:
-    """Trip what is to be tripped: an event with figures, and a pause that says when it ends."""
+    """Trip guards that reached their limit: a pause, and an event with the figures."""
     if not guards_on(settings):
         return
     record = record_of(d)
