@@ -51,8 +51,8 @@ class MarketEnded(msgspec.Struct, frozen=True, array_like=True, tag=True):
 class ClockRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The clock's position in the calendar.
 
-    `phase`: waiting (for the open), open or closing, of the session `date`; '' before the first message. `audited`: the
-    last session whose morning audit was announced.
+    `phase`: waiting (for the open), open or closing. `date`: its session, '' before the first time. `audited`: the last
+    session whose morning audit was announced.
     """
 
     now_ns: int = 0
@@ -193,7 +193,7 @@ class ClockCore:
         return d.decision
 
     def _watch(self, d: Draft, watchlist: tuple[str, ...], winding_down: tuple[str, ...]) -> None:
-        """Take the watchlist of the operator, or of the settings at a start. A symbol that left stays so until it returns."""
+        """Take the watchlist of the operator, or at a start of the settings. A symbol that left stays so."""
         before = self.watched(d.state)
         after = Watched(
             watchlist=watchlist,

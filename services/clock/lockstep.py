@@ -28,7 +28,7 @@ Script = Generator[None, None, None]
 
 
 class LockStep:
-    """See the module. `processes` returns the processes that trade now. `speed` is the most market time per time."""
+    """See the module. `processes` returns the processes that trade now. `speed`: most market seconds a second."""
 
     def __init__(
         self,
@@ -199,7 +199,7 @@ class LockStep:
         return (run, number + 1)
 
     def _quiet(self, names: list[str], symbol: str) -> bool:
-        """Whether nothing is on its way: rows acknowledged, the price handled, both ends of the broker's socket equal."""
+        """Whether nothing is on its way: rows acknowledged, the price handled, the broker's socket empty."""
         if any(self._idles[name].pending for name in names) or self._actor.pending:
             return False
         gateway, simulator = self._idles.get("gateway"), self._idles.get("simulator")
@@ -222,9 +222,9 @@ class LockStep:
     ) -> Script:
         """One wave of probes, until all are answered. `symbol`: it is about its price of this step.
 
-        A process that does not answer may have left, or may have restarted. A restarted gateway has a new connection and
-        would wait for frames of the old one, so the simulator is probed again, too. The others would wait for the old
-        gateway's ticks.
+        A process that does not answer may have left, or may have restarted. A restarted gateway has a new connection
+        and would wait for frames of the old one, so the simulator is probed again, too. The others would wait for ticks
+        of the old gateway.
         """
         self._wave += 1
         self._idles = {}

@@ -1,7 +1,7 @@
 """The sources of market time: the real clock, and a simulated market that runs freely.
 
-Lock-step, where the market waits for the fleet, is in `lockstep.py`. Each source sends `TimeReached` to the clock's core
-and publishes `MarketTime`. None of them decides about sessions.
+Lock-step, where the market waits for the fleet, is in `lockstep.py`. Each source sends `TimeReached` to the clock's
+core and publishes `MarketTime`. None of them decides about sessions.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ class FreePace:
         return self._actor.market.now(0)
 
     def _start(self, answer: Advanced, machine_ns: int) -> None:
-        """The simulator answers. The market starts when the fleet is ready, shortly before the first session with data."""
+        """The simulator answered. The market starts once the fleet is ready."""
         start_ns = self._core.simulated_start(self._record, answer.now_ns, answer.next_ns)
         self._actor.market.reach(start_ns)
         if not self._record.date:

@@ -14,13 +14,13 @@ from services.runtime.process import RunningProcess
 
 
 def main() -> None:
-    """Record, and answer questions about it."""
+    """Record, and answer SQL."""
     with process.enter("recorder") as p, contextlib.closing(opened(p)) as store, answering(p, store):
         poll_loop.run(p.actor(RecorderCore(), store), p.bus(), p.log)
 
 
 def opened(p: RunningProcess) -> DuckLedger:
-    """The database, or the end of this process in one clear line."""
+    """The open database. If it can't be used, the process ends with one clear line."""
     try:
         store = DuckLedger(
             p.fleet.database, fleet=p.fleet.name, account=p.settings.ibkr.account, patience_s=2 * TIMEOUT_S
@@ -34,7 +34,7 @@ def opened(p: RunningProcess) -> DuckLedger:
 
 @contextlib.contextmanager
 def answering(p: RunningProcess, store: DuckLedger) -> Iterator[None]:
-    """Questions are answered in a thread of their own, so that a long one keeps no row waiting."""
+    """Answer SQL in a separate thread, so that a long statement delays no row."""
     reader, stopped = store.reader(), threading.Event()
     answer = ReadOnlySql(reader).answer
     questions = threading.Thread(target=serve_control, args=(p.fleet.run, p.name, answer, stopped.is_set), daemon=True)

@@ -1,7 +1,7 @@
-"""The rows that the recorder writes: a struct per table, or per part of a row, and its fields are the columns.
+"""The rows that the recorder writes: a struct per table, or per part of a row. Its fields are the columns.
 
-A struct that holds only some columns of its table changes only those, so that a commission and its fill meet in one row
-whichever comes first. See docs/database.md.
+A struct with only some columns of its table changes only those. So a commission and its fill become one row in any
+order of arrival. See docs/database.md.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ Timestamp = Annotated[int | None, msgspec.Meta(extra={"timestamp": True})]
 
 
 class TableRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What every record says of its table."""
+    """A row, with the properties of its table."""
 
     table: ClassVar[str]
     key_column: ClassVar[str]
     rising: ClassVar[str | None] = None
-    """A row with a lower value in this column comes too late and changes nothing."""
+    """A row with a lower value in this column is too late and changes nothing."""
     final: ClassVar[bool] = False
     """Written once, never changed."""
     fresh: ClassVar[tuple[str, ...]] = ()
-    """Columns that are written where the row is new, and left alone where it is there."""
+    """Columns that are written only if the row is new."""
 
     @property
     def key(self) -> str:
-        """Of two records with the same key in one batch, the later one is written."""
+        """The key within a batch: of two records with the same key, the later one is written."""
         return str(getattr(self, self.key_column))
 
 
 class StateRow(TableRow, frozen=True, kw_only=True):
-    """A symbol's state machine, as it last reported it."""
+    """The state of a symbol, as it last reported it."""
 
     table = "state"
     key_column = "symbol"
@@ -93,7 +93,7 @@ class LastTrail(TableRow, frozen=True, kw_only=True):
 
 
 class OrderRow(TableRow, frozen=True, kw_only=True):
-    """An order as the gateway's book last had it."""
+    """An order, as the gateway's book last had it."""
 
     table = "orders"
     key_column = "client_order_id"
@@ -129,7 +129,7 @@ class OrderRow(TableRow, frozen=True, kw_only=True):
 
 
 class FillRow(TableRow, frozen=True, kw_only=True):
-    """An execution. A correction (the same base id, a higher number behind the last period) replaces it."""
+    """An execution. A correction (the same base id, a higher number after the last period) replaces it."""
 
     table = "fills"
     key_column = "exec_key"
@@ -156,12 +156,12 @@ class FillRow(TableRow, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The full id: which revision stands is decided in the table, not by the order of arrival."""
+        """The full id: the table decides which revision is valid, not the order of arrival."""
         return self.exec_id
 
 
 class Commission(TableRow, frozen=True, kw_only=True):
-    """What an execution cost, by the broker's later word; of a corrected one the newest that was told."""
+    """The commission of an execution, which is reported later. Of a corrected one: the newest report."""
 
     table = "fills"
     key_column = "exec_key"
@@ -184,7 +184,7 @@ class Commission(TableRow, frozen=True, kw_only=True):
 
 
 class EventRow(TableRow, frozen=True, kw_only=True):
-    """Something worth telling. `event_id` is its row in the sender's outbox."""
+    """An event. `event_id` is its row in the sender's outbox."""
 
     table = "events"
     key_column = "event_id"
@@ -203,7 +203,7 @@ class EventRow(TableRow, frozen=True, kw_only=True):
 
 
 class SessionRow(TableRow, frozen=True, kw_only=True):
-    """A session as far as it has come: phase 'awaited', 'open', 'closing' (no entries any more) or 'closed'."""
+    """A session with its phase: 'awaited', 'open', 'closing' (no more entries) or 'closed'."""
 
     table = "sessions"
     key_column = "date"
@@ -217,7 +217,7 @@ class SessionRow(TableRow, frozen=True, kw_only=True):
 
 
 class PerformanceRow(TableRow, frozen=True, kw_only=True):
-    """The close of a session in figures."""
+    """The figures of the close of a session."""
 
     table = "performance_snapshots"
     key_column = "date"
@@ -262,7 +262,7 @@ class PositionRow(TableRow, frozen=True, kw_only=True):
 
 
 class ProtectionRow(TableRow, frozen=True, kw_only=True):
-    """Whole own shares of a symbol, and how many of them a stop at the broker protected from then on."""
+    """Whole own shares of a symbol, and how many of them a stop at the broker protects from this time on."""
 
     table = "protection"
     key_column = "event_id"
@@ -277,7 +277,7 @@ class ProtectionRow(TableRow, frozen=True, kw_only=True):
 
 
 class MarketNow(TableRow, frozen=True, kw_only=True):
-    """The market's time as of the newest commit: what `datetime('now')` means."""
+    """Market time of the newest commit: the meaning of `datetime('now')`."""
 
     table = "market_clock"
     key_column = "clock"

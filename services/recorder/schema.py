@@ -1,8 +1,8 @@
-"""The database's tables and views, in DuckDB's SQL. docs/database.md explains them to those who query.
+"""The database's tables and views, in DuckDB's SQL. docs/database.md explains them to users.
 
 Names and meanings of `state`, `orders`, `fills`, `events` and `performance_snapshots` are those of the bot that this
-replaces. Every `ts`, `…_at` and `…_ts` is a TIMESTAMP in UTC, market time. Views and macros are made anew where they
-differ, so that a new release can better them; a change of a table raises VERSION and has its entry in MIGRATIONS.
+one replaces. Every `ts`, `…_at` and `…_ts` is a TIMESTAMP in UTC, market time. A new release replaces views and macros
+that differ. A change of a table raises VERSION and has an entry in MIGRATIONS.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ALTER TABLE orders ADD COLUMN level_estimated BOOLEAN;
 """,
     3: PROTECTION,
 }
-"""What makes of a version's tables those of the next one. Records outlive the release that wrote them."""
+"""The SQL that brings the tables of a version to the next one. Records outlive the release that wrote them."""
 
 TABLES = f"""
 CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);

@@ -1,7 +1,7 @@
-"""How well the bot trades, in DuckDB's SQL: views on fills, sessions and closes. docs/analytics.md has each formula.
+"""The bot's trading results, in DuckDB's SQL: views on fills, sessions and closes. docs/analytics.md has each formula.
 
-Closed trades (`trades`) give win rate, profit factor and the like; the closes (`daily`) give what is said of returns.
-Money is USD and the bot's own: no view reads what the account is worth or holds.
+Win rate, profit factor and the like come from closed trades (`trades`), returns from the closes (`daily`). Money is USD
+and the bot's own: no view reads the account's value or positions.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 __all__ = ["PERFORMANCE"]
 
 SESSIONS_A_YEAR = 252
-"""What daily figures are made yearly with."""
+"""Trading days a year, to annualize daily figures."""
 
 TRADE_FIGURES = """
        count(*) AS trades,

@@ -1,6 +1,6 @@
-"""The market's time as a process knows it: from the clock's word, carried on by machine time, or told step by step.
+"""Market time in a process: the clock's last publication plus machine time, or step by step in lock-step.
 
-Market time and machine time are never mixed: this file alone relates them.
+Market time and machine time are never mixed. Only this file relates them.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from messages.market import MarketTime
 __all__ = ["MarketClock"]
 
 STALE_NS = 5_000_000_000
-"""Machine time for which the clock's last word carries: then time stands still, and there are no entries."""
+"""Machine time for which the clock's last publication is good. Then time stands still, and entries stop."""
 
 
 class MarketClock:
-    """Market time for one process; it never runs backwards.
+    """Market time for one process. It never runs backwards.
 
-    In lock-step (`lockstep`) it moves only by `reach`; otherwise `hear` sets it and it runs on at the clock's speed, up
-    to the boundary that the clock named, and as long as the word is not stale.
+    In lock-step (`lockstep`) only `reach` moves it. Otherwise `update` sets it, and it runs on at the clock's speed up
+    to the boundary in the publication, until that is stale.
     """
 
     def __init__(self, *, lockstep: bool = False):
@@ -26,16 +26,16 @@ class MarketClock:
         self._published: MarketTime | None = None
 
     def update(self, published: MarketTime) -> None:
-        """The clock's newest word."""
+        """Take the clock's newest publication."""
         self._published = published
 
     def reach(self, market_ns: int) -> None:
-        """It is at least this late."""
+        """Market time is at least this."""
         if market_ns > self._reached:
             self._reached = market_ns
 
     def follow(self, market_ns: int) -> None:
-        """Someone else spoke at this market time: in lock-step that moves it, otherwise it is only their word."""
+        """Another process sent something at this market time. Only in lock-step this moves our time."""
         if self.lockstep:
             self.reach(market_ns)
 
@@ -49,13 +49,13 @@ class MarketClock:
         return self._reached
 
     def stale(self, machine_ns: int) -> bool:
-        """True when the clock has been silent for too long (never in lock-step: there the clock drives)."""
+        """Whether the clock has been silent for too long. Never in lock-step, where the clock drives."""
         if self.lockstep:
             return False
         return self._published is None or machine_ns - self._published.machine_ns > STALE_NS
 
     def machine_at(self, market_ns: int, machine_ns: int) -> int | None:
-        """The machine time at which it will be `market_ns`; None where nobody can say (lock-step, no fresh word)."""
+        """The machine time at which it will be `market_ns`; None if unknown (lock-step, no fresh publication)."""
         published = self._published
         if self.lockstep or published is None or published.speed <= 0:
             return None

@@ -1,7 +1,7 @@
-"""How a process comes to life: its arguments, guard, log, ledger and sockets, in that order, each in one place.
+"""The start of a process: its arguments, lock, log, ledger and sockets, in that order.
 
 with process.enter("risk") as p:
-    pollloop.run(p.actor(RiskCore(p.settings)), p.bus(), p)
+    poll_loop.run(p.actor(RiskCore(p.settings), p.ledger()), p.bus(), p.log)
 """
 
 from __future__ import annotations
@@ -29,24 +29,23 @@ from services.trading.ids import symbol_process
 __all__ = ["RunningProcess", "enter"]
 
 STARTS_ALLOWED, STARTS_WITHIN_S = 10, 60
-"""A process that starts more often than that is broken: it says so and stays down (exit 0), instead of crashing for
-ever."""
+"""A process that starts more often is broken: it logs an error and stays down (exit 0)."""
 
 STAY_S = 1.5
-"""An exit within supervisord's `startsecs` would count as a failed start and be tried again."""
+"""supervisord counts an exit within its `startsecs` as a failed start, and starts the process again."""
 
 SECOND = 1_000_000_000
 
 
 class CountsStarts(Protocol):
-    """A ledger that remembers when its process was started."""
+    """A ledger that records the starts of its process."""
 
     def count_start(self, wall_ns: int, within_ns: int) -> int:
-        """Note a start; how many there were in the last `within_ns`, this one included."""
+        """Record a start. Returns how many there were in the last `within_ns`, this one included."""
 
 
 class RunningProcess:
-    """One process of the fleet, entered: nobody else of this name runs, and it dies with its supervisor."""
+    """One running process of the fleet. It holds the lock of its name, and ends with its supervisor."""
 
     def __init__(self, settings_file: Path, kind: str, ticker: str = ""):
         self.fleet = Fleet.of(settings_file)
@@ -62,7 +61,7 @@ class RunningProcess:
         self._closing: list[Bus | Ledger] = []
 
     def ledger(self, constraints: Sequence[Constraint] = (), *, durable: bool = True) -> SqliteLedger:
-        """This process's own ledger, bound to the account; a process that starts too often ends here."""
+        """This process's own ledger, which belongs to the account. A process that starts too often ends here."""
         owner = f"{self.name}@{self.settings.ibkr.account or self.settings.mode}"
         try:
             ledger = SqliteLedger(self.fleet.ledger(self.name), owner, constraints, durable=durable)
@@ -74,7 +73,7 @@ class RunningProcess:
         return ledger
 
     def count_start(self, ledger: CountsStarts) -> None:
-        """A process that starts too often ends here, and stays down."""
+        """Count this start. A process that starts too often ends here, and stays down."""
         starts = ledger.count_start(time.time_ns(), STARTS_WITHIN_S * SECOND)
         if starts > STARTS_ALLOWED:
             self.log.event("process_failed", level="ERROR", starts=starts, within_s=STARTS_WITHIN_S)
@@ -82,7 +81,7 @@ class RunningProcess:
             raise SystemExit(0)
 
     def actor(self, core: Core, ledger: Ledger) -> Actor:
-        """The core with its links, as the wiring has them."""
+        """The actor of a core, with the links of the wiring."""
         actor = Actor(
             self.name,
             core,
@@ -95,7 +94,7 @@ class RunningProcess:
         return actor
 
     def bus(self, *, receives_beats: bool = False) -> Bus:
-        """The sockets, as the wiring has them."""
+        """The sockets of the wiring."""
         bus = Bus(
             self.name,
             self.fleet.run,
