@@ -135,7 +135,7 @@ class SimulatorLink:
                 pass
 
     def want(self, symbols: tuple[str, ...]) -> bool:
-        """The simulator shall list these; True once it does. Whoever drives says when (`relist`)."""
+        """Let the simulator list these symbols. True once it does. `relist` sends the request."""
         new = tuple(symbol for symbol in symbols if symbol not in self._schedule.symbols)
         if new:
             self._schedule = Schedule(self._schedule.sessions, self._schedule.start_ns, (*self._schedule.symbols, *new))

@@ -48,13 +48,13 @@ DAY_FIGURES = f"""
 """
 
 PERFORMANCE = f"""
--- Splits of own shares, as the morning audit mended them. It compares with the last close: from then on everything is
--- in new shares.
+-- Splits of own shares, as the morning audit booked them. It compares with the last close: since then all is in new
+-- shares.
 CREATE OR REPLACE VIEW splits AS
 SELECT symbol, ts, coalesce((SELECT max(close_ts) FROM sessions WHERE close_ts <= events.ts), ts) AS since_ts,
        own_is / own_was AS ratio, own_was, own_is
 FROM (
-    -- An earlier release told the account's shares only.
+    -- An earlier release recorded only the account's shares.
     SELECT symbol, ts, coalesce(payload_json->>'own_was', payload_json->>'was')::DOUBLE AS own_was,
            coalesce(payload_json->>'own_is', payload_json->>'is')::DOUBLE AS own_is
     FROM events WHERE event_type = 'split_mended' AND sender = 'gateway'

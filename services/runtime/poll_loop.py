@@ -86,7 +86,7 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
                 break
         for message in bus.publications():
             actor.deliver(message, now)
-        # Before the timers: after a pause of the machine, waiting heartbeats are read before a process counts as silent.
+        # Before the timers: after a pause of the machine, read waiting heartbeats before a process counts as silent.
         hooks.work(now)
         if now >= due:  # a timer that this turn's inputs made due waits for the next turn, which starts at once
             actor.elapse(now)

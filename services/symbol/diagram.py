@@ -12,7 +12,7 @@ __all__ = ["markdown"]
 HEADER = """# The states of a symbol
 
 Drawn from the table in `services/symbol/states.py`; renew it with `python -m services.symbol.diagram > docs/states.md`.
-The picture shows what moves a symbol; the table has every event in every state, and says why where that is not plain.
+The picture shows the events that change the state. The table has every event in every state; below are the reasons.
 """
 
 
