@@ -94,8 +94,8 @@ CREATE TABLE positions (symbol VARCHAR PRIMARY KEY, account_qty DOUBLE, avg_cost
 {PROTECTION}"""
 
 STATUS = """
--- SQLite's spelling, for queries of the replaced bot. 'now' is market time: a simulated market is in another year, and a
--- cooldown ends by its time.
+-- SQLite's spelling, for queries of the replaced bot. 'now' is market time: a simulated market is in another year, and
+-- a cooldown ends by its time.
 CREATE OR REPLACE MACRO datetime(moment) AS
     CASE WHEN moment = 'now' THEN (SELECT max(market_ts) FROM market_clock) ELSE moment::TIMESTAMP END,
   (moment, modifier) AS
@@ -108,8 +108,8 @@ CREATE OR REPLACE VIEW market AS
 SELECT (SELECT max(market_ts) FROM market_clock) AS now_ts, phase, date AS session_date, open_ts, close_ts, next_open_ts
 FROM sessions ORDER BY date DESC LIMIT 1;
 
--- The newest state of each of the gateway's three links, of its newest run. A run starts with the socket down. The other
--- two are reported when they fail and when they are back.
+-- The newest state of each of the gateway's three links, of its newest run. A run starts with the socket down. The
+-- other two are reported when they fail and when they are back.
 CREATE OR REPLACE VIEW links AS
 SELECT payload_json->>'link' AS link, (payload_json->>'up')::BOOLEAN AS up, payload_json->>'detail' AS detail, ts
 FROM events

@@ -1,4 +1,4 @@
-"""The boundaries of sessions: told once, in order, whenever the clock was away."""
+"""The boundaries of sessions: sent once and in order, even if the clock was down."""
 
 from __future__ import annotations
 
@@ -97,14 +97,14 @@ def test_the_close_names_the_next_session() -> None:
 
 
 AWAY = [
-    # (the clock's last time, now, what it says when it is back)
+    # (the clock's last time, now, what it sends when it is back)
     (DAYS[0].open_ns - MINUTE, DAYS[0].open_ns + MINUTE, ["SessionOpened 2"]),
     (DAYS[0].open_ns + MINUTE, DAYS[0].open_ns + 2 * MINUTE, []),
     (DAYS[0].open_ns + MINUTE, DAYS[0].close_ns - MINUTE, ["SessionClosing 2"]),
     (DAYS[0].open_ns + MINUTE, DAYS[0].close_ns + MINUTE, ["SessionClosing 2", "SessionClosed 2"]),
     (DAYS[0].close_ns - MINUTE, DAYS[0].close_ns + MINUTE, ["SessionClosed 2"]),
     (DAYS[0].open_ns + MINUTE, DAYS[1].open_ns + MINUTE, ["SessionClosing 2", "SessionClosed 2", "SessionOpened 3"]),
-    # Friday was missed altogether: nobody traded in it, and nothing is said of it.
+    # The clock was down during all of Friday: nothing is sent about it.
     (DAYS[0].open_ns + MINUTE, DAYS[2].open_ns + MINUTE, ["SessionClosing 2", "SessionClosed 2", "SessionOpened 6"]),
     (DAYS[0].open_ns - MINUTE, DAYS[2].close_ns - MINUTE, ["SessionOpened 6", "SessionClosing 6"]),
     (DAYS[0].open_ns - MINUTE, DAYS[2].close_ns + MINUTE, []),

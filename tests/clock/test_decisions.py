@@ -1,4 +1,4 @@
-"""The clock word for word: all that it decides, tells and remembers at each boundary."""
+"""All that the clock decides, sends and remembers at each boundary."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ SLEPT_NS = FRIDAY.open_ns - 30 * MINUTE
             [("fleet", SessionClosed(THURSDAY, FRIDAY)), note("session_closed", date="2025-01-02")],
             waiting(FRIDAY, THURSDAY.close_ns, THURSDAY.date),
         ),
-        # Asleep until half an hour before Friday's open: the close is told late, and the audit at once.
+        # Asleep until half an hour before Friday's open: the close is sent late, and the audit at once.
         (
             CLOSING,
             SLEPT_NS,
@@ -103,7 +103,7 @@ SLEPT_NS = FRIDAY.open_ns - 30 * MINUTE
             ],
             waiting(FRIDAY, SLEPT_NS, FRIDAY.date),
         ),
-        # Until the very close of Friday, which nobody traded in: Monday is the next.
+        # Down until exactly the close of Friday: Monday is the next.
         (
             waiting(FRIDAY, THURSDAY.close_ns, FRIDAY.date),
             FRIDAY.close_ns,
@@ -146,7 +146,7 @@ def test_what_a_time_leads_to(before: ClockRecord | None, at: int, sent: list[An
 
 
 def test_time_never_runs_backwards() -> None:
-    """Lock-step's own step was later than the boundary that it is told of."""
+    """The step of lock-step was later than the boundary that is reached."""
     ahead = ClockRecord(now_ns=THURSDAY.open_ns + 7, date=THURSDAY.date, audited=THURSDAY.date)
     clock = Clock(ahead)
     clock.handle(TimeReached(THURSDAY.open_ns))

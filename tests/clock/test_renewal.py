@@ -1,4 +1,4 @@
-"""A clock that runs for years reads its calendar anew."""
+"""A clock that runs for years reads its calendar again."""
 
 from __future__ import annotations
 

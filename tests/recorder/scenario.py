@@ -1,4 +1,4 @@
-"""Short words for tests: messages with the fields that matter, and what the recorder makes of them."""
+"""Helpers: messages with the fields that matter, and the rows that the recorder makes of them."""
 
 from __future__ import annotations
 

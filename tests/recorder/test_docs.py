@@ -1,4 +1,4 @@
-"""docs/database.md and docs/analytics.md say what the database has, and their queries run."""
+"""docs/database.md and docs/analytics.md describe the database correctly, and their queries run."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def one(ledger: DuckLedger, sql: str) -> dict[str, Any]:
 
 
 class Execution(msgspec.Struct, frozen=True):
-    """One execution as it finally stands; `price0` and `commission0` are what was told before it was corrected.
+    """One execution as it finally stands; `price0` and `commission0` are its reports before the correction.
 
     `shares` in hundredths, prices in hundredths of a cent, commissions in tenths of a cent (None: not told yet).
     """
@@ -247,7 +247,7 @@ def test_trades_to_the_cent_against_decimals(ledger: DuckLedger, history: Histor
 
 
 def in_sequence(executions: list[Execution], sent: list[Message]) -> list[Execution]:
-    """Numbered as they were heard, purchases first: what decides between executions of the same second."""
+    """In order of arrival, purchases first: this orders executions of the same second."""
     arrival = {m.fill.exec_id: n for n, m in enumerate(sent) if isinstance(m, OrderFilled)}
 
     def key(e: Execution) -> tuple[Any, ...]:
@@ -257,7 +257,7 @@ def in_sequence(executions: list[Execution], sent: list[Message]) -> list[Execut
 
 
 def check_sums(ledger: DuckLedger, expected: dict[str, Trade]) -> None:
-    """What the two views of sums say is what the trades sum up to."""
+    """The two views of sums equal the sums of the trades."""
     for view in ("per_symbol", "overall"):
         for row in rows(ledger, f"FROM {view}"):
             mine = [t for key, t in expected.items() if view == "overall" or key.startswith(f"{row['symbol']}-")]
@@ -490,7 +490,7 @@ def test_what_was_sold_before_a_split_stands_as_it_was_sold(ledger: DuckLedger) 
 
 
 def test_cash_for_a_fraction_is_no_sale_and_its_cost_is_borne_by_the_shares_that_are_left(ledger: DuckLedger) -> None:
-    """Of 143 shares, one for two, 71 are left: the broker pays for the half, and tells of no execution."""
+    """Of 143 shares, one for two, 71 are left: the broker pays for the half, and reports no execution."""
     emptied(ledger)
     record(ledger, Split("TSLA", NIGHT, 14_300, 7_100).reports())
     bought = msgspec.structs.replace(BOUGHT, shares=14_300)

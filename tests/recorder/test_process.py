@@ -29,7 +29,7 @@ PATIENCE_S = 60.0
 
 
 class Teller:
-    """A core that tells everything it hears."""
+    """A core that sends on everything it receives."""
 
     kinds: tuple[type, ...] = ()
 
@@ -109,7 +109,7 @@ def test_nothing_is_lost_and_nothing_doubled(fleet: Fleet) -> None:
             finally:
                 recorder.kill()
                 recorder.wait()
-        send(1)  # so that the last one has something to do before it is asked to go
+        send(1)  # so that the last one has something to do before it is stopped
         recorder = started(fleet)
         until(lambda: counted(fleet) == sent)
         with records.opened(fleet) as db:

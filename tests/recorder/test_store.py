@@ -279,7 +279,7 @@ def test_at_rest_too_a_newer_version_and_what_is_no_database_of_a_fleet_are_refu
 def test_an_older_file_that_cannot_be_brought_up_to_date_is_one_line_and_stays_as_it_was(path: Path) -> None:
     first_release(path)
     with duckdb.connect(str(path)) as db:
-        db.execute("ALTER TABLE performance_snapshots ADD COLUMN base_usd DOUBLE")  # somebody tried by hand
+        db.execute("ALTER TABLE performance_snapshots ADD COLUMN base_usd DOUBLE")  # a user tried it manually
     with pytest.raises(LedgerError, match=r"^\S+bot\.duckdb: an earlier release wrote it, .*base_usd.*$"):
         open_at_rest(path)
     with duckdb.connect(str(path), read_only=True) as db:

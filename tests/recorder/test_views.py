@@ -1,4 +1,4 @@
-"""The views, by what they say of a few facts."""
+"""The views, checked with a few messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Risk's core and what the fleet says to it, in short words."""
+"""Risk's core with short methods for the messages of the fleet."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def order(key: str, symbol: str, *, role: str = "entry", **more: Any) -> OrderRe
 
 
 def execution(key: str, symbol: str, *, price: float = 95.0, **more: Any) -> Fill:
-    """Ten shares bought by an entry, unless it is told otherwise."""
+    """Ten shares bought by an entry, unless `more` says otherwise."""
     fields: dict[str, Any] = {
         "exec_id": "e",
         "role": "entry",
@@ -110,7 +110,7 @@ class Risk:
             self.handle(self.book())
 
     def book(self, *, reconciled: bool = True, orders: tuple[OrderRecord, ...] = ()) -> BookTold:
-        """What a gateway answers whose book holds what risk has heard so far, and live entries for its reservations."""
+        """A gateway's book with the positions that risk knows, and live entries for its reservations."""
         positions = tuple(
             PositionUpdated(h.symbol, h.account, h.avg_cost, h.own, h.cost_usd)
             for h in self.state.table(Holding).values()
@@ -133,7 +133,7 @@ class Risk:
         self.gateway_answers = True
 
     def sent_on(self, message: Message) -> list[tuple[str, Message]]:
-        """All that is said to whom on this message."""
+        """All that this message makes risk send: (recipient, message)."""
         self.sent.clear()
         self.handle(message)
         return list(self.sent)
@@ -141,7 +141,7 @@ class Risk:
     def note(
         self, event: str, symbol: str = "", level: str = "INFO", /, **fields: str | float | int | bool | None
     ) -> tuple[str, Message]:
-        """What the recorder is told at this moment."""
+        """The event that the recorder gets now."""
         return ("recorder", Happened(event, symbol, level, fields, self.now))
 
     def notes(self) -> list[str]:
@@ -185,7 +185,7 @@ class Risk:
         return sum(r.usd for r in self.state.table(Reservation).values())
 
     def exposure(self) -> float:
-        """What is held at max(cost, market): said again, from the records."""
+        """What is held at max(cost, market), calculated from the records again."""
         marks = self.state.table(Mark)
         return sum(exposure_of(h, marks[s].price if s in marks else None) for s, h in self.state.table(Holding).items())
 

@@ -1,4 +1,4 @@
-"""How much is kept for who stands earlier in the watchlist, to the cent."""
+"""How much room an entry leaves for earlier symbols of the watchlist, to the cent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every entry passes one after another: no limit is exceeded however many ask, and each no has its figures."""
+"""Entries are decided one after another: many entries exceed no limit, and each denial has its figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every message of risk's inbox: all that changes by it, and all that is said to whom."""
+"""Every message of risk's inbox: all that it changes, and all that risk sends."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ class TestAnEntry:
 
 
 class TestArmingOrder:
-    """Room for one of TSLA's size and NVDA's entry; entries may begin 15 s after the open."""
+    """Room for one of TSLA's size and NVDA's entry; entries start 15 s after the open."""
 
     ARMED_FROM_NS = 15 * 10**9
     TODAY = Session(MONDAY.date, 0, 10**14)

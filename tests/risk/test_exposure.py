@@ -161,7 +161,7 @@ SYMBOLS = ["TSLA", "NVDA", "AMD"]
 
 
 class RiskMachine(RuleBasedStateMachine):
-    """A gateway's book beside risk: whoever asks, whatever happens, and wherever it restarts, the sums are the same."""
+    """A gateway's book beside risk: after any entries, events and restarts the sums are the same."""
 
     def __init__(self) -> None:
         super().__init__()

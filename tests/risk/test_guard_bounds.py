@@ -1,4 +1,4 @@
-"""Each guard at both sides of its bound, with the figures that it tells."""
+"""Each guard at both sides of its bound, with its figures."""
 
 from __future__ import annotations
 

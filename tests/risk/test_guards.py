@@ -22,7 +22,7 @@ CAP = {"total_usd_cap": 10_000.0}
 def opened(**guards: Any) -> Risk:
     risk = Risk(allocation=CAP, guards=guards)
     risk.handle(SessionOpened(MONDAY, 1))
-    risk.now = 10**12  # nobody has to wait for a turn
+    risk.now = 10**12  # after the minute in which earlier symbols have priority
     risk.sent.clear()
     return risk
 

@@ -1,4 +1,4 @@
-"""What the operator is told at once, and what becomes of a command."""
+"""The immediate answers to the operator, and the effects of each command."""
 
 from __future__ import annotations
 
@@ -294,7 +294,7 @@ def test_how_far_a_flatten_is_is_remembered_until_it_is_over() -> None:
 
 
 class TestCarriedOut:
-    """All that each command makes risk say, in order."""
+    """All that each command makes risk send, in order."""
 
     def at(self) -> Risk:
         risk = held()
@@ -328,7 +328,7 @@ class TestCarriedOut:
 
 
 class TestResumeResetsCounts:
-    """Resumed, a guard that counts on would trip again at once: it begins anew, and no other figure moves."""
+    """A resume resets the count of a guard that would trip again at once, and no other figure."""
 
     BEFORE = Tally(realized_usd=-70.0, peak_pnl_usd=100.0, losses=3, closed=9, wins=(5, 6), forgiven=2)
 

@@ -1,4 +1,4 @@
-"""Who hears of a pause and of its end, and what is written of it: every word."""
+"""The messages and the events of a pause and of its end, each with all its fields."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def state(*records: PauseRecord) -> State:
 
 
 def after(kept: State, do: Callable[[Draft], None]) -> tuple[list[str], list[tuple[str, Message]]]:
-    """The pauses there are then, and all that was said."""
+    """The pauses afterwards, and all that was sent."""
     d = Draft(kept, Now(AT, 0))
     do(d)
     return sorted(d.table(PauseRecord)), d.decision.messages
@@ -90,7 +90,7 @@ class TestPause:
 
 class TestLift:
     def lifted(self, scope: str, by: str, *before: PauseRecord, ends: str = "") -> list[tuple[str, Message]]:
-        """What is said when those pauses end that last until `ends`, or all."""
+        """What is sent when the pauses that last until `ends` end, or all of them."""
         kept, sent = after(state(*before), lambda d: lift(d, scope, lambda p: ends in ("", p.resets), by))
         gone = {p.key for p in before if p.scope == scope and ends in ("", p.resets)}
         assert kept == sorted(p.key for p in before if p.key not in gone)

@@ -22,7 +22,7 @@ from tests.risk.scenario import MONDAY, Risk, denied, plan
 def opened(**guards: Any) -> Risk:
     risk = Risk(allocation={"total_usd_cap": 10_000.0}, guards=guards)
     risk.handle(SessionOpened(MONDAY, 1))
-    risk.now = 10**12  # nobody has to wait for a turn
+    risk.now = 10**12  # after the minute in which earlier symbols have priority
     return risk
 
 
@@ -139,7 +139,7 @@ class TestLateCommissions:
 def test_the_losses_in_a_row_are_those_of_all_commissions_in_whatever_order(
     trades: list[tuple[str, float, bool]], chance: Any
 ) -> None:
-    """Counted anew from every closed position, as if each commission had been heard in time.
+    """Counted again from every closed position, as if each commission had been reported in time.
 
     Only that of a symbol's last closed position may be late; so late that it comes after the closings of others.
     """

@@ -1,4 +1,4 @@
-"""What a fill adds to the bot's own record, and how a guard trips: every figure and every word."""
+"""What a fill adds to the bot's own record, and how a guard trips: all figures and all fields."""
 
 from __future__ import annotations
 

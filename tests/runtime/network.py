@@ -1,7 +1,6 @@
-"""A small world of actors over a network that loses frames and kills processes, all of it from one seed.
+"""Actors over a network that loses frames and kills processes, all from one seed.
 
-Every actor has one core, `Relay`: it takes orders to say things, and keeps everything that it hears, with how often it
-heard it.
+Every actor has the core `Relay`. It sends texts on command, and records every text that it receives and how often.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ SECOND = 1_000_000_000
 
 
 class SendText(msgspec.Struct, frozen=True):
-    """To a relay: say this to that recipient."""
+    """A command to a relay: send this text to that recipient."""
 
     recipient: str
     text: str
 
 
 class Received(msgspec.Struct, frozen=True):
-    """How often, and in which place, something was heard."""
+    """How often a text was received, and in which place."""
 
     text: str
     times: int
@@ -42,7 +41,7 @@ class Received(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """How much was heard so far."""
+    """How many texts were received so far."""
 
     count: int
 
@@ -52,7 +51,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Relay:
-    """Keeps what it hears. `fails` are texts at which it raises."""
+    """Records what it receives. `fails`: texts at which it raises."""
 
     kinds: tuple[type, ...] = (Received, Place)
 
@@ -152,7 +151,7 @@ class Network:
         self.loss = loss
 
     def received(self, name: str) -> dict[str, int]:
-        """What this process's ledger has heard, in the order in which it did: text to times."""
+        """The texts in this process's ledger in order of arrival, with how often each was received."""
         table = [
             msgspec.json.decode(b, type=Received)
             for b in self.ledgers[name].load().records.get("Received", {}).values()

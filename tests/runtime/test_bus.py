@@ -1,4 +1,4 @@
-"""ZeroMQ for real, over a folder of its own: what arrives, what is kept for latecomers, who is answered."""
+"""Real ZeroMQ in a temporary folder: what arrives, what late subscribers get, which command is answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process asked by the clock whether it is quiet."""
+"""The clock's probe asks a process whether it is idle."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_without_a_probe_none_waits() -> None:
         ((1, 5), (1, 5), True),
         ((1, 6), (1, 5), True),
         ((1, 4), (1, 5), False),
-        ((2, 1), (1, 5), True),  # the gateway was born anew: that tick never comes
+        ((2, 1), (1, 5), True),  # the gateway was restarted: that tick never comes
         (None, (1, 5), True),  # none was ever handled: it isn't subscribed
     ],
 )

@@ -126,7 +126,7 @@ def test_a_restarted_process_goes_on_in_its_file(tmp_path: Path) -> None:
 
 
 def test_an_unknown_market_time_is_left_out(tmp_path: Path) -> None:
-    """The watchdog hears of none, and nobody does in the first moment; 1969 would be a lie."""
+    """The watchdog has no market time, and no process has one at its start. 1969 would be wrong."""
     path = tmp_path / "log.jsonl"
     log.open("watchdog", path).event("process_restarted", market_ns=0)
     assert "timestamp" not in json.loads(path.read_text())

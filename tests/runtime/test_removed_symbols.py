@@ -1,4 +1,4 @@
-"""A removed symbol's process says its last words after the others were told of the removal: nobody waits for it."""
+"""The process of a removed symbol may send frames after the removal: no process waits for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEAVES, STAYS = "symbol-GME", "symbol-TSLA"
 
 @pytest.fixture
 def actor() -> Actor:
-    """One that tells the fleet things; two symbols listen, and the clock has begun a step."""
+    """It sends to the fleet. Two symbols are its consumers, and the clock has started a step."""
     made = Actor("risk", Relay(), MemoryLedger(), dials={}, market=MarketClock(lockstep=True))
     made.start(0)
     for peer in (LEAVES, STAYS):
@@ -35,7 +35,7 @@ def opened(actor: Actor, peer: str) -> None:
 
 
 def reached(actor: Actor) -> tuple[str, ...]:
-    """Whom it says to have reached, asked by the clock."""
+    """The processes that its answer to a probe names as reached."""
     actor.receive("clock", encode(Probe(step=1, wave=1, time_ns=0)), 0)
     idle = decode(actor.flush(0).frames[-1][1])
     assert isinstance(idle, Idle)

@@ -1,4 +1,4 @@
-"""What must arrive arrives, once and in order, whatever is lost and whoever is killed when."""
+"""Rows arrive once and in order, whatever frames are lost and whichever process is killed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TRAFFIC = [
 
 
 def hears(consumer: str, producer: str, recipient: str) -> bool:
-    """Whether this consumer is to hear it, said again in the plainest way."""
+    """Whether this consumer should receive it, by the simplest rule."""
     if recipient == consumer:
         return True
     interest = DIALS[consumer].get(producer, ())
@@ -71,7 +71,7 @@ def test_every_row_is_handled_once_and_in_order(seed: int) -> None:
                     if consumer != speaker and hears(consumer, speaker, recipient):
                         expected[consumer][speaker].append(text)
             else:
-                net.start(speaker)  # killed before: it was never said
+                net.start(speaker)  # killed before it was committed
                 net.counts["killed before the commit"] += 1
         elif action < 0.75:
             queues = [pair for pair, queue in net.queues.items() if queue]
@@ -113,7 +113,7 @@ def test_every_row_is_handled_once_and_in_order(seed: int) -> None:
 
 
 def test_a_consumer_that_never_connected_gets_everything() -> None:
-    """The recorder may start an hour after the others: whom a process dials, its rows wait for."""
+    """The recorder may start an hour after the others: rows wait for each process that their producer dials."""
     dials: dict[str, dict[str, tuple[str, ...]]] = {
         "gateway": {"recorder": ()},
         "risk": {"gateway": ("*",)},

@@ -1,4 +1,4 @@
-"""One message to a symbol that remembers this or that: what it remembers differently, and all that it says."""
+"""One message to a symbol with a given record: the fields that change, and all that it sends."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ARMED = SymbolRecord(
     entries_until_ns=ENTRIES_UNTIL,
     phase="open",
 )
-"""Monday at noon: nothing speaks against an entry."""
+"""Monday at noon: nothing blocks an entry."""
 
 
 def with_(record: SymbolRecord, **fields: Any) -> SymbolRecord:
@@ -48,7 +48,7 @@ SUBMITTED = with_(
     entry_trigger=105.0,
     anchored_ns=NOON - MINUTE,
 )
-"""An entry was asked for a minute ago."""
+"""An entry was submitted a minute ago."""
 
 HOLDS = with_(
     SUBMITTED,
@@ -100,8 +100,8 @@ NOTHING: Step = ({}, [])
 
 
 def step(given: SymbolRecord, message: Message, *, now: int = NOON, stale: bool = False, **sections: Any) -> Step:
-    """The fields that differ afterwards, and what is said in its order. A status row goes out with every change that
-    it shows, last of all, and never without one; it is checked here and left out of what is said."""
+    """The fields that differ afterwards, and what is sent, in order. Each change that a status shows sends one, last of
+    all. This is checked here, and the status is left out of the result."""
     core = SymbolCore(given.symbol, settings_of(**sections))
     state = State(core.kinds)
     state.apply([(SymbolRecord, given.symbol, given)])
@@ -129,7 +129,7 @@ def one_line(message: Message, now: int) -> str:
 
 
 def takes_back(reason: str, entry: str = ENTRY) -> str:
-    """What is said when the entry is cancelled."""
+    """The message that cancels the entry."""
     return f"gateway: CancelEntry {entry} TSLA {reason}"
 
 
@@ -158,7 +158,7 @@ def stop_order(**more: Any) -> OrderRecord:
 
 
 FILLED_NS = NOON - 7 * SECOND
-"""The broker's time of a fill: it is heard of a little later."""
+"""The broker's time of a fill, which is reported a little later."""
 
 
 def fill(

@@ -1,4 +1,4 @@
-"""A symbol's core, and what the fleet says to it, in short words."""
+"""A symbol's core with short methods for the messages of the fleet."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Symbol:
         r = self.state.get(SymbolRecord, "TSLA")
         return r and (r.state, r.why, r.own, r.entry_id, r.stop_id, r.cooldown_until_ns, r.session_date)
 
-    # What the fleet says.
+    # Messages of the fleet.
 
     def open(self, session: Session = MONDAY) -> None:
         self.now = max(self.now, session.open_ns)

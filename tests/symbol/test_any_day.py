@@ -45,7 +45,7 @@ class AnyDay(RuleBasedStateMachine):
         self.taken = 0
 
     def listen(self) -> None:
-        """What the symbol asked for since the last time."""
+        """The cancels and entries that the symbol sent since the last call."""
         for _, message in self.symbol.sent[self.taken :]:
             if isinstance(message, SubmitEntry):
                 plan = message.plan
@@ -180,7 +180,7 @@ class AnyDay(RuleBasedStateMachine):
         filled = self.bought[key]
         del self.live[key]
         if filled and how in ("deny", "drop", "through"):
-            how = "broker"  # who has filled is denied no more
+            how = "broker"  # an entry that has filled can't be denied
         match how:
             case "deny":
                 self.symbol.deny()

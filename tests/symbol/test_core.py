@@ -424,7 +424,7 @@ class TestLinks:
 
 
 class TestLostRows:
-    """Its ledger, or the gateway's, is gone: what is held is told by the snapshot."""
+    """Its ledger, or the gateway's, is gone: the snapshot has the position."""
 
     def test_it_finds_what_it_holds(self) -> None:
         symbol = Symbol()

@@ -141,7 +141,7 @@ class TestThePlan:
         assert (bare.stop_price, bare.stop_level) == (106.1, 95.4)
 
     def test_whole(self) -> None:
-        """Every word of both orders, of each kind."""
+        """Every field of both orders, of each kind."""
         common = {
             "client_order_id": "CT-TSLA-20250106-3",
             "symbol": "TSLA",

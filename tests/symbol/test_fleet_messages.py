@@ -1,4 +1,4 @@
-"""What the clock, the operator, the gateway and the watchlist say to a symbol, each word with all that follows."""
+"""Messages of clock, operator, gateway and watchlist to a symbol, each with all its effects."""
 
 from __future__ import annotations
 

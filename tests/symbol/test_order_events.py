@@ -1,4 +1,4 @@
-"""What becomes of an entry and of its stop, each word of it with all that follows."""
+"""Reports about an entry and its stop, each with all its effects."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ TRIGGERED = {"triggered_ns": NOON, "why": "entry_triggered"}
         (with_(SUBMITTED, entry_at="held"), {"status": "PreSubmitted"}, {}),
         (with_(SUBMITTED, entry_at="working"), WORKING, {}),
         (with_(SUBMITTED, entry_at="working"), HELD, {"entry_at": "held"}),
-        # Triggered is triggered: the time counts from the first word of it.
+        # The time limit counts from the first report of the trigger.
         (with_(SUBMITTED, entry_at="held", triggered_ns=NOON - SECOND), WORKING, {"entry_at": "working"}),
         # Who holds a part of it already is not shown as waiting for the trigger.
         (with_(FILLING, entry_at="held"), WORKING, {"entry_at": "working", "triggered_ns": NOON}),
-        # Filled whole before the fill is heard of.
+        # Filled whole before the fill is reported.
         (WORKED, {"status": "Filled", "filled": 9.0}, FORGOTTEN),
         (WORKED, {"status": "Filled", "filled": 10.0}, FORGOTTEN),
         (WORKED, {"status": "Cancelled", "filled": 8.5}, {}),
@@ -129,7 +129,7 @@ STALE = with_(HOLDS, figures={"x": 1.0})
         (LOST, {"status": "PreSubmitted"}, {}),
         (LOST, {"status": "InFlight"}, {}),
         (with_(LOST, why="flatten_waits"), HELD, STANDS),
-        # Triggered, which only a capped one says of itself.
+        # Triggered, which is reported only of a capped one.
         (STALE, WORKING | {"order_type": "TRAIL LIMIT"}, SELLS),
         (STALE, WORKING | {"order_type": "STP LMT"}, SELLS),
         (STALE, WORKING | {"order_type": "LMT"}, SELLS),
@@ -312,6 +312,6 @@ class TestTheStopEnds:
 
 
 def test_a_stop_is_named_by_its_order() -> None:
-    """So what is said of the stop of an older entry does not concern the present one's shares."""
+    """So a report about the stop of an older entry does not concern the present one's shares."""
     order: OrderRecord = stop_order(client_order_id="CT-TSLA-20250106-0-S1", status="Cancelled")
     assert step(HOLDS, OrderCancelled(order, True)) == NOTHING

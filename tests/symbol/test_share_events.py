@@ -1,4 +1,4 @@
-"""What is bought and sold, corrected, flattened, or told of the position, each word with all that follows."""
+"""Fills, corrections, flattens and position reports, each with all their effects."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class TestBought:
                 fill("BUY", own=9.0, cost_usd=945.0),
                 {"entry_live": False, "entry_at": "", "partial_ns": 0, "why": "protected_by_stop"},
             ),
-            # It had ended, by all that was heard.
+            # It had ended, by all reports so far.
             (
                 with_(ARMED, entry_id=ENTRY),
                 fill("BUY", own=4.0, cost_usd=420.0, filled=4.0),

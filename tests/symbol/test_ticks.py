@@ -31,7 +31,7 @@ from tests.symbol.scenario import MINUTE, MONDAY, SECOND, settings_of
 
 
 def plan_of(given: SymbolRecord, **sections: Any) -> EntryPlan:
-    """What it asks risk for on the tick of noon."""
+    """The plan that it submits on the tick of noon."""
     core = SymbolCore("TSLA", settings_of(**sections))
     state = State(core.kinds)
     state.apply([(SymbolRecord, "TSLA", given)])
@@ -125,7 +125,7 @@ SPEAKS_AGAINST: list[tuple[str, dict[str, float], dict[str, Any]]] = [
     ("position_mismatch", {"own": 0.0, "account": 50.0}, {"account": 50.0}),
     ("stopped_out", {}, {"cooldown_until_ns": NOON + 1}),
 ]
-"""What speaks against an entry, in the order in which it is asked: reason, figures, what is remembered."""
+"""What blocks an entry, in the order of the checks: reason, figures, fields of the record."""
 
 
 class TestWhyNot:

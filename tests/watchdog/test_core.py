@@ -1,4 +1,4 @@
-"""Who is silent for too long is killed once; who comes back is counted."""
+"""A process that is silent for too long is killed once, and its restarts are counted."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_new_life_is_counted_once() -> None:
 
 
 def test_lives_are_counted_across_restarts_of_the_watchdog() -> None:
-    """What it heard lives in memory, how many lives there were does not."""
+    """Heartbeats are in memory only, the number of runs is in the ledger."""
     watchdog = Watchdog()
     watchdog.state.apply([(Counted, "risk", Counted("risk", 3, 5))])
     seen = Seen("risk", 100, 3, False, "waits", 1, 5)
