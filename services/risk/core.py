@@ -208,9 +208,9 @@ class RiskCore:
         return d.decision
 
     def _on_tick(self, state: State, tick: Tick, now: Now) -> Decision:
-        """The newest price, and a look at the guards if the bot holds the symbol.
+        """Take the newest price, and check the guards if the bot holds the symbol.
 
-        Risk receives every tick of every symbol, and most are of symbols without shares: those go without a draft.
+        Risk gets every tick of every symbol. Most are of symbols without shares: they need no draft.
         """
         if tick.last <= 0:
             return Decision()
