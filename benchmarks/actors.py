@@ -38,7 +38,7 @@ from services.runtime.bus import Bus
 from services.runtime.core import Decision, Now, State
 from services.runtime.ledger import Constraint, Ledger, MemoryLedger
 from services.runtime.market_clock import MarketClock
-from services.runtime.process import Process
+from services.runtime.process import RunningProcess
 from services.symbol.core import SymbolCore
 from services.trading.ids import symbol_process
 
@@ -154,11 +154,11 @@ class Clock(poll_loop.Hooks):
         return self._pace.wake(machine_ns)
 
 
-def _ledger(p: Process, kind: str, constraints: Sequence[Constraint] = ()) -> Ledger:
+def _ledger(p: RunningProcess, kind: str, constraints: Sequence[Constraint] = ()) -> Ledger:
     return p.ledger(constraints) if kind == "durable" else MemoryLedger(p.name, constraints)
 
 
-async def gateway(p: Process, ledger: str) -> None:
+async def gateway(p: RunningProcess, ledger: str) -> None:
     core = Stopwatch(p.settings)
     actor = p.actor(core, _ledger(p, ledger, CONSTRAINTS))
     bus = p.bus()
@@ -173,7 +173,7 @@ def session() -> Session:
     return Session("2025-01-06", now_ns - 3600 * SECOND, now_ns + 6 * 3600 * SECOND)
 
 
-def clock(p: Process) -> None:
+def clock(p: RunningProcess) -> None:
     core = ClockCore([session()], 15)
     actor = p.actor(core, MemoryLedger(p.name))
     actor.market = MarketClock(lockstep=True)
@@ -186,7 +186,7 @@ def clock(p: Process) -> None:
 
 
 def main(kind: str, settings: str, ledger: str, *ticker: str) -> None:
-    with Process(Path(settings), kind, *ticker) as p:
+    with RunningProcess(Path(settings), kind, *ticker) as p:
         dials = {peer: topics for peer, topics in p.wiring.dials.items() if peer != "recorder"}
         p.wiring = msgspec.structs.replace(p.wiring, dials=dials)
         match kind:

@@ -22,7 +22,7 @@ from benchmarks.stages import Way, stages, table
 from services.cli.readiness import roll_call
 from services.configuration.settings import Allocation, Cooldowns, Guards, Ibkr, Risk, Settings
 from services.fleet.places import Fleet, home
-from services.runtime.ledger import Batch, Change, OutboxRow, SqliteLedger
+from services.runtime.ledger import Batch, OutboxRow, RecordChange, SqliteLedger
 
 BARE, MEMORY, DURABLE, COMMIT, FSYNC, WIRE = "bare chain", "in memory", "durable", "one commit", "one fsync", "wire"
 WIRE_SECONDS = 4.0
@@ -126,7 +126,7 @@ class Disk:
 
     def commit_us(self) -> float:
         self._seq += 1
-        record = Change("Record", "key", b'{"n": %d, "text": "%s"}' % (self._seq, b"x" * 300))
+        record = RecordChange("Record", "key", b'{"n": %d, "text": "%s"}' % (self._seq, b"x" * 300))
         row = OutboxRow(self._seq, "risk", b"x" * 230)
         begun = time.perf_counter_ns()
         self._ledger.commit(Batch(changes=[record], rows=[row], cursors={"gateway": self._seq}))

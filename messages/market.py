@@ -42,10 +42,6 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     break_start_ns: int = 0
     break_end_ns: int = 0
 
-    def rests_at(self, market_ns: int) -> bool:
-        """Whether the midday break is on at this time."""
-        return self.break_start_ns <= market_ns < self.break_end_ns
-
 
 class Tick(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """The newest market of one symbol.

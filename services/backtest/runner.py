@@ -23,14 +23,14 @@ from messages.timers import Elapsed
 from services.backtest.broker import ExchangeBroker
 from services.backtest.promises import Promises
 from services.clock.core import ClockCore, MarketEnded, TimeReached
-from services.clock.steps import Step, next_step
+from services.clock.steps import MarketStep, next_step
 from services.configuration.broker_policy import Policy
 from services.configuration.broker_switches import policy_of
 from services.configuration.settings import Settings
 from services.gateway.book.records import CommissionSeen, FillRecord
 from services.gateway.core import CONSTRAINTS, GatewayCore
 from services.risk.core import RiskCore, constraints
-from services.risk.operator import judge
+from services.risk.operator import answer_to
 from services.runtime.actor import Actor
 from services.runtime.core import Core, Now
 from services.runtime.ledger import MemoryLedger
@@ -122,7 +122,7 @@ class Runner:
             ledger,
             dials=dials,
             market=MarketClock(lockstep=True),
-            default_interest=wiring.hears,
+            default_interest=wiring.wants,
         )
 
     # Driving.
@@ -153,7 +153,7 @@ class Runner:
         waiting = [name for name, actor in self.actors.items() if not actor.ready]
         assert not waiting, f"not ready: {waiting}"
 
-    def _next(self) -> Step | None:
+    def _next(self) -> MarketStep | None:
         clock = self.actors["clock"]
         record = self.clock_core.record(clock.state)
         deadlines = {name: actor.market_deadline() for name, actor in sorted(self.actors.items()) if name != "clock"}
@@ -163,7 +163,7 @@ class Runner:
             return None
         return next_step(market_ns, boundary, deadlines, clock.market.now(0))
 
-    def _take(self, step: Step) -> None:
+    def _take(self, step: MarketStep) -> None:
         self.steps += 1
         match step.kind:
             case "calendar":
@@ -197,7 +197,7 @@ class Runner:
             self._set_time(max(market_ns, self._machine_ns))
             risk = self.actors["risk"]
             ready, observe = risk.core.ready(risk.state), self._observe
-            answer = judge(risk.state, command, tuple(self.symbol_of.values()), ready=ready, observe=observe)
+            answer = answer_to(risk.state, command, tuple(self.symbol_of.values()), ready=ready, observe=observe)
             self.answers.append(answer)
             if answer.ok:
                 self._deliver("risk", command)
@@ -221,7 +221,7 @@ class Runner:
         self._settle()
 
     def _deliver(self, name: str, message: Any) -> None:
-        self.actors[name].hear(message, self._machine_ns)
+        self.actors[name].deliver(message, self._machine_ns)
         self._flush(name)
 
     def _settle(self) -> None:
@@ -237,7 +237,7 @@ class Runner:
                     self._check_promises()
             if facts:
                 fact = facts.popleft()
-                self.actors["gateway"].hear(fact, self._machine_ns, "broker")
+                self.actors["gateway"].deliver(fact, self._machine_ns, "broker")
                 self._flush("gateway")
                 self._check_promises()
 

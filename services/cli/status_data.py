@@ -85,7 +85,7 @@ def _market_ns(chosen: Fleet) -> int:
     """Market time by the clock process, in ns since the epoch; 0 if it does not answer."""
     market, published = MarketClock(), latest(chosen.run, "clock", NEWEST_S).get("time")
     if isinstance(published, MarketTime):
-        market.hear(published)
+        market.update(published)
     return market.now(time.monotonic_ns())
 
 

@@ -260,8 +260,8 @@ def _find_problems(data: StatusData, processes: dict[str, str], links: dict[str,
         found += [f"{LINKS[name]}: {state}" for name, state in links.items() if state == "DOWN"]
         found += [f"{LINKS['socket']}: unknown"] if links["socket"] == "unknown" else []
     if links["data"] == "DELAYED":
-        allowed = data.settings.ibkr.allow_delayed and data.settings.mode == "paper"
-        what = "entries are made on prices that are minutes old" if allowed else "no entries"
+        entries = data.settings.enters_on_delayed_data
+        what = "entries are made on prices that are minutes old" if entries else "no entries"
         found.append(f"DELAYED DATA: {what} (ibkr.allow_delayed)")
     found += [f"entries are blocked: {row['text']}" for row in data.blocks]
     found += [

@@ -1,1 +1,1 @@
-"""Owns the exchange calendar and the market's time: which phase the session is in, and when the next thing is due."""
+"""Owns the exchange calendar and market time: the phase of the session, and when it changes next."""

@@ -13,34 +13,34 @@ from services.clock.calendar import FIRST_DATE, renew, sessions
 from services.clock.core import ClockCore
 from services.clock.hours import allowed
 from services.clock.lockstep import LockStep
-from services.clock.pace import FreePace, Pace, RealPace, SimulatorLink
+from services.clock.pace import FreePace, RealPace, SimulatorLink, TimeSource
 from services.clock.renewal import Renewal
 from services.configuration.refusal import Refusal
 from services.runtime import poll_loop, process
 from services.runtime.actor import Actor
 from services.runtime.bus import Bus
 from services.runtime.market_clock import MarketClock
-from services.runtime.process import Process
+from services.runtime.process import RunningProcess
 from services.trading.ids import is_symbol_process, symbol_process
 
 _encode = msgspec.msgpack.Encoder().encode
 
-BACK = timedelta(days=7)
-"""A session may begin on an earlier date than it ends, and a week is closed at the most."""
+LOOK_BACK = timedelta(days=7)
+"""The calendar is read from this long ago: a session may start on an earlier date, and no closing lasts longer."""
 NOT_TRADING = frozenset({"clock", "watchdog", "simulator"})
 
 
 class Clock(poll_loop.Hooks):
-    """The loop's side of the clock: the pace works once a turn, and what it sends goes out after the commit."""
+    """Runs the time source once per turn of the loop. What it sends goes out after the commit."""
 
-    def __init__(self, p: Process, actor: Actor, core: ClockCore, bus: Bus, exchange: tuple[Session, ...]):
+    def __init__(self, p: RunningProcess, actor: Actor, core: ClockCore, bus: Bus, exchange: tuple[Session, ...]):
         self._bus = bus
         self._actor = actor
         self._waiting: list[tuple[str, Frame]] = []
         self._core = core
         self._exchange = exchange
         self._expected = [name for name in p.fleet.processes if name not in NOT_TRADING]
-        self._steady = [name for name in p.fleet.processes if not is_symbol_process(name)]
+        self._permanent = [name for name in p.fleet.processes if not is_symbol_process(name)]
         self._wanted: Watch | None = Watch(p.settings.watchlist, p.settings.winding_down)
         self.pace = self._pace(p, core)
         self._renewal = Renewal(
@@ -50,7 +50,7 @@ class Clock(poll_loop.Hooks):
         )
         self._real = p.settings.mode != "sim"
 
-    def _pace(self, p: Process, core: ClockCore) -> Pace:
+    def _pace(self, p: RunningProcess, core: ClockCore) -> TimeSource:
         simulation = p.settings.simulation
         if p.settings.mode != "sim":
             return RealPace(self._actor, core, self._publish)
@@ -62,7 +62,7 @@ class Clock(poll_loop.Hooks):
                 simulator,
                 self._send,
                 self._publish,
-                processes=self._taking_part,
+                processes=self._participants,
                 speed=simulation.speed,
                 fleet_ready=self._fleet_ready,
             )
@@ -76,14 +76,14 @@ class Clock(poll_loop.Hooks):
             fleet_ready=self._fleet_ready,
         )
 
-    def _taking_part(self) -> list[str]:
-        """Who answers in lock-step: those that trade, as everyone was told last."""
+    def _participants(self) -> list[str]:
+        """The processes that answer in lock-step: those that trade by the newest watchlist."""
         watched = self._core.watched(self._actor.state)
         symbols = [symbol_process(symbol) for symbol in (*watched.watchlist, *watched.staying)]
-        return [name for name in self._steady if name not in ("clock", "watchdog", "recorder")] + symbols
+        return [name for name in self._permanent if name not in ("clock", "watchdog", "recorder")] + symbols
 
     def command(self, command: Command) -> Answer:
-        """The operator changes the watchlist, or asks who is on it."""
+        """The operator changes the watchlist, or requests it."""
         match command:
             case Watch():
                 self._wanted = command
@@ -99,8 +99,8 @@ class Clock(poll_loop.Hooks):
     def _send(self, peer: str, frame: Frame) -> None:
         self._waiting.append((peer, frame))
 
-    def _publish(self, word: MarketTime) -> None:
-        self._bus.publish("time", word)
+    def _publish(self, market_time: MarketTime) -> None:
+        self._bus.publish("time", market_time)
 
     def _fleet_ready(self) -> bool:
         links = self._actor.links
@@ -115,10 +115,10 @@ class Clock(poll_loop.Hooks):
 
     def work(self, machine_ns: int) -> None:
         wanted = self._wanted
-        # The market trades a symbol before anyone hears of it: who subscribes at once finds it there.
+        # The simulator must trade a symbol before its process subscribes to it.
         if wanted is not None and self.pace.list_symbols((*wanted.watchlist, *wanted.winding_down)):
             self._wanted = None
-            self._actor.hear(wanted, machine_ns, "operator")
+            self._actor.deliver(wanted, machine_ns, "operator")
         if self._real:
             record = self._core.record(self._actor.state)
             self._renewal.work(record, self._actor.market.now(machine_ns), machine_ns)
@@ -133,13 +133,13 @@ class Clock(poll_loop.Hooks):
         return self.pace.wake(machine_ns)
 
 
-def _calendar(p: Process, read: Callable[..., tuple[Session, ...]]) -> tuple[Session, ...]:
-    """The exchange's own sessions, as far as this fleet needs them."""
+def _calendar(p: RunningProcess, read: Callable[..., tuple[Session, ...]]) -> tuple[Session, ...]:
+    """The exchange's own sessions in the range that this fleet needs."""
     simulation, today = p.settings.simulation, datetime.now(UTC).date()
     real = p.settings.mode != "sim"
     return read(
         p.settings.hours.calendar,
-        today - BACK if real else simulation.start or FIRST_DATE,
+        today - LOOK_BACK if real else simulation.start or FIRST_DATE,
         None if real else simulation.end,
         today=today,
         cache=p.fleet.var / "sessions.json",
@@ -161,7 +161,7 @@ def main() -> None:
         )
         bus = p.bus()
         actor = p.actor(core, p.ledger(durable=False))
-        # The clock's own time moves only by what its pace says.
+        # Only the time source moves the clock's own market time.
         actor.market = MarketClock(lockstep=True)
         poll_loop.run(actor, bus, p.log, Clock(p, actor, core, bus, days))
 

@@ -1,7 +1,7 @@
 """The exchange calendar, out of exchange_calendars: the only file that imports it.
 
-That import brings pandas (77 MiB, more than a second), so the sessions are kept in a small file beside the ledgers
-and read from there as long as calendar, library version and range are the same.
+That import loads pandas (77 MiB, more than a second). So the sessions are kept in a small file beside the ledgers, and
+read from there while calendar, library version and range are the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from services.configuration.refusal import Refusal
 __all__ = ["FIRST_DATE", "renew", "sessions"]
 
 FIRST_DATE = date(1998, 1, 1)
-"""Recorded markets may lie so far back; nothing that trades is older."""
+"""The first date of recorded markets."""
 
 RENEW_S = 60.0
 HORIZON = timedelta(days=400)
@@ -43,8 +43,8 @@ def sessions(
 ) -> tuple[Session, ...]:
     """All sessions of a calendar from `first` to `last`.
 
-    None as `last`: so far ahead that a clock that runs for a year is served. Raises Refusal for a calendar that does
-    not exist.
+    `last` None: far enough ahead for a clock that runs for a year. Raises Refusal if the calendar does not exist, or
+    has no session in this range.
     """
     library = version("exchange_calendars")
     enough = (last or max(today, first) + HORIZON / 2).isoformat()
@@ -52,7 +52,7 @@ def sessions(
         try:
             kept = msgspec.json.decode(cache.read_bytes(), type=_Kept)
         except msgspec.DecodeError:
-            kept = None  # half written: read it anew
+            kept = None  # half written: read the library
         same = kept is not None and (kept.calendar, kept.library, kept.first) == (name, library, first.isoformat())
         if kept is not None and same and kept.last >= enough:
             return tuple(s for s in kept.sessions if last is None or s.date <= last.isoformat())
@@ -66,18 +66,18 @@ def sessions(
 
 
 def renew(name: str, first: date, last: date | None, *, today: date, cache: Path) -> tuple[Session, ...]:
-    """The same as `sessions`, read in a process of its own.
+    """The same as `sessions`, read in a separate process.
 
-    So a clock that runs for years keeps neither pandas nor an old range in memory.
+    So a clock that runs for years does not keep pandas in memory.
     """
     code = (
         "import sys; from datetime import date; from pathlib import Path; from services.clock.calendar import sessions;"
-        "first, last, today = (date.fromisoformat(word) if word else None for word in sys.argv[2:5]);"
+        "first, last, today = (date.fromisoformat(text) if text else None for text in sys.argv[2:5]);"
         "sessions(sys.argv[1], first, last, today=today, cache=Path(sys.argv[5]))"
     )
     dates = [first.isoformat(), last.isoformat() if last else "", today.isoformat()]
-    words = [sys.executable, "-c", code, name, *dates, str(cache)]
-    subprocess.run(words, check=True, timeout=RENEW_S, capture_output=True)
+    command = [sys.executable, "-c", code, name, *dates, str(cache)]
+    subprocess.run(command, check=True, timeout=RENEW_S, capture_output=True)
     return sessions(name, first, last, today=today, cache=cache)
 
 
@@ -86,7 +86,7 @@ def _read(name: str, first: date, last: date) -> tuple[Session, ...]:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pandas, about what the library does inside
+            warnings.simplefilter("ignore")  # pandas warns about calls inside the library
             # A margin on both sides: the library refuses a range without two days, or without a session in it.
             calendar = exchange_calendars.get_calendar(name, start=first - MARGIN, end=last + MARGIN)
     except exchange_calendars.errors.InvalidCalendarName:

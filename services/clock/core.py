@@ -1,6 +1,6 @@
-"""The clock's decisions: market time passes the boundaries of sessions, and everyone hears of it.
+"""The clock's decisions: when market time passes a boundary of a session, the fleet gets a message.
 
-Sessions are data here (`calendar.py` reads them). The core is told what time it is; it never asks.
+Sessions are data here (`calendar.py` reads them). The core gets the time by messages and reads no clock.
 """
 
 from __future__ import annotations
@@ -23,20 +23,22 @@ from messages.timers import Started
 from messages.watchlist import SymbolRetired, Watch, WatchlistChanged
 from services.runtime.core import Deadlines, Decision, Draft, Now, State
 
-__all__ = ["ClockCore", "ClockRecord", "MarketEnded", "StepBegun", "TimeReached", "Watched"]
+__all__ = ["LEAD_NS", "ClockCore", "ClockRecord", "MarketEnded", "StepBegun", "TimeReached", "Watched"]
 
 MINUTE = 60_000_000_000
 FLEET = "fleet"
+LEAD_NS = MINUTE
+"""Market time before the open at which a simulated day starts."""
 
 
 class TimeReached(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """It is at least this late in the market."""
+    """Market time is at least this."""
 
     market_ns: int
 
 
 class StepBegun(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Lock-step: this step is committed, and what follows of it may happen."""
+    """Lock-step: this step starts. It is committed before its effects."""
 
     number: int
     time_ns: int
@@ -47,10 +49,10 @@ class MarketEnded(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class ClockRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the clock stands.
+    """The clock's position in the calendar.
 
-    `date` is the session of `phase` (waiting for its open, open, closing), '' before the first word; `audited` the
-    last one whose morning audit was announced.
+    `phase`: waiting (for the open), open or closing. `date`: its session, '' before the first time. `audited`: the last
+    session whose morning audit was announced.
     """
 
     now_ns: int = 0
@@ -66,7 +68,7 @@ class ClockRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """Who takes part: the symbols that are traded, those that wind down, and of these the ones that have left."""
+    """The symbols: those that are traded, those that wind down, and of these the ones that have left."""
 
     watchlist: tuple[str, ...] = ()
     winding_down: tuple[str, ...] = ()
@@ -78,14 +80,14 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def staying(self) -> tuple[str, ...]:
-        """Those of the winding down that still have something to do."""
+        """The symbols that wind down and have not left yet."""
         return tuple(symbol for symbol in self.winding_down if symbol not in self.left)
 
 
 class ClockCore:
     """See `services.runtime.core.Core`. `sessions` in order.
 
-    `cancel_before_close_minutes` says when entries end, `audit_before_open_minutes` when stops are looked at.
+    `cancel_before_close_minutes`: when entries end. `audit_before_open_minutes`: when stops are checked.
     """
 
     kinds: tuple[type, ...] = (ClockRecord, Watched)
@@ -98,7 +100,7 @@ class ClockCore:
         self._before_open_ns = audit_before_open_minutes * MINUTE
 
     def extend(self, sessions: Sequence[Session]) -> None:
-        """The calendar as known now: it may reach further than before."""
+        """Take a newer calendar, which reaches further."""
         self.sessions = tuple(sessions)
         self._closes = [s.close_ns for s in self.sessions]
         self._by_date = {s.date: s for s in self.sessions}
@@ -107,7 +109,7 @@ class ClockCore:
         return state.get(ClockRecord, "clock") or ClockRecord()
 
     def watched(self, state: State) -> Watched:
-        """Who takes part, as everyone was told."""
+        """The symbols, as the fleet was informed last."""
         return state.get(Watched, "watched") or Watched()
 
     def ready(self, state: State) -> bool:
@@ -120,21 +122,21 @@ class ClockCore:
         record = self.record(state)
         session = self._by_date.get(record.date)
         watched = self.watched(state)
-        told: list[tuple[str, Message]] = []
+        snapshot: list[tuple[str, Message]] = []
         if watched.watchlist:
-            told.append((FLEET, WatchlistChanged(watched.watchlist, watched.staying)))
+            snapshot.append((FLEET, WatchlistChanged(watched.watchlist, watched.staying)))
         if session is not None and record.phase != "waiting":
-            told.append((FLEET, SessionOpened(session, self.entries_until(session))))
+            snapshot.append((FLEET, SessionOpened(session, self.entries_until(session))))
             if record.phase == "closing":
-                told.append((FLEET, SessionClosing(session)))
-        return told
+                snapshot.append((FLEET, SessionClosing(session)))
+        return snapshot
 
     def entries_until(self, session: Session) -> int:
-        """From when on unfilled entries are taken back."""
+        """Market time from which unfilled entries are cancelled."""
         return session.close_ns - self._before_close_ns
 
     def next_boundary(self, record: ClockRecord) -> int | None:
-        """Market time at which the phase changes next; None when there is no session left."""
+        """Market time of the next change of phase, or of the next morning audit; None if no session is left."""
         if record.ended and record.phase == "waiting":
             return None
         session = self._by_date.get(record.date) or self.session_after(record.now_ns)
@@ -149,6 +151,19 @@ class ClockCore:
                 return self.entries_until(session)
             case _:
                 return session.close_ns
+
+    def simulated_start(self, record: ClockRecord, now_ns: int, next_ns: int | None) -> int:
+        """Market time at which a simulated market starts: shortly before the first session that has data.
+
+        A market that was running goes on at the time that it has reached.
+
+        `now_ns`: the simulator's time. `next_ns`: its next market event, None: it has no more.
+        """
+        start_ns = max(now_ns, record.now_ns)
+        first = self.session_after(next_ns) if next_ns is not None else None
+        if first is not None and record.phase == "waiting":
+            start_ns = max(start_ns, first.open_ns - LEAD_NS)
+        return start_ns
 
     def session_after(self, market_ns: int) -> Session | None:
         """The session that is open at this time, or the next one."""
@@ -172,13 +187,13 @@ class ClockCore:
             case SymbolRetired(symbol):
                 watched = self.watched(state)
                 if symbol in watched.staying:
-                    self._tell(d, msgspec.structs.replace(watched, left=(*watched.left, symbol)))
+                    self._send_watchlist(d, msgspec.structs.replace(watched, left=(*watched.left, symbol)))
             case Started():
                 d.note("market_time", phase=self.record(state).phase, date=self.record(state).date)
         return d.decision
 
     def _watch(self, d: Draft, watchlist: tuple[str, ...], winding_down: tuple[str, ...]) -> None:
-        """The operator's word, or the settings' at a start. One that has left stays so until it is traded again."""
+        """Take the watchlist of the operator, or at a start of the settings. A symbol that left stays so."""
         before = self.watched(d.state)
         after = Watched(
             watchlist=watchlist,
@@ -190,12 +205,12 @@ class ClockCore:
         added = [symbol for symbol in watchlist if symbol not in before.watchlist]
         removed = [symbol for symbol in before.watchlist if symbol not in watchlist]
         if not before.watchlist:
-            d.put(after)  # the first start: everyone read the same settings
+            d.put(after)  # the first start: all processes have read the same settings
             return
         d.note("watchlist_changed", added=" ".join(added), removed=" ".join(removed))
-        self._tell(d, after)
+        self._send_watchlist(d, after)
 
-    def _tell(self, d: Draft, watched: Watched) -> None:
+    def _send_watchlist(self, d: Draft, watched: Watched) -> None:
         d.put(watched)
         d.send(FLEET, WatchlistChanged(watched.watchlist, watched.staying))
 
@@ -209,7 +224,7 @@ class ClockCore:
             d.put(msgspec.structs.replace(record, now_ns=max(record.now_ns, market_ns)))
 
     def _await(self, d: Draft, record: ClockRecord, market_ns: int) -> ClockRecord:
-        """Look for the session that is open at this time, or comes next, and say so."""
+        """Announce the session that is open at this time, or the next one."""
         session = self.session_after(market_ns)
         if session is not None:
             d.send(FLEET, SessionAwaited(session))
@@ -221,7 +236,7 @@ class ClockCore:
         match record.phase:
             case "waiting":
                 if session.close_ns <= market_ns:
-                    # Nobody was there while it was open: it is over, and so are those after it up to now.
+                    # The clock was down during the whole session: skip it, and all others that are over.
                     return self._await(d, record, market_ns)
                 if record.audited != session.date:
                     d.send(FLEET, SessionApproaching(session))

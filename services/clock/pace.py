@@ -1,7 +1,7 @@
-"""What drives the market's time: the real clock, or a simulated market that runs by itself.
+"""The sources of market time: the real clock, and a simulated market that runs freely.
 
-Lock-step, where the market waits for the fleet, has a file of its own (`lockstep.py`). Each pace tells the clock's
-core what time it is (`TimeReached`) and publishes `MarketTime`; none of them decides anything about sessions.
+Lock-step, where the market waits for the fleet, is in `lockstep.py`. Each source sends `TimeReached` to the clock's
+core and publishes `MarketTime`. None of them decides about sessions.
 """
 
 from __future__ import annotations
@@ -12,48 +12,46 @@ from typing import Protocol
 
 from messages.frames import Advance, Advanced, Beat, Frame, Schedule
 from messages.market import MarketTime, Session
-from services.clock.core import ClockCore, ClockRecord, MarketEnded, TimeReached
+from services.clock.core import LEAD_NS, ClockCore, ClockRecord, MarketEnded, TimeReached
 from services.runtime.actor import Actor
 
-__all__ = ["FreePace", "Pace", "RealPace", "SimulatorLink"]
+__all__ = ["FreePace", "RealPace", "SimulatorLink", "TimeSource"]
 
 SECOND = 1_000_000_000
 PUBLISH_NS, PUBLISH_CLOSED_NS = SECOND, 4 * SECOND
-"""How often market time is published (machine time), in and out of sessions; readers carry it on in between.
+"""How often market time is published (machine time), in sessions and between them. Readers extrapolate.
 
-Both are shorter than the time after which a reader takes the clock for dead.
+Both are shorter than the time after which a reader's market time is stale.
 """
 STEP_NS, LONG_STEP_NS = SECOND // 20, SECOND
-"""How often a free-running simulated market moves (machine time), and how long it rests where nothing happens."""
+"""How often a free-running simulated market moves (machine time): with events near, and without."""
 STALL_NS = SECOND // 5
-"""A pause of the machine longer than this is not caught up: the simulated market stood still meanwhile."""
-LEAD_NS = 60 * SECOND
-"""Market time before the open at which a simulated day begins."""
+"""A longer pause of the machine is not caught up: the simulated market stood still meanwhile."""
 LINGER_NS = SECOND
-"""Machine time after a close before the night is skipped, so that the last statuses arrive."""
-ASK_AGAIN_NS = SECOND // 2
+"""Machine time after a close before the night is skipped. Meanwhile the last statuses arrive."""
+RESEND_NS = SECOND // 2
 
 Send = Callable[[str, Frame], None]
 Publish = Callable[[MarketTime], None]
 
 
-class Pace(Protocol):
-    """What the clock's loop asks of a pace."""
+class TimeSource(Protocol):
+    """What the clock's loop needs of a source of market time."""
 
     note: str
-    """For `crazy status`: where the market is."""
+    """For `crazy status`: the phase of the market."""
 
     def frame(self, peer: str, frame: Frame, machine_ns: int) -> None:
-        """A frame that is not about rows."""
+        """A frame of the clock's conversations with the simulator and, in lock-step, with the fleet."""
 
     def work(self, machine_ns: int) -> None:
-        """Do what can be done now."""
+        """One turn: move market time, and publish it if it is due."""
 
     def wake(self, machine_ns: int) -> int:
-        """Machine time at which `work` is wanted again."""
+        """Machine time of the next call of `work`."""
 
     def list_symbols(self, symbols: tuple[str, ...]) -> bool:
-        """Have the market trade these; False until it does (to be asked again)."""
+        """Let the market trade these symbols. False until it does: call again."""
 
 
 class RealPace:
@@ -65,7 +63,7 @@ class RealPace:
         self.note = ""
 
     def frame(self, peer: str, frame: Frame, machine_ns: int) -> None:
-        """Nothing to hear."""
+        """The real market sends no frames."""
 
     def list_symbols(self, symbols: tuple[str, ...]) -> bool:
         return True
@@ -76,7 +74,7 @@ class RealPace:
         record = self._core.record(self._actor.state)
         boundary = self._core.next_boundary(record)
         if not record.date or (boundary is not None and boundary <= now_ns):
-            self._actor.hear(TimeReached(now_ns), machine_ns)
+            self._actor.deliver(TimeReached(now_ns), machine_ns)
             self._next_publish = 0
         if machine_ns >= self._next_publish:
             record = self._core.record(self._actor.state)
@@ -96,48 +94,48 @@ def _publish_after(record: ClockRecord) -> int:
 
 
 class SimulatorLink:
-    """The clock's conversation with the simulator: hand it the sessions, then move it and hear where it is.
+    """The clock's conversation with the simulator: send it the sessions, then move it and get its time.
 
-    One question at a time; an unanswered one is asked again, and a simulator that came back gets the sessions anew.
+    One request at a time. An unanswered one is sent again. A restarted simulator gets the sessions again.
     """
 
     def __init__(self, send: Send, sessions: Sequence[Session], first_open_ns: int, symbols: Sequence[str]):
         self._send = send
         self._schedule = Schedule(tuple(sessions), first_open_ns - LEAD_NS, tuple(symbols))
         self.listed = tuple(symbols)
-        """The symbols that the simulator was told of and has answered to."""
+        """The symbols that the simulator has confirmed."""
         self._run = 0
-        self._asked: Schedule | Advance = self._schedule
-        self._asked_at = 0
+        self._request: Schedule | Advance = self._schedule
+        self._requested_at = 0
         self._repeat: Advance | None = None
         self.answer: Advanced | None = None
-        """The answer to the last question, None while it is open."""
+        """The answer to the last request, None while it is open."""
         self.known = False
         """True once the simulator has the sessions."""
 
     def frame(self, frame: Frame, machine_ns: int) -> None:
-        """What the simulator says."""
+        """A frame from the simulator."""
         match frame:
             case Beat(run) if run != self._run:
                 self._run = run
-                if isinstance(self._asked, Advance) and self.answer is None:
-                    self._repeat = self._asked
+                if isinstance(self._request, Advance) and self.answer is None:
+                    self._repeat = self._request
                 self.known = False
-                self._ask(self._schedule, machine_ns)
-            case Advanced(step) if step == (self._asked.step if isinstance(self._asked, Advance) else 0):
+                self._send_request(self._schedule, machine_ns)
+            case Advanced(step) if step == (self._request.step if isinstance(self._request, Advance) else 0):
                 self.known = True
-                if self._asked is self._schedule:
+                if self._request is self._schedule:
                     self.listed = self._schedule.symbols
                 if self._repeat is not None:
                     repeat, self._repeat = self._repeat, None
-                    self._ask(repeat, machine_ns)
+                    self._send_request(repeat, machine_ns)
                 else:
                     self.answer = frame
             case _:
                 pass
 
     def want(self, symbols: tuple[str, ...]) -> bool:
-        """The simulator shall list these; True once it does. Whoever drives says when (`relist`)."""
+        """Let the simulator list these symbols. True once it does. `relist` sends the request."""
         new = tuple(symbol for symbol in symbols if symbol not in self._schedule.symbols)
         if new:
             self._schedule = Schedule(self._schedule.sessions, self._schedule.start_ns, (*self._schedule.symbols, *new))
@@ -147,28 +145,28 @@ class SimulatorLink:
         """Between two moves: hand over the symbols that are new. True when it has to answer first."""
         if self.listed == self._schedule.symbols or self.answer is None:
             return False
-        self._ask(self._schedule, machine_ns)
+        self._send_request(self._schedule, machine_ns)
         return True
 
     def advance(self, step: int, to_ns: int, machine_ns: int, *, one: bool) -> None:
         """Ask it to move."""
-        self._ask(Advance(step, to_ns, one), machine_ns)
+        self._send_request(Advance(step, to_ns, one), machine_ns)
 
-    def _ask(self, question: Schedule | Advance, machine_ns: int) -> None:
+    def _send_request(self, question: Schedule | Advance, machine_ns: int) -> None:
         self.answer = None
-        self._asked, self._asked_at = question, machine_ns
+        self._request, self._requested_at = question, machine_ns
         self._send("simulator", question)
 
-    def again(self, machine_ns: int) -> None:
-        """Ask an open question again after a while."""
-        if self._run and self.answer is None and machine_ns - self._asked_at >= ASK_AGAIN_NS:
-            self._ask(self._asked, machine_ns)
+    def resend(self, machine_ns: int) -> None:
+        """Send an open request again after `RESEND_NS`."""
+        if self._run and self.answer is None and machine_ns - self._requested_at >= RESEND_NS:
+            self._send_request(self._request, machine_ns)
 
 
 class FreePace:
-    """A simulated market that runs at `speed`, as long as the simulator follows.
+    """A simulated market that runs at `speed` while the simulator follows.
 
-    When it is away, the market stands still.
+    Without the simulator the market stands still.
     """
 
     def __init__(
@@ -201,12 +199,12 @@ class FreePace:
         return self._simulator.want(symbols)
 
     def work(self, machine_ns: int) -> None:
-        self._simulator.again(machine_ns)
+        self._simulator.resend(machine_ns)
         answer = self._simulator.answer
         if answer is None:
             return
         if not self._running:
-            self._begin(answer, machine_ns)
+            self._start(answer, machine_ns)
             return
         self._reach(answer, machine_ns)
         if machine_ns >= self._next_publish:
@@ -218,7 +216,7 @@ class FreePace:
 
     def wake(self, machine_ns: int) -> int:
         if self._simulator.answer is None:
-            return machine_ns + ASK_AGAIN_NS
+            return machine_ns + RESEND_NS
         return min(self._next_publish, self._next_publish if self._ended else self._next_move)
 
     @property
@@ -234,18 +232,12 @@ class FreePace:
     def _now_ns(self) -> int:
         return self._actor.market.now(0)
 
-    def _begin(self, answer: Advanced, machine_ns: int) -> None:
-        """The simulator is there.
-
-        The market begins when the fleet is ready, shortly before the first session with data.
-        """
-        start_ns = max(answer.now_ns, self._record.now_ns)
-        first = self._core.session_after(answer.next_ns) if answer.next_ns is not None else None
-        if first is not None and self._record.phase == "waiting":
-            start_ns = max(start_ns, first.open_ns - LEAD_NS)
+    def _start(self, answer: Advanced, machine_ns: int) -> None:
+        """The simulator answered. The market starts once the fleet is ready."""
+        start_ns = self._core.simulated_start(self._record, answer.now_ns, answer.next_ns)
         self._actor.market.reach(start_ns)
         if not self._record.date:
-            self._actor.hear(TimeReached(start_ns), machine_ns)
+            self._actor.deliver(TimeReached(start_ns), machine_ns)
         if machine_ns >= self._next_publish:
             self._next_publish = machine_ns + PUBLISH_NS
             self._publish(MarketTime(start_ns, machine_ns, 0.0, start_ns))
@@ -255,23 +247,23 @@ class FreePace:
             self._next_publish = 0
 
     def _reach(self, answer: Advanced, machine_ns: int) -> None:
-        """The market is where the simulator says it is."""
+        """Take the market time that the simulator has reached."""
         if answer.now_ns > self._now_ns:
             self._actor.market.reach(answer.now_ns)
         boundary = self._core.next_boundary(self._record)
         if boundary is not None and boundary <= self._now_ns:
             phase = self._record.phase
-            self._actor.hear(TimeReached(self._now_ns), machine_ns)
+            self._actor.deliver(TimeReached(self._now_ns), machine_ns)
             self._next_publish = 0
             self._closed_at = machine_ns if self._record.phase == "waiting" and phase != "waiting" else None
         if answer.ended and answer.next_ns is None and not self._record.ended and self._record.phase == "waiting":
-            self._actor.hear(MarketEnded(), machine_ns)
+            self._actor.deliver(MarketEnded(), machine_ns)
             self._next_publish = 0
         self._rest_ns = self._rest(answer.next_ns)
         self._next_move = self._moved_at + self._rest_ns
 
     def _move(self, machine_ns: int) -> None:
-        """Ask the simulator on, never past a boundary that the fleet has not heard of."""
+        """Move the simulator, but never past a boundary that has not been announced."""
         pause = min(machine_ns - self._moved_at, self._rest_ns + STALL_NS)
         self._moved_at = machine_ns
         target = self._now_ns + int(pause * self._speed)
@@ -287,7 +279,7 @@ class FreePace:
         self._simulator.advance(self._step, target, machine_ns, one=False)
 
     def _rest(self, next_ns: int | None) -> int:
-        """Machine time until the market (at `next_ns`) or the calendar will have something, as far as is known."""
+        """Machine time until the next market event (at `next_ns`) or boundary of the calendar, as far as known."""
         coming = (next_ns, self._core.next_boundary(self._record))
         until = min((at - self._now_ns for at in coming if at is not None), default=0)
         return max(STEP_NS, min(LONG_STEP_NS, int(until / self._speed)))

@@ -1,7 +1,7 @@
-"""Which step comes next in lock-step: pure, and the same for the fleet and for the in-process runner.
+"""The next step in lock-step, for the fleet and for the in-process runner alike. Pure.
 
-A step is one time and at most one symbol's market event. Ties: the calendar first, then deadlines by process name,
-then the market's events in their own order (time, symbol, row), which the exchange keeps.
+A step is one time and at most one symbol's market event. At the same time the calendar comes first, then deadlines by
+process name, then market events in the exchange's order (time, symbol, row).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Step", "next_step"]
+__all__ = ["MarketStep", "next_step"]
 
 
-class Step(msgspec.Struct, frozen=True):
-    """One step. `process` is whose deadline it is, '' otherwise."""
+class MarketStep(msgspec.Struct, frozen=True):
+    """One step. `process`: the process of a deadline, '' otherwise."""
 
     kind: Literal["calendar", "deadline", "market"]
     time_ns: int
@@ -23,13 +23,13 @@ class Step(msgspec.Struct, frozen=True):
 
 
 KINDS: tuple[Literal["calendar", "deadline", "market"], ...] = ("calendar", "deadline", "market")
-"""In the order in which they come at the same time."""
+"""The kinds of steps, in their order at the same time."""
 
 
 def next_step(
     market_ns: int | None, calendar_ns: int | None, deadlines: Mapping[str, int | None], now_ns: int
-) -> Step | None:
-    """The next step; None when nothing is left. A time that has passed counts as now: time never runs backwards."""
+) -> MarketStep | None:
+    """The next step; None if nothing is left. A time before `now_ns` counts as now: time never runs backwards."""
     steps: list[tuple[int, int, str]] = []
     if calendar_ns is not None:
         steps.append((max(calendar_ns, now_ns), 0, ""))
@@ -41,4 +41,4 @@ def next_step(
     if not steps:
         return None
     time_ns, rank, process = min(steps)
-    return Step(KINDS[rank], time_ns, process)
+    return MarketStep(KINDS[rank], time_ns, process)

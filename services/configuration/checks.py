@@ -13,6 +13,7 @@ from services.configuration.calendars import EXTENDED, ZONES
 from services.configuration.keys import is_section, sections
 from services.configuration.settings import Settings
 from services.configuration.validation import Mistake, as_given, closest, describe, fits, misfit, suggestion
+from services.trading.ids import is_paper_account
 
 __all__ = ["check", "contradictions"]
 
@@ -137,8 +138,8 @@ def contradictions(settings: Settings) -> Iterator[Mistake]:
         yield Mistake("ibkr.account", "live is never left to guess; give the id of the account (`U…`)")
     if settings.mode == "live" and settings.ibkr.allow_delayed:
         yield Mistake("ibkr.allow_delayed", "live never enters on delayed data; remove it")
-    if settings.mode != "sim" and account is not None and account.startswith("D") is not (settings.mode == "paper"):
-        kind = "paper" if account.startswith("D") else "live"
+    if settings.mode != "sim" and account is not None and is_paper_account(account) is not (settings.mode == "paper"):
+        kind = "paper" if is_paper_account(account) else "live"
         yield Mistake("ibkr.account", f"{account} is a {kind} account and mode is {settings.mode}; correct one of them")
     if settings.mode == "live" and settings.stops.tif != "GTC":
         yield Mistake("stops.tif", "live needs `GTC`: a DAY stop leaves what is held unprotected overnight")

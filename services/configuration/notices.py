@@ -23,9 +23,7 @@ def notices(settings: Settings) -> list[str]:
     if idle:
         found.append(f"allocation.per_symbol_override: {', '.join(idle)} not in the watchlist, so not traded")
     cap = min(settings.allocation.total_usd_cap, settings.risk.max_total_exposure_usd)
-    limited = settings.entries.type == "buy_stop_limit"
-    slip = settings.entries.stop_limit_max_slip_pct if limited else settings.entries.buy_stop_cap_pct
-    wanted = sum(settings.entry_usd(symbol) for symbol in settings.watchlist) * (1 + slip / 100)
+    wanted = sum(settings.entry_usd(symbol) for symbol in settings.watchlist) * (1 + settings.price_cap_pct / 100)
     if wanted > cap:
         found.append(f"watchlist: all entries at once need ${wanted:,.0f}, the cap is ${cap:,.0f}; the first arm first")
     return found

@@ -155,6 +155,11 @@ class Entries(Section, frozen=True, kw_only=True):
     """`buy_stop` as a bare STP without a price cap. The broker attaches no trailing stop to it: a fixed stop
     `trailing_stop_pct` under the trigger protects the fill until it is exchanged for the trailing one."""
 
+    @property
+    def limit_pct(self) -> float:
+        """How far above its trigger the limit of an entry is, in percent. A bare STP has no limit."""
+        return self.stop_limit_max_slip_pct if self.type == "buy_stop_limit" else self.buy_stop_cap_pct
+
 
 class Stops(Section, frozen=True, kw_only=True):
     """The stop that protects what is held."""
@@ -351,6 +356,19 @@ class Settings(Section, frozen=True, kw_only=True):
     def entry_usd(self, symbol: str) -> float:
         """The size of one entry in this symbol, in dollars."""
         return self.allocation.per_symbol_override.get(symbol, self.allocation.per_symbol_usd)
+
+    @property
+    def price_cap_pct(self) -> float:
+        """How far above its trigger an entry can fill at most, in percent.
+
+        That is where its limit is. A bare STP has no limit: there it is the slippage that risk assumes.
+        """
+        return self.risk.stop_slippage_pct if self.entries.native_stp else self.entries.limit_pct
+
+    @property
+    def enters_on_delayed_data(self) -> bool:
+        """Whether delayed prices may lead to entries. In live mode they never do."""
+        return self.ibkr.allow_delayed and self.mode != "live"
 
     def to_json(self) -> bytes:
         """The settings as JSON, as the processes read them."""

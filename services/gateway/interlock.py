@@ -13,6 +13,7 @@ from messages.interlock import EntriesBlocked, EntriesUnblocked
 from services.configuration.settings import Settings
 from services.gateway.book.records import Block, Confirmed
 from services.runtime.core import Draft, State
+from services.trading.ids import is_paper_account
 
 __all__ = [
     "CLOCK_OFF_S",
@@ -32,9 +33,6 @@ CLOCK_OFF_S = 1.0
 
 DISK_LEAST_MB, DISK_ENOUGH_MB = 200.0, 400.0
 """Room on the disk below which nothing is entered, and from which on entries are made again."""
-
-PAPER = "D"
-"""IBKR's paper accounts begin with it (DU; DF and DI for advisors and institutions); no live one does."""
 
 CANCELS = frozenset({"live_unconfirmed"})
 """Reasons that take unfilled entries back. A wrong clock does not: what rests at the broker needs none of ours."""
@@ -70,8 +68,8 @@ def account_trouble(settings: Settings, accounts: Sequence[str], bound_to: str) 
         trouble = f"ibkr.account is null and the login has {len(accounts)} accounts ({login}); name the one to trade"
     elif wanted not in accounts:
         trouble = f"ibkr.account {wanted} is not of this login ({login}); log in with its user, or name another"
-    elif settings.mode != "sim" and wanted.startswith(PAPER) is not (settings.mode == "paper"):
-        kind = "paper" if wanted.startswith(PAPER) else "live"
+    elif settings.mode != "sim" and is_paper_account(wanted) is not (settings.mode == "paper"):
+        kind = "paper" if is_paper_account(wanted) else "live"
         trouble = (
             f"mode is {settings.mode}, {wanted} is a {kind} account; log in with another user, or set mode: {kind}"
         )

@@ -1,1 +1,1 @@
-"""The recorder: every fact of the fleet in one DuckDB file, and read-only SQL on it. It decides nothing."""
+"""The recorder: writes every fact of the fleet into one DuckDB file, and answers read-only SQL. It decides nothing."""

@@ -10,17 +10,17 @@ from services.recorder.store import DuckLedger
 from services.runtime import poll_loop, process
 from services.runtime.bus import serve_control
 from services.runtime.ledger import LedgerError
-from services.runtime.process import Process
+from services.runtime.process import RunningProcess
 
 
 def main() -> None:
-    """Record, and answer questions about it."""
+    """Record, and answer SQL."""
     with process.enter("recorder") as p, contextlib.closing(opened(p)) as store, answering(p, store):
         poll_loop.run(p.actor(RecorderCore(), store), p.bus(), p.log)
 
 
-def opened(p: Process) -> DuckLedger:
-    """The database, or the end of this process in one clear line."""
+def opened(p: RunningProcess) -> DuckLedger:
+    """The open database. If it can't be used, the process ends with one clear line."""
     try:
         store = DuckLedger(
             p.fleet.database, fleet=p.fleet.name, account=p.settings.ibkr.account, patience_s=2 * TIMEOUT_S
@@ -33,8 +33,8 @@ def opened(p: Process) -> DuckLedger:
 
 
 @contextlib.contextmanager
-def answering(p: Process, store: DuckLedger) -> Iterator[None]:
-    """Questions are answered in a thread of their own, so that a long one keeps no row waiting."""
+def answering(p: RunningProcess, store: DuckLedger) -> Iterator[None]:
+    """Answer SQL in a separate thread, so that a long statement delays no row."""
     reader, stopped = store.reader(), threading.Event()
     answer = ReadOnlySql(reader).answer
     questions = threading.Thread(target=serve_control, args=(p.fleet.run, p.name, answer, stopped.is_set), daemon=True)

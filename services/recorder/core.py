@@ -1,4 +1,4 @@
-"""What the recorder does with each message: the rows it becomes. No state, no decision, no message of its own."""
+"""The rows that each message becomes. The recorder has no state, decides nothing and sends nothing."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ from services.recorder.records import (
     PerformanceRow,
     PositionRow,
     ProtectionRow,
-    Row,
     SessionRow,
     StateRow,
+    TableRow,
 )
 from services.runtime.core import Deadlines, Decision, Now, State
 
@@ -49,13 +49,13 @@ __all__ = ["RecorderCore", "rows_of"]
 
 
 class RecorderCore:
-    """A core without memory: the database is not read back, and the shell need not keep the records."""
+    """A core without state: it never reads the database, and the shell keeps no records."""
 
     kinds: tuple[type, ...] = RECORDS
     remembers = False
 
     def handle(self, state: State, message: Message, now: Now) -> Decision:
-        """The rows of one message, and the market's time at which it is recorded."""
+        """The rows of one message, and the market time of its recording."""
         rows = rows_of(message, now)
         market_ns = max(now.market_ns, now.source.time_ns if now.source else 0)
         if rows and market_ns > 0:
@@ -63,7 +63,7 @@ class RecorderCore:
         return Decision(changes=[(type(row), row.key, row) for row in rows])
 
     def deadlines(self, state: State, now: Now) -> Deadlines:
-        """Nothing is due: it only listens."""
+        """Nothing is ever due."""
         return Deadlines()
 
     def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
@@ -71,16 +71,16 @@ class RecorderCore:
         return []
 
     def ready(self, state: State) -> bool:
-        """Always: whatever it has not heard yet, it will."""
+        """Always: rows that it has not received yet will come."""
         return True
 
 
-def rows_of(message: Message, now: Now) -> list[Row]:
-    """The rows that a message becomes; none for what concerns only its sender and its receiver."""
+def rows_of(message: Message, now: Now) -> list[TableRow]:
+    """The rows that a message becomes. A message that concerns only its sender and recipient has none."""
     return [*_rows(message, now), *_event(message, now)]
 
 
-def _rows(message: Message, now: Now) -> list[Row]:
+def _rows(message: Message, now: Now) -> list[TableRow]:
     match message:
         case OrderPlaced(order) | OrderAccepted(order) | OrderUpdated(order) | OrderCancelled(order):
             return _order(order, now)
@@ -134,8 +134,8 @@ def _rows(message: Message, now: Now) -> list[Row]:
             return []
 
 
-def _order(order: OrderRecord, now: Now, reason: str = "") -> list[Row]:
-    rows: list[Row] = [
+def _order(order: OrderRecord, now: Now, reason: str = "") -> list[TableRow]:
+    rows: list[TableRow] = [
         OrderRow(
             client_order_id=order.client_order_id,
             order_id=order.order_id,
@@ -216,40 +216,42 @@ def _state(status: SymbolStatus, now: Now) -> StateRow:
     )
 
 
-def _event(message: Message, now: Now) -> list[Row]:
-    """The message as an event, unless its sender tells the same by `Happened` as well.
+def _event(message: Message, now: Now) -> list[TableRow]:
+    """The message as an event, unless its sender also sends `Happened` for it.
 
-    Payloads are flat. What deserves a warning is warned of by its sender, in words of its own.
+    Payloads are flat. A sender sends its own `Happened` for a warning.
     """
     match message:
         case Happened(event, symbol, level, fields, time_ns):
-            return [_told(event, symbol, level, dict(fields), now, time_ns)]
+            return [_event_row(event, symbol, level, dict(fields), now, time_ns)]
         case Refused(producer, seq, symbol, error):
             payload: dict[str, Any] = {"producer": producer, "seq": seq, "error": error}
-            return [_told("message_refused", symbol, "ERROR", payload, now)]
+            return [_event_row("message_refused", symbol, "ERROR", payload, now)]
         case Paused(symbol, by):
-            return [_told("paused", symbol, "INFO", {"by": by}, now)]
+            return [_event_row("paused", symbol, "INFO", {"by": by}, now)]
         case Resumed(symbol, by):
-            return [_told("resumed", symbol, "INFO", {"by": by}, now)]
+            return [_event_row("resumed", symbol, "INFO", {"by": by}, now)]
         case EntriesBlocked(reason, text, figures):
-            return [_told("entries_blocked", None, "INFO", {"reason": reason, "text": text, **figures}, now)]
+            return [_event_row("entries_blocked", None, "INFO", {"reason": reason, "text": text, **figures}, now)]
         case EntriesUnblocked(reason):
-            return [_told("entries_unblocked", None, "INFO", {"reason": reason}, now)]
+            return [_event_row("entries_unblocked", None, "INFO", {"reason": reason}, now)]
         case LinkChanged(link, up, detail):
-            return [_told("link_changed", None, "INFO", {"link": link, "up": up, "detail": detail}, now)]
+            return [_event_row("link_changed", None, "INFO", {"link": link, "up": up, "detail": detail}, now)]
         case ReconciliationDone():
-            return [_told("reconciliation_done", None, "INFO", msgspec.structs.asdict(message), now)]
+            return [_event_row("reconciliation_done", None, "INFO", msgspec.structs.asdict(message), now)]
         case EntryDenied(client_order_id, symbol, reason, figures):
             payload = {"client_order_id": client_order_id, "reason": reason, **figures}
-            return [_told("entry_denied", symbol, "INFO", payload, now)]
+            return [_event_row("entry_denied", symbol, "INFO", payload, now)]
         case _:
             return []
 
 
-def _told(event: str, symbol: str | None, level: str, payload: dict[str, Any], now: Now, time_ns: int = 0) -> EventRow:
+def _event_row(
+    event: str, symbol: str | None, level: str, payload: dict[str, Any], now: Now, time_ns: int = 0
+) -> EventRow:
     source = now.source
     sender, run, seq = (source.sender, source.run, source.seq) if source else ("recorder", 0, 0)
-    # What a snapshot repeats has no row of its own; the same words from the same run are the same event.
+    # A message of a snapshot has no row of its own: the same content from the same run is the same event.
     event_id = f"{sender}:{seq}" if seq else f"{sender}:run{run}:{event}:{msgspec.json.encode(payload).decode()}"
     return EventRow(
         event_id=event_id,
@@ -277,7 +279,7 @@ def _session(session: Session, phase: str, coming: Session | None = None) -> Ses
 
 
 def _time(now: Now) -> int | None:
-    """Market time of the message: the sender's where it has one."""
+    """Market time of the message: the sender's if it has one."""
     return (now.source.time_ns if now.source else 0) or now.market_ns or None
 
 

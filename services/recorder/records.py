@@ -1,7 +1,7 @@
-"""The rows that the recorder writes: a struct per table, or per part of a row, and its fields are the columns.
+"""The rows that the recorder writes: a struct per table, or per part of a row. Its fields are the columns.
 
-A struct that holds only some columns of its table changes only those, so that a commission and its fill meet in one row
-whichever comes first. See docs/database.md.
+A struct with only some columns of its table changes only those. So a commission and its fill become one row in any
+order of arrival. See docs/database.md.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ __all__ = [
     "PerformanceRow",
     "PositionRow",
     "ProtectionRow",
-    "Row",
     "SessionRow",
     "StateRow",
+    "TableRow",
     "Timestamp",
 ]
 
@@ -33,26 +33,26 @@ Timestamp = Annotated[int | None, msgspec.Meta(extra={"timestamp": True})]
 """Nanoseconds since the epoch (UTC) here, TIMESTAMP in UTC with microseconds in the table."""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """What every record says of its table."""
+class TableRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row, with the properties of its table."""
 
     table: ClassVar[str]
     key_column: ClassVar[str]
     rising: ClassVar[str | None] = None
-    """A row with a lower value in this column comes too late and changes nothing."""
+    """A row with a lower value in this column is too late and changes nothing."""
     final: ClassVar[bool] = False
     """Written once, never changed."""
     fresh: ClassVar[tuple[str, ...]] = ()
-    """Columns that are written where the row is new, and left alone where it is there."""
+    """Columns that are written only if the row is new."""
 
     @property
     def key(self) -> str:
-        """Of two records with the same key in one batch, the later one is written."""
+        """The key within a batch: of two records with the same key, the later one is written."""
         return str(getattr(self, self.key_column))
 
 
-class StateRow(Row, frozen=True, kw_only=True):
-    """A symbol's state machine, as it last reported it."""
+class StateRow(TableRow, frozen=True, kw_only=True):
+    """The state of a symbol, as it last reported it."""
 
     table = "state"
     key_column = "symbol"
@@ -72,7 +72,7 @@ class StateRow(Row, frozen=True, kw_only=True):
     cause: str
 
 
-class LastParent(Row, frozen=True, kw_only=True):
+class LastParent(TableRow, frozen=True, kw_only=True):
     """The broker's id of the symbol's newest entry."""
 
     table = "state"
@@ -82,7 +82,7 @@ class LastParent(Row, frozen=True, kw_only=True):
     last_parent_id: int
 
 
-class LastTrail(Row, frozen=True, kw_only=True):
+class LastTrail(TableRow, frozen=True, kw_only=True):
     """The broker's id of the symbol's newest protective stop."""
 
     table = "state"
@@ -92,8 +92,8 @@ class LastTrail(Row, frozen=True, kw_only=True):
     last_trail_id: int
 
 
-class OrderRow(Row, frozen=True, kw_only=True):
-    """An order as the gateway's book last had it."""
+class OrderRow(TableRow, frozen=True, kw_only=True):
+    """An order, as the gateway's book last had it."""
 
     table = "orders"
     key_column = "client_order_id"
@@ -128,8 +128,8 @@ class OrderRow(Row, frozen=True, kw_only=True):
     cause: str
 
 
-class FillRow(Row, frozen=True, kw_only=True):
-    """An execution. A correction (the same base id, a higher number behind the last period) replaces it."""
+class FillRow(TableRow, frozen=True, kw_only=True):
+    """An execution. A correction (the same base id, a higher number after the last period) replaces it."""
 
     table = "fills"
     key_column = "exec_key"
@@ -156,12 +156,12 @@ class FillRow(Row, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The full id: which revision stands is decided in the table, not by the order of arrival."""
+        """The full id: the table decides which revision is valid, not the order of arrival."""
         return self.exec_id
 
 
-class Commission(Row, frozen=True, kw_only=True):
-    """What an execution cost, by the broker's later word; of a corrected one the newest that was told."""
+class Commission(TableRow, frozen=True, kw_only=True):
+    """The commission of an execution, which is reported later. Of a corrected one: the newest report."""
 
     table = "fills"
     key_column = "exec_key"
@@ -183,8 +183,8 @@ class Commission(Row, frozen=True, kw_only=True):
         return self.exec_id
 
 
-class EventRow(Row, frozen=True, kw_only=True):
-    """Something worth telling. `event_id` is its row in the sender's outbox."""
+class EventRow(TableRow, frozen=True, kw_only=True):
+    """An event. `event_id` is its row in the sender's outbox."""
 
     table = "events"
     key_column = "event_id"
@@ -202,8 +202,8 @@ class EventRow(Row, frozen=True, kw_only=True):
     cause: str
 
 
-class SessionRow(Row, frozen=True, kw_only=True):
-    """A session as far as it has come: phase 'awaited', 'open', 'closing' (no entries any more) or 'closed'."""
+class SessionRow(TableRow, frozen=True, kw_only=True):
+    """A session with its phase: 'awaited', 'open', 'closing' (no more entries) or 'closed'."""
 
     table = "sessions"
     key_column = "date"
@@ -216,8 +216,8 @@ class SessionRow(Row, frozen=True, kw_only=True):
     next_open_ts: Timestamp
 
 
-class PerformanceRow(Row, frozen=True, kw_only=True):
-    """The close of a session in figures."""
+class PerformanceRow(TableRow, frozen=True, kw_only=True):
+    """The figures of the close of a session."""
 
     table = "performance_snapshots"
     key_column = "date"
@@ -234,7 +234,7 @@ class PerformanceRow(Row, frozen=True, kw_only=True):
     base_usd: float
 
 
-class AccountRow(Row, frozen=True, kw_only=True):
+class AccountRow(TableRow, frozen=True, kw_only=True):
     """The account's newest values, USD."""
 
     table = "account"
@@ -248,7 +248,7 @@ class AccountRow(Row, frozen=True, kw_only=True):
     ts: Timestamp
 
 
-class PositionRow(Row, frozen=True, kw_only=True):
+class PositionRow(TableRow, frozen=True, kw_only=True):
     """The account's position in one symbol, and how much of it is the bot's own."""
 
     table = "positions"
@@ -261,8 +261,8 @@ class PositionRow(Row, frozen=True, kw_only=True):
     ts: Timestamp
 
 
-class ProtectionRow(Row, frozen=True, kw_only=True):
-    """Whole own shares of a symbol, and how many of them a stop at the broker protected from then on."""
+class ProtectionRow(TableRow, frozen=True, kw_only=True):
+    """Whole own shares of a symbol, and how many of them a stop at the broker protects from this time on."""
 
     table = "protection"
     key_column = "event_id"
@@ -276,8 +276,8 @@ class ProtectionRow(Row, frozen=True, kw_only=True):
     seq: int
 
 
-class MarketNow(Row, frozen=True, kw_only=True):
-    """The market's time as of the newest commit: what `datetime('now')` means."""
+class MarketNow(TableRow, frozen=True, kw_only=True):
+    """Market time of the newest commit: the meaning of `datetime('now')`."""
 
     table = "market_clock"
     key_column = "clock"
@@ -287,7 +287,7 @@ class MarketNow(Row, frozen=True, kw_only=True):
     market_ts: Timestamp
 
 
-RECORDS: tuple[type[Row], ...] = (
+RECORDS: tuple[type[TableRow], ...] = (
     StateRow,
     LastParent,
     LastTrail,

@@ -1,8 +1,8 @@
-"""The database's tables and views, in DuckDB's SQL. docs/database.md explains them to those who query.
+"""The database's tables and views, in DuckDB's SQL. docs/database.md explains them to users.
 
 Names and meanings of `state`, `orders`, `fills`, `events` and `performance_snapshots` are those of the bot that this
-replaces. Every `ts`, `…_at` and `…_ts` is a TIMESTAMP in UTC, market time. Views and macros are made anew where they
-differ, so that a new release can better them; a change of a table raises VERSION and has its entry in MIGRATIONS.
+one replaces. Every `ts`, `…_at` and `…_ts` is a TIMESTAMP in UTC, market time. A new release replaces views and macros
+that differ. A change of a table raises VERSION and has an entry in MIGRATIONS.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ALTER TABLE orders ADD COLUMN level_estimated BOOLEAN;
 """,
     3: PROTECTION,
 }
-"""What makes of a version's tables those of the next one. Records outlive the release that wrote them."""
+"""The SQL that brings the tables of a version to the next one. Records outlive the release that wrote them."""
 
 TABLES = f"""
 CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
@@ -94,8 +94,8 @@ CREATE TABLE positions (symbol VARCHAR PRIMARY KEY, account_qty DOUBLE, avg_cost
 {PROTECTION}"""
 
 STATUS = """
--- SQLite's spelling, which the queries of the replaced bot use. 'now' is the market's now: a simulated market lives in
--- another year, and a cooldown ends by its time.
+-- SQLite's spelling, for queries of the replaced bot. 'now' is market time: a simulated market is in another year, and
+-- a cooldown ends by its time.
 CREATE OR REPLACE MACRO datetime(moment) AS
     CASE WHEN moment = 'now' THEN (SELECT max(market_ts) FROM market_clock) ELSE moment::TIMESTAMP END,
   (moment, modifier) AS
@@ -108,51 +108,51 @@ CREATE OR REPLACE VIEW market AS
 SELECT (SELECT max(market_ts) FROM market_clock) AS now_ts, phase, date AS session_date, open_ts, close_ts, next_open_ts
 FROM sessions ORDER BY date DESC LIMIT 1;
 
--- The newest word of the gateway's newest run on each of its three links. A run begins with the socket down; of the
--- other two it speaks when they fail and when they are back.
+-- The newest state of each of the gateway's three links, of its newest run. A run starts with the socket down. The
+-- other two are reported when they fail and when they are back.
 CREATE OR REPLACE VIEW links AS
 SELECT payload_json->>'link' AS link, (payload_json->>'up')::BOOLEAN AS up, payload_json->>'detail' AS detail, ts
 FROM events
 WHERE event_type = 'link_changed' AND run = (SELECT max(run) FROM events WHERE event_type = 'link_changed')
 QUALIFY row_number() OVER (PARTITION BY payload_json->>'link' ORDER BY seq DESC) = 1;
 
--- Whose entries the operator has paused; symbol NULL is everyone's.
+-- Pauses of entries by symbol; NULL: of all symbols.
 CREATE OR REPLACE VIEW pauses AS
 SELECT symbol, ts AS since_ts, payload_json->>'by' AS paused_by FROM (
     SELECT * FROM events WHERE event_type IN ('paused', 'resumed')
     QUALIFY row_number() OVER (PARTITION BY symbol ORDER BY run DESC, seq DESC) = 1
 ) WHERE event_type = 'paused';
 
--- What blocks entries of the whole fleet now, though nobody paused it: a reason code, and a line with the remedy.
+-- What blocks entries of the whole fleet now without a pause: a reason code, and a line with the remedy.
 CREATE OR REPLACE VIEW blocks AS
 SELECT payload_json->>'reason' AS reason, payload_json->>'text' AS text, ts AS since_ts FROM (
     SELECT * FROM events WHERE event_type IN ('entries_blocked', 'entries_unblocked')
     QUALIFY row_number() OVER (PARTITION BY payload_json->>'reason' ORDER BY run DESC, seq DESC) = 1
 ) WHERE event_type = 'entries_blocked';
 
--- Guards that are tripped, with their figures, and what resets them; symbol NULL is everyone's.
+-- Tripped guards with their figures, and what resets them; symbol NULL: of all symbols.
 CREATE OR REPLACE VIEW guards AS
 SELECT symbol, payload_json->>'guard' AS guard, payload_json->>'resets' AS resets, ts AS since_ts, payload_json FROM (
     SELECT * FROM events WHERE event_type IN ('guard_tripped', 'guard_reset')
     QUALIFY row_number() OVER (PARTITION BY symbol, payload_json->>'guard' ORDER BY run DESC, seq DESC) = 1
 ) WHERE event_type = 'guard_tripped';
 
--- The operator's sales that are not over, by the gateway's last word: waiting, clearing or selling.
+-- Flattens that are not over, by the phase that the gateway reported last: waiting, clearing or selling.
 CREATE OR REPLACE VIEW flattens AS
 SELECT symbol, substr(event_type, 9) AS phase, payload_json->>'reason' AS reason, ts AS since_ts FROM (
     SELECT * FROM events WHERE event_type LIKE 'flatten%' AND sender = 'gateway'
     QUALIFY row_number() OVER (PARTITION BY symbol ORDER BY run DESC, seq DESC) = 1
 ) WHERE event_type IN ('flatten_waiting', 'flatten_clearing', 'flatten_selling');
 
--- The morning audits: what is held, compared with the last close, before each session. Passed, a split that was mended,
--- or failed: then a person has to look.
+-- The morning audits: shares, compared with the last close, before each session. passed, mended (a split), or failed:
+-- then a person has to check.
 CREATE OR REPLACE VIEW audits AS
 SELECT ts, symbol, CASE event_type WHEN 'split_mended' THEN 'mended' ELSE substr(event_type, 7) END AS finding
 FROM events WHERE event_type IN ('audit_passed', 'split_mended', 'audit_failed') AND sender = 'gateway'
 ORDER BY ts, symbol;
 
 -- When whole own shares had less live stop than shares: until_ts NULL while it lasts, session_seconds is the part of it
--- in which the market was open. Moments count too: between a fill and the stop's first word at the broker.
+-- in which the market was open. Moments count too, as between a fill and the broker's first report of the stop.
 CREATE OR REPLACE VIEW unprotected AS
 WITH spans AS (
     SELECT symbol, ts AS since_ts, lead(ts) OVER (PARTITION BY symbol ORDER BY seq) AS until_ts,

@@ -1,8 +1,8 @@
-"""SQL that only reads, for people and programs, bounded in time and in rows.
+"""SQL that only reads, for people and programs, with limits of time and rows.
 
-Three bolts, each enough for an honest mistake: the statement must be a single one that reads (SELECT, WITH, DESCRIBE,
-SHOW, SUMMARIZE, EXPLAIN), it runs in a read-only transaction (EXPLAIN ANALYZE and WITH can hide a DELETE), and the
-database is opened without access to anything outside of it, its configuration locked (`store.CONFIG`).
+Three protections, each enough for an honest mistake: the statement must be a single one that reads (SELECT, WITH,
+DESCRIBE, SHOW, SUMMARIZE, EXPLAIN); it runs in a read-only transaction (EXPLAIN ANALYZE and WITH can hide a DELETE);
+the database is opened without access to anything outside of it, with a locked configuration (`store.CONFIG`).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ TIMEOUT_S = 10.0
 """After this much machine time a statement is interrupted."""
 
 MAX_ROWS = 10_000
-"""No answer is longer."""
+"""Most rows of an answer."""
 
 READING = {"SELECT", "EXPLAIN"}
-"""DuckDB's own statement types; WITH, FROM, VALUES, DESCRIBE, SHOW and SUMMARIZE are SELECT to it."""
+"""DuckDB's own statement types. WITH, FROM, VALUES, DESCRIBE, SHOW and SUMMARIZE count as SELECT."""
 
 
 class ReadOnlySql:
-    """Answers statements on a connection of its own, one after another."""
+    """Answers statements on its own connection, one after another."""
 
     def __init__(self, connection: Connection, *, timeout_s: float = TIMEOUT_S, max_rows: int = MAX_ROWS):
         self._db = connection
@@ -36,7 +36,7 @@ class ReadOnlySql:
         self._max_rows = max_rows
 
     def answer(self, command: Command) -> Answer:
-        """The control socket's handler: SQL, or an answer that says what can be asked."""
+        """Handle a command of the control socket: SQL, or a refusal."""
         match command:
             case Sql(statement):
                 return self.run(statement)
@@ -44,7 +44,7 @@ class ReadOnlySql:
                 return Answer(False, f"the recorder answers SQL, not {type(command).__name__}")
 
     def run(self, statement: str) -> Answer:
-        """Columns and rows, as JSON can carry them; or what was wrong, in one line."""
+        """Columns and rows with values for JSON; or the error in one line."""
         try:
             refused = self._refused(statement)
             return Answer(False, refused) if refused else self._read(statement)
@@ -78,7 +78,7 @@ class ReadOnlySql:
 
 
 def _plain(value: object) -> object:
-    """A value as JSON and msgpack have it: times as ISO text, durations as seconds."""
+    """A value for JSON and msgpack: times as ISO text, durations in seconds."""
     match value:
         case None | bool() | float() | str():
             return value

@@ -1,8 +1,8 @@
-"""The DuckDB file: the one place that knows duckdb.
+"""The DuckDB file. Of the recorder, only this file imports duckdb.
 
-`DuckLedger` is the recorder's ledger: the rows of a batch and the cursors of its producers in one transaction, so that
-after a kill -9 the producers send exactly what is missing. The records arrive as JSON and DuckDB reads them itself, a
-statement per kind of record: measured here, 1,000 in 7 ms (by parameter lists 11, by `executemany` 300).
+`DuckLedger` is the recorder's ledger. It writes the rows of a batch and the cursors of their producers in one
+transaction, so after a kill -9 the producers send exactly what is missing. Records are passed to DuckDB as JSON, one
+statement per kind of record: 1,000 records take 7 ms (with parameter lists 11, with `executemany` 300).
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ import msgspec
 import messages
 from messages.frames import Envelope
 from services.recorder.core import rows_of
-from services.recorder.records import RECORDS, AccountRow, Row
+from services.recorder.records import RECORDS, AccountRow, TableRow
 from services.recorder.schema import MIGRATIONS, TABLES, VERSION, VIEWS
 from services.runtime.core import Now
-from services.runtime.ledger import Batch, Change, ConstraintBroken, LedgerError, Loaded, OutboxRow
+from services.runtime.ledger import Batch, ConstraintBroken, LedgerError, Loaded, OutboxRow, RecordChange
 
 __all__ = ["Connection", "DuckLedger", "SqlError", "open_at_rest"]
 
 Connection = duckdb.DuckDBPyConnection
 SqlError = duckdb.Error
 
-# Whoever may send SQL may read this database and nothing else: no files, no network, no extensions, no variables of
-# this process, and no statement changes that. The fleet shares the machine: one thread, and an end to memory.
+# SQL may read this database and nothing else: no files, no network, no extensions, no variables of this process. No
+# statement can change that. The fleet shares the machine: one thread, and limited memory.
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
@@ -44,14 +44,14 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 _VIEWS_ID = hashlib.sha256(VIEWS.encode()).hexdigest()[:16]
-"""Which views a file has; kept in `meta`."""
+"""The version of the views in a file; kept in `meta`."""
 
 _decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class _Cursor(Row, frozen=True, kw_only=True):
-    """What the recorder has of one producer."""
+class _Cursor(TableRow, frozen=True, kw_only=True):
+    """The recorder's cursor in the rows of one producer."""
 
     table: ClassVar[str] = "cursors"
     key_column: ClassVar[str] = "producer"
@@ -61,17 +61,17 @@ class _Cursor(Row, frozen=True, kw_only=True):
 
 
 class DuckLedger:
-    """A ledger whose records are the tables that people query.
+    """A ledger whose records are the rows of the tables that users query.
 
-    Journal and acknowledgements are not kept: nobody replays the recorder, and nobody consumes it. What it says itself
-    (a message refused) goes straight into `events`.
+    It keeps no journal and no acknowledgements: the recorder is never replayed and has no consumers. Its own messages
+    (a message was refused) go directly into `events`.
 
-    `patience_s`: how long to wait while someone reads the file, as a command does that found no recorder running.
+    `patience_s`: how long to wait while another process reads the file, as a command does while no recorder runs.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, fleet: str, account: str | None, patience_s: float = 0.0):
         self._path = Path(path)
-        kinds: tuple[type[Row], ...] = (*RECORDS, _Cursor)
+        kinds: tuple[type[TableRow], ...] = (*RECORDS, _Cursor)
         self._statements = {kind.__name__: _upsert(kind) for kind in kinds}
         self._db = _opened(self._path, patience_s)
         try:
@@ -82,7 +82,7 @@ class DuckLedger:
             raise
 
     def _prepare(self, fleet: str) -> None:
-        """Tables and views of this release; a file of another fleet or of a newer release is refused."""
+        """Create or update tables and views. A file of another fleet or of a newer release is refused."""
         with _transaction(self._db):
             db = self._db
             if not _has_meta(db):
@@ -96,7 +96,7 @@ class DuckLedger:
         self._account = meta.get("account")
 
     def _bind(self, account: str | None) -> None:
-        """One account per database: the first one it hears of."""
+        """Bind the database to one account: the first one that is reported."""
         if account is None or account == self._account:
             return
         if self._account is not None:
@@ -108,14 +108,14 @@ class DuckLedger:
         self._account = account
 
     def load(self) -> Loaded:
-        """Cursors and the number of this run; the records stay in the file."""
+        """Cursors and the number of this run. Records stay in the file."""
         run = int(_meta(self._db)["run"]) + 1
         self._db.execute("UPDATE meta SET value = ? WHERE key = 'run'", [str(run)])
         cursors = dict(self._db.execute("SELECT producer, seq FROM cursors").fetchall())
         return Loaded(records={}, head=self._head(), cursors=cursors, acked={}, run=run)
 
     def count_start(self, wall_ns: int, within_ns: int) -> int:
-        """Note a start of this process; how many there were in the last `within_ns`, this one included."""
+        """Record a start. Returns how many there were in the last `within_ns`, this one included."""
         with _transaction(self._db):
             self._db.execute("DELETE FROM starts WHERE wall_ns < ?", [wall_ns - within_ns])
             self._db.execute("INSERT INTO starts VALUES (?)", [wall_ns])
@@ -123,11 +123,11 @@ class DuckLedger:
         return int(row[0]) if row else 0
 
     def commit(self, batch: Batch) -> None:
-        """Rows and cursors, all or nothing. ConstraintBroken when DuckDB can't take the data itself."""
-        told = [change for row in batch.rows for change in _told(row)]
+        """Write rows and cursors, all or nothing. Raises ConstraintBroken if DuckDB can't take the data."""
+        own_rows = [change for row in batch.rows for change in _own_changes(row)]
         cursors = [_change(_Cursor(producer=producer, seq=seq)) for producer, seq in batch.cursors.items()]
         kinds: dict[str, dict[str, bytes | None]] = {}
-        for change in (*batch.changes, *told, *cursors):
+        for change in (*batch.changes, *own_rows, *cursors):
             kinds.setdefault(change.kind, {})[change.key] = change.body
         try:
             with _transaction(self._db):
@@ -147,33 +147,33 @@ class DuckLedger:
         return []
 
     def oldest(self) -> int:
-        """Beyond the last: no row waits for anyone."""
+        """After the last one: no row waits for a consumer."""
         return self._head() + 1
 
     def prune(self, through: int, journal_before_ns: int) -> None:
-        """Nothing to forget."""
+        """Nothing to delete."""
 
     def forget(self, consumer: str) -> None:
         """It has no consumers."""
 
     def reader(self) -> Connection:
-        """A connection of its own for another thread, which sees what is committed."""
+        """A separate connection for another thread. It sees what is committed."""
         return self._db.cursor()
 
     def close(self) -> None:
-        """Close the file; what is committed is safe with or without it."""
+        """Close the file. Committed data is safe even without it."""
         self._db.close()
 
 
 @contextlib.contextmanager
 def _transaction(db: Connection) -> Iterator[None]:
-    """All of it or nothing."""
+    """A transaction: commits, or rolls back if the block raises."""
     db.execute("BEGIN TRANSACTION")
     try:
         yield
         db.execute("COMMIT")
     except BaseException:
-        with contextlib.suppress(duckdb.Error):  # a failed COMMIT has rolled back already
+        with contextlib.suppress(duckdb.Error):  # a failed COMMIT rolls back by itself
             db.execute("ROLLBACK")
         raise
 
@@ -190,9 +190,9 @@ def _opened(path: Path, patience_s: float) -> Connection:
 
 
 def open_at_rest(path: Path) -> Connection:
-    """The file of a fleet that is down, to be read only.
+    """Open the file of a fleet that is down, read-only.
 
-    One that an earlier release wrote is brought up to date first, as the recorder would at its start.
+    A file of an earlier release is updated first, as the recorder does at its start.
     """
     db = _read_only(path)
     try:
@@ -233,7 +233,7 @@ def _meta(db: Connection) -> dict[str, str]:
 
 
 def _is_current(db: Connection, path: Path) -> bool:
-    """Whether tables and views are this release's; a LedgerError where a newer one wrote them."""
+    """Whether tables and views are those of this release. Raises LedgerError if a newer release wrote them."""
     meta = _meta(db)
     if int(meta["version"]) > VERSION:
         raise LedgerError(
@@ -243,7 +243,7 @@ def _is_current(db: Connection, path: Path) -> bool:
 
 
 def _renew(db: Connection, path: Path) -> None:
-    """Make this release's tables of an earlier one's, and its views anew, in the transaction that is open."""
+    """Update the tables of an earlier release, and replace the views, in the open transaction."""
     if _is_current(db, path):
         return
     for version in range(int(_meta(db)["version"]), VERSION):
@@ -264,15 +264,15 @@ def _unusable(path: Path, error: duckdb.Error) -> str:
     return f"{path}: {reason}; restore the file, or move it away to begin anew"
 
 
-def _told(row: OutboxRow) -> list[Change]:
-    """A row of the recorder's own outbox, as records."""
+def _own_changes(row: OutboxRow) -> list[RecordChange]:
+    """A row of the recorder's own outbox, as changes of records."""
     envelope = _decode_envelope(row.envelope)
     now = Now(envelope.time_ns, 0, envelope)
     return [_change(record) for record in rows_of(messages.decode(envelope.body), now)]
 
 
-def _change(record: Row) -> Change:
-    return Change(type(record).__name__, record.key, _encode(record))
+def _change(record: TableRow) -> RecordChange:
+    return RecordChange(type(record).__name__, record.key, _encode(record))
 
 
 def _array(bodies: Iterable[bytes | None]) -> str:
@@ -282,8 +282,8 @@ def _array(bodies: Iterable[bytes | None]) -> str:
 SQL_TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN"}
 
 
-def _upsert(kind: type[Row]) -> str:
-    """The statement that takes a JSON array of these records into their table."""
+def _upsert(kind: type[TableRow]) -> str:
+    """The statement that writes a JSON array of these records into their table."""
     columns: dict[str, str] = {}
     values: list[str] = []
     for name, hint in get_type_hints(kind, include_extras=True).items():

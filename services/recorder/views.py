@@ -1,7 +1,7 @@
-"""How well the bot trades, in DuckDB's SQL: views on fills, sessions and closes. docs/analytics.md has each formula.
+"""The bot's trading results, in DuckDB's SQL: views on fills, sessions and closes. docs/analytics.md has each formula.
 
-Closed trades (`trades`) give win rate, profit factor and the like; the closes (`daily`) give what is said of returns.
-Money is USD and the bot's own: no view reads what the account is worth or holds.
+Win rate, profit factor and the like come from closed trades (`trades`), returns from the closes (`daily`). Money is USD
+and the bot's own: no view reads the account's value or positions.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 __all__ = ["PERFORMANCE"]
 
 SESSIONS_A_YEAR = 252
-"""What daily figures are made yearly with."""
+"""Trading days a year, to annualize daily figures."""
 
 TRADE_FIGURES = """
        count(*) AS trades,
@@ -48,13 +48,13 @@ DAY_FIGURES = f"""
 """
 
 PERFORMANCE = f"""
--- Splits of own shares, as the morning audit mended them. It compares with the last close: from then on everything is
--- in new shares.
+-- Splits of own shares, as the morning audit booked them. It compares with the last close: since then all is in new
+-- shares.
 CREATE OR REPLACE VIEW splits AS
 SELECT symbol, ts, coalesce((SELECT max(close_ts) FROM sessions WHERE close_ts <= events.ts), ts) AS since_ts,
        own_is / own_was AS ratio, own_was, own_is
 FROM (
-    -- An earlier release told the account's shares only.
+    -- An earlier release recorded only the account's shares.
     SELECT symbol, ts, coalesce(payload_json->>'own_was', payload_json->>'was')::DOUBLE AS own_was,
            coalesce(payload_json->>'own_is', payload_json->>'is')::DOUBLE AS own_is
     FROM events WHERE event_type = 'split_mended' AND sender = 'gateway'

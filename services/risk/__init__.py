@@ -1,4 +1,4 @@
-"""Exposure, cash, pause: approves an entry or denies it with a reason.
+"""Approves entries, or denies them with a reason: exposure, cash, guards, pauses.
 
 Cancels and protection never pass through here.
 """

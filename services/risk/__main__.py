@@ -5,13 +5,13 @@ import time
 from messages.operator import Answer, Command
 from services.fleet.places import Fleet
 from services.risk.core import RiskCore, constraints
-from services.risk.operator import judge
+from services.risk.operator import answer_to
 from services.runtime import poll_loop, process
 from services.runtime.actor import Actor
 
 
 class Commands(poll_loop.Hooks):
-    """The operator's commands become messages to the core; the answer goes out once they are committed."""
+    """Deliver the operator's commands to the core. The answer goes out after the commit."""
 
     def __init__(self, actor: Actor, fleet: Fleet):
         self.actor = actor
@@ -19,15 +19,15 @@ class Commands(poll_loop.Hooks):
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """The symbols there are now: the watchlist may change while the fleet runs."""
+        """The symbols of now: the watchlist may change while the fleet runs."""
         return tuple(Fleet.of(self.fleet.settings_file).symbols.values())
 
     def command(self, command: Command) -> Answer:
         state = self.actor.state
         ready, observe = self.actor.core.ready(state), self.fleet.settings.observe
-        answer = judge(state, command, self.symbols, ready=ready, observe=observe)
+        answer = answer_to(state, command, self.symbols, ready=ready, observe=observe)
         if answer.ok:
-            self.actor.hear(command, time.monotonic_ns(), "operator")
+            self.actor.deliver(command, time.monotonic_ns(), "operator")
         return answer
 
 

@@ -1,7 +1,7 @@
-"""Who arms first when the caps are too small for all: the order of the watchlist. Pure.
+"""Which symbols arm first when the caps are too small for all: the order of the watchlist. Pure.
 
-For a minute after the symbols may arm, an entry leaves room for those that stand before it in the watchlist and have
-not asked yet. Who has no price by then has had its turn.
+For one minute after the symbols may arm, an entry leaves room for the symbols that stand before it in the watchlist
+and have not asked yet. After that minute no room is kept.
 """
 
 from __future__ import annotations
@@ -11,34 +11,34 @@ from collections.abc import Container, Sequence
 from services.configuration.settings import Settings
 from services.risk.limits import Denied, cap_usd, commission
 
-__all__ = ["TURN_NS", "needed_usd", "wait_for_turn"]
+__all__ = ["PRIORITY_NS", "needed_usd", "priority_denial"]
 
-TURN_NS = 60_000_000_000
+PRIORITY_NS = 60_000_000_000
 
 
 def needed_usd(symbol: str, settings: Settings) -> float:
-    """Most that one entry in this symbol can reserve."""
-    entries = settings.entries
-    cap_pct = entries.stop_limit_max_slip_pct if entries.type == "buy_stop_limit" else entries.buy_stop_cap_pct
-    if entries.native_stp:
-        cap_pct = settings.risk.stop_slippage_pct
-    dearest = (1 + entries.buy_stop_pct_above_last / 100) * (1 + cap_pct / 100)
+    """The most that one entry in this symbol can reserve, in dollars."""
+    dearest = (1 + settings.entries.buy_stop_pct_above_last / 100) * (1 + settings.price_cap_pct / 100)
     return settings.entry_usd(symbol) * dearest + commission(1)
 
 
-def wait_for_turn(
+def priority_denial(
     symbol: str,
     usd: float,
     used_usd: float,
-    had_their_turn: Container[str],
+    finished: Container[str],
     watchlist: Sequence[str],
     settings: Settings,
 ) -> Denied | None:
-    """Denied if this entry would take what an earlier symbol may need. `used_usd` is held and reserved by now."""
+    """Denied if this entry would take money that an earlier symbol may need.
+
+    `used_usd` is what is held and reserved now. `finished` are symbols that need no room any more: they have asked, or
+    they make no entry.
+    """
     if symbol not in watchlist:
         return None
     before = watchlist[: watchlist.index(symbol)]
-    kept = sum(needed_usd(each, settings) for each in before if each not in had_their_turn)
+    kept = sum(needed_usd(each, settings) for each in before if each not in finished)
     limit = cap_usd(settings)
     if kept <= 0 or used_usd + usd + kept <= limit:
         return None

@@ -1,7 +1,7 @@
-"""Risk's decisions: every entry passes here, one after another, so that however many ask at once no limit is exceeded.
+"""Risk's decisions. Entries are decided one after another, so many entries at once exceed no limit.
 
-Closed until the gateway has reconciled and the account is known (fail closed). After a start, and after every
-reconciliation, the gateway is asked for its book; who asks meanwhile is answered when it has come.
+Risk denies all entries until the gateway has reconciled and the account is known (fail closed). After a start and after
+each reconciliation it requests the gateway's book. Entries that arrive meanwhile are decided when the book is there.
 """
 
 from __future__ import annotations
@@ -33,9 +33,18 @@ from messages.orders import (
 from messages.timers import Started
 from messages.watchlist import WatchlistChanged
 from services.configuration.settings import Settings
-from services.risk.arming_order import TURN_NS, needed_usd, wait_for_turn
-from services.risk.exposure import account_told, fold_fill, fold_foreign, fold_position, rebuild
-from services.risk.guards import MINUTE_NS, Pace, Tally, Track, denial, guards_on
+from services.risk.arming_order import PRIORITY_NS, needed_usd, priority_denial
+from services.risk.exposure import fold_account, fold_fill, fold_foreign, fold_position, rebuild
+from services.risk.guards import (
+    MINUTE_NS,
+    Pace,
+    Tally,
+    Track,
+    denial,
+    guards_on,
+    realized_pnl_usd,
+    value_usd,
+)
 from services.risk.limits import (
     AccountRecord,
     Denied,
@@ -50,7 +59,7 @@ from services.risk.limits import (
 )
 from services.risk.operator import FlattenRecord, carry_out, fold_flattening
 from services.risk.pauses import FLEET, NEXT_SESSION, PauseRecord, lift, pause, paused_by
-from services.risk.track_record import Unpriced, count_commission, count_fill, look, price_commissions, record_of
+from services.risk.track_record import Unpriced, count_commission, count_fill, price_commissions, record_of, trip_guards
 from services.runtime.core import Deadlines, Decision, Draft, Now, State
 from services.runtime.ledger import AtMost, Constraint, Unique
 from services.trading.ids import symbol_process
@@ -61,7 +70,7 @@ SECOND = 1_000_000_000
 
 
 class Door(msgspec.Struct, frozen=True):
-    """Whether entries may pass; in memory, so every run begins closed. `state`: closed, asking (for the book), open."""
+    """Whether entries may pass. In memory only: a run starts closed. `state`: closed, asking (for the book), open."""
 
     volatile: ClassVar[bool] = True
 
@@ -73,7 +82,7 @@ class Door(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """An entry that was asked for while the book was on its way."""
+    """An entry that arrived while risk waited for the book."""
 
     plan: EntryPlan
 
@@ -83,7 +92,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Watchlist(msgspec.Struct, frozen=True):
-    """The symbols that are traded now: the watchlist may change while the fleet runs."""
+    """The symbols that are traded now. The watchlist may change while the fleet runs."""
 
     symbols: tuple[str, ...]
 
@@ -93,7 +102,7 @@ class Watchlist(msgspec.Struct, frozen=True):
 
 
 class SessionRecord(msgspec.Struct, frozen=True):
-    """The session, and the symbols that asked in it already."""
+    """The session, and the symbols that have asked for an entry in it."""
 
     session: Session
     asked: tuple[str, ...] = ()
@@ -104,7 +113,7 @@ class SessionRecord(msgspec.Struct, frozen=True):
 
 
 def constraints(settings: Settings) -> tuple[Constraint, ...]:
-    """What risk's ledger holds even if its core erred: one reservation per symbol, their sum within the cap."""
+    """What the ledger enforces even if the core is wrong: one reservation per symbol, their sum within the cap."""
     return (Unique("Reservation", "symbol"), AtMost("Reservation", "usd", cap_usd(settings)))
 
 
@@ -164,23 +173,23 @@ class RiskCore:
             case OrderFilled():
                 fold_fill(d, message)
                 count_fill(d, message)
-                look(d, self.settings)
+                trip_guards(d, self.settings)
             case CommissionReported():
                 count_commission(d, message)
-                look(d, self.settings)
+                trip_guards(d, self.settings)
             case PositionUpdated():
                 fold_position(d, message)
             case AccountUpdated():
-                account_told(d, message)
+                fold_account(d, message)
                 self._price_commissions(d)
             case BookTold():
-                self._book_told(d, message)
+                self._take_book(d, message)
             case Started():
                 d.put(Watchlist(self.settings.watchlist))
                 self._lift_guards_that_are_off(d)
-                self._ask_for_the_book(d)
+                self._request_book(d)
             case ReconciliationDone():
-                self._ask_for_the_book(d)
+                self._request_book(d)
             case LinkChanged(link, up, _):
                 if link == "socket" and not up and self._door(d) == "open":
                     d.put(Door("closed"))
@@ -199,9 +208,9 @@ class RiskCore:
         return d.decision
 
     def _on_tick(self, state: State, tick: Tick, now: Now) -> Decision:
-        """The newest price, and a look at the guards if the bot holds the symbol.
+        """Take the newest price, and check the guards if the bot holds the symbol.
 
-        Risk receives every tick of every symbol, and most are of symbols without shares: those go without a draft.
+        Risk gets every tick of every symbol. Most are of symbols without shares: they need no draft.
         """
         if tick.last <= 0:
             return Decision()
@@ -213,7 +222,7 @@ class RiskCore:
             return Decision(changes=[(Mark, tick.symbol, Mark(tick.symbol, tick.last))])
         d = Draft(state, now)
         d.put(Mark(tick.symbol, tick.last))
-        look(d, self.settings)
+        trip_guards(d, self.settings)
         return d.decision
 
     def _tally(self, d: Draft) -> Tally:
@@ -223,20 +232,20 @@ class RiskCore:
         known = d.get(Watchlist, "watchlist")
         return known.symbols if known is not None else self.settings.watchlist
 
-    # The door.
+    # Readiness: closed, asking for the book, open.
 
     def _door(self, d: Draft) -> str:
         door = d.get(Door, "door")
         return door.state if door is not None else "closed"
 
-    def _ask_for_the_book(self, d: Draft) -> None:
+    def _request_book(self, d: Draft) -> None:
         d.put(Door("asking"))
         d.send("gateway", RequestBook())
 
-    def _book_told(self, d: Draft, told: BookTold) -> None:
-        rebuild(d, told, self.settings)
+    def _take_book(self, d: Draft, book: BookTold) -> None:
+        rebuild(d, book, self.settings)
         self._price_commissions(d)
-        d.put(Door("open" if told.reconciled else "closed"))
+        d.put(Door("open" if book.reconciled else "closed"))
         for asked in d.table(Asked).values():
             d.drop(Asked, asked.key)
             self._decide(d, asked.plan)
@@ -244,10 +253,10 @@ class RiskCore:
     def _price_commissions(self, d: Draft) -> None:
         if d.table(Unpriced):
             price_commissions(d)
-            look(d, self.settings)
+            trip_guards(d, self.settings)
 
     def _lift_guards_that_are_off(self, d: Draft) -> None:
-        """The configuration may have changed since they tripped."""
+        """Lift the guards that the configuration no longer has."""
         on = guards_on(self.settings)
         for scope in dict.fromkeys(p.scope for p in d.table(PauseRecord).values()):
             lift(d, scope, lambda p: p.is_guard and p.cause not in on, "configuration")
@@ -256,10 +265,12 @@ class RiskCore:
 
     def _decide(self, d: Draft, plan: EntryPlan) -> None:
         per_share, usd = worst_cost(plan, self.settings)
-        d.put(Mark(plan.symbol, plan.reference))  # risk may have heard this tick, or not yet: the day must not differ
+        d.put(
+            Mark(plan.symbol, plan.reference)
+        )  # this tick may not have arrived here yet: the decision must not depend on it
         denied = self._closed(d, plan) or denial(plan, usd, record_of(d), self.settings) or self._limit(d, plan, usd)
         if denied is None or denied.reason != "waits_for_turn":
-            self._had_its_turn(d, plan.symbol)
+            self._remember_asked(d, plan.symbol)
         if denied is not None:
             d.send(
                 symbol_process(plan.symbol),
@@ -274,7 +285,7 @@ class RiskCore:
         d.send("gateway", EntryApproved(plan, usd))
 
     def _closed(self, d: Draft, plan: EntryPlan) -> Denied | None:
-        """What closes the door whatever the entry costs."""
+        """What denies an entry whatever it costs."""
         if self._door(d) != "open" or d.get(AccountRecord, "account") is None:
             return Denied("risk_not_ready")
         paused = paused_by(d, plan.symbol)
@@ -287,26 +298,30 @@ class RiskCore:
         return None
 
     def _limit(self, d: Draft, plan: EntryPlan, usd: float) -> Denied | None:
-        """Caps and cash, then whose turn it is."""
+        """Caps and cash, then the arming order."""
         holdings, reservations = d.table(Holding), d.table(Reservation)
         exposed = exposures(holdings, d.table(ForeignOrder), d.table(Mark))
-        account = d.table(AccountRecord)["account"]  # the door is closed while there is none
+        account = d.table(AccountRecord)["account"]  # without an account risk is not ready
         denied = first_limit(plan, usd, exposed, reservations, account, self.settings)
-        today = d.get(SessionRecord, "session")
-        if denied is not None or today is None:
+        this_session = d.get(SessionRecord, "session")
+        if denied is not None or this_session is None:
             return denied
-        begin_ns = today.session.open_ns + int(self.settings.entries.open_delay_s * SECOND)
-        if d.now.market_ns >= begin_ns + TURN_NS:
+        armed_from_ns = this_session.session.open_ns + int(self.settings.entries.open_delay_s * SECOND)
+        if d.now.market_ns >= armed_from_ns + PRIORITY_NS:
             return None
-        had = {*today.asked, *(h.symbol for h in holdings.values() if h.own >= 1), *self.settings.guards.restricted}
-        had.update(s for s in self._watchlist(d) if paused_by(d, s) is not None)
+        finished = {
+            *this_session.asked,
+            *(h.symbol for h in holdings.values() if h.own >= 1),
+            *self.settings.guards.restricted,
+        }
+        finished.update(s for s in self._watchlist(d) if paused_by(d, s) is not None)
         used = sum(exposed.values()) + sum(r.usd for r in reservations.values())
-        return wait_for_turn(plan.symbol, usd, used, had, self._watchlist(d), self.settings)
+        return priority_denial(plan.symbol, usd, used, finished, self._watchlist(d), self.settings)
 
-    def _had_its_turn(self, d: Draft, symbol: str) -> None:
-        today = d.get(SessionRecord, "session")
-        if today is not None and symbol not in today.asked:
-            d.put(msgspec.structs.replace(today, asked=(*today.asked, symbol)))
+    def _remember_asked(self, d: Draft, symbol: str) -> None:
+        this_session = d.get(SessionRecord, "session")
+        if this_session is not None and symbol not in this_session.asked:
+            d.put(msgspec.structs.replace(this_session, asked=(*this_session.asked, symbol)))
 
     # The session.
 
@@ -323,10 +338,10 @@ class RiskCore:
         d.put(SessionRecord(session))
         for scope in dict.fromkeys(p.scope for p in d.table(PauseRecord).values()):
             lift(d, scope, lambda p: p.resets == NEXT_SESSION, "next session")
-        look(d, self.settings)
-        self._say_if_caps_are_short(d)
+        trip_guards(d, self.settings)
+        self._note_if_caps_are_short(d)
 
-    def _say_if_caps_are_short(self, d: Draft) -> None:
+    def _note_if_caps_are_short(self, d: Draft) -> None:
         holdings = d.table(Holding)
         used = sum(exposures(holdings, d.table(ForeignOrder), d.table(Mark)).values())
         held = {h.symbol for h in holdings.values() if h.own >= 1}
@@ -342,23 +357,20 @@ class RiskCore:
             )
 
     def _snapshot(self, d: Draft, date: str) -> None:
-        """The close in figures. The day's P&L is what the bot's own total moved by since the last close."""
+        """Send the figures of the close. The day's P&L is the change of the bot's whole P&L since the last close."""
         record, account = record_of(d), d.get(AccountRecord, "account")
-        held = [h for h in record.holdings.values() if h.own]
-        marks = record.marks
-        value = sum(h.own * marks[h.symbol].price if h.symbol in marks else h.cost_usd for h in held)
-        realized = record.tally.realized_usd - record.tally.commissions_usd
+        realized = realized_pnl_usd(record.tally)
         d.send(
             FLEET,
             PerformanceSnapshot(
                 date=date,
                 account_value=account.net_liquidation if account else 0.0,
                 cash_value=account.total_cash if account else 0.0,
-                position_value=round(value, 4),
+                position_value=round(value_usd(record.holdings, record.marks), 4),
                 unrealized_pnl=round(record.pnl_usd - realized, 4),
                 realized_pnl=round(realized, 4),
                 daily_pnl=round(record.pnl_usd - record.tally.last_close_pnl_usd, 4),
-                num_positions=len(held),
+                num_positions=sum(1 for h in record.holdings.values() if h.own),
                 num_trades=record.tally.trades,
                 base_usd=self.settings.allocation.total_usd_cap,
             ),

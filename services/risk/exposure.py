@@ -1,8 +1,8 @@
-"""What is held, reserved and ordered, kept by the gateway's events, and rebuilt from its book.
+"""Shares, reservations and foreign orders: kept from the gateway's events, and rebuilt from its book.
 
-The events come one after another and in order, so the sums are exact; after a start or a reconciliation the whole book
-is asked for all the same, and replaces what was there. The question follows every approval on the same link, so a
-reservation that the answer does not know any more is over.
+The events arrive in order, so the sums are exact. After a start or a reconciliation the whole book is requested all the
+same, and replaces what was there. The request follows every approval on the same link, so a reservation that is not in
+the book is over.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from services.configuration.settings import Settings
 from services.risk.limits import AccountRecord, ForeignOrder, Holding, Reservation, commission, worst_price
 from services.runtime.core import Draft
 
-__all__ = ["account_told", "fold_fill", "fold_foreign", "fold_position", "rebuild"]
+__all__ = ["fold_account", "fold_fill", "fold_foreign", "fold_position", "rebuild"]
 
 
-def rebuild(d: Draft, told: BookTold, settings: Settings) -> None:
-    """Take the gateway's book for what it is."""
+def rebuild(d: Draft, book: BookTold, settings: Settings) -> None:
+    """Replace what is known by the gateway's book."""
     for symbol in d.table(Holding):
         d.drop(Holding, symbol)
-    for position in told.positions:
+    for position in book.positions:
         fold_position(d, position)
     for key in d.table(ForeignOrder):
         d.drop(ForeignOrder, key)
-    live = {order.client_order_id: order for order in told.orders if order.role == "entry"}
+    live = {order.client_order_id: order for order in book.orders if order.role == "entry"}
     for key in d.table(Reservation):
         if key not in live:
             d.drop(Reservation, key)
     for order in live.values():
         _reserve(d, order, settings)
-    for order in told.orders:
+    for order in book.orders:
         if order.role == "foreign":
             fold_foreign(d, order)
-    if told.account is not None and d.get(AccountRecord, "account") is None:
-        account_told(d, told.account)  # a record that is there has heard this word, and has spent money since
+    if book.account is not None and d.get(AccountRecord, "account") is None:
+        fold_account(d, book.account)  # a known account has this report already, and fills have lowered its cash since
 
 
 def _reserve(d: Draft, order: OrderRecord, settings: Settings) -> None:
-    """What a live entry may still cost: by what was set aside for it, or, if that was lost, at its worst price."""
+    """Reserve what a live entry may still cost: at its reserved price, or at its worst price if that is lost."""
     known = d.get(Reservation, order.client_order_id)
     if known is not None:
         per_share = known.usd_per_share
@@ -53,7 +53,7 @@ def _reserve(d: Draft, order: OrderRecord, settings: Settings) -> None:
 
 
 def fold_fill(d: Draft, filled: OrderFilled) -> None:
-    """A fill: shares, what of the reservation is left, and the money that an entry took."""
+    """Count a fill: shares, the rest of the reservation, and the money that an entry spent."""
     fill, order = filled.fill, filled.order
     holding = d.get(Holding, fill.symbol) or Holding(fill.symbol)
     d.put(msgspec.structs.replace(holding, own=filled.own, cost_usd=filled.cost_usd))
@@ -66,39 +66,47 @@ def fold_fill(d: Draft, filled: OrderFilled) -> None:
             d.put(msgspec.structs.replace(reservation, leaves=leaves, usd=leaves * reservation.usd_per_share))
     account = d.get(AccountRecord, "account")
     if fill.side == "BUY" and fill.role != "adopted" and account is not None and not filled.corrects:
-        # Until the broker's next word the money counts as spent: better too little than twice the same.
+        # Until the broker's next account report the money counts as spent. Otherwise it could be spent twice.
         spent = fill.quantity * fill.price
         settled = None if account.settled_cash is None else account.settled_cash - spent
         d.put(msgspec.structs.replace(account, total_cash=account.total_cash - spent, settled_cash=settled))
 
 
-def fold_position(d: Draft, told: PositionUpdated) -> None:
-    """The account's position; what the bot's own shares cost is known from its fills, unless it is told."""
-    known, cost = d.get(Holding, told.symbol), told.own_cost_usd
+def fold_position(d: Draft, position: PositionUpdated) -> None:
+    """Take the account's position. The cost of own shares is known from fills, unless the report has it."""
+    known, cost = d.get(Holding, position.symbol), position.own_cost_usd
     if cost is None:
         cost = known.cost_usd if known is not None else 0.0
-    d.put(Holding(told.symbol, own=told.own, cost_usd=cost, account=told.account_quantity, avg_cost=told.avg_cost))
+    d.put(
+        Holding(
+            position.symbol,
+            own=position.own,
+            cost_usd=cost,
+            account=position.account_quantity,
+            avg_cost=position.avg_cost,
+        )
+    )
 
 
 def fold_foreign(d: Draft, order: OrderRecord) -> None:
-    """An order that is not ours: exposure as long as it lives."""
+    """Count an order that is not ours while it is live."""
     if order.live:
         d.put(ForeignOrder.of(order))
     else:
         d.drop(ForeignOrder, order.client_order_id)
 
 
-def account_told(d: Draft, told: AccountUpdated) -> None:
-    """The broker's word on the account."""
+def fold_account(d: Draft, account: AccountUpdated) -> None:
+    """Take the broker's report of the account."""
     d.put(
         AccountRecord(
-            told.account,
-            told.net_liquidation,
-            told.total_cash,
-            told.settled_cash,
-            told.account_type,
-            told.base_currency,
-            told.usd_rate,
-            told.rates,
+            account.account,
+            account.net_liquidation,
+            account.total_cash,
+            account.settled_cash,
+            account.account_type,
+            account.base_currency,
+            account.usd_rate,
+            account.rates,
         )
     )

@@ -1,9 +1,9 @@
 """The guards: circuit breakers on entries, each a function and a row of a table. Pure.
 
-Two kinds. A guard that *denies* looks at one entry and says no to it. A guard that *trips* looks at the bot's own
-record and stops entries, of a symbol or of all, until the next session or until the operator resumes. Protection goes
-on under every one of them. Money is the bot's own P&L, measured against `allocation.total_usd_cap`: deposits,
-withdrawals and foreign positions never move it.
+There are two kinds. A guard that *denies* checks one entry and denies it. A guard that *trips* checks the bot's own
+record and stops entries, of one symbol or of all, until the next session or until the operator resumes. Protection goes
+on in every case. Money is the bot's own P&L, measured against `allocation.total_usd_cap`: deposits, withdrawals and
+foreign positions do not change it.
 """
 
 from __future__ import annotations
@@ -23,25 +23,27 @@ __all__ = [
     "TRIPS",
     "Closed",
     "Pace",
-    "Record",
     "Tally",
     "Track",
+    "TrackRecord",
     "Trip",
     "denial",
     "guards_on",
     "pnl_usd",
+    "realized_pnl_usd",
     "trips",
+    "value_usd",
 ]
 
 MINUTE_NS = 60_000_000_000
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """The bot's own money since the ledger began, what it was at the last close and at its peak, and today's counts.
+    """The bot's own money since the ledger began, the P&L at the last close and at its peak, and today's counts.
 
-    `losses` are closed positions in a row that lost money; `sessions` the dates of the last ones, today included.
-    Closed positions are numbered up to `closed`: `wins` are the newest of them that lost nothing, and the row begins
-    after number `forgiven` at the earliest.
+    `losses`: how many closed positions in a row lost money. `sessions`: the dates of the last sessions, today included.
+    Closed positions are numbered up to `closed`. `wins` are the newest of them that lost nothing. Losses in a row count
+    from the position after number `forgiven`.
     """
 
     realized_usd: float = 0.0
@@ -63,7 +65,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
-    """The last position of a symbol that was closed: its number, its orders, what it realized by all that is known."""
+    """The last closed position of a symbol: its number, its orders, and what it realized as far as reported."""
 
     number: int
     orders: tuple[str, ...]
@@ -71,11 +73,10 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Track(msgspec.Struct, frozen=True, kw_only=True):
-    """What guards remember of one symbol: today's stop-outs, what the open position realized so far, day trades.
+    """What guards remember of one symbol: today's stop-outs, what the open position has realized, day trades.
 
-    `bought` is the session of the newest purchase that was not sold in that session yet; `day_trades` are the sessions
-    in which something was bought and sold. `orders` are those that traded since there was no position, `last` is the
-    one before.
+    `bought`: the session of the newest purchase that has not been sold in the same session. `day_trades`: the sessions
+    with a purchase and a sale. `orders`: the orders of the open position. `last`: the position before it.
     """
 
     symbol: str
@@ -101,8 +102,8 @@ class Pace(msgspec.Struct, frozen=True):
         return "pace"
 
 
-class Record(msgspec.Struct, frozen=True):
-    """The bot's own record, as guards look at it. `pnl_usd` is its whole P&L now, open positions included."""
+class TrackRecord(msgspec.Struct, frozen=True):
+    """The bot's own record, as guards see it. `pnl_usd` is its whole P&L now, open positions included."""
 
     tally: Tally
     tracks: Mapping[str, Track]
@@ -115,7 +116,7 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Trip(msgspec.Struct, frozen=True):
-    """A guard's word: entries stop (of one symbol, or of all), until this resets it, with the figures."""
+    """A tripped guard: it stops entries of one symbol or of all (None), until `resets`, with its figures."""
 
     guard: str
     symbol: str | None
@@ -123,17 +124,27 @@ class Trip(msgspec.Struct, frozen=True):
     figures: dict[str, float]
 
 
+def value_usd(holdings: Mapping[str, Holding], marks: Mapping[str, Mark]) -> float:
+    """What the bot's own shares are worth: at the newest price, without one at cost."""
+    held = (h for h in holdings.values() if h.own)
+    return sum(h.own * marks[h.symbol].price if h.symbol in marks else h.cost_usd for h in held)
+
+
+def realized_pnl_usd(tally: Tally) -> float:
+    """The bot's P&L of what it has sold since its ledger began, after all commissions."""
+    return tally.realized_usd - tally.commissions_usd
+
+
 def pnl_usd(tally: Tally, holdings: Mapping[str, Holding], marks: Mapping[str, Mark]) -> float:
-    """The bot's P&L since its ledger began, after commissions; what is held at the newest price, else at cost."""
-    held = [h for h in holdings.values() if h.own]
-    value = sum(h.own * marks[h.symbol].price if h.symbol in marks else h.cost_usd for h in held)
-    return tally.realized_usd - tally.commissions_usd + value - sum(h.cost_usd for h in held)
+    """The bot's whole P&L since its ledger began, after commissions: realized, and of open positions."""
+    cost_usd = sum(h.cost_usd for h in holdings.values() if h.own)
+    return realized_pnl_usd(tally) + value_usd(holdings, marks) - cost_usd
 
 
 # Guards that trip.
 
 
-def _daily_loss(record: Record, settings: Settings) -> list[Trip]:
+def _daily_loss(record: TrackRecord, settings: Settings) -> list[Trip]:
     pct = settings.guards.daily_loss_pct
     if pct is None:
         return []
@@ -144,7 +155,7 @@ def _daily_loss(record: Record, settings: Settings) -> list[Trip]:
     return [Trip("daily_loss", None, NEXT_SESSION, {"today_usd": round(today, 2), "limit_usd": round(-limit, 2)})]
 
 
-def _drawdown(record: Record, settings: Settings) -> list[Trip]:
+def _drawdown(record: TrackRecord, settings: Settings) -> list[Trip]:
     pct = settings.guards.drawdown_pct
     if pct is None:
         return []
@@ -155,14 +166,14 @@ def _drawdown(record: Record, settings: Settings) -> list[Trip]:
     return [Trip("drawdown", None, RESUME, {"drawdown_usd": round(below, 2), "limit_usd": round(limit, 2)})]
 
 
-def _stopouts(record: Record, settings: Settings) -> list[Trip]:
+def _stopouts(record: TrackRecord, settings: Settings) -> list[Trip]:
     most, count = settings.guards.stopouts_per_day, record.tally.stopouts
     if most is None or count < most:
         return []
     return [Trip("stopouts", None, NEXT_SESSION, {"stopouts": float(count), "limit": float(most)})]
 
 
-def _symbol_stopouts(record: Record, settings: Settings) -> list[Trip]:
+def _symbol_stopouts(record: TrackRecord, settings: Settings) -> list[Trip]:
     most = settings.guards.stopouts_per_symbol_per_day
     if most is None:
         return []
@@ -173,63 +184,63 @@ def _symbol_stopouts(record: Record, settings: Settings) -> list[Trip]:
     ]
 
 
-def _consecutive_losses(record: Record, settings: Settings) -> list[Trip]:
+def _consecutive_losses(record: TrackRecord, settings: Settings) -> list[Trip]:
     most, losses = settings.guards.consecutive_losses, record.tally.losses
     if most is None or losses < most:
         return []
     return [Trip("consecutive_losses", None, RESUME, {"losses": float(losses), "limit": float(most)})]
 
 
-TRIPS: dict[str, Callable[[Record, Settings], list[Trip]]] = {
+TRIPS: dict[str, Callable[[TrackRecord, Settings], list[Trip]]] = {
     "daily_loss": _daily_loss,
     "drawdown": _drawdown,
     "stopouts": _stopouts,
     "symbol_stopouts": _symbol_stopouts,
     "consecutive_losses": _consecutive_losses,
 }
-"""Every guard that trips, by the name that its events and pauses bear."""
+"""Every guard that trips, by its name in events and pauses."""
 
 
 def guards_on(settings: Settings) -> tuple[str, ...]:
-    """Those of them that are configured."""
+    """The names of the guards that are configured."""
     g = settings.guards
     limits = (g.daily_loss_pct, g.drawdown_pct, g.stopouts_per_day, g.stopouts_per_symbol_per_day, g.consecutive_losses)
     return tuple(name for name, limit in zip(TRIPS, limits, strict=True) if limit is not None)
 
 
-def trips(record: Record, settings: Settings) -> list[Trip]:
-    """All that is tripped by this record."""
+def trips(record: TrackRecord, settings: Settings) -> list[Trip]:
+    """All guards that this record trips."""
     return [trip for guard in TRIPS.values() for trip in guard(record, settings)]
 
 
 # Guards that deny.
 
 
-def _restricted(plan: EntryPlan, usd: float, record: Record, settings: Settings) -> Denied | None:
+def _restricted(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
     return Denied("restricted") if plan.symbol in settings.guards.restricted else None
 
 
-def _blackout(plan: EntryPlan, usd: float, record: Record, settings: Settings) -> Denied | None:
+def _blackout(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
     dates = settings.guards.blackouts.get(plan.symbol, ())
     return Denied("blackout") if date.fromisoformat(plan.session_date) in dates else None
 
 
-def _max_quantity(plan: EntryPlan, usd: float, record: Record, settings: Settings) -> Denied | None:
+def _max_quantity(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
     most = settings.guards.max_quantity
     if most is None or plan.quantity <= most:
         return None
     return Denied("max_quantity", {"quantity": plan.quantity, "limit": most})
 
 
-def _max_notional(plan: EntryPlan, usd: float, record: Record, settings: Settings) -> Denied | None:
+def _max_notional(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
     most = settings.guards.max_notional_usd
     if most is None or usd <= most:
         return None
     return Denied("max_notional", {"entry_usd": round(usd, 2), "limit_usd": most})
 
 
-def _price_band(plan: EntryPlan, usd: float, record: Record, settings: Settings) -> Denied | None:
-    """Against the last trade it was decided on; the gateway compares again with the market that it is sent into."""
+def _price_band(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
+    """Compare with the last trade that the plan is based on. The gateway compares again with the market at sending."""
     band, last = settings.guards.price_band_pct, plan.reference
     for price in (plan.stop_price, plan.limit_price or plan.stop_price):
         if band is not None and abs(price / last - 1) * 100 > band:
@@ -237,7 +248,7 @@ def _price_band(plan: EntryPlan, usd: float, record: Record, settings: Settings)
     return None
 
 
-def _orders_per_minute(plan: EntryPlan, usd: float, record: Record, settings: Settings) -> Denied | None:
+def _orders_per_minute(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
     most = settings.guards.orders_per_minute
     recent = sum(at > record.now_ns - MINUTE_NS for at in record.pace.approved_ns)
     if most is None or recent < most:
@@ -245,7 +256,7 @@ def _orders_per_minute(plan: EntryPlan, usd: float, record: Record, settings: Se
     return Denied("orders_per_minute", {"orders": float(recent), "limit": float(most)})
 
 
-def _day_trades(plan: EntryPlan, usd: float, record: Record, settings: Settings) -> Denied | None:
+def _day_trades(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
     most = settings.guards.day_trades
     if most is None:
         return None
@@ -259,12 +270,12 @@ def _day_trades(plan: EntryPlan, usd: float, record: Record, settings: Settings)
     return Denied("day_trades", {"done": float(done), "may_come": float(may_come), "limit": float(most)})
 
 
-def _own(record: Record, symbol: str) -> float:
+def _own(record: TrackRecord, symbol: str) -> float:
     holding = record.holdings.get(symbol)
     return holding.own if holding is not None else 0.0
 
 
-DENIALS: dict[str, Callable[[EntryPlan, float, Record, Settings], Denied | None]] = {
+DENIALS: dict[str, Callable[[EntryPlan, float, TrackRecord, Settings], Denied | None]] = {
     "restricted": _restricted,
     "blackout": _blackout,
     "max_quantity": _max_quantity,
@@ -273,10 +284,10 @@ DENIALS: dict[str, Callable[[EntryPlan, float, Record, Settings], Denied | None]
     "orders_per_minute": _orders_per_minute,
     "day_trades": _day_trades,
 }
-"""Every guard that denies, by its reason code, in the order in which they are asked."""
+"""Every guard that denies, by its reason code, in the order of the checks."""
 
 
-def denial(plan: EntryPlan, usd: float, record: Record, settings: Settings) -> Denied | None:
-    """The first guard that speaks against this entry."""
+def denial(plan: EntryPlan, usd: float, record: TrackRecord, settings: Settings) -> Denied | None:
+    """The denial of the first guard that denies this entry; None if no guard does."""
     answers = (guard(plan, usd, record, settings) for guard in DENIALS.values())
     return next((denied for denied in answers if denied is not None), None)

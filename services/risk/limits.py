@@ -1,8 +1,8 @@
 """What an entry may cost: pure sums over holdings, orders, reservations and the account.
 
-Exposure of a symbol is what is held at the larger of cost and market value, the bot's own and foreign shares alike, and
-what foreign orders may still add; on top of it comes what is reserved for entries under way. Nothing here approves: it
-returns the first limit that speaks against.
+The exposure of a symbol is what is held, at the larger of cost and market value, own and foreign shares alike, and what
+foreign orders may still add. What is reserved for live entries is added to it. Nothing here approves: `first_limit`
+returns the first limit that an entry would exceed.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ __all__ = [
 ]
 
 COMMISSION_PER_SHARE, COMMISSION_MINIMUM = 0.005, 1.0
-"""IBKR's fixed US schedule; the maximum of 1 % of the trade only lowers it."""
+"""IBKR's fixed US schedule, in dollars. IBKR's maximum of 1 % of the trade could only lower it."""
 
 
 class Holding(msgspec.Struct, frozen=True):
-    """What is held of a symbol: the bot's own shares and their cost, and all that the account has."""
+    """What is held of a symbol: the bot's own shares and their cost, and all shares of the account."""
 
     symbol: str
     own: float = 0.0
@@ -51,15 +51,15 @@ class Holding(msgspec.Struct, frozen=True):
 
     @property
     def foreign(self) -> float:
-        """Shares that are not the bot's: what the account has beyond them, or is short.
+        """Shares that are not the bot's: what the account has beyond own shares, or what it is short.
 
-        An account that has less is late or disputed.
+        If the account has fewer shares than the bot, its report is late or disputed.
         """
         return max(0.0, self.account - max(0.0, self.own)) + max(0.0, -self.account)
 
 
 class ForeignOrder(msgspec.Struct, frozen=True):
-    """A live order that is not ours. `price` is its limit or else its trigger, 0 where it has neither."""
+    """A live order that is not ours. `price` is its limit, else its trigger, 0 if it has neither."""
 
     order_key: str
     symbol: str
@@ -79,7 +79,7 @@ class ForeignOrder(msgspec.Struct, frozen=True):
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """Money set aside for an approved entry, at the worst price that it can fill at."""
+    """Money reserved for an approved entry, at the worst price at which it can fill."""
 
     client_order_id: str
     symbol: str
@@ -94,10 +94,10 @@ class Reservation(msgspec.Struct, frozen=True):
 
 
 class AccountRecord(msgspec.Struct, frozen=True):
-    """The account by the broker's last word, in dollars; cash lowered by entry fills since.
+    """The account by the broker's last report, in dollars. Entry fills since then have lowered the cash.
 
-    `settled_cash` is None where the broker tells none. `usd_rate` is None where a foreign base currency has no rate;
-    `rates` are dollars for a unit of other currencies.
+    `settled_cash` is None if the broker reports none. `usd_rate` is None if a foreign base currency has no rate.
+    `rates`: dollars for one unit of other currencies.
     """
 
     account: str
@@ -115,7 +115,7 @@ class AccountRecord(msgspec.Struct, frozen=True):
 
     @property
     def spendable(self) -> float:
-        """Settled cash in a cash account, all cash in a margin account; the smaller where nobody says which it is."""
+        """Settled cash in a cash account, all cash in a margin account, the smaller one if the type is unknown."""
         settled = self.total_cash if self.settled_cash is None else self.settled_cash
         match self.account_type:
             case "margin":
@@ -127,7 +127,7 @@ class AccountRecord(msgspec.Struct, frozen=True):
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
-    """Newest price of a symbol; in memory only."""
+    """The newest price of a symbol. In memory only."""
 
     volatile: ClassVar[bool] = True
 
@@ -140,19 +140,19 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
 
 
 class Denied(msgspec.Struct, frozen=True):
-    """The limit that speaks against an entry, with its figures."""
+    """Why an entry is denied: the reason code with its figures."""
 
     reason: str
     figures: dict[str, float] = {}
 
 
 def commission(quantity: float) -> float:
-    """Most that the commission of one order can be, in dollars."""
+    """The most that the commission of one order can be, in dollars."""
     return max(COMMISSION_MINIMUM, COMMISSION_PER_SHARE * quantity)
 
 
 def worst_price(limit_price: float | None, stop_price: float | None, settings: Settings) -> float:
-    """Dearest price that an entry can fill at: its limit, or trigger and assumed slippage."""
+    """The highest price at which an entry can fill: its limit, or its trigger plus the assumed slippage."""
     return limit_price or (stop_price or 0.0) * (1 + settings.risk.stop_slippage_pct / 100)
 
 
@@ -164,7 +164,7 @@ def worst_cost(plan: EntryPlan, settings: Settings) -> tuple[float, float]:
 
 
 def cap_usd(settings: Settings) -> float:
-    """Most exposure of all symbols together: the smaller of the two caps."""
+    """The most exposure of all symbols together, in dollars: the smaller of the two caps."""
     return min(settings.allocation.total_usd_cap, settings.risk.max_total_exposure_usd)
 
 
@@ -180,7 +180,7 @@ def exposures(
 ) -> dict[str, float]:
     """Dollars per symbol: what is held, and what foreign orders may add to it.
 
-    A foreign sale adds what it would sell beyond the account's shares: that would be a short position.
+    A foreign sale adds only what it would sell beyond the account's shares, which would be a short position.
     """
     found = {}
     for symbol, holding in holdings.items():
@@ -225,7 +225,7 @@ def first_limit(
 
 
 def _cash_limit(usd: float, reserved: float, account: AccountRecord, settings: Settings) -> Denied | None:
-    """Nothing is borrowed, and the reserve stays: in dollars, or not at all."""
+    """Entries borrow nothing and leave the reserve. Without a rate to dollars nothing can be compared."""
     if account.usd_rate is None:
         return Denied("no_exchange_rate")
     if account.total_cash < 0:

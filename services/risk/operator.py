@@ -1,7 +1,7 @@
-"""What the operator commands: judged at once, in words for a person, then carried out. Pure.
+"""The operator's commands: checked and answered at once, then carried out. Pure.
 
-Everything but a pause ends elsewhere: the gateway sells and adopts, the symbol rests. Risk is where the operator's
-commands arrive because it alone can stop entries, and a flatten without a pause would buy again.
+Risk carries out only pauses. The gateway sells and adopts, the symbol ends its cooldown. Commands arrive at risk
+because only risk can stop entries: after a flatten without a pause the bot would buy again.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from services.configuration.settings import Settings
 from services.risk.guards import Tally
 from services.risk.limits import ForeignOrder, Holding, Mark, Reservation
 from services.risk.pauses import FLEET, NEXT_SESSION, OPERATOR, RESUME, PauseRecord, lift, pause, pauses_of
-from services.risk.track_record import look, record_of
+from services.risk.track_record import record_of, trip_guards
 from services.runtime.core import Draft, State
 
-__all__ = ["FlattenRecord", "carry_out", "fold_flattening", "judge"]
+__all__ = ["FlattenRecord", "answer_to", "carry_out", "fold_flattening"]
 
 ENDED = ("done", "failed", "withdrawn")
 
 
 class FlattenRecord(msgspec.Struct, frozen=True):
-    """A flatten that is not over, by the gateway's last word."""
+    """A flatten that is not over, with the phase that the gateway reported last."""
 
     symbol: str
     phase: str
@@ -35,11 +35,11 @@ class FlattenRecord(msgspec.Struct, frozen=True):
         return self.symbol
 
 
-def judge(state: State, command: Command, symbols: Sequence[str], *, ready: bool, observe: bool = False) -> Answer:
-    """The answer to the operator: what will be done, or one line on why not.
+def answer_to(state: State, command: Command, symbols: Sequence[str], *, ready: bool, observe: bool = False) -> Answer:
+    """The answer to the operator: what will be done, or why not, in one line.
 
-    `symbols`: those there are now. `ready`: the broker's book is known. `observe`: the fleet sends nothing, so it can't
-    sell, and shares that it adopted would have no stop.
+    `symbols`: the symbols of now. `ready`: the broker's book is known. `observe`: the fleet sends no orders, so it
+    can't sell, and adopted shares would have no stop.
     """
     symbol = getattr(command, "symbol", None)
     known = {*symbols, *(h.symbol for h in state.table(Holding).values() if h.own > 0)}
@@ -47,29 +47,29 @@ def judge(state: State, command: Command, symbols: Sequence[str], *, ready: bool
         return Answer(False, f"{symbol} is not on the watchlist ({', '.join(symbols)})")
     match command:
         case Pause():
-            return Answer(True, f"entries of {_who(symbol)} are paused; unfilled ones are cancelled, stops stay")
+            return Answer(True, f"entries of {_scope_name(symbol)} are paused; unfilled ones are cancelled, stops stay")
         case Resume():
-            return _judge_resume(state, symbol)
+            return _answer_resume(state, symbol)
         case Flatten(withdraw=False) | Adopt() if observe:
-            word = "sold" if isinstance(command, Flatten) else "adopted"
+            verb = "sold" if isinstance(command, Flatten) else "adopted"
             return Answer(
-                False, f"this fleet only observes and sends no order: nothing is {word}; start it without --observe"
+                False, f"this fleet only observes and sends no order: nothing is {verb}; start it without --observe"
             )
         case Flatten():
-            return _judge_flatten(state, symbol, command.withdraw)
+            return _answer_flatten(state, symbol, command.withdraw)
         case Adopt(quantity=quantity):
-            return _judge_adopt(state, command.symbol, quantity, symbols, ready=ready)
+            return _answer_adopt(state, command.symbol, quantity, symbols, ready=ready)
         case ClearCooldown():
-            return Answer(True, f"the cooldown of {_who(symbol)} ends now")
+            return Answer(True, f"the cooldown of {_scope_name(symbol)} ends now")
         case _:
             return Answer(False, "risk takes pause, resume, flatten, adopt and cooldown")
 
 
-def _who(symbol: str | None) -> str:
+def _scope_name(symbol: str | None) -> str:
     return symbol or "all symbols"
 
 
-def _judge_resume(state: State, symbol: str | None) -> Answer:
+def _answer_resume(state: State, symbol: str | None) -> Answer:
     under_way = [f.symbol for f in state.table(FlattenRecord).values() if symbol in (None, f.symbol)]
     if under_way:
         return Answer(
@@ -81,23 +81,23 @@ def _judge_resume(state: State, symbol: str | None) -> Answer:
         hint = f"; by name: {', '.join(named)}" if named else ""
         return Answer(False, f"nothing to resume: the fleet is not paused{hint}")
     stays = [p for p in found if p.resets == NEXT_SESSION or p.scope not in (symbol or FLEET,)]
-    text = f"entries of {_who(symbol)} are allowed again"
+    text = f"entries of {_scope_name(symbol)} are allowed again"
     if stays:
-        text = f"{_who(symbol)} resumed, but " + "; ".join(_stays(p) for p in stays)
+        text = f"{_scope_name(symbol)} resumed, but " + "; ".join(_still_stopped(p) for p in stays)
     return Answer(True, text)
 
 
-def _stays(p: PauseRecord) -> str:
+def _still_stopped(p: PauseRecord) -> str:
     until = "until the next session" if p.resets == NEXT_SESSION else "until `crazy resume`"
     return f"entries of {'the fleet' if p.symbol is None else p.symbol} stay stopped by {p.by} {until}"
 
 
-def _judge_flatten(state: State, symbol: str | None, withdraw: bool) -> Answer:
+def _answer_flatten(state: State, symbol: str | None, withdraw: bool) -> Answer:
     under_way = [f for f in state.table(FlattenRecord).values() if symbol in (None, f.symbol)]
     if withdraw:
         waiting = [f.symbol for f in under_way if f.phase == "waiting"]
         if not waiting:
-            return Answer(False, f"nothing to withdraw: no flatten of {_who(symbol)} waits")
+            return Answer(False, f"nothing to withdraw: no flatten of {_scope_name(symbol)} waits")
         return Answer(
             True, f"the flatten of {', '.join(waiting)} is withdrawn; entries stay paused until `crazy resume`"
         )
@@ -110,14 +110,14 @@ def _judge_flatten(state: State, symbol: str | None, withdraw: bool) -> Answer:
             return Answer(True, "no own shares and no live entry; entries are paused until `crazy resume`")
         left = state.get(Holding, symbol)
         fraction = "; a fraction of a share can't be sold" if left is not None and left.own > 0 else ""
-        return Answer(False, f"nothing to flatten: {_who(symbol)}: no own shares and no live entry{fraction}")
+        return Answer(False, f"nothing to flatten: {_scope_name(symbol)}: no own shares and no live entry{fraction}")
     what = [f"{quantity} {name}" for name, quantity in shares.items()]
     if entries:
         what.append(f"unfilled entries of {', '.join(entries)}")
     return Answer(True, f"flattening {', '.join(what)}; entries are paused until `crazy resume`")
 
 
-def _judge_adopt(state: State, symbol: str, quantity: float, symbols: Sequence[str], *, ready: bool) -> Answer:
+def _answer_adopt(state: State, symbol: str, quantity: float, symbols: Sequence[str], *, ready: bool) -> Answer:
     holding = state.get(Holding, symbol) or Holding(symbol)
     foreign = holding.account - holding.own
     selling = sum(o.remaining for o in state.table(ForeignOrder).values() if o.symbol == symbol and o.side == "SELL")
@@ -146,7 +146,7 @@ def _judge_adopt(state: State, symbol: str, quantity: float, symbols: Sequence[s
 
 
 def carry_out(d: Draft, command: Pause | Resume | Flatten | Adopt | ClearCooldown, settings: Settings) -> None:
-    """Do it, or pass it on to who can."""
+    """Carry out a command, or send it to the process that does."""
     match command:
         case Pause(symbol):
             pause(d, PauseRecord(scope=symbol or FLEET))
@@ -165,7 +165,7 @@ def carry_out(d: Draft, command: Pause | Resume | Flatten | Adopt | ClearCooldow
 
 
 def _resume(d: Draft, scope: str, settings: Settings) -> None:
-    """What the operator may end, and a new beginning for what would trip again at once."""
+    """End what the operator may end, and reset the count of a guard that would trip again at once."""
     ended = [p.cause for p in pauses_of(d, scope) if p.resets == RESUME]
     tally = d.get(Tally, "tally") or Tally()
     if "consecutive_losses" in ended:
@@ -175,12 +175,12 @@ def _resume(d: Draft, scope: str, settings: Settings) -> None:
     if tally != d.get(Tally, "tally"):
         d.put(tally)
     lift(d, scope, lambda p: p.resets == RESUME, OPERATOR)
-    look(d, settings)
+    trip_guards(d, settings)
 
 
-def fold_flattening(d: Draft, told: Flattening) -> None:
-    """How far a flatten has come."""
-    if told.phase in ENDED:
-        d.drop(FlattenRecord, told.symbol)
+def fold_flattening(d: Draft, flattening: Flattening) -> None:
+    """Remember the phase of a flatten until it is over."""
+    if flattening.phase in ENDED:
+        d.drop(FlattenRecord, flattening.symbol)
     else:
-        d.put(FlattenRecord(told.symbol, told.phase))
+        d.put(FlattenRecord(flattening.symbol, flattening.phase))

@@ -1,7 +1,6 @@
-"""Whose entries are stopped, by whom, and until when: the operator's pauses and the guards' trips, one record each.
+"""Which entries are stopped, why, and until when: the operator's pauses and tripped guards, one record each.
 
-A symbol hears `Paused` when the first cause comes and `Resumed` when the last one has gone; what it holds stays
-protected all the while.
+`Paused` is sent when the first cause of a scope comes, `Resumed` when its last cause is gone. Shares stay protected.
 """
 
 from __future__ import annotations
@@ -23,9 +22,10 @@ NEXT_SESSION, RESUME = "next_session", "resume"
 
 
 class PauseRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Entries of `scope` (a symbol, or 'fleet') are stopped by `cause`: the operator, a flatten, a guard by its name.
+    """Entries of `scope` (a symbol, or 'fleet') are stopped for `cause`: 'operator', 'flatten', or a guard's name.
 
-    `by` says it in words, `figures` what stands behind it. `resets`: 'resume' (the operator) or 'next_session'.
+    `by`: the cause as users see it. `figures`: its figures. `resets`: what ends it, 'resume' (the operator) or
+    'next_session'.
     """
 
     scope: str
@@ -54,18 +54,18 @@ class PauseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pauses_of(state: State | Draft, scope: str) -> list[PauseRecord]:
-    """What stops the entries of one scope, oldest first."""
+    """The pauses of one scope, oldest first."""
     found = [p for p in state.table(PauseRecord).values() if p.scope == scope]
     return sorted(found, key=lambda p: (p.since_ns, p.key))
 
 
 def paused_by(state: State | Draft, symbol: str) -> PauseRecord | None:
-    """What stops the entries of a symbol: the fleet's pause, or its own."""
+    """The pause that stops the entries of a symbol, the fleet's before its own; None if there is none."""
     return next(iter((*pauses_of(state, FLEET), *pauses_of(state, symbol))), None)
 
 
 def pause(d: Draft, record: PauseRecord) -> None:
-    """Stop the entries of a scope for one more cause."""
+    """Stop the entries of a scope for one more cause. Nothing happens if this cause is there already."""
     first = not pauses_of(d, record.scope)
     if d.get(PauseRecord, record.key) is not None:
         return
@@ -76,7 +76,7 @@ def pause(d: Draft, record: PauseRecord) -> None:
 
 
 def lift(d: Draft, scope: str, ends: Callable[[PauseRecord], bool], by: str) -> None:
-    """End those pauses of a scope that `ends` says."""
+    """End the pauses of a scope for which `ends` is true."""
     before = pauses_of(d, scope)
     for record in before:
         if ends(record):
@@ -85,7 +85,7 @@ def lift(d: Draft, scope: str, ends: Callable[[PauseRecord], bool], by: str) -> 
                 d.note("guard_reset", record.symbol or "", guard=record.cause, by=by)
     left = pauses_of(d, scope)
     if (before and not left) or (by == OPERATOR and scope != FLEET):
-        # Resumed by name, a symbol arms again even if it had stopped by itself.
+        # A symbol that is resumed by name arms again, even if it had stopped by itself.
         symbol = None if scope == FLEET else scope
         d.send(scope, Resumed(symbol, by))
         d.note("entries_resumed", symbol or "", by=by)

@@ -1,4 +1,4 @@
-"""The bot's own record, for the guards: money, stop-outs, losses, day trades; and looking whether a guard trips."""
+"""The bot's own record for the guards (money, stop-outs, losses, day trades), and the tripping of guards."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import msgspec
 
 from messages.orders import CommissionReported, OrderFilled
 from services.configuration.settings import Settings
-from services.risk.guards import Closed, Pace, Record, Tally, Track, guards_on, pnl_usd, trips
+from services.risk.guards import Closed, Pace, Tally, Track, TrackRecord, guards_on, pnl_usd, trips
 from services.risk.limits import AccountRecord, Holding, Mark, Reservation
 from services.risk.pauses import FLEET, PauseRecord, pause
 from services.runtime.core import Draft
 
-__all__ = ["Unpriced", "count_commission", "count_fill", "in_dollars", "look", "price_commissions", "record_of"]
+__all__ = ["Unpriced", "count_commission", "count_fill", "in_dollars", "price_commissions", "record_of", "trip_guards"]
 
 WINS_KEPT = 20
-"""Closed positions whose commissions may still be on their way are few."""
+"""Only the newest closed positions can still get a commission."""
 PEAK_STEP = 1e-4
-"""Of the cap: a new peak by less than this is no new record in the ledger."""
+"""Part of the cap. A peak that is higher by less than this is not written to the ledger."""
 
 
 class Unpriced(msgspec.Struct, frozen=True):
-    """A commission in a currency that the broker told no rate for: never a dollar for a euro."""
+    """A commission in a currency without a rate from the broker. A euro is never counted as a dollar."""
 
     exec_id: str
     symbol: str
@@ -35,10 +35,10 @@ class Unpriced(msgspec.Struct, frozen=True):
         return self.exec_id
 
 
-def record_of(d: Draft) -> Record:
-    """What guards look at, as it is now."""
+def record_of(d: Draft) -> TrackRecord:
+    """What guards see, as it is now."""
     tally, holdings, marks = d.get(Tally, "tally") or Tally(), d.table(Holding), d.table(Mark)
-    return Record(
+    return TrackRecord(
         tally=tally,
         tracks=d.table(Track),
         holdings=holdings,
@@ -51,10 +51,9 @@ def record_of(d: Draft) -> Record:
 
 
 def count_fill(d: Draft, filled: OrderFilled) -> None:
-    """Money, trades, stop-outs, losses in a row, day trades. A correction changes money only.
+    """Count money, trades, stop-outs, losses in a row and day trades. A correction changes money only.
 
-    A position that is closed lost money if what it realized is below zero: by the commissions heard by then, and again
-    by those that come later.
+    A closed position lost money if what it realized is below zero. Commissions that are reported later may change that.
     """
     fill, new = filled.fill, not filled.corrects
     tally, track = d.get(Tally, "tally") or Tally(), d.get(Track, fill.symbol) or Track(symbol=fill.symbol)
@@ -76,25 +75,25 @@ def count_fill(d: Draft, filled: OrderFilled) -> None:
     d.put(track)
 
 
-def count_commission(d: Draft, told: CommissionReported) -> None:
-    """What an execution cost, in dollars.
+def count_commission(d: Draft, report: CommissionReported) -> None:
+    """Count what an execution cost, in dollars.
 
-    Without a rate it waits for one, and entries are denied meanwhile: it may be what trips a guard.
+    Without a rate the commission waits for one. Meanwhile entries are denied, because it may trip a guard.
     """
-    amount, account = told.commission - told.undone_usd, d.get(AccountRecord, "account")
+    amount, account = report.commission - report.undone_usd, d.get(AccountRecord, "account")
     rates = account.rates if account is not None else {}
-    if told.rate_usd is not None:
-        rates = {told.currency: told.rate_usd}  # as the recorder takes it
-    usd = in_dollars(amount, told.currency, rates)
+    if report.rate_usd is not None:
+        rates = {report.currency: report.rate_usd}  # as the recorder takes it
+    usd = in_dollars(amount, report.currency, rates)
     if usd is None:
-        d.put(Unpriced(told.exec_id, told.symbol, told.client_order_id, amount, told.currency))
-        d.note("commission_unpriced", told.symbol, "WARNING", commission=amount, currency=told.currency)
+        d.put(Unpriced(report.exec_id, report.symbol, report.client_order_id, amount, report.currency))
+        d.note("commission_unpriced", report.symbol, "WARNING", commission=amount, currency=report.currency)
     else:
-        _charge(d, told.symbol, told.client_order_id, usd)
+        _charge(d, report.symbol, report.client_order_id, usd)
 
 
 def price_commissions(d: Draft) -> None:
-    """The broker told rates: count what waited for them."""
+    """The broker reported rates: count the commissions that waited for them."""
     account = d.get(AccountRecord, "account")
     for waiting in d.table(Unpriced).values():
         usd = in_dollars(waiting.amount, waiting.currency, account.rates if account is not None else {})
@@ -104,7 +103,7 @@ def price_commissions(d: Draft) -> None:
 
 
 def in_dollars(amount: float, currency: str, rates: Mapping[str, float]) -> float | None:
-    """By the broker's rate; None without one. A currency that is not named is the dollar."""
+    """The amount in dollars by the broker's rate; None without a rate. No currency means the dollar."""
     if currency in ("USD", ""):
         return amount
     rate = rates.get(currency)
@@ -120,35 +119,35 @@ def _charge(d: Draft, symbol: str, client_order_id: str, usd: float) -> None:
 
 
 def _realized(tally: Tally, track: Track, client_order_id: str, usd: float) -> tuple[Tally, Track]:
-    """Money belongs to the position in which its order traded: the open one, or the one before; the rest is past."""
+    """Add money to the position in which its order traded: the open one or the last one. Older ones do not change."""
     last = track.last
     if client_order_id in track.orders:
         return tally, msgspec.structs.replace(track, realized_usd=track.realized_usd + usd)
     if last is None or client_order_id not in last.orders:
         return tally, track
     last = msgspec.structs.replace(last, realized_usd=last.realized_usd + usd)
-    return _judged(tally, last), msgspec.structs.replace(track, last=last)
+    return _with_result(tally, last), msgspec.structs.replace(track, last=last)
 
 
 def _closed(tally: Tally, track: Track, *, stopped: bool) -> tuple[Tally, Track]:
-    """The position is over."""
-    # (A record from before closings were numbered has losses and no number.)
+    """The position is closed."""
+    # Records of an earlier release have losses and no numbers.
     last = Closed(number=max(tally.closed, tally.losses) + 1, orders=track.orders, realized_usd=track.realized_usd)
     tally = msgspec.structs.replace(tally, closed=last.number, stopouts=tally.stopouts + stopped)
     stopouts = track.stopouts + stopped
     track = msgspec.structs.replace(track, realized_usd=0.0, orders=(), last=last, stopouts=stopouts)
-    return _judged(tally, last), track
+    return _with_result(tally, last), track
 
 
-def _judged(tally: Tally, closed: Closed) -> Tally:
-    """Whether it lost money, and how many did in a row by that. What comes to be known later may turn it about."""
-    others = tuple(number for number in tally.wins if number != closed.number)
-    wins = others if closed.realized_usd < 0 else tuple(sorted((*others, closed.number)))[-WINS_KEPT:]
+def _with_result(tally: Tally, closed: Closed) -> Tally:
+    """Count whether this position lost money, and the losses in a row. A later commission may change the result."""
+    other_wins = tuple(number for number in tally.wins if number != closed.number)
+    wins = other_wins if closed.realized_usd < 0 else tuple(sorted((*other_wins, closed.number)))[-WINS_KEPT:]
     return msgspec.structs.replace(tally, wins=wins, losses=tally.closed - max((*wins, tally.forgiven)))
 
 
-def look(d: Draft, settings: Settings) -> None:
-    """Trip what is to be tripped: an event with figures, and a pause that says when it ends."""
+def trip_guards(d: Draft, settings: Settings) -> None:
+    """Trip guards that reached their limit: a pause, and an event with the figures."""
     if not guards_on(settings):
         return
     record = record_of(d)

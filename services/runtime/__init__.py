@@ -1,1 +1,1 @@
-"""What every process runs on: core, actor, ledger, links, bus, log, and the drivers that run an actor."""
+"""The runtime of every process: core, actor, ledger, links, bus, log, and the drivers that run an actor."""

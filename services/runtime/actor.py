@@ -1,8 +1,8 @@
 """One process without its I/O: a core, its ledger, its links.
 
-A driver feeds frames and facts in (`receive`, `hear`, `elapse`), and calls `flush` when its inputs are drained: then
-all that was handled is committed in one transaction, and only then does anything go out: rows first, acknowledgements
-after. Three drivers run it: a blocking poll loop, asyncio, and the in-process runner.
+A driver passes frames and messages in (`receive`, `deliver`, `elapse`), and calls `flush` when its inputs are drained.
+`flush` commits all that was handled in one transaction. Only then anything is sent: rows first, acknowledgements after.
+Three drivers run an actor: a blocking poll loop, asyncio, and the in-process runner.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from messages.operator import Happened, Refused
 from messages.timers import Elapsed, Started
 from messages.watchlist import WatchlistChanged
 from services.runtime.core import Core, Decision, Now, State, is_volatile
-from services.runtime.ledger import Batch, Change, ConstraintBroken, JournalLine, Ledger, OutboxRow
+from services.runtime.ledger import Batch, ConstraintBroken, JournalLine, Ledger, OutboxRow, RecordChange
 from services.runtime.link import UNOPENED, Link, matches
-from services.runtime.lockstep_probe import Probed
+from services.runtime.lockstep_probe import ProbeState
 from services.runtime.market_clock import MarketClock
 from services.trading.ids import is_symbol_process, symbol_process
 
@@ -31,13 +31,13 @@ __all__ = ["Actor", "Outputs"]
 
 SECOND = 1_000_000_000
 BEAT_NS, SLOW_BEAT_NS = SECOND, 5 * SECOND
-"""Heartbeats of a process, and of one that has had nothing to handle for `QUIET_NS`."""
+"""Time between heartbeats: normally, and after `QUIET_NS` without anything to handle."""
 QUIET_NS = 10 * SECOND
 HELLO_NS = SECOND // 20
-"""How often a dialler knocks until it is answered."""
+"""Time between beats to a peer that has not answered yet."""
 PRUNE_NS = 60 * SECOND
 JOURNAL_KEPT_NS = 31 * 24 * 3600 * SECOND
-"""Market time for which inputs stay journaled: an incident is replayed within a month, or exported."""
+"""Market time for which the journal keeps inputs: an incident is replayed within a month, or exported."""
 CAREFUL_INPUTS = 64
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -47,7 +47,7 @@ _decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
 
 
 class Outputs(msgspec.Struct):
-    """What goes out after a commit. `idle` answers a probe and goes to the clock after everything else."""
+    """What is sent after a commit. The answer to a probe is the last frame."""
 
     frames: list[tuple[str, bytes]] = []
     published: list[tuple[str, Message]] = []
@@ -56,7 +56,7 @@ class Outputs(msgspec.Struct):
 
 
 class _Input(msgspec.Struct):
-    """One handled input that is not committed yet. `undo` puts back what it changed in memory."""
+    """One handled input that is not committed yet. `undo` restores what it changed in memory."""
 
     message: Any
     now: Now
@@ -67,10 +67,10 @@ class _Input(msgspec.Struct):
 
 
 class Actor:
-    """See the module's words.
+    """See the module.
 
-    `dials` are the processes that it connects to, each with the interest it has in their rows; whoever connects to it
-    is consumed with `default_interest`. `market` is this process's market time.
+    `dials`: the processes that it connects to, each with the topics that it wants of their rows. `default_interest`:
+    the topics that it wants of processes that connect to it. `market`: this process's market time.
     """
 
     def __init__(
@@ -95,8 +95,8 @@ class Actor:
         self._fill_state(loaded.records)
         self._head = loaded.head
         self._cursors = loaded.cursors
-        # Who must have every row before it is forgotten: whoever ever opened, and whom we dial, even before the first
-        # word.
+        # Rows are kept until all of these have them: every consumer that ever opened, and every process that we dial,
+        # even before its first frame.
         self._acked = dict.fromkeys(dials, 0) | loaded.acked
         self.links: dict[str, Link] = {}
         self._routes: dict[str, list[Link]] = {}
@@ -105,26 +105,26 @@ class Actor:
         self._batch = Batch()
         self._inputs: list[_Input] = []
         self._outputs = Outputs()
-        self.told_ready = False
-        """Whether the others were told that they may count on us."""
+        self.announced_ready = False
+        """The readiness that the last beats announced."""
         self._next_beat = self._next_round = 0
         self._active_ns = 0
         self._next_prune = 0
         self._elapse_from = 0
         self._stalled: dict[str, tuple[int | None, int]] = {}
-        self._there: frozenset[str] | None = None
-        """The symbols' processes that take part; None: nobody has said so."""
-        self._probed = Probed()
+        self._symbol_processes: frozenset[str] | None = None
+        """The processes of the symbols on the watchlist; None before the first watchlist."""
+        self._probe_state = ProbeState()
         self._work = 0
         self.ticks: dict[str, tuple[int, int]] = {}
 
-    def forget_others(self, symbols: Iterable[str]) -> None:
-        """Only these symbols have a process: rows wait for no other one any more.
+    def forget_other_symbols(self, symbols: Iterable[str]) -> None:
+        """Only these symbols have a process: rows wait for no other symbol any more.
 
-        Where it was in the rows of one that left is kept: it may come back, and goes on in them.
+        Our cursor in the rows of a removed symbol is kept, for the case that it comes back.
         """
-        there = self._keep_to(symbols)
-        for peer in [peer for peer in self._acked if is_symbol_process(peer) and peer not in there]:
+        processes = self._set_symbols(symbols)
+        for peer in [peer for peer in self._acked if is_symbol_process(peer) and peer not in processes]:
             link = self.links.pop(peer, None)
             if link is not None and link.cursor is not None:
                 self._cursors[peer] = link.cursor
@@ -132,18 +132,18 @@ class Actor:
             self.ledger.forget(peer)
         self._routes.clear()
 
-    def _keep_to(self, symbols: Iterable[str]) -> frozenset[str]:
-        self._there = frozenset(symbol_process(symbol) for symbol in symbols)
-        return self._there
+    def _set_symbols(self, symbols: Iterable[str]) -> frozenset[str]:
+        self._symbol_processes = frozenset(symbol_process(symbol) for symbol in symbols)
+        return self._symbol_processes
 
     def start(self, machine_ns: int) -> None:
         """The first input of every run."""
-        self.hear(Started(self.run), machine_ns)
+        self.deliver(Started(self.run), machine_ns)
 
     # Inputs.
 
     def receive(self, peer: str, frame: bytes, machine_ns: int) -> Frame:
-        """A frame from another process. Returns it decoded, for drivers that look at lock-step frames."""
+        """Take a frame of another process. Returns it decoded, for drivers that need lock-step frames."""
         decoded: Frame = _decode_frame(frame)
         link = self.links.get(peer) or self._link(peer, self._default_interest, dialed=False)
         match decoded:
@@ -160,13 +160,13 @@ class Actor:
             case Probe():
                 self._receive_probe(decoded, machine_ns)
             case _:
-                pass  # frames between clock and simulator: theirs to handle
+                pass  # frames between clock and simulator: their own code handles them
         return decoded
 
-    def hear(self, message: Any, machine_ns: int, sender: str = "") -> None:
-        """A message that is no row: a tick, market time, a broker's fact, a timer."""
+    def deliver(self, message: Any, machine_ns: int, sender: str = "") -> None:
+        """Take a message that is no row: a tick, market time, a report of the broker, a command."""
         if type(message) is MarketTime:
-            self.market.hear(message)
+            self.market.update(message)
             return
         if type(message) is Tick:
             last = self.ticks.get(message.symbol)
@@ -177,7 +177,7 @@ class Actor:
         self._handle(message, self._now(machine_ns), sender, 0)
 
     def elapse_market(self, machine_ns: int) -> None:
-        """Deliver `Elapsed` if a market deadline is due: in lock-step, on the clock's word only."""
+        """Deliver `Elapsed` if a market deadline is due. In lock-step only the clock calls for it, by a probe."""
         now = Now(self.market.now(machine_ns), machine_ns)
         due = self.core.deadlines(self.state, now).market_ns
         if due is not None and due <= now.market_ns:
@@ -187,15 +187,15 @@ class Actor:
         return Now(self.market.now(machine_ns), machine_ns, source, self.market.stale(machine_ns))
 
     def market_deadline(self) -> int | None:
-        """When the core wants `Elapsed`, in market time."""
+        """Market time at which the core wants `Elapsed`; None for never."""
         return self.core.deadlines(self.state, Now(self.market.now(0), 0)).market_ns
 
     def elapse(self, machine_ns: int) -> None:
-        """Deliver due timers, beat, knock, ask again where a link stalls."""
+        """Deliver due timers, send beats, prune rows."""
         now = Now(self.market.now(machine_ns), machine_ns)
         if machine_ns >= self._elapse_from and self._due(now):
             self._handle(Elapsed(), now, "", 0)
-            if self._due(now):  # it was refused, or changed nothing: no turn without end
+            if self._due(now):  # it was refused, or changed nothing: avoid an endless loop
                 self._elapse_from = machine_ns + SECOND
         if machine_ns >= self._next_beat:
             self._beat(machine_ns)
@@ -204,7 +204,7 @@ class Actor:
             self._prune(machine_ns)
 
     def next_deadline(self, machine_ns: int) -> int:
-        """Machine time at which `elapse` is wanted next."""
+        """Machine time at which `elapse` is due next."""
         wanted = self._next_beat
         due = self.core.deadlines(self.state, Now(self.market.now(machine_ns), machine_ns))
         if due.machine_ns is not None:
@@ -216,7 +216,7 @@ class Actor:
         return wanted
 
     def _due(self, now: Now) -> bool:
-        """Whether a deadline of the core has come. In lock-step market deadlines wait for the clock's word."""
+        """Whether a deadline of the core is due. In lock-step market deadlines wait for the clock's probe."""
         due = self.core.deadlines(self.state, now)
         if due.machine_ns is not None and due.machine_ns <= now.machine_ns:
             return True
@@ -225,10 +225,10 @@ class Actor:
     # Outputs.
 
     def flush(self, machine_ns: int, *, drained: bool = True, wire: tuple[int, int] = (0, 0)) -> Outputs:
-        """Commit what was handled; what goes out follows from what is now durable.
+        """Commit what was handled, and return what may be sent now.
 
-        `drained`: the driver has nothing more to hand in at this moment, so that a probe may be answered. `wire` are
-        the gateway's frame counts on the broker's socket.
+        `drained`: the driver has no more inputs at this moment, so a probe may be answered. `wire`: the gateway's frame
+        counts (received, sent) on the broker's socket.
         """
         batch = self._batch
         if batch:
@@ -236,12 +236,12 @@ class Actor:
                 self.ledger.commit(batch)
             except ConstraintBroken as broken:
                 if len(self._inputs) != 1:
-                    raise  # crash: the next run starts carefully, input by input, and refuses just the one
+                    raise  # crash: the next run commits input by input at first, and refuses only the one that fails
                 self._refuse(self._inputs[0], broken)
         self._batch = Batch()
         self._inputs.clear()
-        if self.ready is not self.told_ready:
-            self.told_ready = not self.told_ready
+        if self.ready is not self.announced_ready:
+            self.announced_ready = not self.announced_ready
             for link in self.links.values():
                 self._send_beat(link)
         outputs = self._outputs
@@ -249,20 +249,20 @@ class Actor:
             if link.owed_ack:
                 link.owed_ack = False
                 outputs.frames.append((link.peer, _encode(Ack(link.cursor or 0))))
-        if drained and self._probed.waiting(self.ticks) and self.ready:
+        if drained and self._probe_state.waiting(self.ticks) and self.ready:
             self._answer_probe(outputs, wire)
         self._outputs = Outputs()
         return outputs
 
     @property
     def ready(self) -> bool:
-        """Links stand and are caught up, and the core agrees."""
+        """Whether the dialled links are up and caught up, and the core is ready."""
         return all(link.caught_up for link in self.links.values() if link.dialed) and self.core.ready(self.state)
 
     def beat_after(self, machine_ns: int) -> int:
-        """Machine time of the heartbeat after this one: a fleet that has nothing to do costs next to nothing.
+        """Machine time of the next heartbeat. An idle fleet sends few, so it costs almost nothing.
 
-        Slow hearts beat together, so that who hears many of them wakes up once.
+        Slow heartbeats are sent at the same time, so that a receiver of many wakes up once.
         """
         if machine_ns - self._active_ns < QUIET_NS:
             return machine_ns + BEAT_NS
@@ -270,35 +270,37 @@ class Actor:
 
     @property
     def careful(self) -> bool:
-        """True for the first inputs of a run: each is committed alone, so one that breaks a constraint is found."""
+        """True for the first inputs of a run. Each is committed alone, to find one that breaks a constraint."""
         return self._work < CAREFUL_INPUTS
 
     @property
     def pending(self) -> int:
-        """Own rows that someone has not acknowledged; the recorder may lag without harm, and who left may open anew."""
+        """Own rows without an acknowledgement. The recorder and removed symbols do not count."""
         return sum(
-            link.pending for link in self.links.values() if link.peer != "recorder" and not self._left(link.peer)
+            link.pending for link in self.links.values() if link.peer != "recorder" and not self._was_removed(link.peer)
         )
 
-    def _left(self, peer: str) -> bool:
-        """Whether this is the process of a symbol that was removed; its last frames may come after that word."""
-        return self._there is not None and is_symbol_process(peer) and peer not in self._there
+    def _was_removed(self, peer: str) -> bool:
+        """Whether this is the process of a removed symbol. Its last frames may come after the removal."""
+        return self._symbol_processes is not None and is_symbol_process(peer) and peer not in self._symbol_processes
 
     # Handling.
 
     def _handle(self, message: Any, now: Now, sender: str, seq: int) -> None:
         self._work += 1
         if now.machine_ns - self._active_ns >= QUIET_NS:
-            self._next_beat = self._next_round = now.machine_ns  # whoever wakes up finds out who is there
+            self._next_beat = self._next_round = (
+                now.machine_ns
+            )  # after idle time, beat at once to find out which peers are there
         self._active_ns = now.machine_ns
         try:
             decision = self.core.handle(self.state, message, now)
-        except Exception as error:  # a message that can't be handled must not stop the process (rule 9)
+        except Exception as error:  # a message that can't be handled must not stop the process
             decision = self._refusal(message, sender, seq, error, now)
         self._take(_Input(message, now, sender, seq, decision))
 
-    def _handle_enclosed(self, envelope: Envelope, machine_ns: int, sender: str, seq: int) -> None:
-        """A row's message; one that can't be decoded (a later release's) is refused like any that can't be handled."""
+    def _handle_envelope(self, envelope: Envelope, machine_ns: int, sender: str, seq: int) -> None:
+        """Handle the message of a row. One that can't be decoded (of a later release) is refused."""
         now = self._now(machine_ns, envelope)
         try:
             message = messages.decode(envelope.body)
@@ -315,11 +317,11 @@ class Actor:
             item.undo = [(kind, key, self.state.get(kind, key)) for kind, key, _ in decision.changes]
             self.state.apply(decision.changes)
         if type(item.message) is WatchlistChanged:
-            self.forget_others((*item.message.watchlist, *item.message.winding_down))
+            self.forget_other_symbols((*item.message.watchlist, *item.message.winding_down))
         batch = self._batch
         kept = [change for change in decision.changes if not is_volatile(change[0])]
         for kind, key, record in kept:
-            batch.changes.append(Change(kind.__name__, key, None if record is None else _encode_record(record)))
+            batch.changes.append(RecordChange(kind.__name__, key, None if record is None else _encode_record(record)))
         now = item.now
         cause = f"{item.sender}:{item.seq}" if item.seq else ""
         for recipient, message in decision.messages:
@@ -328,10 +330,8 @@ class Actor:
                 continue
             if type(message) is Happened:
                 self._outputs.noted.append(message)
-            elif (
-                type(message) is WatchlistChanged
-            ):  # the clock, who tells the others, and still has to hear of who left
-                self._keep_to((*message.watchlist, *message.winding_down))
+            elif type(message) is WatchlistChanged:  # this is the clock; removed symbols still have to report to it
+                self._set_symbols((*message.watchlist, *message.winding_down))
             self._head += 1
             body = msgspec.Raw(messages.encode(message))
             envelope = _encode(Envelope(self.name, self.run, self._head, cause, now.market_ns, recipient, body))
@@ -339,8 +339,8 @@ class Actor:
             batch.rows.append(row)
             for link in self._route(recipient):
                 link.add(row)
-                if not self._left(link.peer):
-                    self._probed.reach(link.peer)
+                if not self._was_removed(link.peer):
+                    self._probe_state.reach(link.peer)
                 self._send_rows(link)
         for topic, message in decision.published:
             if type(message) is Tick:
@@ -353,16 +353,16 @@ class Actor:
         self._inputs.append(item)
 
     def _route(self, recipient: str) -> list[Link]:
-        """The links that want its rows; worked out once, until someone opens."""
+        """The links that want rows for this recipient. Cached until a link opens."""
         found = self._routes.get(recipient)
         if found is None:
             found = self._routes[recipient] = [link for link in self.links.values() if link.wants(recipient)]
         return found
 
     def _refuse(self, item: _Input, broken: ConstraintBroken) -> None:
-        """The only input of this batch broke a constraint: back to the last commit, then commit its refusal instead."""
+        """The only input of this batch broke a constraint: undo it, and commit its refusal instead."""
         self._head -= len(self._batch.rows)
-        self.state.apply(item.undo)  # not from the ledger: what lives in memory only must survive, too
+        self.state.apply(item.undo)  # not from the ledger, which has no volatile records
         self._outputs = Outputs()
         self._batch, self._inputs = Batch(), []
         for link in self.links.values():
@@ -411,7 +411,7 @@ class Actor:
             return
         envelope = _decode_envelope(row.envelope)
         self.market.follow(envelope.time_ns)
-        self._handle_enclosed(envelope, machine_ns, link.peer, row.seq)
+        self._handle_envelope(envelope, machine_ns, link.peer, row.seq)
         link.cursor = row.seq
         link.owed_ack = True
         if not link.caught_up:
@@ -419,15 +419,15 @@ class Actor:
 
     def _receive_snapshot(self, link: Link, snapshot: Snapshot, machine_ns: int) -> None:
         if snapshot.resumed != link.cursor:
-            return  # asked twice, answered twice: the first answer stands, and rows have followed it
+            return  # a second answer: the first one is taken, and rows have followed it
         for raw in snapshot.envelopes:
-            self._handle_enclosed(_decode_envelope(raw), machine_ns, link.peer, 0)
+            self._handle_envelope(_decode_envelope(raw), machine_ns, link.peer, 0)
         link.cursor = self._batch.cursors[link.peer] = snapshot.seq
         link.caught_up = 0 <= link.peer_head <= snapshot.seq
         link.owed_ack = True
 
     def _receive_beat(self, link: Link, beat: Beat, machine_ns: int) -> None:
-        if link.met(beat.run):
+        if link.is_new_run(beat.run):
             if link.dialed:
                 self._send_beat(link)
             self._resume(link, machine_ns)
@@ -436,11 +436,11 @@ class Actor:
         link.peer_ready = beat.ready
         link.peer_head = beat.head
         if link.opened and beat.cursor <= link.head:
-            self._acknowledge(link, beat.cursor)  # an Ack may have been lost
+            self._acknowledge(link, beat.cursor)  # an acknowledgement may have been lost
         behind = beat.head == UNOPENED or link.cursor is None or link.cursor < beat.head
         link.caught_up = not behind
         if behind:
-            # No progress for a second while behind: rows were lost on the way, or what opened the link.
+            # No progress for a second while behind: rows were lost, or the frame that opened the link.
             cursor, since = self._stalled.get(link.peer, (None, 0))
             if cursor != link.cursor or since == 0:
                 self._stalled[link.peer] = (link.cursor, machine_ns)
@@ -451,15 +451,15 @@ class Actor:
             self._stalled.pop(link.peer, None)
 
     def _resume(self, link: Link, machine_ns: int, *, again: bool = False) -> None:
-        """Open as a consumer. A burst of rows after a gap asks once."""
+        """Request rows from our cursor on. A burst of rows after a gap requests once."""
         if again or link.resumed_at < 0 or machine_ns - link.resumed_at >= SECOND:
             link.resumed_at = machine_ns
             self._send(link, Resume(link.cursor, link.interest))
 
     def _reopen(self, link: Link, cursor: int | None, interest: tuple[str, ...]) -> None:
-        """The consumer opened. Where rows that it needs are gone, our state goes as a snapshot first."""
+        """The consumer opened. If rows that it needs are pruned, send our state as a snapshot first."""
         known = cursor or 0
-        # Rows that it has acknowledged may be gone; those beyond never are (see `_prune`).
+        # Rows that it has acknowledged may be pruned, later ones never are (see `_prune`).
         lost_its_place = link.peer not in self._acked or known < self._acked[link.peer]
         gone = known + 1 < self.ledger.oldest() and lost_its_place
         if gone or known > self._committed_head:
@@ -486,18 +486,18 @@ class Actor:
         self._send_rows(link)
 
     def _prune(self, machine_ns: int) -> None:
-        """Forget the rows that every consumer has.
+        """Delete the rows that every consumer has.
 
-        One with nothing outstanding holds none back, however low its cursor is.
+        A consumer with nothing pending keeps none, even if its cursor is low.
         """
-        floor = self._committed_head
+        through = self._committed_head
         for peer, acked in self._acked.items():
             link = self.links.get(peer)
             if link is None or not link.opened or link.pending:
-                floor = min(floor, acked)
+                through = min(through, acked)
         if self._acked:
             self.ledger.commit(Batch(acked=dict(self._acked)))
-            self.ledger.prune(floor, self.market.now(machine_ns) - JOURNAL_KEPT_NS)
+            self.ledger.prune(through, self.market.now(machine_ns) - JOURNAL_KEPT_NS)
 
     def _enclose(self, topic: str, message: Message) -> msgspec.Raw:
         body = msgspec.Raw(messages.encode(message))
@@ -512,26 +512,26 @@ class Actor:
         self._send(link, Beat(self.run, self.ready, head, link.cursor or 0))
 
     def _beat(self, machine_ns: int) -> None:
-        """Whoever dials beats, and is answered; on those that were never heard of it knocks more often."""
+        """Send beats on dialled links, which answer them. Peers that have never answered get beats more often."""
         dialed = [link for link in self.links.values() if link.dialed]
-        strangers = [link for link in dialed if link.peer_run == 0]
-        everyone = machine_ns >= self._next_round
-        if everyone:
+        unknown = [link for link in dialed if link.peer_run == 0]
+        all_links = machine_ns >= self._next_round
+        if all_links:
             self._next_round = self.beat_after(machine_ns)
-        for link in dialed if everyone else strangers:
+        for link in dialed if all_links else unknown:
             self._send_beat(link)
-        self._next_beat = machine_ns + HELLO_NS if strangers else self._next_round
+        self._next_beat = machine_ns + HELLO_NS if unknown else self._next_round
 
     # Lock-step.
 
     def _receive_probe(self, probe: Probe, machine_ns: int) -> None:
-        self._probed.hear(probe)
+        self._probe_state.receive(probe)
         self.market.reach(probe.time_ns)
         if probe.elapse:
             self.elapse_market(machine_ns)
 
     def _answer_probe(self, outputs: Outputs, wire: tuple[int, int]) -> None:
-        idle = self._probed.answer(
+        idle = self._probe_state.answer(
             run=self.run,
             pending=self.pending,
             work=self._work,

@@ -1,13 +1,12 @@
-"""ZeroMQ, and nothing else that knows it.
+"""The sockets of a process. The only file that imports ZeroMQ.
 
-A send here is never an acknowledgement: what must arrive is a row (`actor.py`), and these sockets may lose
-anything. Every socket is an ipc path in the fleet's run directory, which belongs to one user (0700); who binds
-holds the process's lock.
+These sockets may lose frames, and sending is no acknowledgement. What must arrive is a row (`actor.py`). Each socket is
+an ipc path in the fleet's run directory, which belongs to one user (0700). A process that binds holds its process lock.
 
 - links: DEALER (dials, identity = process name) and ROUTER (binds), single frames;
-- publications: XPUB/SUB, one frame 'topic|body'; the last value of a topic is sent again on subscription;
+- publications: XPUB/SUB, one frame 'topic|body'; a new subscriber gets the last value of its topics;
 - heartbeats to the watchdog: PUB/SUB, the watchdog binds;
-- control: its own ROUTER, so that a command never waits behind ticks.
+- control: a separate ROUTER, so that a command never waits behind ticks.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ from messages.operator import Answer, Command
 __all__ = ["Bus", "NoAnswer", "ask", "latest", "serve_control"]
 
 HIGH_WATER = 1000
-"""Frames a socket may hold; more than a link's window, so that only the dead fill it."""
+"""Frames that a socket may hold. It is more than a link's window, so only a dead peer fills it."""
 
 SILENCE_MS = 20
 RECONNECT_MS, RECONNECT_MAX_MS = 10, 200
 
 READABLE = int(zmq.POLLIN)
-"""As a number: the flag's own arithmetic is Python, and costs as much as the rest of the question."""
+"""As an int: operations on the flag itself are slow Python code."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_command = msgspec.msgpack.Decoder(Command).decode
@@ -43,15 +42,15 @@ _decode_answer = msgspec.msgpack.Decoder(Answer).decode
 
 
 class NoAnswer(Exception):
-    """Nobody answered on the control socket of a process."""
+    """No answer on the control socket of a process."""
 
 
 class Bus:
     """The sockets of one process.
 
-    `dials`: processes whose links we connect to. `binds`: others dial us. `publishes`: we have an XPUB.
-    `subscribes`: whose publications we hear, by topic ('' for all). `control`: commands may be asked of us.
-    `hears_beats`: we are the watchdog.
+    `dials`: the processes that it connects to. `binds`: other processes connect to it. `publishes`: it has an XPUB.
+    `subscribes`: the topics that it wants of each publisher ('' for all). `control`: it takes commands. `beats`: it
+    sends heartbeats. `receives_beats`: it is the watchdog.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class Bus:
         subscribes: Mapping[str, Sequence[str]] | None = None,
         control: bool = False,
         beats: bool = True,
-        hears_beats: bool = False,
+        receives_beats: bool = False,
     ):
         self.name = name
         self._dir = run_dir
@@ -82,13 +81,13 @@ class Bus:
         if beats:
             self._beat = self._socket(zmq.PUB)
             self._beat.connect(self._path("watchdog.beats"))
-        self._beats_in = self._bind(zmq.SUB, "watchdog.beats") if hears_beats else None
+        self._beats_in = self._bind(zmq.SUB, "watchdog.beats") if receives_beats else None
         if self._beats_in is not None:
             self._beats_in.subscribe(b"")
         for sock in self._inputs():
             self._poller.register(sock, zmq.POLLIN)
         self._found: set[object] = set(self._inputs())
-        """Where the last poll found something; before the first, anything may wait anywhere."""
+        """The sockets where the last poll found input. Before the first poll: all of them."""
 
     # Making sockets.
 
@@ -138,27 +137,27 @@ class Bus:
 
     @property
     def fds(self) -> list[int]:
-        """The descriptors an event loop has to watch (edge-triggered: drain everything at each wake-up)."""
+        """The descriptors that an event loop has to watch (edge-triggered: drain all sockets at each wake-up)."""
         return [sock.getsockopt(zmq.FD) for sock in self._inputs()]  # type: ignore[misc]
 
     # Receiving.
 
     def poll(self, timeout_ms: int) -> bool:
-        """Wait until something is there; True if so. From then on only what was found is looked at, until the next."""
+        """Wait for input; True if there is any. Until the next poll only sockets with input are read."""
         self._found = {sock for sock, _ in self._poller.poll(timeout_ms)}
         return bool(self._found)
 
     def _waits(self, sock: zmq.Socket[bytes]) -> bool:
-        """Whether a receive would succeed now; asking is cheaper than an exception for "no"."""
+        """Whether a receive would succeed now. This is cheaper than an exception."""
         if sock not in self._found:
             return False
         events: int = sock.getsockopt(zmq.EVENTS)  # type: ignore[assignment]
         return bool(events & READABLE)
 
     def frames(self) -> Iterator[tuple[str, bytes]]:
-        """What waits on the links, without waiting: (peer, frame).
+        """The frames that wait on the links: (peer, frame). Does not block.
 
-        One frame per peer and round, so that nobody starves.
+        One frame per peer and round, so that each peer gets its share.
         """
         busy = True
         while busy:
@@ -173,36 +172,36 @@ class Bus:
                 yield identity.decode(), frame
 
     def publications(self) -> Iterator[messages.Message]:
-        """What waits on the subscriptions; and new subscribers of ours get the last values they asked for."""
+        """The publications that wait. New subscribers of ours get the last values of their topics."""
         for sub in self._subs:
             while self._waits(sub):
                 frame = sub.recv()
                 yield messages.decode(frame[frame.index(b"|") + 1 :])
         if self._xpub is not None:
             while self._waits(self._xpub):
-                wish = self._xpub.recv()
-                if wish[:1] == b"\x01":
+                subscription = self._xpub.recv()
+                if subscription[:1] == b"\x01":
                     for topic, last in self._last.items():
-                        if topic.startswith(wish[1:]):
+                        if topic.startswith(subscription[1:]):
                             self._xpub.send(last, zmq.NOBLOCK)
 
     def commands(self) -> Iterator[tuple[bytes, Command]]:
-        """What waits on the control socket: (whom to answer, command)."""
+        """The commands that wait on the control socket: (client to answer, command)."""
         while self._control is not None and self._waits(self._control):
-            who, _, body = self._control.recv_multipart()
+            client, _, body = self._control.recv_multipart()
             try:
                 command = _decode_command(body)
             except msgspec.DecodeError as error:
-                self.answer(who, Answer(False, f"not a command: {error}"))
+                self.answer(client, Answer(False, f"not a command: {error}"))
                 continue
-            yield who, command
+            yield client, command
 
     def beats(self) -> Iterator[bytes]:
-        """The watchdog's mail."""
+        """The heartbeats that wait, for the watchdog."""
         while self._beats_in is not None and self._waits(self._beats_in):
             yield self._beats_in.recv()
 
-    # Sending. What can't go at once is dropped: rows come again, the rest is stale anyway.
+    # Sending. What can't be sent at once is dropped: rows are sent again, anything else would be stale.
 
     def send(self, peer: str, frame: bytes) -> None:
         dealer = self._dealers.get(peer)
@@ -220,13 +219,13 @@ class Bus:
         with contextlib.suppress(zmq.Again):
             self._xpub.send(frame, zmq.NOBLOCK)
 
-    def answer(self, who: bytes, answer: Answer) -> None:
+    def answer(self, client: bytes, answer: Answer) -> None:
         assert self._control is not None, "this process takes no commands"
         with contextlib.suppress(zmq.ZMQError):
-            self._control.send_multipart((who, b"", _encode(answer)), zmq.NOBLOCK)
+            self._control.send_multipart((client, b"", _encode(answer)), zmq.NOBLOCK)
 
     def beat(self, body: bytes) -> None:
-        """To the watchdog."""
+        """Send a heartbeat to the watchdog."""
         if self._beat is not None:
             with contextlib.suppress(zmq.Again):
                 self._beat.send(body, zmq.NOBLOCK)
@@ -253,9 +252,9 @@ class StopSignal:
         self._write.setblocking(False)
         signal.set_wakeup_fd(self._write.fileno())
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._heard)
+            signal.signal(number, self._on_signal)
 
-    def _heard(self, number: int, frame: object) -> None:
+    def _on_signal(self, number: int, frame: object) -> None:
         self.set = True
 
     def fileno(self) -> int:
@@ -265,7 +264,7 @@ class StopSignal:
 def serve_control(
     run_dir: Path, process: str, handler: Callable[[Command], Answer], stopped: Callable[[], bool]
 ) -> None:
-    """Answer commands in a thread of their own until `stopped()`; for a process whose answers take time."""
+    """Answer commands in this thread until `stopped()`, for a process whose answers take time."""
     context = zmq.Context()
     sock = context.socket(zmq.REP)
     sock.setsockopt(zmq.LINGER, 0)
@@ -275,14 +274,14 @@ def serve_control(
             continue
         try:
             answer = handler(_decode_command(sock.recv()))
-        except Exception as error:  # a bad question must not end the service
+        except Exception as error:  # a bad command must not end the service
             answer = Answer(False, f"{type(error).__name__}: {error}")
         sock.send(_encode(answer))
     context.destroy(linger=0)
 
 
 def ask(run_dir: Path, process: str, command: Command, timeout_s: float) -> Answer:
-    """Ask a process on its control socket. Raises NoAnswer."""
+    """Send a command to a process on its control socket, and return the answer. Raises NoAnswer."""
     context = zmq.Context()
     try:
         sock = context.socket(zmq.REQ)
@@ -297,10 +296,9 @@ def ask(run_dir: Path, process: str, command: Command, timeout_s: float) -> Answ
 
 
 def latest(run_dir: Path, process: str, timeout_s: float) -> dict[str, messages.Message]:
-    """The last value of every topic that a process publishes; empty when it is not there.
+    """The last value of every topic that a process publishes; empty if the process does not run.
 
-    They are sent again to each new subscriber, one after another at once: silence after the first means that all
-    have come.
+    A new subscriber gets all of them at once, one after another. Silence after the first means that all have arrived.
     """
     last: dict[str, messages.Message] = {}
     context = zmq.Context()

@@ -1,7 +1,7 @@
-"""What a core is made of: state, draft, decision.
+"""The parts of a core: state, draft, decision.
 
-A core is `handle(state, message, now) -> Decision`: it reads records, drafts changed ones and the messages that follow,
-and touches nothing else. No clock, no random number, no file, no socket; no iteration over unordered sets.
+A core is `handle(state, message, now) -> Decision`. It reads records, and drafts changed records and messages. It uses
+nothing else: no clock, no random number, no file, no socket, no iteration over unordered sets.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ __all__ = ["Core", "Deadlines", "Decision", "Draft", "Now", "Record", "State", "
 
 
 class Record(Protocol):
-    """A keyed, frozen struct: what a ledger keeps.
+    """A keyed, frozen struct: the unit that a ledger keeps.
 
-    A type that lives in memory only (the newest price, a link's state) says `volatile: ClassVar[bool] = True`.
+    A type that is in memory only (the newest price, a link's state) declares `volatile: ClassVar[bool] = True`.
     """
 
     @property
@@ -30,7 +30,7 @@ class Record(Protocol):
 
 
 def is_volatile(kind: type) -> bool:
-    """Whether records of this type live in memory only: no ledger keeps them, and a restart begins without them."""
+    """Whether records of this type are in memory only. No ledger keeps them, and a restart loses them."""
     return getattr(kind, "volatile", False)
 
 
@@ -44,9 +44,9 @@ R = TypeVar("R", bound=Record)
 
 
 class Now(msgspec.Struct, frozen=True, gc=False):
-    """The two clocks, stamped by the shell, and the envelope of the row (None for ticks, timers and the broker).
+    """The two times of a message, set by the shell, and the envelope of its row (None for ticks, timers, the broker).
 
-    `stale`: the clock process has been silent for too long, so market time is only a guess: no entries.
+    `stale`: the clock process has been silent for too long, so market time is uncertain: no entries.
     """
 
     market_ns: int
@@ -56,17 +56,17 @@ class Now(msgspec.Struct, frozen=True, gc=False):
 
 
 class Deadlines(msgspec.Struct, frozen=True, gc=False):
-    """When the core wants `Elapsed`: market time, machine time; None for never. Derived from state, never stored."""
+    """When the core wants `Elapsed`, in market time and in machine time; None for never. It follows from the state."""
 
     market_ns: int | None = None
     machine_ns: int | None = None
 
 
 class Decision(msgspec.Struct):
-    """What a message leads to.
+    """The effects of a message.
 
     `changes`: (record type, key, record or None). `messages`: (recipient, message) that must arrive; the recipient is a
-    process, a topic, or 'broker'. `published`: (topic, message) of which only the newest matters.
+    process, a topic, or 'broker'. `published`: (topic, message); only the newest of a topic matters.
     """
 
     changes: list[tuple[type, str, Any]] = []
@@ -88,7 +88,7 @@ class State:
         return self._tables[kind].get(key)
 
     def table(self, kind: type[R]) -> Mapping[str, R]:
-        """The records of one type, in the order in which they came (after a restart: by key)."""
+        """The records of one type in order of arrival (after a restart: by key)."""
         return self._tables[kind]
 
     def apply(self, changes: list[tuple[type, str, Any]]) -> None:
@@ -100,7 +100,7 @@ class State:
 
 
 class Draft:
-    """A decision in the making: reads see what it already changed."""
+    """A decision under construction. Reads see what it has changed."""
 
     def __init__(self, state: State, now: Now):
         self.state = state
@@ -141,7 +141,7 @@ class Draft:
     def note(
         self, event: str, symbol: str = "", level: str = "INFO", /, **fields: str | float | int | bool | None
     ) -> None:
-        """Something worth a line in the log and a row in `events`."""
+        """Add a line to the log and a row to `events`."""
         self.send("recorder", Happened(event, symbol, level, fields, self.now.market_ns))
 
     @property
@@ -161,7 +161,7 @@ class Core(Protocol):
     def deadlines(self, state: State, now: Now) -> Deadlines: ...
 
     def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
-        """Its state as messages, for a consumer whose rows are gone: (topic, message), safe to hear twice."""
+        """Its state as (topic, message), for a consumer whose rows are gone. It must be safe to handle twice."""
 
     def ready(self, state: State) -> bool:
-        """True when others may count on it."""
+        """Whether other processes may rely on it."""

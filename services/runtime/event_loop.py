@@ -1,7 +1,7 @@
 """The asyncio driver: one actor beside a broker's socket in one event loop. The gateway runs on it.
 
-A turn is the same as in the blocking loop: take what waits, let the actor handle it, commit once, send. Commands to the
-broker go out after the commit, once.
+A turn is the same as in the blocking loop: take the inputs that wait, let the actor handle them, commit once, send.
+Commands to the broker are executed after the commit, once.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ SECOND = 1_000_000_000
 
 
 class NewestQuotes(Protocol):
-    """The prices that changed since they were taken last; `symbol` counts as changed."""
+    """The prices that changed since the last call. `symbol` counts as changed."""
 
     def take(self, symbol: str = "") -> list[Quote]: ...
 
 
 class BrokerEdge(Protocol):
-    """What the loop asks of the broker's edge file."""
+    """What the loop needs of the broker's edge file."""
 
     facts: list[FromBroker]
 
@@ -64,12 +64,12 @@ class EventLoop:
         self._soon = False
         self._timer: asyncio.TimerHandle | None = None
         self._failed: asyncio.Future[None] = self._loop.create_future()
-        self._next_beat, self._told_ready = 0, False
+        self._next_beat, self._announced_ready = 0, False
         self._probe: Probe | None = None
         self._flushed_step = -1
 
     async def run(self, broker: BrokerEdge, *, lockstep: bool) -> None:
-        """Until SIGTERM or SIGINT; then the broker's connection is closed cleanly, and orders stay where they are."""
+        """Run until SIGTERM or SIGINT. Then close the broker's connection cleanly; orders stay at the broker."""
         self._broker, self._lockstep = broker, lockstep
         gc.freeze()  # what exists by now stays: to look at all of it again would hold up orders for 20 ms and more
         stopped = asyncio.Event()
@@ -96,13 +96,13 @@ class EventLoop:
         self._log.event("bot_stopped", process_run=self._actor.run)
 
     def turn_soon(self) -> None:
-        """Something is there; handle it when whoever calls is through."""
+        """There is input: handle it once the caller has returned."""
         if not self._soon:
             self._soon = True
             self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        """Turns until nothing is left: the bus's descriptors tell of new things only, so all must be taken."""
+        """Turns until no input is left: the bus's descriptors are edge-triggered, so all must be taken."""
         self._soon = False
         if self._failed.done():
             return
@@ -111,7 +111,7 @@ class EventLoop:
             self._one_turn()
             while self._bus.poll(0):
                 self._one_turn()
-        except Exception as error:  # asyncio would log it and go on, over a state that no ledger has
+        except Exception as error:  # asyncio would log it and continue with a state that is not in the ledger
             self._failed.set_exception(error)
             return
         now = time.monotonic_ns()
@@ -138,16 +138,16 @@ class EventLoop:
             if taken >= TURN_FRAMES:
                 break
         for message in bus.publications():
-            actor.hear(message, now)
-        # One that is not ready publishes no price, and would miss that of the step.
+            actor.deliver(message, now)
+        # An actor that is not ready publishes no price, and would miss that of the step.
         asked = self._probe is not None and actor.ready and broker.wire[0] >= self._probe.wire and not broker.asking
         if asked or not self._lockstep or not actor.ready:
             taken += self._hear_broker(now, asked)
         if now >= actor.next_deadline(now):
             actor.elapse(now)
         self._commit(now, drained=taken < TURN_FRAMES and asked)
-        if now >= self._next_beat or actor.told_ready is not self._told_ready:
-            self._told_ready = actor.told_ready
+        if now >= self._next_beat or actor.announced_ready is not self._announced_ready:
+            self._announced_ready = actor.announced_ready
             self._next_beat = actor.beat_after(now)
             beat(actor, bus, self._note())
 
@@ -156,16 +156,16 @@ class EventLoop:
             self._probe = frame
 
     def _hear_broker(self, now: int, asked: bool) -> int:
-        """What the broker said: facts in the order of the wire, then the newest prices; how many.
+        """Deliver the broker's reports in the order of the wire, then the newest prices. Returns how many.
 
-        Free-running, that is at once. In lock-step everything waits for a probe, which brings the time at which it
-        happened and says how much of it there is; prices wait for the probe that wants them, once a step.
+        Free-running, they are delivered at once. In lock-step they wait for a probe, which has their market time and
+        their number. Prices wait for the probe that wants them, once a step.
         """
         broker, actor = self._broker, self._actor
         assert broker is not None
         facts, broker.facts = broker.facts, []
         for fact in facts:
-            actor.hear(fact, now, "broker")
+            actor.deliver(fact, now, "broker")
             if actor.careful:
                 self._commit(now, drained=False)
         quotes: list[Quote] = []
@@ -177,7 +177,7 @@ class EventLoop:
                 quotes = broker.quotes.take(self._probe.symbol)
             self._probe = None
         for quote in quotes:
-            actor.hear(quote, now, "broker")
+            actor.deliver(quote, now, "broker")
         return len(facts) + len(quotes)
 
     def _commit(self, now: int, *, drained: bool) -> None:

@@ -1,11 +1,11 @@
-"""What a process remembers: records, outbox, cursors, journal; committed together or not at all.
+"""The persistent state of a process: records, outbox, cursors, journal. They are committed together or not at all.
 
-`load()` and `commit()` are the heart of it; the rest serves links that resume. Two implementations pass one contract
-suite: `SqliteLedger` (one file per process, which nobody else opens) and `MemoryLedger` (for the in-process runner). A
-file is bound to its owner and to its schema version.
+`load()` and `commit()` are the main methods. The others serve links that resume. Two implementations pass the same
+tests: `SqliteLedger` (one file per process, which no other process opens) and `MemoryLedger` (for the in-process
+runner). A file belongs to one owner and one schema version.
 
-Constraints are the last line of defence behind the cores: they bind intents and reservations, never facts from the
-broker.
+Constraints are the last protection against a wrong core. They apply to intents and reservations, never to reports of
+the broker.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ import msgspec
 __all__ = [
     "AtMost",
     "Batch",
-    "Change",
     "Constraint",
     "ConstraintBroken",
     "JournalLine",
@@ -31,12 +30,13 @@ __all__ = [
     "Loaded",
     "MemoryLedger",
     "OutboxRow",
+    "RecordChange",
     "SqliteLedger",
     "Unique",
 ]
 
 VERSION = 1
-"""Of the schema below. A file of another version is refused, never guessed at."""
+"""Version of the schema below. A file of another version is refused."""
 
 
 WAL_BYTES = 1 << 20
@@ -48,11 +48,11 @@ class LedgerError(Exception):
 
 
 class ConstraintBroken(Exception):
-    """A commit would have broken a constraint; nothing of it was written."""
+    """A commit would have broken a constraint. Nothing of it was written."""
 
 
 class Unique(msgspec.Struct, frozen=True):
-    """Among the records of `kind` whose fields equal `where`, `field` stands once."""
+    """Among the records of `kind` whose fields equal `where`, no two have the same `field`."""
 
     kind: str
     field: str
@@ -60,9 +60,9 @@ class Unique(msgspec.Struct, frozen=True):
 
 
 class AtMost(msgspec.Struct, frozen=True):
-    """No commit makes the sum of `field` over the records of `kind` grow beyond `limit`.
+    """No commit lets the sum of `field` over the records of `kind` grow beyond `limit`.
 
-    A cap that was lowered below the sum stops no shrinking.
+    If `limit` was lowered below the sum, the sum may still shrink.
     """
 
     kind: str
@@ -73,11 +73,11 @@ class AtMost(msgspec.Struct, frozen=True):
 Constraint = Unique | AtMost
 
 SLACK = 1e-6
-"""Of a sum: the noise of adding floats in another order than the core did."""
+"""Rounding noise of a sum, as floats may be added in another order than in the core."""
 
 
-class Change(msgspec.Struct, frozen=True):
-    """One record, new or changed (its JSON), or gone (None)."""
+class RecordChange(msgspec.Struct, frozen=True):
+    """One record that is new or changed (its JSON), or deleted (None)."""
 
     kind: str
     key: str
@@ -85,7 +85,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class OutboxRow(msgspec.Struct, frozen=True, gc=False):
-    """A message that must arrive: `envelope` is encoded; `seq` grows for ever."""
+    """A message that must arrive. `envelope` is encoded. `seq` grows for ever."""
 
     seq: int
     recipient: str
@@ -93,7 +93,7 @@ class OutboxRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class JournalLine(msgspec.Struct, frozen=True, gc=False):
-    """An input that changed something, with its stamps: what replay feeds on."""
+    """An input that changed something, with its times: the source of a replay."""
 
     market_ns: int
     machine_ns: int
@@ -102,9 +102,9 @@ class JournalLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class Batch(msgspec.Struct):
-    """All that one commit writes."""
+    """Everything that one commit writes."""
 
-    changes: list[Change] = []
+    changes: list[RecordChange] = []
     rows: list[OutboxRow] = []
     cursors: dict[str, int] = {}
     acked: dict[str, int] = {}
@@ -115,7 +115,7 @@ class Batch(msgspec.Struct):
 
 
 class Loaded(msgspec.Struct):
-    """What `load()` gives: records by kind and key, the last seq ever used, cursors by producer, acks by consumer."""
+    """The result of `load()`: records by kind and key, the last seq, cursors by producer, acks by consumer."""
 
     records: dict[str, dict[str, bytes]]
     head: int
@@ -125,25 +125,25 @@ class Loaded(msgspec.Struct):
 
 
 class Ledger(Protocol):
-    """The interface. Only one writer, one thread."""
+    """The interface of a ledger. It has one writer, in one thread."""
 
     def load(self) -> Loaded:
-        """Everything that was committed; `run` is this life's number, one more than the last."""
+        """Everything that was committed. `run` is the number of this run, one more than the last."""
 
     def commit(self, batch: Batch) -> None:
-        """All of it, durably, or ConstraintBroken and nothing of it."""
+        """Write all of it durably, or nothing of it. Raises ConstraintBroken."""
 
     def rows_after(self, seq: int) -> list[OutboxRow]:
-        """The outbox beyond `seq`, in order."""
+        """The outbox after `seq`, in order."""
 
     def oldest(self) -> int:
-        """The seq of the oldest row that was not pruned (head + 1 when none is left)."""
+        """The seq of the oldest row that was not pruned (head + 1 if none is left)."""
 
     def prune(self, through: int, journal_before_ns: int) -> None:
-        """Forget the rows up to `through`, and what was journaled before that market time."""
+        """Delete the rows up to `through`, and journal lines from before that market time."""
 
     def forget(self, consumer: str) -> None:
-        """This consumer is gone for good: no row waits for it any more."""
+        """This consumer is removed: no row waits for it any more."""
 
     def close(self) -> None: ...
 
@@ -196,7 +196,7 @@ class SqliteLedger:
             )
         if meta["owner"] != owner:
             raise LedgerError(f"{self._path}: belongs to {meta['owner']}, not to {owner}; use another fleet name")
-        # Rebuilt at each start: another release may have others.
+        # Rebuilt at each start: another release may have other constraints.
         for (name,) in db.execute("SELECT name FROM sqlite_master WHERE name LIKE 'constraint_%'").fetchall():
             db.execute(f"DROP INDEX {name}")
         for number, constraint in enumerate(unique):
@@ -225,7 +225,7 @@ class SqliteLedger:
         db.execute("BEGIN IMMEDIATE")
         try:
             before = [self._sum(limit) for limit in limits]
-            # What goes makes room for what comes.
+            # Deletions first: they make room for new records.
             db.executemany(
                 "DELETE FROM records WHERE kind = ? AND key = ?", [k for k, body in last.items() if body is None]
             )
@@ -234,7 +234,7 @@ class SqliteLedger:
                 [(*k, body.decode()) for k, body in last.items() if body is not None],
             )
             for limit, sum_before in zip(limits, before, strict=True):
-                _hold(limit, sum_before, self._sum(limit))
+                _check_limit(limit, sum_before, self._sum(limit))
             if batch.rows:
                 db.executemany(
                     "INSERT INTO outbox VALUES (?, ?, ?)", [(r.seq, r.recipient, r.envelope) for r in batch.rows]
@@ -253,7 +253,7 @@ class SqliteLedger:
             db.execute("ROLLBACK")
             raise ConstraintBroken(str(error)) from None
         except BaseException:
-            if db.in_transaction:  # on some errors SQLite has rolled back by itself
+            if db.in_transaction:  # on some errors SQLite rolls back by itself
                 db.execute("ROLLBACK")
             raise
 
@@ -280,7 +280,7 @@ class SqliteLedger:
 
     def prune(self, through: int, journal_before_ns: int) -> None:
         self._db.execute("DELETE FROM outbox WHERE seq <= ?", (through,))
-        # Journal lines are in the order of time: the first one to keep is found without a scan.
+        # Journal lines are in order of time: the first one to keep is found without a scan.
         self._db.execute(
             "DELETE FROM journal WHERE n < (SELECT n FROM journal WHERE market_ns >= ? ORDER BY n LIMIT 1)",
             (journal_before_ns,),
@@ -315,7 +315,7 @@ def _literal(value: object) -> str:
 
 
 def _index(number: int, constraint: Unique) -> str:
-    """The index that holds a constraint inside SQLite, over the JSON bodies."""
+    """The index over the JSON bodies that enforces a constraint inside SQLite."""
     where = "".join(
         f" AND json_extract(body, '$.{name}') = {_literal(value)}" for name, value in constraint.where.items()
     )
@@ -325,7 +325,7 @@ def _index(number: int, constraint: Unique) -> str:
     )
 
 
-def _hold(limit: AtMost, before: float, after: float) -> None:
+def _check_limit(limit: AtMost, before: float, after: float) -> None:
     if after > max(limit.limit, before) + SLACK:
         raise ConstraintBroken(
             f"{limit.kind}: the sum of {limit.field} would be {after:.2f}, the limit is {limit.limit:.2f}"
@@ -333,7 +333,7 @@ def _hold(limit: AtMost, before: float, after: float) -> None:
 
 
 class MemoryLedger:
-    """The same ledger without a disk. `restart()` of a simulated process is simply another `load()`."""
+    """The same ledger without a disk. A restart of a simulated process is another `load()`."""
 
     def __init__(self, owner: str = "", constraints: Sequence[Constraint] = ()):
         self._owner = owner
@@ -366,7 +366,7 @@ class MemoryLedger:
         self._acked.update(batch.acked)
         self.journal.extend(batch.journal)
 
-    def _check(self, changes: Sequence[Change]) -> None:
+    def _check(self, changes: Sequence[RecordChange]) -> None:
         for constraint in self._constraints:
             touched = [c for c in changes if c.kind == constraint.kind and c.body is not None]
             if not touched:
@@ -388,7 +388,7 @@ class MemoryLedger:
                         raise ConstraintBroken(f"{kind}: {field} stands twice")
                 case AtMost(kind, field):
                     before = sum(json.loads(body).get(field) or 0 for body in self._records.get(kind, {}).values())
-                    _hold(constraint, before, sum(r.get(field) or 0 for r in records))
+                    _check_limit(constraint, before, sum(r.get(field) or 0 for r in records))
 
     def rows_after(self, seq: int) -> list[OutboxRow]:
         return [row for number, row in self._outbox.items() if number > seq]

@@ -1,6 +1,6 @@
-"""One link between two processes, both ways, as bookkeeping: what was sent and not acknowledged, what was heard.
+"""The state of one link between two processes, in both directions: rows sent, acknowledged and received.
 
-No socket and no clock here: the actor asks and tells. The rules are those of docs/bus.md, "Rows and cursors".
+No socket and no clock here: the actor sends. The rules are in docs/bus.md, "Rows and cursors".
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from services.runtime.ledger import OutboxRow
 __all__ = ["UNOPENED", "Link", "matches"]
 
 UNOPENED = -1
-"""A beat's head while its hearer has not resumed in this life of the producer: there may be rows it was not told of."""
+"""The head in a beat to a consumer that has not resumed in this run: there may be rows that it does not know."""
 
 WINDOW = 256
-"""Rows that may be on their way unacknowledged; the rest waits, so that a slow consumer fills no socket."""
+"""Most rows on the way without an acknowledgement. The rest waits, so that a slow consumer fills no socket."""
 
 
 def matches(recipient: str, consumer: str, interest: tuple[str, ...]) -> bool:
@@ -33,7 +33,7 @@ def matches(recipient: str, consumer: str, interest: tuple[str, ...]) -> bool:
 
 
 class Link:
-    """What one process knows of one other."""
+    """What one process knows about another."""
 
     def __init__(self, me: str, peer: str, interest: tuple[str, ...], cursor: int | None, dialed: bool):
         self.me = me
@@ -61,7 +61,7 @@ class Link:
 
     @property
     def opened(self) -> bool:
-        """Whether the consumer has resumed in this life of ours."""
+        """Whether the consumer has resumed in this run of ours."""
         return self.peer_interest is not None
 
     def wants(self, recipient: str) -> bool:
@@ -69,7 +69,7 @@ class Link:
         return self.peer_interest is not None and matches(recipient, self.peer, self.peer_interest)
 
     def reopen(self, cursor: int, interest: tuple[str, ...], rows: Iterable[OutboxRow]) -> None:
-        """The consumer resumed at `cursor`: begin again there with the `rows` that are beyond it."""
+        """The consumer resumed at `cursor`: start again there, with the `rows` after it."""
         self.peer_interest = interest
         self.acked = self.head = self._prev = cursor
         self._unacked.clear()
@@ -105,8 +105,8 @@ class Link:
 
     # The consumer's side.
 
-    def met(self, run: int) -> bool:
-        """A frame of the peer's life `run` arrived; True if that life is new to us."""
+    def is_new_run(self, run: int) -> bool:
+        """A frame of the peer's run `run` arrived. True if that run is new to us."""
         if run == self.peer_run:
             return False
         self.peer_run = run

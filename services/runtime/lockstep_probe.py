@@ -1,6 +1,6 @@
-"""A process asked by the clock, in lock-step, whether it is quiet: the question that waits, and its answer.
+"""In lock-step the clock's probe asks a process whether it is idle: the probe that waits, and its answer.
 
-No links and no market here: the actor tells what it knows of itself. The rules are those of docs/lockstep.md.
+No links and no market here: the actor passes its own counts. The rules are in docs/lockstep.md.
 """
 
 from __future__ import annotations
@@ -9,35 +9,35 @@ from collections.abc import Mapping
 
 from messages.frames import Idle, Probe
 
-__all__ = ["Probed"]
+__all__ = ["ProbeState"]
 
 NEVER = (0, 0)
-"""The tick of a symbol of which none was handled."""
+"""The tick of a symbol of which no tick was handled."""
 
 
-class Probed:
-    """The clock's newest probe, and whom this process has sent rows since the step began."""
+class ProbeState:
+    """The clock's newest probe, and the processes that got rows from this one since the step started."""
 
     def __init__(self) -> None:
         self._probe: Probe | None = None
         self._step = -1
         self._reached: dict[str, None] = {}
 
-    def hear(self, probe: Probe) -> None:
-        """A probe; of a step that is new, nobody was reached in it yet."""
+    def receive(self, probe: Probe) -> None:
+        """Take a probe. A new step starts with no process reached."""
         if probe.step != self._step:
             self._step = probe.step
             self._reached.clear()
         self._probe = probe
 
     def reach(self, peer: str) -> None:
-        """Rows went to this process: from now on the clock asks it, too."""
+        """Rows went to this process: from now on the clock probes it, too."""
         self._reached[peer] = None
 
     def waiting(self, ticks: Mapping[str, tuple[int, int]]) -> bool:
-        """Whether a probe is to be answered, with these (run, number) of the last tick of each symbol.
+        """Whether a probe is to be answered. `ticks`: (run, number) of the last tick of each symbol.
 
-        One about a tick waits until that was handled; a tick of another run of the gateway never comes.
+        A probe about a tick waits until that tick was handled. A tick of another run of the gateway never comes.
         """
         if self._probe is None:
             return False
@@ -54,7 +54,7 @@ class Probed:
         wire: tuple[int, int],
         deadline_ns: int | None,
     ) -> Idle:
-        """What is said to the probe that waits; then none does."""
+        """The answer to the probe that waits. Afterwards none waits."""
         probe, self._probe = self._probe, None
         assert probe is not None, "there is none to answer"
         return Idle(

@@ -3,9 +3,9 @@
     journal = log.open("gateway", fleet.log("gateway"), settings.logging.level)
     journal.event("order_filled", market_ns=now, symbol="TSLA", client_order_id="…", qty=4)
 
-Each line begins with `timestamp` (market time on the exchange's clock, absent when the event has none), `wall` (UTC),
-`level`, `process` and `event`; the fields of the event follow. Account ids are masked, whoever wrote them. Text that
-libraries send through `logging` becomes the event `log`.
+Each line starts with `timestamp` (market time on the exchange's clock, absent if the event has none), `wall` (UTC),
+`level`, `process` and `event`. The fields of the event follow. All account ids are masked. Text that libraries send
+through `logging` becomes the event `log`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["Log", "mask_output", "masked", "open"]
 
 MARKET_ZONE = ZoneInfo("America/New_York")
 _zone = MARKET_ZONE
-"""One log per process, and one exchange."""
+"""A process has one log and one exchange."""
 ACCOUNT = re.compile(r"\b(U|DU|F|DF|I|DI)\d{2,9}(\d{3})\b")
 """IBKR's account ids: U live, DU paper, F and DF advisors, I institutions."""
 
@@ -38,9 +38,9 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def _logger() -> Any:
-    """loguru, without the asyncio that it imports for coroutine sinks: here is none.
+    """loguru, without the asyncio that it imports for coroutine sinks, which are not used here.
 
-    That would be 30 ms and 4 MiB in each process, ssl included. Who runs on asyncio has it imported before.
+    asyncio would cost 30 ms and 4 MiB in each process, ssl included. A process that runs on asyncio imports it before.
     """
     stand_in = types.ModuleType("asyncio")
     stand_in.get_running_loop = None  # type: ignore[attr-defined]
@@ -63,14 +63,14 @@ class Log:
         self.process = process
 
     def event(self, name: str, *, market_ns: int | None = None, level: str = "INFO", **fields: Any) -> None:
-        """Write one line. `market_ns` is the market time of the event, None or 0 where nobody knows it."""
+        """Write one line. `market_ns`: the market time of the event, None or 0 if it is unknown."""
         logger.log(level, "", event=name, market_ns=market_ns, process=self.process, fields=fields)
 
 
 def open(process: str, path: Path, level: str = "INFO", zone: ZoneInfo = MARKET_ZONE) -> Log:
-    """Log this process to `path` from `level` on, and what its libraries say there too; market time in this `zone`.
+    """Log this process and its libraries to `path`, from `level` on, with market time in this `zone`.
 
-    The file is rotated at 20 MB and ten are kept. A failing disk is reported on stderr and stops nothing.
+    The file is rotated at 20 MB, and ten are kept. A disk error is reported on stderr and stops nothing.
     """
     global _zone
     _zone = zone
@@ -103,7 +103,7 @@ class _Masked(io.TextIOBase):
 
 
 def mask_output() -> None:
-    """From now on, what this process says beside its log (a traceback, a last word) holds no account id either."""
+    """From now on, mask account ids in the other output of this process, too (a traceback, an error)."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if not isinstance(stream, _Masked):
@@ -111,7 +111,7 @@ def mask_output() -> None:
 
 
 def _line(record: Any) -> str:
-    """One record as one line. loguru formats what is returned once more, hence the detour by way of `extra`."""
+    """One record as one line. loguru formats the result once more, so the line goes through `extra`."""
     given = record["extra"]
     market_ns = given["market_ns"]
     line = {"timestamp": _market_time(market_ns)} if market_ns else {}
@@ -130,15 +130,15 @@ def _market_time(market_ns: int) -> str:
 
 
 class _Forward(logging.Handler):
-    """Brings the records of the standard library's `logging` into the same file."""
+    """Writes the records of the standard library's `logging` into the same file."""
 
     def __init__(self, process: str) -> None:
         super().__init__()
         self.log = Log(process)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record; levels that loguru does not know go by the nearest below."""
-        level = next((name for floor, name in _LEVELS if record.levelno >= floor), "DEBUG")
+        """Write one record. A level that loguru does not have becomes the nearest one below."""
+        level = next((name for lowest, name in _LEVELS if record.levelno >= lowest), "DEBUG")
         fields: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
         if record.exc_info:
             fields["exception"] = "".join(traceback.format_exception(*record.exc_info))

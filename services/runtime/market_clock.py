@@ -1,6 +1,6 @@
-"""The market's time as a process knows it: from the clock's word, carried on by machine time, or told step by step.
+"""Market time in a process: the clock's last publication plus machine time, or step by step in lock-step.
 
-Market time and machine time are never mixed: this file alone relates them.
+Market time and machine time are never mixed. Only this file relates them.
 """
 
 from __future__ import annotations
@@ -10,56 +10,56 @@ from messages.market import MarketTime
 __all__ = ["MarketClock"]
 
 STALE_NS = 5_000_000_000
-"""Machine time for which the clock's last word carries: then time stands still, and there are no entries."""
+"""Machine time for which the clock's last publication is good. Then time stands still, and entries stop."""
 
 
 class MarketClock:
-    """Market time for one process; it never runs backwards.
+    """Market time for one process. It never runs backwards.
 
-    In lock-step (`lockstep`) it moves only by `reach`; otherwise `hear` sets it and it runs on at the clock's speed, up
-    to the boundary that the clock named, and as long as the word is not stale.
+    In lock-step (`lockstep`) only `reach` moves it. Otherwise `update` sets it, and it runs on at the clock's speed up
+    to the boundary in the publication, until that is stale.
     """
 
     def __init__(self, *, lockstep: bool = False):
         self.lockstep = lockstep
         self._reached = 0
-        self._word: MarketTime | None = None
+        self._published: MarketTime | None = None
 
-    def hear(self, word: MarketTime) -> None:
-        """The clock's newest word."""
-        self._word = word
+    def update(self, published: MarketTime) -> None:
+        """Take the clock's newest publication."""
+        self._published = published
 
     def reach(self, market_ns: int) -> None:
-        """It is at least this late."""
+        """Market time is at least this."""
         if market_ns > self._reached:
             self._reached = market_ns
 
     def follow(self, market_ns: int) -> None:
-        """Someone else spoke at this market time: in lock-step that moves it, otherwise it is only their word."""
+        """Another process sent something at this market time. Only in lock-step this moves our time."""
         if self.lockstep:
             self.reach(market_ns)
 
     def now(self, machine_ns: int) -> int:
         """Nanoseconds of market time at machine time `machine_ns`."""
-        word = self._word
-        if word is not None and not self.lockstep:
-            passed = min(max(0, machine_ns - word.machine_ns), STALE_NS)
-            run_on = word.market_ns + int(passed * word.speed)
-            self.reach(min(run_on, word.until_ns))
+        published = self._published
+        if published is not None and not self.lockstep:
+            passed = min(max(0, machine_ns - published.machine_ns), STALE_NS)
+            run_on = published.market_ns + int(passed * published.speed)
+            self.reach(min(run_on, published.until_ns))
         return self._reached
 
     def stale(self, machine_ns: int) -> bool:
-        """True when the clock has been silent for too long (never in lock-step: there the clock drives)."""
+        """Whether the clock has been silent for too long. Never in lock-step, where the clock drives."""
         if self.lockstep:
             return False
-        return self._word is None or machine_ns - self._word.machine_ns > STALE_NS
+        return self._published is None or machine_ns - self._published.machine_ns > STALE_NS
 
     def machine_at(self, market_ns: int, machine_ns: int) -> int | None:
-        """The machine time at which it will be `market_ns`; None where nobody can say (lock-step, no fresh word)."""
-        word = self._word
-        if self.lockstep or word is None or word.speed <= 0:
+        """The machine time at which it will be `market_ns`; None if unknown (lock-step, no fresh publication)."""
+        published = self._published
+        if self.lockstep or published is None or published.speed <= 0:
             return None
         if market_ns <= self._reached:
             return machine_ns
-        at = word.machine_ns + int((market_ns - word.market_ns) / word.speed) + 1
-        return None if market_ns > word.until_ns or at > word.machine_ns + STALE_NS else at
+        at = published.machine_ns + int((market_ns - published.market_ns) / published.speed) + 1
+        return None if market_ns > published.until_ns or at > published.machine_ns + STALE_NS else at

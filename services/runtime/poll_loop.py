@@ -1,6 +1,6 @@
 """The blocking driver: one thread, one poll, one actor. Symbols, risk, clock, recorder and watchdog run on it.
 
-Each turn takes what waits on the sockets, lets the actor handle it, commits once, and only then sends.
+Each turn takes the inputs that wait on the sockets, lets the actor handle them, commits once, and only then sends.
 """
 
 from __future__ import annotations
@@ -24,57 +24,58 @@ __all__ = ["Hooks", "beat", "emit", "run"]
 
 SECOND = 1_000_000_000
 TURN_FRAMES = 256
-"""Frames that one turn, and so one transaction, takes at the most."""
+"""Most frames of one turn, and so of one transaction."""
 IDLE_NS = 5 * SECOND
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class Hooks:
-    """What a process adds to the loop; the plain one adds nothing."""
+    """What a process adds to the loop. This class adds nothing."""
 
     note = ""
     done = False
-    """True once the process has nothing left to do: it ends with exit code 0, and is left down."""
+    """True once the process has nothing left to do. It ends with exit code 0, and is not restarted."""
 
     def frame(self, peer: str, frame: Frame, machine_ns: int) -> None:
-        """Every frame, after the actor had it."""
+        """Called for every frame, after the actor took it."""
 
     def work(self, machine_ns: int) -> None:
-        """Once a turn, before the commit."""
+        """Called once a turn, before the commit."""
 
     def sent(self) -> None:
-        """Once a turn, after everything of it went out."""
+        """Called once a turn, after everything was sent."""
 
     def wake(self, machine_ns: int) -> int:
-        """Machine time of the next turn that is wanted even if nothing arrives."""
+        """Machine time of the next turn, even if no input arrives."""
         return machine_ns + IDLE_NS
 
     def publish(self, topic: str, message: Message) -> None:
-        """What the core publishes, for a process that has no publication of its own."""
+        """Take what the core publishes, in a process that has no publications."""
 
     def command(self, command: Command) -> Answer:
-        """A command from the control socket."""
+        """Answer a command of the control socket."""
         return Answer(False, "this process takes no commands")
 
 
 def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
-    """Until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT."""
     hooks = hooks or Hooks()
-    gc.freeze()  # what exists by now stays: no collection has to look at it again
+    gc.freeze()  # all objects so far stay alive: no collection has to check them again
     stop = StopSignal()
     bus.watch(stop.fileno())
     monotonic: Callable[[], int] = time.monotonic_ns
     actor.start(monotonic())
     log.event("bot_started", process_run=actor.run, pid=os.getpid())
-    next_beat, told_ready, told_note = 0, False, ""
+    next_beat, announced_ready, announced_note = 0, False, ""
     while not stop.set and not hooks.done:
         now = monotonic()
         due = actor.next_deadline(now)
         wake = min(due, hooks.wake(now), next_beat)
         bus.poll(max(0, -(-(wake - now) // 1_000_000)))
         now = monotonic()
-        answers = [(who, hooks.command(command)) for who, command in bus.commands()]  # never behind rows and ticks
+        # First: a command never waits behind rows and ticks.
+        answers = [(client, hooks.command(command)) for client, command in bus.commands()]
         taken = 0
         for peer, frame in bus.frames():
             hooks.frame(peer, actor.receive(peer, frame, now), now)
@@ -84,24 +85,24 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
             if taken >= TURN_FRAMES:
                 break
         for message in bus.publications():
-            actor.hear(message, now)
-        # Before the timers: after a stop of the machine, mail that waits is heard before anyone is judged silent.
+            actor.deliver(message, now)
+        # Before the timers: after a pause of the machine, read waiting heartbeats before a process counts as silent.
         hooks.work(now)
-        if now >= due:  # what this turn's inputs made due is for the next turn, which begins at once
+        if now >= due:  # a timer that this turn's inputs made due waits for the next turn, which starts at once
             actor.elapse(now)
         emit(actor.flush(now, drained=taken < TURN_FRAMES), bus, log, hooks.publish)
-        for who, answer in answers:
-            bus.answer(who, answer)
+        for client, answer in answers:
+            bus.answer(client, answer)
         hooks.sent()
-        if now >= next_beat or actor.told_ready is not told_ready or hooks.note != told_note:
-            told_ready, told_note = actor.told_ready, hooks.note
+        if now >= next_beat or actor.announced_ready is not announced_ready or hooks.note != announced_note:
+            announced_ready, announced_note = actor.announced_ready, hooks.note
             next_beat = actor.beat_after(now)
             beat(actor, bus, hooks.note)
     log.event("bot_stopped", process_run=actor.run)
 
 
 def emit(outputs: Outputs, bus: Bus, log: Log, publish: Callable[[str, Message], None]) -> None:
-    """Send what a commit allowed, write the log; what is for the broker is the caller's, who sends it first."""
+    """Send the outputs of a commit and write the log. The caller has executed the commands for the broker before."""
     for peer, frame in outputs.frames:
         bus.send(peer, frame)
     for topic, message in outputs.published:
@@ -112,5 +113,5 @@ def emit(outputs: Outputs, bus: Bus, log: Log, publish: Callable[[str, Message],
 
 
 def beat(actor: Actor, bus: Bus, note: str) -> None:
-    """Tell the watchdog."""
-    bus.beat(_encode(Heartbeat(actor.name, os.getpid(), actor.run, actor.told_ready, note)))
+    """Send a heartbeat to the watchdog."""
+    bus.beat(_encode(Heartbeat(actor.name, os.getpid(), actor.run, actor.announced_ready, note)))

@@ -1,7 +1,7 @@
-"""How a process comes to life: its arguments, guard, log, ledger and sockets, in that order, each in one place.
+"""The start of a process: its arguments, lock, log, ledger and sockets, in that order.
 
 with process.enter("risk") as p:
-    pollloop.run(p.actor(RiskCore(p.settings)), p.bus(), p)
+    poll_loop.run(p.actor(RiskCore(p.settings), p.ledger()), p.bus(), p.log)
 """
 
 from __future__ import annotations
@@ -26,27 +26,26 @@ from services.runtime.market_clock import MarketClock
 from services.runtime.wiring import wiring_of
 from services.trading.ids import symbol_process
 
-__all__ = ["Process", "enter"]
+__all__ = ["RunningProcess", "enter"]
 
 STARTS_ALLOWED, STARTS_WITHIN_S = 10, 60
-"""A process that starts more often than that is broken: it says so and stays down (exit 0), instead of crashing for
-ever."""
+"""A process that starts more often is broken: it logs an error and stays down (exit 0)."""
 
 STAY_S = 1.5
-"""An exit within supervisord's `startsecs` would count as a failed start and be tried again."""
+"""supervisord counts an exit within its `startsecs` as a failed start, and starts the process again."""
 
 SECOND = 1_000_000_000
 
 
 class CountsStarts(Protocol):
-    """A ledger that remembers when its process was started."""
+    """A ledger that records the starts of its process."""
 
     def count_start(self, wall_ns: int, within_ns: int) -> int:
-        """Note a start; how many there were in the last `within_ns`, this one included."""
+        """Record a start. Returns how many there were in the last `within_ns`, this one included."""
 
 
-class Process:
-    """One process of the fleet, entered: nobody else of this name runs, and it dies with its supervisor."""
+class RunningProcess:
+    """One running process of the fleet. It holds the lock of its name, and ends with its supervisor."""
 
     def __init__(self, settings_file: Path, kind: str, ticker: str = ""):
         self.fleet = Fleet.of(settings_file)
@@ -62,7 +61,7 @@ class Process:
         self._closing: list[Bus | Ledger] = []
 
     def ledger(self, constraints: Sequence[Constraint] = (), *, durable: bool = True) -> SqliteLedger:
-        """This process's own ledger, bound to the account; a process that starts too often ends here."""
+        """This process's own ledger, which belongs to the account. A process that starts too often ends here."""
         owner = f"{self.name}@{self.settings.ibkr.account or self.settings.mode}"
         try:
             ledger = SqliteLedger(self.fleet.ledger(self.name), owner, constraints, durable=durable)
@@ -74,7 +73,7 @@ class Process:
         return ledger
 
     def count_start(self, ledger: CountsStarts) -> None:
-        """A process that starts too often ends here, and stays down."""
+        """Count this start. A process that starts too often ends here, and stays down."""
         starts = ledger.count_start(time.time_ns(), STARTS_WITHIN_S * SECOND)
         if starts > STARTS_ALLOWED:
             self.log.event("process_failed", level="ERROR", starts=starts, within_s=STARTS_WITHIN_S)
@@ -82,20 +81,20 @@ class Process:
             raise SystemExit(0)
 
     def actor(self, core: Core, ledger: Ledger) -> Actor:
-        """The core with its links, as the wiring has them."""
+        """The actor of a core, with the links of the wiring."""
         actor = Actor(
             self.name,
             core,
             ledger,
             dials=self.wiring.dials,
             market=MarketClock(lockstep=self.lockstep),
-            default_interest=self.wiring.hears,
+            default_interest=self.wiring.wants,
         )
-        actor.forget_others(self.fleet.symbols.values())
+        actor.forget_other_symbols(self.fleet.symbols.values())
         return actor
 
-    def bus(self, *, hears_beats: bool = False) -> Bus:
-        """The sockets, as the wiring has them."""
+    def bus(self, *, receives_beats: bool = False) -> Bus:
+        """The sockets of the wiring."""
         bus = Bus(
             self.name,
             self.fleet.run,
@@ -104,12 +103,12 @@ class Process:
             publishes=self.wiring.publishes,
             subscribes=self.wiring.subscribes,
             control=self.wiring.control,
-            hears_beats=hears_beats,
+            receives_beats=receives_beats,
         )
         self._closing.append(bus)
         return bus
 
-    def __enter__(self) -> Process:
+    def __enter__(self) -> RunningProcess:
         return self
 
     def __exit__(
@@ -122,7 +121,7 @@ class Process:
         self._lock.release()
 
 
-def enter(kind: str) -> Process:
+def enter(kind: str) -> RunningProcess:
     """The process that the command line asks for: `python -m services.KIND SETTINGS [TICKER]`."""
     arguments = sys.argv[1:]
     wanted = "SETTINGS TICKER" if kind == "symbol" else "SETTINGS"
@@ -130,6 +129,6 @@ def enter(kind: str) -> Process:
         raise SystemExit(f"usage: python -m services.{kind} {wanted}")
     log.mask_output()
     try:
-        return Process(Path(arguments[0]), kind, *arguments[1:])
+        return RunningProcess(Path(arguments[0]), kind, *arguments[1:])
     except Refusal as refusal:
         raise SystemExit(f"{kind}: {refusal}") from None

@@ -1,7 +1,7 @@
-"""Who talks to whom: the picture of the fleet as a table, for processes and for the in-process runner alike.
+"""Which process connects to which: one table, for processes and for the in-process runner alike.
 
-Gateway, risk, clock and recorder bind, the others dial them. The recorder consumes everyone. Ticks and market time are
-published, and only the newest matters.
+Gateway, risk, clock and recorder bind, the others dial them. The recorder consumes the rows of all. Ticks and market
+time are published, and only the newest matters.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from services.trading.ids import kind_of_process
 __all__ = ["OWN_TICKER", "WIRING", "Wiring", "wiring_of"]
 
 OWN_TICKER = "$"
-"""Stands for the ticker of a symbol process."""
+"""A placeholder for the ticker of a symbol process."""
 
 
 class Wiring(msgspec.Struct, frozen=True):
     """One kind of process.
 
-    `dials`: whom it connects to, each with the topics it wants from there ('*' all). `hears`: the topics it wants of
-    those who connect to it. `subscribes`: whose publications it hears, by topic ('' all).
+    `dials`: the processes that it connects to, each with the topics that it wants from there ('*' all). `wants`: the
+    topics that it wants of processes that connect to it. `binds`: others connect to it. `publishes`: it has
+    publications. `subscribes`: the topics that it wants of each publisher ('' all). `control`: it takes commands.
     """
 
     dials: dict[str, tuple[str, ...]] = {}
-    hears: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()
     binds: bool = False
     publishes: bool = False
     subscribes: dict[str, tuple[str, ...]] = {}
@@ -40,7 +41,7 @@ WIRING: dict[str, Wiring] = {
     ),
     "risk": Wiring(
         dials={"gateway": ("*",), "clock": ("fleet",), "recorder": ()},
-        hears=("fleet",),
+        wants=("fleet",),
         binds=True,
         subscribes={"gateway": ("",), "clock": ("time",)},
         control=True,
@@ -55,7 +56,7 @@ WIRING: dict[str, Wiring] = {
         subscribes={"gateway": (OWN_TICKER,), "clock": ("time",)},
     ),
     "clock": Wiring(dials={"recorder": ()}, binds=True, publishes=True, control=True),
-    "recorder": Wiring(hears=("**",), binds=True, subscribes={"clock": ("time",)}),
+    "recorder": Wiring(wants=("**",), binds=True, subscribes={"clock": ("time",)}),
     "watchdog": Wiring(dials={"recorder": ()}, subscribes={"clock": ("time",)}, control=True),
     "simulator": Wiring(dials={"clock": ()}),
 }

@@ -14,7 +14,7 @@ from services.configuration.broker_switches import policy_of
 from services.configuration.refusal import Refusal
 from services.runtime import process
 from services.runtime.bus import Bus
-from services.runtime.process import Process
+from services.runtime.process import RunningProcess
 from services.simulator.broker import SimulatedBroker
 from services.simulator.control import Control
 from services.simulator.faults import timetable
@@ -36,7 +36,7 @@ class SimulatorProcess:
     It has no time of its own. It listens for clients after the clock has sent the sessions.
     """
 
-    def __init__(self, p: Process, bus: Bus):
+    def __init__(self, p: RunningProcess, bus: Bus):
         self._p, self._bus = p, bus
         self._run = time.monotonic_ns()
         self._source = market_source(p.settings)

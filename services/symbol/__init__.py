@@ -1,4 +1,4 @@
-"""One process per ticker: when to enter, when to take the entry back.
+"""One process per ticker: it decides when to enter, and when to cancel the entry.
 
-Owns the state machine of its symbol, no orders.
+It owns the state machine of its symbol, and no orders.
 """

@@ -10,11 +10,11 @@ from services.symbol.core import SymbolCore
 
 SECOND = 1_000_000_000
 NOTED_NS = SECOND // 10
-"""Time for the last heartbeat to leave: the watchdog would take this silence for a hang."""
+"""Time to send the last heartbeat. Without it the watchdog would take the end of the process for a hang."""
 
 
 class Retiring(poll_loop.Hooks):
-    """A symbol that was removed and holds nothing ends by itself, once all that it said has arrived."""
+    """Ends the process of a removed symbol that holds nothing, once all its messages have arrived."""
 
     def __init__(self, actor: Actor, core: SymbolCore):
         self._actor, self._core = actor, core
@@ -25,10 +25,10 @@ class Retiring(poll_loop.Hooks):
         if not retired or not self.note:
             self._retired_ns = machine_ns
         self.note = RETIRED if retired else ""
-        told = not any(link.pending for link in self._actor.links.values()) and self._actor.told_ready
+        delivered = not any(link.pending for link in self._actor.links.values()) and self._actor.announced_ready
         noted = machine_ns - self._retired_ns > NOTED_NS
-        # An exit within supervisord's startsecs would count as a failed start and be tried again.
-        self.done = retired and told and noted and machine_ns - self._since > STAY_S * SECOND
+        # supervisord counts an exit within its startsecs as a failed start, and starts the process again.
+        self.done = retired and delivered and noted and machine_ns - self._since > STAY_S * SECOND
 
     def wake(self, machine_ns: int) -> int:
         return machine_ns + (SECOND // 5 if self.note else poll_loop.IDLE_NS)

@@ -1,6 +1,6 @@
-"""The symbol actor's decisions: it asks for an entry on a tick of its symbol, follows what becomes of it, and rests.
+"""The decisions of a symbol: it submits an entry on a tick, follows that entry and its shares, and has a cooldown.
 
-It places nothing: risk approves, the gateway places, and the stop that protects the shares travels inside the entry.
+It places no orders: risk approves, the gateway places. The stop that protects the shares is attached to the entry.
 """
 
 from __future__ import annotations
@@ -38,17 +38,18 @@ from services.symbol.outcome import (
 )
 from services.symbol.record import SymbolRecord, changed, moved, shown, status_of
 from services.symbol.states import Event, SymbolState
+from services.trading.sessions import is_break
 
 __all__ = ["SymbolCore", "SymbolRecord"]
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 ASK_AGAIN_NS = MINUTE
-"""After a denial: market time before the same question is asked again."""
+"""Market time after a denial before the symbol submits an entry again."""
 RETRY_NS = 5 * SECOND
-"""After an entry that the gateway dropped for a passing reason."""
+"""Market time before the next entry after one that the gateway dropped."""
 EXIT_ALERT_NS = 30 * SECOND
-"""A sell that is triggered and not done after so long is alerted."""
+"""Market time after which a triggered sale that is not filled raises an alert."""
 
 
 FLAT = (SymbolState.NO_POSITION, SymbolState.COOLDOWN, SymbolState.PAUSED)
@@ -76,7 +77,7 @@ class SymbolCore:
         return Deadlines(market_ns=min(self._due(self.record(state)).values(), default=None))
 
     def _due(self, r: SymbolRecord) -> dict[str, int]:
-        """What happens by itself, and when; each only while it is outstanding."""
+        """The timers that are set now: name, and market time at which it is due."""
         entries, due = self.settings.entries, {}
         if r.state is SymbolState.COOLDOWN:
             due["cooldown"] = r.cooldown_until_ns
@@ -129,8 +130,7 @@ class SymbolCore:
                 r = changed(ended(r), why=reason, figures=figures, wait_until_ns=d.now.market_ns + ASK_AGAIN_NS)
                 return moved(r, Event.ENTRY_DENIED)
             case EntryDropped(client_order_id, _, reason, figures) if client_order_id == r.entry_id:
-                # The price ran through the trigger: the next tick is the new reference. Anything else has to pass
-                # first.
+                # If the price ran through the trigger, the next tick is the new reference. Other reasons need time.
                 wait_ns = 0 if reason == "price_through_trigger" else RETRY_NS
                 until_ns = r.entries_until_ns if reason == "observed" else d.now.market_ns + wait_ns
                 r = changed(ended(r), why=reason, figures=figures, wait_until_ns=until_ns)
@@ -152,7 +152,7 @@ class SymbolCore:
                 if symbol is None:
                     return changed(r, fleet_paused=False)
                 if by != "operator":
-                    return changed(r, paused=False)  # a guard is over; what waits for the operator goes on waiting
+                    return changed(r, paused=False)  # a guard is over; a symbol that waits for the operator still waits
                 fresh = changed(r, paused=False, disarmed=False, refusals=0, whole_only=False)
                 return moved(fresh, Event.RESUMED)
             case Flattening():
@@ -179,7 +179,7 @@ class SymbolCore:
                 return changed(r, grid=steps)
             case Refused(_, _, symbol, error) if symbol == self.symbol:
                 d.note("symbol_paused", self.symbol, "ERROR", reason="message_refused", error=error)
-                # It may have been the entry that was refused: then nobody else will ever speak of it.
+                # The refused message may be the entry itself. Then no other report about it comes.
                 return changed(take_back(d, r, "message_refused"), paused=True)
             case Elapsed():
                 return self._elapsed(d, r)
@@ -203,20 +203,20 @@ class SymbolCore:
 
     @property
     def _cancels_at_close(self) -> bool:
-        """An order that may trade outside regular hours outlives their close: where that is not allowed it must go."""
+        """Whether entries are cancelled near the close: configured, or needed because they could trade after it."""
         hours = self.settings.hours
         return self.settings.entries.cancel_at_close or (hours.extended and not hours.allow_after_hours)
 
     # Leaving.
 
     def _watch(self, d: Draft, r: SymbolRecord, *, winding: bool) -> SymbolRecord:
-        """Removed from the watchlist: the entry is taken back, what is held stays under its stop. Or back again."""
+        """Follow the watchlist. A removed symbol cancels its entry and keeps its shares under their stop."""
         if winding and not r.winding_down:
             r = take_back(d, r, "removal_pending")
         return changed(r, winding_down=winding, retired=r.retired and winding)
 
     def _retire(self, d: Draft, r: SymbolRecord) -> SymbolRecord:
-        """Nothing is held and nothing can fill any more: the others may go on without this process."""
+        """Retire a removed symbol once it holds nothing and no entry can fill any more."""
         if not r.winding_down or r.retired or r.holds or r.entry_live or r.state not in FLAT:
             return r
         d.send("clock", SymbolRetired(self.symbol))
@@ -242,11 +242,11 @@ class SymbolCore:
                 return r
 
     def _consider(self, d: Draft, r: SymbolRecord, tick: Tick) -> SymbolRecord:
-        """Ask for an entry, or remember why not."""
+        """Submit an entry, or remember why not."""
         found = self._entry_blocked(r, d.now) or self._planned(r, tick, d.now.market_ns)
         if isinstance(found, Blocked):
             if found.why == r.why:
-                return r  # only a new reason is worth a record: the figures of an old one change with every tick
+                return r  # only a new reason is recorded: the figures of the same reason change with every tick
             if found.why == "position_mismatch":
                 d.note("position_mismatch", self.symbol, "WARNING", **found.figures)
             return changed(r, why=found.why, figures=found.figures)
@@ -267,7 +267,7 @@ class SymbolCore:
         return moved(r, Event.ENTRY_SUBMITTED)
 
     def _planned(self, r: SymbolRecord, tick: Tick, now_ns: int) -> EntryPlan | Blocked:
-        """The entry on this tick's price, or why the price does not serve."""
+        """The entry at this tick's price, or why this price can't be used."""
         blocked = price_blocked(tick, r.session_open_ns, now_ns, self.settings, r.halt_trade_ns)
         number = r.entry_number + 1
         return blocked or plan_entry(
@@ -275,11 +275,11 @@ class SymbolCore:
         )
 
     def _follow(self, d: Draft, r: SymbolRecord, tick: Tick) -> SymbolRecord:
-        """An entry that is out there: has it been triggered, and is its trigger still where it belongs?"""
+        """Check a live entry: whether it is triggered, and whether a lower trigger should replace it."""
         if r.triggered_ns:
             return r
         if r.entry_at == "working" and max(tick.last, tick.ask) >= r.entry_trigger:
-            return triggered(r, d.now.market_ns)  # an exchange that holds stops itself calls a resting one working
+            return triggered(r, d.now.market_ns)  # an exchange that holds stops itself reports a resting one as working
         minutes = self.settings.entries.reanchor_minutes
         if not minutes or not r.entry_at or d.now.market_ns < r.anchored_ns + minutes * MINUTE:
             return r
@@ -290,7 +290,7 @@ class SymbolCore:
         return r
 
     def _entry_blocked(self, r: SymbolRecord, now: Now) -> Blocked | None:
-        """What speaks against a new entry whatever the price is."""
+        """What blocks a new entry at any price."""
         blocked = self._blocked(r, now)
         if blocked is not None:
             return blocked
@@ -303,11 +303,11 @@ class SymbolCore:
         if now.market_ns < r.cooldown_until_ns:
             return Blocked("stopped_out")
         if now.market_ns < r.wait_until_ns:
-            return Blocked(r.why)  # what it waits for stands as it was, figures and all
+            return Blocked(r.why)  # the reason of the wait stays, with its figures
         return None
 
     def _blocked(self, r: SymbolRecord, now: Now) -> Blocked | None:
-        """What stops entries as such."""
+        """What blocks entries in general."""
         now_ns = now.market_ns
         if now.stale:
             return Blocked("clock_stale")
@@ -315,7 +315,7 @@ class SymbolCore:
             return Blocked("session_closed")
         if r.phase == "closing" or now_ns >= r.entries_until_ns:
             return Blocked("closing")
-        if r.break_ns[0] <= now_ns < r.break_ns[1]:
+        if is_break(r.break_ns, now_ns):
             return Blocked("session_break")
         if now_ns < r.session_open_ns + int(self.settings.entries.open_delay_s * SECOND):
             return Blocked("open_delay")

@@ -1,4 +1,4 @@
-"""Draws the state machine of a symbol out of its table, as docs/states.md.
+"""Draws docs/states.md from the table of a symbol's states.
 
 python -m services.symbol.diagram > docs/states.md
 """
@@ -12,7 +12,7 @@ __all__ = ["markdown"]
 HEADER = """# The states of a symbol
 
 Drawn from the table in `services/symbol/states.py`; renew it with `python -m services.symbol.diagram > docs/states.md`.
-The picture shows what moves a symbol; the table has every event in every state, and says why where that is not plain.
+The picture shows the events that change the state. The table has every event in every state; below are the reasons.
 """
 
 
@@ -24,7 +24,7 @@ def markdown() -> str:
 
 
 def _arrows() -> list[str]:
-    """One arrow per pair of states, with all that leads along it."""
+    """One arrow per pair of states, with all its events."""
     events: dict[tuple[SymbolState, SymbolState], list[str]] = {}
     for event, row in TABLE.items():
         for before in SymbolState:

@@ -1,6 +1,6 @@
-"""When an entry may be made, and what it is: pure rules over a tick and the settings.
+"""When a price may lead to an entry, and the plan of that entry: from a tick and the settings. Pure.
 
-Every "no" is a reason code with its figures: `crazy status` shows it.
+Each obstacle is a reason code with its figures, which `crazy status` shows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Blocked", "plan_entry", "price_blocked"]
 
 SECOND = 1_000_000_000
 QUOTE_TOLERANCE_PCT = 1.0
-"""An old last trade still serves while it lies so near to bid and ask: a thin stock may not trade for minutes."""
+"""An old last trade is still used if it is within bid and ask plus or minus this: a thin stock trades seldom."""
 
 
 class Blocked(msgspec.Struct, frozen=True):
@@ -33,9 +33,9 @@ class Blocked(msgspec.Struct, frozen=True):
 def price_blocked(
     tick: Tick, session_open_ns: int, now_ns: int, settings: Settings, halt_trade_ns: int
 ) -> Blocked | None:
-    """What speaks against using this tick's last price as a reference; None if it serves.
+    """Why this tick's last price can't be the reference of an entry; None if it can.
 
-    `halt_trade_ns`: the time of the last trade before a halt, 0 without one.
+    `halt_trade_ns`: the time of the last trade before a halt, 0 without a halt.
     """
     if tick.refused:
         return Blocked("no_market_data", {"code": float(tick.refused)})
@@ -45,12 +45,12 @@ def price_blocked(
         return Blocked("no_trade_yet")
     if tick.last_ns <= halt_trade_ns:
         return Blocked("no_trade_since_halt")
-    if tick.delayed and not (settings.ibkr.allow_delayed and settings.mode != "live"):
+    if tick.delayed and not settings.enters_on_delayed_data:
         return Blocked("delayed_data")
     age_s = (now_ns - tick.last_ns) / SECOND
     if age_s > settings.entries.max_price_age_s:
         slack = QUOTE_TOLERANCE_PCT / 100
-        if not 0 < tick.bid * (1 - slack) <= tick.last <= tick.ask * (1 + slack):  # a side that is not there is 0
+        if not 0 < tick.bid * (1 - slack) <= tick.last <= tick.ask * (1 + slack):  # a missing side is 0
             return Blocked("price_stale", {"age_s": round(age_s, 1)})
     return None
 
@@ -66,10 +66,10 @@ def plan_entry(
     *,
     whole_only: bool = False,
 ) -> EntryPlan | Blocked:
-    """The bracket for this reference price: buy stop above it, protective stop attached.
+    """The bracket for this tick's price: a buy stop above it, with a protective stop attached.
 
-    `whole_only`: the broker has refused a fraction of this symbol. Less than one share is never bought: no stop could
-    protect any of it.
+    `whole_only`: the broker has refused a fraction of this symbol. The plan never buys less than one share, because no
+    stop could protect it.
     """
     entries, stops = settings.entries, settings.stops
     usd = settings.entry_usd(symbol)
@@ -81,8 +81,7 @@ def plan_entry(
     trigger = round_up(tick.last * (1 + entries.buy_stop_pct_above_last / 100), grid)
     if tick.ask >= trigger:
         return Blocked("price_through_trigger", {"last": tick.last, "ask": tick.ask, "trigger": trigger})
-    cap_pct = entries.stop_limit_max_slip_pct if entries.type == "buy_stop_limit" else entries.buy_stop_cap_pct
-    limit = round_up(trigger * (1 + cap_pct / 100), grid)
+    limit = round_up(trigger * (1 + entries.limit_pct / 100), grid)
     client_order_id = order_reference(symbol, session_date, number)
     offset = limit_offset(trigger, stops.trail_limit_offset_pct, grid) if stops.use_trailing_limit else None
     # IBKR attaches trailing stops to LMT and STP LMT parents only (328): a bare STP gets a fixed one.

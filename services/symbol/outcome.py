@@ -1,6 +1,6 @@
-"""What becomes of an entry and of the shares that it bought: pure functions from a record and an event to a record.
+"""The outcome of an entry and of its shares: pure functions from a record and an event to a record.
 
-The state follows by the table (`states.py`); here stands what is remembered beside it, and what is said.
+The state follows from the table (`states.py`). This file has the other fields of the record, and the messages.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ __all__ = [
 
 MINUTE = 60_000_000_000
 BACK_OFF_MINUTES = (1, 2, 4)
-"""After a rejection or an unasked cancel; the third in a session pauses the symbol."""
+"""Waits after a rejection or a cancel that the bot did not request. The third one in a session pauses the symbol."""
 ENDINGS_OF_A_DAY = ("", "end_of_day", "expired")
-"""Why an entry ended with its session; '' is its expiry. After any other end the symbol arms anew."""
+"""Reasons of an entry that ended with its session; '' is its expiry. After any other end the symbol arms again."""
 CAPPED = ("TRAIL LIMIT", "STP LMT", "LMT")
-"""Sells that can be triggered and stay unfilled. Any other that the broker calls Submitted may just be resting."""
+"""Order types that can be triggered and stay unfilled. Any other sale with status Submitted may not be triggered."""
 
 
 FRACTION_REFUSED = (10242, 10243)
-"""IBKR's words for a fraction that can't be traded. Whole shares are bought from then on; nothing else is wrong."""
+"""IBKR's errors for a fraction that can't be traded. From then on the symbol buys whole shares."""
 
 
 def take_back(d: Draft, r: SymbolRecord, reason: str) -> SymbolRecord:
-    """Cancel what is live of the entry, once. Its end is heard of."""
+    """Request the cancel of a live entry, once. Its end is reported later."""
     if not r.entry_live or r.cancelling:
         return r
     d.send("gateway", CancelEntry(r.entry_id, r.symbol, reason))
@@ -50,12 +50,12 @@ def take_back(d: Draft, r: SymbolRecord, reason: str) -> SymbolRecord:
 
 
 def ended(r: SymbolRecord) -> SymbolRecord:
-    """Nothing of the entry is live any more."""
+    """The record without a live entry."""
     return changed(r, entry_live=False, entry_at="", cancelling="", triggered_ns=0, partial_ns=0)
 
 
 def triggered(r: SymbolRecord, now_ns: int) -> SymbolRecord:
-    """The entry's trigger was reached; how long it takes to fill counts from now."""
+    """The entry was triggered: the time limit for its fill starts now."""
     if r.triggered_ns or not r.entry_live:
         return r
     r = changed(r, triggered_ns=now_ns)
@@ -63,7 +63,7 @@ def triggered(r: SymbolRecord, now_ns: int) -> SymbolRecord:
 
 
 def on_order(d: Draft, r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
-    """The broker has it, or changed it."""
+    """The broker reported the state of an order."""
     held = order.live and "trigger" in order.why_held
     working = order.status == "Submitted" and not order.why_held
     if order.role == "entry" and order.client_order_id == r.entry_id and r.entry_live:
@@ -78,7 +78,7 @@ def on_order(d: Draft, r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
         return r
     if order.client_order_id != r.stop_id:
         if order.cancel_reason:
-            return r  # one that is taken back is nobody's stop
+            return r  # a stop that is being cancelled protects nothing
         r = changed(r, stop_id=order.client_order_id, stop_held=False)
     if r.why == "stop_lost" and (held or working):
         r = changed(r, why="protected_by_stop", figures={})
@@ -89,9 +89,9 @@ def on_order(d: Draft, r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
     return r
 
 
-def on_cancelled(d: Draft, r: SymbolRecord, told: OrderCancelled, settings: Settings) -> SymbolRecord:
-    """An order ended without filling whole."""
-    order = told.order
+def on_cancelled(d: Draft, r: SymbolRecord, report: OrderCancelled, settings: Settings) -> SymbolRecord:
+    """An order was cancelled or expired before it was filled completely."""
+    order = report.order
     if order.role == "stop":
         return _stop_gone(r, order)
     if order.role != "entry" or order.client_order_id != r.entry_id:
@@ -101,7 +101,7 @@ def on_cancelled(d: Draft, r: SymbolRecord, told: OrderCancelled, settings: Sett
     if r.state is not SymbolState.ENTRY_PENDING:
         return _remainder_ended(r)
     reason = order.cancel_reason or cancelling
-    if not told.asked and not reason and r.phase == "open":
+    if not report.asked and not reason and r.phase == "open":
         return _refused(d, r, why="cancelled_by_broker", figures={})
     disarmed = reason in ENDINGS_OF_A_DAY and not settings.entries.rearm_next_session
     return moved(
@@ -109,9 +109,9 @@ def on_cancelled(d: Draft, r: SymbolRecord, told: OrderCancelled, settings: Sett
     )
 
 
-def on_rejected(d: Draft, r: SymbolRecord, told: OrderRejected) -> SymbolRecord:
-    """The broker refused an order, or holds it Inactive."""
-    order = told.order
+def on_rejected(d: Draft, r: SymbolRecord, report: OrderRejected) -> SymbolRecord:
+    """The broker rejected an order, or reported it as Inactive."""
+    order = report.order
     if order.role == "stop":
         return _stop_gone(r, order)
     if order.role != "entry" or order.client_order_id != r.entry_id:
@@ -119,14 +119,14 @@ def on_rejected(d: Draft, r: SymbolRecord, told: OrderRejected) -> SymbolRecord:
     r = ended(r)
     if r.state is not SymbolState.ENTRY_PENDING:
         return _remainder_ended(r)
-    if told.code in FRACTION_REFUSED and order.quantity != math.floor(order.quantity):
-        d.note("fractional_refused", r.symbol, "WARNING", code=told.code, qty=order.quantity)
+    if report.code in FRACTION_REFUSED and order.quantity != math.floor(order.quantity):
+        d.note("fractional_refused", r.symbol, "WARNING", code=report.code, qty=order.quantity)
         return moved(changed(r, whole_only=True, why="fraction_refused", figures={}), Event.ENTRY_DENIED)
-    return _refused(d, r, why="rejected_by_broker", figures={"code": float(told.code)})
+    return _refused(d, r, why="rejected_by_broker", figures={"code": float(report.code)})
 
 
 def _remainder_ended(r: SymbolRecord) -> SymbolRecord:
-    """Nobody waits for it any more: shares are held, or something else has come first. So nothing is counted."""
+    """The rest of an entry ended in another state than ENTRY_PENDING. It is no refusal, so nothing is counted."""
     if r.why == "entry_filling":
         r = changed(r, why="protected_by_stop", figures={})
     return moved(r, Event.REMAINDER_ENDED)
@@ -156,11 +156,11 @@ def on_fill(d: Draft, r: SymbolRecord, filled: OrderFilled, settings: Settings) 
     held_before = r.holds
     r = changed(r, own=filled.own, cost_usd=filled.cost_usd)
     if filled.corrects and r.holds is held_before:
-        return r  # figures of what happened before, not something that happens
+        return r  # a correction of figures changes no state
     if fill.side == "BUY":
         return _bought(d, r, filled)
     if r.holds and fill.role == "adopted":
-        return r  # sold by hand, a part of it: what is left rests under its stop as before
+        return r  # a manual sale of a part: the rest stays under its stop
     if r.holds:
         why = "flattening" if fill.role == "flatten" else "stop_filling"
         return _exiting(d, changed(r, why=why), Event.STOP_FILLED_PARTLY)
@@ -179,7 +179,7 @@ def on_fill(d: Draft, r: SymbolRecord, filled: OrderFilled, settings: Settings) 
         client_order_id=fill.client_order_id,
     )
     r = changed(r, cooldown_until_ns=until, why="stopped_out", figures={"price": fill.price})
-    # A rest of the entry that is still live would buy into the fall.
+    # The rest of a live entry would buy while the price falls.
     return moved(take_back(d, r, "stopped_out"), Event.STOPPED_OUT)
 
 
@@ -191,10 +191,10 @@ def _bought(d: Draft, r: SymbolRecord, filled: OrderFilled) -> SymbolRecord:
         elif r.entry_live and not r.partial_ns:
             r = changed(r, partial_ns=d.now.market_ns)
     elif r.entry_live:
-        # Real world: one that was given up fills after all. Two entries would be twice the size.
+        # Real world: an entry that had ended fills after all. Two entries would be twice the size.
         r = take_back(d, r, "position_open")
     if not r.holds:
-        return r  # less than a share so far, or heard after the stop that sold it again
+        return r  # less than a share so far, or reported after the stop that sold it
     if r.state is not SymbolState.EXITING:
         r = changed(r, why="entry_filling" if r.entry_live and r.partial_ns else "protected_by_stop", figures={})
     return moved(r, Event.ENTRY_FILLED)
@@ -203,15 +203,17 @@ def _bought(d: Draft, r: SymbolRecord, filled: OrderFilled) -> SymbolRecord:
 def _exiting(d: Draft, r: SymbolRecord, event: Event) -> SymbolRecord:
     if not r.exiting_ns:
         r = changed(r, exiting_ns=d.now.market_ns)
-    # What is left of the entry must not go on buying while the stop sells.
+    # The rest of the entry must not buy while the stop sells.
     return moved(take_back(d, r, "stop_triggered"), event)
 
 
-def on_flattening(r: SymbolRecord, told: Flattening) -> SymbolRecord:
-    """How far the operator's sale has come. While it waits the shares are held as before, under their stop."""
-    match told.phase:
+def on_flattening(r: SymbolRecord, flattening: Flattening) -> SymbolRecord:
+    """The phase of a flatten changed. While it waits, the shares stay under their stop."""
+    match flattening.phase:
         case "waiting":
-            return changed(r, why="flatten_observed" if told.reason == "observed" else "flatten_waits", figures={})
+            return changed(
+                r, why="flatten_observed" if flattening.reason == "observed" else "flatten_waits", figures={}
+            )
         case "clearing" | "selling":
             return moved(changed(r, why="flattening", figures={}), Event.FLATTEN_ORDERED)
         case "done":
@@ -227,16 +229,16 @@ def on_flattening(r: SymbolRecord, told: Flattening) -> SymbolRecord:
             return r
 
 
-def on_position(d: Draft, r: SymbolRecord, told: PositionUpdated) -> SymbolRecord:
-    """The account's position.
+def on_position(d: Draft, r: SymbolRecord, position: PositionUpdated) -> SymbolRecord:
+    """The account's position was reported.
 
-    What is own, and what it cost, is known from fills; this tells something new where rows were lost, shares adopted,
-    or a split mended.
+    Own shares and their cost are known from fills. The report has something new if rows were lost, if shares were
+    adopted, or if a split changed their number.
     """
-    own, before = told.own, r.own
-    cost_usd = r.cost_usd if told.own_cost_usd is None else told.own_cost_usd
-    r = changed(r, account=told.account_quantity, own=own, cost_usd=cost_usd)
-    if told.account_quantity != own:
+    own, before = position.own, r.own
+    cost_usd = r.cost_usd if position.own_cost_usd is None else position.own_cost_usd
+    r = changed(r, account=position.account_quantity, own=own, cost_usd=cost_usd)
+    if position.account_quantity != own:
         r = moved(r, Event.POSITION_DIFFERS)
     if holds(own) is holds(before):
         return r

@@ -1,4 +1,4 @@
-"""What a symbol remembers, and how it shows itself."""
+"""The record of a symbol, and its status for the fleet."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["SymbolRecord", "changed", "holds", "moved", "shown", "status_of"]
 
 
 class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a symbol remembers. Times are market time in ns, 0 where there is none.
+    """All that a symbol remembers. Times are market time in ns, 0 for none.
 
-    `entry_live`: the last entry asked for may still trade; `cancelling` is why it is being taken back, '' if it is
-    not. `entry_at` is where the broker has it: '' unconfirmed, 'held' until its trigger, 'working'. `stop_held` says
-    the same of the stop. `account` is the account's whole position, None before it was told. `halt_trade_ns` is the
-    time of the last trade that was seen during a halt.
+    `entry_live`: the last entry may still trade. `cancelling`: why its cancel was requested, '' if it was not.
+    `entry_at`: its state at the broker, '' (unconfirmed), 'held' (until its trigger) or 'working'. `stop_held`: the
+    broker holds the stop until its trigger. `account`: the account's whole position, None before the first report.
+    `halt_trade_ns`: time of the last trade seen during a halt.
     """
 
     symbol: str
@@ -61,11 +61,11 @@ class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
     halt_trade_ns: int = 0
     grid: Grid = US_STOCKS
     whole_only: bool = False
-    """The broker has refused a fraction of this symbol: none is asked for until the operator resumes it."""
+    """The broker has refused a fraction of this symbol: it buys whole shares until the operator resumes it."""
 
     @property
     def holds(self) -> bool:
-        """Whether there is something that a stop can protect."""
+        """Whether a stop can protect own shares: there is at least one."""
         return holds(self.own)
 
     @property
@@ -74,12 +74,12 @@ class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def holds(own: float) -> bool:
-    """At least one share: what is left of a share can't be stopped, and is no position."""
+    """At least one share. A stop can't protect a fraction of a share, so a fraction is no position."""
     return own >= 1 - 1e-9
 
 
 def changed(r: SymbolRecord, **changes: Any) -> SymbolRecord:
-    """The record with these fields; the same object when nothing differs."""
+    """The record with these fields changed; the same object if nothing differs."""
     if all(getattr(r, name) == value for name, value in changes.items()):
         return r
     return msgspec.structs.replace(r, **changes)
@@ -91,12 +91,12 @@ def moved(r: SymbolRecord, event: Event) -> SymbolRecord:
 
 
 def shown(r: SymbolRecord) -> tuple[object, ...]:
-    """What a status row is worth sending for."""
+    """The fields whose change sends a status."""
     return (r.state, r.why, r.own, r.entry_id, r.stop_id, r.cooldown_until_ns, r.session_date)
 
 
 def status_of(r: SymbolRecord, now_ns: int) -> SymbolStatus:
-    """The record as the fleet sees it."""
+    """The status message of this record."""
     return SymbolStatus(
         symbol=r.symbol,
         state=r.state.value,

@@ -1,7 +1,7 @@
-"""The state machine of a symbol: one table with a row for every event, and in it a cell for every state.
+"""The state machine of a symbol: one table with a row for each event, and a cell for each state.
 
-A cell says which state follows; `STAYS` says that nothing changes, and the row says why. The awkward rows are there
-because reality forces them. docs/states.md is drawn from this table (`diagram.py`).
+A cell is the state that follows. Where it is the same state, or an unexpected one, the row says why. Some rows are only
+there because they happen in reality. docs/states.md is drawn from this table (`diagram.py`).
 """
 
 from __future__ import annotations
@@ -9,24 +9,24 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = ["TABLE", "Event", "Row", "SymbolState", "after"]
+__all__ = ["TABLE", "Event", "SymbolState", "Transitions", "after"]
 
 
 class SymbolState(StrEnum):
-    """Where a symbol stands."""
+    """The state of a symbol."""
 
     NO_POSITION = "NO_POSITION"
     ENTRY_PENDING = "ENTRY_PENDING"
     POSITION_OPEN = "POSITION_OPEN"
     EXITING = "EXITING"
-    """A sell is triggered or ordered, and not done."""
+    """A sale is triggered or ordered, and not complete."""
     COOLDOWN = "COOLDOWN"
     PAUSED = "PAUSED"
-    """Waits for the operator: `crazy resume SYMBOL`."""
+    """The symbol waits for the operator: `crazy resume SYMBOL`."""
 
 
 class Event(StrEnum):
-    """What can happen to it."""
+    """What can happen to a symbol."""
 
     ENTRY_SUBMITTED = "entry asked for"
     ENTRY_DENIED = "entry denied or dropped"
@@ -49,8 +49,8 @@ class Event(StrEnum):
     COOLDOWN_OVER = "cooldown over or cleared"
 
 
-class Row(NamedTuple):
-    """What one event does in each state; `because` explains the cells in which nothing, or something odd, happens."""
+class Transitions(NamedTuple):
+    """The state that follows one event in each state. `because` explains cells that are not obvious."""
 
     no_position: SymbolState
     entry_pending: SymbolState
@@ -70,52 +70,53 @@ EXITING, COOLDOWN, PAUSED = SymbolState.EXITING, SymbolState.COOLDOWN, SymbolSta
 E = Event
 
 # fmt: off
-TABLE: dict[Event, Row] = {
+TABLE: dict[Event, Transitions] = {
     #  in:                NO_POSITION ENTRY_PENDING POSITION_OPEN EXITING COOLDOWN PAUSED
-    E.ENTRY_SUBMITTED: Row(PENDING, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
-        "Entries are asked for in NO_POSITION only."),
-    E.ENTRY_DENIED: Row(NONE, NONE, OPEN, EXITING, COOLDOWN, PAUSED,
-        "The answer concerns whoever waits for it. Denied is not refused: the broker never saw it, so nothing counts."),
-    E.ENTRY_CANCELLED: Row(NONE, NONE, OPEN, EXITING, COOLDOWN, PAUSED,
-        "Whoever holds shares holds them after the entry's end as well."),
-    E.ENTRY_REFUSED: Row(NONE, NONE, OPEN, EXITING, COOLDOWN, PAUSED,
-        "A rejection, Inactive or a cancel that nobody asked for: back-off, then armed again. Shares that filled "
-        "before it stay held."),
-    E.REFUSED_TOO_OFTEN: Row(PAUSED, PAUSED, OPEN, EXITING, COOLDOWN, PAUSED,
-        "Whoever holds shares or rests after a stop-out is not paused by the refusal of something older."),
-    E.ENTRY_FILLED: Row(OPEN, OPEN, OPEN, EXITING, OPEN, OPEN,
-        "Executions win over everything said before: a fill after a cancel, after a rejection that was none, after the "
-        "symbol gave up. A rest of the entry that fills while the stop sells is held until it is sold as well."),
-    E.REMAINDER_ENDED: Row(NONE, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
-        "A partial fill, then a cancel: what filled is held, and the gateway mends the stop's quantity."),
-    E.STOP_TRIGGERED: Row(NONE, PENDING, EXITING, EXITING, COOLDOWN, PAUSED,
-        "Without shares that are known it says nothing: the fill of the entry will be heard."),
-    E.STOP_FILLED_PARTLY: Row(NONE, PENDING, EXITING, EXITING, COOLDOWN, PAUSED,
-        "A part sold of what nobody knew to be held: the fill of the entry will be heard."),
-    E.STOPPED_OUT: Row(COOLDOWN, COOLDOWN, COOLDOWN, COOLDOWN, COOLDOWN, PAUSED,
-        "During recovery a stop-out is heard before its entry's fill, or while an older one still rests: it counts "
-        "from its own time. PAUSED waits for the operator, and the cooldown runs meanwhile."),
-    E.STOP_VANISHED: Row(NONE, PENDING, OPEN, OPEN, COOLDOWN, PAUSED,
-        "The shares are held all the same; the gateway puts a stop back. A triggered stop that is gone sells no more."),
-    E.FLATTEN_ORDERED: Row(PAUSED, PAUSED, EXITING, EXITING, PAUSED, PAUSED,
-        "What is flat waits for the operator, whose word this is more than any cooldown's. A live entry is being "
-        "cancelled; if it fills before that, the fill opens the position, and the gateway sells it."),
-    E.SOLD_OTHERWISE: Row(NONE, PENDING, PAUSED, PAUSED, COOLDOWN, PAUSED,
-        "Flattened, or sold by hand: only a stop-out is followed by a cooldown, so the operator decides. Who held "
-        "nothing has lost nothing."),
-    E.OWN_APPEARED: Row(OPEN, OPEN, OPEN, EXITING, OPEN, OPEN,
-        "Adopted by the operator, or the rows that told of the fill are lost."),
-    E.POSITION_DIFFERS: Row(NONE, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
-        "Bought or sold by hand: entries freeze (`position_mismatch`) as long as it lasts, and nothing is adopted. The "
-        "gateway shrinks a stop for shares that are gone."),
-    E.HALTED: Row(NONE, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
-        "The entry is being cancelled, and its end is what moves the state; nothing is armed until a trade follows."),
-    E.ENTRIES_PAUSED: Row(NONE, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
-        "A mark beside the state, so that no cooldown and no position is forgotten. A live entry is being cancelled."),
-    E.RESUMED: Row(NONE, PENDING, OPEN, EXITING, COOLDOWN, NONE,
-        "Only what waits for the operator goes on; a cooldown is cleared by a command of its own."),
-    E.COOLDOWN_OVER: Row(NONE, PENDING, OPEN, EXITING, NONE, PAUSED,
-        "Only who rests can be through with it: a fill or the operator came first."),
+    E.ENTRY_SUBMITTED: Transitions(PENDING, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
+        "Entries are submitted in NO_POSITION only."),
+    E.ENTRY_DENIED: Transitions(NONE, NONE, OPEN, EXITING, COOLDOWN, PAUSED,
+        "The answer changes only a pending entry. Denied is not refused: the broker never saw the entry, so nothing "
+        "counts."),
+    E.ENTRY_CANCELLED: Transitions(NONE, NONE, OPEN, EXITING, COOLDOWN, PAUSED,
+        "Shares that are held stay held after the end of the entry."),
+    E.ENTRY_REFUSED: Transitions(NONE, NONE, OPEN, EXITING, COOLDOWN, PAUSED,
+        "A rejection, Inactive, or a cancel that the bot did not request: back-off, then armed again. Shares that "
+        "filled before stay held."),
+    E.REFUSED_TOO_OFTEN: Transitions(PAUSED, PAUSED, OPEN, EXITING, COOLDOWN, PAUSED,
+        "The refusal of an older entry does not pause a symbol that holds shares or has a cooldown."),
+    E.ENTRY_FILLED: Transitions(OPEN, OPEN, OPEN, EXITING, OPEN, OPEN,
+        "Executions win over all earlier reports: a fill may follow a cancel, a wrong rejection, or an entry that had "
+        "ended. If the rest of the entry fills while the stop sells, it is held until it is sold as well."),
+    E.REMAINDER_ENDED: Transitions(NONE, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
+        "A partial fill, then a cancel: the filled shares are held, and the gateway corrects the stop's quantity."),
+    E.STOP_TRIGGERED: Transitions(NONE, PENDING, EXITING, EXITING, COOLDOWN, PAUSED,
+        "Without known shares nothing changes: the fill of the entry will be reported."),
+    E.STOP_FILLED_PARTLY: Transitions(NONE, PENDING, EXITING, EXITING, COOLDOWN, PAUSED,
+        "A part of unknown shares was sold: the fill of the entry will be reported."),
+    E.STOPPED_OUT: Transitions(COOLDOWN, COOLDOWN, COOLDOWN, COOLDOWN, COOLDOWN, PAUSED,
+        "During recovery a stop-out may be reported before its entry's fill, or during an older cooldown: the cooldown "
+        "counts from its own time. PAUSED waits for the operator, and the cooldown runs meanwhile."),
+    E.STOP_VANISHED: Transitions(NONE, PENDING, OPEN, OPEN, COOLDOWN, PAUSED,
+        "The shares are still held, and the gateway places a new stop. A triggered stop that is gone sells no more."),
+    E.FLATTEN_ORDERED: Transitions(PAUSED, PAUSED, EXITING, EXITING, PAUSED, PAUSED,
+        "A flat symbol waits for the operator, whose command counts more than a cooldown. A live entry is being "
+        "cancelled. If it fills before that, the fill opens the position, and the gateway sells it."),
+    E.SOLD_OTHERWISE: Transitions(NONE, PENDING, PAUSED, PAUSED, COOLDOWN, PAUSED,
+        "Flattened, or sold manually: only a stop-out has a cooldown, so the operator decides. A symbol that held "
+        "nothing does not change."),
+    E.OWN_APPEARED: Transitions(OPEN, OPEN, OPEN, EXITING, OPEN, OPEN,
+        "Adopted by the operator, or the rows of the fill are lost."),
+    E.POSITION_DIFFERS: Transitions(NONE, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
+        "Bought or sold manually: entries are blocked (`position_mismatch`) while it lasts, and nothing is adopted. "
+        "The gateway reduces a stop for shares that are gone."),
+    E.HALTED: Transitions(NONE, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
+        "The entry is being cancelled, and its end changes the state. Nothing is armed before the next trade."),
+    E.ENTRIES_PAUSED: Transitions(NONE, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
+        "The pause is a field beside the state, so the state stays known. A live entry is being cancelled."),
+    E.RESUMED: Transitions(NONE, PENDING, OPEN, EXITING, COOLDOWN, NONE,
+        "It ends only PAUSED. A command of its own clears a cooldown."),
+    E.COOLDOWN_OVER: Transitions(NONE, PENDING, OPEN, EXITING, NONE, PAUSED,
+        "It ends only COOLDOWN. In other states a fill or the operator came first."),
 }
 # fmt: on
 

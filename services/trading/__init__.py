@@ -1,1 +1,1 @@
-"""Prices and their grid, shares, reasons, ids: for every process. Imports nothing else of the fleet."""
+"""Prices and their grid, shares, sessions, reasons, ids: for all processes. Imports nothing else of the fleet."""

@@ -1,14 +1,16 @@
-"""Names that processes and orders are known by: made here and read here, and nowhere else.
+"""The names of processes, orders and accounts. Only this file builds and parses them.
 
 A symbol's process is `symbol-TSLA`. An order's reference (`client_order_id`, IBKR's orderRef) is
 
     CT-TSLA-20250106-1        the first entry of a symbol in a session
-    CT-TSLA-20250106-1-S2     the second stop of what that entry bought
+    CT-TSLA-20250106-1-S2     the second stop for the shares of that entry
     CT-TSLA-20250106-F1       the first sale of a flatten
-    CT-TSLA-20250106-A1       shares that were adopted; M1: shares that were sold by hand
+    CT-TSLA-20250106-A1       adopted shares; M1: manually sold shares
     CT-TSLA-20250106-1-S1~2   a second order at the broker under the reference before the `~`: a double
 
-A blank in a ticker (BRK B) becomes a dot: neither a process name nor a reference has one.
+A blank in a ticker (BRK B) becomes a dot. Process names and references have no blanks.
+
+The ids of IBKR's paper accounts start with D (DU; DF and DI for advisors and institutions), those of live ones do not.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ __all__ = [
     "double_reference",
     "is_flatten_reference",
     "is_own_reference",
+    "is_paper_account",
     "is_stop_reference",
     "is_symbol_process",
     "kind_of_process",
@@ -32,14 +35,15 @@ __all__ = [
 ]
 
 ORDER_PREFIX = "CT-"
-"""Every reference of ours begins with it. An order without it is never touched."""
+"""Every reference of ours starts with it. The bot never changes an order without it."""
 
 _SYMBOL = "symbol-"
 _DOUBLE = "~"
 _STOP = "-S"
+_PAPER = "D"
 
 Kind = Literal["", "F", "A", "M"]
-"""What a reference is of: an entry, a sale of a flatten, adopted shares, shares that were sold by hand."""
+"""The kind of a reference: an entry, a sale of a flatten, adopted shares, manually sold shares."""
 
 
 def symbol_process(symbol: str) -> str:
@@ -58,7 +62,7 @@ def kind_of_process(process: str) -> str:
 
 
 def reference_series(symbol: str, session_date: str, kind: Kind = "") -> str:
-    """What all references of this kind begin with, of one symbol and session (`2025-01-06`)."""
+    """The start of all references of this kind, of one symbol and session (`2025-01-06`)."""
     return f"{ORDER_PREFIX}{_dotted(symbol)}-{session_date.replace('-', '')}-{kind}"
 
 
@@ -68,17 +72,17 @@ def order_reference(symbol: str, session_date: str, number: int, kind: Kind = ""
 
 
 def stop_reference(entry: str, number: int) -> str:
-    """The reference of the `number`th stop of what an entry bought."""
+    """The reference of the `number`th stop for the shares of an entry."""
     return f"{entry}{_STOP}{number}"
 
 
 def double_reference(reference: str, number: int) -> str:
-    """What the `number`th order under one reference is known by (the first: by the reference itself)."""
+    """The id of the `number`th order with the same reference. The id of the first is the reference itself."""
     return f"{reference}{_DOUBLE}{number}"
 
 
 def referenced(client_order_id: str) -> str:
-    """The reference that an order has at the broker: its own id, unless it is a double."""
+    """The reference of an order at the broker. It is the order's id, except for a double."""
     reference, mark, number = client_order_id.rpartition(_DOUBLE)
     return reference if mark and number.isdecimal() else client_order_id
 
@@ -89,13 +93,18 @@ def is_own_reference(client_order_id: str) -> bool:
 
 
 def is_stop_reference(client_order_id: str, entry: str) -> bool:
-    """Whether a reference is that of a stop of what this entry bought."""
+    """Whether a reference is that of a stop for the shares of this entry."""
     return client_order_id.startswith(f"{entry}{_STOP}")
 
 
 def is_flatten_reference(client_order_id: str) -> bool:
-    """Whether a reference is that of a flatten's sale."""
+    """Whether a reference is that of a sale of a flatten."""
     return client_order_id.split("-")[-1].startswith("F")
+
+
+def is_paper_account(account: str) -> bool:
+    """Whether an account id is one of IBKR's paper accounts."""
+    return account.startswith(_PAPER)
 
 
 def _dotted(symbol: str) -> str:

@@ -1,7 +1,7 @@
-"""Prices on the exchange's grid, rounded deliberately up or down.
+"""Prices on the exchange's grid, rounded up or down.
 
 US stocks (Reg NMS, Rule 612): increments of $0.01 from $1.00 on, $0.0001 below. The increment depends on the *order's*
-price. Where the broker's market rule for a symbol differs, it is that grid that counts.
+price. If the broker's market rule for a symbol differs, its grid counts.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import math
 __all__ = ["US_STOCKS", "Grid", "increment", "limit_offset", "round_down", "round_up"]
 
 Grid = tuple[tuple[float, float], ...]
-"""(from this price on, increment), lowest first, as IBKR's market rules have it."""
+"""(from this price on, increment), lowest price first, as in IBKR's market rules."""
 
 US_STOCKS: Grid = ((0.0, 0.0001), (1.0, 0.01))
 
 SLACK = 1e-6
-"""Of one increment: floating point noise that must not push a price a whole increment further."""
+"""Part of an increment. Floating point noise below it must not move a price by a whole increment."""
 
 
 def increment(price: float, grid: Grid = US_STOCKS) -> float:
@@ -37,9 +37,9 @@ def round_down(price: float, grid: Grid = US_STOCKS) -> float:
 
 
 def limit_offset(price: float, pct: float, grid: Grid = US_STOCKS) -> float:
-    """The distance of a limit from a stop at `price`: so many percent of it, rounded up to whole increments there.
+    """The distance of a limit from a stop at `price`: `pct` percent of it, rounded up to whole increments there.
 
-    An offset of its own increment (0.2913 below 97.12) would put the limit between the prices that the exchange takes.
+    An offset with its own increment (0.2913 below 97.12) would put the limit between two valid prices.
     """
     step = increment(price, grid)
     return round(math.ceil(price * pct / 100 / step - SLACK) * step, 6)

@@ -1,7 +1,7 @@
-"""Every reason code that `crazy status` can show, with its meaning in plain words: the one table of them.
+"""Every reason code that `crazy status` can show, with its meaning: the only table of them.
 
-A code is what a core gives as `why`, `reason` or `cancel_reason`. Whoever uses a new one adds a line here, in the group
-of the process that decides it (a test reads the cores and fails when one is missing), and renews the page:
+A code is the `why`, `reason` or `cancel_reason` of a core. Add a line here for each new code, in its group (a test
+reads the cores and fails if one is missing), and renew the page:
 
 python -m services.trading.reasons > docs/reasons.md
 """
@@ -126,7 +126,7 @@ of `services/trading/reasons.py`; renew it with `python -m services.trading.reas
 
 
 def meaning(code: str) -> str:
-    """What a code says, in words; the code itself where it is not a reason of ours (the broker's own text)."""
+    """The meaning of a code. A text that is no code of ours (the broker's own) is returned as it is."""
     return REASONS.get(code, code)
 
 

@@ -1,7 +1,7 @@
-"""Shares, whole and in parts.
+"""Numbers of shares, with fractions.
 
-Where a broker trades fractions of a share it counts them to four digits (IBKR). Sums of binary fractions would not:
-rounded after every sum, what is bought and what is held compare equal, as counts of whole shares do.
+IBKR counts fractions of a share to four digits. Floating point sums have noise, so each sum is rounded to four digits:
+then shares bought and shares held compare equal.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ DIGITS = 4
 
 
 def exact(quantity: float) -> float:
-    """So many shares, without the noise of a sum."""
+    """A number of shares without floating point noise."""
     return round(quantity, DIGITS)
 
 
 def fraction_for(usd: float, price: float) -> float:
-    """The most shares that these dollars buy at this price, in parts of a share too."""
+    """The most shares that these dollars buy at this price, fractions included."""
     steps = 10.0**DIGITS
     return math.floor(usd / price * steps) / steps

@@ -1,1 +1,1 @@
-"""Hears every process's heartbeat, kills what hangs so that supervisord starts it anew, and knows who is there."""
+"""Receives the heartbeats of all processes, kills a hung process so that supervisord restarts it, and lists them."""

@@ -19,8 +19,8 @@ _decode = msgspec.msgpack.Decoder(Heartbeat).decode
 COLUMNS = list(ProcessState.__struct_fields__)
 
 
-class Watch(poll_loop.Hooks):
-    """Takes heartbeats off the bus, answers who is there, carries out kills."""
+class HeartbeatMonitor(poll_loop.Hooks):
+    """Reads heartbeats from the bus, answers roll calls, carries out kills."""
 
     def __init__(self, actor: Actor, bus: Bus, fleet: Fleet):
         self._actor, self._bus = actor, bus
@@ -30,7 +30,7 @@ class Watch(poll_loop.Hooks):
         for body in self._bus.beats():
             heartbeat = _decode(body)
             if heartbeat.process in self._expected or is_symbol_process(heartbeat.process):
-                self._actor.hear(heartbeat, machine_ns)
+                self._actor.deliver(heartbeat, machine_ns)
 
     def command(self, command: Command) -> Answer:
         if not isinstance(command, RollCall):
@@ -43,13 +43,13 @@ class Watch(poll_loop.Hooks):
         return Answer(True, columns=COLUMNS, rows=rows)
 
     def publish(self, topic: str, message: object) -> None:
-        """The core's one publication is for this shell: nobody subscribes to the watchdog."""
+        """Carry out a kill. The watchdog has no subscribers: its core publishes only kills, for this shell."""
         if isinstance(message, Kill) and _is_ours(message.pid):
             os.kill(message.pid, signal.SIGKILL)
 
 
 def _is_ours(pid: int) -> bool:
-    """Whether this pid is a process of a fleet: pids are reused, and a wrong kill is worse than a hung process."""
+    """Whether this pid is a process of a fleet. Pids are reused, and a wrong kill is worse than a hung process."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             return b"services." in file.read()
@@ -58,11 +58,11 @@ def _is_ours(pid: int) -> bool:
 
 
 def main() -> None:
-    """Watch."""
+    """Run the watchdog."""
     with process.enter("watchdog") as p:
         actor = p.actor(WatchdogCore(), p.ledger(durable=False))
-        bus = p.bus(hears_beats=True)
-        poll_loop.run(actor, bus, p.log, Watch(actor, bus, p.fleet))
+        bus = p.bus(receives_beats=True)
+        poll_loop.run(actor, bus, p.log, HeartbeatMonitor(actor, bus, p.fleet))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The watchdog's decisions: who is silent for too long, and who was started anew.
+"""The watchdog's decisions: which process is silent for too long, and which one was restarted.
 
-A process that dies is supervisord's business. One that hangs still holds its sockets and answers ZeroMQ's own
-heartbeats: only silence of its main loop tells.
+supervisord handles a process that dies. A process that hangs still holds its sockets and answers ZeroMQ's own
+heartbeats: only the silence of its main loop shows it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ __all__ = ["HUNG_NS", "Kill", "Seen", "WatchdogCore"]
 
 SECOND = 1_000_000_000
 HUNG_NS = 15 * SECOND
-"""Machine time of silence after which a process hangs. Longer than any honest transaction or start takes."""
+"""Machine time of silence after which a process counts as hung. No transaction and no start takes so long."""
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """A process as last heard. `heard_ns` is machine time; `starts` counts its lives since the ledger began."""
+    """A process by its last heartbeat. `heard_ns` is its machine time. `starts` counts runs since the ledger began."""
 
     volatile: ClassVar[bool] = True
 
@@ -41,7 +41,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Counted(msgspec.Struct, frozen=True):
-    """How many lives of a process were seen, across restarts of the watchdog."""
+    """How many runs of a process were seen, across restarts of the watchdog."""
 
     process: str
     run: int
@@ -60,7 +60,7 @@ class Kill(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class WatchdogCore:
-    """See `services.runtime.core.Core`. What it hears lives in memory; restarts are counted in the ledger."""
+    """See `services.runtime.core.Core`. Heartbeats are in memory only; restarts are counted in the ledger."""
 
     kinds: tuple[type, ...] = (Seen, Counted)
 
@@ -71,8 +71,8 @@ class WatchdogCore:
         return []
 
     def deadlines(self, state: State, now: Now) -> Deadlines:
-        heard = [seen.heard_ns for seen in state.table(Seen).values()]
-        return Deadlines(machine_ns=min(heard) + HUNG_NS if heard else None)
+        last_beats = [seen.heard_ns for seen in state.table(Seen).values()]
+        return Deadlines(machine_ns=min(last_beats) + HUNG_NS if last_beats else None)
 
     def handle(self, state: State, message: Message | Heartbeat, now: Now) -> Decision:
         d = Draft(state, now)
@@ -84,7 +84,7 @@ class WatchdogCore:
                     if counted.starts > 1:
                         d.note("process_restarted", "", "WARNING", restarted=process, starts=counted.starts, pid=pid)
                 if note == RETIRED:
-                    d.drop(Seen, process)  # it ends by itself, and its silence is no hang
+                    d.drop(Seen, process)  # it ends by itself: its silence is no hang
                 else:
                     d.put(Seen(process, pid, run, ready, note, now.machine_ns, counted.starts))
             case Elapsed():

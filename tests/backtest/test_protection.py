@@ -124,7 +124,7 @@ def test_a_mismatch_that_is_no_split_is_alerted_once_and_never_sold_short(broker
             quantity=1.0,
             order_type="MKT",
         )
-        return [*exchange.place(ticket), *exchange.hand.fill(exchange.orders()[-1].perm_id, 1.0)]
+        return [*exchange.place(ticket), *exchange.broker_actions.fill(exchange.orders()[-1].perm_id, 1.0)]
 
     runner._exchange_actions.append((runner.clock_core.sessions[0].close_ns + 7 * HOUR, sold_by_hand))
     result = runner.run()
@@ -170,7 +170,7 @@ def test_field_06_a_second_order_under_the_reference_of_the_stop(own_id: bool, c
     def doubled(exchange: Exchange) -> list[Report]:
         (stop,) = exchange.open_orders()
         copy = msgspec.structs.replace(stop.ticket, order_id=77, parent_id=0)
-        reports = exchange.place(copy) if own_id else exchange.hand.double(stop.ticket)
+        reports = exchange.place(copy) if own_id else exchange.broker_actions.double(stop.ticket)
         assert for_sale(exchange) == 286.0
         return reports
 

@@ -87,7 +87,7 @@ class TestCache:
             sessions("XNYS", TODAY, None, today=date(2025, 12, 1), cache=cache)
 
     @pytest.mark.parametrize("damage", [b"", b"{", msgspec.json.encode({"calendar": 1})])
-    def test_half_written_is_read_anew(self, tmp_path: Path, damage: bytes) -> None:
+    def test_a_half_written_file_is_read_again(self, tmp_path: Path, damage: bytes) -> None:
         cache = tmp_path / "sessions.json"
         cache.write_bytes(damage)
         assert sessions("XNYS", TODAY, date(2025, 1, 10), today=TODAY, cache=cache)[0].date == "2025-01-02"

@@ -1,4 +1,4 @@
-"""The boundaries of sessions: told once, in order, whenever the clock was away."""
+"""The boundaries of sessions: sent once and in order, even if the clock was down."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from messages.market import Session, SessionApproaching, SessionAwaited, Session
 from messages.operator import Happened
 from messages.watchlist import SymbolRetired, Watch, WatchlistChanged
 from services.clock.core import ClockCore, ClockRecord, MarketEnded, StepBegun, TimeReached
-from services.clock.steps import Step, next_step
+from services.clock.steps import MarketStep, next_step
 from services.runtime.core import Now, State
 
 MINUTE = 60_000_000_000
@@ -29,7 +29,7 @@ class Clock:
         self.core = ClockCore(DAYS, 15)
         self.state = State(self.core.kinds)
 
-    def hear(self, message: object) -> list[tuple[str, str]]:
+    def handle(self, message: object) -> list[tuple[str, str]]:
         decision = self.core.handle(self.state, message, Now(0, 0))  # type: ignore[arg-type]
         self.state.apply(decision.changes)
         return [
@@ -39,7 +39,7 @@ class Clock:
         ]
 
     def reach(self, at: int) -> list[tuple[str, str]]:
-        return self.hear(TimeReached(at))
+        return self.handle(TimeReached(at))
 
     @property
     def record(self) -> ClockRecord:
@@ -52,14 +52,14 @@ class Clock:
 
 def test_boundary_by_boundary() -> None:
     clock = Clock()
-    said, at = clock.reach(DAYS[0].open_ns - MINUTE), []
+    sent, at = clock.reach(DAYS[0].open_ns - MINUTE), []
     while (boundary := clock.boundary) is not None:
         assert clock.reach(boundary - 1) == []
         at.append(boundary)
-        said += clock.reach(boundary)
+        sent += clock.reach(boundary)
     assert at == [t for s in DAYS for t in (s.open_ns, s.close_ns - 15 * MINUTE, s.close_ns)]
-    told = [(kind, date) for kind, date in said if kind != "SessionAwaited"]
-    assert told == [(k, s.date) for s in DAYS for k in ("SessionOpened", "SessionClosing", "SessionClosed")]
+    changes = [(kind, date) for kind, date in sent if kind != "SessionAwaited"]
+    assert changes == [(k, s.date) for s in DAYS for k in ("SessionOpened", "SessionClosing", "SessionClosed")]
 
 
 def test_an_early_close_ends_entries_early() -> None:
@@ -80,7 +80,7 @@ def test_the_morning_audit_is_announced_once_before_each_open() -> None:
     assert at == [(s.open_ns - 30 * MINUTE, s.date) for s in DAYS]
 
 
-def test_whoever_comes_after_it_hears_of_it_before_the_open() -> None:
+def test_after_the_audit_time_it_is_announced_before_the_open() -> None:
     core = ClockCore(DAYS, 15, 30)
     decision = core.handle(State(core.kinds), TimeReached(DAYS[0].open_ns + MINUTE), Now(0, 0))
     kinds = [type(m).__name__ for to, m in decision.messages if to == "fleet"]
@@ -97,14 +97,14 @@ def test_the_close_names_the_next_session() -> None:
 
 
 AWAY = [
-    # (the clock's last time, now, what it says when it is back)
+    # (the clock's last time, now, what it sends when it is back)
     (DAYS[0].open_ns - MINUTE, DAYS[0].open_ns + MINUTE, ["SessionOpened 2"]),
     (DAYS[0].open_ns + MINUTE, DAYS[0].open_ns + 2 * MINUTE, []),
     (DAYS[0].open_ns + MINUTE, DAYS[0].close_ns - MINUTE, ["SessionClosing 2"]),
     (DAYS[0].open_ns + MINUTE, DAYS[0].close_ns + MINUTE, ["SessionClosing 2", "SessionClosed 2"]),
     (DAYS[0].close_ns - MINUTE, DAYS[0].close_ns + MINUTE, ["SessionClosed 2"]),
     (DAYS[0].open_ns + MINUTE, DAYS[1].open_ns + MINUTE, ["SessionClosing 2", "SessionClosed 2", "SessionOpened 3"]),
-    # Friday was missed altogether: nobody traded in it, and nothing is said of it.
+    # The clock was down during all of Friday: nothing is sent about it.
     (DAYS[0].open_ns + MINUTE, DAYS[2].open_ns + MINUTE, ["SessionClosing 2", "SessionClosed 2", "SessionOpened 6"]),
     (DAYS[0].open_ns - MINUTE, DAYS[2].close_ns - MINUTE, ["SessionOpened 6", "SessionClosing 6"]),
     (DAYS[0].open_ns - MINUTE, DAYS[2].close_ns + MINUTE, []),
@@ -112,12 +112,12 @@ AWAY = [
 ]
 
 
-@pytest.mark.parametrize(("last", "now", "says"), AWAY)
-def test_back_after_being_away(last: int, now: int, says: list[str]) -> None:
+@pytest.mark.parametrize(("last", "now", "expected"), AWAY)
+def test_back_after_being_away(last: int, now: int, expected: list[str]) -> None:
     clock = Clock()
     clock.reach(last)
-    said = [f"{kind} {int(date[-2:])}" for kind, date in clock.reach(now) if kind != "SessionAwaited"]
-    assert said == says
+    sent = [f"{kind} {int(date[-2:])}" for kind, date in clock.reach(now) if kind != "SessionAwaited"]
+    assert sent == expected
     assert clock.reach(now) == [] or not clock.record.date
     boundary = clock.boundary
     assert boundary is None or boundary > now
@@ -125,15 +125,15 @@ def test_back_after_being_away(last: int, now: int, says: list[str]) -> None:
 
 def test_started_late_in_a_session() -> None:
     clock = Clock()
-    said = clock.reach(DAYS[1].close_ns - MINUTE)
-    assert [kind for kind, _ in said] == ["SessionAwaited", "SessionOpened", "SessionClosing"]
+    sent = clock.reach(DAYS[1].close_ns - MINUTE)
+    assert [kind for kind, _ in sent] == ["SessionAwaited", "SessionOpened", "SessionClosing"]
 
 
 def test_when_the_market_ends() -> None:
     clock = Clock()
     clock.reach(DAYS[0].open_ns)
     clock.reach(DAYS[0].close_ns - MINUTE)
-    clock.hear(MarketEnded())
+    clock.handle(MarketEnded())
     assert clock.boundary == DAYS[0].close_ns, "an open session still closes"
     decision = clock.core.handle(clock.state, TimeReached(DAYS[0].close_ns), Now(0, 0))  # type: ignore[arg-type]
     clock.state.apply(decision.changes)
@@ -144,7 +144,7 @@ def test_when_the_market_ends() -> None:
     assert not [m for _, m in again.messages if isinstance(m, Happened)], "said once"
 
 
-def test_a_snapshot_tells_an_open_session() -> None:
+def test_a_snapshot_has_the_open_session() -> None:
     clock = Clock()
     assert clock.core.snapshot(clock.state, ("fleet",)) == []
     clock.reach(DAYS[0].open_ns)
@@ -156,58 +156,58 @@ def test_a_snapshot_tells_an_open_session() -> None:
 
 def test_a_step_is_remembered() -> None:
     clock = Clock()
-    clock.hear(StepBegun(7, 99))
+    clock.handle(StepBegun(7, 99))
     assert (clock.record.step, clock.record.now_ns) == (7, 99)
 
 
 class TestWatchlist:
-    def told(self, clock: Clock, message: object) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    def watchlists(self, clock: Clock, message: object) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
         decision = clock.core.handle(clock.state, message, Now(0, 0))  # type: ignore[arg-type]
         clock.state.apply(decision.changes)
         return [(m.watchlist, m.winding_down) for _, m in decision.messages if isinstance(m, WatchlistChanged)]
 
-    def test_the_first_start_tells_nobody_anything_new(self) -> None:
+    def test_the_first_start_sends_no_watchlist(self) -> None:
         clock = Clock()
-        assert self.told(clock, Watch(("GME", "TSLA"))) == []
-        assert self.told(clock, Watch(("GME", "TSLA"))) == []
+        assert self.watchlists(clock, Watch(("GME", "TSLA"))) == []
+        assert self.watchlists(clock, Watch(("GME", "TSLA"))) == []
 
-    def test_a_change_is_told_once(self) -> None:
+    def test_a_change_is_sent_once(self) -> None:
         clock = Clock()
-        self.told(clock, Watch(("GME", "TSLA")))
-        assert self.told(clock, Watch(("TSLA", "NVDA"), ("GME",))) == [(("TSLA", "NVDA"), ("GME",))]
-        assert self.told(clock, Watch(("TSLA", "NVDA"), ("GME",))) == []
+        self.watchlists(clock, Watch(("GME", "TSLA")))
+        assert self.watchlists(clock, Watch(("TSLA", "NVDA"), ("GME",))) == [(("TSLA", "NVDA"), ("GME",))]
+        assert self.watchlists(clock, Watch(("TSLA", "NVDA"), ("GME",))) == []
 
-    def test_who_has_left_stays_so_over_restarts_until_it_is_traded_again(self) -> None:
+    def test_a_symbol_that_left_stays_so_over_restarts_until_it_is_traded_again(self) -> None:
         clock = Clock()
-        self.told(clock, Watch(("GME", "TSLA")))
-        self.told(clock, Watch(("TSLA",), ("GME",)))
-        assert self.told(clock, SymbolRetired("GME")) == [(("TSLA",), ())]
-        assert self.told(clock, SymbolRetired("GME")) == []
-        assert self.told(clock, SymbolRetired("AMC")) == [], "nobody asked it to"
-        assert self.told(clock, Watch(("TSLA",), ("GME",))) == [], "the settings of a restart"
-        assert self.told(clock, Watch(("TSLA", "GME"))) == [(("TSLA", "GME"), ())]
-        assert self.told(clock, Watch(("TSLA",), ("GME",))) == [(("TSLA",), ("GME",))]
+        self.watchlists(clock, Watch(("GME", "TSLA")))
+        self.watchlists(clock, Watch(("TSLA",), ("GME",)))
+        assert self.watchlists(clock, SymbolRetired("GME")) == [(("TSLA",), ())]
+        assert self.watchlists(clock, SymbolRetired("GME")) == []
+        assert self.watchlists(clock, SymbolRetired("AMC")) == [], "nobody asked it to"
+        assert self.watchlists(clock, Watch(("TSLA",), ("GME",))) == [], "the settings of a restart"
+        assert self.watchlists(clock, Watch(("TSLA", "GME"))) == [(("TSLA", "GME"), ())]
+        assert self.watchlists(clock, Watch(("TSLA",), ("GME",))) == [(("TSLA",), ("GME",))]
 
-    def test_a_newcomer_is_told_by_the_snapshot(self) -> None:
+    def test_a_new_process_gets_the_watchlist_by_snapshot(self) -> None:
         clock = Clock()
-        self.told(clock, Watch(("TSLA",), ("GME",)))
+        self.watchlists(clock, Watch(("TSLA",), ("GME",)))
         assert clock.core.snapshot(clock.state, ("fleet",)) == [("fleet", WatchlistChanged(("TSLA",), ("GME",)))]
 
 
 class TestSteps:
     def test_the_earliest(self) -> None:
-        assert next_step(30, 20, {"risk": 10, "symbol-A": None}, 0) == Step("deadline", 10, "risk")
-        assert next_step(30, 20, {}, 0) == Step("calendar", 20)
-        assert next_step(30, None, {}, 0) == Step("market", 30)
+        assert next_step(30, 20, {"risk": 10, "symbol-A": None}, 0) == MarketStep("deadline", 10, "risk")
+        assert next_step(30, 20, {}, 0) == MarketStep("calendar", 20)
+        assert next_step(30, None, {}, 0) == MarketStep("market", 30)
         assert next_step(None, None, {"risk": None}, 0) is None
 
     def test_ties_calendar_then_deadlines_by_name_then_the_market(self) -> None:
         deadlines = {"symbol-B": 10, "symbol-A": 10}
-        assert next_step(10, 10, deadlines, 0) == Step("calendar", 10)
-        assert next_step(10, 11, deadlines, 0) == Step("deadline", 10, "symbol-A")
-        assert next_step(10, 11, {"symbol-A": 11}, 0) == Step("market", 10)
+        assert next_step(10, 10, deadlines, 0) == MarketStep("calendar", 10)
+        assert next_step(10, 11, deadlines, 0) == MarketStep("deadline", 10, "symbol-A")
+        assert next_step(10, 11, {"symbol-A": 11}, 0) == MarketStep("market", 10)
 
     def test_what_has_passed_counts_as_now(self) -> None:
         """Time never runs backwards, and what is late is still in its order."""
-        assert next_step(3, 50, {"risk": 5}, 40) == Step("deadline", 40, "risk")
-        assert next_step(3, 2, {"risk": 5}, 40) == Step("calendar", 40)
+        assert next_step(3, 50, {"risk": 5}, 40) == MarketStep("deadline", 40, "risk")
+        assert next_step(3, 2, {"risk": 5}, 40) == MarketStep("calendar", 40)

@@ -1,4 +1,4 @@
-"""The clock word for word: all that it decides, tells and remembers at each boundary."""
+"""All that the clock decides, sends and remembers at each boundary."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Clock:
         self.state = State(self.core.kinds)
         self.state.apply([(type(r), r.key, r) for r in (record, watched) if r is not None])
 
-    def hear(self, message: Any) -> Decision:
+    def handle(self, message: Any) -> Decision:
         decision = self.core.handle(self.state, message, Now(NOW_NS, 0))
         self.state.apply(decision.changes)
         return decision
@@ -63,7 +63,7 @@ SLEPT_NS = FRIDAY.open_ns - 30 * MINUTE
 
 
 @pytest.mark.parametrize(
-    ("before", "at", "told", "after"),
+    ("before", "at", "sent", "after"),
     [
         (None, EVE, [("fleet", SessionAwaited(THURSDAY))], BEGUN),
         (BEGUN, AUDITED.now_ns - 1, [], None),
@@ -92,7 +92,7 @@ SLEPT_NS = FRIDAY.open_ns - 30 * MINUTE
             [("fleet", SessionClosed(THURSDAY, FRIDAY)), note("session_closed", date="2025-01-02")],
             waiting(FRIDAY, THURSDAY.close_ns, THURSDAY.date),
         ),
-        # Asleep until half an hour before Friday's open: the close is told late, and the audit at once.
+        # Asleep until half an hour before Friday's open: the close is sent late, and the audit at once.
         (
             CLOSING,
             SLEPT_NS,
@@ -103,7 +103,7 @@ SLEPT_NS = FRIDAY.open_ns - 30 * MINUTE
             ],
             waiting(FRIDAY, SLEPT_NS, FRIDAY.date),
         ),
-        # Until the very close of Friday, which nobody traded in: Monday is the next.
+        # Down until exactly the close of Friday: Monday is the next.
         (
             waiting(FRIDAY, THURSDAY.close_ns, FRIDAY.date),
             FRIDAY.close_ns,
@@ -141,15 +141,15 @@ SLEPT_NS = FRIDAY.open_ns - 30 * MINUTE
         ),
     ],
 )
-def test_what_a_time_leads_to(before: ClockRecord | None, at: int, told: list[Any], after: ClockRecord | None) -> None:
-    assert Clock(before).hear(TimeReached(at)) == Decision(of(after) if after is not None else [], told)
+def test_what_a_time_leads_to(before: ClockRecord | None, at: int, sent: list[Any], after: ClockRecord | None) -> None:
+    assert Clock(before).handle(TimeReached(at)) == Decision(of(after) if after is not None else [], sent)
 
 
 def test_time_never_runs_backwards() -> None:
-    """Lock-step's own step was later than the boundary that it is told of."""
+    """The step of lock-step was later than the boundary that is reached."""
     ahead = ClockRecord(now_ns=THURSDAY.open_ns + 7, date=THURSDAY.date, audited=THURSDAY.date)
     clock = Clock(ahead)
-    clock.hear(TimeReached(THURSDAY.open_ns))
+    clock.handle(TimeReached(THURSDAY.open_ns))
     assert clock.record == during(THURSDAY, THURSDAY.open_ns + 7, "open")
 
 
@@ -172,6 +172,24 @@ def test_the_next_boundary(record: ClockRecord, boundary: int | None) -> None:
     assert Clock().core.next_boundary(record) == boundary
 
 
+@pytest.mark.parametrize(
+    ("record", "now_ns", "next_ns", "start_ns"),
+    [
+        (ClockRecord(), 5, THURSDAY.open_ns, THURSDAY.open_ns - MINUTE),
+        (ClockRecord(), 5, THURSDAY.open_ns + 7, THURSDAY.open_ns - MINUTE),
+        (ClockRecord(), THURSDAY.open_ns - 5, THURSDAY.open_ns, THURSDAY.open_ns - 5),
+        (BEGUN, EVE - 5, THURSDAY.close_ns, FRIDAY.open_ns - MINUTE),
+        (OPEN, THURSDAY.open_ns + 5, FRIDAY.open_ns, THURSDAY.open_ns + 5),
+        (ClockRecord(now_ns=EVE), 5, None, EVE),
+        (ClockRecord(), 5, MONDAY.close_ns, 5),
+    ],
+)
+def test_a_simulated_market_starts_a_minute_before_the_first_session_with_data(
+    record: ClockRecord, now_ns: int, next_ns: int | None, start_ns: int
+) -> None:
+    assert Clock().core.simulated_start(record, now_ns, next_ns) == start_ns
+
+
 def test_without_a_morning_audit_it_is_due_at_the_open() -> None:
     assert ClockCore(DAYS, 15).next_boundary(BEGUN) == THURSDAY.open_ns
 
@@ -185,42 +203,42 @@ def test_a_calendar_that_reaches_further() -> None:
 
 
 class TestTheMarketEnds:
-    def test_it_is_said_with_the_time_reached_and_remembered(self) -> None:
+    def test_it_is_noted_with_the_time_reached_and_remembered(self) -> None:
         ended = ClockRecord(now_ns=OPEN.now_ns, date=THURSDAY.date, phase="open", audited=THURSDAY.date, ended=True)
         clock = Clock(OPEN)
-        assert clock.hear(MarketEnded()) == Decision(of(ended), [note("market_ended", at_ns=OPEN.now_ns)])
-        assert clock.hear(MarketEnded()) == Decision()
+        assert clock.handle(MarketEnded()) == Decision(of(ended), [note("market_ended", at_ns=OPEN.now_ns)])
+        assert clock.handle(MarketEnded()) == Decision()
 
     def test_the_last_close_promises_no_further_session(self) -> None:
         clock = Clock(CLOSING)
-        clock.hear(MarketEnded())
-        assert clock.hear(TimeReached(THURSDAY.close_ns)).messages[0] == ("fleet", SessionClosed(THURSDAY, None))
+        clock.handle(MarketEnded())
+        assert clock.handle(TimeReached(THURSDAY.close_ns)).messages[0] == ("fleet", SessionClosed(THURSDAY, None))
         assert clock.core.next_boundary(clock.record) is None
 
 
 def test_a_step_is_remembered_beside_the_rest() -> None:
     stepped = ClockRecord(now_ns=99, date=THURSDAY.date, phase="open", audited=THURSDAY.date, step=7)
-    assert Clock(OPEN).hear(StepBegun(7, 99)) == Decision(of(stepped))
+    assert Clock(OPEN).handle(StepBegun(7, 99)) == Decision(of(stepped))
 
 
-def test_a_start_says_where_the_clock_stands() -> None:
-    assert Clock().hear(Started(3)) == Decision([], [note("market_time", phase="waiting", date="")])
-    assert Clock(OPEN).hear(Started(3)) == Decision([], [note("market_time", phase="open", date="2025-01-02")])
+def test_a_start_notes_phase_and_date() -> None:
+    assert Clock().handle(Started(3)) == Decision([], [note("market_time", phase="waiting", date="")])
+    assert Clock(OPEN).handle(Started(3)) == Decision([], [note("market_time", phase="open", date="2025-01-02")])
 
 
 def test_what_does_not_concern_it_leads_to_nothing() -> None:
     clock = Clock(OPEN)
-    assert clock.hear(Elapsed()) == Decision()
+    assert clock.handle(Elapsed()) == Decision()
     assert clock.core.ready(clock.state) is True
     assert clock.core.deadlines(clock.state, Now(0, 0)) == Deadlines()
 
 
-class TestWhoTakesPart:
+class TestParticipants:
     BEFORE = Watched(watchlist=("GME", "TSLA", "AMC"), winding_down=("BBBY", "NOK"), left=("NOK",))
 
-    def test_a_new_watchlist_names_who_came_and_who_went(self) -> None:
+    def test_a_new_watchlist_names_added_and_removed_symbols(self) -> None:
         after = Watched(watchlist=("TSLA", "NVDA", "AMD"), winding_down=("GME", "NOK"), left=("NOK",))
-        decision = Clock(OPEN, self.BEFORE).hear(Watch(("TSLA", "NVDA", "AMD"), ("GME", "NOK")))
+        decision = Clock(OPEN, self.BEFORE).handle(Watch(("TSLA", "NVDA", "AMD"), ("GME", "NOK")))
         assert decision == Decision(
             [(Watched, "watched", after)],
             [
@@ -230,20 +248,20 @@ class TestWhoTakesPart:
         )
 
     def test_the_same_again_is_no_news(self) -> None:
-        assert Clock(OPEN, self.BEFORE).hear(Watch(("GME", "TSLA", "AMC"), ("BBBY", "NOK"))) == Decision()
+        assert Clock(OPEN, self.BEFORE).handle(Watch(("GME", "TSLA", "AMC"), ("BBBY", "NOK"))) == Decision()
 
     def test_at_the_first_start_everyone_has_read_it(self) -> None:
         after = Watched(watchlist=("GME",), winding_down=("NOK",))
-        assert Clock().hear(Watch(("GME",), ("NOK",))) == Decision([(Watched, "watched", after)])
+        assert Clock().handle(Watch(("GME",), ("NOK",))) == Decision([(Watched, "watched", after)])
 
-    def test_who_winds_down_leaves_once(self) -> None:
+    def test_a_symbol_that_winds_down_leaves_once(self) -> None:
         clock = Clock(OPEN, self.BEFORE)
         after = Watched(watchlist=("GME", "TSLA", "AMC"), winding_down=("BBBY", "NOK"), left=("NOK", "BBBY"))
-        assert clock.hear(SymbolRetired("BBBY")) == Decision(
+        assert clock.handle(SymbolRetired("BBBY")) == Decision(
             [(Watched, "watched", after)], [("fleet", WatchlistChanged(("GME", "TSLA", "AMC"), ()))]
         )
-        assert clock.hear(SymbolRetired("BBBY")) == Decision()
-        assert clock.hear(SymbolRetired("GME")) == Decision(), "it is traded"
+        assert clock.handle(SymbolRetired("BBBY")) == Decision()
+        assert clock.handle(SymbolRetired("GME")) == Decision(), "it is traded"
 
     @pytest.mark.parametrize(
         ("record", "sessions"),
@@ -254,7 +272,7 @@ class TestWhoTakesPart:
             (ClockRecord(date="2025-01-01", phase="open"), []),  # a session that the calendar does not have
         ],
     )
-    def test_a_newcomer_hears_the_watchlist_and_the_session(self, record: ClockRecord, sessions: list[Any]) -> None:
+    def test_a_snapshot_has_the_watchlist_and_the_session(self, record: ClockRecord, sessions: list[Any]) -> None:
         clock = Clock(record, self.BEFORE)
         watchlist = [("fleet", WatchlistChanged(("GME", "TSLA", "AMC"), ("BBBY",)))]
         assert clock.core.snapshot(clock.state, ("fleet",)) == watchlist + sessions

@@ -39,7 +39,7 @@ def exchange(request: pytest.FixtureRequest) -> exchange_calendars.ExchangeCalen
 
 
 def entry_hours(days: tuple[Session, ...]) -> Iterator[tuple[int, int]]:
-    """From when to when the fleet enters, as the clock says it: it is driven from boundary to boundary."""
+    """From when to when the fleet may enter: the clock is driven from boundary to boundary."""
     core = ClockCore(days, BEFORE_CLOSE, 30)
     state, since, rest = State(core.kinds), None, (0, 0)
     at: int | None = days[0].open_ns - 3600 * SECOND

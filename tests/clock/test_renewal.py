@@ -1,4 +1,4 @@
-"""A clock that runs for years reads its calendar anew."""
+"""A clock that runs for years reads its calendar again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from messages.market import Session
 from services.clock.calendar import renew, sessions
 from services.clock.core import ClockCore, ClockRecord
-from services.clock.renewal import AGAIN_NS, AHEAD_NS, Renewal
+from services.clock.renewal import AHEAD_NS, RETRY_NS, Renewal
 
 DAY = 24 * 3600 * 1_000_000_000
 OLD = tuple(Session(f"day {n}", n * DAY, n * DAY + DAY // 4) for n in range(300))
@@ -45,14 +45,14 @@ def test_long_before_the_end_and_only_while_the_market_is_closed() -> None:
     assert following.date == "day 300"
 
 
-def test_a_failure_is_told_and_tried_again_later() -> None:
+def test_a_failure_is_reported_and_tried_again_later() -> None:
     reader = Reader(OSError("no memory"), NEW)
     core, renewing = renewal(reader)
     end = OLD[-1].close_ns
     assert not renewing.work(WAITING, end, 0)
-    assert not renewing.work(WAITING, end, AGAIN_NS - 1)
+    assert not renewing.work(WAITING, end, RETRY_NS - 1)
     assert (reader.failures, core.sessions) == (["no memory"], OLD)
-    assert renewing.work(WAITING, end, AGAIN_NS)
+    assert renewing.work(WAITING, end, RETRY_NS)
 
 
 def test_it_is_read_in_a_process_of_its_own(tmp_path: Path) -> None:

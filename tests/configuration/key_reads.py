@@ -25,7 +25,12 @@ ABOUT_KEYS = ("configuration/", "fleet/watchlist_overlay.py")
 def readers_by_source() -> dict[str, frozenset[str]]:
     """The folders of `services/` that read each key; `MACHINERY` for the libraries."""
     found: dict[str, set[str]] = {key.path: set() for key in keys()}
-    through = {name: set(_keys_in(method)) for name, method in _methods()}
+    methods = dict(_methods())
+    through = {name: set(_keys_in(method)) for name, method in methods.items()}
+    for name, method in methods.items():  # a method may use one that stands before it
+        for node in ast.walk(method):
+            if isinstance(node, ast.Attribute):
+                through[name] |= through.get(node.attr, set())
     for path in sorted(SERVICES.rglob("*.py")):
         name = path.relative_to(SERVICES).as_posix()
         if name.startswith(ABOUT_KEYS):

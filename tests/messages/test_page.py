@@ -171,7 +171,7 @@ def reaches(sender: str, topic: str, recipient: str) -> bool:
     """Whether the wiring brings what `sender` sends under this topic to `recipient`."""
     there, here = WIRING[recipient], WIRING[sender]
     connected = sender in there.dials or recipient in here.dials
-    wanted = there.dials.get(sender, there.hears if recipient in here.dials else ())
+    wanted = there.dials.get(sender, there.wants if recipient in here.dials else ())
     published = there.subscribes.get(sender, ())
     by_row = connected and (topic == recipient or topic in wanted or "*" in wanted or "**" in wanted)
     return by_row or topic in published or "" in published

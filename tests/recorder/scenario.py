@@ -1,4 +1,4 @@
-"""Short words for tests: messages with the fields that matter, and what the recorder makes of them."""
+"""Helpers: messages with the fields that matter, and the rows that the recorder makes of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from messages.orders import Fill, OrderRecord
 from services.recorder.core import RecorderCore
 from services.recorder.store import DuckLedger
 from services.runtime.core import Now, State
-from services.runtime.ledger import Batch, Change
+from services.runtime.ledger import Batch, RecordChange
 
 SECOND = 1_000_000_000
 T0 = 1_647_957_600 * SECOND  # 2022-03-22 14:00:00 UTC
@@ -30,7 +30,7 @@ def now(seq: int = 1, *, sender: str = "gateway", time_ns: int = T0, cause: str 
 
 
 def order(client_order_id: str = "TSLA-1", **fields: Any) -> OrderRecord:
-    told: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "symbol": "TSLA",
         "role": "entry",
         "side": "BUY",
@@ -38,11 +38,11 @@ def order(client_order_id: str = "TSLA-1", **fields: Any) -> OrderRecord:
         "quantity": 10.0,
         "created_ns": T0,
     }
-    return OrderRecord(client_order_id=client_order_id, **(told | fields))
+    return OrderRecord(client_order_id=client_order_id, **(defaults | fields))
 
 
 def fill(exec_id: str = "0001.01", client_order_id: str = "TSLA-1", **fields: Any) -> Fill:
-    told: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "symbol": "TSLA",
         "role": "entry",
         "side": "BUY",
@@ -55,18 +55,18 @@ def fill(exec_id: str = "0001.01", client_order_id: str = "TSLA-1", **fields: An
         "account": "DU1",
         "time_ns": T0,
     }
-    return Fill(exec_id=exec_id, client_order_id=client_order_id, **(told | fields))
+    return Fill(exec_id=exec_id, client_order_id=client_order_id, **(defaults | fields))
 
 
-def changes(message: messages.Message, at: Now | None = None) -> list[Change]:
+def changes(message: messages.Message, at: Now | None = None) -> list[RecordChange]:
     decided = CORE.handle(EMPTY, message, at or now()).changes
-    return [Change(kind.__name__, key, msgspec.json.encode(record)) for kind, key, record in decided]
+    return [RecordChange(kind.__name__, key, msgspec.json.encode(record)) for kind, key, record in decided]
 
 
-def record(ledger: DuckLedger, *said: messages.Message, seq: int = 1, time_ns: int = T0) -> int:
+def record(ledger: DuckLedger, *sent: messages.Message, seq: int = 1, time_ns: int = T0) -> int:
     """Commit these messages as rows of the gateway from `seq` on; the next free seq."""
     batch = Batch()
-    for message in said:
+    for message in sent:
         batch.changes += changes(message, now(seq, time_ns=time_ns))
         batch.cursors["gateway"] = seq
         seq += 1

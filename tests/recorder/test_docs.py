@@ -1,4 +1,4 @@
-"""docs/database.md and docs/analytics.md say what the database has, and their queries run."""
+"""docs/database.md and docs/analytics.md describe the database correctly, and their queries run."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ def test_every_query_runs(ledger: DuckLedger, query: str) -> None:
     ledger.reader().execute(query)
 
 
-def test_there_are_queries() -> None:
+def test_the_pages_have_queries() -> None:
     assert len(QUERIES) >= 5

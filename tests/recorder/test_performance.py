@@ -62,7 +62,7 @@ def one(ledger: DuckLedger, sql: str) -> dict[str, Any]:
 
 
 class Execution(msgspec.Struct, frozen=True):
-    """One execution as it finally stands; `price0` and `commission0` are what was told before it was corrected.
+    """One execution as it finally stands; `price0` and `commission0` are its reports before the correction.
 
     `shares` in hundredths, prices in hundredths of a cent, commissions in tenths of a cent (None: not told yet).
     """
@@ -78,12 +78,12 @@ class Execution(msgspec.Struct, frozen=True):
     price0: int | None = None
     commission0: int | None = None
 
-    def told(self) -> list[list[Message]]:
+    def reports(self) -> list[list[Message]]:
         """The messages; the lists may arrive in any order, what is in one of them in this."""
         versions = [("02" if self.price0 else "01", self.price, self.commission)]
         if self.price0:
             versions.insert(0, ("01", self.price0, self.commission0))
-        said: list[list[Message]] = []
+        sent: list[list[Message]] = []
         for revision, price, commission in versions:
             exec_id = f"{self.symbol}.{self.number:04}.{revision}"
             filled = fill(
@@ -96,10 +96,10 @@ class Execution(msgspec.Struct, frozen=True):
                 price=price / 10_000,
                 time_ns=T0 + self.second * SECOND,
             )
-            said.append([OrderFilled(filled, order(self.of, symbol=self.symbol), 0.0, 0.0, 0.0)])
+            sent.append([OrderFilled(filled, order(self.of, symbol=self.symbol), 0.0, 0.0, 0.0)])
             if commission is not None:
-                said.append([CommissionReported(exec_id, self.of, self.symbol, commission / 1000, "USD", None)])
-        return said
+                sent.append([CommissionReported(exec_id, self.of, self.symbol, commission / 1000, "USD", None)])
+        return sent
 
 
 class Split(msgspec.Struct, frozen=True):
@@ -114,7 +114,7 @@ class Split(msgspec.Struct, frozen=True):
     def ratio(self) -> Decimal:
         return Decimal(self.became) / self.was
 
-    def told(self) -> Happened:
+    def reports(self) -> Happened:
         figures = {"ratio": round(self.became / self.was, 6), "own_was": self.was / 100, "own_is": self.became / 100}
         return Happened("split_mended", self.symbol, "WARNING", figures, T0 + self.second * SECOND)
 
@@ -216,19 +216,19 @@ def histories(draw: st.DrawFn) -> History:
                             draw(CHARGES) if corrected else None,
                         )
                     )
-    said = [*(message for e in executions for message in e.told()), *([split.told()] for split in splits)]
-    return executions, splits, [message for group in draw(st.permutations(said)) for message in group]
+    sent = [*(message for e in executions for message in e.reports()), *([split.reports()] for split in splits)]
+    return executions, splits, [message for group in draw(st.permutations(sent)) for message in group]
 
 
 @settings(max_examples=40, deadline=None)
 @given(history=histories())
 def test_trades_to_the_cent_against_decimals(ledger: DuckLedger, history: History) -> None:
-    executions, splits, said = history
+    executions, splits, sent = history
     emptied(ledger)
-    middle = len(said) // 2
-    record(ledger, *said[middle:], seq=record(ledger, *said[:middle]))
+    middle = len(sent) // 2
+    record(ledger, *sent[middle:], seq=record(ledger, *sent[:middle]))
     with localcontext(prec=60):
-        expected = by_decimals(in_sequence(executions, said), splits)
+        expected = by_decimals(in_sequence(executions, sent), splits)
         found = {row["client_order_id"]: row for row in rows(ledger, "FROM trades")}
         assert found.keys() == expected.keys()
         for key, trade in expected.items():
@@ -246,18 +246,18 @@ def test_trades_to_the_cent_against_decimals(ledger: DuckLedger, history: Histor
         check_sums(ledger, expected)
 
 
-def in_sequence(executions: list[Execution], said: list[Message]) -> list[Execution]:
-    """Numbered as they were heard, purchases first: what decides between executions of the same second."""
-    heard = {m.fill.exec_id: n for n, m in enumerate(said) if isinstance(m, OrderFilled)}
+def in_sequence(executions: list[Execution], sent: list[Message]) -> list[Execution]:
+    """In order of arrival, purchases first: this orders executions of the same second."""
+    arrival = {m.fill.exec_id: n for n, m in enumerate(sent) if isinstance(m, OrderFilled)}
 
     def key(e: Execution) -> tuple[Any, ...]:
-        return e.second, e.side, heard[f"{e.symbol}.{e.number:04}.{'02' if e.price0 else '01'}"]
+        return e.second, e.side, arrival[f"{e.symbol}.{e.number:04}.{'02' if e.price0 else '01'}"]
 
     return [msgspec.structs.replace(e, number=n) for n, e in enumerate(sorted(executions, key=key))]
 
 
 def check_sums(ledger: DuckLedger, expected: dict[str, Trade]) -> None:
-    """What the two views of sums say is what the trades sum up to."""
+    """The two views of sums equal the sums of the trades."""
     for view in ("per_symbol", "overall"):
         for row in rows(ledger, f"FROM {view}"):
             mine = [t for key, t in expected.items() if view == "overall" or key.startswith(f"{row['symbol']}-")]
@@ -313,42 +313,42 @@ def same(mine: float | None, theirs: float) -> bool:
 @settings(max_examples=60, deadline=None)
 @given(cents=UNLIKE, base=st.integers(10_000, 90_000))
 def test_ratios_against_empyrical(ledger: DuckLedger, cents: list[int], base: int) -> None:
-    told = closed(ledger, cents, base)
+    figures = closed(ledger, cents, base)
     r = pd.Series([c / 100 / base for c in cents])
-    assert same(told["sharpe"], empyrical.sharpe_ratio(r))
-    assert same(told["volatility_pct"], 100 * empyrical.annual_volatility(r))
-    assert same(told["compound_drawdown_pct"], 100 * empyrical.max_drawdown(r))
-    assert same(told["annual_return_pct"] / 100, empyrical.annual_return(r)) or told["annual_return_pct"] > 1e6
+    assert same(figures["sharpe"], empyrical.sharpe_ratio(r))
+    assert same(figures["volatility_pct"], 100 * empyrical.annual_volatility(r))
+    assert same(figures["compound_drawdown_pct"], 100 * empyrical.max_drawdown(r))
+    assert same(figures["annual_return_pct"] / 100, empyrical.annual_return(r)) or figures["annual_return_pct"] > 1e6
     if min(cents) < 0:
-        assert same(told["sortino"], empyrical.sortino_ratio(r))
-        assert same(told["calmar"], empyrical.calmar_ratio(r)) or told["annual_return_pct"] > 1e6
+        assert same(figures["sortino"], empyrical.sortino_ratio(r))
+        assert same(figures["calmar"], empyrical.calmar_ratio(r)) or figures["annual_return_pct"] > 1e6
     else:
-        assert told["sortino"] is told["calmar"] is None
+        assert figures["sortino"] is figures["calmar"] is None
     # Not compounded, as the guards measure it.
     total = np.concatenate([[0], np.cumsum(cents)])
     lowest = (total - np.maximum.accumulate(total)).min() / 100
-    assert same(told["max_drawdown_usd"], lowest)
-    assert same(told["max_drawdown_pct"], 100 * lowest / base)
-    assert same(told["own_pnl_usd"], total[-1] / 100)
+    assert same(figures["max_drawdown_usd"], lowest)
+    assert same(figures["max_drawdown_pct"], 100 * lowest / base)
+    assert same(figures["own_pnl_usd"], total[-1] / 100)
 
 
 def test_one_day_has_a_profit_and_no_ratio(ledger: DuckLedger) -> None:
-    told = closed(ledger, [1_234])
-    assert (told["days"], told["own_pnl_usd"], told["max_drawdown_usd"]) == (1, 12.34, 0.0)
-    assert told["sharpe"] is told["sortino"] is told["volatility_pct"] is told["calmar"] is None
+    figures = closed(ledger, [1_234])
+    assert (figures["days"], figures["own_pnl_usd"], figures["max_drawdown_usd"]) == (1, 12.34, 0.0)
+    assert figures["sharpe"] is figures["sortino"] is figures["volatility_pct"] is figures["calmar"] is None
 
 
 @pytest.mark.parametrize("cents", [0, 700, -700])
 def test_days_all_alike_have_no_sharpe_ratio(ledger: DuckLedger, cents: int) -> None:
-    told = closed(ledger, [cents] * 5)
-    assert told["sharpe"] is None
-    assert told["volatility_pct"] == 0.0
+    figures = closed(ledger, [cents] * 5)
+    assert figures["sharpe"] is None
+    assert figures["volatility_pct"] == 0.0
 
 
 def test_a_loss_of_everything_is_no_error(ledger: DuckLedger) -> None:
-    told = closed(ledger, [100_00, -50_000_00, 20_00], 20_000.0)
-    assert told["annual_return_pct"] == -100.0
-    assert told["max_drawdown_pct"] == -250.0
+    figures = closed(ledger, [100_00, -50_000_00, 20_00], 20_000.0)
+    assert figures["annual_return_pct"] == -100.0
+    assert figures["max_drawdown_pct"] == -250.0
 
 
 def test_a_changed_cap_is_the_base_from_then_on(empty: DuckLedger) -> None:
@@ -358,10 +358,10 @@ def test_a_changed_cap_is_the_base_from_then_on(empty: DuckLedger) -> None:
 
 
 def test_no_close_and_no_trade(empty: DuckLedger) -> None:
-    told = one(empty, "FROM overall")
-    assert (told["trades"], told["days"], told["pnl_usd"]) == (0, 0, 0.0)
+    figures = one(empty, "FROM overall")
+    assert (figures["trades"], figures["days"], figures["pnl_usd"]) == (0, 0, 0.0)
     ratios = ("win_rate_pct", "profit_factor", "expectancy_usd", "sharpe", "max_drawdown_usd", "avg_duration_s")
-    assert all(told[name] is None for name in ratios)
+    assert all(figures[name] is None for name in ratios)
     assert rows(empty, "FROM per_symbol") == rows(empty, "FROM daily") == []
 
 
@@ -372,7 +372,7 @@ SOLD = Execution("TSLA", "S1", "SELL", 90, 2, 1_000, 1_040_000, 1_000)
 
 
 def traded(ledger: DuckLedger, *executions: Execution) -> None:
-    record(ledger, *(message for e in executions for group in e.told() for message in group))
+    record(ledger, *(message for e in executions for group in e.reports() for message in group))
 
 
 def test_a_position_held_over_days_is_sold_in_parts(empty: DuckLedger) -> None:
@@ -394,19 +394,19 @@ def test_a_position_held_over_days_is_sold_in_parts(empty: DuckLedger) -> None:
 
 def test_no_losing_trade_no_profit_factor(empty: DuckLedger) -> None:
     traded(empty, BOUGHT, SOLD)
-    told = one(empty, "FROM overall")
-    assert (told["wins"], told["losses"], told["win_rate_pct"]) == (1, 0, 100.0)
-    assert (told["gross_loss_usd"], told["profit_factor"], told["avg_loss_usd"]) == (0.0, None, None)
+    figures = one(empty, "FROM overall")
+    assert (figures["wins"], figures["losses"], figures["win_rate_pct"]) == (1, 0, 100.0)
+    assert (figures["gross_loss_usd"], figures["profit_factor"], figures["avg_loss_usd"]) == (0.0, None, None)
 
 
 def test_a_trade_that_earned_its_commission_is_even(empty: DuckLedger) -> None:
     traded(empty, BOUGHT, msgspec.structs.replace(SOLD, price=1_002_000))
-    told = one(empty, "FROM overall")
+    figures = one(empty, "FROM overall")
     assert one(empty, "SELECT result, pnl_usd FROM trades") == {"result": "even", "pnl_usd": 0.0}
-    assert (told["trades"], told["wins"], told["losses"]) == (1, 0, 0)
+    assert (figures["trades"], figures["wins"], figures["losses"]) == (1, 0, 0)
 
 
-def test_a_commission_that_is_not_told_yet_is_said_to_be_missing(empty: DuckLedger) -> None:
+def test_a_commission_that_is_not_reported_yet_is_pending(empty: DuckLedger) -> None:
     traded(empty, BOUGHT, msgspec.structs.replace(SOLD, commission=None))
     assert one(empty, "SELECT commission, commission_pending FROM trades") == {
         "commission": 1.0,
@@ -424,8 +424,8 @@ def test_a_commission_in_another_currency_is_never_taken_for_dollars(empty: Duck
     sold = msgspec.structs.replace(SOLD, commission=None)
     traded(empty, BOUGHT, sold)
     columns = "SELECT commission, commission_pending, commission_unconverted, pnl_usd FROM trades"
-    for told, rate, commission in (("EUR", 1.25, 3.5), ("EUR", None, 1.0)):
-        record(empty, CommissionReported("TSLA.0002.01", "S1", "TSLA", 2.0, told, None, rate_usd=rate))
+    for currency, rate, commission in (("EUR", 1.25, 3.5), ("EUR", None, 1.0)):
+        record(empty, CommissionReported("TSLA.0002.01", "S1", "TSLA", 2.0, currency, None, rate_usd=rate))
         assert one(empty, columns) == {
             "commission": commission,
             "commission_pending": False,
@@ -450,7 +450,7 @@ def test_shares_that_were_never_bought_meet_no_later_purchase(empty: DuckLedger)
 
 def held_over_a_split(ledger: DuckLedger, at: int, ratio: tuple[int, int], *exits: Execution) -> list[dict[str, Any]]:
     """10 shares at $100, a split in the second `at`, and what was sold then."""
-    record(emptied(ledger), Split("TSLA", at, 1_000, 1_000 * ratio[0] // ratio[1]).told())
+    record(emptied(ledger), Split("TSLA", at, 1_000, 1_000 * ratio[0] // ratio[1]).reports())
     traded(ledger, BOUGHT, *exits)
     columns = "qty, entry_price, exit_price, pnl_usd, round(pnl_pct, 9) AS pct, commission, open_qty"
     return rows(ledger, f"SELECT {columns} FROM trades")
@@ -490,9 +490,9 @@ def test_what_was_sold_before_a_split_stands_as_it_was_sold(ledger: DuckLedger) 
 
 
 def test_cash_for_a_fraction_is_no_sale_and_its_cost_is_borne_by_the_shares_that_are_left(ledger: DuckLedger) -> None:
-    """Of 143 shares, one for two, 71 are left: the broker pays for the half, and tells of no execution."""
+    """Of 143 shares, one for two, 71 are left: the broker pays for the half, and reports no execution."""
     emptied(ledger)
-    record(ledger, Split("TSLA", NIGHT, 14_300, 7_100).told())
+    record(ledger, Split("TSLA", NIGHT, 14_300, 7_100).reports())
     bought = msgspec.structs.replace(BOUGHT, shares=14_300)
     traded(ledger, bought, msgspec.structs.replace(SOLD, second=2 * NIGHT, shares=7_100, price=2_000_000))
     (trade,) = rows(ledger, "SELECT qty, round(pnl_usd, 6) AS pnl, open_qty FROM trades")
@@ -505,7 +505,7 @@ def test_a_split_is_of_the_night_whenever_it_was_mended(ledger: DuckLedger) -> N
     session = Session(str(DAY0), opened, T0 + 3_600 * SECOND)
     for sold_at in (NIGHT - 1, NIGHT):
         sold = msgspec.structs.replace(SOLD, second=sold_at, shares=2_000, price=520_000)
-        record(emptied(ledger), SessionClosed(session), Split("TSLA", NIGHT, 1_000, 2_000).told())
+        record(emptied(ledger), SessionClosed(session), Split("TSLA", NIGHT, 1_000, 2_000).reports())
         traded(ledger, BOUGHT, sold)
         assert one(ledger, "SELECT qty, pnl_usd, open_qty FROM trades") == {
             "qty": 20.0,
@@ -514,10 +514,10 @@ def test_a_split_is_of_the_night_whenever_it_was_mended(ledger: DuckLedger) -> N
         }
 
 
-def test_a_split_as_an_earlier_release_told_it_and_one_of_another_symbol(empty: DuckLedger) -> None:
+def test_a_split_as_an_earlier_release_recorded_it_and_one_of_another_symbol(empty: DuckLedger) -> None:
     figures = {"ratio": 2.0, "was": 10.0, "is": 20.0, "cost_was": 100.0, "cost_is": 50.0}
     record(empty, Happened("split_mended", "TSLA", "WARNING", figures, T0 + NIGHT * SECOND))
-    record(empty, Split("GME", NIGHT, 1_000, 5_000).told(), seq=2)
+    record(empty, Split("GME", NIGHT, 1_000, 5_000).reports(), seq=2)
     traded(empty, BOUGHT, msgspec.structs.replace(SOLD, second=2 * NIGHT, shares=2_000, price=520_000))
     assert one(empty, "SELECT qty, pnl_usd, open_qty FROM trades") == {"qty": 20.0, "pnl_usd": 38.0, "open_qty": 0.0}
     assert rows(empty, "SELECT symbol, ratio, own_was, own_is FROM splits") == [
@@ -538,12 +538,12 @@ def test_adopted_shares_cost_no_commission(empty: DuckLedger) -> None:
     }
 
 
-def test_a_sale_by_hand_closes_a_trade_without_a_commission(empty: DuckLedger) -> None:
+def test_a_manual_sale_closes_a_trade_without_a_commission(empty: DuckLedger) -> None:
     traded(empty, BOUGHT)
     sold = fill("by-hand.M1.01", "M1", role="adopted", side="SELL", price=54.0, order_id=0, perm_id=0)
     record(empty, OrderFilled(sold, order("M1", role="adopted", side="SELL"), 0.0, 0.0, 0.0))
-    told = one(empty, "SELECT commission, commission_pending FROM trades")
-    assert told == {"commission": 1.0, "commission_pending": False}
+    figures = one(empty, "SELECT commission, commission_pending FROM trades")
+    assert figures == {"commission": 1.0, "commission_pending": False}
 
 
 def test_deposits_and_what_is_not_the_bots_move_nothing(empty: DuckLedger) -> None:

@@ -29,7 +29,7 @@ PATIENCE_S = 60.0
 
 
 class Teller:
-    """A core that tells everything it hears."""
+    """A core that sends on everything it receives."""
 
     kinds: tuple[type, ...] = ()
 
@@ -73,11 +73,11 @@ def counted(fleet: Fleet) -> int:
 def test_nothing_is_lost_and_nothing_doubled(fleet: Fleet) -> None:
     ledger = MemoryLedger("gateway")
     actor = Actor("gateway", Teller(), ledger, dials={"recorder": ()}, market=MarketClock())
-    told = 0
+    sent = 0
 
     with Bus("gateway", fleet.run, dials=["recorder"], beats=False) as bus:
 
-        def turn() -> None:
+        def run_once() -> None:
             bus.poll(20)
             now = time.monotonic_ns()
             for peer, frame in bus.frames():
@@ -90,31 +90,31 @@ def test_nothing_is_lost_and_nothing_doubled(fleet: Fleet) -> None:
             deadline = time.monotonic() + PATIENCE_S
             while not done():
                 assert time.monotonic() < deadline, counted(fleet)
-                turn()
+                run_once()
 
         actor.start(time.monotonic_ns())
 
-        def tell(count: int) -> None:
-            nonlocal told
+        def send(count: int) -> None:
+            nonlocal sent
             for _ in range(count):
-                told += 1
-                actor.hear(Happened("told", "", "INFO", {"n": told}, told), time.monotonic_ns())
+                sent += 1
+                actor.deliver(Happened("told", "", "INFO", {"n": sent}, sent), time.monotonic_ns())
 
         for _ in range(3):
             recorder = started(fleet)
             try:
-                begun = told
-                tell(500)
-                until(lambda begun=begun: counted(fleet) > begun)  # type: ignore[misc]
+                before = sent
+                send(500)
+                until(lambda before=before: counted(fleet) > before)  # type: ignore[misc]
             finally:
                 recorder.kill()
                 recorder.wait()
-        tell(1)  # so that the last one has something to do before it is asked to go
+        send(1)  # so that the last one has something to do before it is stopped
         recorder = started(fleet)
-        until(lambda: counted(fleet) == told)
+        until(lambda: counted(fleet) == sent)
         with records.opened(fleet) as db:
             found = db.rows("SELECT count(DISTINCT payload_json->>'n') AS n FROM events WHERE event_type = 'told'")
-        assert found == [{"n": told}]
+        assert found == [{"n": sent}]
         recorder.terminate()
         assert recorder.wait(PATIENCE_S) == 0
 

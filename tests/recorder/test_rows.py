@@ -30,7 +30,7 @@ from services.recorder.records import (
 from services.runtime.core import Deadlines, Now
 from tests.recorder.scenario import CORE, EMPTY, T0, fill, now, order
 
-HEARD = now(7, cause="symbol-TSLA:3")
+RECEIVED = now(7, cause="symbol-TSLA:3")
 NO_SENDER = Now(T0, 5)
 """A message of the recorder's own shell: no envelope, hence no sender, no cause, no sequence number."""
 NO_TIME = Now(0, 5)
@@ -73,23 +73,23 @@ ORDER_ROW = OrderRow(
 
 class TestOrders:
     def test_an_entry_and_the_symbols_newest_of_it(self) -> None:
-        assert rows_of(OrderPlaced(ORDER), HEARD) == [ORDER_ROW, LastParent(symbol="TSLA", last_parent_id=5)]
+        assert rows_of(OrderPlaced(ORDER), RECEIVED) == [ORDER_ROW, LastParent(symbol="TSLA", last_parent_id=5)]
 
     def test_a_stop_and_the_symbols_newest_of_it(self) -> None:
         stop = msgspec.structs.replace(ORDER, role="stop")
         row = msgspec.structs.replace(ORDER_ROW, role="stop")
-        assert rows_of(OrderPlaced(stop), HEARD) == [row, LastTrail(symbol="TSLA", last_trail_id=5)]
+        assert rows_of(OrderPlaced(stop), RECEIVED) == [row, LastTrail(symbol="TSLA", last_trail_id=5)]
 
     @pytest.mark.parametrize(
-        ("at", "updated", "cause"), [(HEARD, T0, "symbol-TSLA:3"), (NO_SENDER, T0, ""), (NO_TIME, None, "")]
+        ("at", "updated", "cause"), [(RECEIVED, T0, "symbol-TSLA:3"), (NO_SENDER, T0, ""), (NO_TIME, None, "")]
     )
-    def test_where_the_book_tells_no_times(self, at: Now, updated: int | None, cause: str) -> None:
+    def test_where_the_book_has_no_times(self, at: Now, updated: int | None, cause: str) -> None:
         (row,) = rows_of(OrderPlaced(order(created_ns=0)), at)
         assert isinstance(row, OrderRow)
         assert (row.created_at, row.updated_at, row.cause) == (None, updated, cause)
 
-    def test_the_orders_own_reason_is_told_before_why_it_was_cancelled(self) -> None:
-        (row, *_) = rows_of(OrderPlaced(order(reason="margin", cancel_reason="end_of_day")), HEARD)
+    def test_the_orders_own_reason_comes_before_its_cancel_reason(self) -> None:
+        (row, *_) = rows_of(OrderPlaced(order(reason="margin", cancel_reason="end_of_day")), RECEIVED)
         assert isinstance(row, OrderRow)
         assert row.reason == "margin"
 
@@ -117,7 +117,7 @@ class TestAFill:
     )
 
     def row(self, at: Now, **fields: Any) -> Any:
-        told: dict[str, Any] = {
+        defaults: dict[str, Any] = {
             "role": "stop",
             "side": "SELL",
             "quantity": 4.0,
@@ -126,14 +126,14 @@ class TestAFill:
             "avg_price": 99.5,
             "time_ns": T0 + 8,
         }
-        of_order, row = rows_of(OrderFilled(fill("0001.02", **(told | fields)), order(), 10.0, 1000.0, 3.5), at)
+        of_order, row = rows_of(OrderFilled(fill("0001.02", **(defaults | fields)), order(), 10.0, 1000.0, 3.5), at)
         assert isinstance(of_order, OrderRow)
         return row
 
     def test_every_column(self) -> None:
-        assert self.row(HEARD) == self.ROW
+        assert self.row(RECEIVED) == self.ROW
 
-    def test_what_is_not_told_is_null(self) -> None:
+    def test_what_is_not_reported_is_null(self) -> None:
         assert self.row(NO_SENDER, time_ns=0) == msgspec.structs.replace(self.ROW, ts=None, seq=0, cause="")
 
 
@@ -141,7 +141,7 @@ class TestASymbol:
     STATUS = SymbolStatus("TSLA", "ARMED", "placed", {"price": 9.5}, T0, "2022-03-22", 2, "E", "S", 4.0, 38.0, T0 + 1)
 
     def test_every_column(self) -> None:
-        assert rows_of(self.STATUS, HEARD) == [
+        assert rows_of(self.STATUS, RECEIVED) == [
             StateRow(
                 symbol="TSLA",
                 state="ARMED",
@@ -160,33 +160,33 @@ class TestASymbol:
         ]
 
     def test_without_a_time_it_has_none(self) -> None:
-        (row,) = rows_of(msgspec.structs.replace(self.STATUS, time_ns=0), HEARD)
+        (row,) = rows_of(msgspec.structs.replace(self.STATUS, time_ns=0), RECEIVED)
         assert isinstance(row, StateRow)
         assert row.updated_at is None
 
-    @pytest.mark.parametrize(("at", "ts"), [(HEARD, T0), (NO_SENDER, T0), (NO_TIME, None)])
+    @pytest.mark.parametrize(("at", "ts"), [(RECEIVED, T0), (NO_SENDER, T0), (NO_TIME, None)])
     def test_its_position(self, at: Now, ts: int | None) -> None:
         row = PositionRow(symbol="TSLA", account_qty=12.0, avg_cost=99.5, own=10.0, ts=ts)
         assert rows_of(PositionUpdated("TSLA", 12.0, 99.5, 10.0), at) == [row]
 
 
 @pytest.mark.parametrize(
-    ("at", "told_ns", "event_id", "ts", "seq"),
+    ("at", "reported_ns", "event_id", "ts", "seq"),
     [
-        (HEARD, T0 + 1, "gateway:7", T0 + 1, 7),
-        (HEARD, 0, "gateway:7", T0, 7),
+        (RECEIVED, T0 + 1, "gateway:7", T0 + 1, 7),
+        (RECEIVED, 0, "gateway:7", T0, 7),
         (NO_SENDER, T0 + 1, "recorder:0", T0 + 1, 0),
     ],
 )
-def test_what_is_protected_of_a_symbol(at: Now, told_ns: int, event_id: str, ts: int, seq: int) -> None:
+def test_what_is_protected_of_a_symbol(at: Now, reported_ns: int, event_id: str, ts: int, seq: int) -> None:
     row = ProtectionRow(event_id=event_id, symbol="TSLA", ts=ts, shares=12.0, protected=10.0, seq=seq)
-    assert rows_of(ProtectionChanged("TSLA", 12.0, 10.0, told_ns), at) == [row]
+    assert rows_of(ProtectionChanged("TSLA", 12.0, 10.0, reported_ns), at) == [row]
 
 
 def test_a_session_that_is_awaited() -> None:
     session = Session("2022-03-22", T0, T0 + 5)
     row = SessionRow(date="2022-03-22", open_ts=T0, close_ts=T0 + 5, early=False, phase="awaited", next_open_ts=None)
-    assert rows_of(SessionAwaited(session), HEARD) == [row]
+    assert rows_of(SessionAwaited(session), RECEIVED) == [row]
 
 
 class TestEvents:
@@ -196,8 +196,8 @@ class TestEvents:
         return row
 
     def test_what_blocks_entries(self) -> None:
-        told = self.event(EntriesBlocked("clock_off", "the clock is off", {"off_s": 3.5}), HEARD)
-        assert told == EventRow(
+        event = self.event(EntriesBlocked("clock_off", "the clock is off", {"off_s": 3.5}), RECEIVED)
+        assert event == EventRow(
             event_id="gateway:7",
             event_type="entries_blocked",
             symbol=None,
@@ -209,9 +209,9 @@ class TestEvents:
             seq=7,
             cause="symbol-TSLA:3",
         )
-        free = self.event(EntriesUnblocked("clock_off"), HEARD)
+        free = self.event(EntriesUnblocked("clock_off"), RECEIVED)
         changed = {"event_type": "entries_unblocked", "payload_json": {"reason": "clock_off"}}
-        assert free == msgspec.structs.replace(told, **changed)
+        assert free == msgspec.structs.replace(event, **changed)
 
     @pytest.mark.parametrize(
         "message",
@@ -231,17 +231,17 @@ class TestEvents:
         sent = now(7, time_ns=T0 + 3)
         assert self.event(message, Now(T0 + 4, 5, sent.source)).ts == T0 + 3
         assert self.event(message, Now(T0 + 4, 5, now(7, time_ns=0).source)).ts == T0 + 4
-        told = self.event(message, NO_SENDER)
-        assert (told.ts, told.sender, told.run, told.seq, told.cause) == (T0, "recorder", 0, 0, "")
+        event = self.event(message, NO_SENDER)
+        assert (event.ts, event.sender, event.run, event.seq, event.cause) == (T0, "recorder", 0, 0, "")
         assert self.event(message, NO_TIME).ts is None
 
     def test_what_happened_at_a_time_of_its_own(self) -> None:
         assert self.event(Happened("order_filled", "TSLA", "INFO", {}, T0 + 2), now(7, time_ns=T0 + 3)).ts == T0 + 2
 
     def test_what_a_snapshot_repeats_is_the_same_event_in_the_same_run(self) -> None:
-        told = self.event(Paused("TSLA", "operator"), now(0, sender="risk", run=3))
-        assert told.event_id == 'risk:run3:paused:{"by":"operator"}'
-        assert (told.run, told.seq) == (3, 0)
+        event = self.event(Paused("TSLA", "operator"), now(0, sender="risk", run=3))
+        assert event.event_id == 'risk:run3:paused:{"by":"operator"}'
+        assert (event.run, event.seq) == (3, 0)
         assert self.event(Paused("TSLA", "operator"), NO_SENDER).event_id == 'recorder:run0:paused:{"by":"operator"}'
 
 
@@ -250,13 +250,13 @@ class TestTheMarketsTime:
         message = message or CommissionReported("0001.01", "TSLA-1", "TSLA", 1.0, "USD", None)
         return [(kind.__name__, key, record) for kind, key, record in CORE.handle(EMPTY, message, at).changes]
 
-    @pytest.mark.parametrize(("market", "sent", "told"), [(T0, T0 + 5, T0 + 5), (T0 + 5, T0, T0 + 5), (0, 1, 1)])
-    def test_is_the_later_of_the_senders_and_ours(self, market: int, sent: int, told: int) -> None:
+    @pytest.mark.parametrize(("market", "sent", "expected"), [(T0, T0 + 5, T0 + 5), (T0 + 5, T0, T0 + 5), (0, 1, 1)])
+    def test_is_the_later_of_the_senders_and_ours(self, market: int, sent: int, expected: int) -> None:
         decided = self.decided(Now(market, 5, now(7, time_ns=sent).source))
         assert decided[0][:2] == ("Commission", "0001.01")
-        assert decided[1:] == [("MarketNow", "market", MarketNow(market_ts=told))]
+        assert decided[1:] == [("MarketNow", "market", MarketNow(market_ts=expected))]
 
-    def test_stands_alone_where_there_is_no_sender(self) -> None:
+    def test_without_a_sender_it_is_ours(self) -> None:
         assert self.decided(NO_SENDER)[1:] == [("MarketNow", "market", MarketNow(market_ts=T0))]
 
     def test_that_is_not_known_is_not_written(self) -> None:
@@ -270,6 +270,6 @@ class TestTheMarketsTime:
 def test_a_recorder_only_listens() -> None:
     assert CORE.ready(EMPTY) is True
     assert CORE.snapshot(EMPTY, ("TSLA",)) == []
-    assert CORE.deadlines(EMPTY, HEARD) == Deadlines(None, None)
-    decided = CORE.handle(EMPTY, PerformanceSnapshot("2022-03-22", 1, 2, 3, 4, 5, 6, 7, 8), HEARD)
+    assert CORE.deadlines(EMPTY, RECEIVED) == Deadlines(None, None)
+    decided = CORE.handle(EMPTY, PerformanceSnapshot("2022-03-22", 1, 2, 3, 4, 5, 6, 7, 8), RECEIVED)
     assert (decided.messages, decided.published) == ([], [])

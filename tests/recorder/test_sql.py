@@ -123,7 +123,7 @@ def test_a_long_statement_is_stopped_and_the_next_one_runs(path: Path) -> None:
     assert sql.run("SELECT 1").rows == [[1]]
 
 
-def test_a_long_answer_is_cut_and_says_so(path: Path) -> None:
+def test_a_long_answer_is_cut_with_a_notice(path: Path) -> None:
     sql = ReadOnlySql(DuckLedger(path, fleet="sim", account="DU1").reader(), max_rows=3)
     answer = sql.run("SELECT * FROM range(10)")
     assert answer.rows == [[0], [1], [2]]

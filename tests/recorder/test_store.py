@@ -19,7 +19,7 @@ from messages.operator import Happened, Refused, SymbolStatus
 from messages.orders import CommissionReported, OrderAccepted, OrderFilled, OrderPlaced
 from services.recorder.schema import VERSION
 from services.recorder.store import DuckLedger, open_at_rest
-from services.runtime.ledger import Batch, Change, ConstraintBroken, LedgerError, OutboxRow
+from services.runtime.ledger import Batch, ConstraintBroken, LedgerError, OutboxRow, RecordChange
 from tests.recorder.scenario import SECOND, T0, changes, fill, first_release, now, order, record
 
 
@@ -51,7 +51,7 @@ def test_each_load_is_a_new_run_and_cursors_survive(path: Path) -> None:
     assert (loaded.run, loaded.cursors) == (2, {"gateway": 1, "risk": 3})
 
 
-def test_the_last_word_on_an_order_stands_within_a_batch_and_across(path: Path) -> None:
+def test_the_last_report_of_an_order_stands_within_a_batch_and_across(path: Path) -> None:
     ledger = opened(path)
     record(ledger, OrderPlaced(order()), OrderAccepted(order(status="PreSubmitted", order_id=7, perm_id=70)))
     assert read(ledger, "SELECT status, order_id, perm_id FROM orders") == [("PreSubmitted", 7, 70)]
@@ -83,18 +83,18 @@ def test_every_column_of_an_order_comes_back_as_it_was(path: Path) -> None:
 @pytest.mark.parametrize("first", ["fill", "commission"])
 @pytest.mark.parametrize("apart", [True, False])
 def test_a_commission_meets_its_fill_whichever_comes_first(path: Path, first: str, apart: bool) -> None:
-    said = [
+    sent = [
         OrderFilled(fill(), order(), 10.0, 1000.0, 0.0),
         CommissionReported("0001.01", "TSLA-1", "TSLA", 1.25, "USD", None),
     ]
     if first == "commission":
-        said.reverse()
+        sent.reverse()
     ledger = opened(path)
     if apart:
-        record(ledger, said[0])
-        record(ledger, said[1], seq=2)
+        record(ledger, sent[0])
+        record(ledger, sent[1], seq=2)
     else:
-        record(ledger, *said)
+        record(ledger, *sent)
     assert read(ledger, "SELECT exec_id, symbol, qty, commission, currency FROM fills") == [
         ("0001.01", "TSLA", 10.0, 1.25, "USD")
     ]
@@ -104,13 +104,13 @@ def test_a_commission_meets_its_fill_whichever_comes_first(path: Path, first: st
 @pytest.mark.parametrize("order_of_arrival", [("0001.01", "0001.02"), ("0001.02", "0001.01")])
 def test_a_correction_replaces_and_is_not_replaced(path: Path, order_of_arrival: tuple[str, str], apart: bool) -> None:
     price = {"0001.01": 100.0, "0001.02": 99.0}
-    said = [OrderFilled(fill(e, price=price[e]), order(), 10.0, 1000.0, 0.0) for e in order_of_arrival]
+    sent = [OrderFilled(fill(e, price=price[e]), order(), 10.0, 1000.0, 0.0) for e in order_of_arrival]
     ledger = opened(path)
     if apart:
-        record(ledger, said[0])
-        record(ledger, said[1], seq=2)
+        record(ledger, sent[0])
+        record(ledger, sent[1], seq=2)
     else:
-        record(ledger, *said)
+        record(ledger, *sent)
     assert read(ledger, "SELECT exec_id, price FROM fills") == [("0001.02", 99.0)]
 
 
@@ -119,7 +119,7 @@ def test_a_correction_replaces_and_is_not_replaced(path: Path, order_of_arrival:
 def test_of_a_corrected_executions_commissions_the_newest_stands(
     path: Path, arrival: tuple[int, ...], apart: bool
 ) -> None:
-    said = [
+    sent = [
         OrderFilled(fill("0001.01"), order(), 10.0, 1000.0, 0.0),
         CommissionReported("0001.01", "TSLA-1", "TSLA", 1.0, "USD", None),
         OrderFilled(fill("0001.02", price=99.0), order(), 10.0, 990.0, 0.0),
@@ -128,30 +128,30 @@ def test_of_a_corrected_executions_commissions_the_newest_stands(
     ledger = opened(path)
     if apart:
         for place in arrival:
-            record(ledger, said[place], seq=place + 1)
+            record(ledger, sent[place], seq=place + 1)
     else:
-        record(ledger, *(said[place] for place in arrival))
+        record(ledger, *(sent[place] for place in arrival))
     assert read(ledger, "SELECT exec_id, price, commission FROM fills") == [("0001.02", 99.0, 1.5)]
 
 
-def test_until_a_corrections_commission_is_told_the_one_before_stands(path: Path) -> None:
-    said = [
+def test_until_a_corrections_commission_is_reported_the_one_before_stands(path: Path) -> None:
+    sent = [
         OrderFilled(fill("0001.02", price=99.0), order(), 10.0, 990.0, 0.0),
         CommissionReported("0001.01", "TSLA-1", "TSLA", 1.0, "USD", None),
     ]
     ledger = opened(path)
-    record(ledger, *said)
+    record(ledger, *sent)
     columns = "exec_id, revision, price, commission, commission_revision"
     assert read(ledger, f"SELECT {columns} FROM fills") == [("0001.02", 2, 99.0, 1.0, 1)]
 
 
-def test_executions_of_other_base_ids_are_others(path: Path) -> None:
+def test_executions_of_different_base_ids_are_different(path: Path) -> None:
     ledger = opened(path)
     record(ledger, *(OrderFilled(fill(e), order(), 10.0, 1000.0, 0.0) for e in ("0001.01", "0002.01", "plain")))
     assert read(ledger, "SELECT exec_id FROM fills ORDER BY ALL") == [("0001.01",), ("0002.01",), ("plain",)]
 
 
-def test_an_event_heard_twice_stands_once(path: Path) -> None:
+def test_an_event_received_twice_stands_once(path: Path) -> None:
     ledger = opened(path)
     for _ in range(2):
         record(ledger, Happened("order_filled", "TSLA", "INFO", {"qty": 4, "price": 1.5, "last": True}, T0))
@@ -160,7 +160,7 @@ def test_an_event_heard_twice_stands_once(path: Path) -> None:
     ]
 
 
-def test_its_own_words_are_events_and_count_its_head(path: Path) -> None:
+def test_its_own_messages_are_events_and_count_its_head(path: Path) -> None:
     ledger = opened(path)
     body = msgspec.Raw(messages.encode(Refused("gateway", 9, "TSLA", "ValueError: x")))
     envelope = msgspec.msgpack.encode(Envelope("recorder", 1, 4, "gateway:9", T0, "fleet", body))
@@ -175,7 +175,7 @@ def test_its_own_words_are_events_and_count_its_head(path: Path) -> None:
 
 def test_what_duckdb_cannot_take_is_a_broken_constraint_and_nothing_of_it_stays(path: Path) -> None:
     ledger = opened(path)
-    bad = Change("OrderRow", "TSLA-2", b'{"client_order_id": "TSLA-2", "order_id": "seven"}')
+    bad = RecordChange("OrderRow", "TSLA-2", b'{"client_order_id": "TSLA-2", "order_id": "seven"}')
     with pytest.raises(ConstraintBroken):
         ledger.commit(Batch(changes=[*changes(OrderPlaced(order())), bad], cursors={"gateway": 1}))
     assert read(ledger, "SELECT * FROM orders") == []
@@ -199,7 +199,7 @@ def test_another_account_is_refused_in_one_line(path: Path) -> None:
         opened(path, account="U2")
 
 
-def test_an_unknown_account_is_bound_by_the_first_that_is_heard(path: Path) -> None:
+def test_an_unknown_account_is_bound_by_the_first_report(path: Path) -> None:
     ledger = opened(path, account=None)
     record(ledger, AccountUpdated("DU1", 1.0, 1.0, 1.0, 1.0, T0))
     with pytest.raises(LedgerError, match="DU1, not DU2"):
@@ -251,7 +251,7 @@ def test_an_older_version_is_brought_up_to_date(path: Path, by: str) -> None:
     assert read(ledger, "SELECT base_usd FROM daily ORDER BY date") == [(None,), (9,)]
 
 
-def test_views_of_another_release_are_made_anew(path: Path) -> None:
+def test_views_of_another_release_are_replaced(path: Path) -> None:
     opened(path).close()
     with duckdb.connect(str(path)) as db:
         db.execute("CREATE OR REPLACE VIEW per_symbol AS SELECT 'of old' AS symbol")
@@ -279,7 +279,7 @@ def test_at_rest_too_a_newer_version_and_what_is_no_database_of_a_fleet_are_refu
 def test_an_older_file_that_cannot_be_brought_up_to_date_is_one_line_and_stays_as_it_was(path: Path) -> None:
     first_release(path)
     with duckdb.connect(str(path)) as db:
-        db.execute("ALTER TABLE performance_snapshots ADD COLUMN base_usd DOUBLE")  # somebody tried by hand
+        db.execute("ALTER TABLE performance_snapshots ADD COLUMN base_usd DOUBLE")  # a user tried it manually
     with pytest.raises(LedgerError, match=r"^\S+bot\.duckdb: an earlier release wrote it, .*base_usd.*$"):
         open_at_rest(path)
     with duckdb.connect(str(path), read_only=True) as db:

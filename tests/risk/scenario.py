@@ -1,4 +1,4 @@
-"""Risk's core and what the fleet says to it, in short words."""
+"""Risk's core with short methods for the messages of the fleet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from services.configuration.settings import Settings
 from services.risk.core import RiskCore, constraints
 from services.risk.limits import Holding, Mark, Reservation, exposure_of
 from services.runtime.core import Now, State, is_volatile
-from services.runtime.ledger import Batch, Change, MemoryLedger
+from services.runtime.ledger import Batch, MemoryLedger, RecordChange
 
 MONDAY = Session("2025-01-06", 0, 1)
 
@@ -36,7 +36,7 @@ def plan(
     number: int = 1, *, symbol: str = "TSLA", quantity: float = 10.0, limit: float | None = 100.0, **more: Any
 ) -> EntryPlan:
     key = f"CT-{symbol}-20250106-{number}"
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "client_order_id": key,
         "symbol": symbol,
         "session_date": MONDAY.date,
@@ -53,17 +53,17 @@ def plan(
         "stop_tif": "GTC",
         "decided_ns": 0,
     }
-    return EntryPlan(**(told | more))
+    return EntryPlan(**(fields | more))
 
 
 def order(key: str, symbol: str, *, role: str = "entry", **more: Any) -> OrderRecord:
-    told: dict[str, Any] = {"side": "BUY" if role == "entry" else "SELL", "order_type": "STP LMT", "quantity": 10.0}
-    return OrderRecord(client_order_id=key, symbol=symbol, role=role, **(told | more))  # type: ignore[arg-type]
+    fields: dict[str, Any] = {"side": "BUY" if role == "entry" else "SELL", "order_type": "STP LMT", "quantity": 10.0}
+    return OrderRecord(client_order_id=key, symbol=symbol, role=role, **(fields | more))  # type: ignore[arg-type]
 
 
 def execution(key: str, symbol: str, *, price: float = 95.0, **more: Any) -> Fill:
-    """Ten shares bought by an entry, unless it is told otherwise."""
-    told: dict[str, Any] = {
+    """Ten shares bought by an entry, unless `more` says otherwise."""
+    fields: dict[str, Any] = {
         "exec_id": "e",
         "role": "entry",
         "side": "BUY",
@@ -74,7 +74,7 @@ def execution(key: str, symbol: str, *, price: float = 95.0, **more: Any) -> Fil
         "account": "DU1",
         "time_ns": 0,
     }
-    return Fill(client_order_id=key, symbol=symbol, price=price, avg_price=price, **(told | more))
+    return Fill(client_order_id=key, symbol=symbol, price=price, avg_price=price, **(fields | more))
 
 
 def configured(**sections: Any) -> Settings:
@@ -90,27 +90,27 @@ class Risk:
         self.core = RiskCore(self.settings)
         self.state = State(self.core.kinds)
         self.ledger = MemoryLedger("risk", constraints(self.settings))
-        self.said: list[tuple[str, Message]] = []
+        self.sent: list[tuple[str, Message]] = []
         self.gateway_answers = True
         self.now = 0
         if not cold:
-            self.hear(ReconciliationDone("DU1", 0, 0, 0))
+            self.handle(ReconciliationDone("DU1", 0, 0, 0))
             self.account(cash)
-            self.said.clear()
+            self.sent.clear()
 
-    def hear(self, message: Message) -> None:
+    def handle(self, message: Message) -> None:
         decision = self.core.handle(self.state, message, Now(self.now, 0))
         kept = [change for change in decision.changes if not is_volatile(change[0])]
         self.ledger.commit(
-            Batch([Change(k.__name__, key, None if r is None else msgspec.json.encode(r)) for k, key, r in kept])
+            Batch([RecordChange(k.__name__, key, None if r is None else msgspec.json.encode(r)) for k, key, r in kept])
         )
         self.state.apply(decision.changes)
-        self.said += decision.messages
+        self.sent += decision.messages
         if any(isinstance(m, RequestBook) for _, m in decision.messages) and self.gateway_answers:
-            self.hear(self.book())
+            self.handle(self.book())
 
     def book(self, *, reconciled: bool = True, orders: tuple[OrderRecord, ...] = ()) -> BookTold:
-        """What a gateway answers whose book holds what risk has heard so far, and live entries for its reservations."""
+        """A gateway's book with the positions that risk knows, and live entries for its reservations."""
         positions = tuple(
             PositionUpdated(h.symbol, h.account, h.avg_cost, h.own, h.cost_usd)
             for h in self.state.table(Holding).values()
@@ -129,36 +129,36 @@ class Risk:
             for body in self.ledger.load().records.get(kind.__name__, {}).values():
                 record = msgspec.json.decode(body, type=kind)
                 self.state.apply([(kind, record.key, record)])
-        self.hear(Started(2))
+        self.handle(Started(2))
         self.gateway_answers = True
 
-    def hears(self, message: Message) -> list[tuple[str, Message]]:
-        """All that is said to whom on this message."""
-        self.said.clear()
-        self.hear(message)
-        return list(self.said)
+    def sent_on(self, message: Message) -> list[tuple[str, Message]]:
+        """All that this message makes risk send: (recipient, message)."""
+        self.sent.clear()
+        self.handle(message)
+        return list(self.sent)
 
     def note(
         self, event: str, symbol: str = "", level: str = "INFO", /, **fields: str | float | int | bool | None
     ) -> tuple[str, Message]:
-        """What the recorder is told at this moment."""
+        """The event that the recorder gets now."""
         return ("recorder", Happened(event, symbol, level, fields, self.now))
 
     def notes(self) -> list[str]:
-        return [m.event for _, m in self.said if isinstance(m, Happened)]
+        return [m.event for _, m in self.sent if isinstance(m, Happened)]
 
     def account(self, cash: float, worth: float = 100_000.0) -> None:
-        self.hear(AccountUpdated("DU1", worth, cash, cash, 0.0, 0))
+        self.handle(AccountUpdated("DU1", worth, cash, cash, 0.0, 0))
 
-    def ask(self, asked: EntryPlan) -> EntryApproved | EntryDenied:
-        self.said.clear()
-        self.hear(SubmitEntry(asked))
-        ((recipient, answer),) = [(r, m) for r, m in self.said if isinstance(m, EntryApproved | EntryDenied)]
-        assert recipient == ("gateway" if isinstance(answer, EntryApproved) else f"symbol-{asked.symbol}")
+    def submit(self, entry: EntryPlan) -> EntryApproved | EntryDenied:
+        self.sent.clear()
+        self.handle(SubmitEntry(entry))
+        ((recipient, answer),) = [(r, m) for r, m in self.sent if isinstance(m, EntryApproved | EntryDenied)]
+        assert recipient == ("gateway" if isinstance(answer, EntryApproved) else f"symbol-{entry.symbol}")
         return answer
 
     def fill(self, key: str, symbol: str, *, own: float, cost: float, quantity: float = 10.0, **more: Any) -> None:
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "side": "BUY",
             "price": 95.0,
             "cum": quantity,
@@ -166,26 +166,26 @@ class Risk:
             "realized": 0.0,
             "live": True,
         } | more
-        status = "Submitted" if told["live"] else "Cancelled"
-        role: Any = told.get("role", "entry" if told["side"] == "BUY" else "stop")
+        status = "Submitted" if fields["live"] else "Cancelled"
+        role: Any = fields.get("role", "entry" if fields["side"] == "BUY" else "stop")
         fill = execution(
             key,
             symbol,
             role=role,
-            side=told["side"],
+            side=fields["side"],
             quantity=quantity,
-            price=told["price"],
-            cum_quantity=told["cum"],
+            price=fields["price"],
+            cum_quantity=fields["cum"],
         )
-        filled = order(key, symbol, role=role, quantity=told["of"], status=status)
-        extra = {name: told[name] for name in ("corrects", "undone_usd") if name in told}
-        self.hear(OrderFilled(fill, filled, own, cost, told["realized"], **extra))
+        filled = order(key, symbol, role=role, quantity=fields["of"], status=status)
+        extra = {name: fields[name] for name in ("corrects", "undone_usd") if name in fields}
+        self.handle(OrderFilled(fill, filled, own, cost, fields["realized"], **extra))
 
     def reserved(self) -> float:
         return sum(r.usd for r in self.state.table(Reservation).values())
 
     def exposure(self) -> float:
-        """What is held at max(cost, market): said again, from the records."""
+        """What is held at max(cost, market), calculated from the records again."""
         marks = self.state.table(Mark)
         return sum(exposure_of(h, marks[s].price if s in marks else None) for s, h in self.state.table(Holding).items())
 

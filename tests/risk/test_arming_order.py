@@ -1,4 +1,4 @@
-"""How much is kept for who stands earlier in the watchlist, to the cent."""
+"""How much room an entry leaves for earlier symbols of the watchlist, to the cent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.risk.arming_order import needed_usd, wait_for_turn
+from services.risk.arming_order import needed_usd, priority_denial
 from services.risk.limits import Denied
 from tests.risk.scenario import configured
 
@@ -34,7 +34,7 @@ def test_a_symbol_with_a_size_of_its_own_needs_that() -> None:
     assert needed_usd("NVDA", of) == pytest.approx(2000 * 1.05 * 1.05 + 1)
 
 
-class TestWhoseTurnItIs:
+class TestRoomForEarlierSymbols:
     """Trigger and cap 25 % above make 640 dollars 1,000, and with the commission 1,001; NVDA, twice as large, 2,001."""
 
     OF = configured(
@@ -42,34 +42,34 @@ class TestWhoseTurnItIs:
         entries={"buy_stop_pct_above_last": 25.0, "buy_stop_cap_pct": 25.0},
     )
 
-    def asked(self, symbol: str, used: float, *had: str, usd: float = 1001.0) -> Denied | None:
-        return wait_for_turn(symbol, usd, used, had, WATCHLIST, self.OF)
+    def denied(self, symbol: str, used: float, *finished: str, usd: float = 1001.0) -> Denied | None:
+        return priority_denial(symbol, usd, used, finished, WATCHLIST, self.OF)
 
     def test_the_last_leaves_room_for_both(self) -> None:
-        assert self.asked("AMD", 5000.0 - 3002.0 - 1001.0) is None
-        assert self.asked("AMD", 5000.0 - 3002.0 - 1001.0 + 0.25) == Denied(
+        assert self.denied("AMD", 5000.0 - 3002.0 - 1001.0) is None
+        assert self.denied("AMD", 5000.0 - 3002.0 - 1001.0 + 0.25) == Denied(
             "waits_for_turn",
             {"exposure_usd": 997.25, "kept_for_earlier_usd": 3002.0, "entry_usd": 1001.0, "limit_usd": 5000.0},
         )
 
-    def test_the_first_waits_for_nobody(self) -> None:
-        assert self.asked("TSLA", 4999.0) is None
+    def test_the_first_symbol_never_waits(self) -> None:
+        assert self.denied("TSLA", 4999.0) is None
 
-    def test_who_had_its_turn_is_not_waited_for(self) -> None:
-        assert self.asked("AMD", 2000.0, "NVDA") is None
-        assert self.asked("AMD", 1998.0, "TSLA") is None
-        assert self.asked("AMD", 1998.25, "TSLA") is not None
-        assert self.asked("AMD", 4999.0, "TSLA", "NVDA") is None, "the caps say it, not the order"
+    def test_a_finished_symbol_keeps_no_room(self) -> None:
+        assert self.denied("AMD", 2000.0, "NVDA") is None
+        assert self.denied("AMD", 1998.0, "TSLA") is None
+        assert self.denied("AMD", 1998.25, "TSLA") is not None
+        assert self.denied("AMD", 4999.0, "TSLA", "NVDA") is None, "the caps say it, not the order"
 
-    def test_who_is_not_in_the_watchlist_waits_for_nobody(self) -> None:
-        assert self.asked("GME", 4999.0) is None
+    def test_a_symbol_outside_the_watchlist_never_waits(self) -> None:
+        assert self.denied("GME", 4999.0) is None
 
-    def test_figures_are_told_in_cents(self) -> None:
+    def test_figures_are_in_cents(self) -> None:
         of = configured(
             allocation={"per_symbol_usd": 640.0804, "total_usd_cap": 2000.0},
             entries={"buy_stop_pct_above_last": 25.0, "buy_stop_cap_pct": 25.0},
         )
-        assert wait_for_turn("NVDA", 1001.2344, 7.1264, (), WATCHLIST, of) == Denied(
+        assert priority_denial("NVDA", 1001.2344, 7.1264, (), WATCHLIST, of) == Denied(
             "waits_for_turn",
             {"exposure_usd": 7.13, "kept_for_earlier_usd": 1001.13, "entry_usd": 1001.23, "limit_usd": 2000.0},
         )

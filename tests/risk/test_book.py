@@ -9,7 +9,7 @@ import pytest
 from messages.account import AccountUpdated, BookTold
 from messages.orders import OrderFilled, OrderRecord, PositionUpdated
 from services.risk.core import RiskCore
-from services.risk.exposure import account_told, fold_fill, fold_foreign, fold_position, rebuild
+from services.risk.exposure import fold_account, fold_fill, fold_foreign, fold_position, rebuild
 from services.risk.limits import AccountRecord, ForeignOrder, Holding, Reservation
 from services.runtime.core import Draft, Now, Record, State
 from tests.risk.scenario import configured, execution, order
@@ -69,21 +69,21 @@ class TestAFill:
         assert (kept and (kept.leaves, kept.usd)) == (left and (left, left * 100.5))
 
     @pytest.mark.parametrize(
-        "told", [filled(side="SELL", role="stop"), filled(role="adopted"), filled(corrects="e.01", undone_usd=0.0)]
+        "report", [filled(side="SELL", role="stop"), filled(role="adopted"), filled(corrects="e.01", undone_usd=0.0)]
     )
-    def test_neither_sale_nor_adoption_nor_correction_spends(self, told: OrderFilled) -> None:
+    def test_neither_sale_nor_adoption_nor_correction_spends(self, report: OrderFilled) -> None:
         d = draft(ACCOUNT)
-        fold_fill(d, told)
+        fold_fill(d, report)
         assert d.get(AccountRecord, "account") == ACCOUNT
 
-    def test_where_nobody_tells_what_is_settled_it_stays_untold(self) -> None:
+    def test_unknown_settled_cash_stays_unknown(self) -> None:
         d = draft(AccountRecord("DU1", 50_000.0, 20_000.0))
         fold_fill(d, filled())
         assert d.get(AccountRecord, "account") == AccountRecord("DU1", 50_000.0, 19_620.0, None)
 
 
 class TestAPosition:
-    def test_what_own_shares_cost_stays_unless_it_is_told(self) -> None:
+    def test_the_cost_of_own_shares_stays_unless_it_is_reported(self) -> None:
         d = draft(HELD)
         fold_position(d, PositionUpdated("TSLA", 12.0, 97.0, 5.0))
         assert d.get(Holding, "TSLA") == Holding("TSLA", own=5.0, cost_usd=380.0, account=12.0, avg_cost=97.0)
@@ -97,9 +97,9 @@ class TestAPosition:
 
 
 def test_a_foreign_order_counts_as_long_as_it_lives() -> None:
-    told = order("foreign:1", "NVDA", role="foreign", side="BUY", quantity=5.0, limit_price=9.0, status="Submitted")
+    report = order("foreign:1", "NVDA", role="foreign", side="BUY", quantity=5.0, limit_price=9.0, status="Submitted")
     d = draft()
-    fold_foreign(d, told)
+    fold_foreign(d, report)
     assert d.table(ForeignOrder) == {"foreign:1": ForeignOrder("foreign:1", "NVDA", "BUY", 5.0, 9.0)}
     fold_foreign(d, order("foreign:1", "NVDA", role="foreign", status="Filled"))
     assert d.table(ForeignOrder) == {}
@@ -112,17 +112,17 @@ def test_a_foreign_order_counts_as_long_as_it_lives() -> None:
         AccountRecord("DU2", 1.0, 2.0, 3.0, "cash", "EUR", None, {"EUR": 1.25}),
     ],
 )
-def test_the_brokers_word_on_the_account_replaces_all(account: AccountRecord) -> None:
+def test_the_brokers_account_report_replaces_all(account: AccountRecord) -> None:
     d = draft(ACCOUNT)
-    word = AccountUpdated("DU2", 1.0, 2.0, 3.0, 4.0, 5, account.account_type, "EUR", account.usd_rate, account.rates)
-    account_told(d, word)
+    report = AccountUpdated("DU2", 1.0, 2.0, 3.0, 4.0, 5, account.account_type, "EUR", account.usd_rate, account.rates)
+    fold_account(d, report)
     assert d.table(AccountRecord) == {"account": account}
 
 
 class TestRebuild:
     """The gateway's book replaces what was there, whatever that was."""
 
-    TOLD = AccountUpdated("DU1", 60_000.0, 30_000.0, 30_000.0, 0.0, 0)
+    REPORT = AccountUpdated("DU1", 60_000.0, 30_000.0, 30_000.0, 0.0, 0)
 
     def rebuilt(
         self,
@@ -141,7 +141,7 @@ class TestRebuild:
         assert (d.table(Holding), d.table(Reservation), d.table(ForeignOrder)) == ({}, {}, {})
         assert d.get(AccountRecord, "account") == ACCOUNT
 
-    def test_what_it_holds_is_there(self) -> None:
+    def test_what_the_book_holds_is_taken(self) -> None:
         new = order("foreign:2", "AMD", role="foreign", side="SELL", quantity=3.0, stop_price=7.0, status="Submitted")
         d = self.rebuilt(
             HELD,
@@ -173,7 +173,7 @@ class TestRebuild:
         assert d.table(Reservation) == {"CT-TSLA": Reservation("CT-TSLA", "TSLA", 10.0, 0.0, 100.5, 0.0)}
 
     def test_the_account_is_taken_where_none_was_known(self) -> None:
-        told = AccountRecord("DU1", 60_000.0, 30_000.0, 30_000.0)
-        assert self.rebuilt(account=self.TOLD).get(AccountRecord, "account") == told
-        assert self.rebuilt(ACCOUNT, account=self.TOLD).get(AccountRecord, "account") == ACCOUNT
+        expected = AccountRecord("DU1", 60_000.0, 30_000.0, 30_000.0)
+        assert self.rebuilt(account=self.REPORT).get(AccountRecord, "account") == expected
+        assert self.rebuilt(ACCOUNT, account=self.REPORT).get(AccountRecord, "account") == ACCOUNT
         assert self.rebuilt().get(AccountRecord, "account") is None

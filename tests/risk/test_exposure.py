@@ -28,13 +28,13 @@ def foreign(key: str, side: str, quantity: float, price: float, **more: Any) -> 
 class TestForeignOrders:
     def test_a_purchase_under_way_counts_as_if_filled(self) -> None:
         risk = Risk(allocation={"total_usd_cap": 2500.0})
-        risk.hear(OrderUpdated(foreign("1", "BUY", 20.0, 100.0, status="Submitted", filled=4.0)))
-        assert denied(risk.ask(plan())) == (
+        risk.handle(OrderUpdated(foreign("1", "BUY", 20.0, 100.0, status="Submitted", filled=4.0)))
+        assert denied(risk.submit(plan())) == (
             "exposure_limit_exceeded",
             {"exposure_usd": 1600.0, "entry_usd": 1001.0, "limit_usd": 2500.0},
         )
-        risk.hear(OrderUpdated(foreign("1", "BUY", 20.0, 100.0, status="Cancelled")))
-        assert isinstance(risk.ask(plan()), EntryApproved)
+        risk.handle(OrderUpdated(foreign("1", "BUY", 20.0, 100.0, status="Cancelled")))
+        assert isinstance(risk.submit(plan()), EntryApproved)
 
     def test_a_sale_counts_only_beyond_what_is_held(self) -> None:
         held = {"NVDA": Holding("NVDA", account=15.0, avg_cost=10.0)}
@@ -53,13 +53,13 @@ class TestCash:
     )
     def test_settled_or_all_by_the_account_type(self, kind: str, settled: float, fits: bool) -> None:
         risk = Risk()
-        risk.hear(AccountUpdated("DU1", 100_000.0, 50_000.0, settled, 0.0, 0, account_type=kind))
-        assert isinstance(risk.ask(plan()), EntryApproved) is fits
+        risk.handle(AccountUpdated("DU1", 100_000.0, 50_000.0, settled, 0.0, 0, account_type=kind))
+        assert isinstance(risk.submit(plan()), EntryApproved) is fits
 
-    def test_without_a_rate_there_are_no_entries(self) -> None:
+    def test_without_a_rate_entries_are_denied(self) -> None:
         risk = Risk()
-        risk.hear(AccountUpdated("DU1", 0.0, 0.0, 0.0, 0.0, 0, base_currency="EUR", usd_rate=None))
-        assert denied(risk.ask(plan())) == ("no_exchange_rate", {})
+        risk.handle(AccountUpdated("DU1", 0.0, 0.0, 0.0, 0.0, 0, base_currency="EUR", usd_rate=None))
+        assert denied(risk.submit(plan())) == ("no_exchange_rate", {})
 
     def test_adopted_shares_cost_no_cash(self) -> None:
         risk = Risk()
@@ -78,61 +78,61 @@ class TestWatchlistOrder:
     def risk(self, **more: Any) -> Risk:
         """Three symbols, room for two entries of about $1,000."""
         risk = Risk(allocation={"total_usd_cap": 2500.0}, **more)
-        risk.hear(SessionOpened(Session(MONDAY.date, 0, 10**14), 10**14))
+        risk.handle(SessionOpened(Session(MONDAY.date, 0, 10**14), 10**14))
         risk.now = 20 * 10**9
         return risk
 
-    def test_it_is_said_that_the_caps_are_short(self) -> None:
+    def test_short_caps_are_noted(self) -> None:
         assert "caps_short" in self.risk().notes()
         plenty = Risk()
-        plenty.hear(SessionOpened(MONDAY, 1))
+        plenty.handle(SessionOpened(MONDAY, 1))
         assert "caps_short" not in plenty.notes()
 
     def test_the_last_leaves_room_for_the_first_two(self) -> None:
         risk = self.risk()
-        assert denied(risk.ask(plan(symbol="AMD")))[0] == "waits_for_turn"
-        assert isinstance(risk.ask(plan(symbol="NVDA")), EntryApproved)
-        assert isinstance(risk.ask(plan(symbol="TSLA")), EntryApproved)
-        assert denied(risk.ask(plan(2, symbol="AMD")))[0] == "exposure_limit_exceeded"
+        assert denied(risk.submit(plan(symbol="AMD")))[0] == "waits_for_turn"
+        assert isinstance(risk.submit(plan(symbol="NVDA")), EntryApproved)
+        assert isinstance(risk.submit(plan(symbol="TSLA")), EntryApproved)
+        assert denied(risk.submit(plan(2, symbol="AMD")))[0] == "exposure_limit_exceeded"
 
-    def test_who_has_asked_or_is_paused_has_had_its_turn(self) -> None:
+    def test_a_symbol_that_asked_or_is_paused_keeps_no_room(self) -> None:
         risk = self.risk()
-        risk.hear(Pause("TSLA"))
-        assert isinstance(risk.ask(plan(symbol="AMD")), EntryApproved)
+        risk.handle(Pause("TSLA"))
+        assert isinstance(risk.submit(plan(symbol="AMD")), EntryApproved)
 
-    def test_a_minute_later_nobody_waits_for_the_silent(self) -> None:
+    def test_a_minute_later_no_room_is_kept(self) -> None:
         risk = self.risk()
         risk.now = 76 * 10**9
-        assert isinstance(risk.ask(plan(symbol="AMD")), EntryApproved)
+        assert isinstance(risk.submit(plan(symbol="AMD")), EntryApproved)
 
 
 class TestRebuild:
-    def test_who_asks_meanwhile_is_answered_when_the_book_has_come(self) -> None:
+    def test_an_entry_asked_for_meanwhile_is_answered_when_the_book_arrives(self) -> None:
         risk = Risk()
         risk.restart()
-        risk.said.clear()
-        risk.hear(SubmitEntry(plan()))
-        risk.hear(SubmitEntry(plan(symbol="NVDA")))
-        assert not [m for _, m in risk.said if isinstance(m, EntryApproved | EntryDenied)]
+        risk.sent.clear()
+        risk.handle(SubmitEntry(plan()))
+        risk.handle(SubmitEntry(plan(symbol="NVDA")))
+        assert not [m for _, m in risk.sent if isinstance(m, EntryApproved | EntryDenied)]
         assert not risk.core.ready(risk.state)
-        risk.hear(risk.book())
-        assert [r for r, m in risk.said if isinstance(m, EntryApproved)] == ["gateway", "gateway"]
+        risk.handle(risk.book())
+        assert [r for r, m in risk.sent if isinstance(m, EntryApproved)] == ["gateway", "gateway"]
         assert not risk.state.table(Asked)
 
-    def test_an_unreconciled_book_keeps_the_door_closed(self) -> None:
+    def test_an_unreconciled_book_keeps_entries_closed(self) -> None:
         risk = Risk()
         risk.restart()
-        risk.hear(SubmitEntry(plan()))
-        risk.said.clear()
-        risk.hear(risk.book(reconciled=False))
-        assert [m.reason for _, m in risk.said if isinstance(m, EntryDenied)] == ["risk_not_ready"]
+        risk.handle(SubmitEntry(plan()))
+        risk.sent.clear()
+        risk.handle(risk.book(reconciled=False))
+        assert [m.reason for _, m in risk.sent if isinstance(m, EntryDenied)] == ["risk_not_ready"]
 
     def test_what_was_dropped_meanwhile_is_not_approved(self) -> None:
         risk = Risk()
         risk.restart()
-        risk.hear(SubmitEntry(plan()))
-        risk.hear(EntryDropped(plan().client_order_id, "TSLA", "end_of_day", {}))
-        risk.hear(risk.book())
+        risk.handle(SubmitEntry(plan()))
+        risk.handle(EntryDropped(plan().client_order_id, "TSLA", "end_of_day", {}))
+        risk.handle(risk.book())
         assert not risk.state.table(Reservation)
 
     def test_without_a_ledger_from_the_book_alone(self) -> None:
@@ -140,20 +140,20 @@ class TestRebuild:
         live = order("CT-TSLA-20250106-1", "TSLA", quantity=10.0, filled=4.0, status="Submitted", limit_price=100.0)
         account = AccountUpdated("DU1", 100_000.0, 50_000.0, 50_000.0, 0.0, 0)
         positions = (PositionUpdated("TSLA", 9.0, 96.0, 4.0, 380.0),)
-        risk.hear(BookTold(True, positions, (live, foreign("7", "BUY", 5.0, 10.0, status="Submitted")), account))
+        risk.handle(BookTold(True, positions, (live, foreign("7", "BUY", 5.0, 10.0, status="Submitted")), account))
         assert risk.core.ready(risk.state)
         assert risk.state.get(Holding, "TSLA") == Holding("TSLA", 4.0, 380.0, 9.0, 96.0)
         assert risk.reserved() == pytest.approx(6 * 100.1)
         assert [o.remaining for o in risk.state.table(ForeignOrder).values()] == [5.0]
 
-    def test_money_spent_since_the_brokers_word_stays_spent(self) -> None:
+    def test_money_spent_since_the_last_account_report_stays_spent(self) -> None:
         risk = Risk()
-        risk.ask(plan())
+        risk.submit(plan())
         risk.fill("CT-TSLA-20250106-1", "TSLA", own=10.0, cost=950.0)
         before = risk.state.get(AccountRecord, "account")
         risk.restart()
         old = AccountUpdated("DU1", 100_000.0, 100_000.0, 100_000.0, 0.0, 0)
-        risk.hear(msgspec.structs.replace(risk.book(), account=old))
+        risk.handle(msgspec.structs.replace(risk.book(), account=old))
         assert risk.state.get(AccountRecord, "account") == before
 
 
@@ -161,7 +161,7 @@ SYMBOLS = ["TSLA", "NVDA", "AMD"]
 
 
 class RiskMachine(RuleBasedStateMachine):
-    """A gateway's book beside risk: whoever asks, whatever happens, and wherever it restarts, the sums are the same."""
+    """A gateway's book beside risk: after any entries, events and restarts the sums are the same."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -175,30 +175,30 @@ class RiskMachine(RuleBasedStateMachine):
         self.foreign: dict[str, float] = {}
         self.sent: list[EntryApproved] = []
         self.number = 0
-        self.asked_for_book = False
+        self.book_requested = False
 
-    def hear(self, message: Any) -> None:
+    def handle(self, message: Any) -> None:
         marks = dict(self.risk.state.table(Mark))
-        for recipient, told in self.risk.hears(message):
-            if isinstance(told, EntryApproved | EntryDenied):
+        for recipient, reply in self.risk.sent_on(message):
+            if isinstance(reply, EntryApproved | EntryDenied):
                 # Each is decided at the prices known by then; the reference of the next one comes after it.
-                symbol = told.plan.symbol if isinstance(told, EntryApproved) else told.symbol
+                symbol = reply.plan.symbol if isinstance(reply, EntryApproved) else reply.symbol
                 marks[symbol] = Mark(symbol, plan().reference)
-            if recipient == "gateway" and isinstance(told, EntryApproved):
-                assert not self.asked_for_book, "approved before the book was known"
+            if recipient == "gateway" and isinstance(reply, EntryApproved):
+                assert not self.book_requested, "approved before the book was known"
                 order_ = order(
-                    told.plan.client_order_id,
-                    told.plan.symbol,
-                    quantity=told.plan.quantity,
-                    limit_price=told.plan.limit_price,
-                    stop_price=told.plan.stop_price,
+                    reply.plan.client_order_id,
+                    reply.plan.symbol,
+                    quantity=reply.plan.quantity,
+                    limit_price=reply.plan.limit_price,
+                    stop_price=reply.plan.stop_price,
                     status="Submitted",
                 )
                 assert not [o for o in self.orders.values() if o.symbol == order_.symbol], "two entries of a symbol"
                 self.orders[order_.key] = order_
                 self._within_limits(marks)
-            elif isinstance(told, RequestBook):
-                self.asked_for_book = True
+            elif isinstance(reply, RequestBook):
+                self.book_requested = True
 
     def _within_limits(self, marks: dict[str, Mark]) -> None:
         state = self.risk.state
@@ -210,9 +210,9 @@ class RiskMachine(RuleBasedStateMachine):
         assert account.spendable - self.risk.reserved() >= 1_000.0 - 1e-6
 
     @rule(symbol=st.sampled_from(SYMBOLS), quantity=st.integers(1, 14), limit=st.sampled_from([50.0, 100.0, 133.0]))
-    def ask(self, symbol: str, quantity: int, limit: float) -> None:
+    def submit(self, symbol: str, quantity: int, limit: float) -> None:
         self.number += 1
-        self.hear(SubmitEntry(plan(self.number, symbol=symbol, quantity=float(quantity), limit=limit)))
+        self.handle(SubmitEntry(plan(self.number, symbol=symbol, quantity=float(quantity), limit=limit)))
 
     @precondition(lambda self: self.orders)
     @rule(data=st.data())
@@ -238,7 +238,7 @@ class RiskMachine(RuleBasedStateMachine):
     def ends(self, data: st.DataObject) -> None:
         key = data.draw(st.sampled_from(sorted(self.orders)))
         entry = self.orders.pop(key)
-        self.hear(OrderCancelled(msgspec.structs.replace(entry, status="Cancelled"), True))
+        self.handle(OrderCancelled(msgspec.structs.replace(entry, status="Cancelled"), True))
 
     @rule(symbol=st.sampled_from(SYMBOLS), price=st.sampled_from([40.0, 90.0, 140.0]))
     def stops_out(self, symbol: str, price: float) -> None:
@@ -249,36 +249,36 @@ class RiskMachine(RuleBasedStateMachine):
             self.position(symbol)
 
     @rule(symbol=st.sampled_from(SYMBOLS), quantity=st.integers(0, 10))
-    def trades_by_hand(self, symbol: str, quantity: int) -> None:
+    def trades_manually(self, symbol: str, quantity: int) -> None:
         self.foreign[symbol] = float(quantity)
         self.position(symbol)
 
     def position(self, symbol: str) -> None:
         own, _ = self.own.get(symbol, (0.0, 0.0))
-        self.hear(PositionUpdated(symbol, own + self.foreign.get(symbol, 0.0), 90.0, own))
+        self.handle(PositionUpdated(symbol, own + self.foreign.get(symbol, 0.0), 90.0, own))
 
     @rule()
     def restarts(self) -> None:
         before = self.sums()
         self.risk.restart()
-        self.asked_for_book = True
+        self.book_requested = True
         self.risk.gateway_answers = False
         assert self.sums() == before, "the ledger remembers"
 
-    @precondition(lambda self: self.asked_for_book)
+    @precondition(lambda self: self.book_requested)
     @rule()
     def the_book_comes(self) -> None:
         before = self.sums()
-        self.asked_for_book = False
+        self.book_requested = False
         positions = tuple(
             PositionUpdated(
                 s, self.own.get(s, (0.0, 0.0))[0] + self.foreign.get(s, 0.0), 90.0, *self.own.get(s, (0.0, 0.0))
             )
             for s in SYMBOLS
         )
-        told = BookTold(True, positions, tuple(self.orders.values()), None)
+        reply = BookTold(True, positions, tuple(self.orders.values()), None)
         waiting = len(self.risk.state.table(Asked))
-        self.hear(told)
+        self.handle(reply)
         if not waiting:
             assert self.sums() == pytest.approx(before), "rebuilt to the same"
 

@@ -1,4 +1,4 @@
-"""Each guard at both sides of its bound, with the figures that it tells."""
+"""Each guard at both sides of its bound, with its figures."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import pytest
 from services.risk.guards import (
     MINUTE_NS,
     Pace,
-    Record,
     Tally,
     Track,
+    TrackRecord,
     Trip,
     denial,
     guards_on,
     pnl_usd,
+    realized_pnl_usd,
     trips,
+    value_usd,
 )
 from services.risk.limits import Denied, Holding, Mark, Reservation
 from services.risk.pauses import NEXT_SESSION, RESUME
@@ -26,7 +28,7 @@ TODAY, YESTERDAY, BEFORE = "2025-01-06", "2025-01-03", "2025-01-02"
 CAP = {"total_usd_cap": 10_000.0}
 
 
-def record(**told: Any) -> Record:
+def record(**fields: Any) -> TrackRecord:
     nothing: dict[str, Any] = {
         "tally": Tally(),
         "tracks": {},
@@ -37,11 +39,11 @@ def record(**told: Any) -> Record:
         "pnl_usd": 0.0,
         "now_ns": 0,
     }
-    return Record(**(nothing | told))
+    return TrackRecord(**(nothing | fields))
 
 
 class TestTrips:
-    def tripped(self, seen: Record, **guards: Any) -> list[Trip]:
+    def tripped(self, seen: TrackRecord, **guards: Any) -> list[Trip]:
         return trips(seen, configured(allocation=CAP, guards=guards))
 
     def test_the_days_loss(self) -> None:
@@ -107,8 +109,8 @@ class TestTrips:
 
 
 class TestDenials:
-    def denied(self, seen: Record | None = None, usd: float = 1001.0, *, asked: Any = None, **guards: Any) -> Any:
-        return denial(asked or plan(), usd, seen or record(), configured(guards=guards))
+    def denied(self, seen: TrackRecord | None = None, usd: float = 1001.0, *, entry: Any = None, **guards: Any) -> Any:
+        return denial(entry or plan(), usd, seen or record(), configured(guards=guards))
 
     def test_restricted(self) -> None:
         assert self.denied(restricted=["TSLA"]) == Denied("restricted")
@@ -142,14 +144,14 @@ class TestDenials:
         ],
     )
     def test_the_band_around_the_last_price(self, stop: float, limit: float | None, off: float | None) -> None:
-        asked = plan(stop_price=stop, limit=limit, reference=100.0)
+        entry = plan(stop_price=stop, limit=limit, reference=100.0)
         figures = {"price": off, "last": 100.0, "band_pct": 25.0}
-        assert self.denied(asked=asked, price_band_pct=25.0) == (Denied("price_band", figures) if off else None)  # type: ignore[arg-type]
-        assert self.denied(asked=asked, price_band_pct=None) is None
+        assert self.denied(entry=entry, price_band_pct=25.0) == (Denied("price_band", figures) if off else None)  # type: ignore[arg-type]
+        assert self.denied(entry=entry, price_band_pct=None) is None
 
     def test_the_band_is_half_the_price_by_default(self) -> None:
-        assert self.denied(asked=plan(stop_price=150.0, limit=None, reference=100.0)) is None
-        assert self.denied(asked=plan(stop_price=150.5, limit=None, reference=100.0)) is not None
+        assert self.denied(entry=plan(stop_price=150.0, limit=None, reference=100.0)) is None
+        assert self.denied(entry=plan(stop_price=150.5, limit=None, reference=100.0)) is not None
 
     def test_entries_of_a_minute(self) -> None:
         pace, at = Pace((5, 6, 7)), MINUTE_NS + 5
@@ -159,17 +161,17 @@ class TestDenials:
         )
         assert self.denied(record(pace=pace, now_ns=at - 1), orders_per_minute=None) is None
 
-    def test_the_first_that_speaks_is_told(self) -> None:
+    def test_the_first_guard_that_denies_gives_the_reason(self) -> None:
         assert self.denied(restricted=["TSLA"], max_quantity=1.0) == Denied("restricted")
 
 
 class TestDayTrades:
     """What was done within the window, what may still become one today, and this entry."""
 
-    def denied(self, most: int | None, *, sessions: int = 2, **told: Any) -> Denied | None:
+    def denied(self, most: int | None, *, sessions: int = 2, **fields: Any) -> Denied | None:
         tally = Tally(session_date=TODAY, sessions=(BEFORE, YESTERDAY, TODAY))
         settings = configured(guards={"day_trades": most, "day_trade_sessions": sessions})
-        return denial(plan(), 1001.0, record(tally=tally, **told), settings)
+        return denial(plan(), 1001.0, record(tally=tally, **fields), settings)
 
     @staticmethod
     def figures(done: float, may_come: float, limit: float) -> Denied:
@@ -204,9 +206,9 @@ class TestDayTrades:
         tracks = {"NVDA": Track(symbol="NVDA", bought=TODAY)}
         holdings = {"NVDA": Holding("NVDA", own=5.0)}
         reservations = {s: Reservation(s, s, 1.0, 1.0, 1.0, 1.0) for s in ("NVDA", "AMD")}
-        told: dict[str, Any] = {"tracks": tracks, "holdings": holdings, "reservations": reservations}
-        assert self.denied(3, **told) is None
-        assert self.denied(2, **told) == self.figures(0.0, 2.0, 2.0)
+        fields: dict[str, Any] = {"tracks": tracks, "holdings": holdings, "reservations": reservations}
+        assert self.denied(3, **fields) is None
+        assert self.denied(2, **fields) == self.figures(0.0, 2.0, 2.0)
 
 
 def test_the_bots_pnl_is_what_it_realized_and_what_its_own_shares_are_worth() -> None:
@@ -219,3 +221,5 @@ def test_the_bots_pnl_is_what_it_realized_and_what_its_own_shares_are_worth() ->
     marks = {"TSLA": Mark("TSLA", 97.0), "AMD": Mark("AMD", 1.0)}
     assert pnl_usd(tally, holdings, marks) == 100.0 - 7.0 + 20.0
     assert pnl_usd(tally, {}, {}) == 93.0
+    assert realized_pnl_usd(tally) == 93.0
+    assert value_usd(holdings, marks) == 970.0 + 480.0

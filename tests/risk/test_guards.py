@@ -21,9 +21,9 @@ CAP = {"total_usd_cap": 10_000.0}
 
 def opened(**guards: Any) -> Risk:
     risk = Risk(allocation=CAP, guards=guards)
-    risk.hear(SessionOpened(MONDAY, 1))
-    risk.now = 10**12  # nobody has to wait for a turn
-    risk.said.clear()
+    risk.handle(SessionOpened(MONDAY, 1))
+    risk.now = 10**12  # after the minute in which earlier symbols have priority
+    risk.sent.clear()
     return risk
 
 
@@ -33,7 +33,7 @@ def round_trip(
     entry = f"CT-{symbol}-20250106-{number}"
     risk.fill(entry, symbol, own=10.0, cost=950.0)
     if commission:
-        risk.hear(CommissionReported(f"e{number}", entry, symbol, commission, "USD", None))
+        risk.handle(CommissionReported(f"e{number}", entry, symbol, commission, "USD", None))
     price = 95.0 + realized / 10
     risk.fill(f"{entry}-S1", symbol, own=0.0, cost=0.0, side="SELL", price=price, realized=realized)
 
@@ -48,7 +48,7 @@ def test_all_that_trip_are_off_by_default() -> None:
     for number in range(20):
         round_trip(risk, -400.0, number=number)
     assert tripped(risk) == []
-    assert isinstance(risk.ask(plan(99)), EntryApproved)
+    assert isinstance(risk.submit(plan(99)), EntryApproved)
 
 
 @pytest.mark.parametrize(
@@ -68,17 +68,17 @@ def test_trips_at_its_limit_and_not_before(
     for number, realized in enumerate(before):
         round_trip(risk, realized, number=number)
     assert tripped(risk) == []
-    risk.said.clear()
+    risk.sent.clear()
     round_trip(risk, last, number=99)
     assert tripped(risk) == [f"{scope}:{cause}"]
     symbol = None if scope == "fleet" else scope
-    assert (scope, Paused(symbol, f"guard {cause}")) in risk.said, "resting entries are taken back"
-    (event,) = [m for _, m in risk.said if isinstance(m, Happened) and m.event == "guard_tripped"]
+    assert (scope, Paused(symbol, f"guard {cause}")) in risk.sent, "resting entries are taken back"
+    (event,) = [m for _, m in risk.sent if isinstance(m, Happened) and m.event == "guard_tripped"]
     assert {"guard", "resets"} < event.fields.keys()
-    reason, figures = denied(risk.ask(plan()))
+    reason, figures = denied(risk.submit(plan()))
     assert reason == f"guard_{cause}"
     assert figures
-    other = risk.ask(plan(symbol="NVDA"))
+    other = risk.submit(plan(symbol="NVDA"))
     assert isinstance(other, EntryApproved) is (scope != "fleet")
 
 
@@ -86,16 +86,16 @@ def test_every_guard_that_trips_has_a_row_above() -> None:
     assert set(TRIPS) == {"daily_loss", "drawdown", "stopouts", "symbol_stopouts", "consecutive_losses"}
 
 
-def test_open_positions_lose_money_too_and_the_close_begins_anew() -> None:
+def test_open_positions_lose_money_too_and_the_close_resets_the_day() -> None:
     risk = opened(daily_loss_pct=1.0)
     risk.fill("CT-TSLA-20250106-1", "TSLA", own=10.0, cost=950.0)
-    risk.hear(Tick("TSLA", 1, 1, 0, 85.01, 0))
+    risk.handle(Tick("TSLA", 1, 1, 0, 85.01, 0))
     assert tripped(risk) == []
-    risk.hear(SessionClosed(MONDAY))
-    risk.hear(SessionOpened(TUESDAY, 1))
-    risk.hear(Tick("TSLA", 1, 2, 0, 76.0, 0))
+    risk.handle(SessionClosed(MONDAY))
+    risk.handle(SessionOpened(TUESDAY, 1))
+    risk.handle(Tick("TSLA", 1, 2, 0, 76.0, 0))
     assert tripped(risk) == [], "yesterday's loss is yesterday's"
-    risk.hear(Tick("TSLA", 1, 3, 0, 75.0, 0))
+    risk.handle(Tick("TSLA", 1, 3, 0, 75.0, 0))
     assert tripped(risk) == ["fleet:daily_loss"]
 
 
@@ -106,20 +106,20 @@ def test_the_next_session_resets_what_lasts_until_then() -> None:
         tripped(risk) == ["TSLA:symbol_stopouts", "fleet:consecutive_losses", "fleet:daily_loss"]
         or len(tripped(risk)) == 3
     )
-    risk.hear(SessionClosed(MONDAY))
-    risk.said.clear()
-    risk.hear(SessionOpened(TUESDAY, 1))
+    risk.handle(SessionClosed(MONDAY))
+    risk.sent.clear()
+    risk.handle(SessionOpened(TUESDAY, 1))
     assert tripped(risk) == ["fleet:consecutive_losses"]
-    assert ("TSLA", Resumed("TSLA", "next session")) in risk.said
-    assert ("fleet", Resumed(None, "next session")) not in risk.said, "another cause is left"
-    risk.hear(Resume(None))
+    assert ("TSLA", Resumed("TSLA", "next session")) in risk.sent
+    assert ("fleet", Resumed(None, "next session")) not in risk.sent, "another cause is left"
+    risk.handle(Resume(None))
     assert tripped(risk) == []
 
 
 def test_resume_ends_no_guard_of_the_day_and_rebases_the_drawdown() -> None:
     risk = opened(daily_loss_pct=1.0, drawdown_pct=1.0)
     round_trip(risk, -150.0)
-    risk.hear(Resume(None))
+    risk.handle(Resume(None))
     assert tripped(risk) == ["fleet:daily_loss"]
     tally = risk.state.get(Tally, "tally")
     assert tally is not None
@@ -128,9 +128,9 @@ def test_resume_ends_no_guard_of_the_day_and_rebases_the_drawdown() -> None:
 
 def test_deposits_and_foreign_positions_move_no_guard() -> None:
     risk = opened(daily_loss_pct=1.0, drawdown_pct=1.0)
-    risk.hear(AccountUpdated("DU1", 1.0, 1.0, 1.0, 1.0, 0))
-    risk.hear(PositionUpdated("NVDA", 100.0, 500.0, 0.0))
-    risk.hear(Tick("NVDA", 1, 1, 0, 1.0, 0))
+    risk.handle(AccountUpdated("DU1", 1.0, 1.0, 1.0, 1.0, 0))
+    risk.handle(PositionUpdated("NVDA", 100.0, 500.0, 0.0))
+    risk.handle(Tick("NVDA", 1, 1, 0, 1.0, 0))
     assert tripped(risk) == []
 
 
@@ -157,15 +157,15 @@ def test_survives_a_restart_and_leaves_with_its_key() -> None:
     round_trip(risk, -200.0)
     risk.restart()
     assert tripped(risk) == ["fleet:daily_loss"]
-    risk.hear(risk.book())
-    assert denied(risk.ask(plan(2)))[0] == "guard_daily_loss"
+    risk.handle(risk.book())
+    assert denied(risk.submit(plan(2)))[0] == "guard_daily_loss"
     risk.core.settings = Risk(allocation=CAP).settings
     risk.restart()
     assert tripped(risk) == [], "the guard was taken out of the configuration"
 
 
 @pytest.mark.parametrize(
-    ("guards", "asked", "reason"),
+    ("guards", "entry", "reason"),
     [
         ({"restricted": ["TSLA"]}, {}, "restricted"),
         ({"blackouts": {"TSLA": ["2025-01-06"]}}, {}, "blackout"),
@@ -176,10 +176,10 @@ def test_survives_a_restart_and_leaves_with_its_key() -> None:
         ({"day_trades": 0}, {}, "day_trades"),
     ],
 )
-def test_denies_one_entry(guards: dict[str, Any], asked: dict[str, Any], reason: str) -> None:
+def test_denies_one_entry(guards: dict[str, Any], entry: dict[str, Any], reason: str) -> None:
     assert reason in DENIALS
     risk = opened(**guards)
-    assert denied(risk.ask(plan(**asked)))[0] == reason
+    assert denied(risk.submit(plan(**entry)))[0] == reason
     assert tripped(risk) == []
 
 
@@ -195,26 +195,28 @@ def test_denies_one_entry(guards: dict[str, Any], asked: dict[str, Any], reason:
     ],
 )
 def test_denies_nothing_within_it(guards: dict[str, Any]) -> None:
-    assert isinstance(opened(**guards).ask(plan()), EntryApproved)
+    assert isinstance(opened(**guards).submit(plan()), EntryApproved)
 
 
 def test_orders_per_minute() -> None:
     risk = opened(orders_per_minute=2)
-    assert isinstance(risk.ask(plan()), EntryApproved)
+    assert isinstance(risk.submit(plan()), EntryApproved)
     risk.now += 30 * 10**9
-    assert isinstance(risk.ask(plan(symbol="NVDA")), EntryApproved)
-    assert denied(risk.ask(plan(symbol="AMD"))) == ("orders_per_minute", {"orders": 2.0, "limit": 2.0})
+    assert isinstance(risk.submit(plan(symbol="NVDA")), EntryApproved)
+    assert denied(risk.submit(plan(symbol="AMD"))) == ("orders_per_minute", {"orders": 2.0, "limit": 2.0})
     risk.now += 31 * 10**9
-    assert isinstance(risk.ask(plan(symbol="AMD")), EntryApproved)
+    assert isinstance(risk.submit(plan(symbol="AMD")), EntryApproved)
 
 
 def test_day_trades_count_what_may_become_one() -> None:
     risk = opened(day_trades=2, day_trade_sessions=2)
     round_trip(risk, 5.0)
-    assert isinstance(risk.ask(plan(symbol="NVDA")), EntryApproved)
-    assert denied(risk.ask(plan(symbol="AMD"))) == ("day_trades", {"done": 1.0, "may_come": 1.0, "limit": 2.0})
+    assert isinstance(risk.submit(plan(symbol="NVDA")), EntryApproved)
+    assert denied(risk.submit(plan(symbol="AMD"))) == ("day_trades", {"done": 1.0, "may_come": 1.0, "limit": 2.0})
     risk.fill("CT-NVDA-20250106-1", "NVDA", own=10.0, cost=950.0)
-    assert denied(risk.ask(plan(symbol="AMD")))[1]["may_come"] == 1.0
+    assert denied(risk.submit(plan(symbol="AMD")))[1]["may_come"] == 1.0
     for day in ("2025-01-07", "2025-01-08"):
-        risk.hear(SessionOpened(Session(day, 0, 1), 1))
-    assert isinstance(risk.ask(plan(symbol="AMD")), EntryApproved), "Monday is out of the window, NVDA held overnight"
+        risk.handle(SessionOpened(Session(day, 0, 1), 1))
+    assert isinstance(risk.submit(plan(symbol="AMD")), EntryApproved), (
+        "Monday is out of the window, NVDA held overnight"
+    )

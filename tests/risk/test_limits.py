@@ -130,12 +130,12 @@ class TestForeign:
         ],
     )
     def test_of_an_order_the_part_that_may_still_trade(self, prices: dict[str, float], price: float) -> None:
-        told = order("foreign:1", "NVDA", role="foreign", side="BUY", quantity=2.0, filled=1.5, **prices)
-        assert ForeignOrder.of(told) == ForeignOrder("foreign:1", "NVDA", "BUY", 0.5, price)
+        report = order("foreign:1", "NVDA", role="foreign", side="BUY", quantity=2.0, filled=1.5, **prices)
+        assert ForeignOrder.of(report) == ForeignOrder("foreign:1", "NVDA", "BUY", 0.5, price)
 
     def test_more_filled_than_ordered_leaves_nothing(self) -> None:
-        told = order("foreign:1", "NVDA", role="foreign", quantity=2.0, filled=3.0)
-        assert ForeignOrder.of(told).remaining == 0.0
+        report = order("foreign:1", "NVDA", role="foreign", quantity=2.0, filled=3.0)
+        assert ForeignOrder.of(report).remaining == 0.0
 
 
 def reserved(symbol: str, usd: float) -> dict[str, Reservation]:
@@ -169,7 +169,7 @@ class TestTheFirstLimit:
             "exposure_limit_exceeded", {"exposure_usd": 5000.13, "entry_usd": 1000.25, "limit_usd": 6000.0}
         )
 
-    def test_the_symbols_limit_speaks_first(self) -> None:
+    def test_the_limit_of_the_symbol_comes_first(self) -> None:
         denied = self.limit(2000.25, {"NVDA": 5999.0})
         assert denied is not None
         assert denied.reason == "symbol_exposure_exceeded"
@@ -179,7 +179,7 @@ class TestTheFirstLimit:
         denied = self.limit(1.0, account=AccountRecord("DU1", 50_000.0, cash))
         assert denied == Denied("cash_reserve", {"cash_left_usd": cash - 1.0, "reserve_usd": 5000.0})
 
-    def test_what_is_owed_is_told_in_cents(self) -> None:
+    def test_debt_is_given_in_cents(self) -> None:
         denied = self.limit(1.0, account=AccountRecord("DU1", 50_000.0, -0.1264))
         assert denied == Denied("negative_cash", {"cash_usd": -0.13})
 

@@ -1,4 +1,4 @@
-"""What the operator is told at once, and what becomes of a command."""
+"""The immediate answers to the operator, and the effects of each command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from messages.market import Tick
 from messages.operator import Adopt, ClearCooldown, Command, Flatten, Flattening, Pause, Paused, Resume, Resumed, Sql
 from messages.orders import OrderUpdated, PositionUpdated
 from services.risk.guards import Tally
-from services.risk.operator import FlattenRecord, judge
+from services.risk.operator import FlattenRecord, answer_to
 from services.risk.pauses import NEXT_SESSION, RESUME, PauseRecord
 from services.runtime.core import Now
 from tests.risk.scenario import Risk, order, plan
@@ -21,52 +21,52 @@ TICK = Tick("TSLA", 1, 1, 0, 95.0, 0)
 
 def held(own: float = 10.0, account: float = 30.0) -> Risk:
     risk = Risk()
-    risk.hear(PositionUpdated("TSLA", account, 95.0, own, own * 95.0))
-    risk.hear(TICK)
-    risk.said.clear()
+    risk.handle(PositionUpdated("TSLA", account, 95.0, own, own * 95.0))
+    risk.handle(TICK)
+    risk.sent.clear()
     return risk
 
 
 def answer(risk: Risk, command: Command, *, ready: bool = True, observe: bool = False) -> tuple[bool, str]:
-    told = judge(risk.state, command, ("TSLA", "NVDA", "AMD"), ready=ready, observe=observe)
-    return told.ok, told.text
+    found = answer_to(risk.state, command, ("TSLA", "NVDA", "AMD"), ready=ready, observe=observe)
+    return found.ok, found.text
 
 
 def for_sale(risk: Risk) -> None:
     sale = order("foreign:1", "TSLA", role="foreign", side="SELL", quantity=15.0, status="Submitted")
-    risk.hear(OrderUpdated(sale))
+    risk.handle(OrderUpdated(sale))
 
 
 def flattening(risk: Risk) -> None:
-    risk.hear(Flattening("TSLA", "waiting", 10.0, "halted"))
+    risk.handle(Flattening("TSLA", "waiting", 10.0, "halted"))
 
 
 def two_flattens(risk: Risk) -> None:
-    risk.hear(Flattening("TSLA", "waiting", 10.0, "halted"))
-    risk.hear(Flattening("NVDA", "waiting", 5.0, "halted"))
+    risk.handle(Flattening("TSLA", "waiting", 10.0, "halted"))
+    risk.handle(Flattening("NVDA", "waiting", 5.0, "halted"))
 
 
 def two_pauses(risk: Risk) -> None:
-    risk.hear(Pause("TSLA"))
-    risk.hear(Pause("NVDA"))
+    risk.handle(Pause("TSLA"))
+    risk.handle(Pause("NVDA"))
 
 
 def all_sold(risk: Risk) -> None:
-    risk.hear(PositionUpdated("TSLA", 0.0, 0.0, 0.0, 0.0))
+    risk.handle(PositionUpdated("TSLA", 0.0, 0.0, 0.0, 0.0))
 
 
 def gone(risk: Risk) -> None:
     """It was watched, and everything of it is sold."""
-    risk.hear(PositionUpdated("GME", 0.0, 0.0, 0.0, 0.0))
+    risk.handle(PositionUpdated("GME", 0.0, 0.0, 0.0, 0.0))
 
 
 def gone_but_a_part(risk: Risk) -> None:
     """Of GME, not watched any more, one share is left."""
-    risk.hear(PositionUpdated("GME", 9.0, 20.0, 1.0, 20.0))
+    risk.handle(PositionUpdated("GME", 9.0, 20.0, 1.0, 20.0))
 
 
 def half_a_share(risk: Risk) -> None:
-    risk.hear(PositionUpdated("TSLA", 0.5, 95.0, 0.5, 47.5))
+    risk.handle(PositionUpdated("TSLA", 0.5, 95.0, 0.5, 47.5))
 
 
 UNSEEN = "GME is not on the watchlist (TSLA, NVDA, AMD)"
@@ -83,7 +83,7 @@ NOTHING_OF = "nothing to flatten: {}: no own shares and no live entry"
         (gone, Flatten("GME"), UNSEEN),
         (gone_but_a_part, Adopt("GME", 1.0), "GME is not on the watchlist: nobody would watch over the shares"),
         (None, Resume(None), NOTHING_TO_RESUME),
-        (lambda r: r.hear(Pause("TSLA")), Resume(None), f"{NOTHING_TO_RESUME}; by name: TSLA"),
+        (lambda r: r.handle(Pause("TSLA")), Resume(None), f"{NOTHING_TO_RESUME}; by name: TSLA"),
         (two_pauses, Resume(None), f"{NOTHING_TO_RESUME}; by name: NVDA, TSLA"),
         (
             flattening,
@@ -121,12 +121,12 @@ def test_refusals(before: Any, command: Command, text: str) -> None:
     assert answer(risk, command) == (False, text)
 
 
-def test_who_flattens_everything_while_nothing_is_held_is_paused_all_the_same() -> None:
-    said = (True, "no own shares and no live entry; entries are paused until `crazy resume`")
-    assert answer(Risk(), Flatten(None)) == said
+def test_a_flatten_of_everything_pauses_even_if_nothing_is_held() -> None:
+    expected = (True, "no own shares and no live entry; entries are paused until `crazy resume`")
+    assert answer(Risk(), Flatten(None)) == expected
 
 
-def test_adopting_needs_the_brokers_word() -> None:
+def test_adopting_needs_the_brokers_positions() -> None:
     assert answer(held(), Adopt("TSLA", 5.0), ready=False) == (
         False,
         "the broker's positions are not known at this moment; try again when the links stand",
@@ -135,24 +135,24 @@ def test_adopting_needs_the_brokers_word() -> None:
 
 def test_adopting_needs_a_price_to_place_the_stop_by() -> None:
     risk = Risk()
-    risk.hear(PositionUpdated("TSLA", 30.0, 95.0, 10.0, 950.0))
+    risk.handle(PositionUpdated("TSLA", 30.0, 95.0, 10.0, 950.0))
     assert answer(risk, Adopt("TSLA", 5.0)) == (
         False,
         "TSLA has no price yet to place a stop by; try again after its next tick",
     )
-    risk.hear(TICK)
+    risk.handle(TICK)
     assert answer(risk, Adopt("TSLA", 5.0))[0]
 
 
 @pytest.mark.parametrize(
-    ("command", "word"), [(Flatten(None), "sold"), (Flatten("TSLA"), "sold"), (Adopt("TSLA", 5.0), "adopted")]
+    ("command", "verb"), [(Flatten(None), "sold"), (Flatten("TSLA"), "sold"), (Adopt("TSLA", 5.0), "adopted")]
 )
-def test_a_fleet_that_only_observes_refuses_what_needs_an_order(command: Command, word: str) -> None:
+def test_a_fleet_that_only_observes_refuses_what_needs_an_order(command: Command, verb: str) -> None:
     assert answer(held(), command, observe=True) == (
         False,
-        f"this fleet only observes and sends no order: nothing is {word}; start it without --observe",
+        f"this fleet only observes and sends no order: nothing is {verb}; start it without --observe",
     )
-    assert judge(held().state, command, ("TSLA",), ready=True).ok, "and a fleet trades unless it is told otherwise"
+    assert answer_to(held().state, command, ("TSLA",), ready=True).ok, "and a fleet trades unless it is told otherwise"
 
 
 @pytest.mark.parametrize("command", [Pause(None), Resume("TSLA"), ClearCooldown("TSLA")])
@@ -161,23 +161,23 @@ def test_a_fleet_that_only_observes_obeys_the_rest(command: Command) -> None:
 
 
 def entries_under_way(risk: Risk) -> None:
-    risk.ask(plan(symbol="NVDA"))
-    risk.ask(plan(symbol="AMD"))
+    risk.submit(plan(symbol="NVDA"))
+    risk.submit(plan(symbol="AMD"))
 
 
 def two_held(risk: Risk) -> None:
-    risk.hear(PositionUpdated("NVDA", 1.0, 95.0, 1.0, 95.0))
+    risk.handle(PositionUpdated("NVDA", 1.0, 95.0, 1.0, 95.0))
 
 
 def sale_elsewhere(risk: Risk) -> None:
     """Neither a sale of another symbol nor a purchase of this one takes shares away."""
-    risk.hear(OrderUpdated(order("foreign:2", "NVDA", role="foreign", quantity=50.0, status="Submitted")))
+    risk.handle(OrderUpdated(order("foreign:2", "NVDA", role="foreign", quantity=50.0, status="Submitted")))
     bought = order("foreign:3", "TSLA", role="foreign", side="BUY", quantity=50.0, status="Submitted")
-    risk.hear(OrderUpdated(bought))
+    risk.handle(OrderUpdated(bought))
 
 
 def flattening_another(risk: Risk) -> None:
-    risk.hear(Flattening("NVDA", "selling", 10.0))
+    risk.handle(Flattening("NVDA", "selling", 10.0))
 
 
 UNTIL_RESUMED = "entries are paused until `crazy resume`"
@@ -191,7 +191,7 @@ UNTIL_RESUMED = "entries are paused until `crazy resume`"
         (gone_but_a_part, Pause("GME"), "entries of GME are paused; unfilled ones are cancelled, stops stay"),
         (None, Resume("TSLA"), "entries of TSLA are allowed again"),
         (flattening_another, Resume("TSLA"), "entries of TSLA are allowed again"),
-        (lambda r: r.hear(Pause(None)), Resume(None), "entries of all symbols are allowed again"),
+        (lambda r: r.handle(Pause(None)), Resume(None), "entries of all symbols are allowed again"),
         (None, Flatten(None), f"flattening 10 TSLA; {UNTIL_RESUMED}"),
         (two_held, Flatten(None), f"flattening 10 TSLA, 1 NVDA; {UNTIL_RESUMED}"),
         (two_held, Flatten("NVDA"), f"flattening 1 NVDA; {UNTIL_RESUMED}"),
@@ -221,7 +221,7 @@ UNTIL_RESUMED = "entries are paused until `crazy resume`"
         (None, ClearCooldown("TSLA"), "the cooldown of TSLA ends now"),
     ],
 )
-def test_what_is_said_of_what_will_be_done(before: Any, command: Command, text: str) -> None:
+def test_answers_to_commands(before: Any, command: Command, text: str) -> None:
     risk = held()
     if before is not None:
         before(risk)
@@ -230,15 +230,15 @@ def test_what_is_said_of_what_will_be_done(before: Any, command: Command, text: 
 
 def test_a_symbol_that_left_the_watchlist_can_still_be_flattened() -> None:
     risk = held()
-    risk.hear(PositionUpdated("GME", 5.0, 20.0, 5.0, 100.0))
+    risk.handle(PositionUpdated("GME", 5.0, 20.0, 5.0, 100.0))
     assert answer(risk, Flatten("GME"))[0]
 
 
-class TestWhatResumeLeaves:
+class TestPausesThatSurviveAResume:
     def test_the_fleets_pause_stays_when_a_symbol_is_resumed(self) -> None:
         risk = held()
-        risk.hear(Pause("TSLA"))
-        risk.hear(Pause(None))
+        risk.handle(Pause("TSLA"))
+        risk.handle(Pause(None))
         assert answer(risk, Resume("TSLA")) == (
             True,
             "TSLA resumed, but entries of the fleet stay stopped by operator until `crazy resume`",
@@ -269,17 +269,17 @@ class TestWhatResumeLeaves:
 @pytest.mark.parametrize("symbol", [None, "TSLA"])
 def test_a_flatten_pauses_first_and_goes_to_the_gateway(symbol: str | None) -> None:
     risk = held()
-    risk.ask(plan(symbol="NVDA"))
-    risk.said.clear()
-    risk.hear(Flatten(symbol))
+    risk.submit(plan(symbol="NVDA"))
+    risk.sent.clear()
+    risk.handle(Flatten(symbol))
     scope = symbol or "fleet"
-    sent = [(r, m) for r, m in risk.said if isinstance(m, Paused | Flatten)]
+    sent = [(r, m) for r, m in risk.sent if isinstance(m, Paused | Flatten)]
     assert sent == [(scope, Paused(symbol, "flatten")), ("gateway", Flatten(symbol))]
     risk.restart()
     assert list(risk.state.table(PauseRecord)) == [f"{scope}:flatten"]
-    risk.said.clear()
-    risk.hear(Resume(symbol))
-    assert (scope, Resumed(symbol, "operator")) in risk.said
+    risk.sent.clear()
+    risk.handle(Resume(symbol))
+    assert (scope, Resumed(symbol, "operator")) in risk.sent
 
 
 def test_how_far_a_flatten_is_is_remembered_until_it_is_over() -> None:
@@ -287,14 +287,14 @@ def test_how_far_a_flatten_is_is_remembered_until_it_is_over() -> None:
     flattening(risk)
     assert "TSLA" in risk.state.table(FlattenRecord)
     assert answer(risk, Flatten("TSLA", withdraw=True))[0]
-    risk.hear(Flattening("TSLA", "selling", 10.0))
+    risk.handle(Flattening("TSLA", "selling", 10.0))
     assert not answer(risk, Flatten("TSLA", withdraw=True))[0], "it sells already"
-    risk.hear(Flattening("TSLA", "done", 0.0))
+    risk.handle(Flattening("TSLA", "done", 0.0))
     assert not risk.state.table(FlattenRecord)
 
 
 class TestCarriedOut:
-    """All that each command makes risk say, in order."""
+    """All that each command makes risk send, in order."""
 
     def at(self) -> Risk:
         risk = held()
@@ -304,31 +304,31 @@ class TestCarriedOut:
     @pytest.mark.parametrize("symbol", [None, "TSLA"])
     def test_a_flatten(self, symbol: str | None) -> None:
         risk = self.at()
-        assert risk.hears(Flatten(symbol)) == [
+        assert risk.sent_on(Flatten(symbol)) == [
             (symbol or "fleet", Paused(symbol, "flatten")),
             risk.note("entries_paused", symbol or "", "WARNING", by="flatten"),
             ("gateway", Flatten(symbol)),
             risk.note("flatten_ordered", symbol or "", "WARNING"),
         ]
-        assert risk.hears(Flatten(symbol, withdraw=True)) == [
+        assert risk.sent_on(Flatten(symbol, withdraw=True)) == [
             ("gateway", Flatten(symbol, withdraw=True)),
             risk.note("flatten_withdrawn", symbol or "", "WARNING"),
         ]
 
     def test_an_adoption(self) -> None:
         risk = self.at()
-        assert risk.hears(Adopt("TSLA", 5.0)) == [
+        assert risk.sent_on(Adopt("TSLA", 5.0)) == [
             ("gateway", Adopt("TSLA", 5.0)),
             risk.note("adopt_ordered", "TSLA", qty=5.0),
         ]
 
     @pytest.mark.parametrize("symbol", [None, "TSLA"])
     def test_the_end_of_a_cooldown(self, symbol: str | None) -> None:
-        assert self.at().hears(ClearCooldown(symbol)) == [(symbol or "fleet", ClearCooldown(symbol))]
+        assert self.at().sent_on(ClearCooldown(symbol)) == [(symbol or "fleet", ClearCooldown(symbol))]
 
 
-class TestNewBeginnings:
-    """Resumed, a guard that counts on would trip again at once: it begins anew, and no other figure moves."""
+class TestResumeResetsCounts:
+    """A resume resets the count of a guard that would trip again at once, and no other figure."""
 
     BEFORE = Tally(realized_usd=-70.0, peak_pnl_usd=100.0, losses=3, closed=9, wins=(5, 6), forgiven=2)
 
@@ -337,7 +337,7 @@ class TestNewBeginnings:
         before = self.BEFORE
         stopped = PauseRecord(scope=scope, cause=cause, by=f"guard {cause}", resets=resets)
         risk.state.apply([(Tally, "tally", before), (PauseRecord, stopped.key, stopped)])
-        risk.hear(Resume(None))
+        risk.handle(Resume(None))
         return risk.state.table(Tally)["tally"]
 
     def test_losses_in_a_row(self) -> None:
@@ -358,6 +358,6 @@ class TestNewBeginnings:
         risk = held()
         tally = Tally(losses=3)
         risk.state.apply([(Tally, "tally", tally)])
-        risk.hear(Pause(None))
+        risk.handle(Pause(None))
         decided = risk.core.handle(risk.state, Resume(None), Now(0, 0))
         assert [(kind, key) for kind, key, _ in decided.changes] == [(PauseRecord, "fleet:operator")]

@@ -1,4 +1,4 @@
-"""Who hears of a pause and of its end, and what is written of it: every word."""
+"""The messages and the events of a pause and of its end, each with all its fields."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def state(*records: PauseRecord) -> State:
 
 
 def after(kept: State, do: Callable[[Draft], None]) -> tuple[list[str], list[tuple[str, Message]]]:
-    """The pauses there are then, and all that was said."""
+    """The pauses afterwards, and all that was sent."""
     d = Draft(kept, Now(AT, 0))
     do(d)
     return sorted(d.table(PauseRecord)), d.decision.messages
@@ -41,19 +41,19 @@ def note(event: str, symbol: str, level: str, **fields: str) -> tuple[str, Messa
 
 class TestPause:
     def paused(self, record: PauseRecord, *before: PauseRecord) -> list[tuple[str, Message]]:
-        kept, said = after(state(*before), lambda d: pause(d, record))
+        kept, sent = after(state(*before), lambda d: pause(d, record))
         assert kept == sorted(p.key for p in (record, *before))
-        return said
+        return sent
 
     @pytest.mark.parametrize("record", [STOPPED, GUARD, FLATTENED])
-    def test_the_first_cause_is_told_to_the_symbol(self, record: PauseRecord) -> None:
+    def test_the_first_cause_is_sent_to_the_symbol(self, record: PauseRecord) -> None:
         assert self.paused(record) == [
             ("TSLA", Paused("TSLA", record.by)),
             note("entries_paused", "TSLA", "WARNING", by=record.by),
         ]
 
     @pytest.mark.parametrize("record", [FLEET_STOPPED, FLEET_GUARD])
-    def test_the_first_cause_is_told_to_all(self, record: PauseRecord) -> None:
+    def test_the_first_cause_is_sent_to_all(self, record: PauseRecord) -> None:
         assert self.paused(record) == [
             (FLEET, Paused(None, record.by)),
             note("entries_paused", "", "WARNING", by=record.by),
@@ -68,7 +68,7 @@ class TestPause:
     def test_the_fleets_pause_is_not_the_symbols(self) -> None:
         assert self.paused(GUARD, FLEET_STOPPED)[0] == ("TSLA", Paused("TSLA", "guard symbol_stopouts"))
 
-    def test_it_begins_now(self) -> None:
+    def test_it_starts_now(self) -> None:
         d = Draft(state(), Now(AT, 5))
         pause(d, GUARD)
         kept = d.get(PauseRecord, "TSLA:symbol_stopouts")
@@ -90,11 +90,11 @@ class TestPause:
 
 class TestLift:
     def lifted(self, scope: str, by: str, *before: PauseRecord, ends: str = "") -> list[tuple[str, Message]]:
-        """What is said when those pauses end that last until `ends`, or all."""
-        kept, said = after(state(*before), lambda d: lift(d, scope, lambda p: ends in ("", p.resets), by))
+        """What is sent when the pauses that last until `ends` end, or all of them."""
+        kept, sent = after(state(*before), lambda d: lift(d, scope, lambda p: ends in ("", p.resets), by))
         gone = {p.key for p in before if p.scope == scope and ends in ("", p.resets)}
         assert kept == sorted(p.key for p in before if p.key not in gone)
-        return said
+        return sent
 
     def test_the_last_cause_frees_the_symbol(self) -> None:
         assert self.lifted("TSLA", "next session", GUARD) == [
@@ -116,7 +116,7 @@ class TestLift:
             note("entries_resumed", "", "INFO", by=OPERATOR),
         ]
 
-    def test_while_another_cause_is_left_nobody_is_free(self) -> None:
+    def test_entries_stay_stopped_while_another_cause_is_left(self) -> None:
         assert self.lifted("TSLA", "next session", STOPPED, GUARD, ends=NEXT_SESSION) == [
             note("guard_reset", "TSLA", "INFO", guard="symbol_stopouts", by="next session")
         ]
@@ -132,7 +132,7 @@ class TestLift:
             note("entries_resumed", "TSLA", "INFO", by=OPERATOR),
         ]
 
-    def test_resumed_by_name_it_hears_what_is_left(self) -> None:
+    def test_a_symbol_resumed_by_name_gets_the_cause_that_is_left(self) -> None:
         assert self.lifted("TSLA", OPERATOR, STOPPED, GUARD, ends=RESUME) == [
             ("TSLA", Resumed("TSLA", OPERATOR)),
             note("entries_resumed", "TSLA", "INFO", by=OPERATOR),
@@ -146,7 +146,7 @@ def test_the_oldest_comes_first_and_names_break_a_tie() -> None:
     assert pauses_of(state(late, STOPPED, tied, FLEET_STOPPED), "TSLA") == [tied, STOPPED, late]
 
 
-def test_the_fleets_pause_speaks_before_the_symbols_own() -> None:
+def test_the_pause_of_the_fleet_comes_before_the_symbols_own() -> None:
     both = state(STOPPED, FLEET_STOPPED)
     assert paused_by(both, "TSLA") == FLEET_STOPPED
     assert paused_by(both, "NVDA") == FLEET_STOPPED

@@ -21,8 +21,8 @@ from tests.risk.scenario import MONDAY, Risk, denied, plan
 
 def opened(**guards: Any) -> Risk:
     risk = Risk(allocation={"total_usd_cap": 10_000.0}, guards=guards)
-    risk.hear(SessionOpened(MONDAY, 1))
-    risk.now = 10**12  # nobody has to wait for a turn
+    risk.handle(SessionOpened(MONDAY, 1))
+    risk.now = 10**12  # after the minute in which earlier symbols have priority
     return risk
 
 
@@ -35,7 +35,7 @@ def tally(risk: Risk) -> Tally:
 def charge(
     risk: Risk, key: str, usd: float, *, symbol: str = "TSLA", currency: str = "USD", undone: float = 0.0
 ) -> None:
-    risk.hear(CommissionReported(f"e.{key}", key, symbol, usd, currency, None, undone))
+    risk.handle(CommissionReported(f"e.{key}", key, symbol, usd, currency, None, undone))
 
 
 def bought(risk: Risk, key: str, *, symbol: str = "TSLA", own: float = 10.0, quantity: float = 10.0) -> None:
@@ -88,7 +88,7 @@ class TestLateCommissions:
         charge(risk, "a-S1", 1.0)
         assert (tally(risk).commissions_usd, tally(risk).losses) == (1.0, 0)
 
-    def test_a_correction_may_turn_a_loss_into_none(self) -> None:
+    def test_a_correction_may_remove_a_loss(self) -> None:
         risk = opened()
         for key, realized in (("a", -5.0), ("b", -5.0)):
             bought(risk, key)
@@ -108,7 +108,7 @@ class TestLateCommissions:
         assert tally(risk).losses == 0
         charge(risk, "c-S1", 1.0)
         assert tally(risk).losses == 3
-        risk.hear(Resume(None))
+        risk.handle(Resume(None))
         assert tally(risk).losses == 0
         charge(risk, "c-S1", 0.2, undone=1.0)
         charge(risk, "c-S1", 1.0, undone=0.2)
@@ -139,7 +139,7 @@ class TestLateCommissions:
 def test_the_losses_in_a_row_are_those_of_all_commissions_in_whatever_order(
     trades: list[tuple[str, float, bool]], chance: Any
 ) -> None:
-    """Counted anew from every closed position, as if each commission had been heard in time.
+    """Counted again from every closed position, as if each commission had been reported in time.
 
     Only that of a symbol's last closed position may be late; so late that it comes after the closings of others.
     """
@@ -174,17 +174,17 @@ class TestCurrencies:
 
     def test_the_rate_that_comes_with_it_is_the_recorders_too(self) -> None:
         risk = opened()
-        risk.hear(self.told({"EUR": 1.3}))
+        risk.handle(self.rates_of_account({"EUR": 1.3}))
         bought(risk, "a")
-        risk.hear(CommissionReported("e9", "a", "GME", 80.0, "EUR", None, rate_usd=1.25))
+        risk.handle(CommissionReported("e9", "a", "GME", 80.0, "EUR", None, rate_usd=1.25))
         assert tally(risk).commissions_usd == 100.0
 
-    def told(self, rates: dict[str, float]) -> AccountUpdated:
+    def rates_of_account(self, rates: dict[str, float]) -> AccountUpdated:
         return AccountUpdated("DU1", 100_000.0, 100_000.0, 100_000.0, 0.0, 0, base_currency="EUR", rates=rates)
 
     def test_converted_it_counts_towards_the_daily_loss(self) -> None:
         risk = opened(daily_loss_pct=1.0)  # 100 dollars
-        risk.hear(self.told({"EUR": 1.25}))
+        risk.handle(self.rates_of_account({"EUR": 1.25}))
         bought(risk, "a")
         charge(risk, "a", 79.0, currency="EUR")
         assert tally(risk).commissions_usd == 98.75
@@ -192,19 +192,19 @@ class TestCurrencies:
         charge(risk, "b", 1.0, currency="EUR")
         assert [p.key for p in risk.state.table(PauseRecord).values()] == ["fleet:daily_loss"]
 
-    def test_without_a_rate_no_entries_until_there_is_one(self) -> None:
+    def test_entries_wait_for_an_exchange_rate(self) -> None:
         """Never a dollar for a euro; when the rate comes it counts, and may trip a guard then."""
         risk = opened(daily_loss_pct=1.0)
         bought(risk, "a")
         charge(risk, "a", 90.0, currency="EUR")
         assert "commission_unpriced" in risk.notes()
         assert tally(risk).commissions_usd == 0.0
-        assert denied(risk.ask(plan(symbol="NVDA"))) == ("commission_unpriced", {"commissions": 1.0})
-        risk.hear(self.told({"GBP": 1.3}))
+        assert denied(risk.submit(plan(symbol="NVDA"))) == ("commission_unpriced", {"commissions": 1.0})
+        risk.handle(self.rates_of_account({"GBP": 1.3}))
         risk.restart()
-        risk.hear(BookTold(True, (), (), self.told({"EUR": 1.25})))
+        risk.handle(BookTold(True, (), (), self.rates_of_account({"EUR": 1.25})))
         assert len(risk.state.table(Unpriced)) == 1, "a known account hears its next word by itself"
-        risk.hear(self.told({"EUR": 1.25}))
+        risk.handle(self.rates_of_account({"EUR": 1.25}))
         assert not risk.state.table(Unpriced)
         assert tally(risk).commissions_usd == 112.5
         assert [p.key for p in risk.state.table(PauseRecord).values()] == ["fleet:daily_loss"]
@@ -215,7 +215,7 @@ class TestCurrencies:
         sold(risk, "a-S1", 0.5)
         charge(risk, "a-S1", 1.0, currency="EUR")
         assert tally(risk).losses == 0
-        risk.hear(self.told({"EUR": 1.25}))
+        risk.handle(self.rates_of_account({"EUR": 1.25}))
         assert tally(risk).losses == 1, "and the position was a loss after all"
-        risk.hear(SessionClosed(MONDAY))
-        assert isinstance(risk.ask(plan(symbol="NVDA")), EntryApproved)
+        risk.handle(SessionClosed(MONDAY))
+        assert isinstance(risk.submit(plan(symbol="NVDA")), EntryApproved)

@@ -1,4 +1,4 @@
-"""What a fill adds to the bot's own record, and how a guard trips: every figure and every word."""
+"""What a fill adds to the bot's own record, and how a guard trips: all figures and all fields."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from messages.operator import Happened, Paused
 from messages.orders import CommissionReported, OrderFilled
 from services.risk.core import RiskCore
 from services.risk.guards import Closed, Pace, Tally, Track
-from services.risk.guards import Record as Seen
+from services.risk.guards import TrackRecord as Seen
 from services.risk.limits import AccountRecord, Holding, Mark, Reservation
 from services.risk.pauses import FLEET, NEXT_SESSION, RESUME, PauseRecord
-from services.risk.track_record import Unpriced, count_commission, count_fill, look, price_commissions, record_of
+from services.risk.track_record import Unpriced, count_commission, count_fill, price_commissions, record_of, trip_guards
 from services.runtime.core import Draft, Now, Record, State
 from tests.risk.scenario import configured, execution, order
 
@@ -144,10 +144,10 @@ class TestAFill:
 
     def test_the_newest_twenty_wins_are_kept(self) -> None:
         tally = Tally(closed=30, wins=tuple(range(11, 31)))
-        told = self.counted(filled("SELL", own=0.0, realized=50.0), tally=tally)
-        assert told["Tally.wins"] == tuple(range(12, 32))
+        expected = self.counted(filled("SELL", own=0.0, realized=50.0), tally=tally)
+        assert expected["Tally.wins"] == tuple(range(12, 32))
 
-    def test_the_row_begins_where_the_operator_forgave(self) -> None:
+    def test_losses_in_a_row_count_from_the_operators_resume(self) -> None:
         tally = Tally(closed=8, wins=(3,), forgiven=6, losses=2)
         assert self.counted(filled("SELL", own=0.0), tally=tally)["Tally.losses"] == 3
 
@@ -155,19 +155,23 @@ class TestAFill:
     def test_a_fraction_that_is_left_is_the_end_as_well(self, own: float, over: bool) -> None:
         assert ("Tally.stopouts" in self.counted(filled("SELL", own=own))) is over
 
-    def test_a_sale_by_hand_is_no_stop_out(self) -> None:
-        told = self.counted(filled("SELL", own=0.0, role="flatten"))
-        assert (told["Tally.losses"], "Tally.stopouts" in told, "Track.stopouts" in told) == (2, False, False)
+    def test_a_manual_sale_is_no_stop_out(self) -> None:
+        expected = self.counted(filled("SELL", own=0.0, role="flatten"))
+        assert (expected["Tally.losses"], "Tally.stopouts" in expected, "Track.stopouts" in expected) == (
+            2,
+            False,
+            False,
+        )
 
     def test_a_correction_moves_money_only(self) -> None:
         for side, own in (("BUY", 10.0), ("SELL", 0.0)):
             kept = msgspec.structs.replace(self.TRACK, orders=(ENTRY, STOP))
-            told = filled(side, own=own, realized=-7.0, corrects="e.01", undone_usd=-4.0)
-            assert self.counted(told, track=kept) == {"Tally.realized_usd": -123.0, "Track.realized_usd": -23.0}
+            correction = filled(side, own=own, realized=-7.0, corrects="e.01", undone_usd=-4.0)
+            assert self.counted(correction, track=kept) == {"Tally.realized_usd": -123.0, "Track.realized_usd": -23.0}
 
-    def test_a_correction_of_a_position_long_gone_is_nobodys_loss(self) -> None:
-        told = filled("SELL", own=0.0, realized=-7.0, corrects="e.01", undone_usd=-4.0)
-        assert self.counted(told) == {"Tally.realized_usd": -123.0}
+    def test_a_correction_of_an_older_position_changes_no_loss(self) -> None:
+        correction = filled("SELL", own=0.0, realized=-7.0, corrects="e.01", undone_usd=-4.0)
+        assert self.counted(correction) == {"Tally.realized_usd": -123.0}
 
 
 class TestACommission:
@@ -217,8 +221,8 @@ class TestACommission:
         ]
 
     def test_in_another_currency_counts_at_the_brokers_rate(self) -> None:
-        told = {"Tally.commissions_usd": 11.5, "Track.realized_usd": -22.5}
-        assert self.charged(ENTRY, currency="EUR") == told
+        expected = {"Tally.commissions_usd": 11.5, "Track.realized_usd": -22.5}
+        assert self.charged(ENTRY, currency="EUR") == expected
 
     @pytest.mark.parametrize("known", [(), (ACCOUNT,)])
     def test_without_a_rate_it_waits(self, known: tuple[Record, ...]) -> None:
@@ -226,10 +230,10 @@ class TestACommission:
         count_commission(d, CommissionReported("e.1", ENTRY, "TSLA", 2.0, "JPY", None, 0.5))
         waiting = Unpriced("e.1", "TSLA", ENTRY, 1.5, "JPY")
         assert d.decision.changes == [(Unpriced, "e.1", waiting)]
-        told: dict[str, Any] = {"commission": 1.5, "currency": "JPY"}
-        assert d.decision.messages == [("recorder", Happened("commission_unpriced", "TSLA", "WARNING", told, AT))]
+        expected: dict[str, Any] = {"commission": 1.5, "currency": "JPY"}
+        assert d.decision.messages == [("recorder", Happened("commission_unpriced", "TSLA", "WARNING", expected, AT))]
 
-    def test_what_waited_is_counted_once_there_is_a_rate(self) -> None:
+    def test_a_waiting_commission_is_counted_when_a_rate_arrives(self) -> None:
         waiting = [
             Unpriced("e.1", "TSLA", ENTRY, 2.0, "EUR"),
             Unpriced("e.2", "TSLA", ENTRY, 2.0, "JPY"),
@@ -248,7 +252,7 @@ class TestACommission:
         assert not d.decision
 
 
-def test_what_guards_look_at() -> None:
+def test_what_guards_see() -> None:
     tally, track, pace = Tally(realized_usd=10.0), Track(symbol="TSLA"), Pace((1, 2))
     holding, mark = Holding("TSLA", own=10.0, cost_usd=950.0), Mark("TSLA", 96.0)
     reservation = Reservation("CT-NVDA", "NVDA", 1.0, 1.0, 1.0, 1.0)
@@ -269,20 +273,20 @@ def test_what_guards_look_at() -> None:
 class TestLook:
     def looked(self, *records: Record, **guards: Any) -> Draft:
         d = draft(*records)
-        look(d, configured(allocation={"total_usd_cap": 10_000.0}, guards=guards))
+        trip_guards(d, configured(allocation={"total_usd_cap": 10_000.0}, guards=guards))
         return d
 
-    def test_a_guard_of_all_stops_all_and_says_why(self) -> None:
+    def test_a_fleet_guard_stops_all_with_its_figures(self) -> None:
         d = self.looked(Tally(stopouts=3), stopouts_per_day=3)
         by = "guard stopouts"
         figures = {"stopouts": 3.0, "limit": 3.0}
         stopped = PauseRecord(scope=FLEET, cause="stopouts", by=by, resets=NEXT_SESSION, figures=figures, since_ns=AT)
         assert d.decision.changes == [(PauseRecord, "fleet:stopouts", stopped)]
-        told: dict[str, Any] = {"guard": "stopouts", "resets": NEXT_SESSION, **figures}
+        expected: dict[str, Any] = {"guard": "stopouts", "resets": NEXT_SESSION, **figures}
         assert d.decision.messages == [
             (FLEET, Paused(None, by)),
             ("recorder", Happened("entries_paused", "", "WARNING", {"by": by}, AT)),
-            ("recorder", Happened("guard_tripped", "", "WARNING", told, AT)),
+            ("recorder", Happened("guard_tripped", "", "WARNING", expected, AT)),
         ]
 
     def test_a_guard_of_a_symbol_stops_that_one(self) -> None:
@@ -293,14 +297,14 @@ class TestLook:
             scope="NVDA", cause="symbol_stopouts", by=by, resets=NEXT_SESSION, figures=figures, since_ns=AT
         )
         assert d.decision.changes == [(PauseRecord, "NVDA:symbol_stopouts", stopped)]
-        told: dict[str, Any] = {"guard": "symbol_stopouts", "resets": NEXT_SESSION, **figures}
+        expected: dict[str, Any] = {"guard": "symbol_stopouts", "resets": NEXT_SESSION, **figures}
         assert d.decision.messages == [
             ("NVDA", Paused("NVDA", by)),
             ("recorder", Happened("entries_paused", "NVDA", "WARNING", {"by": by}, AT)),
-            ("recorder", Happened("guard_tripped", "NVDA", "WARNING", told, AT)),
+            ("recorder", Happened("guard_tripped", "NVDA", "WARNING", expected, AT)),
         ]
 
-    def test_one_that_is_tripped_says_nothing_more_and_hides_no_other(self) -> None:
+    def test_a_tripped_guard_repeats_nothing_and_hides_no_other(self) -> None:
         stopped = PauseRecord(scope=FLEET, cause="stopouts", by="guard stopouts", resets=NEXT_SESSION, since_ns=1)
         tally = Tally(stopouts=4, losses=2)
         assert not self.looked(stopped, tally, stopouts_per_day=3).decision

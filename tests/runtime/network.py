@@ -1,7 +1,6 @@
-"""A small world of actors over a network that loses frames and kills processes, all of it from one seed.
+"""Actors over a network that loses frames and kills processes, all from one seed.
 
-Every actor has one core, `Relay`: it takes orders to say things, and keeps everything that it hears, with how often it
-heard it.
+Every actor has the core `Relay`. It sends texts on command, and records every text that it receives and how often.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from services.runtime.market_clock import MarketClock
 SECOND = 1_000_000_000
 
 
-class Say(msgspec.Struct, frozen=True):
-    """To a relay: say this to that recipient."""
+class SendText(msgspec.Struct, frozen=True):
+    """A command to a relay: send this text to that recipient."""
 
     recipient: str
     text: str
 
 
-class Heard(msgspec.Struct, frozen=True):
-    """How often, and in which place, something was heard."""
+class Received(msgspec.Struct, frozen=True):
+    """How often a text was received, and in which place."""
 
     text: str
     times: int
@@ -42,7 +41,7 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """How much was heard so far."""
+    """How many texts were received so far."""
 
     count: int
 
@@ -52,9 +51,9 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Relay:
-    """Keeps what it hears. `fails` are texts at which it raises."""
+    """Records what it receives. `fails`: texts at which it raises."""
 
-    kinds: tuple[type, ...] = (Heard, Place)
+    kinds: tuple[type, ...] = (Received, Place)
 
     def __init__(self, fails: frozenset[str] = frozenset()):
         self.fails = fails
@@ -68,18 +67,18 @@ class Relay:
     def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
         return [("TSLA", Paused("TSLA", "snapshot")), ("NVDA", Paused("NVDA", "snapshot"))]
 
-    def handle(self, state: State, message: Message | Say, now: Now) -> Decision:
+    def handle(self, state: State, message: Message | SendText, now: Now) -> Decision:
         d = Draft(state, now)
         match message:
-            case Say(recipient, text):
+            case SendText(recipient, text):
                 d.send(recipient, Happened(text, "", "INFO", {}, now.market_ns))
             case Happened(event=text) | Paused(by=text):
                 if text in self.fails:
                     raise ValueError(f"{text} is more than I can take")
                 place = d.get(Place, "place") or Place(0)
-                before = d.get(Heard, text)
+                before = d.get(Received, text)
                 d.put(Place(place.count + 1))
-                d.put(Heard(text, before.times + 1 if before else 1, before.place if before else place.count))
+                d.put(Received(text, before.times + 1 if before else 1, before.place if before else place.count))
             case Started():
                 pass
         return d.decision
@@ -123,8 +122,8 @@ class Network:
             else:
                 self.queues[name, peer].append(frame)
 
-    def say(self, name: str, recipient: str, text: str) -> None:
-        self.actors[name].hear(Say(recipient, text), self.now)
+    def send_text(self, name: str, recipient: str, text: str) -> None:
+        self.actors[name].deliver(SendText(recipient, text), self.now)
 
     def deliver(self, sender: str, receiver: str, frames: int = 1) -> None:
         """So many frames of this queue, handled in one turn, not flushed yet."""
@@ -139,10 +138,10 @@ class Network:
             actor.elapse(self.now)
             self.flush(name)
 
-    def settle(self, turns: int = 40) -> None:
+    def settle(self, rounds: int = 40) -> None:
         """Let time pass and everything arrive, without further losses."""
         loss, self.loss = self.loss, 0.0
-        for _ in range(turns):
+        for _ in range(rounds):
             self.tick()
             while any(self.queues.values()):
                 for (sender, receiver), queue in list(self.queues.items()):
@@ -151,9 +150,10 @@ class Network:
                         self.flush(receiver)
         self.loss = loss
 
-    def heard(self, name: str) -> dict[str, int]:
-        """What this process's ledger has heard, in the order in which it did: text to times."""
+    def received(self, name: str) -> dict[str, int]:
+        """The texts in this process's ledger in order of arrival, with how often each was received."""
         table = [
-            msgspec.json.decode(b, type=Heard) for b in self.ledgers[name].load().records.get("Heard", {}).values()
+            msgspec.json.decode(b, type=Received)
+            for b in self.ledgers[name].load().records.get("Received", {}).values()
         ]
         return {h.text: h.times for h in sorted(table, key=lambda h: h.place)}

@@ -1,4 +1,4 @@
-"""ZeroMQ for real, over a folder of its own: what arrives, what is kept for latecomers, who is answered."""
+"""Real ZeroMQ in a temporary folder: what arrives, what late subscribers get, which command is answered."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ class TestLinks:
             at_risk: list[tuple[str, bytes]] = []
             at_symbol: list[tuple[str, bytes]] = []
 
-            def heard() -> bool:
+            def received() -> bool:
                 symbol.send("risk", b"may I?")
                 at_risk.extend(risk.frames())
                 return bool(at_risk)
 
-            until(heard)
+            until(received)
             assert set(at_risk) == {("symbol-TSLA", b"may I?")}
             risk.send("symbol-TSLA", b"yes")
             until(lambda: at_symbol.extend(symbol.frames()) or at_symbol)
             assert at_symbol == [("risk", b"yes")]
 
-    def test_to_nobody_is_dropped_at_once(self, folder: Path) -> None:
+    def test_a_frame_without_a_receiver_is_dropped_at_once(self, folder: Path) -> None:
         with Bus("risk", folder, binds=True, dials=["gateway"]) as risk:
             for _ in range(5000):
                 risk.send("gateway", b"x")
@@ -68,7 +68,7 @@ class TestLinks:
                 assert got[0] == ("risk", b"mail")
                 assert list(old.frames()) == []
 
-    def test_nobody_starves(self, folder: Path) -> None:
+    def test_every_peer_gets_a_share(self, folder: Path) -> None:
         with (
             Bus("risk", folder, binds=True) as risk,
             Bus("symbol-A", folder, dials=["risk"]) as a,
@@ -102,23 +102,23 @@ class TestPublications:
                 until(lambda: list(gateway.publications()) or got.extend(symbol.publications()) or got)
                 assert got == [tick(3)]
 
-    def test_only_the_topics_asked_for(self, folder: Path) -> None:
+    def test_only_the_subscribed_topics(self, folder: Path) -> None:
         with (
             Bus("gateway", folder, publishes=True) as gateway,
             Bus("symbol-T", folder, subscribes={"gateway": ["T"]}) as one,
             Bus("risk", folder, subscribes={"gateway": [""]}) as everything,
         ):
             got: list[object] = []
-            heard: list[object] = []
+            received: list[object] = []
             gateway.publish("T", tick(0, "T"))
             until(lambda: list(gateway.publications()) or got.extend(one.publications()) or got)
-            until(lambda: list(gateway.publications()) or heard.extend(everything.publications()) or heard)
+            until(lambda: list(gateway.publications()) or received.extend(everything.publications()) or received)
             gateway.publish("TSLA", tick(1))
             gateway.publish("T", tick(1, "T"))
             until(lambda: got.extend(one.publications()) or tick(1, "T") in got)
-            until(lambda: heard.extend(everything.publications()) or tick(1, "T") in heard)
+            until(lambda: received.extend(everything.publications()) or tick(1, "T") in received)
             assert tick(1) not in got
-            assert tick(1) in heard
+            assert tick(1) in received
 
     def test_latest_values_for_a_program_that_looks_once(self, folder: Path) -> None:
         assert latest(folder, "gateway", 0.05) == {}
@@ -142,15 +142,18 @@ class TestPublications:
 
 
 class TestControl:
-    def test_asked_and_answered(self, folder: Path) -> None:
+    def test_a_command_is_answered(self, folder: Path) -> None:
         with Bus("risk", folder, control=True) as risk:
-            asked = []
+            commands = []
 
             def serve() -> None:
                 until(
                     lambda: (
                         risk.poll(10)
-                        and [asked.append(c) or risk.answer(who, Answer(True, "done")) for who, c in risk.commands()]
+                        and [
+                            commands.append(c) or risk.answer(client, Answer(True, "done"))
+                            for client, c in risk.commands()
+                        ]
                     )
                 )
 
@@ -158,9 +161,9 @@ class TestControl:
             server.start()
             assert ask(folder, "risk", Pause("TSLA"), 10.0) == Answer(True, "done")
             server.join()
-            assert asked == [Pause("TSLA")]
+            assert commands == [Pause("TSLA")]
 
-    def test_nobody_there(self, folder: Path) -> None:
+    def test_no_process_answers(self, folder: Path) -> None:
         with pytest.raises(NoAnswer, match="risk does not answer"):
             ask(folder, "risk", Pause(), 0.05)
 
@@ -183,7 +186,7 @@ class TestControl:
 
 
 def test_heartbeats_reach_the_watchdog(folder: Path) -> None:
-    with Bus("watchdog", folder, hears_beats=True, beats=False) as watchdog, Bus("risk", folder) as risk:
+    with Bus("watchdog", folder, receives_beats=True, beats=False) as watchdog, Bus("risk", folder) as risk:
         got: list[bytes] = []
         until(lambda: risk.beat(b"I live") or got.extend(watchdog.beats()) or got)
         assert set(got) == {b"I live"}
@@ -202,9 +205,9 @@ def test_a_watched_descriptor_wakes_the_poll(folder: Path) -> None:
 
 def test_market_time_is_a_publication_too(folder: Path) -> None:
     with Bus("clock", folder, publishes=True) as clock, Bus("risk", folder, subscribes={"clock": ["time"]}) as risk:
-        word = MarketTime(1, 2, 60.0, 3)
-        clock.publish("time", word)
+        market_time = MarketTime(1, 2, 60.0, 3)
+        clock.publish("time", market_time)
         got: list[object] = []
         until(lambda: list(clock.publications()) or got.extend(risk.publications()) or got)
         # Twice if the subscription was there before the publication: then it is also the last value, sent again.
-        assert got in ([word], [word, word])
+        assert got in ([market_time], [market_time, market_time])

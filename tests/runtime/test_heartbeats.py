@@ -45,14 +45,14 @@ def meet(actor: Actor, *peers: str) -> None:
     actor.flush(SECOND)
 
 
-def test_who_was_never_heard_of_is_knocked_at_alone(symbol: Actor) -> None:
+def test_only_unknown_peers_get_frequent_beats(symbol: Actor) -> None:
     meet(symbol, "gateway")
     assert symbol.next_deadline(SECOND) < SECOND + SECOND // 10
     assert beaten(symbol, SECOND + SECOND // 10) == ["risk"]
     assert beaten(symbol, 2 * SECOND) == ["gateway", "risk"]
 
 
-def test_who_was_heard_of_is_beaten_to_once_a_second(symbol: Actor) -> None:
+def test_a_known_peer_gets_one_beat_a_second(symbol: Actor) -> None:
     meet(symbol, "gateway", "risk")
     beaten(symbol, SECOND + SECOND // 10)
     assert symbol.next_deadline(SECOND + SECOND // 10) == 2 * SECOND
@@ -60,40 +60,40 @@ def test_who_was_heard_of_is_beaten_to_once_a_second(symbol: Actor) -> None:
     assert beaten(symbol, 2 * SECOND + SECOND // 2) == []
 
 
-def test_who_is_dialled_answers_and_never_begins() -> None:
+def test_a_dialled_process_answers_beats_and_never_sends_the_first() -> None:
     gateway = Actor("gateway", Relay(), MemoryLedger("gateway"), dials={}, market=MarketClock())
     gateway.receive("risk", ANSWER, SECOND)
-    met = [type(decode(frame)) for _, frame in gateway.flush(SECOND).frames]
-    assert met.count(Resume) == 1
+    kinds = [type(decode(frame)) for _, frame in gateway.flush(SECOND).frames]
+    assert kinds.count(Resume) == 1
     for second in (2, 3):
         assert beaten(gateway, second * SECOND) == []
         gateway.receive("risk", ANSWER, second * SECOND)
         assert beaten(gateway, second * SECOND) == ["risk"]
 
 
-def test_nothing_to_handle_makes_the_heart_slow_and_a_tick_wakes_it(symbol: Actor) -> None:
+def test_beats_are_slow_while_idle_and_a_tick_makes_them_fast(symbol: Actor) -> None:
     meet(symbol, "gateway", "risk")
     for second in range(2, 11):
         assert beaten(symbol, second * SECOND) == ["gateway", "risk"], second
-    symbol.hear(MarketTime(0, 0, 1.0, 0), 11 * SECOND)
+    symbol.deliver(MarketTime(0, 0, 1.0, 0), 11 * SECOND)
     assert beaten(symbol, 11 * SECOND) == ["gateway", "risk"]
     assert symbol.next_deadline(11 * SECOND) == 15 * SECOND, "market time is nothing to handle"
     assert beaten(symbol, 14 * SECOND) == []
     assert beaten(symbol, 15 * SECOND) == ["gateway", "risk"], "with all others, at a multiple of five seconds"
-    symbol.hear(Tick("TSLA", 1, 1, 0, 10.0, 0), 17 * SECOND)
+    symbol.deliver(Tick("TSLA", 1, 1, 0, 10.0, 0), 17 * SECOND)
     assert symbol.next_deadline(17 * SECOND) == 17 * SECOND
     assert beaten(symbol, 17 * SECOND) == ["gateway", "risk"]
     assert beaten(symbol, 18 * SECOND) == ["gateway", "risk"]
 
 
-def test_others_are_told_at_once_who_may_be_counted_on(symbol: Actor) -> None:
+def test_readiness_is_announced_at_once(symbol: Actor) -> None:
     meet(symbol, "gateway", "risk")
-    assert not symbol.told_ready
+    assert not symbol.announced_ready
     for peer in ("gateway", "risk"):
         symbol.receive(peer, encode(Snapshot(0, (), None)), SECOND)
-    told = [decode(frame) for _, frame in symbol.flush(SECOND).frames]
-    assert [beat.ready for beat in told if isinstance(beat, Beat)] == [True, True]
-    assert symbol.told_ready
+    frames = [decode(frame) for _, frame in symbol.flush(SECOND).frames]
+    assert [beat.ready for beat in frames if isinstance(beat, Beat)] == [True, True]
+    assert symbol.announced_ready
 
 
 def test_the_log_brings_no_asyncio_and_takes_none_away() -> None:

@@ -20,7 +20,6 @@ from services.runtime.ledger import (
     WAL_BYTES,
     AtMost,
     Batch,
-    Change,
     Constraint,
     ConstraintBroken,
     JournalLine,
@@ -28,6 +27,7 @@ from services.runtime.ledger import (
     LedgerError,
     MemoryLedger,
     OutboxRow,
+    RecordChange,
     SqliteLedger,
     Unique,
 )
@@ -36,8 +36,8 @@ Open = Callable[..., Ledger]
 ROOT = Path(__file__).parents[2]
 
 
-def change(key: str, kind: str = "Slot", **fields: Any) -> Change:
-    return Change(kind, key, json.dumps(fields).encode() if fields else None)
+def change(key: str, kind: str = "Slot", **fields: Any) -> RecordChange:
+    return RecordChange(kind, key, json.dumps(fields).encode() if fields else None)
 
 
 def row(seq: int, recipient: str = "TSLA") -> OutboxRow:
@@ -58,7 +58,7 @@ def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     return open_
 
 
-def test_begins_empty(reopen: Open) -> None:
+def test_starts_empty(reopen: Open) -> None:
     ledger = reopen()
     loaded = ledger.load()
     assert (loaded.records, loaded.head, loaded.cursors, loaded.acked, loaded.run) == ({}, 0, {}, {}, 1)
@@ -180,7 +180,8 @@ class TestAtMost:
     def reserve(self, **usd: float | None) -> Batch:
         return Batch(
             changes=[
-                Change("Reservation", k, None if v is None else json.dumps({"usd": v}).encode()) for k, v in usd.items()
+                RecordChange("Reservation", k, None if v is None else json.dumps({"usd": v}).encode())
+                for k, v in usd.items()
             ]
         )
 
@@ -251,12 +252,12 @@ class TestFile:
 
 KILLED = """
 import sys
-from services.runtime.ledger import Batch, Change, OutboxRow, SqliteLedger
+from services.runtime.ledger import Batch, RecordChange, OutboxRow, SqliteLedger
 ledger = SqliteLedger(sys.argv[1], "risk", durable=False)
 n = ledger.load().head
 while True:
     n += 1
-    changes = [Change("Count", name, b'{"n": %d}' % n) for name in ("first", "last")]
+    changes = [RecordChange("Count", name, b'{"n": %d}' % n) for name in ("first", "last")]
     ledger.commit(Batch(changes, [OutboxRow(n, "TSLA", b"")], {"gateway": n}))
     print(n, flush=True)
 """

@@ -102,7 +102,7 @@ def test_market_time_is_the_exchanges(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["timestamp"] == "2025-01-06T23:31:05.250+09:00"
 
 
-def test_what_is_said_beside_the_log_is_masked_too() -> None:
+def test_output_beside_the_log_is_masked_too() -> None:
     code = (
         "from services.runtime import log; log.mask_output(); print('of DU1234567')\n"
         "class DU1234567(Exception): pass\n"
@@ -125,8 +125,8 @@ def test_a_restarted_process_goes_on_in_its_file(tmp_path: Path) -> None:
     assert [json.loads(line)["run"] for line in path.read_text().splitlines()] == [1, 2]
 
 
-def test_a_market_time_that_nobody_has_told_is_left_out(tmp_path: Path) -> None:
-    """The watchdog hears of none, and nobody does in the first moment; 1969 would be a lie."""
+def test_an_unknown_market_time_is_left_out(tmp_path: Path) -> None:
+    """The watchdog has no market time, and no process has one at its start. 1969 would be wrong."""
     path = tmp_path / "log.jsonl"
     log.open("watchdog", path).event("process_restarted", market_ns=0)
     assert "timestamp" not in json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""What must arrive arrives, once and in order, whatever is lost and whoever is killed when."""
+"""Rows arrive once and in order, whatever frames are lost and whichever process is killed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.runtime.core import Deadlines, Now, State
 from services.runtime.ledger import MemoryLedger, Unique
 from services.runtime.link import WINDOW, Link, matches
 from services.runtime.market_clock import STALE_NS, MarketClock
-from tests.runtime.network import SECOND, Heard, Network, Relay
+from tests.runtime.network import SECOND, Network, Received, Relay
 
 decode_frame = msgspec.msgpack.Decoder(Frame).decode
 encode_frame = msgspec.msgpack.Encoder().encode
@@ -29,7 +29,7 @@ DIALS: dict[str, dict[str, tuple[str, ...]]] = {
     "symbol-TSLA": {"gateway": ("TSLA", "fleet"), "risk": ("TSLA", "fleet")},
     "symbol-NVDA": {"gateway": ("NVDA", "fleet"), "risk": ("NVDA", "fleet")},
 }
-SAYS = [
+TRAFFIC = [
     ("gateway", ("TSLA", "NVDA", "fleet", "risk")),
     ("risk", ("TSLA", "NVDA", "fleet", "gateway", "symbol-TSLA")),
     ("symbol-TSLA", ("gateway", "risk")),
@@ -38,7 +38,7 @@ SAYS = [
 
 
 def hears(consumer: str, producer: str, recipient: str) -> bool:
-    """Whether this consumer is to hear it, said again in the plainest way."""
+    """Whether this consumer should receive it, by the simplest rule."""
     if recipient == consumer:
         return True
     interest = DIALS[consumer].get(producer, ())
@@ -60,18 +60,18 @@ def test_every_row_is_handled_once_and_in_order(seed: int) -> None:
         action = net.random.random()
         name = net.random.choice(list(DIALS))
         if action < 0.25:
-            speaker, recipients = net.random.choice(SAYS)
+            speaker, recipients = net.random.choice(TRAFFIC)
             recipient = net.random.choice(recipients)
             number += 1
             text = f"{speaker}:{number}"
-            net.say(speaker, recipient, text)
+            net.send_text(speaker, recipient, text)
             if net.random.random() < 0.9:
                 net.flush(speaker)  # committed: it must arrive
                 for consumer in DIALS:
                     if consumer != speaker and hears(consumer, speaker, recipient):
                         expected[consumer][speaker].append(text)
             else:
-                net.start(speaker)  # killed before: it was never said
+                net.start(speaker)  # killed before it was committed
                 net.counts["killed before the commit"] += 1
         elif action < 0.75:
             queues = [pair for pair, queue in net.queues.items() if queue]
@@ -93,10 +93,10 @@ def test_every_row_is_handled_once_and_in_order(seed: int) -> None:
             net.counts["pruned"] += 1
     net.settle()
     for consumer in DIALS:
-        heard = net.heard(consumer)
-        assert all(times == 1 for times in heard.values()), {t: n for t, n in heard.items() if n != 1}
+        received = net.received(consumer)
+        assert all(times == 1 for times in received.values()), {t: n for t, n in received.items() if n != 1}
         for speaker in DIALS:
-            assert [t for t in heard if t.startswith(f"{speaker}:")] == expected[consumer][speaker]
+            assert [t for t in received if t.startswith(f"{speaker}:")] == expected[consumer][speaker]
     assert not any(actor.pending for actor in net.actors.values())
     assert all(actor.ready for actor in net.actors.values())
     for what in (
@@ -106,14 +106,14 @@ def test_every_row_is_handled_once_and_in_order(seed: int) -> None:
         "killed",
         "pruned",
     ):
-        assert net.counts[what] >= 5, f"{what} never had a chance: {net.counts}"
+        assert net.counts[what] >= 5, f"{what} occurred too rarely: {net.counts}"
     for name, ledger in net.ledgers.items():
         net.actors[name]._prune(0)
         assert ledger.rows_after(0) == [], f"{name} keeps rows that everyone has"
 
 
-def test_a_consumer_that_was_never_there_gets_everything() -> None:
-    """The recorder may start an hour after the others: whom a process dials, its rows wait for."""
+def test_a_consumer_that_never_connected_gets_everything() -> None:
+    """The recorder may start an hour after the others: rows wait for each process that their producer dials."""
     dials: dict[str, dict[str, tuple[str, ...]]] = {
         "gateway": {"recorder": ()},
         "risk": {"gateway": ("*",)},
@@ -122,39 +122,39 @@ def test_a_consumer_that_was_never_there_gets_everything() -> None:
     net = Network(1, dials)
     down = net.actors.pop("recorder")
     for n in range(5):
-        net.say("gateway", "TSLA", f"gateway:{n}")
+        net.send_text("gateway", "TSLA", f"gateway:{n}")
         net.flush("gateway")
         for _ in range(20):
             net.tick(20 * SECOND)
             for pair in [("gateway", "risk"), ("risk", "gateway")]:
                 net.deliver(*pair, frames=100)
                 net.flush(pair[1])
-    assert list(net.heard("risk")) == [f"gateway:{n}" for n in range(5)]
+    assert list(net.received("risk")) == [f"gateway:{n}" for n in range(5)]
     del down
     net.start("recorder")
     net.actors["recorder"]._default_interest = ("**",)
     net.settle()
-    assert net.heard("recorder") == {f"gateway:{n}": 1 for n in range(5)}
+    assert net.received("recorder") == {f"gateway:{n}": 1 for n in range(5)}
 
 
-def test_who_opened_once_is_remembered_across_a_kill() -> None:
+def test_a_consumer_that_opened_once_is_remembered_across_a_kill() -> None:
     net = Network(1, {"gateway": {}, "risk": {"gateway": ("*",)}, "symbol-TSLA": {"gateway": ("TSLA",)}})
     net.settle(4)
     net.start("gateway")  # nothing was committed since both opened
     for peer in ("risk", "symbol-TSLA"):
         assert peer in net.actors["gateway"]._acked
     del net.actors["symbol-TSLA"]
-    net.say("gateway", "TSLA", "gateway:1")
+    net.send_text("gateway", "TSLA", "gateway:1")
     net.flush("gateway")
     for _ in range(100):
         net.tick(SECOND)
         for pair in [("gateway", "risk"), ("risk", "gateway")]:
             net.deliver(*pair, frames=100)
             net.flush(pair[1])
-    assert net.heard("risk") == {"gateway:1": 1}
+    assert net.received("risk") == {"gateway:1": 1}
     net.start("symbol-TSLA")
     net.settle()
-    assert net.heard("symbol-TSLA") == {"gateway:1": 1}
+    assert net.received("symbol-TSLA") == {"gateway:1": 1}
 
 
 class TestSnapshot:
@@ -167,7 +167,7 @@ class TestSnapshot:
         net = Network(1, self.PAIR)
         net.settle(4)
         for n in range(10):
-            net.say("gateway", "TSLA", f"gateway:{n}")
+            net.send_text("gateway", "TSLA", f"gateway:{n}")
             net.flush("gateway")
         net.settle(4)
         net.actors["gateway"]._prune(0)
@@ -182,40 +182,40 @@ class TestSnapshot:
         net = self.spoken()
         self.lose_the_consumer(net)
         net.settle(4)
-        assert net.heard("symbol-TSLA") == {"snapshot": 1}  # what concerns it; NVDA's state does not
-        net.say("gateway", "TSLA", "gateway:new")
+        assert net.received("symbol-TSLA") == {"snapshot": 1}  # what concerns it; NVDA's state does not
+        net.send_text("gateway", "TSLA", "gateway:new")
         net.flush("gateway")
         net.settle(4)
-        assert net.heard("symbol-TSLA") == {"snapshot": 1, "gateway:new": 1}
+        assert net.received("symbol-TSLA") == {"snapshot": 1, "gateway:new": 1}
 
-    def test_none_for_one_whose_rows_are_all_there(self) -> None:
+    def test_none_for_a_consumer_whose_rows_are_all_kept(self) -> None:
         """Its cursor is older than the oldest row kept, but nothing between was for it."""
         net = self.spoken()
         for n in range(10):
-            net.say("gateway", "NVDA", f"gateway:other {n}")
+            net.send_text("gateway", "NVDA", f"gateway:other {n}")
             net.flush("gateway")
         net.actors["gateway"]._prune(0)
         for restarted in ("symbol-TSLA", "gateway", "symbol-TSLA"):
             net.start(restarted)
             net.settle(4)
-        assert list(net.heard("symbol-TSLA")) == [f"gateway:{n}" for n in range(10)]
+        assert list(net.received("symbol-TSLA")) == [f"gateway:{n}" for n in range(10)]
 
     def test_for_everyone_when_the_producers_ledger_is_gone(self) -> None:
         net = self.spoken()
         net.ledgers["gateway"] = MemoryLedger("gateway")
         net.start("gateway")
         net.settle(12)
-        assert net.heard("symbol-TSLA")["snapshot"] == 1
-        net.say("gateway", "TSLA", "gateway:again")
+        assert net.received("symbol-TSLA")["snapshot"] == 1
+        net.send_text("gateway", "TSLA", "gateway:again")
         net.flush("gateway")
         net.settle(4)
-        assert net.heard("symbol-TSLA")["gateway:again"] == 1
+        assert net.received("symbol-TSLA")["gateway:again"] == 1
 
     def test_answered_twice_counts_once(self) -> None:
         """Asked again because the first answer was slow: the second one must not turn the cursor back."""
         net = Network(1, self.PAIR)
         for n in range(3):
-            net.say("gateway", "TSLA", f"gateway:{n}")
+            net.send_text("gateway", "TSLA", f"gateway:{n}")
             net.flush("gateway")
         gateway = net.actors["gateway"]
         for _ in range(2):
@@ -225,7 +225,7 @@ class TestSnapshot:
         assert kinds.count(Snapshot) == 2
         assert kinds.count(Row) == 6
         net.settle(4)
-        assert net.heard("symbol-TSLA") == {"gateway:0": 1, "gateway:1": 1, "gateway:2": 1}
+        assert net.received("symbol-TSLA") == {"gateway:0": 1, "gateway:1": 1, "gateway:2": 1}
 
 
 class TestOneFrameLost:
@@ -235,8 +235,8 @@ class TestOneFrameLost:
     def test_it_heals(self, lost: int) -> None:
         net = Network(1, TestSnapshot.PAIR)
         number = 0
-        said = 0
-        for turn in range(30):
+        sent = 0
+        for round_number in range(30):
             net.tick()
             for pair in [("gateway", "symbol-TSLA"), ("symbol-TSLA", "gateway")]:
                 while net.queues[pair]:
@@ -247,12 +247,12 @@ class TestOneFrameLost:
                         net.deliver(*pair)
                         net.flush(pair[1])
                     number += 1
-            if turn in (0, 3, 6):
-                net.say("gateway", "TSLA", f"gateway:{said}")
+            if round_number in (0, 3, 6):
+                net.send_text("gateway", "TSLA", f"gateway:{sent}")
                 net.flush("gateway")
-                said += 1
+                sent += 1
         assert net.counts["lost"] == 1
-        assert net.heard("symbol-TSLA") == {f"gateway:{n}": 1 for n in range(said)}
+        assert net.received("symbol-TSLA") == {f"gateway:{n}": 1 for n in range(sent)}
         assert net.actors["gateway"].pending == 0, "in lock-step the market would stand still for ever"
         assert net.actors["symbol-TSLA"].ready
 
@@ -260,14 +260,14 @@ class TestOneFrameLost:
 class TestRefused:
     PAIR = TestSnapshot.PAIR
 
-    def test_a_message_that_raises_is_skipped_and_told(self) -> None:
+    def test_a_message_that_raises_is_skipped_and_reported(self) -> None:
         net = Network(1, self.PAIR)
         net.cores["symbol-TSLA"].fails = frozenset({"gateway:1"})
         for n in range(3):
-            net.say("gateway", "TSLA", f"gateway:{n}")
+            net.send_text("gateway", "TSLA", f"gateway:{n}")
             net.flush("gateway")
         net.settle(6)
-        assert list(net.heard("symbol-TSLA")) == ["gateway:0", "gateway:2"]
+        assert list(net.received("symbol-TSLA")) == ["gateway:0", "gateway:2"]
         (refused,) = messages_in(net.ledgers["symbol-TSLA"], Refused)
         assert isinstance(refused, Refused)
         assert (refused.producer, refused.seq) == ("gateway", 2)
@@ -276,7 +276,7 @@ class TestRefused:
         net.settle(4)
         assert len(messages_in(net.ledgers["symbol-TSLA"], Refused)) == 1
 
-    def test_a_message_of_a_later_release_is_skipped_and_told(self) -> None:
+    def test_a_message_of_a_later_release_is_skipped_and_reported(self) -> None:
         net = Network(1, self.PAIR)
         net.settle(4)
         body = msgspec.Raw(msgspec.msgpack.encode(["Invented", 1]))
@@ -287,56 +287,56 @@ class TestRefused:
         assert len(messages_in(net.ledgers["symbol-TSLA"], Refused)) == 1
         assert net.ledgers["symbol-TSLA"].load().cursors == {"gateway": 1}
 
-    def test_a_message_that_breaks_a_constraint_is_rolled_back_and_told(self) -> None:
+    def test_a_message_that_breaks_a_constraint_is_rolled_back_and_reported(self) -> None:
         net = Network(1, self.PAIR)
-        net.constrain("symbol-TSLA", Unique("Heard", "place"))
+        net.constrain("symbol-TSLA", Unique("Received", "place"))
         ok, broken = "gateway:0", "gateway:1"
-        net.say("gateway", "TSLA", ok)
+        net.send_text("gateway", "TSLA", ok)
         net.flush("gateway")
         net.settle(4)
         actor = net.actors["symbol-TSLA"]
         # A second record in the same place is what the ledger must not take.
-        net.ledgers["symbol-TSLA"]._records["Heard"]["x"] = msgspec.json.encode(Heard("x", 1, 1))
-        net.say("gateway", "TSLA", broken)
-        net.say("gateway", "TSLA", "gateway:2")
+        net.ledgers["symbol-TSLA"]._records["Received"]["x"] = msgspec.json.encode(Received("x", 1, 1))
+        net.send_text("gateway", "TSLA", broken)
+        net.send_text("gateway", "TSLA", "gateway:2")
         net.flush("gateway")
         frames = [f for f in net.queues["gateway", "symbol-TSLA"] if isinstance(decode_frame(f), Row)]
         assert len(frames) == 2
         actor.receive("gateway", frames[0], net.now)
         outputs = actor.flush(net.now)
         assert [h.event for h in outputs.noted] == ["message_refused"]
-        assert actor.state.get(Heard, broken) is None
-        assert actor.state.get(Heard, ok) is not None
+        assert actor.state.get(Received, broken) is None
+        assert actor.state.get(Received, ok) is not None
         loaded = net.ledgers["symbol-TSLA"].load()
-        assert broken not in loaded.records["Heard"]
+        assert broken not in loaded.records["Received"]
         assert loaded.cursors["gateway"] == 2, "it is not tried again for ever"
         assert len(messages_in(net.ledgers["symbol-TSLA"], Refused)) == 1
 
-    def test_careful_at_the_beginning_of_a_run_only(self) -> None:
+    def test_careful_at_the_start_of_a_run_only(self) -> None:
         net = Network(1, self.PAIR)
         assert net.actors["gateway"].careful
         for n in range(70):
-            net.say("gateway", "TSLA", f"gateway:{n}")
+            net.send_text("gateway", "TSLA", f"gateway:{n}")
         assert not net.actors["gateway"].careful
 
-    def test_what_lives_in_memory_survives_a_rollback(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Heard, "volatile", True, raising=False)
+    def test_volatile_records_survive_a_rollback(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Received, "volatile", True, raising=False)
         ledger = MemoryLedger("x", [Unique("Place", "key")])
         actor = Actor("x", Relay(), ledger, dials={}, market=MarketClock(lockstep=True))
         from messages.operator import Happened
 
-        actor.hear(Happened("first", "", "INFO", {}, 0), 0)
+        actor.deliver(Happened("first", "", "INFO", {}, 0), 0)
         actor.flush(0)
         ledger._records["Place"]["other"] = msgspec.json.encode({"count": 0, "key": "same"})
         ledger._records["Place"]["another"] = msgspec.json.encode({"count": 0, "key": "same"})
-        actor.hear(Happened("second", "", "INFO", {}, 0), 0)
+        actor.deliver(Happened("second", "", "INFO", {}, 0), 0)
         actor.flush(0)
-        assert actor.state.get(Heard, "first") is not None
-        assert actor.state.get(Heard, "second") is None
+        assert actor.state.get(Received, "first") is not None
+        assert actor.state.get(Received, "second") is None
 
 
 class TestLink:
-    def test_who_wants_what(self) -> None:
+    def test_which_consumer_wants_which_row(self) -> None:
         assert matches("risk", "risk", ())
         assert matches("TSLA", "symbol-TSLA", ("TSLA", "fleet"))
         assert not matches("NVDA", "symbol-TSLA", ("TSLA", "fleet"))
@@ -362,7 +362,7 @@ class TestTicks:
     def tick(self, number: int, run: int = 1) -> Tick:
         return Tick("TSLA", run, number, 0, 10.0, 0)
 
-    def test_each_once_newer_only_and_a_new_run_anew(self) -> None:
+    def test_each_once_and_only_newer_ones_of_a_run(self) -> None:
         class Counting(Relay):
             ticks: ClassVar[list[tuple[int, int]]] = []
 
@@ -373,7 +373,7 @@ class TestTicks:
 
         actor = Actor("x", Counting(), MemoryLedger("x"), dials={}, market=MarketClock(lockstep=True))
         for run, number in [(1, 1), (1, 1), (1, 3), (1, 2), (2, 1), (2, 1)]:
-            actor.hear(self.tick(number, run), 0)
+            actor.deliver(self.tick(number, run), 0)
         assert Counting.ticks == [(1, 1), (1, 3), (2, 1)]
 
 
@@ -403,7 +403,7 @@ class TestTimers:
         actor.elapse(5 * SECOND)
         assert core.elapsed == 1
 
-    def test_a_timer_that_raises_turns_no_wheel(self) -> None:
+    def test_a_timer_that_raises_makes_no_busy_loop(self) -> None:
         core = self.Timed()
         core.raises = True
         actor = Actor("x", core, MemoryLedger("x"), dials={}, market=MarketClock())
@@ -419,7 +419,7 @@ class TestLockstep:
         net.settle(4)
         gateway = net.actors["gateway"]
         gateway.receive("clock", encode_frame(Probe(1, 1, 77 * SECOND)), net.now)
-        net.say("gateway", "TSLA", "gateway:0")
+        net.send_text("gateway", "TSLA", "gateway:0")
         first = self.idle(gateway, net)
         assert (first.pending, first.reached) == (1, ("risk",))
         assert gateway.market.now(0) == 77 * SECOND
@@ -448,12 +448,12 @@ class TestLockstep:
         assert [p for p, f in actor.flush(0, drained=False).frames if isinstance(decode_frame(f), Idle)] == []
         assert [p for p, f in actor.flush(0).frames if isinstance(decode_frame(f), Idle)] == ["clock"]
 
-    def test_it_waits_for_the_tick_that_is_asked_about(self) -> None:
+    def test_it_waits_for_the_tick_of_the_probe(self) -> None:
         actor = Actor("x", Relay(), MemoryLedger("x"), dials={}, market=MarketClock(lockstep=True))
-        actor.hear(Tick("TSLA", 1, 4, 0, 1.0, 0), 0)
+        actor.deliver(Tick("TSLA", 1, 4, 0, 1.0, 0), 0)
         actor.receive("clock", encode_frame(Probe(1, 1, 5, symbol="TSLA", tick=(1, 5))), 0)
         assert not any(isinstance(decode_frame(f), Idle) for _, f in actor.flush(0).frames)
-        actor.hear(Tick("TSLA", 1, 5, 0, 1.0, 0), 0)
+        actor.deliver(Tick("TSLA", 1, 5, 0, 1.0, 0), 0)
         assert any(isinstance(decode_frame(f), Idle) for _, f in actor.flush(0).frames)
 
 
@@ -461,15 +461,15 @@ class TestMarketTime:
     def test_runs_on_to_the_boundary_and_never_back(self) -> None:
         clock = MarketClock()
         assert clock.now(5) == 0
-        clock.hear(MarketTime(1000 * SECOND, 0, 60.0, 1090 * SECOND))
+        clock.update(MarketTime(1000 * SECOND, 0, 60.0, 1090 * SECOND))
         assert clock.now(SECOND) == 1060 * SECOND
         assert clock.now(2 * SECOND) == 1090 * SECOND
-        clock.hear(MarketTime(1050 * SECOND, 2 * SECOND, 60.0, 2000 * SECOND))
+        clock.update(MarketTime(1050 * SECOND, 2 * SECOND, 60.0, 2000 * SECOND))
         assert clock.now(2 * SECOND) == 1090 * SECOND
 
-    def test_stands_still_once_the_word_is_stale(self) -> None:
+    def test_stands_still_once_the_clock_is_stale(self) -> None:
         clock = MarketClock()
-        clock.hear(MarketTime(0, 0, 60.0, 10**18))
+        clock.update(MarketTime(0, 0, 60.0, 10**18))
         assert not clock.stale(STALE_NS)
         assert clock.stale(STALE_NS + 1)
         assert clock.now(100 * SECOND) == clock.now(STALE_NS) == 60 * STALE_NS
@@ -477,15 +477,15 @@ class TestMarketTime:
 
     def test_when_it_will_be(self) -> None:
         clock = MarketClock()
-        clock.hear(MarketTime(1000 * SECOND, 0, 60.0, 1200 * SECOND))
+        clock.update(MarketTime(1000 * SECOND, 0, 60.0, 1200 * SECOND))
         at = clock.machine_at(1060 * SECOND, 0)
         assert at is not None
         assert clock.now(at) >= 1060 * SECOND
         assert clock.machine_at(1300 * SECOND, 0) is None, "the clock will have something to say before"
 
-    def test_in_lockstep_it_moves_by_word_only(self) -> None:
+    def test_in_lockstep_it_moves_only_when_reached(self) -> None:
         clock = MarketClock(lockstep=True)
-        clock.hear(MarketTime(1000 * SECOND, 0, 60.0, 10**18))
+        clock.update(MarketTime(1000 * SECOND, 0, 60.0, 10**18))
         assert clock.now(SECOND) == 0
         clock.follow(5)
         clock.reach(3)
@@ -493,11 +493,11 @@ class TestMarketTime:
         assert not clock.stale(10**18)
 
 
-def test_beats_say_whether_a_link_is_open() -> None:
+def test_beats_show_whether_a_link_is_open() -> None:
     actor = Actor("gateway", Relay(), MemoryLedger("gateway"), dials={}, market=MarketClock(lockstep=True))
     actor.receive("risk", encode_frame(Beat(1, True, 0, 0)), 0)
-    told = [f for f in (decode_frame(frame) for _, frame in actor.flush(0).frames) if isinstance(f, Beat)]
-    assert [b.head for b in told] == [-1] * len(told)
+    beats = [f for f in (decode_frame(frame) for _, frame in actor.flush(0).frames) if isinstance(f, Beat)]
+    assert [b.head for b in beats] == [-1] * len(beats)
     actor.receive("risk", encode_frame(Resume(0, ("*",))), 0)
-    told = [f for f in (decode_frame(frame) for _, frame in actor.flush(0).frames) if isinstance(f, Beat)]
-    assert told[-1].head == 0
+    beats = [f for f in (decode_frame(frame) for _, frame in actor.flush(0).frames) if isinstance(f, Beat)]
+    assert beats[-1].head == 0

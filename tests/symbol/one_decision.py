@@ -1,4 +1,4 @@
-"""One message to a symbol that remembers this or that: what it remembers differently, and all that it says."""
+"""One message to a symbol with a given record: the fields that change, and all that it sends."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ ARMED = SymbolRecord(
     entries_until_ns=ENTRIES_UNTIL,
     phase="open",
 )
-"""Monday at noon: nothing speaks against an entry."""
+"""Monday at noon: nothing blocks an entry."""
 
 
 def with_(record: SymbolRecord, **fields: Any) -> SymbolRecord:
     return msgspec.structs.replace(record, **fields)
 
 
-ASKED = with_(
+SUBMITTED = with_(
     ARMED,
     state=S.ENTRY_PENDING,
     why="waits_for_trigger",
@@ -48,10 +48,10 @@ ASKED = with_(
     entry_trigger=105.0,
     anchored_ns=NOON - MINUTE,
 )
-"""An entry was asked for a minute ago."""
+"""An entry was submitted a minute ago."""
 
 HOLDS = with_(
-    ASKED,
+    SUBMITTED,
     state=S.POSITION_OPEN,
     why="protected_by_stop",
     figures={},
@@ -86,7 +86,7 @@ ENDED: dict[str, Any] = {"entry_live": False}
 """What the end of an entry changes in `ASKED`."""
 
 WORKED = with_(
-    ASKED, entry_at="working", triggered_ns=NOON - SECOND, partial_ns=NOON - SECOND, cancelling="paused", refusals=0
+    SUBMITTED, entry_at="working", triggered_ns=NOON - SECOND, partial_ns=NOON - SECOND, cancelling="paused", refusals=0
 )
 """An entry with all that is remembered of one."""
 
@@ -100,8 +100,8 @@ NOTHING: Step = ({}, [])
 
 
 def step(given: SymbolRecord, message: Message, *, now: int = NOON, stale: bool = False, **sections: Any) -> Step:
-    """The fields that differ afterwards, and what is said in its order. A status row goes out with every change that
-    it shows, last of all, and never without one; it is checked here and left out of what is said."""
+    """The fields that differ afterwards, and what is sent, in order. Each change that a status shows sends one, last of
+    all. This is checked here, and the status is left out of the result."""
     core = SymbolCore(given.symbol, settings_of(**sections))
     state = State(core.kinds)
     state.apply([(SymbolRecord, given.symbol, given)])
@@ -112,35 +112,35 @@ def step(given: SymbolRecord, message: Message, *, now: int = NOON, stale: bool 
     fields = {name: getattr(then, name) for name in then.__struct_fields__}
     differs = {name: value for name, value in fields.items() if value != getattr(given, name)}
     assert decision.changes == ([(SymbolRecord, "TSLA", then)] if differs else []), "a row for a change, none without"
-    said = list(decision.messages)
+    sent = list(decision.messages)
     if shown(then) != shown(given):
-        assert said.pop() == ("TSLA", status_of(then, now))
-    assert not [m for _, m in said if isinstance(m, SymbolStatus)]
-    return differs, [f"{to}: {words(m, now)}" for to, m in said]
+        assert sent.pop() == ("TSLA", status_of(then, now))
+    assert not [m for _, m in sent if isinstance(m, SymbolStatus)]
+    return differs, [f"{to}: {one_line(m, now)}" for to, m in sent]
 
 
-def words(message: Message, now: int) -> str:
+def one_line(message: Message, now: int) -> str:
     """A message in one line: its name and its fields."""
     if isinstance(message, Happened):
         assert message.time_ns == now, "it happens now"
-        told = "".join(f" {name}={value!r}" for name, value in message.fields.items())
-        return f"{message.level} {message.event} {message.symbol}{told}"
+        fields = "".join(f" {name}={value!r}" for name, value in message.fields.items())
+        return f"{message.level} {message.event} {message.symbol}{fields}"
     return " ".join([type(message).__name__, *map(str, msgspec.structs.astuple(message))])
 
 
 def takes_back(reason: str, entry: str = ENTRY) -> str:
-    """What is said when the entry is cancelled."""
+    """The message that cancels the entry."""
     return f"gateway: CancelEntry {entry} TSLA {reason}"
 
 
 def tick(last: float = 100.0, *, number: int = 2, run: int = 1, **more: Any) -> Tick:
     """The market at noon; the last trade is a second old."""
-    told: dict[str, Any] = {"last_ns": NOON - SECOND, "bid": last - 0.01, "ask": last + 0.01}
-    return Tick("TSLA", run, number, NOON, last, **(told | more))
+    fields: dict[str, Any] = {"last_ns": NOON - SECOND, "bid": last - 0.01, "ask": last + 0.01}
+    return Tick("TSLA", run, number, NOON, last, **(fields | more))
 
 
 def entry_order(**more: Any) -> OrderRecord:
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "client_order_id": ENTRY,
         "symbol": "TSLA",
         "role": "entry",
@@ -149,16 +149,16 @@ def entry_order(**more: Any) -> OrderRecord:
         "quantity": 9.0,
         "status": "PreSubmitted",
     }
-    return OrderRecord(**(told | more))
+    return OrderRecord(**(fields | more))
 
 
 def stop_order(**more: Any) -> OrderRecord:
-    told = {"client_order_id": STOP, "role": "stop", "side": "SELL", "order_type": "TRAIL"}
-    return entry_order(**(told | more))
+    fields = {"client_order_id": STOP, "role": "stop", "side": "SELL", "order_type": "TRAIL"}
+    return entry_order(**(fields | more))
 
 
 FILLED_NS = NOON - 7 * SECOND
-"""The broker's time of a fill: it is heard of a little later."""
+"""The broker's time of a fill, which is reported a little later."""
 
 
 def fill(
@@ -169,7 +169,7 @@ def fill(
     of = of or (ENTRY if bought else STOP)
     role = role or ("entry" if bought else "stop")
     price = 105.0 if bought else 94.0
-    told = Fill(
+    execution = Fill(
         exec_id="0001.01",
         client_order_id=of,
         symbol="TSLA",
@@ -185,4 +185,4 @@ def fill(
         time_ns=FILLED_NS,
     )
     order = entry_order(client_order_id=of, role=role, side=side, filled=filled, status="Submitted")
-    return OrderFilled(told, order, own, cost_usd, 0.0, **more)
+    return OrderFilled(execution, order, own, cost_usd, 0.0, **more)

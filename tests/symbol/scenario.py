@@ -1,4 +1,4 @@
-"""A symbol's core, and what the fleet says to it, in short words."""
+"""A symbol's core with short methods for the messages of the fleet."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Symbol:
         self.now = MONDAY.open_ns - MINUTE
         self.stale = False
         self.number = 0
-        self.said: list[tuple[str, Message]] = []
+        self.sent: list[tuple[str, Message]] = []
         if not cold:
             self.open()
             self.now = MONDAY.open_ns + MINUTE
-            self.said.clear()
+            self.sent.clear()
 
-    def hear(self, message: Message) -> Decision:
+    def handle(self, message: Message) -> Decision:
         before = msgspec.json.encode(self.record)
         now = Now(self.now, 0, None, self.stale)
         decision = self.core.handle(self.state, message, now)
@@ -53,32 +53,32 @@ class Symbol:
         self.state.apply(decision.changes)
         statuses = [m for _, m in decision.messages if isinstance(m, SymbolStatus)]
         assert len(statuses) == (self.shown() != shown_before), "one status row per change, none without"
-        self.said += decision.messages
+        self.sent += decision.messages
         return decision
 
     def shown(self) -> tuple[object, ...] | None:
         r = self.state.get(SymbolRecord, "TSLA")
         return r and (r.state, r.why, r.own, r.entry_id, r.stop_id, r.cooldown_until_ns, r.session_date)
 
-    # What the fleet says.
+    # Messages of the fleet.
 
     def open(self, session: Session = MONDAY) -> None:
         self.now = max(self.now, session.open_ns)
         minutes = self.settings.entries.cancel_before_close_minutes
-        self.hear(SessionOpened(session, session.close_ns - minutes * MINUTE))
+        self.handle(SessionOpened(session, session.close_ns - minutes * MINUTE))
 
     def closing(self, session: Session = MONDAY) -> None:
         self.now = max(self.now, session.close_ns - 15 * MINUTE)
-        self.hear(SessionClosing(session))
+        self.handle(SessionClosing(session))
 
     def closed(self, session: Session = MONDAY) -> None:
         self.now = max(self.now, session.close_ns)
-        self.hear(SessionClosed(session))
+        self.handle(SessionClosed(session))
 
     def tick(self, last: float = 100.0, **more: Any) -> Decision:
         self.number += 1
-        told: dict[str, Any] = {"last_ns": self.now, "bid": last - 0.01, "ask": last + 0.01}
-        return self.hear(Tick("TSLA", 1, self.number, self.now, last, **(told | more)))
+        fields: dict[str, Any] = {"last_ns": self.now, "bid": last - 0.01, "ask": last + 0.01}
+        return self.handle(Tick("TSLA", 1, self.number, self.now, last, **(fields | more)))
 
     def enter(self) -> str:
         """A tick that leads to an entry; its client_order_id."""
@@ -93,7 +93,7 @@ class Symbol:
         return entry
 
     def entry(self, **more: Any) -> OrderRecord:
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "client_order_id": self.record.entry_id,
             "symbol": "TSLA",
             "role": "entry",
@@ -102,28 +102,28 @@ class Symbol:
             "quantity": 9.0,
             "status": "Cancelled",
         }
-        return OrderRecord(**(told | more))
+        return OrderRecord(**(fields | more))
 
     def deny(self, reason: str = "exposure_limit_exceeded") -> None:
-        self.hear(EntryDenied(self.record.entry_id, "TSLA", reason, {"limit_usd": 1.0}))
+        self.handle(EntryDenied(self.record.entry_id, "TSLA", reason, {"limit_usd": 1.0}))
 
     def drop(self, reason: str) -> None:
-        self.hear(EntryDropped(self.record.entry_id, "TSLA", reason, {}))
+        self.handle(EntryDropped(self.record.entry_id, "TSLA", reason, {}))
 
     def cancelled(self, *, asked: bool, **more: Any) -> None:
         reason = {"cancel_reason": "end_of_day" if asked else ""}
-        self.hear(OrderCancelled(self.entry(**(reason | more)), asked))
+        self.handle(OrderCancelled(self.entry(**(reason | more)), asked))
 
     def resting(self) -> None:
         """The broker has the entry and holds it until its trigger."""
-        self.hear(OrderAccepted(self.entry(status="PreSubmitted", why_held="trigger")))
+        self.handle(OrderAccepted(self.entry(status="PreSubmitted", why_held="trigger")))
 
     def working(self) -> None:
         """The exchange has the entry: triggered, if it was held before."""
-        self.hear(OrderUpdated(self.entry(status="Submitted")))
+        self.handle(OrderUpdated(self.entry(status="Submitted")))
 
     def rejected(self, **more: Any) -> None:
-        self.hear(OrderRejected(self.entry(status="Inactive", **more), 201, "no"))
+        self.handle(OrderRejected(self.entry(status="Inactive", **more), 201, "no"))
 
     def fill(
         self,
@@ -163,13 +163,13 @@ class Symbol:
             status="Filled" if filled >= of else "Submitted",
             filled=filled,
         )
-        self.hear(OrderFilled(fill, order, own, own * price, 0.0, **more))
+        self.handle(OrderFilled(fill, order, own, own * price, 0.0, **more))
 
     def elapse(self) -> None:
         """Deliver the timer if it is due."""
         due = self.core.deadlines(self.state, Now(self.now, 0)).market_ns
         if due is not None and due <= self.now:
-            self.hear(Elapsed())
+            self.handle(Elapsed())
 
     # Looking.
 
@@ -186,10 +186,10 @@ class Symbol:
         return self.record.state
 
     def submitted(self) -> list[SubmitEntry]:
-        return [m for _, m in self.said if isinstance(m, SubmitEntry)]
+        return [m for _, m in self.sent if isinstance(m, SubmitEntry)]
 
     def cancels(self) -> list[tuple[str, str]]:
-        return [(m.client_order_id, m.reason) for _, m in self.said if isinstance(m, CancelEntry)]
+        return [(m.client_order_id, m.reason) for _, m in self.sent if isinstance(m, CancelEntry)]
 
     def notes(self) -> list[str]:
-        return [m.event for _, m in self.said if isinstance(m, Happened)]
+        return [m.event for _, m in self.sent if isinstance(m, Happened)]

@@ -31,7 +31,7 @@ class AnyDay(RuleBasedStateMachine):
     """What risk, gateway and broker may do to a symbol, as simply as can be: one entry, its fate, what is owned."""
 
     @initialize()
-    def begin(self) -> None:
+    def start(self) -> None:
         self.symbol = Symbol(cold=True)
         self.days = 0
         self.session = MONDAY
@@ -42,11 +42,11 @@ class AnyDay(RuleBasedStateMachine):
         self.own = 0.0
         self.account: float | None = None
         self.halted = False
-        self.heard = 0
+        self.taken = 0
 
     def listen(self) -> None:
-        """What the symbol asked for since the last time."""
-        for _, message in self.symbol.said[self.heard :]:
+        """The cancels and entries that the symbol sent since the last call."""
+        for _, message in self.symbol.sent[self.taken :]:
             if isinstance(message, SubmitEntry):
                 plan = message.plan
                 SEEN["entry"] += 1
@@ -63,7 +63,7 @@ class AnyDay(RuleBasedStateMachine):
         for key, _ in self.symbol.cancels():
             if key in self.live:
                 self.cancelling.add(key)
-        self.heard = len(self.symbol.said)
+        self.taken = len(self.symbol.sent)
 
     # Time.
 
@@ -124,11 +124,11 @@ class AnyDay(RuleBasedStateMachine):
             assert self.cancelling >= set(self.live), "a halt takes back what is live"
 
     @rule(stranger=st.sampled_from([0.0, 0.0, 50.0]))
-    def somebody_trades_by_hand(self, stranger: float) -> None:
+    def manual_trade(self, stranger: float) -> None:
         self.account = stranger if not self.own else None
-        self.symbol.hear(PositionUpdated("TSLA", self.own + stranger, 1.0, self.own))
+        self.symbol.handle(PositionUpdated("TSLA", self.own + stranger, 1.0, self.own))
         if not self.own:
-            SEEN["by hand"] += stranger > 0
+            SEEN["manual trade"] += stranger > 0
         self.listen()
 
     @precondition(lambda self: self.live)
@@ -148,13 +148,13 @@ class AnyDay(RuleBasedStateMachine):
 
     @rule(scope=st.sampled_from([None, "TSLA", "NVDA"]), paused=st.sampled_from([False, False, True]))
     def pause(self, scope: str | None, paused: bool) -> None:
-        self.symbol.hear(Paused(scope, "operator") if paused else Resumed(scope, "operator"))
+        self.symbol.handle(Paused(scope, "operator") if paused else Resumed(scope, "operator"))
         SEEN["paused" if paused else "resumed"] += 1
         self.listen()
 
     @rule(link=st.sampled_from(["socket", "broker", "data"]), up=st.sampled_from([True, True, False]))
     def link(self, link: str, up: bool) -> None:
-        self.symbol.hear(LinkChanged(link, up, ""))  # type: ignore[arg-type]
+        self.symbol.handle(LinkChanged(link, up, ""))  # type: ignore[arg-type]
         self.listen()
 
     @precondition(lambda self: self.phase == "open" and not self.live and not self.own)
@@ -180,7 +180,7 @@ class AnyDay(RuleBasedStateMachine):
         filled = self.bought[key]
         del self.live[key]
         if filled and how in ("deny", "drop", "through"):
-            how = "broker"  # who has filled is denied no more
+            how = "broker"  # an entry that has filled can't be denied
         match how:
             case "deny":
                 self.symbol.deny()
@@ -245,7 +245,7 @@ class AnyDay(RuleBasedStateMachine):
 def test_any_day() -> None:
     SEEN.clear()
     few = settings(
-        max_examples=200,
+        max_examples=300,
         stateful_step_count=50,
         deadline=None,
         derandomize=True,
@@ -262,7 +262,7 @@ def test_any_day() -> None:
         "resumed",
         "halted",
         "triggered",
-        "by hand",
+        "manual trade",
     ]
     for what in whats:
-        assert SEEN[what] >= 5, f"{what} never had a chance: {SEEN}"
+        assert SEEN[what] >= 5, f"{what} occurred too rarely: {SEEN}"

@@ -92,10 +92,10 @@ class TestEndOfDay:
         symbol.now += MINUTE
         symbol.tick()
         assert symbol.why == "not_rearmed"
-        symbol.hear(Resumed(None, "operator"))
+        symbol.handle(Resumed(None, "operator"))
         symbol.tick()
         assert symbol.why == "not_rearmed"
-        symbol.hear(Resumed("TSLA", "operator"))
+        symbol.handle(Resumed("TSLA", "operator"))
         symbol.enter()
 
     def test_a_position_stays_overnight(self) -> None:
@@ -106,7 +106,7 @@ class TestEndOfDay:
         symbol.open(TUESDAY)
         assert (symbol.is_in, symbol.cancels()) == (S.POSITION_OPEN, [])
 
-    def test_the_same_session_told_twice_begins_no_new_day(self) -> None:
+    def test_the_same_session_opened_twice_starts_no_new_day(self) -> None:
         symbol = Symbol()
         symbol.enter()
         symbol.drop("price_through_trigger")
@@ -161,7 +161,7 @@ class TestStopOut:
         symbol.fill(symbol.record.stop_id, "SELL", own=0.0, quantity=5.0)
         assert symbol.is_in is S.COOLDOWN
 
-    def test_heard_before_the_entry(self) -> None:
+    def test_reported_before_the_entry(self) -> None:
         symbol = Symbol()
         entry = symbol.enter()
         symbol.fill(symbol.record.stop_id, "SELL", own=-9.0)
@@ -188,10 +188,10 @@ class TestStopOut:
         symbol.fill("CT-TSLA-20250106-1-X", "SELL", own=0.0, role="foreign")
         assert (symbol.is_in, symbol.why) == (S.PAUSED, "sold_otherwise")
         symbol.tick()
-        symbol.hear(Resumed("TSLA", "operator"))
+        symbol.handle(Resumed("TSLA", "operator"))
         symbol.enter()
 
-    def test_a_part_sold_by_hand_is_no_exit(self) -> None:
+    def test_a_manual_sale_of_a_part_is_no_exit(self) -> None:
         symbol = Symbol()
         symbol.hold()
         symbol.fill("CT-TSLA-20250106-M1", "SELL", own=2.0, quantity=7.0, role="adopted")
@@ -226,17 +226,17 @@ class TestFills:
         symbol = Symbol()
         entry = symbol.hold()
         stop = symbol.entry(client_order_id=f"{entry}-S2", role="stop", side="SELL", status="PreSubmitted")
-        symbol.hear(OrderAccepted(stop))
+        symbol.handle(OrderAccepted(stop))
         assert symbol.record.stop_id == f"{entry}-S2"
 
-    def test_what_an_older_entry_says_does_not_concern_the_present_one(self) -> None:
+    def test_reports_of_an_older_entry_do_not_change_the_present_one(self) -> None:
         symbol = Symbol()
         first = symbol.enter()
         symbol.drop("price_through_trigger")
         symbol.enter()
         older = symbol.entry(client_order_id=first)
-        symbol.hear(OrderCancelled(older, True))
-        symbol.hear(OrderRejected(older, 201, ""))
+        symbol.handle(OrderCancelled(older, True))
+        symbol.handle(OrderRejected(older, 201, ""))
         assert symbol.is_in is S.ENTRY_PENDING
 
 
@@ -257,7 +257,7 @@ class TestBackOff:
         refuse(symbol)
         assert (symbol.is_in, symbol.why) == (S.PAUSED, "refused_too_often")
         assert "symbol_paused" in symbol.notes()
-        symbol.hear(Resumed("TSLA", "operator"))
+        symbol.handle(Resumed("TSLA", "operator"))
         symbol.now += 4 * MINUTE
         symbol.enter()
         refuse(symbol)
@@ -293,42 +293,42 @@ class TestPause:
     def test_takes_the_entry_back_and_leaves_the_stop(self, scope: str | None) -> None:
         symbol = Symbol()
         entry = symbol.enter()
-        symbol.hear(Paused(scope, "operator"))
+        symbol.handle(Paused(scope, "operator"))
         assert symbol.cancels() == [(entry, "paused")]
         symbol.cancelled(asked=True)
         symbol.now += MINUTE
         symbol.tick()
         assert (symbol.is_in, symbol.why) == (S.NO_POSITION, "paused")
-        symbol.hear(Resumed(scope, "operator"))
+        symbol.handle(Resumed(scope, "operator"))
         symbol.enter()
 
     def test_two_pauses_need_two_resumes(self) -> None:
         symbol = Symbol()
-        symbol.hear(Paused(None, "operator"))
-        symbol.hear(Paused("TSLA", "operator"))
-        symbol.hear(Resumed(None, "operator"))
+        symbol.handle(Paused(None, "operator"))
+        symbol.handle(Paused("TSLA", "operator"))
+        symbol.handle(Resumed(None, "operator"))
         symbol.tick()
         assert symbol.why == "paused"
-        symbol.hear(Resumed("TSLA", "operator"))
+        symbol.handle(Resumed("TSLA", "operator"))
         symbol.enter()
 
     def test_a_position_does_not_mind(self) -> None:
         symbol = Symbol()
         symbol.hold()
-        symbol.hear(Paused(None, "operator"))
+        symbol.handle(Paused(None, "operator"))
         assert (symbol.is_in, symbol.cancels()) == (S.POSITION_OPEN, [])
 
     def test_a_refused_message_pauses_and_takes_back_what_may_be_lost(self) -> None:
         symbol = Symbol()
         entry = symbol.enter()
-        symbol.hear(Refused("gateway", 7, "TSLA", "boom"))
+        symbol.handle(Refused("gateway", 7, "TSLA", "boom"))
         assert symbol.cancels() == [(entry, "message_refused")]
         symbol.drop("message_refused")
         symbol.now += MINUTE
         symbol.tick()
         assert (symbol.is_in, symbol.why) == (S.NO_POSITION, "paused")
-        symbol.hear(Refused("gateway", 8, "NVDA", "boom"))
-        symbol.hear(Resumed("TSLA", "operator"))
+        symbol.handle(Refused("gateway", 8, "NVDA", "boom"))
+        symbol.handle(Resumed("TSLA", "operator"))
         symbol.enter()
 
 
@@ -336,12 +336,12 @@ class TestBlocks:
     def test_a_block_of_the_gateways_stops_entries_until_it_ends(self) -> None:
         symbol = Symbol()
         entry = symbol.enter()
-        symbol.hear(EntriesBlocked("clock_off", "synchronize it", {"off_s": 1.5}))
+        symbol.handle(EntriesBlocked("clock_off", "synchronize it", {"off_s": 1.5}))
         assert symbol.cancels() == [], "what rests at the broker is the gateway's business"
         symbol.cancelled(asked=True)
         symbol.tick()
         assert (symbol.why, symbol.record.figures) == ("clock_off", {"off_s": 1.5})
-        symbol.hear(EntriesUnblocked("clock_off"))
+        symbol.handle(EntriesUnblocked("clock_off"))
         symbol.enter()
         assert symbol.record.entry_id != entry
 
@@ -366,19 +366,19 @@ class TestRemoved:
     GONE = WatchlistChanged(("NVDA",), ("TSLA",))
 
     def retired(self, symbol: Symbol) -> int:
-        return sum(isinstance(m, SymbolRetired) for to, m in symbol.said if to == "clock")
+        return sum(isinstance(m, SymbolRetired) for to, m in symbol.sent if to == "clock")
 
-    def test_idle_it_goes_at_once_and_says_so_once(self) -> None:
+    def test_when_idle_it_retires_at_once_and_sends_it_once(self) -> None:
         symbol = Symbol()
-        symbol.hear(self.GONE)
-        symbol.hear(self.GONE)
+        symbol.handle(self.GONE)
+        symbol.handle(self.GONE)
         symbol.tick()
         assert (self.retired(symbol), symbol.why, symbol.submitted()) == (1, "removal_pending", [])
 
     def test_the_entry_is_taken_back_first(self) -> None:
         symbol = Symbol()
         entry = symbol.enter()
-        symbol.hear(self.GONE)
+        symbol.handle(self.GONE)
         assert (symbol.cancels(), self.retired(symbol)) == ([(entry, "removal_pending")], 0)
         symbol.cancelled(asked=True)
         assert self.retired(symbol) == 1
@@ -386,7 +386,7 @@ class TestRemoved:
     def test_an_entry_that_fills_meanwhile_is_held_until_its_stop_sells(self) -> None:
         symbol = Symbol()
         entry = symbol.enter()
-        symbol.hear(self.GONE)
+        symbol.handle(self.GONE)
         symbol.fill(entry, "BUY", own=9.0)
         assert (symbol.is_in, self.retired(symbol)) == (S.POSITION_OPEN, 0)
         symbol.fill(symbol.record.stop_id, "SELL", own=0.0)
@@ -394,14 +394,14 @@ class TestRemoved:
 
     def test_back_on_the_watchlist_it_trades_again(self) -> None:
         symbol = Symbol()
-        symbol.hear(self.GONE)
-        symbol.hear(WatchlistChanged(("NVDA", "TSLA"), ()))
+        symbol.handle(self.GONE)
+        symbol.handle(WatchlistChanged(("NVDA", "TSLA"), ()))
         assert not symbol.record.retired
         symbol.enter()
 
     def test_a_restart_goes_by_the_settings(self) -> None:
         symbol = Symbol(winding_down=["TSLA"], watchlist=["NVDA"])
-        symbol.hear(Started(2))
+        symbol.handle(Started(2))
         assert self.retired(symbol) == 1
 
 
@@ -409,26 +409,26 @@ class TestLinks:
     def test_all_must_stand(self) -> None:
         symbol = Symbol()
         for link in ("socket", "broker"):
-            symbol.hear(LinkChanged(link, False, ""))  # type: ignore[arg-type]
-        symbol.hear(LinkChanged("socket", True, ""))
+            symbol.handle(LinkChanged(link, False, ""))  # type: ignore[arg-type]
+        symbol.handle(LinkChanged("socket", True, ""))
         symbol.tick()
         assert symbol.why == "links_down"
-        symbol.hear(LinkChanged("broker", True, ""))
+        symbol.handle(LinkChanged("broker", True, ""))
         symbol.enter()
 
     def test_reconciled_is_up(self) -> None:
         symbol = Symbol()
-        symbol.hear(LinkChanged("socket", False, ""))
-        symbol.hear(ReconciliationDone("DU1", 0, 0, 0))
+        symbol.handle(LinkChanged("socket", False, ""))
+        symbol.handle(ReconciliationDone("DU1", 0, 0, 0))
         symbol.enter()
 
 
 class TestLostRows:
-    """Its ledger, or the gateway's, is gone: what is held is told by the snapshot."""
+    """Its ledger, or the gateway's, is gone: the snapshot has the position."""
 
     def test_it_finds_what_it_holds(self) -> None:
         symbol = Symbol()
-        symbol.hear(PositionUpdated("TSLA", 9.0, 105.0, 9.0))
+        symbol.handle(PositionUpdated("TSLA", 9.0, 105.0, 9.0))
         assert (symbol.is_in, symbol.record.own) == (S.POSITION_OPEN, 9.0)
         symbol.tick()
         assert symbol.submitted() == []
@@ -436,48 +436,48 @@ class TestLostRows:
     def test_it_finds_what_that_cost(self) -> None:
         """Without it the whole position would be shown as profit."""
         symbol = Symbol()
-        symbol.hear(PositionUpdated("TSLA", 12.0, 105.0, 9.0, 945.0))
-        (shown,) = [m for _, m in symbol.said if isinstance(m, SymbolStatus)]
+        symbol.handle(PositionUpdated("TSLA", 12.0, 105.0, 9.0, 945.0))
+        (shown,) = [m for _, m in symbol.sent if isinstance(m, SymbolStatus)]
         assert (shown.own, shown.cost_usd) == (9.0, 945.0)
 
     def test_it_finds_that_it_holds_nothing_any_more(self) -> None:
         symbol = Symbol()
         symbol.hold()
-        symbol.hear(PositionUpdated("TSLA", 0.0, 0.0, 0.0))
+        symbol.handle(PositionUpdated("TSLA", 0.0, 0.0, 0.0))
         assert (symbol.is_in, symbol.why, symbol.record.own) == (S.PAUSED, "sold_unseen", 0.0)
 
     def test_shares_that_become_more_by_a_split_are_the_same_position(self) -> None:
         symbol = Symbol()
         symbol.hold()
-        symbol.hear(PositionUpdated("TSLA", 18.0, 52.5, 18.0))
+        symbol.handle(PositionUpdated("TSLA", 18.0, 52.5, 18.0))
         assert (symbol.is_in, symbol.record.own, symbol.record.cost_usd) == (S.POSITION_OPEN, 18.0, 945.0)
 
     def test_what_is_adopted_takes_a_waiting_entry_back(self) -> None:
         symbol = Symbol()
         entry = symbol.enter()
-        symbol.hear(PositionUpdated("TSLA", 5.0, 105.0, 5.0))
+        symbol.handle(PositionUpdated("TSLA", 5.0, 105.0, 5.0))
         assert symbol.is_in is S.POSITION_OPEN
         assert symbol.cancels() == [(entry, "position_open")]
 
 
-class TestByHand:
+class TestManualTrades:
     def test_a_position_that_does_not_match_freezes_entries_until_it_does(self) -> None:
         symbol = Symbol()
-        symbol.hear(PositionUpdated("TSLA", 50.0, 90.0, 0.0))
+        symbol.handle(PositionUpdated("TSLA", 50.0, 90.0, 0.0))
         symbol.tick()
         symbol.tick()
         assert (symbol.is_in, symbol.why) == (S.NO_POSITION, "position_mismatch")
         assert symbol.record.figures == {"own": 0.0, "account": 50.0}
         assert symbol.notes().count("position_mismatch") == 1
-        symbol.hear(PositionUpdated("TSLA", 0.0, 0.0, 0.0))
+        symbol.handle(PositionUpdated("TSLA", 0.0, 0.0, 0.0))
         symbol.enter()
 
-    def test_the_position_is_heard_before_its_executions(self) -> None:
+    def test_the_position_is_reported_before_its_executions(self) -> None:
         symbol = Symbol()
         entry = symbol.enter()
-        symbol.hear(PositionUpdated("TSLA", 9.0, 105.0, 0.0))
+        symbol.handle(PositionUpdated("TSLA", 9.0, 105.0, 0.0))
         symbol.fill(entry, "BUY", own=9.0)
-        symbol.hear(PositionUpdated("TSLA", 0.0, 0.0, 9.0))
+        symbol.handle(PositionUpdated("TSLA", 0.0, 0.0, 9.0))
         symbol.fill(symbol.record.stop_id, "SELL", own=0.0)
         symbol.now = symbol.record.cooldown_until_ns
         symbol.elapse()
@@ -485,7 +485,7 @@ class TestByHand:
 
 
 class TestTriggered:
-    def test_and_not_filled_for_thirty_seconds_it_is_taken_back_and_armed_anew(self) -> None:
+    def test_unfilled_for_thirty_seconds_it_is_cancelled_and_armed_again(self) -> None:
         symbol = Symbol()
         entry = symbol.enter()
         symbol.resting()
@@ -547,7 +547,7 @@ class TestHalt:
         symbol.tick(halted=True)
         assert symbol.cancels() == []
 
-    def test_idle_it_says_so(self) -> None:
+    def test_when_idle_its_reason_is_paused(self) -> None:
         symbol = Symbol()
         symbol.tick(halted=True)
         assert symbol.why == "halted"
@@ -595,7 +595,7 @@ class TestReanchor:
         symbol.resting()
         symbol.now += 10 * MINUTE
         symbol.tick(95.0, last_ns=symbol.now - 11 * SECOND, bid=90.0, ask=92.0)
-        symbol.hear(LinkChanged("data", False, ""))
+        symbol.handle(LinkChanged("data", False, ""))
         symbol.tick(95.0)
         assert symbol.cancels() == []
 
@@ -661,7 +661,7 @@ class TestExiting:
                 status=status,
                 why_held=why_held,
             )
-            symbol.hear(OrderUpdated(stop))
+            symbol.handle(OrderUpdated(stop))
         return symbol
 
     def test_a_capped_stop_that_does_not_fill_is_alerted_once(self) -> None:
@@ -676,11 +676,11 @@ class TestExiting:
     def test_an_uncapped_one_fills_or_was_native_all_along(self) -> None:
         assert self.triggered("TRAIL").is_in is S.POSITION_OPEN
 
-    @pytest.mark.parametrize("told", [OrderCancelled, OrderRejected])
-    def test_if_it_vanishes_the_shares_are_held_again(self, told: type) -> None:
+    @pytest.mark.parametrize("kind", [OrderCancelled, OrderRejected])
+    def test_if_it_vanishes_the_shares_are_held_again(self, kind: type) -> None:
         symbol = self.triggered("TRAIL LIMIT")
         stop = symbol.entry(client_order_id=symbol.record.stop_id, role="stop", side="SELL")
-        symbol.hear(told(stop, False) if told is OrderCancelled else told(stop, 201, "no"))
+        symbol.handle(kind(stop, False) if kind is OrderCancelled else kind(stop, 201, "no"))
         assert (symbol.is_in, symbol.why) == (S.POSITION_OPEN, "stop_lost")
         again = symbol.entry(
             client_order_id=f"{symbol.record.entry_id}-S2",
@@ -689,7 +689,7 @@ class TestExiting:
             status="PreSubmitted",
             why_held="trigger",
         )
-        symbol.hear(OrderAccepted(again))
+        symbol.handle(OrderAccepted(again))
         assert symbol.why == "protected_by_stop"
 
 
@@ -698,7 +698,7 @@ class TestFractions:
     def test_refused_once_whole_shares_from_then_on(self, code: int) -> None:
         symbol = Symbol(allocation={"allow_fractional": True})
         symbol.tick(300.0)
-        (asked,) = [m.plan for _, m in symbol.said if isinstance(m, SubmitEntry)]
+        (asked,) = [m.plan for _, m in symbol.sent if isinstance(m, SubmitEntry)]
         assert asked.quantity == 3.3333
         refused = OrderRecord(
             client_order_id=asked.client_order_id,
@@ -709,14 +709,14 @@ class TestFractions:
             quantity=asked.quantity,
             status="Cancelled",
         )
-        symbol.said.clear()
-        symbol.hear(OrderRejected(refused, code, "no fractions"))
-        assert "fractional_refused" in [m.event for _, m in symbol.said if isinstance(m, Happened)]
+        symbol.sent.clear()
+        symbol.handle(OrderRejected(refused, code, "no fractions"))
+        assert "fractional_refused" in [m.event for _, m in symbol.sent if isinstance(m, Happened)]
         assert (symbol.record.why, symbol.record.refusals, symbol.record.whole_only) == ("fraction_refused", 0, True)
-        symbol.said.clear()
+        symbol.sent.clear()
         symbol.tick(300.0)
-        assert [m.plan.quantity for _, m in symbol.said if isinstance(m, SubmitEntry)] == [3.0]
-        symbol.hear(Resumed("TSLA", "guard pace"))
+        assert [m.plan.quantity for _, m in symbol.sent if isinstance(m, SubmitEntry)] == [3.0]
+        symbol.handle(Resumed("TSLA", "guard pace"))
         assert symbol.record.whole_only
-        symbol.hear(Resumed("TSLA", "operator"))
+        symbol.handle(Resumed("TSLA", "operator"))
         assert not symbol.record.whole_only, "the operator may have got the permission"

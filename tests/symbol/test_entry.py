@@ -20,8 +20,8 @@ NOW = MONDAY.open_ns + 30 * MINUTE
 
 
 def tick(last: float = 100.0, age_s: float = 0.0, **more: Any) -> Tick:
-    told: dict[str, Any] = {"last_ns": NOW - int(age_s * SECOND), "bid": 99.99, "ask": 100.01}
-    return Tick("TSLA", 1, 1, NOW, last, **(told | more))
+    fields: dict[str, Any] = {"last_ns": NOW - int(age_s * SECOND), "bid": 99.99, "ask": 100.01}
+    return Tick("TSLA", 1, 1, NOW, last, **(fields | more))
 
 
 @pytest.mark.parametrize("hours", [{}, {"allow_pre_market": True}, {"allow_after_hours": True}])
@@ -32,7 +32,7 @@ def test_orders_may_trade_outside_regular_hours_where_that_is_allowed(hours: dic
 
 
 @pytest.mark.parametrize(
-    ("told", "why"),
+    ("quote", "why"),
     [
         (tick(), None),
         (tick(age_s=10), None),
@@ -54,8 +54,8 @@ def test_orders_may_trade_outside_regular_hours_where_that_is_allowed(hours: dic
         (tick(delayed=True), "delayed_data"),
     ],
 )
-def test_what_serves_as_a_reference(told: Tick, why: str | None) -> None:
-    blocked = price_blocked(told, MONDAY.open_ns, NOW, settings_of(), 0)
+def test_what_serves_as_a_reference(quote: Tick, why: str | None) -> None:
+    blocked = price_blocked(quote, MONDAY.open_ns, NOW, settings_of(), 0)
     assert (blocked.why if blocked else None) == why
 
 
@@ -74,7 +74,7 @@ def test_the_limit_of_a_trailing_stop_lies_whole_increments_below_it(price: floa
     assert limit_offset(price, pct, ((0.0, 0.05),)) >= distance
 
 
-def test_a_stale_price_says_how_old_it_is() -> None:
+def test_a_stale_price_has_its_age() -> None:
     blocked = price_blocked(tick(age_s=11.26, bid=0.0), MONDAY.open_ns, NOW, settings_of(), 0)
     assert blocked == Blocked("price_stale", {"age_s": 11.3})
 
@@ -84,7 +84,7 @@ def test_a_quote_of_a_cheap_stock_is_a_quote() -> None:
     assert price_blocked(cheap, MONDAY.open_ns, NOW, settings_of(), 0) is None
 
 
-def test_delayed_data_serves_paper_if_it_says_so_and_live_never() -> None:
+def test_delayed_data_serves_paper_if_allowed_and_live_never() -> None:
     allowed = {"ibkr": {"allow_delayed": True}}
     for mode, blocked in [("sim", None), ("paper", None), ("live", Blocked("delayed_data"))]:
         assert price_blocked(tick(delayed=True), MONDAY.open_ns, NOW, settings_of(mode=mode, **allowed), 0) == blocked
@@ -123,23 +123,25 @@ class TestThePlan:
     @pytest.mark.parametrize(("last", "trigger", "limit"), [(100.0, 105.0, 110.25), (100.02, 105.05, 110.35)])
     def test_the_brokers_own_grid_counts_where_it_is_another(self, last: float, trigger: float, limit: float) -> None:
         """A symbol of the tick-size pilot: five cents, whatever the price."""
-        told = tick(last, bid=last, ask=last)
-        entry = plan_entry("TSLA", "2025-01-06", 3, told, NOW, settings_of(), ((0.0, 0.05),))
+        quote = tick(last, bid=last, ask=last)
+        entry = plan_entry("TSLA", "2025-01-06", 3, quote, NOW, settings_of(), ((0.0, 0.05),))
         assert not isinstance(entry, Blocked)
         assert (entry.stop_price, entry.limit_price) == (trigger, limit)
 
     def test_the_brokers_own_grid_counts_for_every_price(self) -> None:
         dimes = ((0.0, 0.1),)
-        told = tick(101.0, bid=101.0, ask=101.0)
-        limited = plan_entry("TSLA", "2025-01-06", 3, told, NOW, settings_of(stops={"use_trailing_limit": True}), dimes)
-        bare = plan_entry("TSLA", "2025-01-06", 3, told, NOW, settings_of(entries={"native_stp": True}), dimes)
+        quote = tick(101.0, bid=101.0, ask=101.0)
+        limited = plan_entry(
+            "TSLA", "2025-01-06", 3, quote, NOW, settings_of(stops={"use_trailing_limit": True}), dimes
+        )
+        bare = plan_entry("TSLA", "2025-01-06", 3, quote, NOW, settings_of(entries={"native_stp": True}), dimes)
         assert not isinstance(limited, Blocked)
         assert not isinstance(bare, Blocked)
         assert (limited.stop_price, limited.limit_price, limited.limit_offset) == (106.1, 111.5, 0.3)
         assert (bare.stop_price, bare.stop_level) == (106.1, 95.4)
 
     def test_whole(self) -> None:
-        """Every word of both orders, of each kind."""
+        """Every field of both orders, of each kind."""
         common = {
             "client_order_id": "CT-TSLA-20250106-3",
             "symbol": "TSLA",
@@ -218,9 +220,9 @@ def test_the_delay_counts_from_the_beginning_of_the_allowed_hours_and_there_is_n
         (MONDAY.open_ns + SECOND, True),
     ):
         symbol = Symbol(cold=True, hours={"allow_pre_market": True})
-        symbol.hear(ReconciliationDone("DU1", 0, 0, 0))
+        symbol.handle(ReconciliationDone("DU1", 0, 0, 0))
         symbol.now = early_ns
-        symbol.hear(SessionOpened(hours, MONDAY.close_ns - 15 * MINUTE))
+        symbol.handle(SessionOpened(hours, MONDAY.close_ns - 15 * MINUTE))
         symbol.now = at_ns
         symbol.tick()
         assert (symbol.record.state == "ENTRY_PENDING") is entered, (at_ns, symbol.why)
@@ -243,11 +245,11 @@ def silent(symbol: Symbol) -> None:
         (Symbol.closing, "closing"),
         (Symbol.closed, "session_closed"),
         (silent, "clock_stale"),
-        (lambda s: s.hear(Paused(None, "operator")), "paused"),
-        (lambda s: s.hear(Paused("TSLA", "operator")), "paused"),
-        (lambda s: s.hear(LinkChanged("socket", False, "")), "links_down"),
-        (lambda s: s.hear(LinkChanged("broker", False, "")), "links_down"),
-        (lambda s: s.hear(LinkChanged("data", False, "")), "links_down"),
+        (lambda s: s.handle(Paused(None, "operator")), "paused"),
+        (lambda s: s.handle(Paused("TSLA", "operator")), "paused"),
+        (lambda s: s.handle(LinkChanged("socket", False, "")), "links_down"),
+        (lambda s: s.handle(LinkChanged("broker", False, "")), "links_down"),
+        (lambda s: s.handle(LinkChanged("data", False, "")), "links_down"),
     ],
 )
 def test_when_there_is_no_entry(before: Any, why: str) -> None:
@@ -271,13 +273,13 @@ def test_fifteen_seconds_after_the_open_there_is_one() -> None:
     symbol.tick()
     (asked,) = symbol.submitted()
     assert asked.plan.client_order_id == "CT-TSLA-20250106-1"
-    assert [recipient for recipient, m in symbol.said if m is asked] == ["risk"]
+    assert [recipient for recipient, m in symbol.sent if m is asked] == ["risk"]
     assert symbol.why == "waits_for_trigger"
 
 
-def test_on_another_symbols_word_nothing_happens() -> None:
+def test_a_message_about_another_symbol_changes_nothing() -> None:
     symbol = Symbol()
-    symbol.hear(Paused("NVDA", "operator"))
+    symbol.handle(Paused("NVDA", "operator"))
     symbol.enter()
 
 
@@ -286,13 +288,13 @@ def test_one_tick_one_entry() -> None:
     symbol.enter()
     symbol.drop("price_through_trigger")
     last = Tick("TSLA", 1, symbol.number, symbol.now, 100.0, symbol.now, 99.99, 100.01)
-    symbol.hear(last)
+    symbol.handle(last)
     assert len(symbol.submitted()) == 1, "the last value that is sent again is no news"
     symbol.tick()
     assert [m.plan.client_order_id[-2:] for m in symbol.submitted()] == ["-1", "-2"]
 
 
-def test_a_denied_question_is_asked_again_after_a_while() -> None:
+def test_after_a_denial_it_asks_again_a_minute_later() -> None:
     symbol = Symbol()
     symbol.enter()
     symbol.deny()
@@ -308,8 +310,8 @@ def test_a_denied_question_is_asked_again_after_a_while() -> None:
 class TestFractions:
     def quantity(self, last: float, *, whole_only: bool = False, **allocation: Any) -> Any:
         sections = {"allocation": {"allow_fractional": True, "per_symbol_usd": 1000.0} | allocation}
-        told = tick(last, bid=last, ask=last)
-        planned = plan_entry("TSLA", "2025-01-06", 3, told, NOW, settings_of(**sections), whole_only=whole_only)
+        quote = tick(last, bid=last, ask=last)
+        planned = plan_entry("TSLA", "2025-01-06", 3, quote, NOW, settings_of(**sections), whole_only=whole_only)
         return planned.why if isinstance(planned, Blocked) else planned.quantity
 
     def test_beyond_whole_shares_where_allowed(self) -> None:

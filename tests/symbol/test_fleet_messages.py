@@ -1,4 +1,4 @@
-"""What the clock, the operator, the gateway and the watchlist say to a symbol, each word with all that follows."""
+"""Messages of clock, operator, gateway and watchlist to a symbol, each with all its effects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from services.symbol.core import SymbolCore, SymbolRecord
 from services.symbol.record import status_of
 from tests.symbol.one_decision import (
     ARMED,
-    ASKED,
     ENTRIES_UNTIL,
     ENTRY,
     EXITING,
@@ -28,6 +27,7 @@ from tests.symbol.one_decision import (
     NOTHING,
     RESTS,
     STOP,
+    SUBMITTED,
     S,
     Step,
     step,
@@ -39,7 +39,7 @@ from tests.symbol.scenario import MINUTE, MONDAY, SECOND, TUESDAY, settings_of
 RETIRES = ["clock: SymbolRetired TSLA", "recorder: INFO symbol_retired TSLA"]
 
 
-class TestTheFirstWord:
+class TestTheFirstMessage:
     def test_of_its_life_makes_its_record_and_shows_it(self) -> None:
         core = SymbolCore("TSLA", settings_of())
         born = SymbolRecord(symbol="TSLA")
@@ -49,7 +49,7 @@ class TestTheFirstWord:
     def test_of_no_concern_changes_nothing_later(self) -> None:
         assert step(ARMED, MarketTime(NOON, 0, 1.0, NOON)) == NOTHING
 
-    def test_others_may_count_on_it_from_the_start(self) -> None:
+    def test_ready_from_the_start(self) -> None:
         core = SymbolCore("TSLA", settings_of())
         state = State(core.kinds)
         assert core.ready(state) is True
@@ -83,18 +83,18 @@ class TestTheSession:
     }
     COUNTS: ClassVar[dict[str, Any]] = {"entry_number": 0, "refusals": 0, "wait_until_ns": 0}
 
-    def test_a_new_one_begins_all_counts_anew(self) -> None:
+    def test_a_new_session_resets_all_counts(self) -> None:
         given, opens = self.YESTERDAY, self.OPENS
         assert step(given, opens) == (self.OPEN | self.COUNTS | {"why": "open_delay", "figures": {}}, [])
 
-    def test_who_is_not_idle_keeps_its_reason(self) -> None:
+    def test_a_symbol_that_is_not_idle_keeps_its_reason(self) -> None:
         given = with_(self.YESTERDAY, state=S.COOLDOWN)
         assert step(given, self.OPENS) == (self.OPEN | self.COUNTS, [])
 
-    def test_the_same_one_told_again_begins_nothing(self) -> None:
+    def test_the_same_session_again_resets_nothing(self) -> None:
         given = with_(self.YESTERDAY, session_date=MONDAY.date)
-        told = {name: value for name, value in self.OPEN.items() if name != "session_date"}
-        assert step(given, self.OPENS) == (told, [])
+        message = {name: value for name, value in self.OPEN.items() if name != "session_date"}
+        assert step(given, self.OPENS) == (message, [])
 
     @pytest.mark.parametrize(
         ("sections", "taken"),
@@ -108,7 +108,10 @@ class TestTheSession:
     )
     def test_its_close_is_near(self, sections: dict[str, Any], taken: bool) -> None:
         then = {"phase": "closing"} | ({"cancelling": "end_of_day"} if taken else {})
-        assert step(ASKED, SessionClosing(MONDAY), **sections) == (then, [takes_back("end_of_day")] if taken else [])
+        assert step(SUBMITTED, SessionClosing(MONDAY), **sections) == (
+            then,
+            [takes_back("end_of_day")] if taken else [],
+        )
         assert step(ARMED, SessionClosing(MONDAY), **sections) == ({"phase": "closing"}, [])
 
     def test_it_is_over(self) -> None:
@@ -118,28 +121,28 @@ class TestTheSession:
 
     def test_a_new_day_starts_from_nothing(self) -> None:
         given = SymbolRecord(symbol="TSLA")
-        then, said = step(given, SessionOpened(TUESDAY, TUESDAY.close_ns), now=TUESDAY.open_ns)
-        assert (then["session_date"], then["why"], said) == (TUESDAY.date, "open_delay", [])
+        then, sent = step(given, SessionOpened(TUESDAY, TUESDAY.close_ns), now=TUESDAY.open_ns)
+        assert (then["session_date"], then["why"], sent) == (TUESDAY.date, "open_delay", [])
 
 
 class TestTheOperator:
     @pytest.mark.parametrize(("scope", "mark"), [(None, "fleet_paused"), ("TSLA", "paused")])
     def test_pauses(self, scope: str | None, mark: str) -> None:
-        told = Paused(scope, "operator")
-        assert step(ARMED, told) == ({mark: True}, [])
-        assert step(ASKED, told) == ({mark: True, "cancelling": "paused"}, [takes_back("paused")])
-        assert step(HOLDS, told) == ({mark: True}, [])
+        message = Paused(scope, "operator")
+        assert step(ARMED, message) == ({mark: True}, [])
+        assert step(SUBMITTED, message) == ({mark: True, "cancelling": "paused"}, [takes_back("paused")])
+        assert step(HOLDS, message) == ({mark: True}, [])
 
     @pytest.mark.parametrize(
         "message", [Paused("NVDA", "operator"), Resumed("NVDA", "operator"), ClearCooldown("NVDA")]
     )
-    def test_speaks_of_another_symbol(self, message: Message) -> None:
-        waits = with_(ASKED, paused=True, disarmed=True, refusals=3)
+    def test_about_another_symbol(self, message: Message) -> None:
+        waits = with_(SUBMITTED, paused=True, disarmed=True, refusals=3)
         assert step(waits, message) == NOTHING
         assert step(RESTS, message) == NOTHING
 
     @pytest.mark.parametrize(
-        ("told", "then"),
+        ("message", "then"),
         [
             (Resumed(None, "operator"), {"fleet_paused": False}),
             (Resumed("TSLA", "daily_loss"), {"paused": False}),
@@ -149,11 +152,11 @@ class TestTheOperator:
             ),
         ],
     )
-    def test_resumes_what_it_names_and_only_its_own_word_ends_the_waiting_for_it(
-        self, told: Resumed, then: dict[str, Any]
+    def test_a_resume_ends_what_it_names_and_only_the_operators_rearms(
+        self, message: Resumed, then: dict[str, Any]
     ) -> None:
         waits = with_(ARMED, state=S.PAUSED, paused=True, fleet_paused=True, disarmed=True, refusals=3)
-        assert step(waits, told) == (then, [])
+        assert step(waits, message) == (then, [])
 
     @pytest.mark.parametrize("scope", [None, "TSLA"])
     def test_clears_the_rest_after_a_stop_out(self, scope: str | None) -> None:
@@ -163,20 +166,20 @@ class TestTheOperator:
         )
         assert step(with_(RESTS, state=S.PAUSED), ClearCooldown(scope)) == NOTHING
 
-    def test_hears_of_a_message_that_was_refused(self) -> None:
+    def test_a_refused_message_pauses_the_symbol(self) -> None:
         note = "recorder: ERROR symbol_paused TSLA reason='message_refused' error='boom'"
-        told = Refused("gateway", 7, "TSLA", "boom")
-        assert step(ARMED, told) == ({"paused": True}, [note])
-        assert step(ASKED, told) == (
+        message = Refused("gateway", 7, "TSLA", "boom")
+        assert step(ARMED, message) == ({"paused": True}, [note])
+        assert step(SUBMITTED, message) == (
             {"paused": True, "cancelling": "message_refused"},
             [note, takes_back("message_refused")],
         )
-        assert step(ASKED, Refused("gateway", 7, "NVDA", "boom")) == NOTHING
+        assert step(SUBMITTED, Refused("gateway", 7, "NVDA", "boom")) == NOTHING
 
 
 class TestTheGateway:
     @pytest.mark.parametrize(
-        ("down", "told", "then"),
+        ("down", "message", "then"),
         [
             ((), LinkChanged("data", False, ""), ("data",)),
             (("socket", "broker"), LinkChanged("data", False, ""), ("socket", "broker", "data")),
@@ -185,12 +188,12 @@ class TestTheGateway:
             (("broker", "socket"), ReconciliationDone("DU1", 0, 0, 0), ("broker",)),
         ],
     )
-    def test_says_which_links_are_down(self, down: tuple[str, ...], told: Message, then: tuple[str, ...]) -> None:
-        assert step(with_(ARMED, links_down=down), told) == ({"links_down": then}, [])
+    def test_which_links_are_down(self, down: tuple[str, ...], message: Message, then: tuple[str, ...]) -> None:
+        assert step(with_(ARMED, links_down=down), message) == ({"links_down": then}, [])
 
-    @pytest.mark.parametrize("told", [LinkChanged("data", True, ""), ReconciliationDone("DU1", 0, 0, 0)])
-    def test_says_that_a_link_is_up_which_was(self, told: Message) -> None:
-        assert step(ARMED, told) == NOTHING
+    @pytest.mark.parametrize("message", [LinkChanged("data", True, ""), ReconciliationDone("DU1", 0, 0, 0)])
+    def test_a_link_that_was_up_already(self, message: Message) -> None:
+        assert step(ARMED, message) == NOTHING
 
     def test_blocks_entries_for_a_reason_or_two(self) -> None:
         off, wrong = {"clock_off": {"off_s": 1.5}}, {"wrong_account": {}}
@@ -206,7 +209,7 @@ class TestTheGateway:
         assert step(blocked, EntriesUnblocked("wrong_account")) == ({"blocks": {"clock_off": {"off_s": 1.5}}}, [])
         assert step(blocked, EntriesUnblocked("live_unconfirmed")) == NOTHING
 
-    def test_tells_the_grid_of_its_prices(self) -> None:
+    def test_the_price_grid(self) -> None:
         assert step(ARMED, MarketRule("TSLA", ((0.0, 0.05),))) == ({"grid": ((0.0, 0.05),)}, [])
 
 
@@ -215,7 +218,7 @@ class TestTheWatchlist:
     LEAVING = with_(ARMED, winding_down=True)
 
     @pytest.mark.parametrize(
-        ("told", "winding"),
+        ("message", "winding"),
         [
             (WatchlistChanged(("NVDA",), ("TSLA",)), True),
             (WatchlistChanged(("NVDA",), ()), True),
@@ -223,10 +226,10 @@ class TestTheWatchlist:
             (WatchlistChanged(("NVDA", "TSLA"), ("AMC",)), False),
         ],
     )
-    def test_has_it_or_not(self, told: WatchlistChanged, winding: bool) -> None:
-        assert step(HOLDS, told) == ({"winding_down": True} if winding else {}, [])
+    def test_has_it_or_not(self, message: WatchlistChanged, winding: bool) -> None:
+        assert step(HOLDS, message) == ({"winding_down": True} if winding else {}, [])
         here = with_(HOLDS, winding_down=True)
-        assert step(here, told) == ({} if winding else {"winding_down": False}, [])
+        assert step(here, message) == ({} if winding else {"winding_down": False}, [])
 
     @pytest.mark.parametrize("winding", [True, False])
     def test_after_a_restart_is_that_of_the_settings(self, winding: bool) -> None:
@@ -236,9 +239,9 @@ class TestTheWatchlist:
 
     def test_without_it_takes_its_entry_back_once(self) -> None:
         then = {"winding_down": True, "cancelling": "removal_pending"}
-        assert step(ASKED, self.GONE) == (then, [takes_back("removal_pending")])
-        assert step(with_(ASKED, winding_down=True), self.GONE) == NOTHING
-        restarted = step(ASKED, Started(2), watchlist=["NVDA"], winding_down=["TSLA"])
+        assert step(SUBMITTED, self.GONE) == (then, [takes_back("removal_pending")])
+        assert step(with_(SUBMITTED, winding_down=True), self.GONE) == NOTHING
+        restarted = step(SUBMITTED, Started(2), watchlist=["NVDA"], winding_down=["TSLA"])
         assert restarted == (then, [takes_back("removal_pending")])
 
     def test_with_it_again_lets_it_trade_again(self) -> None:
@@ -263,7 +266,7 @@ class TestTheWatchlist:
             ({"state": S.EXITING, "exit_told": True}, False),
         ],
     )
-    def test_nobody_goes_who_holds_or_may_buy(self, fields: dict[str, Any], goes: bool) -> None:
+    def test_a_symbol_that_holds_or_may_buy_does_not_retire(self, fields: dict[str, Any], goes: bool) -> None:
         assert step(with_(self.LEAVING, **fields), Elapsed()) == (({"retired": True}, RETIRES) if goes else NOTHING)
         stays = with_(ARMED, **fields)
         assert step(stays, Elapsed()) == NOTHING
@@ -272,14 +275,14 @@ class TestTheWatchlist:
 class TestTime:
     """What happens by itself: when it is due, and that it happens then and not a moment before."""
 
-    TRIGGERED = with_(ASKED, entry_at="working", triggered_ns=NOON - 3 * SECOND)
+    TRIGGERED = with_(SUBMITTED, entry_at="working", triggered_ns=NOON - 3 * SECOND)
 
     @pytest.mark.parametrize(
         ("given", "sections", "due"),
         [
             (ARMED, {}, None),
             (HOLDS, {}, None),
-            (ASKED, {}, None),
+            (SUBMITTED, {}, None),
             (RESTS, {}, NOON + MINUTE),
             (FILLING, {}, NOON + 9 * SECOND),
             (FILLING, {"entries": {"partial_fill_s": 1.5}}, NOON + SECOND // 2),
@@ -338,6 +341,6 @@ class TestTime:
 
     def test_two_things_at_once(self) -> None:
         given = with_(RESTS, cooldown_until_ns=NOON, entry_live=True, entry_id=ENTRY, partial_ns=NOON - MINUTE)
-        then, said = step(given, Elapsed())
+        then, sent = step(given, Elapsed())
         assert (then["state"], then["cancelling"]) == (S.NO_POSITION, "partial_fill")
-        assert said == ["recorder: INFO stopout_cooldown_ended TSLA", takes_back("partial_fill")]
+        assert sent == ["recorder: INFO stopout_cooldown_ended TSLA", takes_back("partial_fill")]

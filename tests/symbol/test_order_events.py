@@ -1,4 +1,4 @@
-"""What becomes of an entry and of its stop, each word of it with all that follows."""
+"""Reports about an entry and its stop, each with all its effects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from messages.entries import EntryDenied, EntryDropped
 from messages.orders import OrderAccepted, OrderCancelled, OrderPlaced, OrderRecord, OrderRejected, OrderUpdated
 from services.symbol.record import SymbolRecord
 from tests.symbol.one_decision import (
-    ASKED,
     ENDED,
     ENTRIES_UNTIL,
     ENTRY,
@@ -22,6 +21,7 @@ from tests.symbol.one_decision import (
     HOLDS,
     NOON,
     NOTHING,
+    SUBMITTED,
     WORKED,
     S,
     entry_order,
@@ -35,10 +35,10 @@ from tests.symbol.scenario import MINUTE, SECOND
 
 class TestTheAnswer:
     def test_of_risk_is_no(self) -> None:
-        told = EntryDenied(ENTRY, "TSLA", "cash_reserve", {"cash_usd": 1.0})
+        message = EntryDenied(ENTRY, "TSLA", "cash_reserve", {"cash_usd": 1.0})
         no = {"why": "cash_reserve", "figures": {"cash_usd": 1.0}, "wait_until_ns": NOON + MINUTE}
-        assert step(ASKED, told) == (FREE | ENDED | no, [])
-        assert step(WORKED, told) == (FREE | FORGOTTEN | no, [])
+        assert step(SUBMITTED, message) == (FREE | ENDED | no, [])
+        assert step(WORKED, message) == (FREE | FORGOTTEN | no, [])
 
     @pytest.mark.parametrize(
         ("reason", "until_ns"),
@@ -49,14 +49,14 @@ class TestTheAnswer:
         ],
     )
     def test_of_the_gateway_is_no(self, reason: str, until_ns: int) -> None:
-        told = EntryDropped(ENTRY, "TSLA", reason, {"last": 106.0})
+        message = EntryDropped(ENTRY, "TSLA", reason, {"last": 106.0})
         no = {"why": reason, "figures": {"last": 106.0}, "wait_until_ns": until_ns}
-        assert step(ASKED, told) == (FREE | ENDED | no, [])
-        assert step(WORKED, told) == (FREE | FORGOTTEN | no, [])
+        assert step(SUBMITTED, message) == (FREE | ENDED | no, [])
+        assert step(WORKED, message) == (FREE | FORGOTTEN | no, [])
 
     @pytest.mark.parametrize("answer", [EntryDenied, EntryDropped])
-    def test_to_an_older_question_says_nothing(self, answer: type) -> None:
-        assert step(ASKED, answer("CT-TSLA-20250106-0", "TSLA", "links_down", {})) == NOTHING
+    def test_an_answer_about_an_older_entry_changes_nothing(self, answer: type) -> None:
+        assert step(SUBMITTED, answer("CT-TSLA-20250106-0", "TSLA", "links_down", {})) == NOTHING
 
 
 HELD = {"status": "PreSubmitted", "why_held": "trigger"}
@@ -64,40 +64,42 @@ WORKING = {"status": "Submitted"}
 TRIGGERED = {"triggered_ns": NOON, "why": "entry_triggered"}
 
 
-@pytest.mark.parametrize("told", [OrderPlaced, OrderAccepted, OrderUpdated])
+@pytest.mark.parametrize("message", [OrderPlaced, OrderAccepted, OrderUpdated])
 @pytest.mark.parametrize(
     ("given", "order", "then"),
     [
-        (ASKED, {"status": "InFlight"}, {}),
-        (ASKED, {"status": "PreSubmitted"}, {}),
-        (ASKED, HELD, {"entry_at": "held"}),
-        (ASKED, {"status": "PreSubmitted", "why_held": "child,trigger"}, {"entry_at": "held"}),
-        (ASKED, {"status": "PreSubmitted", "why_held": "locate"}, {}),
-        (ASKED, {"status": "Cancelled", "why_held": "trigger"}, {}),
-        (ASKED, {"status": "Submitted", "why_held": "locate"}, {}),
-        (ASKED, WORKING, {"entry_at": "working"}),  # an exchange that holds stops itself
-        (with_(ASKED, entry_at="held"), WORKING, {"entry_at": "working"} | TRIGGERED),
-        (with_(ASKED, entry_at="held"), {"status": "PreSubmitted"}, {}),
-        (with_(ASKED, entry_at="working"), WORKING, {}),
-        (with_(ASKED, entry_at="working"), HELD, {"entry_at": "held"}),
-        # Triggered is triggered: the time counts from the first word of it.
-        (with_(ASKED, entry_at="held", triggered_ns=NOON - SECOND), WORKING, {"entry_at": "working"}),
+        (SUBMITTED, {"status": "InFlight"}, {}),
+        (SUBMITTED, {"status": "PreSubmitted"}, {}),
+        (SUBMITTED, HELD, {"entry_at": "held"}),
+        (SUBMITTED, {"status": "PreSubmitted", "why_held": "child,trigger"}, {"entry_at": "held"}),
+        (SUBMITTED, {"status": "PreSubmitted", "why_held": "locate"}, {}),
+        (SUBMITTED, {"status": "Cancelled", "why_held": "trigger"}, {}),
+        (SUBMITTED, {"status": "Submitted", "why_held": "locate"}, {}),
+        (SUBMITTED, WORKING, {"entry_at": "working"}),  # an exchange that holds stops itself
+        (with_(SUBMITTED, entry_at="held"), WORKING, {"entry_at": "working"} | TRIGGERED),
+        (with_(SUBMITTED, entry_at="held"), {"status": "PreSubmitted"}, {}),
+        (with_(SUBMITTED, entry_at="working"), WORKING, {}),
+        (with_(SUBMITTED, entry_at="working"), HELD, {"entry_at": "held"}),
+        # The time limit counts from the first report of the trigger.
+        (with_(SUBMITTED, entry_at="held", triggered_ns=NOON - SECOND), WORKING, {"entry_at": "working"}),
         # Who holds a part of it already is not shown as waiting for the trigger.
         (with_(FILLING, entry_at="held"), WORKING, {"entry_at": "working", "triggered_ns": NOON}),
-        # Filled whole before the fill is heard of.
+        # Filled whole before the fill is reported.
         (WORKED, {"status": "Filled", "filled": 9.0}, FORGOTTEN),
         (WORKED, {"status": "Filled", "filled": 10.0}, FORGOTTEN),
         (WORKED, {"status": "Cancelled", "filled": 8.5}, {}),
         (WORKED, {"status": "Submitted", "filled": 9.0}, {}),
         # Another one, or none that lives.
-        (ASKED, HELD | {"client_order_id": "CT-TSLA-20250106-0"}, {}),
-        (with_(ASKED, entry_live=False), HELD, {}),
+        (SUBMITTED, HELD | {"client_order_id": "CT-TSLA-20250106-0"}, {}),
+        (with_(SUBMITTED, entry_live=False), HELD, {}),
         (HOLDS, HELD | {"role": "foreign"}, {}),
-        (with_(ASKED, entry_at="held"), HELD | {"role": "flatten", "side": "SELL"}, {}),
+        (with_(SUBMITTED, entry_at="held"), HELD | {"role": "flatten", "side": "SELL"}, {}),
     ],
 )
-def test_the_broker_has_the_entry(given: SymbolRecord, order: dict[str, Any], then: dict[str, Any], told: type) -> None:
-    assert step(given, told(entry_order(**order))) == (then, [])
+def test_the_broker_has_the_entry(
+    given: SymbolRecord, order: dict[str, Any], then: dict[str, Any], message: type
+) -> None:
+    assert step(given, message(entry_order(**order))) == (then, [])
 
 
 STANDS = {"stop_held": True}
@@ -108,7 +110,7 @@ STALE = with_(HOLDS, figures={"x": 1.0})
 """Held, with a figure from before."""
 
 
-@pytest.mark.parametrize("told", [OrderPlaced, OrderAccepted, OrderUpdated])
+@pytest.mark.parametrize("message", [OrderPlaced, OrderAccepted, OrderUpdated])
 @pytest.mark.parametrize(
     ("given", "order", "then"),
     [
@@ -127,7 +129,7 @@ STALE = with_(HOLDS, figures={"x": 1.0})
         (LOST, {"status": "PreSubmitted"}, {}),
         (LOST, {"status": "InFlight"}, {}),
         (with_(LOST, why="flatten_waits"), HELD, STANDS),
-        # Triggered, which only a capped one says of itself.
+        # Triggered, which is reported only of a capped one.
         (STALE, WORKING | {"order_type": "TRAIL LIMIT"}, SELLS),
         (STALE, WORKING | {"order_type": "STP LMT"}, SELLS),
         (STALE, WORKING | {"order_type": "LMT"}, SELLS),
@@ -139,13 +141,15 @@ STALE = with_(HOLDS, figures={"x": 1.0})
         (EXITING, WORKING | {"order_type": "TRAIL LIMIT"}, {}),
     ],
 )
-def test_the_broker_has_the_stop(given: SymbolRecord, order: dict[str, Any], then: dict[str, Any], told: type) -> None:
-    assert step(given, told(stop_order(**order))) == (then, [])
+def test_the_broker_has_the_stop(
+    given: SymbolRecord, order: dict[str, Any], then: dict[str, Any], message: type
+) -> None:
+    assert step(given, message(stop_order(**order))) == (then, [])
 
 
 def test_what_is_left_of_the_entry_is_taken_back_when_the_stop_is_triggered() -> None:
-    told = OrderUpdated(stop_order(order_type="TRAIL LIMIT", status="Submitted"))
-    assert step(FILLING, told) == (
+    message = OrderUpdated(stop_order(order_type="TRAIL LIMIT", status="Submitted"))
+    assert step(FILLING, message) == (
         {name: value for name, value in SELLS.items() if name != "figures"} | {"cancelling": "stop_triggered"},
         [takes_back("stop_triggered")],
     )
@@ -158,22 +162,22 @@ class TestTheEntryEnds:
     @pytest.mark.parametrize(
         ("given", "asked", "reason", "why"),
         [
-            (ASKED, True, "end_of_day", "end_of_day"),
-            (ASKED, True, "", "expired"),
-            (ASKED, False, "halted", "halted"),
-            (with_(ASKED, cancelling="paused"), False, "", "paused"),
-            (with_(ASKED, cancelling="paused"), True, "halted", "halted"),
-            (with_(ASKED, phase="closing"), False, "", "expired"),
-            (with_(ASKED, phase="closed"), False, "", "expired"),
+            (SUBMITTED, True, "end_of_day", "end_of_day"),
+            (SUBMITTED, True, "", "expired"),
+            (SUBMITTED, False, "halted", "halted"),
+            (with_(SUBMITTED, cancelling="paused"), False, "", "paused"),
+            (with_(SUBMITTED, cancelling="paused"), True, "halted", "halted"),
+            (with_(SUBMITTED, phase="closing"), False, "", "expired"),
+            (with_(SUBMITTED, phase="closed"), False, "", "expired"),
         ],
     )
     def test_because_it_was_meant_to(self, given: SymbolRecord, asked: bool, reason: str, why: str) -> None:
-        then, said = step(given, self.cancelled(asked=asked, cancel_reason=reason))
+        then, sent = step(given, self.cancelled(asked=asked, cancel_reason=reason))
         assert {name: value for name, value in then.items() if name != "cancelling"} == FREE | ENDED | {
             "why": why,
             "figures": {},
         }
-        assert said == []
+        assert sent == []
 
     @pytest.mark.parametrize(
         ("reason", "rearms", "disarmed"),
@@ -186,16 +190,16 @@ class TestTheEntryEnds:
         ],
     )
     def test_with_its_day_it_may_wait_for_the_operator(self, reason: str, rearms: bool, disarmed: bool) -> None:
-        given = with_(ASKED, phase="closing")
-        told = self.cancelled(asked=True, cancel_reason=reason)
-        then, _ = step(given, told, entries={"rearm_next_session": rearms})
+        given = with_(SUBMITTED, phase="closing")
+        message = self.cancelled(asked=True, cancel_reason=reason)
+        then, _ = step(given, message, entries={"rearm_next_session": rearms})
         assert then.get("disarmed", False) is disarmed
-        then, _ = step(with_(given, disarmed=True), told, entries={"rearm_next_session": rearms})
+        then, _ = step(with_(given, disarmed=True), message, entries={"rearm_next_session": rearms})
         assert "disarmed" not in then, "who waits for the operator goes on waiting"
 
-    def test_by_the_brokers_own_word(self) -> None:
+    def test_by_the_broker_itself(self) -> None:
         then = FREE | {"why": "cancelled_by_broker", "figures": {}, "refusals": 1, "wait_until_ns": NOON + MINUTE}
-        assert step(ASKED, self.cancelled()) == (then | ENDED, [])
+        assert step(SUBMITTED, self.cancelled()) == (then | ENDED, [])
         partly = with_(WORKED, cancelling="")
         assert step(partly, self.cancelled()) == (
             then | {name: value for name, value in FORGOTTEN.items() if name != "cancelling"},
@@ -203,13 +207,13 @@ class TestTheEntryEnds:
         )
 
     def test_by_a_refusal(self) -> None:
-        told = OrderRejected(entry_order(status="Inactive"), 201, "no")
+        message = OrderRejected(entry_order(status="Inactive"), 201, "no")
         then = {"why": "rejected_by_broker", "figures": {"code": 201.0}, "refusals": 1, "wait_until_ns": NOON + MINUTE}
-        assert step(ASKED, told) == (FREE | ENDED | then, [])
-        assert step(WORKED, told) == (FREE | FORGOTTEN | then, [])
+        assert step(SUBMITTED, message) == (FREE | ENDED | then, [])
+        assert step(WORKED, message) == (FREE | FORGOTTEN | then, [])
 
     @pytest.mark.parametrize(
-        ("before", "then", "said"),
+        ("before", "then", "sent"),
         [
             (0, {"refusals": 1, "wait_until_ns": NOON + MINUTE, "state": S.NO_POSITION}, []),
             (1, {"refusals": 2, "wait_until_ns": NOON + 2 * MINUTE, "state": S.NO_POSITION}, []),
@@ -217,29 +221,29 @@ class TestTheEntryEnds:
             (3, {"refusals": 4, "state": S.PAUSED}, [4]),
         ],
     )
-    def test_so_often_that_the_operator_has_to_look(self, before: int, then: dict[str, Any], said: list[int]) -> None:
+    def test_so_often_that_the_operator_has_to_look(self, before: int, then: dict[str, Any], sent: list[int]) -> None:
         rejected = OrderRejected(entry_order(status="Inactive"), 201, "no")
-        for told, why, figures in (
+        for message, why, figures in (
             (rejected, "rejected_by_broker", {"code": 201.0}),
             (self.cancelled(), "cancelled_by_broker", {}),
         ):
-            shows = "refused_too_often" if said else why
-            notes = [f"recorder: WARNING symbol_paused TSLA reason='{why}' refusals={count}" for count in said]
+            shows = "refused_too_often" if sent else why
+            notes = [f"recorder: WARNING symbol_paused TSLA reason='{why}' refusals={count}" for count in sent]
             expected = then | ENDED | {"why": shows, "figures": figures}
-            assert step(with_(ASKED, refusals=before), told) == (expected, notes)
+            assert step(with_(SUBMITTED, refusals=before), message) == (expected, notes)
 
     @pytest.mark.parametrize("code", [10242, 10243])
     def test_because_a_fraction_cant_be_traded(self, code: int) -> None:
-        told = OrderRejected(entry_order(status="Cancelled", quantity=9.5), code, "no")
+        message = OrderRejected(entry_order(status="Cancelled", quantity=9.5), code, "no")
         then = {"whole_only": True, "why": "fraction_refused", "figures": {}}
         note = f"recorder: WARNING fractional_refused TSLA code={code} qty=9.5"
-        assert step(ASKED, told) == (FREE | ENDED | then, [note])
+        assert step(SUBMITTED, message) == (FREE | ENDED | then, [note])
 
     @pytest.mark.parametrize(("code", "quantity"), [(10242, 9.0), (201, 9.5), (10241, 9.5), (10244, 9.5)])
     def test_any_other_refusal_counts(self, code: int, quantity: float) -> None:
-        then, said = step(ASKED, OrderRejected(entry_order(status="Inactive", quantity=quantity), code, "no"))
+        then, sent = step(SUBMITTED, OrderRejected(entry_order(status="Inactive", quantity=quantity), code, "no"))
         assert (then["why"], then["figures"], then["refusals"]) == ("rejected_by_broker", {"code": float(code)}, 1)
-        assert said == []
+        assert sent == []
 
     ENDS = (
         OrderCancelled(entry_order(status="Cancelled", filled=4.0), False),
@@ -247,18 +251,18 @@ class TestTheEntryEnds:
     )
     FORGETS: ClassVar[dict[str, Any]] = {"entry_live": False, "entry_at": "", "partial_ns": 0}
 
-    @pytest.mark.parametrize("told", ENDS)
-    def test_in_part_and_what_filled_is_held(self, told: Message) -> None:
-        assert step(FILLING, told) == (self.FORGETS | {"why": "protected_by_stop"}, [])
+    @pytest.mark.parametrize("message", ENDS)
+    def test_in_part_and_what_filled_is_held(self, message: Message) -> None:
+        assert step(FILLING, message) == (self.FORGETS | {"why": "protected_by_stop"}, [])
         shows_figures = with_(FILLING, figures={"x": 1.0})
-        assert step(shows_figures, told) == (self.FORGETS | {"why": "protected_by_stop", "figures": {}}, [])
+        assert step(shows_figures, message) == (self.FORGETS | {"why": "protected_by_stop", "figures": {}}, [])
         selling = with_(FILLING, state=S.EXITING, why="stop_triggered", figures={"x": 1.0})
-        assert step(selling, told) == (self.FORGETS, [])
+        assert step(selling, message) == (self.FORGETS, [])
         rests = with_(FILLING, state=S.COOLDOWN, why="stopped_out", own=0.0)
-        assert step(rests, told) == (self.FORGETS, [])
+        assert step(rests, message) == (self.FORGETS, [])
 
     @pytest.mark.parametrize("filled", [0.5, 1.0])
-    def test_in_part_before_its_shares_are_heard_of(self, filled: float) -> None:
+    def test_in_part_before_its_shares_are_reported(self, filled: float) -> None:
         """The fill is on its way: until then the entry ends as any other does, for there is nothing to hold."""
         given = with_(FILLING, state=S.ENTRY_PENDING, own=0.0)
         cancelled = self.cancelled(asked=True, filled=filled, cancel_reason="paused")
@@ -267,9 +271,9 @@ class TestTheEntryEnds:
         assert step(given, rejected)[0]["refusals"] == 1
 
     @pytest.mark.parametrize("state", [S.NO_POSITION, S.POSITION_OPEN, S.PAUSED])
-    def test_when_nobody_waits_for_it_any_more(self, state: S) -> None:
+    def test_when_the_symbol_no_longer_waits_for_it(self, state: S) -> None:
         """The operator's sale, or shares that he adopted, came first: it is no refusal and no reason to wait."""
-        given = with_(ASKED, state=state, why="x", refusals=2)
+        given = with_(SUBMITTED, state=state, why="x", refusals=2)
         assert step(given, self.cancelled()) == (ENDED, [])
         assert step(given, OrderRejected(entry_order(status="Inactive"), 201, "no")) == (ENDED, [])
 
@@ -277,9 +281,9 @@ class TestTheEntryEnds:
         "order",
         [{"client_order_id": "CT-TSLA-20250106-0"}, {"role": "flatten"}, {"role": "foreign"}, {"role": "adopted"}],
     )
-    def test_of_another_order_says_nothing(self, order: dict[str, Any]) -> None:
-        assert step(ASKED, self.cancelled(**order)) == NOTHING
-        assert step(ASKED, OrderRejected(entry_order(**order), 201, "no")) == NOTHING
+    def test_of_another_order_changes_nothing(self, order: dict[str, Any]) -> None:
+        assert step(SUBMITTED, self.cancelled(**order)) == NOTHING
+        assert step(SUBMITTED, OrderRejected(entry_order(**order), 201, "no")) == NOTHING
 
 
 class TestTheStopEnds:
@@ -290,9 +294,9 @@ class TestTheStopEnds:
     def test_and_the_shares_are_held_all_the_same(self) -> None:
         given = with_(EXITING, figures={"x": 1.0}, exit_told=True)
         back = {"why": "stop_lost", "figures": {}, "stop_held": False, "exiting_ns": 0, "exit_told": False}
-        for told in self.ends():
-            assert step(HOLDS, told) == ({"why": "stop_lost", "stop_held": False}, [])
-            assert step(given, told) == (back | {"state": S.POSITION_OPEN}, [])
+        for message in self.ends():
+            assert step(HOLDS, message) == ({"why": "stop_lost", "stop_held": False}, [])
+            assert step(given, message) == (back | {"state": S.POSITION_OPEN}, [])
 
     @pytest.mark.parametrize(
         ("fields", "order"),
@@ -303,11 +307,11 @@ class TestTheStopEnds:
         ],
     )
     def test_which_is_no_loss(self, fields: dict[str, Any], order: dict[str, Any]) -> None:
-        for told in self.ends(**order):
-            assert step(with_(HOLDS, **fields), told) == NOTHING
+        for message in self.ends(**order):
+            assert step(with_(HOLDS, **fields), message) == NOTHING
 
 
 def test_a_stop_is_named_by_its_order() -> None:
-    """So what is said of the stop of an older entry does not concern the present one's shares."""
+    """So a report about the stop of an older entry does not concern the present one's shares."""
     order: OrderRecord = stop_order(client_order_id="CT-TSLA-20250106-0-S1", status="Cancelled")
     assert step(HOLDS, OrderCancelled(order, True)) == NOTHING

@@ -1,4 +1,4 @@
-"""What is bought and sold, corrected, flattened, or told of the position, each word with all that follows."""
+"""Fills, corrections, flattens and position reports, each with all their effects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from messages.orders import OrderFilled, PositionUpdated
 from services.symbol.record import SymbolRecord
 from tests.symbol.one_decision import (
     ARMED,
-    ASKED,
     ENDED,
     ENTRY,
     EXITING,
@@ -23,6 +22,7 @@ from tests.symbol.one_decision import (
     NOTHING,
     RESTS,
     STOP,
+    SUBMITTED,
     WORKED,
     S,
     fill,
@@ -37,7 +37,7 @@ class TestBought:
     """Shares of an entry."""
 
     @pytest.mark.parametrize(
-        ("given", "told", "then"),
+        ("given", "message", "then"),
         [
             (
                 WORKED,
@@ -45,21 +45,21 @@ class TestBought:
                 FORGOTTEN | {"state": S.POSITION_OPEN, "why": "protected_by_stop", "figures": {}},
             ),
             (
-                ASKED,
+                SUBMITTED,
                 fill("BUY", own=9.0, cost_usd=945.0, filled=10.0),  # more than was ordered
                 ENDED | {"state": S.POSITION_OPEN, "why": "protected_by_stop", "figures": {}},
             ),
             (
-                ASKED,
+                SUBMITTED,
                 fill("BUY", own=4.0, cost_usd=420.0, filled=4.0),
                 {"state": S.POSITION_OPEN, "why": "entry_filling", "figures": {}, "partial_ns": NOON},
             ),
             (
-                ASKED,
+                SUBMITTED,
                 fill("BUY", own=8.5, cost_usd=892.5, filled=8.5),
                 {"state": S.POSITION_OPEN, "why": "entry_filling", "figures": {}, "partial_ns": NOON},
             ),
-            (ASKED, fill("BUY", own=0.5, cost_usd=52.5, filled=0.5), {"partial_ns": NOON}),
+            (SUBMITTED, fill("BUY", own=0.5, cost_usd=52.5, filled=0.5), {"partial_ns": NOON}),
             # The ten seconds count from the first part.
             (FILLING, fill("BUY", own=6.0, cost_usd=630.0, filled=6.0), {}),
             (
@@ -67,7 +67,7 @@ class TestBought:
                 fill("BUY", own=9.0, cost_usd=945.0),
                 {"entry_live": False, "entry_at": "", "partial_ns": 0, "why": "protected_by_stop"},
             ),
-            # It had ended, by all that was heard.
+            # It had ended, by all reports so far.
             (
                 with_(ARMED, entry_id=ENTRY),
                 fill("BUY", own=4.0, cost_usd=420.0, filled=4.0),
@@ -83,29 +83,29 @@ class TestBought:
             (with_(RESTS, own=-9.0), fill("BUY", own=0.0), {}),
         ],
     )
-    def test_are_held(self, given: SymbolRecord, told: OrderFilled, then: dict[str, Any]) -> None:
-        known = {"own": told.own} | ({"cost_usd": told.cost_usd} if told.cost_usd != given.cost_usd else {})
-        assert step(given, told) == (known | then, [])
+    def test_are_held(self, given: SymbolRecord, message: OrderFilled, then: dict[str, Any]) -> None:
+        known = {"own": message.own} | ({"cost_usd": message.cost_usd} if message.cost_usd != given.cost_usd else {})
+        assert step(given, message) == (known | then, [])
 
     def test_that_was_given_up_take_the_next_one_back(self) -> None:
-        told = fill("BUY", own=9.0, cost_usd=945.0, of="CT-TSLA-20250106-0")
+        message = fill("BUY", own=9.0, cost_usd=945.0, of="CT-TSLA-20250106-0")
         then = {"own": 9.0, "cost_usd": 945.0, "state": S.POSITION_OPEN, "why": "protected_by_stop", "figures": {}}
-        assert step(ASKED, told) == (then | {"cancelling": "position_open"}, [takes_back("position_open")])
+        assert step(SUBMITTED, message) == (then | {"cancelling": "position_open"}, [takes_back("position_open")])
         idle = with_(ARMED, entry_id=ENTRY, figures={"x": 1.0})
-        assert step(idle, told) == (then, [])
+        assert step(idle, message) == (then, [])
 
     def test_in_part_while_the_next_one_fills_too(self) -> None:
-        told = fill("BUY", own=8.0, cost_usd=840.0, of="CT-TSLA-20250106-0", filled=4.0)
-        assert step(FILLING, told) == (
+        message = fill("BUY", own=8.0, cost_usd=840.0, of="CT-TSLA-20250106-0", filled=4.0)
+        assert step(FILLING, message) == (
             {"own": 8.0, "cost_usd": 840.0, "cancelling": "position_open"},
             [takes_back("position_open")],
         )
 
     @pytest.mark.parametrize("role", ["entry", "adopted"])
     def test_or_adopted_by_the_operator(self, role: str) -> None:
-        told = fill("BUY", own=5.0, cost_usd=500.0, of="CT-TSLA-A1", role=role)
+        message = fill("BUY", own=5.0, cost_usd=500.0, of="CT-TSLA-A1", role=role)
         then = {"own": 5.0, "cost_usd": 500.0, "state": S.POSITION_OPEN, "why": "protected_by_stop"}
-        assert step(ARMED, told) == (then, [])
+        assert step(ARMED, message) == (then, [])
 
 
 class TestSold:
@@ -130,25 +130,25 @@ class TestSold:
         )
 
     def test_by_the_stop_it_rests_as_long_as_configured(self) -> None:
-        then, said = step(HOLDS, fill("SELL", own=0.0), cooldowns={"after_stopout_minutes": 5})
+        then, sent = step(HOLDS, fill("SELL", own=0.0), cooldowns={"after_stopout_minutes": 5})
         assert then["cooldown_until_ns"] == FILLED_NS + 5 * MINUTE
-        assert said == [self.note(FILLED_NS + 5 * MINUTE)]
+        assert sent == [self.note(FILLED_NS + 5 * MINUTE)]
 
     def test_by_the_stop_the_rest_of_the_entry_would_buy_into_the_fall(self) -> None:
-        then, said = step(FILLING, fill("SELL", own=0.0, filled=4.0))
+        then, sent = step(FILLING, fill("SELL", own=0.0, filled=4.0))
         assert (then["state"], then["cancelling"]) == (S.COOLDOWN, "stopped_out")
-        assert said == [self.note(self.UNTIL_NS), takes_back("stopped_out")]
+        assert sent == [self.note(self.UNTIL_NS), takes_back("stopped_out")]
 
     @pytest.mark.parametrize("own", [0.5, 0.99])
-    def test_but_for_a_fraction_which_is_said(self, own: float) -> None:
-        then, said = step(HOLDS, fill("SELL", own=own, cost_usd=52.5))
+    def test_except_a_fraction_which_is_noted(self, own: float) -> None:
+        then, sent = step(HOLDS, fill("SELL", own=own, cost_usd=52.5))
         assert (then["state"], then["own"], then["cost_usd"]) == (S.COOLDOWN, own, 52.5)
-        assert said == [f"recorder: WARNING fraction_left TSLA own={own}", self.note(self.UNTIL_NS)]
+        assert sent == [f"recorder: WARNING fraction_left TSLA own={own}", self.note(self.UNTIL_NS)]
 
-    def test_before_it_was_heard_that_they_were_bought(self) -> None:
-        then, said = step(ASKED, fill("SELL", own=-9.0))
+    def test_before_their_purchase_is_reported(self) -> None:
+        then, sent = step(SUBMITTED, fill("SELL", own=-9.0))
         assert (then["state"], then["own"], then["cancelling"]) == (S.COOLDOWN, -9.0, "stopped_out")
-        assert said == [self.note(self.UNTIL_NS), takes_back("stopped_out")]
+        assert sent == [self.note(self.UNTIL_NS), takes_back("stopped_out")]
 
     @pytest.mark.parametrize(
         ("role", "why"), [("flatten", "flattened"), ("foreign", "sold_otherwise"), ("entry", "sold_otherwise")]
@@ -156,23 +156,23 @@ class TestSold:
     def test_by_something_else_it_waits_for_the_operator(self, role: str, why: str) -> None:
         given = with_(EXITING, figures={"x": 1.0}, exit_told=True)
         gone = self.SOLD | {"exiting_ns": 0, "exit_told": False}
-        told = fill("SELL", own=0.0, role=role, of="CT-TSLA-F1")
-        assert step(given, told) == (gone | {"state": S.PAUSED, "why": why, "figures": {}}, [])
+        message = fill("SELL", own=0.0, role=role, of="CT-TSLA-F1")
+        assert step(given, message) == (gone | {"state": S.PAUSED, "why": why, "figures": {}}, [])
 
     @pytest.mark.parametrize(("role", "why"), [("stop", "stop_filling"), ("flatten", "flattening")])
     def test_in_part(self, role: str, why: str) -> None:
         part = {"own": 5.0, "cost_usd": 525.0}
-        told = fill("SELL", own=5.0, cost_usd=525.0, role=role, filled=4.0)
-        assert step(HOLDS, told) == (part | {"state": S.EXITING, "why": why, "exiting_ns": NOON}, [])
-        assert step(EXITING, told) == (part | {"why": why}, [])
-        assert step(with_(FILLING, own=9.0), told) == (
+        message = fill("SELL", own=5.0, cost_usd=525.0, role=role, filled=4.0)
+        assert step(HOLDS, message) == (part | {"state": S.EXITING, "why": why, "exiting_ns": NOON}, [])
+        assert step(EXITING, message) == (part | {"why": why}, [])
+        assert step(with_(FILLING, own=9.0), message) == (
             part | {"state": S.EXITING, "why": why, "exiting_ns": NOON, "cancelling": "stop_triggered"},
             [takes_back("stop_triggered")],
         )
 
-    def test_in_part_by_hand_the_rest_stays_as_it_was(self) -> None:
-        told = fill("SELL", own=5.0, cost_usd=525.0, of="CT-TSLA-20250106-M1", role="adopted", filled=4.0)
-        assert step(HOLDS, told) == ({"own": 5.0, "cost_usd": 525.0}, [])
+    def test_a_manual_sale_of_a_part_leaves_the_rest_unchanged(self) -> None:
+        message = fill("SELL", own=5.0, cost_usd=525.0, of="CT-TSLA-20250106-M1", role="adopted", filled=4.0)
+        assert step(HOLDS, message) == ({"own": 5.0, "cost_usd": 525.0}, [])
 
     def test_exactly_one_share_is_left(self) -> None:
         assert step(HOLDS, fill("SELL", own=1.0, cost_usd=105.0, filled=8.0))[0]["state"] is S.EXITING
@@ -183,18 +183,18 @@ class TestCorrections:
 
     @pytest.mark.parametrize("side", ["BUY", "SELL"])
     def test_of_a_price(self, side: str) -> None:
-        told = fill(side, own=9.0, cost_usd=940.0, corrects="0001.00")
-        assert step(HOLDS, told) == ({"cost_usd": 940.0}, [])
-        told = fill(side, own=0.0, corrects="0001.00")
-        assert step(RESTS, told) == NOTHING
+        message = fill(side, own=9.0, cost_usd=940.0, corrects="0001.00")
+        assert step(HOLDS, message) == ({"cost_usd": 940.0}, [])
+        message = fill(side, own=0.0, corrects="0001.00")
+        assert step(RESTS, message) == NOTHING
 
-    def test_of_a_sale_that_was_larger_than_told(self) -> None:
+    def test_of_a_sale_that_was_larger_than_reported(self) -> None:
         then, _ = step(HOLDS, fill("SELL", own=0.0, corrects="0001.00"))
         assert then["state"] is S.COOLDOWN
 
-    def test_of_a_purchase_that_there_was(self) -> None:
-        told = fill("BUY", own=9.0, cost_usd=945.0, corrects="0001.00")
-        assert step(with_(RESTS, figures={}), told)[0]["state"] is S.POSITION_OPEN
+    def test_of_a_purchase_that_happened_after_all(self) -> None:
+        message = fill("BUY", own=9.0, cost_usd=945.0, corrects="0001.00")
+        assert step(with_(RESTS, figures={}), message)[0]["state"] is S.POSITION_OPEN
 
 
 class TestFlattening:
@@ -260,20 +260,20 @@ class TestThePosition:
             (HOLDS, 0.0, 9.0, 945.0, {"account": 0.0}),
         ],
     )
-    def test_is_told(
+    def test_is_remembered(
         self, given: SymbolRecord, account: float, own: float, cost_usd: float | None, then: dict[str, Any]
     ) -> None:
         assert step(given, PositionUpdated("TSLA", account, 105.0, own, cost_usd)) == (then, [])
 
-    def test_is_there_after_all_and_no_second_one_is_bought(self) -> None:
+    def test_appears_and_the_entry_is_cancelled(self) -> None:
         then = {"account": 5.0, "own": 5.0, "state": S.POSITION_OPEN, "why": "protected_by_stop", "figures": {}}
-        assert step(ASKED, PositionUpdated("TSLA", 5.0, 105.0, 5.0)) == (
+        assert step(SUBMITTED, PositionUpdated("TSLA", 5.0, 105.0, 5.0)) == (
             then | {"cancelling": "position_open"},
             [takes_back("position_open")],
         )
 
-    def test_is_gone_and_nobody_saw_it_sold(self) -> None:
+    def test_is_gone_without_a_reported_sale(self) -> None:
         given = with_(EXITING, figures={"x": 1.0}, exit_told=True)
         gone = {"account": 0.0, "own": 0.0, "cost_usd": 0.0, "why": "sold_unseen", "figures": {}, "stop_held": False}
-        told = PositionUpdated("TSLA", 0.0, 0.0, 0.0)
-        assert step(given, told) == (gone | {"exiting_ns": 0, "exit_told": False, "state": S.PAUSED}, [])
+        message = PositionUpdated("TSLA", 0.0, 0.0, 0.0)
+        assert step(given, message) == (gone | {"exiting_ns": 0, "exit_told": False, "state": S.PAUSED}, [])

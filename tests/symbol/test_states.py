@@ -1,4 +1,4 @@
-"""The table of states has a cell for every event in every state, and says why where nothing happens."""
+"""The table of states has a cell for every event in every state, and a reason for each event."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_only_asking_leads_to_an_entry() -> None:
     assert into == {E.ENTRY_SUBMITTED}
 
 
-def test_whoever_holds_shares_is_never_free_for_an_entry() -> None:
+def test_a_symbol_that_holds_shares_never_makes_an_entry() -> None:
     """Only the end of the shares leads out of POSITION_OPEN and EXITING."""
     holding = {S.POSITION_OPEN, S.EXITING}
     out = {event for state, event in EVERY if state in holding and after(state, event) not in holding}
@@ -56,7 +56,7 @@ def test_whoever_holds_shares_is_never_free_for_an_entry() -> None:
     [
         (S.NO_POSITION, E.ENTRY_FILLED, S.POSITION_OPEN),  # a fill after a cancel
         (S.POSITION_OPEN, E.REMAINDER_ENDED, S.POSITION_OPEN),  # a partial fill, then a cancel
-        (S.NO_POSITION, E.POSITION_DIFFERS, S.NO_POSITION),  # a position that appears by hand
+        (S.NO_POSITION, E.POSITION_DIFFERS, S.NO_POSITION),  # a position that was bought manually
         (S.NO_POSITION, E.OWN_APPEARED, S.POSITION_OPEN),  # adopted
         (S.POSITION_OPEN, E.STOP_VANISHED, S.POSITION_OPEN),
         (S.EXITING, E.STOP_VANISHED, S.POSITION_OPEN),

@@ -11,7 +11,6 @@ from services.runtime.core import Now, State
 from services.symbol.core import SymbolCore, SymbolRecord
 from tests.symbol.one_decision import (
     ARMED,
-    ASKED,
     ENTRIES_UNTIL,
     ENTRY,
     EXITING,
@@ -21,6 +20,7 @@ from tests.symbol.one_decision import (
     NOTHING,
     RESTS,
     STOP,
+    SUBMITTED,
     S,
     step,
     takes_back,
@@ -31,18 +31,18 @@ from tests.symbol.scenario import MINUTE, MONDAY, SECOND, settings_of
 
 
 def plan_of(given: SymbolRecord, **sections: Any) -> EntryPlan:
-    """What it asks risk for on the tick of noon."""
+    """The plan that it submits on the tick of noon."""
     core = SymbolCore("TSLA", settings_of(**sections))
     state = State(core.kinds)
     state.apply([(SymbolRecord, "TSLA", given)])
-    (told,) = [(to, m) for to, m in core.handle(state, tick(), Now(NOON, 0)).messages if isinstance(m, SubmitEntry)]
-    assert told[0] == "risk"
-    return told[1].plan
+    (quote,) = [(to, m) for to, m in core.handle(state, tick(), Now(NOON, 0)).messages if isinstance(m, SubmitEntry)]
+    assert quote[0] == "risk"
+    return quote[1].plan
 
 
 class TestAnEntry:
-    def test_is_asked_for_and_all_of_it_remembered(self) -> None:
-        then, said = step(ARMED, tick())
+    def test_is_submitted_and_remembered(self) -> None:
+        then, sent = step(ARMED, tick())
         assert then == {
             "state": S.ENTRY_PENDING,
             "why": "waits_for_trigger",
@@ -55,7 +55,7 @@ class TestAnEntry:
             "anchored_ns": NOON,
             "last_tick": (1, 2),
         }
-        assert len(said) == 1
+        assert len(sent) == 1
 
     def test_is_decided_on_this_tick_at_this_time(self) -> None:
         assert plan_of(ARMED) == EntryPlan(
@@ -87,7 +87,7 @@ class TestAnEntry:
             105.0,
         )
 
-    def test_is_on_the_grid_that_the_broker_told(self) -> None:
+    def test_is_on_the_brokers_price_grid(self) -> None:
         assert plan_of(with_(ARMED, grid=((0.0, 0.5),))).limit_price == 110.5
 
     def test_is_of_whole_shares_once_a_fraction_was_refused(self) -> None:
@@ -125,7 +125,7 @@ SPEAKS_AGAINST: list[tuple[str, dict[str, float], dict[str, Any]]] = [
     ("position_mismatch", {"own": 0.0, "account": 50.0}, {"account": 50.0}),
     ("stopped_out", {}, {"cooldown_until_ns": NOON + 1}),
 ]
-"""What speaks against an entry, in the order in which it is asked: reason, figures, what is remembered."""
+"""What blocks an entry, in the order of the checks: reason, figures, fields of the record."""
 
 
 class TestWhyNot:
@@ -137,13 +137,13 @@ class TestWhyNot:
 
     def idle(self, given: SymbolRecord, why: str, figures: dict[str, float], refused: int = 0, **how: Any) -> None:
         given = with_(given, why="x", figures={"y": 1.0})
-        then, said = step(given, tick(refused=refused), **how)
+        then, sent = step(given, tick(refused=refused), **how)
         assert then == {"why": why, "figures": figures}
         notes = [f"recorder: WARNING position_mismatch TSLA{''.join(f' {k}={v}' for k, v in figures.items())}"]
-        assert said == (notes if why == "position_mismatch" else [])
+        assert sent == (notes if why == "position_mismatch" else [])
 
     @pytest.mark.parametrize("at", range(len(SPEAKS_AGAINST)))
-    def test_the_first_that_speaks_against_it_is_the_reason(self, at: int) -> None:
+    def test_the_first_obstacle_is_the_reason(self, at: int) -> None:
         why, figures, fields = SPEAKS_AGAINST[at]
         self.idle(with_(ARMED, **fields), why, figures)
         for _, _, later in reversed(SPEAKS_AGAINST[at + 1 :]):
@@ -151,7 +151,7 @@ class TestWhyNot:
         self.idle(with_(ARMED, **fields), why, figures)
         self.idle(with_(ARMED, **fields), "clock_stale", {}, stale=True)
 
-    def test_the_closing_was_told(self) -> None:
+    def test_the_session_is_closing(self) -> None:
         self.idle(with_(ARMED, phase="closing"), "closing", {})
         self.idle(with_(ARMED, fleet_paused=True), "paused", {})
 
@@ -167,7 +167,7 @@ class TestWhyNot:
             {"wait_until_ns": NOON},
         ],
     )
-    def test_nothing_speaks_against_it_any_more(self, fields: dict[str, Any]) -> None:
+    def test_nothing_blocks_it_any_more(self, fields: dict[str, Any]) -> None:
         assert step(with_(ARMED, **fields), tick())[0]["state"] is S.ENTRY_PENDING
 
     def test_the_delay_after_the_open_is_configured_and_may_be_none(self) -> None:
@@ -191,7 +191,7 @@ class TestWhyNot:
         assert step(given, tick(2000.0)) == NOTHING
 
     @pytest.mark.parametrize(
-        ("told", "fields", "why", "figures"),
+        ("quote", "fields", "why", "figures"),
         [
             (tick(last_ns=MONDAY.open_ns - 1), {}, "no_trade_yet", {}),
             (tick(), {"halt_trade_ns": NOON - SECOND}, "no_trade_since_halt", {}),
@@ -200,12 +200,12 @@ class TestWhyNot:
             (tick(ask=105.0), {}, "price_through_trigger", {"last": 100.0, "ask": 105.0, "trigger": 105.0}),
         ],
     )
-    def test_the_price_does_not_serve(self, told: Any, fields: dict[str, Any], why: str, figures: Any) -> None:
+    def test_the_price_does_not_serve(self, quote: Any, fields: dict[str, Any], why: str, figures: Any) -> None:
         given = with_(ARMED, figures={"y": 1.0}, **fields)
-        assert step(given, told) == ({"why": why, "figures": figures}, [])
+        assert step(given, quote) == ({"why": why, "figures": figures}, [])
 
     @pytest.mark.parametrize("given", [HOLDS, FILLING, EXITING, RESTS, with_(ARMED, state=S.PAUSED)])
-    def test_only_who_is_idle_asks(self, given: SymbolRecord) -> None:
+    def test_only_an_idle_symbol_submits_an_entry(self, given: SymbolRecord) -> None:
         assert step(given, tick()) == NOTHING
         assert step(given, tick(200.0)) == NOTHING
 
@@ -216,12 +216,12 @@ class TestAHalt:
 
     def test_takes_what_is_live_of_the_entry_back(self) -> None:
         taken = self.SINCE | {"cancelling": "halted"}
-        assert step(ASKED, self.HALT) == (taken, [takes_back("halted")])
+        assert step(SUBMITTED, self.HALT) == (taken, [takes_back("halted")])
         assert step(FILLING, self.HALT) == (taken, [takes_back("halted")])
         assert step(HOLDS, self.HALT) == (self.SINCE, [])
 
     def test_or_lets_it_rest_where_configured(self) -> None:
-        assert step(ASKED, self.HALT, entries={"on_halt": "keep"}) == (self.SINCE, [])
+        assert step(SUBMITTED, self.HALT, entries={"on_halt": "keep"}) == (self.SINCE, [])
 
     def test_is_why_nothing_is_armed(self) -> None:
         assert step(ARMED, self.HALT) == (self.SINCE | {"why": "halted"}, [])
@@ -233,8 +233,8 @@ class TestAHalt:
 
 
 class TestAnEntryThatWaits:
-    WORKS = with_(ASKED, entry_at="working")
-    HELD = with_(ASKED, entry_at="held", anchored_ns=NOON - 10 * MINUTE)
+    WORKS = with_(SUBMITTED, entry_at="working")
+    HELD = with_(SUBMITTED, entry_at="held", anchored_ns=NOON - 10 * MINUTE)
     TRIGGERED: ClassVar[dict[str, Any]] = {"triggered_ns": NOON, "why": "entry_triggered"}
     LOWER: ClassVar[dict[str, Any]] = {"entries": {"reanchor_minutes": 10}}
     MOVES = ({"cancelling": "reanchored"}, [takes_back("reanchored")])
@@ -251,12 +251,12 @@ class TestAnEntryThatWaits:
     def test_at_the_exchange_is_triggered_by_the_price(
         self, last: float, bid: float, ask: float, triggered: bool
     ) -> None:
-        told = tick(last, bid=bid, ask=ask)
-        assert step(self.WORKS, told) == ((self.TRIGGERED, []) if triggered else NOTHING)
-        assert step(with_(self.WORKS, entry_at="held"), told) == NOTHING, "the broker says so itself"
-        assert step(with_(self.WORKS, entry_at=""), told) == NOTHING
-        assert step(with_(self.WORKS, triggered_ns=NOON - 1), told) == NOTHING
-        assert step(with_(self.WORKS, cancelling="paused"), told) == NOTHING
+        quote = tick(last, bid=bid, ask=ask)
+        assert step(self.WORKS, quote) == ((self.TRIGGERED, []) if triggered else NOTHING)
+        assert step(with_(self.WORKS, entry_at="held"), quote) == NOTHING, "the broker says so itself"
+        assert step(with_(self.WORKS, entry_at=""), quote) == NOTHING
+        assert step(with_(self.WORKS, triggered_ns=NOON - 1), quote) == NOTHING
+        assert step(with_(self.WORKS, cancelling="paused"), quote) == NOTHING
 
     def test_is_moved_down_behind_a_falling_price(self) -> None:
         assert step(self.HELD, tick(99.0), **self.LOWER) == self.MOVES

@@ -228,7 +228,7 @@ class Broker:
         client, self._streamed_account = self._ib.client, account
         client.reqAccountUpdates(True, account)
         if self._settings.mode != "sim":
-            client.reqMarketDataType(3 if self._settings.ibkr.allow_delayed and self._settings.mode == "paper" else 1)
+            client.reqMarketDataType(3 if self._settings.enters_on_delayed_data else 1)
             self._comparing = asyncio.get_running_loop().create_task(self.time_check.compare())
         self._stream(self._symbols)
 

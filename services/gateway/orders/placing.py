@@ -26,6 +26,7 @@ from services.gateway.book.records import (
 )
 from services.gateway.orders.cancels import send_cancel
 from services.runtime.core import Draft
+from services.trading.sessions import is_break
 
 __all__ = ["cancel_entry", "place_entry"]
 
@@ -119,7 +120,7 @@ def _check(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> tuple
         return "links_down", {}
     if d.now.stale:
         return "clock_stale", {}
-    if session.break_ns[0] <= d.now.market_ns < session.break_ns[1]:
+    if is_break(session.break_ns, d.now.market_ns):
         return "session_break", {}
     if session.phase != "open" or session.date != plan.session_date or d.now.market_ns >= session.entries_until_ns:
         return "session_not_open", {}
@@ -143,7 +144,7 @@ def _check(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> tuple
         return "no_quote", {}
     if quote.quote.halted:
         return "halted", {}
-    if quote.quote.delayed and not (settings.ibkr.allow_delayed and settings.mode != "live"):
+    if quote.quote.delayed and not settings.enters_on_delayed_data:
         return "delayed_data", {}
     last, ask = quote.quote.last, quote.quote.ask
     if max(last, ask) >= plan.stop_price:

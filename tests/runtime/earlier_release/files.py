@@ -89,7 +89,7 @@ def opened(var: Path, process: str) -> Actor:
     ledger = SqliteLedger(var / "ledgers" / f"{process}.sqlite", f"{process}@{ACCOUNT}", enforced)
     wiring = wiring_of(process, process.partition("-")[2])
     market = MarketClock(lockstep=True)
-    return Actor(process, core, ledger, dials=wiring.dials, market=market, default_interest=wiring.hears)
+    return Actor(process, core, ledger, dials=wiring.dials, market=market, default_interest=wiring.wants)
 
 
 def envelopes(actor: Actor) -> list[Envelope]:
@@ -113,7 +113,7 @@ def monday() -> Session:
     with closing(sqlite3.connect(":memory:")) as db:
         db.executescript((FOLDER / "ledgers" / "gateway.sql").read_text())
         inputs = [journaled(body) for (body,) in db.execute("SELECT body FROM journal")]
-    return next(told.session for told in inputs if isinstance(told, SessionOpened))
+    return next(message.session for message in inputs if isinstance(message, SessionOpened))
 
 
 def recorder(var: Path) -> DuckLedger:

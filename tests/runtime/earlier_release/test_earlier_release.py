@@ -26,7 +26,7 @@ from services.risk.core import Watchlist
 from services.risk.exposure import Holding, Reservation
 from services.risk.pauses import PauseRecord
 from services.runtime.core import Now, State, is_volatile
-from services.runtime.ledger import Batch, Change, SqliteLedger
+from services.runtime.ledger import Batch, RecordChange, SqliteLedger
 from services.simulator.venue import persistence
 from services.simulator.venue.store import Store
 from services.symbol.record import SymbolRecord
@@ -250,7 +250,7 @@ def test_the_recorder_makes_the_same_rows_of_the_same_messages(var: Path) -> Non
                 now = Now(envelope.time_ns, 0, envelope)
                 decision = core.handle(State(core.kinds), messages.decode(envelope.body), now)
                 batch.changes += [
-                    Change(kind.__name__, key, msgspec.json.encode(row)) for kind, key, row in decision.changes
+                    RecordChange(kind.__name__, key, msgspec.json.encode(row)) for kind, key, row in decision.changes
                 ]
     assert len(batch.changes) > 100
     with closing(files.recorder(var)) as ledger:
