@@ -9,10 +9,10 @@ from messages.broker import DiskSpace, LiveConfirmation
 from services.fleet import live_confirmation
 from services.gateway.core import CONSTRAINTS, GatewayCore
 from services.gateway.ibkr.connection import Broker
-from services.gateway.interlock import DISK_ENOUGH_MB
+from services.gateway.interlock import ENOUGH_FREE_MB
 from services.runtime import event_loop, process
 
-LOOK_S = 5.0
+POLL_S = 5.0
 """How often the owner's word for live trading is read anew, and how often the room on the disk."""
 
 
@@ -24,36 +24,36 @@ async def main() -> None:
         loop = event_loop.EventLoop(actor, p.bus(), p.log, lambda: core.note(actor.state))
         broker = Broker(p.settings, loop.turn_soon)
         if p.settings.mode == "live":
-            watching = asyncio.get_running_loop().create_task(watch(p.fleet.confirmation, broker.tell))
+            watching = asyncio.get_running_loop().create_task(watch_confirmation(p.fleet.confirmation, broker.report))
             watching.add_done_callback(lambda task: task.cancelled() or task.result())
-        measuring = asyncio.get_running_loop().create_task(watch_disk(p.fleet.var, broker.tell))
+        measuring = asyncio.get_running_loop().create_task(watch_disk(p.fleet.var, broker.report))
         measuring.add_done_callback(lambda task: task.cancelled() or task.result())
         await loop.run(broker, lockstep=p.lockstep)
 
 
-async def watch(path: Path, tell: Callable[[LiveConfirmation], None]) -> None:
+async def watch_confirmation(path: Path, report: Callable[[LiveConfirmation], None]) -> None:
     """Tell the owner's word for live trading, now and whenever it changes: a renewal needs no restart."""
-    told: LiveConfirmation | None = None
+    last: LiveConfirmation | None = None
     while True:
-        found = live_confirmation.read(path)
-        word = LiveConfirmation(found.account, found.until_ns) if found else LiveConfirmation("", 0)
-        if word != told:
-            told = word
-            tell(word)
-        await asyncio.sleep(LOOK_S)
+        file = live_confirmation.read(path)
+        confirmation = LiveConfirmation(file.account, file.until_ns) if file else LiveConfirmation("", 0)
+        if confirmation != last:
+            last = confirmation
+            report(confirmation)
+        await asyncio.sleep(POLL_S)
 
 
 async def watch_disk(
-    folder: Path, tell: Callable[[DiskSpace], None], free: Callable[[Path], int] = lambda path: disk_usage(path).free
+    folder: Path, report: Callable[[DiskSpace], None], free: Callable[[Path], int] = lambda path: disk_usage(path).free
 ) -> None:
     """Tell how much room there is while it is little, and when it is enough again."""
     little = False
     while True:
         free_mb = free(folder) / 1_000_000
-        if little or free_mb < DISK_ENOUGH_MB:
-            little = free_mb < DISK_ENOUGH_MB
-            tell(DiskSpace(free_mb))
-        await asyncio.sleep(LOOK_S)
+        if little or free_mb < ENOUGH_FREE_MB:
+            little = free_mb < ENOUGH_FREE_MB
+            report(DiskSpace(free_mb))
+        await asyncio.sleep(POLL_S)
 
 
 if __name__ == "__main__":

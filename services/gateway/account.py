@@ -20,67 +20,67 @@ KINDS = {"STKCASH": "cash", "STKMRGN": "margin", "PMRGN": "margin", "GPMRGN": "m
 not with whose money: unknown."""
 
 
-def account_update(told: BrokerAccount, now_ns: int) -> AccountUpdated | None:
+def account_update(report: BrokerAccount, now_ns: int) -> AccountUpdated | None:
     """What the fleet needs to know of it, in dollars; None as long as the broker has not said what it is worth.
 
     `usd_rate` is None where no rate was told.
     """
-    base = _base(told)
+    base = _base(report)
     if base is None:
         return None
-    rate = 1.0 if base == USD else _number(told, "ExchangeRate", USD)
+    rate = 1.0 if base == USD else _number(report, "ExchangeRate", USD)
     if rate is not None and rate <= 0:
         rate = None
 
     def whole(name: str) -> float | None:
         """A value of the whole account."""
-        value = _number(told, name, base)
+        value = _number(report, name, base)
         return value if value is None or base == USD else value / rate if rate else 0.0
 
-    dollars = _number(told, "CashBalance", USD)
+    dollars = _number(report, "CashBalance", USD)
     if dollars is None:
-        dollars = _number(told, "TotalCashBalance", USD)
+        dollars = _number(report, "TotalCashBalance", USD)
     total = whole("TotalCashValue")
     if dollars is None:
         dollars = (total or 0.0) if base == USD else 0.0
     total = dollars if total is None else min(total, dollars)
     settled = whole("SettledCash")
     return AccountUpdated(
-        account=told.account,
+        account=report.account,
         net_liquidation=whole("NetLiquidation") or 0.0,
         total_cash=total,
         settled_cash=total if settled is None else min(settled, dollars),
         buying_power=whole("BuyingPower") or 0.0,
         time_ns=now_ns,
-        account_type=KINDS.get(told.others.get("TradingType-S", ""), ""),
+        account_type=KINDS.get(report.others.get("TradingType-S", ""), ""),
         base_currency=base,
         usd_rate=rate,
-        rates=_rates(told, base, rate),
+        rates=_rates(report, base, rate),
     )
 
 
-def _rates(told: BrokerAccount, base: str, usd_rate: float | None) -> dict[str, float]:
+def _rates(report: BrokerAccount, base: str, usd_rate: float | None) -> dict[str, float]:
     """Dollars for one unit of each currency but the dollar. The broker tells each in units of the base currency."""
     if usd_rate is None:
         return {}
-    named = [key.partition(" ")[2] for key in told.others if key.startswith("ExchangeRate ")]
-    in_base = {name: _number(told, "ExchangeRate", name) for name in named if name not in ("BASE", USD)}
+    named = [key.partition(" ")[2] for key in report.others if key.startswith("ExchangeRate ")]
+    in_base = {name: _number(report, "ExchangeRate", name) for name in named if name not in ("BASE", USD)}
     if base != USD:
         in_base[base] = 1.0
     return {name: value / usd_rate for name, value in in_base.items() if value and value > 0}
 
 
-def _base(told: BrokerAccount) -> str | None:
+def _base(report: BrokerAccount) -> str | None:
     """The currency in which the whole account is valued."""
-    if "NetLiquidation" in told.values:
+    if "NetLiquidation" in report.values:
         return USD
-    return next((key.partition(" ")[2] for key in told.others if key.startswith("NetLiquidation ")), None)
+    return next((key.partition(" ")[2] for key in report.others if key.startswith("NetLiquidation ")), None)
 
 
-def _number(told: BrokerAccount, name: str, currency: str) -> float | None:
+def _number(report: BrokerAccount, name: str, currency: str) -> float | None:
     if currency == USD:
-        return told.values.get(name)
+        return report.values.get(name)
     try:
-        return float(told.others[f"{name} {currency}"])
+        return float(report.others[f"{name} {currency}"])
     except (KeyError, ValueError):
         return None

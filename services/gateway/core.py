@@ -45,7 +45,7 @@ from messages.watchlist import WatchlistChanged
 from services.configuration.settings import Settings
 from services.gateway.account import account_update
 from services.gateway.book import records
-from services.gateway.book.queries import book_told, grid_of, links_of, positions_told
+from services.gateway.book.queries import book_snapshot, grid_of, links_of, position_updates
 from services.gateway.book.records import (
     AccountPosition,
     AccountSeen,
@@ -77,35 +77,35 @@ from services.gateway.interlock import (
     account_trouble,
     block,
     block_deadline,
-    judge_clock,
-    judge_confirmation,
-    judge_disk,
+    check_clock,
+    check_confirmation,
+    check_disk_space,
     unblock,
 )
 from services.gateway.operator.adopt import adopt
-from services.gateway.operator.flatten import flatten_step, order_flatten
-from services.gateway.operator.manual_sale import settle
+from services.gateway.operator.flatten import flatten_step, handle_flatten
+from services.gateway.operator.manual_sale import book_missing_shares
 from services.gateway.orders.cancels import (
-    ask_about_cancels,
     cancel_deadline,
-    forget_cancels,
+    doubt_overdue_cancels,
+    drop_cancels,
+    resend_cancels,
     resume_cancels,
-    send_cancels_again,
 )
-from services.gateway.orders.folding import fold_commission, fold_execution, fold_order, fold_position, settle_absent
+from services.gateway.orders.folding import fold_absence, fold_commission, fold_execution, fold_order, fold_position
 from services.gateway.orders.placing import cancel_entry, place_entry
-from services.gateway.orders.questions import ask, ask_later, ask_soon, doubt_the_unheard, watch_acks
+from services.gateway.orders.questions import ask, ask_later, ask_soon, doubt_unacknowledged, watch_acks
 from services.gateway.orders.reconciliation import absent, facts
-from services.gateway.protection.carry_out import exchange, guard, guard_deadline
-from services.gateway.protection.coverage import tell_coverage
+from services.gateway.protection.carry_out import protect, protection_deadline, replace_fixed_stop
+from services.gateway.protection.coverage import report_coverage
 from services.gateway.protection.levels import sample_level
-from services.gateway.protection.morning_audit import anchor, audit, call_audit, take_back_refused
+from services.gateway.protection.morning_audit import audit, cancel_refused_stop, request_audits, save_anchors
 from services.runtime.core import Deadlines, Decision, Draft, Now, State, record_types
 from services.runtime.ledger import Constraint, Unique
 
 __all__ = ["CONSTRAINTS", "GatewayCore"]
 
-_ACCOUNTS_FACTS = (
+_FACTS_OF_AN_ACCOUNT = (
     BrokerOrder
     | BrokerExecution
     | BrokerCommission
@@ -117,7 +117,7 @@ _ACCOUNTS_FACTS = (
 )
 
 SECOND = 1_000_000_000
-QUESTIONS = 3
+MAX_ABSENCES = 3
 """How often an order must be absent from a complete answer before it is dead."""
 KEEP_NS = 8 * 24 * 3600 * SECOND
 """Finished orders and their fills are kept so long; the broker replays at most a week of executions."""
@@ -141,7 +141,7 @@ class GatewayCore:
     def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
         return [
             *((o.symbol, OrderUpdated(o)) for o in state.table(OrderRecord).values() if o.live),
-            *((told.symbol, told) for told in positions_told(state)),
+            *((update.symbol, update) for update in position_updates(state)),
             *(("fleet", EntriesBlocked(b.reason, b.text, b.figures)) for b in state.table(Block).values()),
         ]
 
@@ -155,17 +155,17 @@ class GatewayCore:
         if links is None or links.phase in ("down", "refused"):
             return Deadlines()
         wanted = [links.ask_at_ns] if links.ask_at_ns and not links.asking else []
-        wanted += [at for at in (guard_deadline(state), cancel_deadline(state)) if at is not None]
+        wanted += [at for at in (protection_deadline(state), cancel_deadline(state)) if at is not None]
         return Deadlines(market_ns=block_deadline(state), machine_ns=min(wanted, default=None))
 
     def handle(self, state: State, message: Message | Any, now: Now) -> Decision:
         d = Draft(state, now)
         touched: Iterable[str] = ()
-        if links_of(d).phase == "refused" and isinstance(message, _ACCOUNTS_FACTS):
+        if links_of(d).phase == "refused" and isinstance(message, _FACTS_OF_AN_ACCOUNT):
             return d.decision  # what a wrong account says concerns nobody
         match message:
             case Quote(symbol=symbol):
-                self._quote(d, message)
+                self._on_quote(d, message)
                 if d.get(FlattenRecord, symbol) is None:
                     return d.decision
                 touched = [symbol]  # a halt may be over
@@ -180,24 +180,24 @@ class GatewayCore:
             case BrokerPosition():
                 touched = [fold_position(d, message)]
             case BrokerAccount():
-                self._account(d, message)
+                self._on_account(d, message)
             case BrokerError():
-                self._error(d, message)
+                self._on_error(d, message)
             case EntryApproved():
-                self._approved(d, message)
+                self._place(d, message)
             case RequestBook():
-                d.send("risk", book_told(d.state))
+                d.send("risk", book_snapshot(d.state))
             case Flatten():
-                touched = order_flatten(d, message)
+                touched = handle_flatten(d, message)
             case Adopt(symbol):
                 adopt(d, message, links_of(d))
                 touched = [symbol]
             case CancelEntry():
                 cancel_entry(d, message, links_of(d))
             case Connected():
-                self._connected(d, message)
+                self._on_connected(d, message)
             case Disconnected(reason):
-                self._disconnected(d, reason)
+                self._on_disconnected(d, reason)
             case BrokerSnapshot():
                 touched = self._reconcile(d, message)
             case SnapshotFailed(reason):
@@ -214,19 +214,19 @@ class GatewayCore:
                         break_ns=(session.break_start_ns, session.break_end_ns),
                     )
                 )
-                self._forget_old(d)
+                self._drop_old_records(d)
                 if links_of(d).phase == "ready":
-                    forget_cancels(d, given_up=True)
+                    drop_cancels(d, given_up=True)
                     resume_cancels(d)
                 touched = [*d.state.table(Own), *d.state.table(FlattenRecord)]
             case SessionApproaching():
-                if call_audit(d) and links_of(d).phase == "ready":
+                if request_audits(d) and links_of(d).phase == "ready":
                     ask_soon(d)
             case SessionClosing(session):
-                self._phase(d, "closing")
+                self._set_phase(d, "closing")
             case SessionClosed():
-                self._phase(d, "closed")
-                anchor(d)
+                self._set_phase(d, "closed")
+                save_anchors(d)
             case BrokerMarketRule(symbol, steps):
                 if grid_of(d, symbol) != steps:
                     d.put(PriceGrid(symbol, steps))
@@ -235,63 +235,63 @@ class GatewayCore:
                 d.put(Links(run=run))
                 d.send("fleet", LinkChanged("socket", False, "starting"))
             case Elapsed():
-                touched = self._elapsed(d)
+                touched = self._on_elapsed(d)
             case LiveConfirmation(account, until_ns):
                 d.put(Confirmed(account, until_ns))
-                self._judge_confirmation(d)
+                self._check_confirmation(d)
             case BrokerClock():
-                judge_clock(d, message)
+                check_clock(d, message)
             case DiskSpace():
-                judge_disk(d, message)
+                check_disk_space(d, message)
             case WatchlistChanged(watchlist, winding_down):
                 d.send("broker", Subscribe((*watchlist, *winding_down)))
         for symbol in dict.fromkeys(touched):
-            self._settle_symbol(d, symbol)
-        tell_coverage(d)
-        return self._observed(d.decision, now) if self.settings.observe else d.decision
+            self._update_symbol(d, symbol)
+        report_coverage(d)
+        return self._withhold_orders(d.decision, now) if self.settings.observe else d.decision
 
-    def _observed(self, decision: Decision, now: Now) -> Decision:
+    def _withhold_orders(self, decision: Decision, now: Now) -> Decision:
         """Decide and send nothing: what would have gone to the broker is told instead, and questions still go."""
-        for place, (recipient, told) in enumerate(decision.messages):
-            if recipient == "broker" and isinstance(told, PlaceOrder | CancelOrder):
-                fields: dict[str, Any] = {"would": type(told).__name__, "client_order_id": _name_of(told)}
-                decision.messages[place] = ("recorder", Happened("order_observed", "", "INFO", fields, now.market_ns))
+        for index, (recipient, message) in enumerate(decision.messages):
+            if recipient == "broker" and isinstance(message, PlaceOrder | CancelOrder):
+                fields: dict[str, Any] = {"would": type(message).__name__, "client_order_id": _client_order_id(message)}
+                decision.messages[index] = ("recorder", Happened("order_observed", "", "INFO", fields, now.market_ns))
         return decision
 
-    def _judge_confirmation(self, d: Draft) -> None:
+    def _check_confirmation(self, d: Draft) -> None:
         """Without the owner's word nothing is entered in live, and what has not filled is taken back."""
         links, book = links_of(d), d.get(Book, "book") or Book()
-        if book.account and judge_confirmation(d, self.settings, book.account):
+        if book.account and check_confirmation(d, self.settings, book.account):
             for order in d.table(OrderRecord).values():
                 if order.live and order.role == "entry":
                     cancel_entry(d, CancelEntry(order.client_order_id, order.symbol, "live_unconfirmed"), links)
 
-    def _phase(self, d: Draft, phase: str) -> None:
+    def _set_phase(self, d: Draft, phase: str) -> None:
         session = d.get(SessionRecord, "session") or SessionRecord()
         d.put(msgspec.structs.replace(session, phase=phase))
 
-    def _settle_symbol(self, d: Draft, symbol: str) -> None:
+    def _update_symbol(self, d: Draft, symbol: str) -> None:
         """After anything that touched a symbol: free the entry's place if it is over, then look at its protection."""
         for slot in list(d.state.table(EntrySlot).values()):
             order = d.get(OrderRecord, slot.client_order_id)
             if slot.symbol == symbol and (order is None or not order.live):
                 d.drop(EntrySlot, slot.key)
-        if self._flattens(d, symbol):
+        if self._flatten_step(d, symbol):
             d.drop(Unprotected, symbol)
             return
-        if guard(d, symbol, links_of(d), self.settings):
+        if protect(d, symbol, links_of(d), self.settings):
             ask_soon(d)
-        if d.state.get(FlattenRecord, symbol) is None and self._flattens(d, symbol):
+        if d.state.get(FlattenRecord, symbol) is None and self._flatten_step(d, symbol):
             d.drop(Unprotected, symbol)  # the guard found that it can't be protected
         if any(change.symbol == symbol and change.stage == "sent" for change in d.table(Change).values()):
             watch_acks(d)
 
-    def _flattens(self, d: Draft, symbol: str) -> bool:
+    def _flatten_step(self, d: Draft, symbol: str) -> bool:
         return flatten_step(d, symbol, links_of(d), observe=self.settings.observe)
 
     # Market data.
 
-    def _quote(self, d: Draft, quote: Quote) -> None:
+    def _on_quote(self, d: Draft, quote: Quote) -> None:
         links = links_of(d)
         before = d.get(QuoteRecord, quote.symbol)
         number = before.number + 1 if before else 1
@@ -306,10 +306,10 @@ class GatewayCore:
             audit(d, quote.symbol, self.settings)
         sample_level(d, quote)
         if self.settings.entries.native_stp:
-            exchange(d, quote.symbol, links, self.settings)
-        self._tick(d, quote, number)
+            replace_fixed_stop(d, quote.symbol, links, self.settings)
+        self._publish_tick(d, quote, number)
 
-    def _tick(self, d: Draft, quote: Quote, number: int) -> None:
+    def _publish_tick(self, d: Draft, quote: Quote, number: int) -> None:
         d.publish(
             quote.symbol,
             Tick(
@@ -329,14 +329,14 @@ class GatewayCore:
 
     # Entries.
 
-    def _approved(self, d: Draft, approved: EntryApproved) -> None:
+    def _place(self, d: Draft, approved: EntryApproved) -> None:
         place_entry(d, approved.plan, links_of(d), self.settings)
         if links_of(d).phase == "ready":
             watch_acks(d)
 
     # The connection.
 
-    def _connected(self, d: Draft, connected: Connected) -> None:
+    def _on_connected(self, d: Draft, connected: Connected) -> None:
         links, book = links_of(d), d.get(Book, "book") or Book()
         wanted, trouble = account_trouble(self.settings, connected.accounts, book.account)
         if trouble:
@@ -350,10 +350,10 @@ class GatewayCore:
         d.send("fleet", LinkChanged("broker", True, "connected"))  # until the broker says otherwise
         d.send("fleet", LinkChanged("data", True, "connected"))
         d.send("broker", StartStreams(wanted))
-        self._ask_everything(d)
-        self._judge_confirmation(d)
+        self._start_reconciling(d)
+        self._check_confirmation(d)
 
-    def _ask_everything(self, d: Draft) -> None:
+    def _start_reconciling(self, d: Draft) -> None:
         """Nothing is certain any more: until the answer is through nothing is placed."""
         d.put(
             msgspec.structs.replace(
@@ -363,10 +363,10 @@ class GatewayCore:
         for order in d.state.table(OrderRecord).values():
             if order.live and order.role != "foreign":
                 d.put(Doubt(order.client_order_id))
-        forget_cancels(d)
+        drop_cancels(d)
         ask(d)
 
-    def _disconnected(self, d: Draft, reason: str) -> None:
+    def _on_disconnected(self, d: Draft, reason: str) -> None:
         links = links_of(d)
         if links.phase in ("down", "refused"):
             d.put(msgspec.structs.replace(links, phase="down"))
@@ -395,30 +395,30 @@ class GatewayCore:
             if key not in missing:
                 d.drop(Doubt, key)
         for order in missing.values():
-            settle_absent(d, order, QUESTIONS)
+            fold_absence(d, order, MAX_ABSENCES)
             touched.append(order.symbol)
         for change in d.table(Change).values():
             if change.stage == "sent" and change.client_order_id in asked:
                 d.put(msgspec.structs.replace(change, stage="refused"))  # asked after it was sent, and not made
-        send_cancels_again(d)
+        resend_cancels(d)
         for symbol in d.table(Audit):
             audit(d, symbol, self.settings)
-        touched += settle(d)
+        touched += book_missing_shares(d)
         links = msgspec.structs.replace(links_of(d), asking=False)
         first = links.phase == "reconciling"
         d.put(msgspec.structs.replace(links, phase="ready") if first else links)
         if d.table(Doubt):
             ask_later(d, asking=False)
         if first:
-            self._now_ready(d, snapshot, account)
+            self._become_ready(d, snapshot, account)
         return touched
 
-    def _now_ready(self, d: Draft, snapshot: BrokerSnapshot, account: str) -> None:
+    def _become_ready(self, d: Draft, snapshot: BrokerSnapshot, account: str) -> None:
         resume_cancels(d)
         for record in list(d.state.table(QuoteRecord).values()):
             if record.quote.refused:  # no other tick will come and say so
                 d.put(msgspec.structs.replace(record, number=record.number + 1))
-                self._tick(d, record.quote, record.number + 1)
+                self._publish_tick(d, record.quote, record.number + 1)
         counts = {
             "open_orders": len(snapshot.open_orders),
             "executions": len(snapshot.executions),
@@ -428,12 +428,12 @@ class GatewayCore:
         d.send("fleet", LinkChanged("socket", True, "reconciled"))
         d.send("fleet", ReconciliationDone(account, **counts))
 
-    def _elapsed(self, d: Draft) -> list[str]:
+    def _on_elapsed(self, d: Draft) -> list[str]:
         links = links_of(d)
-        self._judge_confirmation(d)
-        overdue = ask_about_cancels(d)
+        self._check_confirmation(d)
+        overdue = doubt_overdue_cancels(d)
         if links.ask_at_ns and not links.asking and links.ask_at_ns <= d.now.machine_ns:
-            doubt_the_unheard(d)
+            doubt_unacknowledged(d)
             d.put(msgspec.structs.replace(links, ask_at_ns=0))
             if d.table(Doubt) or links.phase == "reconciling":
                 ask(d)
@@ -443,19 +443,19 @@ class GatewayCore:
 
     # What the broker says besides.
 
-    def _account(self, d: Draft, told: BrokerAccount) -> None:
+    def _on_account(self, d: Draft, report: BrokerAccount) -> None:
         book = d.get(Book, "book") or Book()
-        update = account_update(told, d.now.market_ns)
-        if update is not None and (not book.account or told.account == book.account):
+        update = account_update(report, d.now.market_ns)
+        if update is not None and (not book.account or report.account == book.account):
             d.put(AccountSeen(update))
             if update.rates and d.get(Rates, "rates") != Rates(update.rates):
                 d.put(Rates(update.rates))
             d.send("fleet", update)
 
-    def _error(self, d: Draft, error: BrokerError) -> None:
+    def _on_error(self, d: Draft, error: BrokerError) -> None:
         links = links_of(d)
         if error.order_id > 0:
-            self._order_error(d, error)
+            self._on_order_error(d, error)
         elif links.phase == "down":
             pass  # a word of a connection that is gone
         elif error.code in BROKER_DOWN and links.broker_up:
@@ -466,7 +466,7 @@ class GatewayCore:
             d.put(msgspec.structs.replace(links, broker_up=True))
             d.send("fleet", LinkChanged("broker", True, error.text))
             d.note("broker_link_restored", "", code=error.code, text=error.text)
-            self._ask_everything(d)
+            self._start_reconciling(d)
         elif error.code in DATA_DOWN | DATA_UP:
             up = error.code in DATA_UP
             if links.data_up != up:
@@ -476,7 +476,7 @@ class GatewayCore:
                     "data_farm_restored" if up else "data_farm_lost", "", "WARNING", code=error.code, text=error.text
                 )
 
-    def _order_error(self, d: Draft, error: BrokerError) -> None:
+    def _on_order_error(self, d: Draft, error: BrokerError) -> None:
         """It may mean the end of the order, or not: ask, and let the answer decide."""
         found = [o for o in d.state.table(OrderRecord).values() if o.order_id == error.order_id and o.role != "foreign"]
         order = next((o for o in found if o.live), found[0] if found else None)
@@ -498,12 +498,12 @@ class GatewayCore:
             d.put(msgspec.structs.replace(change, stage="refused"))
             session = d.get(SessionRecord, "session") or SessionRecord()
             if session.phase == "closed":
-                take_back_refused(d, order)
+                cancel_refused_stop(d, order)
         if order.live:
             d.put(Doubt(order.client_order_id))
             ask_later(d, asking=links_of(d).asking)
 
-    def _forget_old(self, d: Draft) -> None:
+    def _drop_old_records(self, d: Draft) -> None:
         """Finished orders of past weeks, and their fills, leave the ledger; the recorder has them for ever.
 
         Not those of a symbol that is held: a new stop for it is made of them.
@@ -522,5 +522,5 @@ class GatewayCore:
                 d.drop(kind, key)
 
 
-def _name_of(command: PlaceOrder | CancelOrder) -> str:
+def _client_order_id(command: PlaceOrder | CancelOrder) -> str:
     return command.order.client_order_id if isinstance(command, PlaceOrder) else command.client_order_id

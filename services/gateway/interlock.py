@@ -16,22 +16,22 @@ from services.runtime.core import Draft, State
 from services.trading.ids import is_paper_account
 
 __all__ = [
-    "CLOCK_OFF_S",
-    "DISK_ENOUGH_MB",
-    "DISK_LEAST_MB",
+    "ENOUGH_FREE_MB",
+    "MAX_CLOCK_OFFSET_S",
+    "MIN_FREE_MB",
     "account_trouble",
     "block",
     "block_deadline",
-    "judge_clock",
-    "judge_confirmation",
-    "judge_disk",
+    "check_clock",
+    "check_confirmation",
+    "check_disk_space",
     "unblock",
 ]
 
-CLOCK_OFF_S = 1.0
+MAX_CLOCK_OFFSET_S = 1.0
 """A machine whose clock is further than this from the broker's enters nothing: sessions and ages would be wrong."""
 
-DISK_LEAST_MB, DISK_ENOUGH_MB = 200.0, 400.0
+MIN_FREE_MB, ENOUGH_FREE_MB = 200.0, 400.0
 """Room on the disk below which nothing is entered, and from which on entries are made again."""
 
 CANCELS = frozenset({"live_unconfirmed"})
@@ -80,46 +80,46 @@ def account_trouble(settings: Settings, accounts: Sequence[str], bound_to: str) 
     return "", trouble
 
 
-def judge_confirmation(d: Draft, settings: Settings, account: str) -> bool:
+def check_confirmation(d: Draft, settings: Settings, account: str) -> bool:
     """Live needs the owner's word, for this account and not expired. True: unfilled entries are to be taken back."""
     if settings.mode != "live":
         return False
-    told = d.get(Confirmed, "confirmed") or Confirmed()
-    if told.account == account and d.now.market_ns < told.until_ns:
+    confirmation = d.get(Confirmed, "confirmed") or Confirmed()
+    if confirmation.account == account and d.now.market_ns < confirmation.until_ns:
         unblock(d, "live_unconfirmed")
         return False
-    if not told.account:
+    if not confirmation.account:
         why = "has not been confirmed"
-    elif told.account != account:
-        why = f"was confirmed for {told.account} and trades {account}"
+    elif confirmation.account != account:
+        why = f"was confirmed for {confirmation.account} and trades {account}"
     else:
         why = "confirmation has expired"
     return block(d, "live_unconfirmed", f"live trading {why}; stops stay and are kept, `crazy golive` confirms it")
 
 
-def judge_disk(d: Draft, told: DiskSpace) -> None:
+def check_disk_space(d: Draft, disk: DiskSpace) -> None:
     """A fleet that can't write can't trade: it stops entering while there is room left to protect what it holds."""
-    if told.free_mb < DISK_LEAST_MB:
-        text = f"{told.free_mb:.0f} MB are left on the disk of the fleet's records; make room, stops stay and are kept"
-        block(d, "disk_full", text, free_mb=round(told.free_mb))
-    elif told.free_mb >= DISK_ENOUGH_MB:
+    if disk.free_mb < MIN_FREE_MB:
+        text = f"{disk.free_mb:.0f} MB are left on the disk of the fleet's records; make room, stops stay and are kept"
+        block(d, "disk_full", text, free_mb=round(disk.free_mb))
+    elif disk.free_mb >= ENOUGH_FREE_MB:
         unblock(d, "disk_full")
 
 
 def block_deadline(state: State) -> int | None:
     """Market time at which the confirmation expires."""
-    told = state.get(Confirmed, "confirmed")
-    if told is None or not told.until_ns or state.get(Block, "live_unconfirmed") is not None:
+    confirmation = state.get(Confirmed, "confirmed")
+    if confirmation is None or not confirmation.until_ns or state.get(Block, "live_unconfirmed") is not None:
         return None
-    return told.until_ns
+    return confirmation.until_ns
 
 
-def judge_clock(d: Draft, told: BrokerClock) -> None:
+def check_clock(d: Draft, clock: BrokerClock) -> None:
     """Compare this machine's clock with the broker's; only a certain difference counts, either way."""
-    off_s = told.least_s if told.least_s > 0 else told.most_s if told.most_s < 0 else 0.0
-    if abs(off_s) > CLOCK_OFF_S:
+    off_s = clock.least_s if clock.least_s > 0 else clock.most_s if clock.most_s < 0 else 0.0
+    if abs(off_s) > MAX_CLOCK_OFFSET_S:
         way = "ahead of" if off_s > 0 else "behind"
         text = f"this machine's clock is at least {abs(off_s):.1f} s {way} the broker's; synchronize it (NTP)"
         block(d, "clock_off", text, off_s=round(off_s, 2))
-    elif max(told.most_s, -told.least_s) <= 2 * CLOCK_OFF_S:
+    elif max(clock.most_s, -clock.least_s) <= 2 * MAX_CLOCK_OFFSET_S:
         unblock(d, "clock_off")

@@ -49,7 +49,7 @@ def test_promise_2_with_the_guard() -> None:
 
 
 def test_promise_2_is_broken_without_the_guard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core, "guard", lambda *_: False)
+    monkeypatch.setattr(core, "protect", lambda *_: False)
     runner, _ = dead_child()
     with pytest.raises(PromiseBroken, match=r"^2: \w+ was without a stop for [\d.]+ s"):
         runner.run()

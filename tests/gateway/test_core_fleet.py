@@ -15,7 +15,7 @@ from messages.operator import Adopt, Flatten, Happened
 from messages.orders import OrderPlaced, OrderRecord, OrderUpdated, PositionUpdated
 from messages.timers import Elapsed
 from messages.watchlist import WatchlistChanged
-from services.gateway.book.queries import book_told
+from services.gateway.book.queries import book_snapshot
 from services.gateway.book.records import (
     Anchor,
     Audit,
@@ -109,7 +109,7 @@ class TestAskedFromOutside:
 
     def test_the_book_is_told_to_risk(self) -> None:
         records = (READY, entry(), *held())
-        assert heard(RequestBook(), *records) == ([], [("risk", book_told(state_of(*records)))])
+        assert heard(RequestBook(), *records) == ([], [("risk", book_snapshot(state_of(*records)))])
 
     def test_prices_of_the_watchlist_are_asked_for(self) -> None:
         told = WatchlistChanged(("TSLA", "NVDA"), ("AMC",))

@@ -47,7 +47,7 @@ def test_room_enough_is_no_news() -> None:
 
 
 def test_it_is_told_while_it_is_little_and_once_when_it_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(shell, "LOOK_S", 0.0)
+    monkeypatch.setattr(shell, "POLL_S", 0.0)
     rooms = iter([5_000, 399, 100, 400, 5_000])
     told: list[float] = []
 

@@ -49,10 +49,10 @@ def find(lookup: Lookup, reference: str, order_id: int, perm_id: int) -> OrderRe
         return first
     orders = [first, *doubles_of(lookup, reference)[0]]
     exact = next((o for o in orders if perm_id and o.perm_id == perm_id), None)
-    return exact or next((o for o in orders if _may_be(o, order_id, perm_id)), None)
+    return exact or next((o for o in orders if _may_match(o, order_id, perm_id)), None)
 
 
-def _may_be(order: OrderRecord, order_id: int, perm_id: int) -> bool:
+def _may_match(order: OrderRecord, order_id: int, perm_id: int) -> bool:
     """Whether it can be this one although a permId is missing on either side."""
     if order.perm_id and perm_id:
         return False

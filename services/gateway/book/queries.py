@@ -23,18 +23,18 @@ from services.trading.ids import is_stop_reference
 from services.trading.prices import US_STOCKS, Grid
 
 __all__ = [
-    "blocked",
-    "book_told",
+    "book_snapshot",
+    "first_block",
     "grid_of",
     "links_of",
     "next_order_ids",
-    "positions_told",
+    "position_updates",
     "stops_of",
     "whole_shares",
 ]
 
 
-def blocked(d: Draft) -> Block | None:
+def first_block(d: Draft) -> Block | None:
     """The first reason that speaks against entries."""
     return next(iter(d.table(Block).values()), None)
 
@@ -72,12 +72,12 @@ def stops_of(d: Draft, symbol: str) -> tuple[str, list[OrderRecord]]:
                 held, entries = 0.0, {}
     entries = entries or {newest: None}  # (after a split more is sold than the fills say was bought)
     stops = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.role == "stop"]
-    mine = [
+    own_stops = [
         o
         for o in stops
         if any(o.parent_client_order_id == e or is_stop_reference(o.client_order_id, e) for e in entries)
     ]
-    return newest, mine
+    return newest, own_stops
 
 
 def whole_shares(d: Draft, symbol: str) -> int:
@@ -86,23 +86,23 @@ def whole_shares(d: Draft, symbol: str) -> int:
     return max(0, math.floor(own.quantity + 1e-9)) if own is not None else 0
 
 
-def positions_told(state: State) -> list[PositionUpdated]:
+def position_updates(state: State) -> list[PositionUpdated]:
     """Every position as an event; own shares that the broker has no position for are told as well."""
     positions, owned = state.table(AccountPosition), state.table(Own)
-    told = []
+    updates = []
     for symbol in dict.fromkeys((*positions, *owned)):
         position = positions.get(symbol) or AccountPosition(symbol, 0.0, 0.0)
         own = owned.get(symbol) or Own(symbol)
-        told.append(PositionUpdated(symbol, position.quantity, position.avg_cost, own.quantity, own.cost_usd))
-    return told
+        updates.append(PositionUpdated(symbol, position.quantity, position.avg_cost, own.quantity, own.cost_usd))
+    return updates
 
 
-def book_told(state: State) -> BookTold:
+def book_snapshot(state: State) -> BookTold:
     """All that counts as exposure, as the book has it now."""
     links, account = state.get(Links, "links"), state.get(AccountSeen, "account")
     return BookTold(
         reconciled=links is not None and links.phase == "ready",
-        positions=tuple(positions_told(state)),
+        positions=tuple(position_updates(state)),
         orders=tuple(o for o in state.table(OrderRecord).values() if o.live),
         account=account.told if account else None,
     )

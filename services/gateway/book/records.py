@@ -58,9 +58,9 @@ def base_id(exec_id: str) -> str:
     return execution_key(exec_id)[0]
 
 
-def foreign_key(told: BrokerOrder) -> str:
+def foreign_key(order: BrokerOrder) -> str:
     """What an order that is not ours is known by: orderRef and order id are another client's business."""
-    return f"foreign:{told.perm_id or told.order_id}"
+    return f"foreign:{order.perm_id or order.order_id}"
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):

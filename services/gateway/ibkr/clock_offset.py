@@ -23,9 +23,9 @@ def bounds(samples: Iterable[tuple[int, int, int]]) -> tuple[float, float] | Non
     samples contradict each other the clock was set meanwhile: None as well, and the next comparison tells.
     """
     least, most = float("-inf"), float("inf")
-    for asked_ns, answered_ns, told_s in samples:
-        least = max(least, (asked_ns - (told_s + 1) * SECOND) / SECOND)
-        most = min(most, (answered_ns - told_s * SECOND) / SECOND)
+    for asked_ns, answered_ns, broker_s in samples:
+        least = max(least, (asked_ns - (broker_s + 1) * SECOND) / SECOND)
+        most = min(most, (answered_ns - broker_s * SECOND) / SECOND)
     if least > most or most == float("inf"):
         return None
     return least, most

@@ -40,11 +40,11 @@ from messages.broker import (
 )
 from messages.orders import OrderRecord
 from services.configuration.settings import Settings
-from services.gateway.ibkr.clock_check import TimeCheck
+from services.gateway.ibkr.clock_check import ClockCheck
 from services.gateway.ibkr.error_codes import DATA_DOWN, DATA_UP, STREAMS_GONE, is_information
-from services.gateway.ibkr.market_rules import learn_grids
+from services.gateway.ibkr.market_rules import report_grids
 from services.gateway.ibkr.quotes import Quotes
-from services.gateway.ibkr.translation import STATUSES, UNSET, name_of, terms_of
+from services.gateway.ibkr.translation import STATUSES, UNSET, order_key, terms_of
 
 __all__ = ["Broker"]
 
@@ -60,7 +60,7 @@ CONNECT_S, ANSWER_S = 10.0, 30.0
 RETRY_S, RETRY_MAX_S = 0.2, 10.0
 
 
-class _Answers:
+class _SnapshotParts:
     """What arrives while a snapshot is asked for."""
 
     def __init__(self) -> None:
@@ -135,7 +135,7 @@ class _RawWrapper(Wrapper):
         self._broker.quotes.on_generic(reqId, tickType, value)
 
     def currentTime(self, time: int) -> None:
-        self._broker.time_check.answer(time)
+        self._broker.clock_check.answer(time)
 
     def tickReqParams(self, *args: Any) -> None:
         """Tick sizes come by market rule."""
@@ -154,9 +154,9 @@ class Broker:
     lock-step they wait for the clock's word.
     """
 
-    def __init__(self, settings: Settings, heard: Callable[[], None]):
+    def __init__(self, settings: Settings, on_facts: Callable[[], None]):
         self._settings = settings
-        self._heard = heard
+        self._notify = on_facts
         self.facts: list[FromBroker] = []
         self.next_order_id = 0
         self.quotes = Quotes()
@@ -165,14 +165,14 @@ class Broker:
         self._orders: dict[int, BrokerOrder] = {}
         self._account: dict[str, float] = {}
         self._account_others: dict[str, str] = {}
-        self._answers: _Answers | None = None
-        self._asking: asyncio.Task[None] | None = None
+        self._parts: _SnapshotParts | None = None
+        self._snapshot_task: asyncio.Task[None] | None = None
         self._symbols = (*settings.watchlist, *settings.winding_down)
-        self._comparing: asyncio.Task[None] | None = None
-        self._learning: asyncio.Task[None] | None = None
+        self._clock_task: asyncio.Task[None] | None = None
+        self._grid_task: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
         self._ib = self._library()
-        self.time_check = TimeCheck(self._ib.client.reqCurrentTime, self.tell)
+        self.clock_check = ClockCheck(self._ib.client.reqCurrentTime, self.report)
 
     def _library(self) -> IB:
         ib = IB()
@@ -188,30 +188,30 @@ class Broker:
     async def run(self) -> None:
         """Keep a connection until cancelled: one at a time, always under the same client id."""
         ibkr = self._settings.ibkr
-        pause, said = RETRY_S, ""
+        pause, last_reason = RETRY_S, ""
         try:
             while True:
                 self._lost.clear()
                 try:
                     await self._ib.client.connectAsync(ibkr.host, ibkr.port, ibkr.client_id, CONNECT_S)
-                    self._begin()
+                    self._on_connected()
                 except (OSError, ConnectionError, TimeoutError) as error:
-                    why = f"{type(error).__name__}: {error}"
-                    if why != said:
+                    reason = f"{type(error).__name__}: {error}"
+                    if reason != last_reason:
                         log.warning(
-                            "no connection to %s:%d, client id %d: %s", ibkr.host, ibkr.port, ibkr.client_id, why
+                            "no connection to %s:%d, client id %d: %s", ibkr.host, ibkr.port, ibkr.client_id, reason
                         )
-                        said = why
+                        last_reason = reason
                     self._ib.client.disconnect()
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, RETRY_S * 2 if self._settings.mode == "sim" else RETRY_MAX_S)
                     continue
-                pause, said = RETRY_S, ""
+                pause, last_reason = RETRY_S, ""
                 await self._lost.wait()
         finally:
             self._ib.client.disconnect()
 
-    def _begin(self) -> None:
+    def _on_connected(self) -> None:
         """What follows a handshake: tell the core, and send nothing before its command (`StartStreams`)."""
         client = self._ib.client
         client.updateReqId(REQUEST_IDS)
@@ -221,7 +221,7 @@ class Broker:
         self._orders.clear()
         self._account.clear()
         self._account_others.clear()
-        self.tell(Connected(tuple(client.getAccounts()), self.next_order_id, client.clientId))
+        self.report(Connected(tuple(client.getAccounts()), self.next_order_id, client.clientId))
 
     def _start_streams(self, account: str) -> None:
         """The account's values, the comparison of clocks, and the prices."""
@@ -229,7 +229,7 @@ class Broker:
         client.reqAccountUpdates(True, account)
         if self._settings.mode != "sim":
             client.reqMarketDataType(3 if self._settings.enters_on_delayed_data else 1)
-            self._comparing = asyncio.get_running_loop().create_task(self.time_check.compare())
+            self._clock_task = asyncio.get_running_loop().create_task(self.clock_check.run())
         self._stream(self._symbols)
 
     def _stream(self, symbols: tuple[str, ...]) -> None:
@@ -239,38 +239,38 @@ class Broker:
             return
         for request_id, symbol in self.quotes.streams.items():
             if symbol not in symbols:
-                self.quotes.end(request_id)
+                self.quotes.remove(request_id)
                 client.cancelMktData(request_id)
         streamed = set(self.quotes.streams.values())
         fresh = [symbol for symbol in symbols if symbol not in streamed]
         for symbol in fresh:
             request_id = client.getReqId()
-            self.quotes.begin(request_id, symbol)
-            client.reqMktData(request_id, _contract(symbol), "", False, False, [])
+            self.quotes.add(request_id, symbol)
+            client.reqMktData(request_id, _ib_contract(symbol), "", False, False, [])
         if fresh:
-            asked = learn_grids(self._ib, map(_contract, fresh), self.tell)
-            self._learning = asyncio.get_running_loop().create_task(asked)
-            self._learning.add_done_callback(lambda _: self._heard())
+            asked = report_grids(self._ib, map(_ib_contract, fresh), self.report)
+            self._grid_task = asyncio.get_running_loop().create_task(asked)
+            self._grid_task.add_done_callback(lambda _: self._notify())
 
-    def _stream_anew(self) -> None:
+    def _restart_streams(self) -> None:
         """Real world: after 1101, and often after a farm that was away, nothing more is sent, and nobody says so."""
         self._farm_was_down, symbols = False, self._symbols
         self._stream(())
         self._stream(symbols)
 
     def _on_lost(self) -> None:
-        for task in (self._asking, self._comparing, self._learning):
+        for task in (self._snapshot_task, self._clock_task, self._grid_task):
             if task is not None:
                 task.cancel()
-        self._asking = self._comparing = self._learning = None
-        self._answers = None
-        self.tell(Disconnected("socket closed"))
+        self._snapshot_task = self._clock_task = self._grid_task = None
+        self._parts = None
+        self.report(Disconnected("socket closed"))
         self._lost.set()
 
     @property
     def asking(self) -> bool:
         """Whether a question is open: what follows from its answer is still to come."""
-        return any(task is not None and not task.done() for task in (self._asking, self._learning))
+        return any(task is not None and not task.done() for task in (self._snapshot_task, self._grid_task))
 
     @property
     def wire(self) -> tuple[int, int]:
@@ -297,17 +297,17 @@ class Broker:
             case Subscribe(symbols):
                 self._stream(symbols)
             case PlaceOrder(order, transmit):
-                client.placeOrder(order.order_id, _contract(order.symbol), _order(order, transmit))
+                client.placeOrder(order.order_id, _ib_contract(order.symbol), _ib_order(order, transmit))
             case CancelOrder(order_id):
                 client.cancelOrder(order_id, "")
             case RequestSnapshot():
-                if self._asking is None or self._asking.done():
-                    self._asking = asyncio.get_running_loop().create_task(self._ask())
+                if self._snapshot_task is None or self._snapshot_task.done():
+                    self._snapshot_task = asyncio.get_running_loop().create_task(self._collect_snapshot())
 
-    async def _ask(self) -> None:
+    async def _collect_snapshot(self) -> None:
         """Positions, all open orders, completed orders, then executions. A missing answer is not an empty one."""
-        ib, answers = self._ib, _Answers()
-        self._answers = answers
+        ib, parts = self._ib, _SnapshotParts()
+        self._parts = parts
         try:
             async with asyncio.timeout(ANSWER_S):
                 await asyncio.gather(
@@ -315,20 +315,20 @@ class Broker:
                 )
                 await ib.reqExecutionsAsync()
         except (TimeoutError, ConnectionError) as error:
-            self.tell(
+            self.report(
                 SnapshotFailed(f"{type(error).__name__}: {error}" if str(error) else "no complete answer in time")
             )
             return
         finally:
-            self._answers = None
-        self.tell(
+            self._parts = None
+        self.report(
             BrokerSnapshot(
                 account=self._settings.ibkr.account or "",
-                positions=tuple(answers.positions.values()),
-                open_orders=tuple(answers.open_orders.values()),
-                completed_orders=tuple(answers.completed),
-                executions=tuple(answers.executions),
-                commissions=tuple(answers.commissions),
+                positions=tuple(parts.positions.values()),
+                open_orders=tuple(parts.open_orders.values()),
+                completed_orders=tuple(parts.completed),
+                executions=tuple(parts.executions),
+                commissions=tuple(parts.commissions),
             )
         )
 
@@ -339,29 +339,29 @@ class Broker:
 
     # Facts.
 
-    def tell(self, fact: FromBroker) -> None:
+    def report(self, fact: FromBroker) -> None:
         """One more fact, and the word that something is there."""
         self.facts.append(fact)
-        self._heard()
+        self._notify()
 
     def on_read(self) -> None:
         """A read from the socket is decoded: whatever it brought can be handled together."""
-        self._heard()
+        self._notify()
 
     def on_open_order(self, order_id: int, contract: Any, order: Any, state: Any) -> None:
         """The order's terms; its status follows by itself, and only then is it told."""
-        told = terms_of(order_id, contract, order, state.status)
-        name = name_of(order_id, order.permId)
-        self._orders[name] = told
-        if self._answers is not None:
-            self._answers.open_orders[name] = told
+        terms = terms_of(order_id, contract, order, state.status)
+        key = order_key(order_id, order.permId)
+        self._orders[key] = terms
+        if self._parts is not None:
+            self._parts.open_orders[key] = terms
 
     def on_order_status(
         self, order_id: int, status: str, filled: float, avg_price: float, perm_id: int, parent_id: int, why_held: str
     ) -> None:
         """The status, merged with the terms that were told last."""
-        name = name_of(order_id, perm_id)
-        terms = self._orders.get(name) or self._orders.get(name_of(order_id, 0))
+        key = order_key(order_id, perm_id)
+        terms = self._orders.get(key) or self._orders.get(order_key(order_id, 0))
         if terms is None:
             log.warning("status %s of an order that was never told: order id %d, perm id %d", status, order_id, perm_id)
             return
@@ -374,18 +374,18 @@ class Broker:
             why_held=why_held or "",
             parent_id=parent_id,
         )
-        self._orders[name] = merged
-        if self._answers is not None and name in self._answers.open_orders:
-            self._answers.open_orders[name] = merged
+        self._orders[key] = merged
+        if self._parts is not None and key in self._parts.open_orders:
+            self._parts.open_orders[key] = merged
         self.facts.append(merged)
 
     def on_completed_order(self, contract: Any, order: Any, state: Any) -> None:
-        if self._answers is not None:
-            told = terms_of(0, contract, order, state.status)
+        if self._parts is not None:
+            terms = terms_of(0, contract, order, state.status)
             filled = float(getattr(order, "filledQuantity", 0.0) or 0.0)
             filled = 0.0 if filled >= UNSET else filled
             text = state.completedStatus or state.status
-            self._answers.completed.append(replace(told, completed_status=text, filled=filled))
+            self._parts.completed.append(replace(terms, completed_status=text, filled=filled))
 
     def on_execution(self, request_id: int, contract: Any, execution: Any) -> None:
         fact = BrokerExecution(
@@ -403,22 +403,22 @@ class Broker:
             account=execution.acctNumber,
             time_ns=int(execution.time.timestamp()) * SECOND,
         )
-        if request_id >= 0 and self._answers is not None:
-            self._answers.executions.append(fact)
+        if request_id >= 0 and self._parts is not None:
+            self._parts.executions.append(fact)
         else:
             self.facts.append(fact)
 
     def on_commission(self, report: Any) -> None:
         realized = None if report.realizedPNL is None or abs(report.realizedPNL) >= UNSET else report.realizedPNL
         fact = BrokerCommission(report.execId, report.commission, report.currency, realized)
-        if self._answers is not None:
-            self._answers.commissions.append(fact)
+        if self._parts is not None:
+            self._parts.commissions.append(fact)
         self.facts.append(fact)
 
     def on_position(self, account: str, contract: Any, quantity: float, avg_cost: float) -> None:
         fact = BrokerPosition(account, contract.symbol, float(quantity), avg_cost)
-        if self._answers is not None:
-            self._answers.positions[contract.symbol] = fact
+        if self._parts is not None:
+            self._parts.positions[contract.symbol] = fact
         self.facts.append(fact)
 
     def on_account_value(self, tag: str, value: str, currency: str, account: str) -> None:
@@ -443,14 +443,14 @@ class Broker:
         if code in DATA_DOWN:
             self._farm_was_down = True
         elif code in STREAMS_GONE or (self._farm_was_down and code in DATA_UP):
-            self._stream_anew()
+            self._restart_streams()
 
 
-def _contract(symbol: str) -> Stock:
+def _ib_contract(symbol: str) -> Stock:
     return Stock(symbol, "SMART", "USD")
 
 
-def _order(order: OrderRecord, transmit: bool) -> IbOrder:
+def _ib_order(order: OrderRecord, transmit: bool) -> IbOrder:
     """Our words in IBKR's: a trailing order carries a percentage, never an auxPrice."""
     ours = IbOrder(
         orderId=order.order_id,

@@ -12,7 +12,7 @@ from typing import Any
 
 from messages.broker import BrokerMarketRule
 
-__all__ = ["learn_grids", "rule_of"]
+__all__ = ["report_grids", "rule_of"]
 
 log = logging.getLogger("gateway.grids")
 
@@ -28,7 +28,7 @@ def rule_of(details: Any) -> int | None:
     return int(found) if found else None
 
 
-async def learn_grids(ib: Any, contracts: Iterable[Any], tell: Callable[[BrokerMarketRule], None]) -> None:
+async def report_grids(ib: Any, contracts: Iterable[Any], report: Callable[[BrokerMarketRule], None]) -> None:
     """Tell each symbol's grid, one question after another; a symbol without an answer keeps the grid it had."""
     rules: dict[int, tuple[tuple[float, float], ...]] = {}
     for contract in contracts:
@@ -48,4 +48,4 @@ async def learn_grids(ib: Any, contracts: Iterable[Any], tell: Callable[[BrokerM
         except ConnectionError:
             return  # the next connection asks again
         if rules[number]:
-            tell(BrokerMarketRule(contract.symbol, rules[number]))
+            report(BrokerMarketRule(contract.symbol, rules[number]))

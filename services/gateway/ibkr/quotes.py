@@ -40,11 +40,11 @@ class Quotes:
     def symbol_of(self, request_id: int) -> str | None:
         return self._symbol_of.get(request_id)
 
-    def begin(self, request_id: int, symbol: str) -> None:
+    def add(self, request_id: int, symbol: str) -> None:
         """This request streams this symbol."""
         self._symbol_of[request_id] = symbol
 
-    def end(self, request_id: int) -> None:
+    def remove(self, request_id: int) -> None:
         """It does no longer."""
         symbol = self._symbol_of.pop(request_id)
         self._newest.pop(symbol, None)

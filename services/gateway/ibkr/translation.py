@@ -6,7 +6,7 @@ from typing import Any
 
 from messages.broker import BrokerOrder
 
-__all__ = ["STATUSES", "UNSET", "name_of", "terms_of"]
+__all__ = ["STATUSES", "UNSET", "order_key", "terms_of"]
 
 UNSET = 1.7976931348623157e308
 
@@ -14,7 +14,7 @@ STATUSES = {"ApiPending": "PendingSubmit", "ApiCancelled": "Cancelled"}
 """Not sent on as yet, and cancelled before that: an order that may still trade, and one that never will."""
 
 
-def name_of(order_id: int, perm_id: int) -> int:
+def order_key(order_id: int, perm_id: int) -> int:
     """What an order is kept by until the next word about it: its permId, or, as long as it has none, its order id."""
     return perm_id or -order_id
 

@@ -12,7 +12,7 @@ from messages.operator import Adopt
 from messages.orders import OrderRecord
 from services.gateway.book.own_shares import bought
 from services.gateway.book.records import AccountPosition, FlattenRecord, Links, Own, QuoteRecord
-from services.gateway.operator.manual_trade import book_by_hand
+from services.gateway.operator.manual_trade import book_manual_trade
 from services.runtime.core import Draft
 
 __all__ = ["adopt"]
@@ -21,7 +21,7 @@ __all__ = ["adopt"]
 def adopt(d: Draft, command: Adopt, links: Links) -> None:
     """Book the shares, or say why not: what risk knew when it passed this on may have changed."""
     symbol, quantity = command.symbol, command.quantity
-    refused = _refused(d, command, links)
+    refused = _reason_to_refuse(d, command, links)
     if refused is not None:
         d.note("adopt_refused", symbol, "ERROR", qty=quantity, why=refused)
         return
@@ -29,11 +29,11 @@ def adopt(d: Draft, command: Adopt, links: Links) -> None:
     assert quote is not None
     price = quote.quote.last
     own = bought(own, quantity, price)
-    book_by_hand(d, own, "BUY", quantity, price)
+    book_manual_trade(d, own, "BUY", quantity, price)
     d.note("shares_adopted", symbol, "WARNING", qty=quantity, price=price, own=own.quantity)
 
 
-def _refused(d: Draft, command: Adopt, links: Links) -> str | None:
+def _reason_to_refuse(d: Draft, command: Adopt, links: Links) -> str | None:
     """What must hold: whole shares that are there, are nobody's sale, and have a price to place a stop by."""
     symbol, quantity = command.symbol, command.quantity
     position, quote, own = d.get(AccountPosition, symbol), d.get(QuoteRecord, symbol), d.get(Own, symbol)

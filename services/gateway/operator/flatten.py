@@ -33,16 +33,16 @@ from services.gateway.orders.placing import cancel_entry
 from services.runtime.core import Draft
 from services.trading.ids import order_reference, reference_series
 
-__all__ = ["flatten_step", "order_flatten"]
+__all__ = ["flatten_step", "handle_flatten"]
 
 SECOND = 1_000_000_000
 BEFORE_CLOSE_NS = 15 * SECOND
 """So near to the close no stop is given up for a sale that might not be executed any more."""
-REFUSALS = 2
+MAX_REFUSALS = 2
 """Definite refusals of the sale after which the stop is put back and the operator is told."""
 
 
-def order_flatten(d: Draft, command: Flatten) -> list[str]:
+def handle_flatten(d: Draft, command: Flatten) -> list[str]:
     """The operator's word; the symbols that it concerns."""
     live = [o.symbol for o in d.table(OrderRecord).values() if o.live and o.role == "entry"]
     found = dict.fromkeys((*(s for s in d.table(Own) if whole_shares(d, s)), *live, *d.table(FlattenRecord)))
@@ -67,7 +67,7 @@ def flatten_step(d: Draft, symbol: str, links: Links, *, observe: bool = False) 
         return False
     live = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.live and o.role != "foreign"]
     if observe and (live or whole_shares(d, symbol)):
-        _tell(d, record, "waiting", whole_shares(d, symbol), "observed")
+        _report(d, record, "waiting", whole_shares(d, symbol), "observed")
         return False
     for entry in live:
         if entry.role == "entry":
@@ -79,29 +79,29 @@ def flatten_step(d: Draft, symbol: str, links: Links, *, observe: bool = False) 
         _end(d, record, "done")
         return False
     sellable = min(shares, math.floor(max(0.0, position.quantity if position is not None else 0.0)))
-    blocked = _blocked(d, symbol, links)
-    if blocked is None and shares and not sellable:
-        blocked = "position_mismatch"
-    if blocked is not None:
-        _tell(d, record, "waiting", shares, blocked)
+    reason = _reason_to_wait(d, symbol, links)
+    if reason is None and shares and not sellable:
+        reason = "position_mismatch"
+    if reason is not None:
+        _report(d, record, "waiting", shares, reason)
         return False
     if any(d.get(Doubt, o.key) is not None or d.get(HeldBack, o.key) is not None for o in live):
         return record.phase == "clearing"
     if live:
-        _tell(d, record, "clearing", shares)
+        _report(d, record, "clearing", shares)
         for stop in live:
             if stop.role == "stop" and not stop.cancel_reason:
                 send_cancel(d, stop, "flatten")
         return True
     record = _count_refusal(d, record)
-    if record.refusals >= REFUSALS:
+    if record.refusals >= MAX_REFUSALS:
         _end(d, record, "failed", "ERROR", refusals=record.refusals)
         return False
     _sell(d, record, sellable)
     return True
 
 
-def _blocked(d: Draft, symbol: str, links: Links) -> str | None:
+def _reason_to_wait(d: Draft, symbol: str, links: Links) -> str | None:
     """Why a sale can't be executed now."""
     session, quote = d.get(SessionRecord, "session") or SessionRecord(), d.get(QuoteRecord, symbol)
     if links.phase != "ready" or not links.broker_up:
@@ -149,10 +149,10 @@ def _sell(d: Draft, record: FlattenRecord, quantity: int) -> None:
     record = d.put(msgspec.structs.replace(record, sale_id=sale.client_order_id))
     d.send(symbol, OrderPlaced(sale))
     d.send("broker", PlaceOrder(sale, True))
-    _tell(d, record, "selling", quantity)
+    _report(d, record, "selling", quantity)
 
 
-def _tell(d: Draft, record: FlattenRecord, phase: str, quantity: int, reason: str = "") -> None:
+def _report(d: Draft, record: FlattenRecord, phase: str, quantity: int, reason: str = "") -> None:
     """Once, whenever it is something new."""
     if (record.phase, record.reason) == (phase, reason):
         return

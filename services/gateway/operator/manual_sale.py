@@ -22,14 +22,14 @@ from services.gateway.book.records import (
     Own,
     QuoteRecord,
 )
-from services.gateway.operator.manual_trade import book_by_hand
+from services.gateway.operator.manual_trade import book_manual_trade
 from services.runtime.core import Draft
 from services.trading.shares import exact
 
-__all__ = ["ask_about", "settle"]
+__all__ = ["book_missing_shares", "request_check"]
 
 
-def ask_about(d: Draft, symbol: str) -> bool:
+def request_check(d: Draft, symbol: str) -> bool:
     """True if the broker must be asked: once, until it has answered."""
     if d.get(Missing, symbol) is not None:
         return False
@@ -37,32 +37,32 @@ def ask_about(d: Draft, symbol: str) -> bool:
     return True
 
 
-def settle(d: Draft) -> list[str]:
+def book_missing_shares(d: Draft) -> list[str]:
     """The broker's complete answer is folded: what it still lacks is sold. Returns the symbols."""
-    settled = []
+    booked = []
     for missing in d.table(Missing).values():
         if missing.asked:
             d.drop(Missing, missing.key)
-            if _certain(d, missing.symbol):
-                _book(d, missing.symbol)
-                settled.append(missing.symbol)
-    return settled
+            if _is_certain(d, missing.symbol):
+                _book_sale(d, missing.symbol)
+                booked.append(missing.symbol)
+    return booked
 
 
-def _certain(d: Draft, symbol: str) -> bool:
+def _is_certain(d: Draft, symbol: str) -> bool:
     """Whether nothing of ours can explain it: no order in doubt, none that waits for its executions, no split."""
     own, position = d.get(Own, symbol), d.get(AccountPosition, symbol)
     orders = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.role != "foreign"]
     open_question = any(d.get(Doubt, o.key) is not None or d.get(HeldBack, o.key) is not None for o in orders)
     if own is None or position is None or open_question or d.get(Audit, symbol) is not None:
         return False
-    if _recast(d, position):
+    if _cost_changed(d, position):
         return False
     left = max(0.0, position.quantity)
     return sum(o.remaining for o in orders if o.live and o.side == "SELL") <= left < own.quantity
 
 
-def _recast(d: Draft, position: AccountPosition) -> bool:
+def _cost_changed(d: Draft, position: AccountPosition) -> bool:
     """Whether each share costs something else than at the last close, though we bought none since.
 
     A sale leaves the average cost alone. Fewer shares that cost more each are a reverse split which the audit could not
@@ -77,12 +77,12 @@ def _recast(d: Draft, position: AccountPosition) -> bool:
     return abs(position.avg_cost / before.avg_cost - 1) > COST_TOLERANCE_PCT / 100
 
 
-def _book(d: Draft, symbol: str) -> None:
+def _book_sale(d: Draft, symbol: str) -> None:
     own, position, quote = d.get(Own, symbol), d.get(AccountPosition, symbol), d.get(QuoteRecord, symbol)
     assert own is not None
     assert position is not None
     quantity, average = exact(own.quantity - max(0.0, position.quantity)), own.cost_usd / own.quantity
     price = quote.quote.last if quote is not None and quote.quote.last > 0 else average
     own, realized = sold(own, quantity, price)
-    book_by_hand(d, own, "SELL", quantity, price, realized)
+    book_manual_trade(d, own, "SELL", quantity, price, realized)
     d.note("sold_by_hand", symbol, "WARNING", qty=quantity, price=price, own=own.quantity)

@@ -13,18 +13,18 @@ from services.gateway.book.records import AccountPosition, Book, FillRecord, Own
 from services.runtime.core import Draft
 from services.trading.ids import Kind, order_reference, reference_series
 
-__all__ = ["book_by_hand"]
+__all__ = ["book_manual_trade"]
 
-WORDS: dict[str, tuple[Kind, str, str]] = {"BUY": ("A", "ADOPT", "adopted"), "SELL": ("M", "BY HAND", "by-hand")}
+TERMS: dict[str, tuple[Kind, str, str]] = {"BUY": ("A", "ADOPT", "adopted"), "SELL": ("M", "BY HAND", "by-hand")}
 """Kind of the reference, type of the order, beginning of the exec_id."""
 
 
-def book_by_hand(
+def book_manual_trade(
     d: Draft, own: Own, side: Literal["BUY", "SELL"], quantity: float, price: float, realized_usd: float = 0.0
 ) -> None:
     """So many shares at this price; `own` is what is own after it."""
     symbol, now_ns = own.symbol, d.now.market_ns
-    kind, order_type, beginning = WORDS[side]
+    kind, order_type, beginning = TERMS[side]
     date = (d.get(SessionRecord, "session") or SessionRecord()).date
     series = reference_series(symbol, date, kind)
     before = [o for o in d.table(OrderRecord).values() if o.role == "adopted" and o.key.startswith(series)]

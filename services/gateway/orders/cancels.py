@@ -16,18 +16,18 @@ from services.gateway.book.records import CancelSent, Doubt, SessionRecord
 from services.runtime.core import Draft, State
 
 __all__ = [
-    "ask_about_cancels",
     "cancel_deadline",
-    "forget_cancels",
+    "doubt_overdue_cancels",
+    "drop_cancels",
+    "resend_cancels",
     "resume_cancels",
     "send_cancel",
-    "send_cancels_again",
 ]
 
 SECOND = 1_000_000_000
 ANSWER_NS, ANSWER_MAX_NS = 10 * SECOND, 60 * SECOND
 """Machine time in which the broker has to end the order, doubled with each repetition."""
-MOST = 5
+MAX_SENT = 5
 """How often one cancel is sent."""
 
 
@@ -49,7 +49,7 @@ def cancel_deadline(state: State) -> int | None:
     return min((sent.ask_ns for sent in state.table(CancelSent).values() if sent.ask_ns), default=None)
 
 
-def ask_about_cancels(d: Draft) -> bool:
+def doubt_overdue_cancels(d: Draft) -> bool:
     """The orders whose end is overdue are in doubt. True if there is one, so the broker must be asked."""
     overdue = False
     for sent in d.table(CancelSent).values():
@@ -63,7 +63,7 @@ def ask_about_cancels(d: Draft) -> bool:
     return overdue
 
 
-def send_cancels_again(d: Draft) -> None:
+def resend_cancels(d: Draft) -> None:
     """After a complete answer: what was asked about and still works is cancelled again, so often and no oftener."""
     for sent in d.table(CancelSent).values():
         order = d.get(OrderRecord, sent.client_order_id)
@@ -73,7 +73,7 @@ def send_cancels_again(d: Draft) -> None:
         if not sent.asked or not sent.ask_ns or d.get(Doubt, order.key) is not None:
             continue
         fields: dict[str, str | int] = {"client_order_id": order.key, "sent": sent.count, "status": order.status}
-        if sent.count < MOST:
+        if sent.count < MAX_SENT:
             d.note("cancel_repeated", order.symbol, "WARNING", **fields)
             _send(d, order, sent.count + 1)
             continue
@@ -82,7 +82,7 @@ def send_cancels_again(d: Draft) -> None:
         d.put(msgspec.structs.replace(sent, ask_ns=0))
 
 
-def forget_cancels(d: Draft, *, given_up: bool = False) -> None:
+def drop_cancels(d: Draft, *, given_up: bool = False) -> None:
     """None is under way any more: all of them were on a link that is gone, or those that were given up begin anew."""
     for sent in d.table(CancelSent).values():
         if not given_up or not sent.ask_ns:

@@ -29,7 +29,7 @@ def markdown() -> str:
     return "\n".join(parts)
 
 
-def _name(state: OrderState) -> str:
+def _picture_name(state: OrderState) -> str:
     """A state's name as the picture needs it: without a blank."""
     return state.replace(" ", "_")
 
@@ -37,18 +37,18 @@ def _name(state: OrderState) -> str:
 def _arrows() -> list[str]:
     """One arrow per pair of states, with the reports that lead along it; one for all live states where they agree."""
     live = [state for state in OrderState if state.live]
-    inner, outer = [f"        [*] --> {_name(OrderState.IN_FLIGHT)}"], []
+    inner, outer = [f"        [*] --> {_picture_name(OrderState.IN_FLIGHT)}"], []
     for before in OrderState:
         for to in OrderState:
             reports = _between(before, to)
-            arrow = f"{_name(before)} --> {_name(to)}: {'<br/>'.join(reports)}"
+            arrow = f"{_picture_name(before)} --> {_picture_name(to)}: {'<br/>'.join(reports)}"
             if not reports:
                 continue
             if before.live and to.live:
                 inner.append(f"        {arrow}")
             elif before.live and all(_between(other, to) == reports for other in live):
                 if before is live[0]:
-                    outer.append(f"    live --> {_name(to)}: {'<br/>'.join(reports)}")
+                    outer.append(f"    live --> {_picture_name(to)}: {'<br/>'.join(reports)}")
             else:
                 outer.append(f"    {arrow}")
     return ["    state live {", *inner, "    }", *outer]

@@ -14,30 +14,32 @@ from services.gateway.orders.cancels import send_cancel
 from services.gateway.orders.questions import ask_soon
 from services.runtime.core import Draft
 
-__all__ = ["cancel_namesakes", "take_back_double"]
+__all__ = ["cancel_double", "cancel_doubles_again"]
 
 
-def take_back_double(d: Draft, first: OrderRecord, quantity: float, told: BrokerOrder | BrokerExecution) -> OrderRecord:
+def cancel_double(
+    d: Draft, first: OrderRecord, quantity: float, reported: BrokerOrder | BrokerExecution
+) -> OrderRecord:
     """Another order under the reference of one that we have: it is cancelled at once, whatever becomes of the first.
 
     What it executes is own all the same. By its order id the broker may end the first instead (both can bear it), so
     all are in doubt until a complete answer. The ids of another client mean other orders of ours: those only a person
     can cancel.
     """
-    others, key = doubles_of(partial(d.get, OrderRecord), first.client_order_id)
+    other_doubles, key = doubles_of(partial(d.get, OrderRecord), first.client_order_id)
     double = d.put(
         msgspec.structs.replace(
             first,
             client_order_id=key,
-            symbol=told.symbol,
-            side="BUY" if told.side == "BUY" else "SELL",
+            symbol=reported.symbol,
+            side="BUY" if reported.side == "BUY" else "SELL",
             quantity=quantity,
             status="PendingSubmit",
             why_held="",
             filled=0.0,
             avg_price=0.0,
-            order_id=told.order_id,
-            perm_id=told.perm_id,
+            order_id=reported.order_id,
+            perm_id=reported.perm_id,
             created_ns=d.now.market_ns,
             updated_ns=d.now.market_ns,
             cancel_reason="",
@@ -45,28 +47,28 @@ def take_back_double(d: Draft, first: OrderRecord, quantity: float, told: Broker
             renewed_ns=0,
         )
     )
-    ours = told.client_id == (d.get(Links, "links") or Links()).client_id
+    ours = reported.client_id == (d.get(Links, "links") or Links()).client_id
     d.note(
         "double_order",
-        told.symbol,
+        reported.symbol,
         "ERROR",
         client_order_id=key,
-        order_id=told.order_id,
-        perm_id=told.perm_id,
-        client_id=told.client_id,
+        order_id=reported.order_id,
+        perm_id=reported.perm_id,
+        client_id=reported.client_id,
         qty=quantity,
         first_order_id=first.order_id,
         first_perm_id=first.perm_id,
         cancelled=ours,
     )
-    for order in (first, *others, double):
+    for order in (first, *other_doubles, double):
         if order.live:
             d.put(Doubt(order.key))
     ask_soon(d)
     return send_cancel(d, double, DOUBLE) if ours else double
 
 
-def cancel_namesakes(d: Draft, ended: OrderRecord) -> None:
+def cancel_doubles_again(d: Draft, ended: OrderRecord) -> None:
     """A cancel by an order id that two orders bear ends one of them, not always the double: that is cancelled anew."""
     for double in doubles_of(partial(d.get, OrderRecord), reference_of(ended))[0]:
         if double.live and double.cancel_reason == DOUBLE and double.order_id == ended.order_id:

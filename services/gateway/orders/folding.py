@@ -41,13 +41,13 @@ from services.gateway.book.records import (
     foreign_key,
 )
 from services.gateway.orders.cancels import send_cancel
-from services.gateway.orders.doubles import cancel_namesakes, take_back_double
+from services.gateway.orders.doubles import cancel_double, cancel_doubles_again
 from services.gateway.orders.states import TABLE, BrokerReport, Effect, OrderState, effect_of, report_of
 from services.runtime.core import Draft
 from services.trading.ids import is_flatten_reference, is_own_reference
 from services.trading.shares import exact
 
-__all__ = ["fold_commission", "fold_execution", "fold_order", "fold_position", "settle_absent"]
+__all__ = ["fold_absence", "fold_commission", "fold_execution", "fold_order", "fold_position"]
 
 PLACED = {"entry": "entry_order_placed", "flatten": "flatten_order_placed"}
 """What the broker's first word of an order is called."""
@@ -56,37 +56,37 @@ PENDING_COMMISSION = -1.0
 """What the broker says as long as it doesn't know a commission."""
 
 
-def _ours(d: Draft, client_order_id: str, account: str) -> bool:
+def _is_ours(d: Draft, client_order_id: str, account: str) -> bool:
     """Only what bears our orderRef in our own account is ours."""
     book = d.get(Book, "book") or Book()
     return is_own_reference(client_order_id) and (not book.account or account in ("", book.account))
 
 
-def fold_order(d: Draft, told: BrokerOrder) -> str:
+def fold_order(d: Draft, reported: BrokerOrder) -> str:
     """What the broker says of an order. Returns its symbol."""
-    if not _ours(d, told.client_order_id, told.account):
-        return _fold_foreign(d, told)
-    known = _known(d, told)
+    if not _is_ours(d, reported.client_order_id, reported.account):
+        return _fold_foreign(d, reported)
+    known = _order_of(d, reported)
     if known is None:
-        return told.symbol
-    report = report_of(told.status)
+        return reported.symbol
+    report = report_of(reported.status)
     effect = effect_of(known, report)
     if (
         effect in (Effect.FILLED, Effect.CANCELLED)  # these wait for executions
-        and not told.completed_status
-        and told.filled > known.filled
+        and not reported.completed_status
+        and reported.filled > known.filled
     ):
         # Real world: the status overtakes the executions. Were it over now, another entry could be placed before they
         # count.
-        d.put(HeldBack(known.key, told))
+        d.put(HeldBack(known.key, reported))
         d.put(Doubt(known.key))
         return known.symbol
     if d.get(Doubt, known.key) is not None and TABLE[report].settles:
         d.drop(Doubt, known.key)
     change = d.get(Change, known.key)
-    if change is not None and change.stage == "sent" and told.quantity == change.quantity:
+    if change is not None and change.stage == "sent" and reported.quantity == change.quantity:
         d.drop(Change, known.key)
-    order = known if effect is Effect.IGNORED else _merge(d, known, told)
+    order = known if effect is Effect.IGNORED else _merge(d, known, reported)
     if order == known:
         return known.symbol
     if effect is Effect.LATE or (effect is Effect.REVIVED and known.role == "entry"):
@@ -94,58 +94,58 @@ def fold_order(d: Draft, told: BrokerOrder) -> str:
         d.note("late_order_cancelled", order.symbol, "WARNING", client_order_id=order.key, order_id=order.order_id)
         order = send_cancel(d, order, "came_late")
     d.put(order)
-    _tell(d, effect, known, order)
+    _send_event(d, effect, known, order)
     if not order.live:
-        cancel_namesakes(d, order)
+        cancel_doubles_again(d, order)
     return order.symbol
 
 
-def _known(d: Draft, told: BrokerOrder) -> OrderRecord | None:
+def _order_of(d: Draft, reported: BrokerOrder) -> OrderRecord | None:
     """The order that is spoken of. One that nobody knew is put down; None where it is over and was never of weight."""
-    known = find(partial(d.get, OrderRecord), told.client_order_id, told.order_id, told.perm_id)
+    known = find(partial(d.get, OrderRecord), reported.client_order_id, reported.order_id, reported.perm_id)
     if known is not None:
         return known
-    first = d.get(OrderRecord, told.client_order_id)
+    first = d.get(OrderRecord, reported.client_order_id)
     if first is None:
-        return _unknown(d, told.client_order_id, told.symbol, told.side, told.order_type, told.quantity, told.order_id)
-    if not TABLE[report_of(told.status)].to.live and not told.filled:
+        return _unknown_order(d, reported, reported.order_type, reported.quantity)
+    if not TABLE[report_of(reported.status)].to.live and not reported.filled:
         return None
-    return take_back_double(d, first, told.quantity, told)
+    return cancel_double(d, first, reported.quantity, reported)
 
 
-def _merge(d: Draft, known: OrderRecord, told: BrokerOrder) -> OrderRecord:
+def _merge(d: Draft, known: OrderRecord, reported: BrokerOrder) -> OrderRecord:
     """The order as both sides know it together."""
-    level = told.trail_stop_price if known.order_type.startswith("TRAIL") else None
+    level = reported.trail_stop_price if known.order_type.startswith("TRAIL") else None
     if level is not None and known.trail_stop_price is not None:
         level = max(level, known.trail_stop_price)
-    estimated = known.level_estimated and (level is None or level != told.trail_stop_price)
+    estimated = known.level_estimated and (level is None or level != reported.trail_stop_price)
     book = d.get(Book, "book") or Book()
-    if told.order_id >= book.next_order_id:
-        d.put(msgspec.structs.replace(book, next_order_id=told.order_id + 1))
-    completed = told.completed_status != ""
+    if reported.order_id >= book.next_order_id:
+        d.put(msgspec.structs.replace(book, next_order_id=reported.order_id + 1))
+    completed = reported.completed_status != ""
     return msgspec.structs.replace(
         known,
-        status=told.status,
-        why_held=told.why_held,
-        order_id=told.order_id or known.order_id,
-        perm_id=told.perm_id or known.perm_id,
-        parent_id=known.parent_id if completed else told.parent_id,
+        status=reported.status,
+        why_held=reported.why_held,
+        order_id=reported.order_id or known.order_id,
+        perm_id=reported.perm_id or known.perm_id,
+        parent_id=known.parent_id if completed else reported.parent_id,
         # A completed order is reported with quantity 0, and without the details of a working one.
-        quantity=known.quantity if completed else told.quantity,
-        limit_price=known.limit_price if completed or told.limit_price is None else told.limit_price,
+        quantity=known.quantity if completed else reported.quantity,
+        limit_price=known.limit_price if completed or reported.limit_price is None else reported.limit_price,
         stop_price=level if level is not None else known.stop_price,
         trail_stop_price=level if level is not None else known.trail_stop_price,
         level_estimated=estimated,
-        trailing_pct=known.trailing_pct if told.trailing_pct is None else told.trailing_pct,
-        limit_offset=known.limit_offset if told.limit_offset is None else told.limit_offset,
-        oca_group=known.oca_group if completed else told.oca_group,
-        oca_type=known.oca_type if completed else told.oca_type,
-        account=told.account or known.account,
-        reason=told.completed_status or ("" if known.reason == NEVER_ARRIVED else known.reason),
+        trailing_pct=known.trailing_pct if reported.trailing_pct is None else reported.trailing_pct,
+        limit_offset=known.limit_offset if reported.limit_offset is None else reported.limit_offset,
+        oca_group=known.oca_group if completed else reported.oca_group,
+        oca_type=known.oca_type if completed else reported.oca_type,
+        account=reported.account or known.account,
+        reason=reported.completed_status or ("" if known.reason == NEVER_ARRIVED else known.reason),
     )
 
 
-def _tell(d: Draft, effect: Effect, known: OrderRecord, order: OrderRecord) -> None:
+def _send_event(d: Draft, effect: Effect, known: OrderRecord, order: OrderRecord) -> None:
     """The event that this change is."""
     if known.status != order.status:
         order = d.put(msgspec.structs.replace(order, updated_ns=d.now.market_ns))
@@ -167,102 +167,108 @@ def _tell(d: Draft, effect: Effect, known: OrderRecord, order: OrderRecord) -> N
             d.send(symbol, OrderUpdated(order))
 
 
-def _fold_foreign(d: Draft, told: BrokerOrder) -> str:
+def _fold_foreign(d: Draft, reported: BrokerOrder) -> str:
     """An order that is not ours: seen, recorded, never touched."""
-    key = foreign_key(told)
+    key = foreign_key(reported)
     known = d.get(OrderRecord, key)
     order = OrderRecord(
         client_order_id=key,
-        symbol=told.symbol,
+        symbol=reported.symbol,
         role="foreign",
-        side="BUY" if told.side == "BUY" else "SELL",
-        order_type=told.order_type,
-        quantity=told.quantity,
-        limit_price=told.limit_price,
-        stop_price=told.stop_price,
-        trailing_pct=told.trailing_pct,
-        tif=told.tif,
-        status=told.status,
-        filled=told.filled,
-        avg_price=told.avg_price,
-        order_id=told.order_id,
-        perm_id=told.perm_id,
-        parent_id=told.parent_id,
-        account=told.account,
+        side="BUY" if reported.side == "BUY" else "SELL",
+        order_type=reported.order_type,
+        quantity=reported.quantity,
+        limit_price=reported.limit_price,
+        stop_price=reported.stop_price,
+        trailing_pct=reported.trailing_pct,
+        tif=reported.tif,
+        status=reported.status,
+        filled=reported.filled,
+        avg_price=reported.avg_price,
+        order_id=reported.order_id,
+        perm_id=reported.perm_id,
+        parent_id=reported.parent_id,
+        account=reported.account,
         created_ns=known.created_ns if known else d.now.market_ns,
         updated_ns=known.updated_ns if known else d.now.market_ns,
     )
     if order != known:
         order = d.put(msgspec.structs.replace(order, updated_ns=d.now.market_ns))
-        d.send(told.symbol, OrderUpdated(order))
+        d.send(reported.symbol, OrderUpdated(order))
         if known is None:
             d.note(
                 "foreign_order_seen",
-                told.symbol,
+                reported.symbol,
                 "WARNING",
-                order_id=told.order_id,
-                perm_id=told.perm_id,
-                qty=told.quantity,
+                order_id=reported.order_id,
+                perm_id=reported.perm_id,
+                qty=reported.quantity,
             )
-    return told.symbol
+    return reported.symbol
 
 
-def _unknown(
-    d: Draft, client_order_id: str, symbol: str, side: str, order_type: str, quantity: float, order_id: int
-) -> OrderRecord:
-    """An order under our prefix that no ledger of ours knows: the ledger was lost. It is ours all the same."""
-    d.note("unknown_own_order", symbol, "WARNING", client_order_id=client_order_id, order_id=order_id)
+def _unknown_order(d: Draft, reported: BrokerOrder | BrokerExecution, order_type: str, quantity: float) -> OrderRecord:
+    """An order with our prefix that the ledger does not have, because the ledger was lost. It is still ours."""
+    key, side = reported.client_order_id, reported.side
+    d.note("unknown_own_order", reported.symbol, "WARNING", client_order_id=key, order_id=reported.order_id)
     return OrderRecord(
-        client_order_id=client_order_id,
-        symbol=symbol,
-        role="entry" if side == "BUY" else "flatten" if is_flatten_reference(client_order_id) else "stop",
+        client_order_id=key,
+        symbol=reported.symbol,
+        role="entry" if side == "BUY" else "flatten" if is_flatten_reference(key) else "stop",
         side="BUY" if side == "BUY" else "SELL",
         order_type=order_type,
         quantity=quantity,
-        order_id=order_id,
+        order_id=reported.order_id,
         created_ns=d.now.market_ns,
     )
 
 
-def fold_execution(d: Draft, told: BrokerExecution) -> str:
+def fold_execution(d: Draft, execution: BrokerExecution) -> str:
     """An execution: own shares, the order's fill, one event. Keyed by base id; a higher suffix replaces."""
-    if not _ours(d, told.client_order_id, told.account):
-        d.drop(EarlyCommission, told.exec_id)
-        return told.symbol  # foreign: its position is told by itself
-    base = base_id(told.exec_id)
+    if not _is_ours(d, execution.client_order_id, execution.account):
+        d.drop(EarlyCommission, execution.exec_id)
+        return execution.symbol  # foreign: its position is told by itself
+    base = base_id(execution.exec_id)
     before = d.get(FillRecord, base)
-    if before is not None and _revision(before.fill.exec_id) >= _revision(told.exec_id):
-        return told.symbol
-    order = find(partial(d.get, OrderRecord), told.client_order_id, told.order_id, told.perm_id)
+    if before is not None and _revision(before.fill.exec_id) >= _revision(execution.exec_id):
+        return execution.symbol
+    order = find(partial(d.get, OrderRecord), execution.client_order_id, execution.order_id, execution.perm_id)
     if order is None:
-        first = d.get(OrderRecord, told.client_order_id)
+        first = d.get(OrderRecord, execution.client_order_id)
         if first is None:
-            order = _unknown(d, told.client_order_id, told.symbol, told.side, "", told.cum_quantity, told.order_id)
+            order = _unknown_order(d, execution, "", execution.cum_quantity)
         else:
-            order = take_back_double(d, first, max(first.quantity, told.cum_quantity), told)
-    own = d.get(Own, told.symbol) or Own(told.symbol)
+            order = cancel_double(d, first, max(first.quantity, execution.cum_quantity), execution)
+    own = d.get(Own, execution.symbol) or Own(execution.symbol)
     if before is not None:
         own = without(own, before)
-        d.note("execution_corrected", told.symbol, "WARNING", exec_id=told.exec_id, price=told.price, qty=told.quantity)
-    if told.side == "BUY":
-        own, realized = bought(own, told.quantity, told.price), 0.0
+        d.note(
+            "execution_corrected",
+            execution.symbol,
+            "WARNING",
+            exec_id=execution.exec_id,
+            price=execution.price,
+            qty=execution.quantity,
+        )
+    if execution.side == "BUY":
+        own, realized = bought(own, execution.quantity, execution.price), 0.0
     else:
-        own, realized = sold(own, told.quantity, told.price)
+        own, realized = sold(own, execution.quantity, execution.price)
     d.put(own)
     fill = Fill(
-        exec_id=told.exec_id,
+        exec_id=execution.exec_id,
         client_order_id=order.client_order_id,
-        symbol=told.symbol,
+        symbol=execution.symbol,
         role=order.role,
         side=order.side,
-        quantity=told.quantity,
-        price=told.price,
-        cum_quantity=told.cum_quantity,
-        avg_price=told.avg_price,
-        order_id=told.order_id,
-        perm_id=told.perm_id,
-        account=told.account,
-        time_ns=told.time_ns,
+        quantity=execution.quantity,
+        price=execution.price,
+        cum_quantity=execution.cum_quantity,
+        avg_price=execution.avg_price,
+        order_id=execution.order_id,
+        perm_id=execution.perm_id,
+        account=execution.account,
+        time_ns=execution.time_ns,
     )
     d.put(FillRecord(base, fill, realized))
     if d.get(Doubt, order.key) is not None:
@@ -270,58 +276,63 @@ def fold_execution(d: Draft, told: BrokerExecution) -> str:
     order = d.put(
         msgspec.structs.replace(
             order,
-            filled=max(order.filled, told.cum_quantity),
-            avg_price=told.avg_price,
-            perm_id=told.perm_id or order.perm_id,
+            filled=max(order.filled, execution.cum_quantity),
+            avg_price=execution.avg_price,
+            perm_id=execution.perm_id or order.perm_id,
             updated_ns=d.now.market_ns,
         )
     )
-    corrects, undone = (before.fill.exec_id, before.realized_usd) if before is not None else ("", 0.0)
-    d.send(told.symbol, OrderFilled(fill, order, own.quantity, own.cost_usd, realized, corrects, undone))
+    corrects, replaced = (before.fill.exec_id, before.realized_usd) if before is not None else ("", 0.0)
+    d.send(execution.symbol, OrderFilled(fill, order, own.quantity, own.cost_usd, realized, corrects, replaced))
     d.note(
-        "fill_received", told.symbol, **_fields(order), price=told.price, fill_qty=told.quantity, exec_id=told.exec_id
+        "fill_received",
+        execution.symbol,
+        **_fields(order),
+        price=execution.price,
+        fill_qty=execution.quantity,
+        exec_id=execution.exec_id,
     )
     if order.remaining <= 0:
-        d.note("order_filled", told.symbol, **_fields(order), price=told.avg_price)
-    early = d.get(EarlyCommission, told.exec_id)
+        d.note("order_filled", execution.symbol, **_fields(order), price=execution.avg_price)
+    early = d.get(EarlyCommission, execution.exec_id)
     if early is not None:
-        d.drop(EarlyCommission, told.exec_id)
+        d.drop(EarlyCommission, execution.exec_id)
         fold_commission(d, early.told)
     held = d.get(HeldBack, order.key)
     if held is not None and held.told.filled <= order.filled:
         d.drop(HeldBack, order.key)
         fold_order(d, held.told)
-    return told.symbol
+    return execution.symbol
 
 
-def fold_commission(d: Draft, told: BrokerCommission) -> None:
+def fold_commission(d: Draft, commission: BrokerCommission) -> None:
     """A commission, once per execution; one that is early waits for it.
 
     Of a corrected execution's commissions the newest replaces the others.
     """
-    if told.commission == PENDING_COMMISSION:
+    if commission.commission == PENDING_COMMISSION:
         return
-    base, revision = execution_key(told.exec_id)
+    base, revision = execution_key(commission.exec_id)
     record, seen = d.get(FillRecord, base), d.get(CommissionSeen, base)
     if record is None:
-        d.put(EarlyCommission(told.exec_id, told))
+        d.put(EarlyCommission(commission.exec_id, commission))
         return
     if seen is not None and _revision(seen.exec_id) >= revision:
         return
-    d.put(CommissionSeen(told.exec_id, told.commission))
+    d.put(CommissionSeen(commission.exec_id, commission.commission))
     rates = d.get(Rates, "rates") or Rates()
-    fill, undone = record.fill, seen.commission if seen is not None else 0.0
+    fill, replaced = record.fill, seen.commission if seen is not None else 0.0
     d.send(
         fill.symbol,
         CommissionReported(
-            told.exec_id,
+            commission.exec_id,
             fill.client_order_id,
             fill.symbol,
-            told.commission,
-            told.currency,
-            told.realized_usd,
-            undone,
-            rates.usd.get(told.currency),
+            commission.commission,
+            commission.currency,
+            commission.realized_usd,
+            replaced,
+            rates.usd.get(commission.currency),
         ),
     )
 
@@ -330,40 +341,40 @@ def _revision(exec_id: str) -> int:
     return execution_key(exec_id)[1]
 
 
-def fold_position(d: Draft, told: BrokerPosition) -> str:
+def fold_position(d: Draft, reported: BrokerPosition) -> str:
     """The account's position in a symbol; a login may tell of other accounts as well."""
     book = d.get(Book, "book") or Book()
-    if book.account and told.account != book.account:
-        return told.symbol
-    own = d.get(Own, told.symbol) or Own(told.symbol)
-    position = AccountPosition(told.symbol, exact(told.quantity), told.avg_cost)
-    if d.get(AccountPosition, told.symbol) != position:
+    if book.account and reported.account != book.account:
+        return reported.symbol
+    own = d.get(Own, reported.symbol) or Own(reported.symbol)
+    position = AccountPosition(reported.symbol, exact(reported.quantity), reported.avg_cost)
+    if d.get(AccountPosition, reported.symbol) != position:
         d.put(position)
-        d.send(told.symbol, PositionUpdated(told.symbol, position.quantity, told.avg_cost, own.quantity))
-    return told.symbol
+        d.send(reported.symbol, PositionUpdated(reported.symbol, position.quantity, reported.avg_cost, own.quantity))
+    return reported.symbol
 
 
-def settle_absent(d: Draft, order: OrderRecord, questions: int) -> None:
+def fold_absence(d: Draft, order: OrderRecord, max_absences: int) -> None:
     """A complete answer of the broker does not list this live order; after so many `questions` without it, it is dead.
 
     Its record stays as the tombstone. Executions that fill it whole say more than any list.
     """
     if order.role == "foreign":
-        _end(d, order, OrderState.CANCELLED, "gone")
+        _end_order(d, order, OrderState.CANCELLED, "gone")
         return
     report = BrokerReport.ABSENT_FILLED if order.remaining <= 0 else BrokerReport.ABSENT
     match effect_of(order, report):
         case Effect.FILLED_AT_ONCE:
-            _end(d, order, OrderState.FILLED, order.reason)
+            _end_order(d, order, OrderState.FILLED, order.reason)
         case Effect.GIVEN_UP:
-            _give_up(d, order, questions)
+            _count_absence(d, order, max_absences)
 
 
-def _give_up(d: Draft, order: OrderRecord, questions: int) -> None:
+def _count_absence(d: Draft, order: OrderRecord, max_absences: int) -> None:
     """Once it was absent from so many answers it is dead; until then the next answer is waited for."""
     doubt = d.get(Doubt, order.key) or Doubt(order.key)
     absences = doubt.absent + 1 if doubt.asked else doubt.absent
-    if absences < questions:
+    if absences < max_absences:
         d.put(Doubt(order.key, False, absences))
         return
     dead = d.put(
@@ -381,7 +392,7 @@ def _give_up(d: Draft, order: OrderRecord, questions: int) -> None:
         d.note("order_never_arrived", order.symbol, "WARNING", **_fields(dead))
 
 
-def _end(d: Draft, order: OrderRecord, state: OrderState, reason: str) -> None:
+def _end_order(d: Draft, order: OrderRecord, state: OrderState, reason: str) -> None:
     ended = d.put(msgspec.structs.replace(order, status=state.value, reason=reason, updated_ns=d.now.market_ns))
     d.drop(Doubt, order.key)
     d.send(order.symbol, OrderUpdated(ended))

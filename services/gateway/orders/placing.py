@@ -13,7 +13,7 @@ from messages.broker import PlaceOrder
 from messages.entries import CancelEntry, EntryDropped, EntryPlan
 from messages.orders import OrderPlaced, OrderRecord
 from services.configuration.settings import Settings
-from services.gateway.book.queries import blocked, next_order_ids
+from services.gateway.book.queries import first_block, next_order_ids
 from services.gateway.book.records import (
     AccountPosition,
     Book,
@@ -33,7 +33,7 @@ __all__ = ["cancel_entry", "place_entry"]
 
 def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> None:
     """Send the bracket, or say why not."""
-    dropped = _check(d, plan, links, settings) or _observed(d, plan, settings)
+    dropped = _reason_to_drop(d, plan, links, settings) or _note_observed(d, plan, settings)
     if dropped is not None:
         reason, figures = dropped
         d.send(plan.symbol, EntryDropped(plan.client_order_id, plan.symbol, reason, figures))
@@ -84,7 +84,7 @@ def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> 
         d.send("broker", PlaceOrder(order, transmit))
 
 
-def _observed(d: Draft, plan: EntryPlan, settings: Settings) -> tuple[str, dict[str, float]] | None:
+def _note_observed(d: Draft, plan: EntryPlan, settings: Settings) -> tuple[str, dict[str, float]] | None:
     """An entry that would be sent now, in a fleet that only observes: told, with all that it would have been."""
     if not settings.observe:
         return None
@@ -103,19 +103,19 @@ def _observed(d: Draft, plan: EntryPlan, settings: Settings) -> tuple[str, dict[
     return "observed", {"quantity": plan.quantity, "trigger": plan.stop_price}
 
 
-def _check(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> tuple[str, dict[str, float]] | None:
+def _reason_to_drop(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> tuple[str, dict[str, float]] | None:
     """What must hold now, whatever was true when risk approved: (reason, figures), or None."""
     session = d.get(SessionRecord, "session") or SessionRecord()
     position = d.get(AccountPosition, plan.symbol)
     own = d.get(Own, plan.symbol)
     quote = d.get(QuoteRecord, plan.symbol)
-    stone = d.get(Tombstone, plan.client_order_id)
-    if stone is not None:
-        d.drop(Tombstone, stone.key)
-        return stone.reason, {}
-    stopped = blocked(d)
-    if stopped is not None:
-        return stopped.reason, stopped.figures
+    tombstone = d.get(Tombstone, plan.client_order_id)
+    if tombstone is not None:
+        d.drop(Tombstone, tombstone.key)
+        return tombstone.reason, {}
+    block = first_block(d)
+    if block is not None:
+        return block.reason, block.figures
     if links.phase != "ready" or not links.broker_up:
         return "links_down", {}
     if d.now.stale:

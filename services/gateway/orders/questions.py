@@ -13,7 +13,7 @@ from services.gateway.book.queries import links_of
 from services.gateway.book.records import Change, Doubt, Missing
 from services.runtime.core import Draft
 
-__all__ = ["ask", "ask_later", "ask_soon", "doubt_the_unheard", "mark_asked", "watch_acks"]
+__all__ = ["ask", "ask_later", "ask_soon", "doubt_unacknowledged", "mark_asked", "watch_acks"]
 
 SECOND = 1_000_000_000
 ASK_AGAIN_NS = 2 * SECOND
@@ -52,7 +52,7 @@ def watch_acks(d: Draft) -> None:
         d.put(msgspec.structs.replace(links, ask_at_ns=d.now.machine_ns + ACK_NS))
 
 
-def doubt_the_unheard(d: Draft) -> None:
+def doubt_unacknowledged(d: Draft) -> None:
     """What was sent and not answered is in doubt from now on."""
     orders = d.state.table(OrderRecord).values()
     for order in [o for o in orders if o.live and (o.status == "InFlight" or d.get(Change, o.key) is not None)]:

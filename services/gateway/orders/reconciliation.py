@@ -37,7 +37,7 @@ def facts(snapshot: BrokerSnapshot, positions: Mapping[str, AccountPosition], ac
 def absent(snapshot: BrokerSnapshot, orders: Mapping[str, OrderRecord]) -> list[OrderRecord]:
     """Live orders that the broker lists nowhere: ours are in doubt, not dead; foreign ones are gone."""
     seen: set[str] = set()
-    for told in (*snapshot.open_orders, *snapshot.completed_orders):
-        known = find(orders.get, told.client_order_id, told.order_id, told.perm_id)
-        seen |= {foreign_key(told)} if known is None else {foreign_key(told), known.client_order_id}
+    for reported in (*snapshot.open_orders, *snapshot.completed_orders):
+        known = find(orders.get, reported.client_order_id, reported.order_id, reported.perm_id)
+        seen |= {foreign_key(reported)} if known is None else {foreign_key(reported), known.client_order_id}
     return [o for o in orders.values() if o.live and o.client_order_id not in seen]

@@ -31,7 +31,7 @@ from services.gateway.book.records import (
     SessionRecord,
     Unprotected,
 )
-from services.gateway.operator.manual_sale import ask_about
+from services.gateway.operator.manual_sale import request_check
 from services.gateway.protection.plan import (
     Action,
     CancelStop,
@@ -39,7 +39,7 @@ from services.gateway.protection.plan import (
     ResizeStop,
     covered,
     due_for_renewal,
-    exchangeable,
+    may_become_trailing,
     plan,
     protects,
     refused_in_a_row,
@@ -47,26 +47,26 @@ from services.gateway.protection.plan import (
 from services.gateway.protection.stops import cancel_stop, change_stop, place_stop
 from services.runtime.core import Draft, State
 
-__all__ = ["exchange", "guard", "guard_deadline"]
+__all__ = ["protect", "protection_deadline", "replace_fixed_stop"]
 
 SECOND = 1_000_000_000
-STEADY_NS = 10 * SECOND
+MIN_LINK_AGE_NS = 10 * SECOND
 """How long all links must have stood before the guard acts."""
 ALERT_NS = 5 * SECOND
-LOOK_AGAIN_NS = SECOND
-REFUSALS = 2
+RECHECK_NS = SECOND
+MAX_REFUSALS = 2
 """Definite refusals of a stop after which its shares count as unprotectable."""
 PACE_NS, PACE_MAX_NS = 2 * SECOND, 60 * SECOND
 """Between two new stops for one symbol, doubled each time: a broker that refuses is not asked a hundred times."""
 
 
-def guard_deadline(state: State) -> int | None:
+def protection_deadline(state: State) -> int | None:
     """When to look at unprotected shares again."""
-    looked = [u.looked_ns for u in state.table(Unprotected).values()]
-    return min(looked) + LOOK_AGAIN_NS if looked else None
+    last_checks = [u.looked_ns for u in state.table(Unprotected).values()]
+    return min(last_checks) + RECHECK_NS if last_checks else None
 
 
-def guard(d: Draft, symbol: str, links: Links, settings: Settings) -> bool:
+def protect(d: Draft, symbol: str, links: Links, settings: Settings) -> bool:
     """Look at one symbol; act if something is missing or too much, and it is safe to act.
 
     True if the broker must be asked first.
@@ -78,51 +78,51 @@ def guard(d: Draft, symbol: str, links: Links, settings: Settings) -> bool:
     stops = [o for o in live if o.role in ("stop", "flatten")]
     entry_live = any(o.role == "entry" for o in live)
     if own.quantity == 0 and not stops:
-        return _nothing_amiss(d, symbol)
-    _fraction(d, own)
-    sells = [_as_far_as_known(d, o) for o in stops]
+        return _end_alert(d, symbol)
+    _report_fraction(d, own)
+    sells = [_as_confirmed(d, o) for o in stops]
     position = d.get(AccountPosition, symbol)
     held = position.quantity if position is not None else None
-    actions = [] if _changing(d, stops) else plan(own.quantity, held, sells, entry_live)
-    actions = _instead(d, stops, actions)
+    actions = [] if _change_in_flight(d, stops) else plan(own.quantity, held, sells, entry_live)
+    actions = _adjust(d, stops, actions)
     short, oversold = covered(sells) < math.floor(own.quantity) and not entry_live, own.quantity < 0
     if not short and not actions and not oversold:
-        return _nothing_amiss(d, symbol)
+        return _end_alert(d, symbol)
     since_ns = _uncovered_since(d, symbol, links)
     if since_ns is None:
         return False
-    lasted, missing = d.now.machine_ns - since_ns >= ALERT_NS, False
+    overdue, missing = d.now.machine_ns - since_ns >= ALERT_NS, False
     if oversold or held is None or held < own.quantity:
         # Late executions look like this, and so does a sale by hand; if it lasts it is that, and the stop must not sell
         # what is gone.
-        if lasted:
-            _dispute(d, own, held)
+        if overdue:
+            _report_dispute(d, own, held)
             # (What would sell too much is shrunk first.)
-            missing = not oversold and held is not None and not actions and ask_about(d, symbol)
+            missing = not oversold and held is not None and not actions and request_check(d, symbol)
         elif not any(isinstance(a, ResizeStop) and d.get(Change, a.order.client_order_id) for a in actions):
             return False  # (a stop that was just read anew for this is changed at once)
     else:
-        _agreed(d, symbol)
-        if short and lasted:
+        _end_dispute(d, symbol)
+        if short and overdue:
             d.note("position_unprotected", symbol, "ERROR", own=own.quantity, covered=covered(sells))
-            actions = actions or _stuck(stops)
+            actions = actions or _cancels_of_stuck_children(stops)
     questions = [_carry_out(d, symbol, action, settings) for action in actions]
     return missing or any(questions)
 
 
-def _nothing_amiss(d: Draft, symbol: str) -> bool:
+def _end_alert(d: Draft, symbol: str) -> bool:
     d.drop(Unprotected, symbol)
-    _agreed(d, symbol)
+    _end_dispute(d, symbol)
     return False
 
 
-def _agreed(d: Draft, symbol: str) -> None:
+def _end_dispute(d: Draft, symbol: str) -> None:
     """Own shares and the account's agree: should they differ again, that is something new."""
     if d.get(Disputed, symbol) is not None:
         d.drop(Disputed, symbol)
 
 
-def _dispute(d: Draft, own: Own, held: float | None) -> None:
+def _report_dispute(d: Draft, own: Own, held: float | None) -> None:
     """Own shares that can't be right, said once for each pair of figures.
 
     Less than none: more was sold under our references than bought, as when two orders fill where one was meant. Only a
@@ -138,7 +138,7 @@ def _dispute(d: Draft, own: Own, held: float | None) -> None:
 def _uncovered_since(d: Draft, symbol: str, links: Links) -> int | None:
     """Since when something is amiss that could be mended (machine time); None while it is not safe to act."""
     before, now_ns = d.get(Unprotected, symbol), d.now.machine_ns
-    if not _safe(d, symbol, links):
+    if not _is_safe(d, symbol, links):
         d.put(Unprotected(symbol, now_ns, now_ns))
         return None
     since_ns = before.since_ns if before is not None else now_ns
@@ -147,16 +147,16 @@ def _uncovered_since(d: Draft, symbol: str, links: Links) -> int | None:
     return since_ns
 
 
-def _changing(d: Draft, stops: list[OrderRecord]) -> bool:
+def _change_in_flight(d: Draft, stops: list[OrderRecord]) -> bool:
     """Whether a change of one of them is on its way: it reserves the larger of both quantities."""
     found = [d.get(Change, o.client_order_id) for o in stops]
     return any(change is not None and change.stage == "sent" for change in found)
 
 
-def _instead(d: Draft, stops: list[OrderRecord], actions: list[Action]) -> list[Action]:
+def _adjust(d: Draft, stops: list[OrderRecord], actions: list[Action]) -> list[Action]:
     """Refused changes become cancels, stops that grow old are renewed, and what is no longer wanted is forgotten."""
     if not actions and len(stops) == 1 and protects(stops[0]) and due_for_renewal(stops[0], d.now.market_ns):
-        actions = [ResizeStop(stops[0], stops[0].quantity)] if not _changing(d, stops) else []
+        actions = [ResizeStop(stops[0], stops[0].quantity)] if not _change_in_flight(d, stops) else []
     wanted = {a.order.client_order_id for a in actions if isinstance(a, ResizeStop)}
     for stop in stops:
         change = d.get(Change, stop.client_order_id)
@@ -169,7 +169,7 @@ def _instead(d: Draft, stops: list[OrderRecord], actions: list[Action]) -> list[
     return actions
 
 
-def _stuck(stops: list[OrderRecord]) -> list[Action]:
+def _cancels_of_stuck_children(stops: list[OrderRecord]) -> list[Action]:
     """A child that waits for an entry, though that is over, will never sell."""
     return [CancelStop(o, "stuck_child") for o in stops if "child" in o.why_held and not o.cancel_reason]
 
@@ -177,10 +177,10 @@ def _stuck(stops: list[OrderRecord]) -> list[Action]:
 def _carry_out(d: Draft, symbol: str, action: Action, settings: Settings) -> bool:
     """True if the broker must be asked first."""
     match action:
-        case PlaceStop() if settings.risk.flatten_if_unprotectable and _unprotectable(d, symbol):
+        case PlaceStop() if settings.risk.flatten_if_unprotectable and _is_unprotectable(d, symbol):
             d.put(FlattenRecord(symbol=symbol))
         case PlaceStop(quantity):
-            if _paced(d, symbol):
+            if _may_place_now(d, symbol):
                 place_stop(d, symbol, quantity, settings)
         case ResizeStop(order, quantity):
             if d.get(Change, order.client_order_id) is None:
@@ -193,16 +193,16 @@ def _carry_out(d: Draft, symbol: str, action: Action, settings: Settings) -> boo
     return False
 
 
-def _unprotectable(d: Draft, symbol: str) -> bool:
+def _is_unprotectable(d: Draft, symbol: str) -> bool:
     """The broker has definitely refused two stops in a row: the shares are sold, as a flatten would sell them."""
-    _, mine = stops_of(d, symbol)
-    if refused_in_a_row(mine) < REFUSALS:
+    _, own_stops = stops_of(d, symbol)
+    if refused_in_a_row(own_stops) < MAX_REFUSALS:
         return False
-    d.note("position_unprotectable", symbol, "ERROR", refusals=refused_in_a_row(mine))
+    d.note("position_unprotectable", symbol, "ERROR", refusals=refused_in_a_row(own_stops))
     return True
 
 
-def _paced(d: Draft, symbol: str) -> bool:
+def _may_place_now(d: Draft, symbol: str) -> bool:
     """Whether enough time has passed since the last new stop."""
     pace, now_ns = d.get(Paced, symbol), d.now.machine_ns
     if pace is not None and now_ns < pace.until_ns:
@@ -212,55 +212,55 @@ def _paced(d: Draft, symbol: str) -> bool:
     return True
 
 
-def exchange(d: Draft, symbol: str, links: Links, settings: Settings) -> None:
+def replace_fixed_stop(d: Draft, symbol: str, links: Links, settings: Settings) -> None:
     """A bare STP's fixed stop gives way to a trailing one: the intent is committed and the stop cancelled.
 
     Once its end is confirmed the shares have no stop, and get a trailing one at the level that was reached. The two
     never overlap.
     """
     quote, own = d.get(QuoteRecord, symbol), d.get(Own, symbol)
-    if settings.observe or quote is None or own is None or own.quantity < 1 or not _safe(d, symbol, links):
+    if settings.observe or quote is None or own is None or own.quantity < 1 or not _is_safe(d, symbol, links):
         return
     live = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.live]
     position = d.get(AccountPosition, symbol)
     if any(o.role == "entry" for o in live) or position is None or position.quantity < own.quantity:
         return
-    sells = [_as_far_as_known(d, o) for o in live if o.role == "stop"]
-    if len(sells) != 1 or _changing(d, sells):
+    sells = [_as_confirmed(d, o) for o in live if o.role == "stop"]
+    if len(sells) != 1 or _change_in_flight(d, sells):
         return
-    _, mine = stops_of(d, symbol)
-    if exchangeable(sells[0], mine, quote.quote.last):
+    _, own_stops = stops_of(d, symbol)
+    if may_become_trailing(sells[0], own_stops, quote.quote.last):
         cancel_stop(d, sells[0], "exchanged")
 
 
-def _fraction(d: Draft, own: Own) -> None:
+def _report_fraction(d: Draft, own: Own) -> None:
     """Under one share no stop is possible: said once."""
     fraction = round(own.quantity - math.floor(own.quantity), 6) if own.quantity > 0 else 0.0
-    told = d.get(Fraction, own.symbol)
-    if fraction and (told is None or told.quantity != fraction):
+    before = d.get(Fraction, own.symbol)
+    if fraction and (before is None or before.quantity != fraction):
         d.put(Fraction(own.symbol, fraction))
         d.note("fraction_unprotected", own.symbol, "WARNING", qty=fraction)
-    elif not fraction and told is not None:
+    elif not fraction and before is not None:
         d.drop(Fraction, own.symbol)
 
 
-def _as_far_as_known(d: Draft, stop: OrderRecord) -> OrderRecord:
+def _as_confirmed(d: Draft, stop: OrderRecord) -> OrderRecord:
     """A stop in doubt may sell and may not protect."""
     return stop if d.get(Doubt, stop.key) is None else msgspec.structs.replace(stop, status="InFlight")
 
 
-def _safe(d: Draft, symbol: str, links: Links) -> bool:
+def _is_safe(d: Draft, symbol: str, links: Links) -> bool:
     """Steady by either clock: the market's must not be needed to protect, and in lock-step the machine's says nothing.
 
     In real time both pass alike.
     """
     session = d.get(SessionRecord, "session") or SessionRecord()
     quote = d.get(QuoteRecord, symbol)
-    stood_ns = max(d.now.machine_ns - links.up_since_ns, d.now.market_ns - links.up_since_market_ns)
+    link_age_ns = max(d.now.machine_ns - links.up_since_ns, d.now.market_ns - links.up_since_market_ns)
     return (
         session.phase != "closed"
         and links.phase == "ready"
         and links.broker_up
-        and stood_ns >= STEADY_NS
+        and link_age_ns >= MIN_LINK_AGE_NS
         and not (quote is not None and quote.quote.halted)
     )

@@ -13,10 +13,10 @@ from services.gateway.book.records import AccountPosition, Coverage, Own
 from services.gateway.protection.plan import covered
 from services.runtime.core import Draft
 
-__all__ = ["tell_coverage"]
+__all__ = ["report_coverage"]
 
 
-def tell_coverage(d: Draft) -> None:
+def report_coverage(d: Draft) -> None:
     """Of every symbol that this decision touched."""
     kinds = (Own, AccountPosition, OrderRecord)
     touched = (record.symbol for kind, _, record in d.decision.changes if kind in kinds and record is not None)

@@ -21,14 +21,14 @@ __all__ = ["sample_level"]
 SECOND = 1_000_000_000
 STRAY_PCT = 0.5
 """A trade further outside bid and ask is a stray print: IBKR's own triggers ignore it as well."""
-LEAST_RISE_PCT = 0.1
+MIN_RISE_PCT = 0.1
 """A smaller rise is not worth a row; the broker's own word, where it comes, is exact."""
 
 
 def sample_level(d: Draft, quote: Quote) -> None:
     """Raise the level of the symbol's stop to where this trade has brought it."""
     own = d.state.get(Own, quote.symbol)
-    if own is None or own.quantity <= 0 or not _serves(d, quote):
+    if own is None or own.quantity <= 0 or not _is_usable(d, quote):
         return
     # On every tick of a symbol that is held: look at the live stop only, and at its history once it rises.
     live = [o for o in d.state.table(OrderRecord).values() if o.symbol == quote.symbol and o.role == "stop" and o.live]
@@ -37,7 +37,7 @@ def sample_level(d: Draft, quote: Quote) -> None:
         if not protects(stop) or stop.trailing_pct is None or d.get(Doubt, stop.key) is not None:
             continue
         level = round_down(quote.last * (1 - stop.trailing_pct / 100), grid_of(d, quote.symbol))
-        if level > known * (1 + LEAST_RISE_PCT / 100) and quote.last_ns > _bought_ns(d, quote.symbol):
+        if level > known * (1 + MIN_RISE_PCT / 100) and quote.last_ns > _entry_changed_ns(d, quote.symbol):
             trailing = stop.order_type.startswith("TRAIL")
             risen = msgspec.structs.replace(
                 stop,
@@ -49,7 +49,7 @@ def sample_level(d: Draft, quote: Quote) -> None:
             d.send(quote.symbol, OrderUpdated(risen))
 
 
-def _serves(d: Draft, quote: Quote) -> bool:
+def _is_usable(d: Draft, quote: Quote) -> bool:
     session = d.get(SessionRecord, "session") or SessionRecord()
     if quote.halted or session.phase == "closed" or quote.last <= 0:
         return False
@@ -57,7 +57,7 @@ def _serves(d: Draft, quote: Quote) -> bool:
     return (not quote.ask or quote.last <= quote.ask + slack) and (not quote.bid or quote.last >= quote.bid - slack)
 
 
-def _bought_ns(d: Draft, symbol: str) -> int:
+def _entry_changed_ns(d: Draft, symbol: str) -> int:
     """The second in which the entry changed last: a trade of that second may be older than its fill."""
     entry = d.get(OrderRecord, stops_of(d, symbol)[0])
     return entry.updated_ns // SECOND * SECOND if entry is not None else 0

@@ -22,13 +22,13 @@ from services.gateway.protection.stops import cancel_stop, change_stop
 from services.runtime.core import Draft
 from services.trading.prices import round_down
 
-__all__ = ["Verdict", "anchor", "audit", "call_audit", "judge", "take_back_refused"]
+__all__ = ["AuditVerdict", "audit", "cancel_refused_stop", "compare_positions", "request_audits", "save_anchors"]
 
 PRICE_TOLERANCE = 1.25
 """A price confirms a split that it fits within this factor, and better than it fits none."""
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class AuditVerdict(msgspec.Struct, frozen=True):
     """`finding`: same, split (by `ratio`: new shares for each old one), unconfirmed (no price yet), strange.
 
     `paid_out`: the part of a share that a reverse split left over; brokers pay it in cash.
@@ -39,23 +39,25 @@ class Verdict(msgspec.Struct, frozen=True):
     paid_out: float = 0.0
 
 
-def judge(before: Anchor, after: AccountPosition, traded: float, hints: Sequence[float] = ()) -> Verdict:
+def compare_positions(
+    before: Anchor, after: AccountPosition, traded: float, hints: Sequence[float] = ()
+) -> AuditVerdict:
     """What became of a position since the anchor was taken.
 
     `traded` is the price of a trade since then, 0 without one. `hints` (the middle of the quote, the close as the
     broker has it) may be of yesterday: they can confirm a split, and never speak against one.
     """
     if after.quantity == before.account:
-        return Verdict("same")
+        return AuditVerdict("same")
     if after.quantity <= 0 or before.account <= 0 or before.avg_cost <= 0 or after.avg_cost <= 0:
-        return Verdict("strange")
+        return AuditVerdict("strange")
     ratio = _ratio(before, after)
     if ratio is None:
-        return Verdict("strange")
+        return AuditVerdict("strange")
     paid_out = max(0.0, round(before.account * ratio - after.quantity, 6))
-    if before.price > 0 and any(_fits(price / before.price, ratio) for price in (traded, *hints) if price > 0):
-        return Verdict("split", ratio, paid_out)
-    return Verdict("strange") if traded > 0 else Verdict("unconfirmed", ratio, paid_out)
+    if before.price > 0 and any(_fits_split(price / before.price, ratio) for price in (traded, *hints) if price > 0):
+        return AuditVerdict("split", ratio, paid_out)
+    return AuditVerdict("strange") if traded > 0 else AuditVerdict("unconfirmed", ratio, paid_out)
 
 
 def _ratio(before: Anchor, after: AccountPosition) -> float | None:
@@ -78,13 +80,13 @@ def _ratio(before: Anchor, after: AccountPosition) -> float | None:
     return 1 / one_of if one_of >= 2 and abs(before.account / one_of - after.quantity) < 1 else ratio
 
 
-def _fits(moved: float, ratio: float) -> bool:
+def _fits_split(moved: float, ratio: float) -> bool:
     """Whether a price that moved by this factor fits a split better than none."""
     as_split, as_none = abs(math.log(moved * ratio)), abs(math.log(moved))
     return as_split <= math.log(PRICE_TOLERANCE) and as_split < as_none
 
 
-def anchor(d: Draft) -> None:
+def save_anchors(d: Draft) -> None:
     """At the close: what is held, for the next morning to compare with."""
     for own in d.table(Own).values():
         position, quote = d.get(AccountPosition, own.symbol), d.get(QuoteRecord, own.symbol)
@@ -102,7 +104,7 @@ def _level(stop: OrderRecord) -> float | None:
     return stop.trail_stop_price if stop.trail_stop_price is not None else stop.stop_price
 
 
-def call_audit(d: Draft) -> bool:
+def request_audits(d: Draft) -> bool:
     """Shortly before the open: every position is to be looked at. True if there is one, so the broker must be asked."""
     for found in d.table(Anchor).values():
         d.put(Audit(found.symbol))
@@ -118,7 +120,7 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
         d.drop(Audit, symbol)
         return
     position = d.get(AccountPosition, symbol) or AccountPosition(symbol, 0.0, 0.0)
-    verdict = judge(before, position, *_prices(d, before))
+    verdict = compare_positions(before, position, *_prices_since(d, before))
     figures = {
         "was": before.account,
         "is": position.quantity,
@@ -132,11 +134,11 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
                 d.note("split_unconfirmed", symbol, "ERROR", ratio=round(verdict.ratio, 6), **figures)
             return
         case "split":
-            became = _became(own, before, position, verdict)
-            figures |= {"own_was": own.quantity, "own_is": became}
+            own_after = _own_after_split(own, before, position, verdict)
+            figures |= {"own_was": own.quantity, "own_is": own_after}
             figures |= {"paid_out": verdict.paid_out} if verdict.paid_out else {}
             d.note("split_mended", symbol, "WARNING", ratio=round(verdict.ratio, 6), **figures)
-            _mend(d, msgspec.structs.replace(own, quantity=became), before, verdict.ratio, settings)
+            _apply_split(d, msgspec.structs.replace(own, quantity=own_after), before, verdict.ratio, settings)
         case "strange":
             d.note("audit_failed", symbol, "ERROR", **figures)
         case "same":
@@ -144,7 +146,7 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
     d.drop(Audit, symbol)
 
 
-def _became(own: Own, before: Anchor, position: AccountPosition, verdict: Verdict) -> float:
+def _own_after_split(own: Own, before: Anchor, position: AccountPosition, verdict: AuditVerdict) -> float:
     """The own shares after a split. Who had all of them has all that there are now, and of others' no fraction."""
     if own.quantity == before.account:
         return position.quantity
@@ -152,7 +154,7 @@ def _became(own: Own, before: Anchor, position: AccountPosition, verdict: Verdic
     return float(math.floor(exact)) if verdict.paid_out else exact
 
 
-def _prices(d: Draft, before: Anchor) -> tuple[float, tuple[float, ...]]:
+def _prices_since(d: Draft, before: Anchor) -> tuple[float, tuple[float, ...]]:
     """What the market says since the anchor: (a newer trade, hints)."""
     found = d.get(QuoteRecord, before.symbol)
     if found is None:
@@ -162,7 +164,7 @@ def _prices(d: Draft, before: Anchor) -> tuple[float, tuple[float, ...]]:
     return quote.last if quote.last_ns > before.time_ns else 0.0, (middle, quote.close)
 
 
-def _mend(d: Draft, own: Own, before: Anchor, ratio: float, settings: Settings) -> None:
+def _apply_split(d: Draft, own: Own, before: Anchor, ratio: float, settings: Settings) -> None:
     """The shares (`own`: as they are now) and, by the ratio, the levels: the one time that a level falls.
 
     From the levels at the close: a broker that adjusted its stops has told others since.
@@ -183,7 +185,7 @@ def _mend(d: Draft, own: Own, before: Anchor, ratio: float, settings: Settings) 
             d.put(msgspec.structs.replace(stop, stop_price=level, trail_stop_price=level))
 
 
-def take_back_refused(d: Draft, stop: OrderRecord) -> None:
+def cancel_refused_stop(d: Draft, stop: OrderRecord) -> None:
     """The broker refused to mend it before the open, and as it is it would fire: it goes, and the open replaces it."""
     if protects(stop):
         cancel_stop(d, stop, "modify_refused")

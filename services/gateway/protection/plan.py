@@ -22,8 +22,8 @@ __all__ = [
     "ResizeStop",
     "covered",
     "due_for_renewal",
-    "exchangeable",
     "level_reached",
+    "may_become_trailing",
     "plan",
     "protects",
     "refused_in_a_row",
@@ -34,7 +34,7 @@ DAY_NS = 24 * 3600 * 1_000_000_000
 RENEW_AFTER_NS = 60 * DAY_NS
 """IBKR ends a GTC order at the end of the quarter after the one it was placed or last changed in: 90 days at the
 least."""
-EXCHANGE_PCT = 2.0
+MIN_DISTANCE_PCT = 2.0
 """A fixed stop is exchanged for a trailing one while the market is so far above it: room for the moment without."""
 
 
@@ -83,16 +83,16 @@ def plan(own: float, account: float | None, sells: Sequence[OrderRecord], entry_
     shares = max(0, math.floor(own if account is None else min(own, account)))  # (oversold: nothing is left to sell)
     if entry_live or any(not protects(o) for o in sells):
         return []
-    have = covered(sells)
-    if have == shares:
+    protected = covered(sells)
+    if protected == shares:
         return []
     oldest_first = sorted(sells, key=lambda o: (o.created_ns, o.order_id))
-    if have < shares:
+    if protected < shares:
         if account is None or account < own:
             return []  # the position is disputed: a stop for shares that may not be there could sell short
         if not sells:
             return [PlaceStop(shares)]
-        return [ResizeStop(oldest_first[0], oldest_first[0].quantity + shares - have)]
+        return [ResizeStop(oldest_first[0], oldest_first[0].quantity + shares - protected)]
     if shares == 0:
         return [CancelStop(o, "orphan_stop") for o in oldest_first]
     keep, *extra = oldest_first
@@ -134,8 +134,8 @@ def replacement_type(stops: Sequence[OrderRecord], trailing: str) -> str:
     return "STP" if back and newest.cancel_reason != "exchanged" else trailing
 
 
-def exchangeable(stop: OrderRecord, stops: Sequence[OrderRecord], last: float) -> bool:
+def may_become_trailing(stop: OrderRecord, stops: Sequence[OrderRecord], last: float) -> bool:
     """Whether this fixed stop may give way to a trailing one now; not again once the broker has refused that."""
     refused = any(o.order_type.startswith("TRAIL") and not o.live and not o.filled for o in stops)
-    far = stop.stop_price is not None and last > stop.stop_price * (1 + EXCHANGE_PCT / 100)
+    far = stop.stop_price is not None and last > stop.stop_price * (1 + MIN_DISTANCE_PCT / 100)
     return stop.order_type == "STP" and protects(stop) and far and not refused

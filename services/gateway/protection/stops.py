@@ -24,15 +24,15 @@ __all__ = ["cancel_stop", "change_stop", "place_stop"]
 
 def place_stop(d: Draft, symbol: str, quantity: float, settings: Settings) -> None:
     """A new stop for shares that lost theirs, at the level that was reached: the level only rises."""
-    own, (entry_id, mine) = d.get(Own, symbol), stops_of(d, symbol)
+    own, (entry_id, own_stops) = d.get(Own, symbol), stops_of(d, symbol)
     if own is None or not entry_id:
         return
     grid, rules = grid_of(d, symbol), settings.stops
     pct = rules.trailing_stop_pct
-    level = level_reached(mine, round_down(own.cost_usd / own.quantity * (1 - pct / 100), grid))
-    order_type = replacement_type(mine, "TRAIL LIMIT" if rules.use_trailing_limit else "TRAIL")
+    level = level_reached(own_stops, round_down(own.cost_usd / own.quantity * (1 - pct / 100), grid))
+    order_type = replacement_type(own_stops, "TRAIL LIMIT" if rules.use_trailing_limit else "TRAIL")
     limited = order_type == "TRAIL LIMIT"
-    number = 1 + sum(is_stop_reference(o.client_order_id, entry_id) for o in mine)
+    number = 1 + sum(is_stop_reference(o.client_order_id, entry_id) for o in own_stops)
     (order_id,) = next_order_ids(d, 1)
     stop = d.put(
         OrderRecord(

@@ -11,7 +11,7 @@ from messages.operator import Flatten, Flattening
 from messages.orders import OrderPlaced, OrderRecord
 from services.gateway.book.queries import whole_shares
 from services.gateway.book.records import AccountPosition, Book, Doubt, FlattenRecord, HeldBack, Own, SessionRecord
-from services.gateway.operator.flatten import BEFORE_CLOSE_NS, flatten_step, order_flatten
+from services.gateway.operator.flatten import BEFORE_CLOSE_NS, flatten_step, handle_flatten
 from tests.gateway.one_decision import (
     DOWN,
     ENTRY,
@@ -64,19 +64,19 @@ class TestTheWord:
 
     def test_for_all_it_concerns_whole_shares_live_entries_and_what_is_under_way(self) -> None:
         d = draft(*self.RECORDS)
-        assert order_flatten(d, Flatten()) == ["TSLA", "NVDA", "NOK"]
+        assert handle_flatten(d, Flatten()) == ["TSLA", "NVDA", "NOK"]
         assert written(d) == [FlattenRecord(symbol="TSLA"), FlattenRecord(symbol="NVDA")]
         assert told(d) == []
 
     def test_for_one_it_concerns_that_one(self) -> None:
         d = draft(*self.RECORDS)
-        assert order_flatten(d, Flatten("NVDA")) == ["NVDA"]
+        assert handle_flatten(d, Flatten("NVDA")) == ["NVDA"]
         assert written(d) == [FlattenRecord(symbol="NVDA")]
-        assert order_flatten(draft(*self.RECORDS), Flatten("AMC")) == [], "a fraction can't be sold"
+        assert handle_flatten(draft(*self.RECORDS), Flatten("AMC")) == [], "a fraction can't be sold"
 
     def test_withdrawn_while_it_waits(self) -> None:
         d = draft(Own("TSLA", 10.0), FlattenRecord(symbol="TSLA", phase="waiting", reason="halted"))
-        assert order_flatten(d, Flatten("TSLA", withdraw=True)) == ["TSLA"]
+        assert handle_flatten(d, Flatten("TSLA", withdraw=True)) == ["TSLA"]
         assert written(d) == [(FlattenRecord, "TSLA")]
         assert told(d) == [
             flattening("withdrawn", 10.0),
@@ -86,7 +86,7 @@ class TestTheWord:
     @pytest.mark.parametrize("records", [[], [CLEARING], [BEGUN]])
     def test_withdrawing_what_does_not_wait_changes_nothing(self, records: list[Any]) -> None:
         d = draft(Own("TSLA", 10.0), *records)
-        order_flatten(d, Flatten("TSLA", withdraw=True))
+        handle_flatten(d, Flatten("TSLA", withdraw=True))
         assert (written(d), told(d)) == ([], [])
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from messages.orders import Fill, OrderFilled, OrderRecord, PositionUpdated
 from services.gateway.book.records import AccountPosition, Audit, Book, Doubt, FillRecord, HeldBack, Missing, Own
-from services.gateway.operator.manual_sale import ask_about, settle
+from services.gateway.operator.manual_sale import book_missing_shares, request_check
 from services.gateway.orders.questions import mark_asked
 from tests.gateway.one_decision import (
     ACCOUNT,
@@ -43,7 +43,7 @@ def test_it_is_booked_like_a_sale_at_the_market() -> None:
         entry("CT-BRK.B-20250103-M1", symbol="BRK B", role="adopted", side="SELL", status="Filled"),
         *(foreign(f"CT-BRK.B-20250106-M{n}", symbol="BRK B", side="BUY") for n in (8, 9)),
     )
-    assert settle(d) == ["BRK B"]
+    assert book_missing_shares(d) == ["BRK B"]
     key = "CT-BRK.B-20250106-M2"
     order = OrderRecord(
         client_order_id=key,
@@ -90,7 +90,7 @@ def test_it_is_booked_like_a_sale_at_the_market() -> None:
 @pytest.mark.parametrize(("quote", "price"), [([], 105.0), ([quoted(0.0)], 105.0), ([quoted(0.5)], 0.5)])
 def test_without_a_price_at_what_they_cost(quote: list[Any], price: float) -> None:
     d = draft(ASKED, *held(10.0, 0.0), *quote)
-    assert settle(d) == ["TSLA"]
+    assert book_missing_shares(d) == ["TSLA"]
     order = written(d)[1]
     assert (order.key, order.avg_price, order.quantity, order.account) == ("CT-TSLA--M1", price, 10.0, "")
 
@@ -126,7 +126,7 @@ HELD_BACK = HeldBack(STOP, broker_order(STOP))
 )
 def test_only_what_nothing_of_ours_can_explain(records: list[Any], sold: float | None) -> None:
     d = draft(OPEN, ASKED, *records)
-    assert settle(d) == ([] if sold is None else ["TSLA"])
+    assert book_missing_shares(d) == ([] if sold is None else ["TSLA"])
     assert written(d)[0] == (Missing, "TSLA")
     assert [m.fill.quantity for _, m in told(d) if isinstance(m, OrderFilled)] == ([] if sold is None else [sold])
 
@@ -134,14 +134,14 @@ def test_only_what_nothing_of_ours_can_explain(records: list[Any], sold: float |
 def test_what_was_not_asked_about_is_not_settled_by_this_answer() -> None:
     other = (Missing("NVDA"), Own("NVDA", 5.0, 50.0), AccountPosition("NVDA", 0.0, 0.0))
     d = draft(*other, ASKED, *held(10.0, 4.0))
-    assert settle(d) == ["TSLA"]
+    assert book_missing_shares(d) == ["TSLA"]
     assert not [r for r in written(d) if getattr(r, "symbol", "") == "NVDA"]
 
 
 def test_it_is_asked_about_once() -> None:
     d = draft()
-    assert ask_about(d, "TSLA") is True
-    assert ask_about(d, "TSLA") is False
+    assert request_check(d, "TSLA") is True
+    assert request_check(d, "TSLA") is False
     assert written(d) == [Missing("TSLA")]
     mark_asked(d)
     assert written(d) == [ASKED]

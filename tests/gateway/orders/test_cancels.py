@@ -12,13 +12,13 @@ from services.gateway.book.records import CancelSent, Doubt
 from services.gateway.orders.cancels import (
     ANSWER_MAX_NS,
     ANSWER_NS,
-    MOST,
-    ask_about_cancels,
+    MAX_SENT,
     cancel_deadline,
-    forget_cancels,
+    doubt_overdue_cancels,
+    drop_cancels,
+    resend_cancels,
     resume_cancels,
     send_cancel,
-    send_cancels_again,
 )
 from services.runtime.core import is_volatile
 from tests.gateway.one_decision import ENTRY, MACHINE_NS, OPEN, STOP, draft, entry, note, state_of, stop, told, written
@@ -64,21 +64,21 @@ class TestAsking:
     )
     def test_overdue_the_order_is_in_doubt(self, doubt: list[Any], after: Doubt) -> None:
         d = draft(GOING, CancelSent(STOP, 2, MACHINE_NS), *doubt)
-        assert ask_about_cancels(d) is True
+        assert doubt_overdue_cancels(d) is True
         assert written(d, cancels=True) == [CancelSent(STOP, 2, LATER, asked=True), after]
         assert told(d) == []
 
     @pytest.mark.parametrize("sent", [CancelSent(STOP, 2, MACHINE_NS + 1), CancelSent(STOP, 5, 0)])
     def test_before_that_and_once_it_was_given_up_it_is_not(self, sent: CancelSent) -> None:
         d = draft(GOING, sent)
-        assert ask_about_cancels(d) is False
+        assert doubt_overdue_cancels(d) is False
         assert written(d, cancels=True) == []
 
     @pytest.mark.parametrize("orders", [[], [changed(GOING, status="Cancelled")]])
     def test_of_an_order_that_is_over_nothing_is_asked(self, orders: list[OrderRecord]) -> None:
         """And the next one is looked at as well."""
         d = draft(*orders, entry(), CancelSent(STOP, 2, MACHINE_NS), CancelSent(ENTRY, 1, MACHINE_NS))
-        assert ask_about_cancels(d) is True
+        assert doubt_overdue_cancels(d) is True
         assert written(d, cancels=True) == [
             (CancelSent, STOP),
             CancelSent(ENTRY, 1, LATER, asked=True),
@@ -89,9 +89,9 @@ class TestAsking:
 class TestSendingAgain:
     @pytest.mark.parametrize(("count", "wait_s"), [(1, 20), (2, 40), (3, 60), (4, 60)])
     def test_ever_later_as_long_as_it_works(self, count: int, wait_s: int) -> None:
-        assert (ANSWER_NS, ANSWER_MAX_NS, MOST) == (10 * SECOND, 60 * SECOND, 5)
+        assert (ANSWER_NS, ANSWER_MAX_NS, MAX_SENT) == (10 * SECOND, 60 * SECOND, 5)
         d = draft(OPEN, GOING, CancelSent(STOP, count, LATER, asked=True))
-        send_cancels_again(d)
+        resend_cancels(d)
         assert written(d, cancels=True) == [CancelSent(STOP, count + 1, MACHINE_NS + wait_s * SECOND)]
         assert told(d) == [
             note("cancel_repeated", level="WARNING", client_order_id=STOP, sent=count, status="PreSubmitted"),
@@ -104,47 +104,47 @@ class TestSendingAgain:
     )
     def test_after_the_fifth_the_operator_is_told(self, session: list[Any], level: str) -> None:
         """Some brokers answer a cancel at the open: while it is closed that is no error."""
-        d = draft(*session, GOING, CancelSent(STOP, MOST, LATER, asked=True))
-        send_cancels_again(d)
-        assert written(d, cancels=True) == [CancelSent(STOP, MOST, 0, asked=True)]
+        d = draft(*session, GOING, CancelSent(STOP, MAX_SENT, LATER, asked=True))
+        resend_cancels(d)
+        assert written(d, cancels=True) == [CancelSent(STOP, MAX_SENT, 0, asked=True)]
         assert told(d) == [
-            note("cancel_unanswered", level=level, client_order_id=STOP, sent=MOST, status="PreSubmitted")
+            note("cancel_unanswered", level=level, client_order_id=STOP, sent=MAX_SENT, status="PreSubmitted")
         ]
 
     @pytest.mark.parametrize(
         "records",
         [
             [GOING, CancelSent(STOP, 1, LATER)],  # the answer was asked for before it was overdue
-            [GOING, CancelSent(STOP, MOST, 0, asked=True)],
+            [GOING, CancelSent(STOP, MAX_SENT, 0, asked=True)],
             [GOING, CancelSent(STOP, 1, LATER, asked=True), Doubt(STOP)],  # the answer does not list it
         ],
     )
     def test_where_nobody_knows_that_it_works_it_is_not(self, records: list[Any]) -> None:
         d = draft(OPEN, *records)
-        send_cancels_again(d)
+        resend_cancels(d)
         assert (written(d, cancels=True), told(d)) == ([], [])
 
-    @pytest.mark.parametrize("count", [1, MOST])
+    @pytest.mark.parametrize("count", [1, MAX_SENT])
     @pytest.mark.parametrize("orders", [[], [changed(GOING, status="Cancelled")], [GOING, Doubt(STOP)], [GOING]])
     def test_nor_of_one_that_is_over_and_the_next_one_is_looked_at(self, orders: list[Any], count: int) -> None:
         asked = (CancelSent(STOP, count, LATER, asked=True), CancelSent(ENTRY, 1, LATER, asked=True))
         d = draft(OPEN, *orders, entry(), *asked)
-        send_cancels_again(d)
+        resend_cancels(d)
         assert told(d)[-1] == ("broker", CancelOrder(1, ENTRY))
         assert ((CancelSent, STOP) in written(d, cancels=True)) is (GOING not in orders)
 
 
 class TestAnew:
-    CANCELS = (CancelSent(STOP, 2, LATER), CancelSent(ENTRY, MOST, 0))
+    CANCELS = (CancelSent(STOP, 2, LATER), CancelSent(ENTRY, MAX_SENT, 0))
 
     def test_on_a_new_link_none_is_under_way(self) -> None:
         d = draft(*self.CANCELS)
-        forget_cancels(d)
+        drop_cancels(d)
         assert written(d, cancels=True) == [(CancelSent, STOP), (CancelSent, ENTRY)]
 
     def test_in_the_next_session_those_that_were_given_up(self) -> None:
         d = draft(*self.CANCELS)
-        forget_cancels(d, given_up=True)
+        drop_cancels(d, given_up=True)
         assert written(d, cancels=True) == [(CancelSent, ENTRY)]
 
     @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from messages.broker import SnapshotFailed
 from messages.orders import OrderAccepted, OrderCancelled, OrderFilled, OrderRejected
 from services.gateway.book.records import Doubt
-from services.gateway.core import QUESTIONS
+from services.gateway.core import MAX_ABSENCES
 from tests.gateway.scenario import Gateway
 
 
@@ -22,17 +22,17 @@ def in_doubt() -> tuple[Gateway, str, str]:
 def test_dead_after_three_complete_answers_without_it() -> None:
     gateway, key, stop = in_doubt()
     gateway.connect()
-    for asked in range(1, QUESTIONS):
+    for asked in range(1, MAX_ABSENCES):
         assert gateway.order(key).live, f"after {asked} answers"
         gateway.wait(3)
         gateway.answer()
     assert (gateway.order(key).status, gateway.order(key).reason) == ("Cancelled", "never_arrived")
     assert not gateway.order(stop).live
-    assert gateway.orders_sent().count("ask") == QUESTIONS
+    assert gateway.orders_sent().count("ask") == MAX_ABSENCES
     assert [e.asked for e in gateway.events(OrderCancelled)] == [False, False]
     assert not gateway.state.table(Doubt)
     gateway.wait(60)
-    assert gateway.orders_sent() == ["ask"] * QUESTIONS, "nothing is outstanding any more"
+    assert gateway.orders_sent() == ["ask"] * MAX_ABSENCES, "nothing is outstanding any more"
 
 
 def test_a_missing_answer_is_no_absence() -> None:
@@ -86,7 +86,7 @@ def test_a_part_of_it_filled_and_the_rest_is_gone() -> None:
     gateway, key, stop = in_doubt()
     gateway.connect(gateway.execution(key, 4.0, 105.0), gateway.status(stop, "PreSubmitted"))
     assert gateway.order(key).live
-    for _ in range(QUESTIONS):
+    for _ in range(MAX_ABSENCES):
         gateway.wait(3)
         gateway.answer(gateway.status(stop, "PreSubmitted"))
     assert (gateway.order(key).status, gateway.own()) == ("Cancelled", 4.0)
@@ -95,7 +95,7 @@ def test_a_part_of_it_filled_and_the_rest_is_gone() -> None:
 def dead() -> tuple[Gateway, str, str]:
     gateway, key, stop = in_doubt()
     gateway.connect()
-    for _ in range(QUESTIONS):
+    for _ in range(MAX_ABSENCES):
         gateway.wait(3)
         gateway.answer()
     assert not gateway.order(key).live
@@ -182,7 +182,7 @@ class TestErrors:
         gateway = Gateway()
         entry = gateway.enter()
         gateway.error(entry.client_order_id, 201, "no margin")
-        for _ in range(QUESTIONS + 1):
+        for _ in range(MAX_ABSENCES + 1):
             gateway.wait(3)
             gateway.answer()
         rejected = gateway.events(OrderRejected)

@@ -9,7 +9,7 @@ import pytest
 from messages.broker import CancelOrder, RequestSnapshot
 from messages.orders import OrderCancelled, OrderRecord, OrderRejected, OrderUpdated
 from services.gateway.book.records import NEVER_ARRIVED, CancelSent, Change, Doubt, HeldBack, LastError
-from services.gateway.orders.folding import settle_absent
+from services.gateway.orders.folding import fold_absence
 from services.runtime.core import Draft
 from tests.gateway.broker_reports import BOOK, Words, all_written, becomes, fields_of, folded, says, updated
 from tests.gateway.one_decision import (
@@ -232,7 +232,7 @@ class TestAbsent:
 
     def settled(self, order: OrderRecord, *records: Any, questions: int = 3) -> Words:
         d: Draft = draft(order, *records)
-        settle_absent(d, order, questions)
+        fold_absence(d, order, questions)
         return all_written(d), told(d)
 
     def test_and_foreign_it_is_gone(self) -> None:

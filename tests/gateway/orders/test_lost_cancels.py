@@ -8,7 +8,7 @@ from messages.broker import BrokerOrder, BrokerPosition, CancelOrder, SnapshotFa
 from messages.market import SessionOpened
 from messages.operator import Flatten, Happened
 from services.gateway.book.records import CancelSent
-from services.gateway.orders.cancels import MOST
+from services.gateway.orders.cancels import MAX_SENT
 from tests.gateway.scenario import ACCOUNT, DAY, UNTIL, Gateway
 
 TEN = BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0)
@@ -73,7 +73,7 @@ def answers(gateway: Gateway, listed: list[BrokerOrder], seconds: int) -> list[i
 def test_later_and_later_and_five_times_at_most() -> None:
     gateway, listed = asked()
     assert answers(gateway, listed, 3600) == [10, 30, 70, 130]
-    assert cancels(gateway) == MOST
+    assert cancels(gateway) == MAX_SENT
     assert levels(gateway, "cancel_unanswered") == ["ERROR"], "said once"
 
 
@@ -83,9 +83,9 @@ def test_field_27_with_the_market_closed_it_may_wait_for_the_open_and_is_sent_ag
     answers(gateway, listed, 3600)
     assert levels(gateway, "cancel_unanswered") == ["WARNING"]
     gateway.hear(SessionOpened(DAY, UNTIL))
-    assert cancels(gateway) == MOST + 1
+    assert cancels(gateway) == MAX_SENT + 1
     gateway.hear(SessionOpened(DAY, UNTIL))
-    assert cancels(gateway) == MOST + 1, "it is under way"
+    assert cancels(gateway) == MAX_SENT + 1, "it is under way"
 
 
 def test_an_answer_without_it_sends_nothing() -> None:
@@ -131,13 +131,13 @@ def test_a_word_about_its_level_is_no_answer_to_the_cancel() -> None:
 def test_a_new_connection_begins_anew() -> None:
     gateway, listed = asked()
     answers(gateway, listed, 600)
-    assert cancels(gateway) == MOST
+    assert cancels(gateway) == MAX_SENT
     gateway.disconnect()
     gateway.connect(*listed)
-    assert cancels(gateway) == MOST + 1
+    assert cancels(gateway) == MAX_SENT + 1
     gateway.wait(11)
     gateway.answer(*listed)
-    assert cancels(gateway) == MOST + 2
+    assert cancels(gateway) == MAX_SENT + 2
 
 
 def test_after_a_restart_too() -> None:

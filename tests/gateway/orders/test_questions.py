@@ -10,8 +10,8 @@ from messages.broker import RequestSnapshot
 from messages.orders import OrderRecord, ProtectionChanged
 from services.gateway.book.queries import links_of
 from services.gateway.book.records import AccountPosition, Change, Coverage, Doubt, Missing, Own
-from services.gateway.orders.questions import ask, ask_later, ask_soon, doubt_the_unheard, watch_acks
-from services.gateway.protection.coverage import tell_coverage
+from services.gateway.orders.questions import ask, ask_later, ask_soon, doubt_unacknowledged, watch_acks
+from services.gateway.protection.coverage import report_coverage
 from tests.gateway.one_decision import (
     ENTRY,
     MACHINE_NS,
@@ -79,7 +79,7 @@ def test_what_was_sent_and_not_answered_is_in_doubt() -> None:
     known = entry("CT-TSLA-20250106-3", status="InFlight")
     changes = [Change(STOP, "TSLA", 4.0, "sent"), Change(over.key, "TSLA", 4.0, "sent")]
     d = draft(over, sent, known, stop(), stop(f"{ENTRY}-S2"), *changes, Doubt(known.key, True, 2))
-    doubt_the_unheard(d)
+    doubt_unacknowledged(d)
     assert written(d) == [Doubt(ENTRY), Doubt(STOP)]
 
 
@@ -111,7 +111,7 @@ class TestCoverage:
     ) -> None:
         d = draft(*records, stop("CT-NVDA-20250106-1-S1", symbol="NVDA"))
         d.put(touched)
-        tell_coverage(d)
+        report_coverage(d)
         if now is None:
             assert told(d) == []
             return
@@ -122,21 +122,21 @@ class TestCoverage:
     def test_whatever_touched_it(self, record: Any) -> None:
         d = draft(*held(), stop())
         d.put(record)
-        tell_coverage(d)
+        report_coverage(d)
         assert written(d) == [record, Coverage("TSLA", 10.0, 10.0)]
 
     @pytest.mark.parametrize(("before", "tells"), [(Coverage("TSLA", 10.0, 10.0), False), (Coverage("TSLA"), True)])
     def test_nothing_twice(self, before: Coverage, tells: bool) -> None:
         d = draft(*held(), before)
         d.put(stop())
-        tell_coverage(d)
+        report_coverage(d)
         assert bool(told(d)) is tells
 
     def test_of_what_was_not_touched_nothing(self) -> None:
         d = draft(*held(), stop())
         d.put(Doubt(STOP))
         d.drop(OrderRecord, "CT-GME-20250106-1")
-        tell_coverage(d)
+        report_coverage(d)
         assert told(d) == []
 
     def test_the_end_of_it_is_told_and_each_symbol_for_itself(self) -> None:
@@ -145,7 +145,7 @@ class TestCoverage:
         d.put(stop(status="Filled"))
         d.put(Own("GME", 0.0))
         d.put(Own("NVDA", 5.0, 450.0))
-        tell_coverage(d)
+        report_coverage(d)
         assert told(d) == [
             ("recorder", ProtectionChanged("TSLA", 0.0, 0.0, NOON_NS)),
             ("recorder", ProtectionChanged("NVDA", 5.0, 0.0, NOON_NS)),

@@ -16,7 +16,7 @@ from services.gateway.book.records import NEVER_ARRIVED, Doubt, HeldBack, Links,
 from services.gateway.core import GatewayCore
 from services.gateway.ibkr.translation import STATUSES
 from services.gateway.orders.diagram import markdown
-from services.gateway.orders.folding import fold_order, settle_absent
+from services.gateway.orders.folding import fold_absence, fold_order
 from services.gateway.orders.states import (
     MEANING,
     TABLE,
@@ -82,7 +82,7 @@ class Folded:
         )
         draft = Draft(state, Now(5, 5))
         if told is None:
-            settle_absent(draft, known, 3)
+            fold_absence(draft, known, 3)
         else:
             fold_order(draft, told)
         after_it = draft.get(OrderRecord, KEY)

@@ -25,13 +25,13 @@ from services.gateway.book.records import (
 from services.gateway.core import GatewayCore
 from services.gateway.protection.carry_out import (
     ALERT_NS,
-    LOOK_AGAIN_NS,
+    MIN_LINK_AGE_NS,
     PACE_MAX_NS,
     PACE_NS,
-    STEADY_NS,
-    exchange,
-    guard,
-    guard_deadline,
+    RECHECK_NS,
+    protect,
+    protection_deadline,
+    replace_fixed_stop,
 )
 from services.gateway.protection.plan import RENEW_AFTER_NS
 from services.runtime.core import State
@@ -81,10 +81,10 @@ def said(d: Any) -> list[tuple[str, str, dict[str, Any]]]:
 
 def test_it_looks_again_a_second_after_the_longest_unseen() -> None:
     state = State(GatewayCore.kinds)
-    assert guard_deadline(state) is None
+    assert protection_deadline(state) is None
     looks = [Unprotected("TSLA", 0, 700), Unprotected("NVDA", 0, 500)]
     state.apply([(Unprotected, looked.key, looked) for looked in looks])
-    assert guard_deadline(state) == 500 + LOOK_AGAIN_NS
+    assert protection_deadline(state) == 500 + RECHECK_NS
 
 
 class TestAllIsWell:
@@ -104,20 +104,20 @@ class TestAllIsWell:
     )
     def test_there_is_nothing_to_look_at_again(self, records: list[Any]) -> None:
         d = draft(OPEN, LONG_AGO, *records)
-        assert guard(d, "TSLA", READY, RULES) is False
+        assert protect(d, "TSLA", READY, RULES) is False
         assert written(d) == [(Unprotected, "TSLA")]
         assert told(d) == []
 
     def test_a_fleet_that_observes_looks_at_nothing(self) -> None:
         d = draft(*BARE, LONG_AGO)
-        assert guard(d, "TSLA", READY, rules(observe=True)) is False
+        assert protect(d, "TSLA", READY, rules(observe=True)) is False
         assert (written(d), told(d)) == ([], [])
 
 
 class TestANewStop:
     def test_at_once_and_the_pace_is_set(self) -> None:
         d = draft(*BARE)
-        assert guard(d, "TSLA", READY, RULES) is False
+        assert protect(d, "TSLA", READY, RULES) is False
         (looked, pace, book, fresh) = written(d)
         assert (looked, pace, book) == (LOOKED, Paced("TSLA", 0, MACHINE_NS + PACE_NS), Book(next_order_id=2))
         assert sent(d) == ["S2 10"]
@@ -140,7 +140,7 @@ class TestANewStop:
     def test_a_broker_that_refuses_is_asked_ever_more_rarely(self, pace: Paced | None, after: Paced | None) -> None:
         assert 16 * PACE_NS < PACE_MAX_NS < 32 * PACE_NS
         d = draft(*BARE, *([] if pace is None else [pace]))
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert [r for r in written(d) if isinstance(r, Paced)] == ([] if after is None else [after])
         assert sent(d) == ([] if after is None else ["S2 10"])
 
@@ -163,10 +163,10 @@ FROM_NOW = Links(phase="ready", up_since_ns=MACHINE_NS, up_since_market_ns=NOON_
         (OPEN, Links(phase="ready", data_up=False), [], True),  # a stop needs no data
         (OPEN, FROM_NOW, [], False),
         # Steady by either clock is steady.
-        (OPEN, changed(FROM_NOW, up_since_ns=MACHINE_NS - STEADY_NS), [], True),
-        (OPEN, changed(FROM_NOW, up_since_ns=MACHINE_NS - STEADY_NS + 1), [], False),
-        (OPEN, changed(FROM_NOW, up_since_market_ns=NOON_NS - STEADY_NS), [], True),
-        (OPEN, changed(FROM_NOW, up_since_market_ns=NOON_NS - STEADY_NS + 1), [], False),
+        (OPEN, changed(FROM_NOW, up_since_ns=MACHINE_NS - MIN_LINK_AGE_NS), [], True),
+        (OPEN, changed(FROM_NOW, up_since_ns=MACHINE_NS - MIN_LINK_AGE_NS + 1), [], False),
+        (OPEN, changed(FROM_NOW, up_since_market_ns=NOON_NS - MIN_LINK_AGE_NS), [], True),
+        (OPEN, changed(FROM_NOW, up_since_market_ns=NOON_NS - MIN_LINK_AGE_NS + 1), [], False),
         (OPEN, READY, [quoted()], True),
         (OPEN, READY, [quoted(halted=True)], False),
         (OPEN, READY, [quoted(symbol="NVDA", halted=True)], True),
@@ -175,7 +175,7 @@ FROM_NOW = Links(phase="ready", up_since_ns=MACHINE_NS, up_since_market_ns=NOON_
 def test_it_acts_where_that_is_safe(session: SessionRecord, links: Links, more: list[Any], acts: bool) -> None:
     """Where it is not, what is missing counts from now on, and nobody is blamed."""
     d = draft(*BARE[1:], session, LONG_AGO, *more)
-    assert guard(d, "TSLA", links, RULES) is False
+    assert protect(d, "TSLA", links, RULES) is False
     assert sent(d) == (["S2 10"] if acts else [])
     assert bool(said(d)) is acts
     if not acts:
@@ -196,19 +196,19 @@ class TestUnprotected:
     def test_five_seconds_without_are_said(self, before: list[Any], after: Unprotected, alert: bool) -> None:
         """The stop is on its way, and nobody confirms it: it protects nothing, and reserves."""
         d = draft(OPEN, fill(), *held(), self.SENT, *before)
-        assert guard(d, "TSLA", READY, RULES) is False
+        assert protect(d, "TSLA", READY, RULES) is False
         assert written(d) == [after]
         assert told(d) == ([note("position_unprotected", level="ERROR", own=10.0, covered=0)] if alert else [])
 
     def test_what_is_covered_is_said_as_well(self) -> None:
         covers, child = stop(quantity=6.0), stop(f"{ENTRY}-S2", quantity=4.0, why_held="child", order_id=5)
         d = draft(OPEN, fill(), *held(), covers, child, LONG_AGO)
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert said(d)[0] == ("position_unprotected", "ERROR", {"own": 10.0, "covered": 6.0})
 
     def test_a_fraction_needs_no_stop(self) -> None:
         d = draft(OPEN, fill(quantity=10.5), *held(10.5), stop(), LONG_AGO, Fraction("TSLA", 0.5))
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert (written(d), told(d)) == ([(Unprotected, "TSLA")], [])
 
     def test_a_child_that_waits_for_an_entry_which_is_over_goes_then(self) -> None:
@@ -216,16 +216,16 @@ class TestUnprotected:
         stuck = stop(why_held="child,trigger")
         gone = stop(f"{ENTRY}-S2", why_held="child", cancel_reason="stuck_child", order_id=5)
         d = draft(OPEN, fill(), *held(), stuck, gone, LONG_AGO)
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert written(d) == [LOOKED, changed(stuck, cancel_reason="stuck_child"), (Change, STOP)]
         assert sent(d) == ["cancel S1"]
         d = draft(OPEN, fill(), *held(), stuck, JUST_NOW)
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert sent(d) == []
 
     def test_a_stop_in_doubt_may_sell_and_may_not_protect(self) -> None:
         d = draft(OPEN, fill(), *held(), stop(), Doubt(STOP), LONG_AGO)
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert written(d) == [LOOKED]
         assert told(d) == [note("position_unprotected", level="ERROR", own=10.0, covered=0)]
 
@@ -236,33 +236,33 @@ class TestDisputed:
     @pytest.mark.parametrize("account", [4.0, 9.99])
     def test_late_executions_are_waited_for(self, account: float) -> None:
         d = draft(OPEN, fill(), *held(10.0, account), stop(), JUST_NOW)
-        assert guard(d, "TSLA", READY, RULES) is False
+        assert protect(d, "TSLA", READY, RULES) is False
         assert written(d) == [changed(JUST_NOW, looked_ns=MACHINE_NS)]
         assert told(d) == []
 
     def test_if_it_lasts_the_stop_must_not_sell_what_is_gone(self) -> None:
         d = draft(OPEN, fill(), *held(10.0, 4.0), stop(), LONG_AGO)
-        assert guard(d, "TSLA", READY, RULES) is True, "it is read anew before it is changed"
+        assert protect(d, "TSLA", READY, RULES) is True, "it is read anew before it is changed"
         assert written(d) == [LOOKED, Disputed("TSLA", 10.0, 4.0), Change(STOP, "TSLA", 4.0, "reading"), Doubt(STOP)]
         assert told(d) == [note("position_disputed", level="ERROR", own=10.0, account=4.0)]
 
     def test_a_position_that_was_never_told_places_nothing(self) -> None:
         d = draft(OPEN, fill(), Own("TSLA", 10.0, 1050.0), LONG_AGO)
-        assert guard(d, "TSLA", READY, RULES) is False
+        assert protect(d, "TSLA", READY, RULES) is False
         assert told(d) == [note("position_disputed", level="ERROR", own=10.0, account=None)]
 
     def test_what_was_read_for_its_change_is_changed_at_once(self) -> None:
         d = draft(OPEN, fill(), *held(10.0, 4.0), stop(), JUST_NOW, Change(STOP, "TSLA", 4.0, "reading"))
-        assert guard(d, "TSLA", READY, RULES) is False
+        assert protect(d, "TSLA", READY, RULES) is False
         assert sent(d) == ["S1 4"]
 
     def test_with_no_stop_left_to_shrink_the_broker_is_asked_once(self) -> None:
         d = draft(OPEN, fill(), *held(10.0, 4.0), stop(quantity=4.0), LONG_AGO)
-        assert guard(d, "TSLA", READY, RULES) is True
+        assert protect(d, "TSLA", READY, RULES) is True
         assert written(d) == [LOOKED, Disputed("TSLA", 10.0, 4.0), Missing("TSLA")]
         known = (Disputed("TSLA", 10.0, 4.0), Missing("TSLA", asked=True))
         d = draft(OPEN, fill(), *held(10.0, 4.0), stop(quantity=4.0), LONG_AGO, *known)
-        assert guard(d, "TSLA", READY, RULES) is False, "the answer is on its way"
+        assert protect(d, "TSLA", READY, RULES) is False, "the answer is on its way"
         assert written(d) == [LOOKED]
 
     @pytest.mark.parametrize(
@@ -279,43 +279,43 @@ class TestDisputed:
         shares = [Own("TSLA", own)] if account is None else held(own, account)
         records = [OPEN, fill(), *shares, LONG_AGO, stop(quantity=1.0)]
         d = draft(*records)
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert Disputed("TSLA", own, account) in written(d)
         assert (event, "ERROR", {"own": own, "account": account}) in said(d)
         for before, again in ((Disputed("TSLA", own, account), False), (Disputed("TSLA", own, 77.0), True)):
             d = draft(*records, before)
-            guard(d, "TSLA", READY, RULES)
+            protect(d, "TSLA", READY, RULES)
             assert (event in [found for found, _, _ in said(d)]) is again
 
     def test_oversold_nobody_but_a_person_can_buy_it_back(self) -> None:
         d = draft(OPEN, fill(), *held(-3.0), LONG_AGO)
-        assert guard(d, "TSLA", READY, RULES) is False
+        assert protect(d, "TSLA", READY, RULES) is False
         assert (written(d), sent(d)) == ([LOOKED, Disputed("TSLA", -3.0, -3.0)], [])
         d = draft(OPEN, fill(), *held(-3.0))
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert (written(d), told(d)) == ([LOOKED], []), "its purchase may be late"
 
     @pytest.mark.parametrize("records", [[], [*held(), stop()], [*held()], [*held(0.0)]])
     def test_once_both_agree_a_new_difference_is_news(self, records: list[Any]) -> None:
         other = Disputed("NVDA", 5.0, 4.0)
         d = draft(OPEN, fill(), *records, Disputed("TSLA", 10.0, 4.0), other)
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert (Disputed, "TSLA") in written(d)
         assert (Disputed, "NVDA") not in written(d)
 
     def test_of_what_is_sold_out_the_stop_goes_at_once(self) -> None:
         d = draft(OPEN, fill(), *held(0.0), stop())
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert sent(d) == ["cancel S1"]
 
     def test_one_share_is_a_position(self) -> None:
         d = draft(OPEN, fill(quantity=1.0), *held(1.0))
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert sent(d) == ["S1 1"]
 
     def test_all_of_it_sold_by_hand_the_stop_goes(self) -> None:
         d = draft(OPEN, fill(), *held(10.0, 0.0), stop(), LONG_AGO)
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert sent(d) == ["cancel S1"]
         assert [event for event, _, _ in said(d)] == ["position_disputed", "orphan_stop_cancelled"]
 
@@ -326,31 +326,31 @@ class TestAChange:
 
     def test_it_is_read_first(self) -> None:
         d = draft(*self.PART)
-        assert guard(d, "TSLA", READY, RULES) is True
+        assert protect(d, "TSLA", READY, RULES) is True
         assert written(d) == [LOOKED, Change(STOP, "TSLA", 4.0, "reading"), Doubt(STOP)]
         assert told(d) == []
 
     def test_then_made_from_what_was_read(self) -> None:
         d = draft(*self.PART, Change(STOP, "TSLA", 4.0, "reading"))
-        assert guard(d, "TSLA", READY, RULES) is False
+        assert protect(d, "TSLA", READY, RULES) is False
         kept = changed(stop(), renewed_ns=NOON_NS)
         assert written(d) == [LOOKED, kept, Change(STOP, "TSLA", 4.0, "sent")]
         assert sent(d) == ["S1 4"]
 
     def test_on_its_way_it_reserves_the_larger_quantity(self) -> None:
         d = draft(*self.PART, Change(STOP, "TSLA", 4.0, "sent"))
-        assert guard(d, "TSLA", READY, RULES) is False
+        assert protect(d, "TSLA", READY, RULES) is False
         assert (written(d), told(d)) == ([(Unprotected, "TSLA")], [])
 
     def test_refused_it_is_never_repeated(self) -> None:
         d = draft(*self.PART, Change(STOP, "TSLA", 4.0, "refused"))
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert written(d) == [LOOKED, changed(stop(), cancel_reason="modify_refused"), (Change, STOP)]
         assert sent(d) == ["cancel S1"]
 
     def test_refused_and_in_doubt_it_is_asked_about_first(self) -> None:
         d = draft(*self.PART, Change(STOP, "TSLA", 4.0, "refused"), Doubt(STOP))
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert (written(d), told(d)) == ([LOOKED], [])
 
     def test_what_is_no_longer_wanted_is_forgotten(self) -> None:
@@ -358,13 +358,13 @@ class TestAChange:
         second = f"{ENTRY}-S2"
         stops = [stop(quantity=6.0), stop(second, quantity=4.0, role="flatten", order_id=5)]
         d = draft(OPEN, fill(), *held(), *stops, Change(second, "TSLA", 4.0, "reading"))
-        assert guard(d, "TSLA", READY, RULES) is False
+        assert protect(d, "TSLA", READY, RULES) is False
         assert written(d) == [(Change, second), (Unprotected, "TSLA")]
 
     def test_of_two_stops_the_younger_goes(self) -> None:
         second = stop(f"{ENTRY}-S2", created_ns=DAY.open_ns + 1, order_id=5)
         d = draft(OPEN, fill(), *held(), stop(), second)
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert sent(d) == ["cancel S2"]
 
 
@@ -373,10 +373,10 @@ class TestRenewal:
 
     def test_a_stop_that_grows_old_is_read_and_changed_to_what_it_is(self) -> None:
         d = draft(OPEN, fill(), *held(), self.OLD)
-        assert guard(d, "TSLA", READY, RULES) is True
+        assert protect(d, "TSLA", READY, RULES) is True
         assert written(d)[1] == Change(STOP, "TSLA", 10.0, "reading")
         d = draft(OPEN, fill(), *held(), self.OLD, Change(STOP, "TSLA", 10.0, "reading"))
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert sent(d) == ["S1 10"]
 
     @pytest.mark.parametrize(
@@ -391,7 +391,7 @@ class TestRenewal:
     def test_which_are_not(self, records: list[Any]) -> None:
         """Young ones; one whose change is on its way; two at once; one that was asked to end."""
         d = draft(OPEN, fill(), *records)
-        assert guard(d, "TSLA", READY, RULES) is False
+        assert protect(d, "TSLA", READY, RULES) is False
         assert (sent(d), [r for r in written(d) if isinstance(r, Change)]) == ([], [])
 
 
@@ -409,18 +409,18 @@ class TestUnprotectable:
     @pytest.mark.parametrize("count", [2, 3])
     def test_so_often_refused_it_is_flattened(self, count: int) -> None:
         d = draft(OPEN, fill(), *held(), *self.refused(count))
-        assert guard(d, "TSLA", READY, self.SELLS) is False
+        assert protect(d, "TSLA", READY, self.SELLS) is False
         assert written(d) == [LOOKED, FlattenRecord(symbol="TSLA")]
         assert told(d) == [note("position_unprotectable", level="ERROR", refusals=count)]
 
     def test_refused_once_it_is_tried_again(self) -> None:
         d = draft(OPEN, fill(), *held(), *self.refused(1))
-        guard(d, "TSLA", READY, self.SELLS)
+        protect(d, "TSLA", READY, self.SELLS)
         assert sent(d) == ["S2 10"]
 
     def test_unless_so_configured_it_is_tried_for_ever(self) -> None:
         d = draft(OPEN, fill(), *held(), *self.refused(2))
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert sent(d) == ["S3 10"]
 
 
@@ -441,7 +441,7 @@ class TestFraction:
         self, own: float, before: list[Any], wrote: list[Any], qty: float | None
     ) -> None:
         d = draft(OPEN, fill(), *held(own), stop(), *before)
-        guard(d, "TSLA", READY, RULES)
+        protect(d, "TSLA", READY, RULES)
         assert [r for r in written(d) if isinstance(r, Fraction) or r == (Fraction, "TSLA")] == wrote
         warnings = [m for _, m in told(d) if getattr(m, "event", "") == "fraction_unprotected"]
         expected = [] if qty is None else [note("fraction_unprotected", level="WARNING", qty=qty)[1]]
@@ -455,7 +455,7 @@ class TestExchange:
 
     def test_the_intent_is_committed_and_the_stop_cancelled(self) -> None:
         d = draft(OPEN, fill(), *held(), self.FIXED, quoted())
-        exchange(d, "TSLA", READY, RULES)
+        replace_fixed_stop(d, "TSLA", READY, RULES)
         assert written(d) == [changed(self.FIXED, cancel_reason="exchanged"), (Change, STOP)]
         assert told(d) == [
             note("stop_taken_back", client_order_id=STOP, order_id=2, reason="exchanged"),
@@ -474,7 +474,7 @@ class TestExchange:
     )
     def test_where_it_is_due(self, records: list[Any]) -> None:
         d = draft(fill(), *records)
-        exchange(d, "TSLA", READY, RULES)
+        replace_fixed_stop(d, "TSLA", READY, RULES)
         assert sent(d) == ["cancel S1"]
 
     @pytest.mark.parametrize(
@@ -498,23 +498,23 @@ class TestExchange:
     )
     def test_where_it_is_not(self, records: list[Any], links: Links) -> None:
         d = draft(fill(), *records)
-        exchange(d, "TSLA", links, RULES)
+        replace_fixed_stop(d, "TSLA", links, RULES)
         assert (written(d), told(d)) == ([], [])
 
     def test_not_in_a_fleet_that_observes(self) -> None:
         d = draft(OPEN, fill(), *held(), self.FIXED, quoted())
-        exchange(d, "TSLA", READY, rules(observe=True))
+        replace_fixed_stop(d, "TSLA", READY, rules(observe=True))
         assert (written(d), told(d)) == ([], [])
 
 
 def test_a_change_that_is_read_is_no_change_on_its_way() -> None:
     d = draft(OPEN, fill(), *held(), TestExchange.FIXED, quoted(), Change(STOP, "TSLA", 4.0, "reading"))
-    exchange(d, "TSLA", READY, RULES)
+    replace_fixed_stop(d, "TSLA", READY, RULES)
     assert sent(d) == ["cancel S1"]
 
 
 def test_orders_of_another_symbol_are_another_matter() -> None:
     theirs: list[OrderRecord] = [entry("CT-NVDA-20250106-1", symbol="NVDA")]
     d = draft(*BARE, *theirs)
-    guard(d, "TSLA", READY, RULES)
+    protect(d, "TSLA", READY, RULES)
     assert sent(d) == ["S2 10"]

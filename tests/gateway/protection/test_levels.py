@@ -9,7 +9,7 @@ import pytest
 from messages.broker import Quote
 from messages.orders import OrderRecord, OrderUpdated
 from services.gateway.book.records import Doubt, Own, PriceGrid
-from services.gateway.protection.levels import LEAST_RISE_PCT, STRAY_PCT, sample_level
+from services.gateway.protection.levels import MIN_RISE_PCT, STRAY_PCT, sample_level
 from tests.gateway.one_decision import ENTRY, NOON_NS, OPEN, STOP, draft, entry, fill, stop, told, written
 from tests.gateway.scenario import SECOND, changed
 
@@ -87,7 +87,7 @@ def test_a_level_never_falls_and_small_steps_are_not_counted(trail: float, at: f
 @pytest.mark.parametrize(("last", "rises"), [(111.2223, False), (111.24, True)])
 def test_at_exactly_the_least_rise_it_stays(last: float, rises: bool) -> None:
     """From 100.00 to 100.10, and to 100.11."""
-    assert LEAST_RISE_PCT == 0.1
+    assert MIN_RISE_PCT == 0.1
     d = draft(*HELD, stop(stop_price=100.0, trail_stop_price=100.0))
     sample_level(d, quote(last))
     assert bool(written(d)) is rises

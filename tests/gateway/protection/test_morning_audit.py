@@ -11,7 +11,7 @@ from messages.market import SessionApproaching
 from messages.operator import Happened
 from messages.orders import PositionUpdated
 from services.gateway.book.records import AccountPosition, Anchor, Audit
-from services.gateway.protection.morning_audit import Verdict, judge
+from services.gateway.protection.morning_audit import AuditVerdict, compare_positions
 from tests.gateway.scenario import ACCOUNT, DAY, SECOND, Gateway
 
 
@@ -38,10 +38,10 @@ from tests.gateway.scenario import ACCOUNT, DAY, SECOND, Gateway
 )
 def test_what_became_of_ten_shares(quantity: float, cost: float, prices: list[float], finding: str) -> None:
     before = Anchor("TSLA", 10.0, 105.0, 106.0, 0)
-    verdict = judge(before, AccountPosition("TSLA", quantity, cost), prices[0], prices[1:])
+    verdict = compare_positions(before, AccountPosition("TSLA", quantity, cost), prices[0], prices[1:])
     assert verdict.finding == finding
     if finding == "split":
-        assert verdict == Verdict("split", quantity / 10.0)
+        assert verdict == AuditVerdict("split", quantity / 10.0)
 
 
 REVERSE = [  # of so many at a cost, to so many at a cost, at a price: by this ratio, so much paid out
@@ -61,11 +61,11 @@ def test_a_reverse_split_leaves_whole_shares(
     had: float, cost: float, has: float, costs: float, price: float, ratio: float, paid_out: float
 ) -> None:
     before, after = Anchor("TSLA", had, cost, cost, 0), AccountPosition("TSLA", has, costs)
-    verdict = judge(before, after, price)
+    verdict = compare_positions(before, after, price)
     assert (verdict.finding, verdict.ratio) == ("split", pytest.approx(ratio))
     assert verdict.paid_out == pytest.approx(paid_out, abs=1e-5)
-    assert judge(before, after, 0.0).finding == "unconfirmed"
-    assert judge(before, after, cost).finding == "strange", "the price knows nothing of it"
+    assert compare_positions(before, after, 0.0).finding == "unconfirmed"
+    assert compare_positions(before, after, cost).finding == "strange", "the price knows nothing of it"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_reverse_split_leaves_whole_shares(
 )
 def test_what_only_looks_like_one(has: float, costs: float) -> None:
     before = Anchor("TSLA", 143.0, 7.35, 7.4, 0)
-    assert judge(before, AccountPosition("TSLA", has, costs), 29.6).finding == "strange"
+    assert compare_positions(before, AccountPosition("TSLA", has, costs), 29.6).finding == "strange"
 
 
 class TestTheMorning:

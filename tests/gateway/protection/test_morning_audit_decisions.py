@@ -9,7 +9,14 @@ import pytest
 from messages.broker import CancelOrder, PlaceOrder
 from messages.orders import OrderRecord, PositionUpdated
 from services.gateway.book.records import AccountPosition, Anchor, Audit, Change, Own, PriceGrid
-from services.gateway.protection.morning_audit import Verdict, anchor, audit, call_audit, judge, take_back_refused
+from services.gateway.protection.morning_audit import (
+    AuditVerdict,
+    audit,
+    cancel_refused_stop,
+    compare_positions,
+    request_audits,
+    save_anchors,
+)
 from tests.gateway.one_decision import (
     ENTRY,
     NOON_NS,
@@ -45,7 +52,7 @@ class TestAtTheClose:
             entry(),
             foreign(),
         )
-        anchor(d)
+        save_anchors(d)
         levels = {STOP: 95.4, f"{ENTRY}-S2": 94.0}
         assert written(d) == [(Audit, "TSLA"), Anchor("TSLA", 25.0, 105.0, 106.0, NOON_NS, levels)]
         assert told(d) == []
@@ -58,7 +65,7 @@ class TestAtTheClose:
             Own("TSLA", 0.5, 52.5),
             AccountPosition("TSLA", 0.5, 105.0),
         )
-        anchor(d)
+        save_anchors(d)
         assert written(d) == [
             (Audit, "AMC"),
             (Anchor, "AMC"),
@@ -71,11 +78,11 @@ class TestAtTheClose:
 
 def test_before_the_open_everything_that_was_held_is_to_be_looked_at() -> None:
     d = draft(Anchor("TSLA", 10.0, 105.0, 106.0, 0), Anchor("NVDA", 5.0, 90.0, 91.0, 0), Audit("NVDA", True))
-    assert call_audit(d) is True
+    assert request_audits(d) is True
     assert written(d) == [Audit("TSLA"), Audit("NVDA")]
-    assert call_audit(draft(Audit("TSLA"))) is True, "one that is still to be done"
+    assert request_audits(draft(Audit("TSLA"))) is True, "one that is still to be done"
     d = draft()
-    assert call_audit(d) is False
+    assert request_audits(d) is False
     assert written(d) == []
 
 
@@ -83,41 +90,41 @@ def test_before_the_open_everything_that_was_held_is_to_be_looked_at() -> None:
     ("before", "after", "traded", "hints", "verdict"),
     [
         # Shares that were not there, or are not there any more, never split.
-        ((10.0, 105.0, 106.0), (0.0, 0.0), 53.0, (), Verdict("strange")),
-        ((10.0, 105.0, 106.0), (-10.0, 105.0), 53.0, (), Verdict("strange")),
-        ((0.0, 105.0, 106.0), (10.0, 105.0), 53.0, (), Verdict("strange")),
-        ((-10.0, 105.0, 106.0), (10.0, 105.0), 53.0, (), Verdict("strange")),
-        ((10.0, 0.0, 106.0), (20.0, 0.0), 53.0, (), Verdict("strange")),
-        ((10.0, -1.0, 106.0), (20.0, -0.5), 53.0, (), Verdict("strange")),
-        ((0.0, 0.0, 0.0), (0.0, 0.0), 0.0, (), Verdict("same")),
+        ((10.0, 105.0, 106.0), (0.0, 0.0), 53.0, (), AuditVerdict("strange")),
+        ((10.0, 105.0, 106.0), (-10.0, 105.0), 53.0, (), AuditVerdict("strange")),
+        ((0.0, 105.0, 106.0), (10.0, 105.0), 53.0, (), AuditVerdict("strange")),
+        ((-10.0, 105.0, 106.0), (10.0, 105.0), 53.0, (), AuditVerdict("strange")),
+        ((10.0, 0.0, 106.0), (20.0, 0.0), 53.0, (), AuditVerdict("strange")),
+        ((10.0, -1.0, 106.0), (20.0, -0.5), 53.0, (), AuditVerdict("strange")),
+        ((0.0, 0.0, 0.0), (0.0, 0.0), 0.0, (), AuditVerdict("same")),
         # Whole dollars are no bound: a share of fifty cents becomes two of a quarter, half a share becomes one.
-        ((10.0, 0.5, 0.5), (20.0, 0.25), 0.25, (), Verdict("split", 2.0)),
-        ((0.5, 105.0, 106.0), (1.0, 52.5), 53.0, (), Verdict("split", 2.0)),
-        ((10.0, 0.5, 0.5), (20.0, 0.25), 0.5, (), Verdict("strange")),
+        ((10.0, 0.5, 0.5), (20.0, 0.25), 0.25, (), AuditVerdict("split", 2.0)),
+        ((0.5, 105.0, 106.0), (1.0, 52.5), 53.0, (), AuditVerdict("split", 2.0)),
+        ((10.0, 0.5, 0.5), (20.0, 0.25), 0.5, (), AuditVerdict("strange")),
         # Cost preserved within two per cent.
-        ((10.0, 100.0, 100.0), (20.0, 50.998), 50.0, (), Verdict("split", 2.0)),
-        ((10.0, 100.0, 100.0), (20.0, 51.01), 50.0, (), Verdict("strange")),
-        ((10.0, 100.0, 100.0), (20.0, 49.002), 50.0, (), Verdict("split", 2.0)),
-        ((10.0, 100.0, 100.0), (20.0, 48.99), 50.0, (), Verdict("strange")),
+        ((10.0, 100.0, 100.0), (20.0, 50.998), 50.0, (), AuditVerdict("split", 2.0)),
+        ((10.0, 100.0, 100.0), (20.0, 51.01), 50.0, (), AuditVerdict("strange")),
+        ((10.0, 100.0, 100.0), (20.0, 49.002), 50.0, (), AuditVerdict("split", 2.0)),
+        ((10.0, 100.0, 100.0), (20.0, 48.99), 50.0, (), AuditVerdict("strange")),
         # Within the factor 1.25 of the price that a split makes, either way, and nearer to it than to none.
-        ((10.0, 100.0, 100.0), (20.0, 50.0), 62.49, (), Verdict("split", 2.0)),
-        ((10.0, 100.0, 100.0), (20.0, 50.0), 62.51, (), Verdict("strange")),
-        ((10.0, 100.0, 100.0), (20.0, 50.0), 40.01, (), Verdict("split", 2.0)),
-        ((10.0, 100.0, 100.0), (20.0, 50.0), 39.99, (), Verdict("strange")),
-        ((10.0, 100.0, 100.0), (11.0, 100.0 / 1.1), 95.0, (), Verdict("split", 1.1)),
-        ((10.0, 100.0, 100.0), (11.0, 100.0 / 1.1), 96.0, (), Verdict("strange")),
+        ((10.0, 100.0, 100.0), (20.0, 50.0), 62.49, (), AuditVerdict("split", 2.0)),
+        ((10.0, 100.0, 100.0), (20.0, 50.0), 62.51, (), AuditVerdict("strange")),
+        ((10.0, 100.0, 100.0), (20.0, 50.0), 40.01, (), AuditVerdict("split", 2.0)),
+        ((10.0, 100.0, 100.0), (20.0, 50.0), 39.99, (), AuditVerdict("strange")),
+        ((10.0, 100.0, 100.0), (11.0, 100.0 / 1.1), 95.0, (), AuditVerdict("split", 1.1)),
+        ((10.0, 100.0, 100.0), (11.0, 100.0 / 1.1), 96.0, (), AuditVerdict("strange")),
         # One for two, and what is left of a share is paid out: counted exactly, however many or few there were.
-        ((143.0, 20.0, 21.0), (71.0, 40.0), 42.0, (), Verdict("split", 0.5, 0.5)),
-        ((3.0, 100.0, 100.0), (1.0, 200.0), 200.0, (), Verdict("split", 0.5, 0.5)),
-        ((143.0, 20.0, 21.0), (71.0, 40.0), 0.0, (), Verdict("unconfirmed", 0.5, 0.5)),
+        ((143.0, 20.0, 21.0), (71.0, 40.0), 42.0, (), AuditVerdict("split", 0.5, 0.5)),
+        ((3.0, 100.0, 100.0), (1.0, 200.0), 200.0, (), AuditVerdict("split", 0.5, 0.5)),
+        ((143.0, 20.0, 21.0), (71.0, 40.0), 0.0, (), AuditVerdict("unconfirmed", 0.5, 0.5)),
         # Three for two with the rest paid out is for a person to see: only a reverse split is known by its cost alone.
-        ((3.0, 90.0, 90.0), (4.0, 60.0), 60.0, (), Verdict("strange")),
+        ((3.0, 90.0, 90.0), (4.0, 60.0), 60.0, (), AuditVerdict("strange")),
         # Without a price of that day nothing is known; a hint confirms and never denies.
-        ((10.0, 105.0, 0.0), (20.0, 52.5), 0.0, (53.0,), Verdict("unconfirmed", 2.0)),
-        ((10.0, 105.0, 0.0), (20.0, 52.5), 53.0, (), Verdict("strange")),
-        ((10.0, 105.0, 106.0), (20.0, 52.5), 0.0, (0.0, 53.0), Verdict("split", 2.0)),
-        ((10.0, 105.0, 106.0), (20.0, 52.5), 0.0, (0.0, 106.0), Verdict("unconfirmed", 2.0)),
-        ((10.0, 105.0, 106.0), (20.0, 52.5), 106.0, (53.0,), Verdict("split", 2.0)),
+        ((10.0, 105.0, 0.0), (20.0, 52.5), 0.0, (53.0,), AuditVerdict("unconfirmed", 2.0)),
+        ((10.0, 105.0, 0.0), (20.0, 52.5), 53.0, (), AuditVerdict("strange")),
+        ((10.0, 105.0, 106.0), (20.0, 52.5), 0.0, (0.0, 53.0), AuditVerdict("split", 2.0)),
+        ((10.0, 105.0, 106.0), (20.0, 52.5), 0.0, (0.0, 106.0), AuditVerdict("unconfirmed", 2.0)),
+        ((10.0, 105.0, 106.0), (20.0, 52.5), 106.0, (53.0,), AuditVerdict("split", 2.0)),
     ],
 )
 def test_what_became_of_a_position(
@@ -125,9 +132,9 @@ def test_what_became_of_a_position(
     after: tuple[float, float],
     traded: float,
     hints: tuple[float, ...],
-    verdict: Verdict,
+    verdict: AuditVerdict,
 ) -> None:
-    assert judge(Anchor("TSLA", *before, 0), AccountPosition("TSLA", *after), traded, hints) == verdict
+    assert compare_positions(Anchor("TSLA", *before, 0), AccountPosition("TSLA", *after), traded, hints) == verdict
 
 
 BEFORE = Anchor("TSLA", 10.0, 105.0, 106.0, CLOSE_NS, {STOP: 95.4})
@@ -291,7 +298,7 @@ def test_where_there_is_nothing_to_say(records: list[Any], wrote: list[Any]) -> 
 @pytest.mark.parametrize(("order", "goes"), [(stop(), True), (stop(status="InFlight"), False)])
 def test_a_stop_that_could_not_be_mended_must_not_fire(order: OrderRecord, goes: bool) -> None:
     d = draft(order)
-    take_back_refused(d, order)
+    cancel_refused_stop(d, order)
     if not goes:
         assert written(d) == []
         return

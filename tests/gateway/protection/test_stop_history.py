@@ -7,14 +7,14 @@ import pytest
 from messages.orders import OrderRecord
 from services.gateway.book.records import NEVER_ARRIVED
 from services.gateway.protection.plan import (
-    EXCHANGE_PCT,
+    MIN_DISTANCE_PCT,
     RENEW_AFTER_NS,
     CancelStop,
     PlaceStop,
     ResizeStop,
     due_for_renewal,
-    exchangeable,
     level_reached,
+    may_become_trailing,
     plan,
     refused_in_a_row,
     replacement_type,
@@ -120,7 +120,7 @@ def test_its_time_begins_when_it_was_placed() -> None:
     assert due_for_renewal(of(0, created_ns=1000, renewed_ns=500), RENEW_AFTER_NS + 1000)
 
 
-EDGE = 100.0 * (1 + EXCHANGE_PCT / 100)
+EDGE = 100.0 * (1 + MIN_DISTANCE_PCT / 100)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ EDGE = 100.0 * (1 + EXCHANGE_PCT / 100)
 def test_a_fixed_stop_gives_way_well_above_its_level_and_once(
     order: OrderRecord, others: list[OrderRecord], last: float, may: bool
 ) -> None:
-    assert exchangeable(order, [order, *others], last) is may
+    assert may_become_trailing(order, [order, *others], last) is may
 
 
 class TestPlan:
