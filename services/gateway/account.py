@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from messages.account import AccountUpdated
 from messages.broker import BrokerAccount
+from services.gateway.book.records import AccountSeen, Book, Rates
+from services.runtime.core import Draft
 
-__all__ = ["account_update"]
+__all__ = ["account_update", "on_account"]
 
 USD = "USD"
 
@@ -84,3 +86,14 @@ def _number(report: BrokerAccount, name: str, currency: str) -> float | None:
         return float(report.others[f"{name} {currency}"])
     except (KeyError, ValueError):
         return None
+
+
+def on_account(d: Draft, report: BrokerAccount) -> None:
+    """The account's values, and its exchange rates for commissions."""
+    book = d.get(Book, "book") or Book()
+    update = account_update(report, d.now.market_ns)
+    if update is not None and (not book.account or report.account == book.account):
+        d.put(AccountSeen(update))
+        if update.rates and d.get(Rates, "rates") != Rates(update.rates):
+            d.put(Rates(update.rates))
+        d.send("fleet", update)

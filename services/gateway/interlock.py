@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from messages.broker import BrokerClock, DiskSpace
+from messages.entries import CancelEntry
 from messages.interlock import EntriesBlocked, EntriesUnblocked
+from messages.orders import OrderRecord
 from services.configuration.settings import Settings
-from services.gateway.book.records import Block, Confirmed
+from services.gateway.book.queries import links_of
+from services.gateway.book.records import Block, Book, Confirmed
+from services.gateway.orders.placing import cancel_entry
 from services.runtime.core import Draft, State
 from services.trading.ids import is_paper_account
 
@@ -25,6 +29,7 @@ __all__ = [
     "check_clock",
     "check_confirmation",
     "check_disk_space",
+    "enforce_confirmation",
     "unblock",
 ]
 
@@ -95,6 +100,15 @@ def check_confirmation(d: Draft, settings: Settings, account: str) -> bool:
     else:
         why = "confirmation has expired"
     return block(d, "live_unconfirmed", f"live trading {why}; stops stay and are kept, `crazy golive` confirms it")
+
+
+def enforce_confirmation(d: Draft, settings: Settings) -> None:
+    """In live mode without a valid confirmation: block entries, and cancel those that have not filled."""
+    links, book = links_of(d), d.get(Book, "book") or Book()
+    if book.account and check_confirmation(d, settings, book.account):
+        for order in d.table(OrderRecord).values():
+            if order.live and order.role == "entry":
+                cancel_entry(d, CancelEntry(order.client_order_id, order.symbol, "live_unconfirmed"), links)
 
 
 def check_disk_space(d: Draft, disk: DiskSpace) -> None:

@@ -15,6 +15,7 @@ from messages.operator import Adopt, Flatten, Happened
 from messages.orders import OrderPlaced, OrderRecord, OrderUpdated, PositionUpdated
 from messages.timers import Elapsed
 from messages.watchlist import WatchlistChanged
+from services.gateway.book.expiry import KEEP_NS
 from services.gateway.book.queries import book_snapshot
 from services.gateway.book.records import (
     Anchor,
@@ -33,7 +34,7 @@ from services.gateway.book.records import (
     Tombstone,
     Unprotected,
 )
-from services.gateway.core import KEEP_NS, GatewayCore
+from services.gateway.core import GatewayCore
 from services.runtime.core import Deadlines, Now
 from tests.gateway.broker_reports import ASK, BOOK, NOTHING, RECONCILING, heard, state_of
 from tests.gateway.one_decision import (

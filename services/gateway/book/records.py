@@ -49,6 +49,9 @@ __all__ = [
     "foreign_key",
 ]
 
+COST_TOLERANCE_PCT = 2.0
+"""A split leaves quantity times average cost as it was, within this."""
+
 NEVER_ARRIVED = "never_arrived"
 """The reason of an order that the broker, asked several times, does not have. It stays as a tombstone."""
 
@@ -471,6 +474,3 @@ class Coverage(msgspec.Struct, frozen=True):
     @property
     def key(self) -> str:
         return self.symbol
-
-
-COST_TOLERANCE_PCT = 2.0

@@ -7,7 +7,7 @@ import pytest
 from messages.broker import SnapshotFailed
 from messages.orders import OrderAccepted, OrderCancelled, OrderFilled, OrderRejected
 from services.gateway.book.records import Doubt
-from services.gateway.core import MAX_ABSENCES
+from services.gateway.links import MAX_ABSENCES
 from tests.gateway.scenario import Gateway
 
 

@@ -385,7 +385,7 @@ class TestPositionsAndAccount:
 
 def test_weeks_later_the_book_forgets_but_not_what_is_held() -> None:
     from messages.market import Session, SessionOpened
-    from services.gateway.core import KEEP_NS
+    from services.gateway.book.expiry import KEEP_NS
 
     gateway = Gateway()
     held = gateway.holding()

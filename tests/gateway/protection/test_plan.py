@@ -328,7 +328,7 @@ class TestGuard:
 
     def test_weeks_later_a_lost_stop_is_still_replaced(self) -> None:
         from messages.market import Session, SessionOpened
-        from services.gateway.core import KEEP_NS
+        from services.gateway.book.expiry import KEEP_NS
 
         gateway = Gateway()
         entry = gateway.holding()
