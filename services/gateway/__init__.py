@@ -1,1 +1,1 @@
-"""Owns the one IBKR socket, the order book as the broker sees it, and all protective orders; knows no strategy."""
+"""Owns the only IBKR socket, the order book as the broker has it, and all protective orders. Knows no strategy."""

@@ -13,11 +13,11 @@ from services.gateway.interlock import ENOUGH_FREE_MB
 from services.runtime import event_loop, process
 
 POLL_S = 5.0
-"""How often the owner's word for live trading is read anew, and how often the room on the disk."""
+"""How often the live confirmation is read, and the free disk space measured."""
 
 
 async def main() -> None:
-    """Hold the broker's socket and the bus in one event loop."""
+    """Run the broker's socket and the bus in one event loop."""
     with process.enter("gateway") as p:
         core = GatewayCore(p.settings)
         actor = p.actor(core, p.ledger(CONSTRAINTS))
@@ -32,7 +32,7 @@ async def main() -> None:
 
 
 async def watch_confirmation(path: Path, report: Callable[[LiveConfirmation], None]) -> None:
-    """Tell the owner's word for live trading, now and whenever it changes: a renewal needs no restart."""
+    """Report the live confirmation now and whenever it changes: a renewal needs no restart."""
     last: LiveConfirmation | None = None
     while True:
         file = live_confirmation.read(path)
@@ -46,7 +46,7 @@ async def watch_confirmation(path: Path, report: Callable[[LiveConfirmation], No
 async def watch_disk(
     folder: Path, report: Callable[[DiskSpace], None], free: Callable[[Path], int] = lambda path: disk_usage(path).free
 ) -> None:
-    """Tell how much room there is while it is little, and when it is enough again."""
+    """Report the free disk space while it is low, and once when it is enough again."""
     little = False
     while True:
         free_mb = free(folder) / 1_000_000

@@ -1,9 +1,9 @@
-"""The broker's account values in the fleet's words: pure.
+"""Converts the broker's account values to US dollars. Pure.
 
-IBKR tells values by (name, currency). Those of the whole account come in its base currency; what is held of each
-currency comes in that currency, with `ExchangeRate`: what one unit is worth in the base currency. Stocks here are paid
-in US dollars, so everything is converted to them by the broker's own rate, and what can be spent is the dollars that
-are there: a purchase beyond them would borrow.
+IBKR reports each value with a name and a currency. Values of the whole account are in its base currency. The cash of
+each currency is in that currency; its `ExchangeRate` is the worth of one unit in the base currency. The fleet buys
+stocks in US dollars, so every value is converted to dollars at the broker's rate. Only the account's dollars count as
+cash to spend: a purchase beyond them would borrow.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["account_update", "on_account"]
 USD = "USD"
 
 KINDS = {"STKCASH": "cash", "STKMRGN": "margin", "PMRGN": "margin", "GPMRGN": "margin", "IRAMRGN": "margin"}
-"""`TradingType-S`, as far as IBKR's account documentation lists names that say it. `STKNOPT` says what may be traded,
-not with whose money: unknown."""
+"""`TradingType-S` of an account as cash or margin, as far as IBKR's documentation lists the names. `STKNOPT` names what
+the account may trade, and does not tell cash from margin: unknown."""
 
 
 def account_update(report: BrokerAccount, now_ns: int) -> AccountUpdated | None:
-    """What the fleet needs to know of it, in dollars; None as long as the broker has not said what it is worth.
+    """The account's values in dollars; None until the broker has reported its net liquidation value.
 
-    `usd_rate` is None where no rate was told.
+    `usd_rate` is None if the broker reported no rate.
     """
     base = _base(report)
     if base is None:
@@ -62,7 +62,7 @@ def account_update(report: BrokerAccount, now_ns: int) -> AccountUpdated | None:
 
 
 def _rates(report: BrokerAccount, base: str, usd_rate: float | None) -> dict[str, float]:
-    """Dollars for one unit of each currency but the dollar. The broker tells each in units of the base currency."""
+    """Dollars for one unit of each other currency. The broker reports each rate in units of the base currency."""
     if usd_rate is None:
         return {}
     named = [key.partition(" ")[2] for key in report.others if key.startswith("ExchangeRate ")]
@@ -73,7 +73,7 @@ def _rates(report: BrokerAccount, base: str, usd_rate: float | None) -> dict[str
 
 
 def _base(report: BrokerAccount) -> str | None:
-    """The currency in which the whole account is valued."""
+    """The account's base currency; None as long as it is unknown."""
     if "NetLiquidation" in report.values:
         return USD
     return next((key.partition(" ")[2] for key in report.others if key.startswith("NetLiquidation ")), None)
@@ -89,7 +89,7 @@ def _number(report: BrokerAccount, name: str, currency: str) -> float | None:
 
 
 def on_account(d: Draft, report: BrokerAccount) -> None:
-    """The account's values, and its exchange rates for commissions."""
+    """Report the account's values to the fleet, and keep its exchange rates for commissions."""
     book = d.get(Book, "book") or Book()
     update = account_update(report, d.now.market_ns)
     if update is not None and (not book.account or report.account == book.account):

@@ -1,8 +1,8 @@
-"""The gateway's decisions: place what risk approved, tell what happened, keep own shares protected.
+"""The gateway's decisions: place what risk approved, report what happened, protect own shares.
 
-The broker is a peer: its facts come in as messages, commands to it go out as messages for 'broker', once, after the
-commit, and are never sent again. After every connect everything is asked anew, and until that is through nothing is
-placed.
+The broker is a peer: its reports come in as messages, and commands to it go out as messages for 'broker'. A command is
+sent once, after the commit. `handle` calls one function for each message: those about the connection are in
+`links.py`, those about prices in `market_data.py`.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ _FACTS_OF_AN_ACCOUNT = (
 
 
 CONSTRAINTS: tuple[Constraint, ...] = (Unique("EntrySlot", "symbol"),)
-"""One live entry per symbol, whatever the core thinks."""
+"""The ledger refuses a second live entry of a symbol, even if the core has a bug."""
 
 
 class GatewayCore:
@@ -122,7 +122,7 @@ class GatewayCore:
         ]
 
     def note(self, state: State) -> str:
-        """For the watchdog's roll call: why it does nothing at all."""
+        """For the watchdog: why the gateway does nothing at all ('' if it works)."""
         wrong = state.get(Block, "wrong_account")
         return wrong.text if wrong is not None else ""
 
@@ -138,13 +138,13 @@ class GatewayCore:
         d = Draft(state, now)
         touched: Iterable[str] = ()
         if links_of(d).phase == "refused" and isinstance(message, _FACTS_OF_AN_ACCOUNT):
-            return d.decision  # what a wrong account says concerns nobody
+            return d.decision  # the reports are about a wrong account
         match message:
             case Quote(symbol=symbol):
                 on_quote(d, message, self.settings)
                 if d.get(FlattenRecord, symbol) is None:
                     return d.decision
-                touched = [symbol]  # a halt may be over
+                touched = [symbol]  # the halt that the flatten waits for may be over
             case BrokerOrder():
                 touched = [fold_order(d, message)]
                 if d.table(HeldBack):
@@ -227,7 +227,7 @@ class GatewayCore:
         return self._withhold_orders(d.decision, now) if self.settings.observe else d.decision
 
     def _withhold_orders(self, decision: Decision, now: Now) -> Decision:
-        """Decide and send nothing: what would have gone to the broker is told instead, and questions still go."""
+        """Replace each order and cancel by a note for the recorder. Questions to the broker still go out."""
         for index, (recipient, message) in enumerate(decision.messages):
             if recipient == "broker" and isinstance(message, PlaceOrder | CancelOrder):
                 fields: dict[str, Any] = {"would": type(message).__name__, "client_order_id": _client_order_id(message)}
@@ -239,7 +239,7 @@ class GatewayCore:
         d.put(msgspec.structs.replace(session, phase=phase))
 
     def _update_symbol(self, d: Draft, symbol: str) -> None:
-        """After anything that touched a symbol: free the entry's place if it is over, then look at its protection."""
+        """After every message that concerns a symbol: free the slot of an entry that ended, then check its stop."""
         for slot in list(d.state.table(EntrySlot).values()):
             order = d.get(OrderRecord, slot.client_order_id)
             if slot.symbol == symbol and (order is None or not order.live):
@@ -250,7 +250,7 @@ class GatewayCore:
         if protect(d, symbol, links_of(d), self.settings):
             ask_soon(d)
         if d.state.get(FlattenRecord, symbol) is None and self._flatten_step(d, symbol):
-            d.drop(Unprotected, symbol)  # the guard found that it can't be protected
+            d.drop(Unprotected, symbol)  # `protect` has started a flatten: the shares can't be protected
         if any(change.symbol == symbol and change.stage == "sent" for change in d.table(Change).values()):
             watch_acks(d)
 

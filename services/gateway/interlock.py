@@ -1,7 +1,7 @@
-"""What must hold before a fleet may enter at all: its account, the owner's word in live, a right clock, room. Pure.
+"""Checks that block entries: the account, the live confirmation, the clock, the disk. Pure.
 
-Blocking entries is cheap, withholding protection is not: whatever is found here stops entries
-and nothing else. Only a wrong account sends nothing at all. A reason is said once when it begins and once when it ends.
+A block stops entries only; stops stay and are kept. The exception is a wrong account: nothing at all is sent to it. A
+reason is reported once when it begins and once when it ends.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ __all__ = [
 ]
 
 MAX_CLOCK_OFFSET_S = 1.0
-"""A machine whose clock is further than this from the broker's enters nothing: sessions and ages would be wrong."""
+"""Entries are blocked if this machine's clock differs more from the broker's: sessions and ages would be wrong."""
 
 MIN_FREE_MB, ENOUGH_FREE_MB = 200.0, 400.0
-"""Room on the disk below which nothing is entered, and from which on entries are made again."""
+"""Entries are blocked below the first, and allowed again from the second on (free space on the disk)."""
 
 CANCELS = frozenset({"live_unconfirmed"})
-"""Reasons that take unfilled entries back. A wrong clock does not: what rests at the broker needs none of ours."""
+"""Reasons that also cancel unfilled entries. A wrong clock does not: resting orders do not depend on our clock."""
 
 
 def block(d: Draft, reason: str, text: str, **figures: float) -> bool:
-    """No entries from now on; False if that was so already. What it takes back is the caller's."""
+    """Block entries for this reason. True if it is new and the caller must cancel unfilled entries."""
     if d.get(Block, reason) is not None:
         return False
     d.put(Block(reason, text, figures))
@@ -54,7 +54,7 @@ def block(d: Draft, reason: str, text: str, **figures: float) -> bool:
 
 
 def unblock(d: Draft, reason: str) -> None:
-    """This reason is gone."""
+    """This reason no longer holds."""
     if d.get(Block, reason) is not None:
         d.drop(Block, reason)
         d.send("fleet", EntriesUnblocked(reason))
@@ -64,7 +64,7 @@ def unblock(d: Draft, reason: str) -> None:
 def account_trouble(settings: Settings, accounts: Sequence[str], bound_to: str) -> tuple[str, str]:
     """(the account to trade, '') or ('', what is wrong in one line).
 
-    The port proves nothing; the account's prefix does. `bound_to` is the account that this fleet's records are of.
+    The account's prefix tells paper from live; the port proves nothing. `bound_to`: account of this fleet's records.
     """
     wanted, login = settings.ibkr.account, ", ".join(accounts) or "none"
     if wanted is None and len(accounts) == 1:
@@ -86,7 +86,7 @@ def account_trouble(settings: Settings, accounts: Sequence[str], bound_to: str) 
 
 
 def check_confirmation(d: Draft, settings: Settings, account: str) -> bool:
-    """Live needs the owner's word, for this account and not expired. True: unfilled entries are to be taken back."""
+    """Live mode needs a confirmation for this account that has not expired. True: cancel unfilled entries."""
     if settings.mode != "live":
         return False
     confirmation = d.get(Confirmed, "confirmed") or Confirmed()
@@ -103,7 +103,7 @@ def check_confirmation(d: Draft, settings: Settings, account: str) -> bool:
 
 
 def enforce_confirmation(d: Draft, settings: Settings) -> None:
-    """In live mode without a valid confirmation: block entries, and cancel those that have not filled."""
+    """In live mode without a valid confirmation: block entries and cancel those that have not filled."""
     links, book = links_of(d), d.get(Book, "book") or Book()
     if book.account and check_confirmation(d, settings, book.account):
         for order in d.table(OrderRecord).values():
@@ -112,7 +112,7 @@ def enforce_confirmation(d: Draft, settings: Settings) -> None:
 
 
 def check_disk_space(d: Draft, disk: DiskSpace) -> None:
-    """A fleet that can't write can't trade: it stops entering while there is room left to protect what it holds."""
+    """Block entries while there is still enough disk space to protect shares: without it the fleet can't record."""
     if disk.free_mb < MIN_FREE_MB:
         text = f"{disk.free_mb:.0f} MB are left on the disk of the fleet's records; make room, stops stay and are kept"
         block(d, "disk_full", text, free_mb=round(disk.free_mb))
@@ -129,7 +129,7 @@ def block_deadline(state: State) -> int | None:
 
 
 def check_clock(d: Draft, clock: BrokerClock) -> None:
-    """Compare this machine's clock with the broker's; only a certain difference counts, either way."""
+    """Compare this machine's clock with the broker's. Only what the bounds prove blocks or unblocks."""
     off_s = clock.least_s if clock.least_s > 0 else clock.most_s if clock.most_s < 0 else 0.0
     if abs(off_s) > MAX_CLOCK_OFFSET_S:
         way = "ahead of" if off_s > 0 else "behind"

@@ -1,6 +1,6 @@
 """The connection to the broker: connect, reconcile, errors, loss. Pure.
 
-After every connect the gateway asks for everything anew. Until the answer is processed, no order is placed.
+After every connect the gateway asks for everything again. Until the answer is processed, no order is placed.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def on_connected(d: Draft, connected: Connected, settings: Settings) -> None:
     next_id = max(book.next_order_id, connected.next_order_id)
     d.put(msgspec.structs.replace(book, account=wanted, next_order_id=next_id))
     d.put(msgspec.structs.replace(links, broker_up=True, data_up=True, client_id=connected.client_id))
-    d.send("fleet", LinkChanged("broker", True, "connected"))  # until the broker says otherwise
+    d.send("fleet", LinkChanged("broker", True, "connected"))  # until the broker reports something else
     d.send("fleet", LinkChanged("data", True, "connected"))
     d.send("broker", StartStreams(wanted))
     _start_reconciling(d)
@@ -119,7 +119,7 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings) -> list[
         touched.append(order.symbol)
     for change in d.table(Change).values():
         if change.stage == "sent" and change.client_order_id in asked:
-            d.put(msgspec.structs.replace(change, stage="refused"))  # asked after it was sent, and not made
+            d.put(msgspec.structs.replace(change, stage="refused"))  # the answer is newer, and does not show it
     resend_cancels(d)
     for symbol in d.table(Audit):
         audit(d, symbol, settings)
@@ -138,7 +138,7 @@ def _become_ready(d: Draft, snapshot: BrokerSnapshot, account: str) -> None:
     """The book agrees with the broker's: resume work and report it."""
     resume_cancels(d)
     for record in list(d.state.table(QuoteRecord).values()):
-        if record.quote.refused:  # no other tick will come and say so
+        if record.quote.refused:  # no other tick will report it
             d.put(msgspec.structs.replace(record, number=record.number + 1))
             publish_tick(d, record.quote, record.number + 1)
     counts = {
@@ -172,7 +172,7 @@ def on_error(d: Draft, error: BrokerError) -> None:
     if error.order_id > 0:
         _on_order_error(d, error)
     elif links.phase == "down":
-        pass  # a word of a connection that is gone
+        pass  # it is about a connection that is closed
     elif error.code in BROKER_DOWN and links.broker_up:
         d.put(msgspec.structs.replace(links, broker_up=False))
         d.send("fleet", LinkChanged("broker", False, error.text))

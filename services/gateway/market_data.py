@@ -24,10 +24,10 @@ def on_quote(d: Draft, quote: Quote, settings: Settings) -> None:
         d.note("market_data_refused", quote.symbol, "WARNING", code=quote.refused)
     if links.phase != "ready":
         d.put(QuoteRecord(quote, number - 1))
-        return  # nobody may act on prices before the book agrees with the broker's
+        return  # no process may act on prices before the book agrees with the broker's
     d.put(QuoteRecord(quote, number))
     due = d.state.get(Audit, quote.symbol)
-    if due is not None and due.told:  # it waits for a price
+    if due is not None and due.told:  # the audit waits for a price
         audit(d, quote.symbol, settings)
     sample_level(d, quote)
     if settings.entries.native_stp:

@@ -1,1 +1,1 @@
-"""What the gateway remembers: its records, which order a broker's report means, and questions to the records. Pure."""
+"""The gateway's records: their types, which order a report of the broker means, and queries. Pure."""

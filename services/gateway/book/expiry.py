@@ -9,7 +9,7 @@ __all__ = ["drop_old_records"]
 
 SECOND = 1_000_000_000
 KEEP_NS = 8 * 24 * 3600 * SECOND
-"""Orders that are over and their fills stay for so long; the broker repeats executions of at most one week."""
+"""How long orders that ended, and their fills, stay. The broker repeats executions of at most one week."""
 
 
 def drop_old_records(d: Draft) -> None:

@@ -1,12 +1,12 @@
-"""Which order of the book the broker speaks of: by its permId, which is an order's identity. Pure.
+"""Which order of the book a report of the broker is about. The permId is an order's identity. Pure.
 
-Our reference (orderRef) should name one order, and two can bear it all the same: a change that a broken link makes a
-second order of, a copy that somebody placed. The first one known keeps the reference as its key; any other is a
-*double*, with a key of its own, so that no word about the one is ever taken for the other's.
+Our reference (orderRef) should name one order, but two orders can have it: a broken link can turn a change into a
+second order, or somebody places a copy. The first known order keeps the reference as its key. Any other is a *double*
+with its own key, so that reports about one are never applied to the other.
 
-Order ids prove little: they are 0 in completed orders, 0 or negative where another client looks, roll back when the
-broker's gateway restarts, and a double may even bear the id of the first. They decide only as long as the permId is not
-told yet, which is until an order is acknowledged.
+Order ids prove little: they are 0 in completed orders, 0 or negative for another client, go back when the broker's
+gateway restarts, and a double may have the same id as the first order. They decide only while the permId is unknown,
+which is until an order is acknowledged.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from services.trading.ids import double_reference, referenced
 __all__ = ["DOUBLE", "doubles_of", "find", "is_double", "reference_of"]
 
 DOUBLE = "double_order"
-"""The cancel reason of an order whose reference belongs to another one."""
+"""The cancel reason of an order whose reference belongs to another order."""
 
 Lookup = Callable[[str], OrderRecord | None]
 
 
 def reference_of(order: OrderRecord) -> str:
-    """The orderRef that an order bears at the broker: its key, but for a double."""
+    """The orderRef that an order has at the broker: its key, except for a double."""
     return referenced(order.client_order_id)
 
 
@@ -43,7 +43,7 @@ def doubles_of(lookup: Lookup, reference: str) -> tuple[list[OrderRecord], str]:
 
 
 def find(lookup: Lookup, reference: str, order_id: int, perm_id: int) -> OrderRecord | None:
-    """The order that bears this reference and is this one; None if there is none, or only others."""
+    """The order with this reference that matches these ids; None if there is none."""
     first = lookup(reference)
     if first is None or (perm_id and first.perm_id == perm_id):
         return first
@@ -53,7 +53,7 @@ def find(lookup: Lookup, reference: str, order_id: int, perm_id: int) -> OrderRe
 
 
 def _may_match(order: OrderRecord, order_id: int, perm_id: int) -> bool:
-    """Whether it can be this one although a permId is missing on either side."""
+    """Whether they can be the same order although one side has no permId."""
     if order.perm_id and perm_id:
         return False
     return order.order_id <= 0 or order_id <= 0 or order.order_id == order_id

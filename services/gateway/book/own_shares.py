@@ -1,7 +1,7 @@
-"""What buying and selling make of the bot's own shares and of their cost. Pure.
+"""How purchases and sales change the bot's own shares and their cost. Pure.
 
-One rule for executions of the broker, adopted shares and sales by hand: a purchase adds its price, a sale takes the
-average cost of what it sells. Commissions are no part of the cost.
+Executions, adopted shares and manual sales follow one rule: a purchase adds its price, a sale removes the average cost
+of the shares sold. The cost contains no commissions.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ __all__ = ["bought", "sold", "without"]
 def bought(own: Own, quantity: float, price: float) -> Own:
     """The shares after a purchase at this price.
 
-    After more was sold than bought, a purchase first makes up for the shares that are missing: they cost nothing.
+    If more was sold than bought, the purchase first covers the missing shares. These get no cost.
     """
     held = exact(own.quantity + quantity)
     return Own(own.symbol, held, own.cost_usd + min(quantity, max(0.0, held)) * price)
 
 
 def sold(own: Own, quantity: float, price: float) -> tuple[Own, float]:
-    """(the shares after a sale at this price, the dollars that it realized against the average cost)."""
+    """(the shares after a sale at this price, its realized profit in dollars against the average cost)."""
     average = own.cost_usd / own.quantity if own.quantity > 0 else price
     left = exact(own.quantity - quantity)
     cost = own.cost_usd - average * quantity if left > 0 else 0.0
@@ -30,7 +30,7 @@ def sold(own: Own, quantity: float, price: float) -> tuple[Own, float]:
 
 
 def without(own: Own, before: FillRecord) -> Own:
-    """The shares as they were without this execution, which a correction replaces."""
+    """The shares without this execution, which a correction replaces."""
     fill = before.fill
     if fill.side == "BUY":
         return Own(own.symbol, exact(own.quantity - fill.quantity), own.cost_usd - fill.quantity * fill.price)

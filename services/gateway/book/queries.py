@@ -1,4 +1,4 @@
-"""Questions to the gateway's records: what they say of links, price grids, stops, shares and blocks. Pure."""
+"""Queries of the gateway's records: links, price grids, stops, shares and blocks. Pure."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ __all__ = [
 
 
 def first_block(d: Draft) -> Block | None:
-    """The first reason that speaks against entries."""
+    """The first reason that blocks entries; None if there is none."""
     return next(iter(d.table(Block).values()), None)
 
 
 def links_of(d: Draft) -> Links:
-    """The connection as it is now."""
+    """The state of the connection."""
     return d.get(Links, "links") or Links()
 
 
 def next_order_ids(d: Draft, count: int) -> tuple[int, ...]:
-    """Fresh order ids, greater than any ever seen."""
+    """New order ids, greater than any seen before."""
     book = d.get(Book, "book") or Book()
     d.put(msgspec.structs.replace(book, next_order_id=book.next_order_id + count))
     return tuple(range(book.next_order_id, book.next_order_id + count))
@@ -58,7 +58,7 @@ def grid_of(d: Draft, symbol: str) -> Grid:
 
 
 def stops_of(d: Draft, symbol: str) -> tuple[str, list[OrderRecord]]:
-    """The newest entry that the present shares come from ('' if none is known), and every stop that these ever had."""
+    """The newest entry of the shares now held ('' if none is known), and all stops that these shares ever had."""
     fills = [r.fill for r in d.table(FillRecord).values() if r.fill.symbol == symbol]
     held, entries, newest = 0.0, dict[str, None](), ""
     for fill in sorted(fills, key=lambda f: (f.time_ns, f.side == "SELL", f.exec_id)):
@@ -70,7 +70,7 @@ def stops_of(d: Draft, symbol: str) -> tuple[str, list[OrderRecord]]:
             held -= fill.quantity
             if held <= 0:
                 held, entries = 0.0, {}
-    entries = entries or {newest: None}  # (after a split more is sold than the fills say was bought)
+    entries = entries or {newest: None}  # (after a split, sales can exceed the purchases in the fills)
     stops = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.role == "stop"]
     own_stops = [
         o
@@ -81,13 +81,13 @@ def stops_of(d: Draft, symbol: str) -> tuple[str, list[OrderRecord]]:
 
 
 def whole_shares(d: Draft, symbol: str) -> int:
-    """Own shares that can be sold: what is own and in the account; a fraction can't be."""
+    """Own shares without the fraction of a share, which can't be sold."""
     own = d.get(Own, symbol)
     return max(0, math.floor(own.quantity + 1e-9)) if own is not None else 0
 
 
 def position_updates(state: State) -> list[PositionUpdated]:
-    """Every position as an event; own shares that the broker has no position for are told as well."""
+    """Every position as an event, also own shares for which the broker has no position."""
     positions, owned = state.table(AccountPosition), state.table(Own)
     updates = []
     for symbol in dict.fromkeys((*positions, *owned)):
@@ -98,7 +98,7 @@ def position_updates(state: State) -> list[PositionUpdated]:
 
 
 def book_snapshot(state: State) -> BookTold:
-    """All that counts as exposure, as the book has it now."""
+    """All that counts as exposure: positions, live orders and the account's values."""
     links, account = state.get(Links, "links"), state.get(AccountSeen, "account")
     return BookTold(
         reconciled=links is not None and links.phase == "ready",

@@ -1,4 +1,4 @@
-"""What the gateway remembers: its orders, fills and shares, the session, and (in memory) links, quotes and doubts."""
+"""The gateway's records: orders, fills, shares, the session; and in memory only: links, quotes, doubts."""
 
 from __future__ import annotations
 
@@ -53,21 +53,21 @@ COST_TOLERANCE_PCT = 2.0
 """A split leaves quantity times average cost as it was, within this."""
 
 NEVER_ARRIVED = "never_arrived"
-"""The reason of an order that the broker, asked several times, does not have. It stays as a tombstone."""
+"""The reason of an order that several complete answers of the broker did not list. Its record stays as a tombstone."""
 
 
 def base_id(exec_id: str) -> str:
-    """What identifies an execution, corrected or not."""
+    """The part of the exec_id that an execution and its corrections share."""
     return execution_key(exec_id)[0]
 
 
 def foreign_key(order: BrokerOrder) -> str:
-    """What an order that is not ours is known by: orderRef and order id are another client's business."""
+    """The key of an order that is not ours. Its orderRef and order id belong to another client."""
     return f"foreign:{order.perm_id or order.order_id}"
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
-    """What outlives every connection. Order ids only grow, whatever the broker hands out after a restart of its own."""
+    """What stays across connections. Order ids only grow, even if the broker starts lower after its own restart."""
 
     account: str = ""
     next_order_id: int = 1
@@ -78,9 +78,9 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The clock's last word. `phase`: closed, open, closing; `break_ns`: from when to when the exchange rests.
+    """The session as last reported. `phase`: closed, open, closing; `break_ns`: start and end of the break.
 
-    `open_ns` and `close_ns` are the exchange's regular hours, also where entries are allowed before and after them.
+    `open_ns` and `close_ns` are the exchange's regular hours, even if entries are allowed before and after them.
     """
 
     phase: str = "closed"
@@ -96,7 +96,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FillRecord(msgspec.Struct, frozen=True):
-    """An execution of ours, under its base id. `realized_usd` against the average cost at that moment."""
+    """An own execution under its base id. `realized_usd`: against the average cost at that moment."""
 
     base: str
     fill: Fill
@@ -108,9 +108,9 @@ class FillRecord(msgspec.Struct, frozen=True):
 
 
 class CommissionSeen(msgspec.Struct, frozen=True):
-    """The commission of an execution was passed on; a replay after a reconnect says nothing new.
+    """The commission of an execution was reported; the broker repeats it after a reconnect.
 
-    Kept under the base id: of an execution and its corrections only the newest costs anything.
+    Kept under the base id: of an execution and its corrections only the newest has a cost.
     """
 
     exec_id: str
@@ -122,7 +122,7 @@ class CommissionSeen(msgspec.Struct, frozen=True):
 
 
 class Rates(msgspec.Struct, frozen=True):
-    """Dollars for a unit of other currencies, by the broker's last word: a commission may come before the next one."""
+    """Dollars for one unit of other currencies, as last reported: a commission may come before the next report."""
 
     usd: dict[str, float] = {}
 
@@ -132,7 +132,7 @@ class Rates(msgspec.Struct, frozen=True):
 
 
 class Own(msgspec.Struct, frozen=True):
-    """The bot's own shares of a symbol, and what they cost (without commissions)."""
+    """The bot's own shares of a symbol and their cost (without commissions)."""
 
     symbol: str
     quantity: float = 0.0
@@ -144,7 +144,7 @@ class Own(msgspec.Struct, frozen=True):
 
 
 class AccountPosition(msgspec.Struct, frozen=True):
-    """The whole account's position in a symbol, by the broker's word."""
+    """The whole account's position in a symbol, as the broker reports it."""
 
     symbol: str
     quantity: float
@@ -156,7 +156,7 @@ class AccountPosition(msgspec.Struct, frozen=True):
 
 
 class Tombstone(msgspec.Struct, frozen=True):
-    """An entry was taken back before its approval arrived: never place it."""
+    """An entry was cancelled before its approval arrived: never place it."""
 
     client_order_id: str
     reason: str
@@ -167,7 +167,7 @@ class Tombstone(msgspec.Struct, frozen=True):
 
 
 class EntrySlot(msgspec.Struct, frozen=True):
-    """The one place for a live entry in a symbol: the ledger lets nobody else in."""
+    """The only live entry of a symbol: the ledger refuses a second one."""
 
     client_order_id: str
     symbol: str
@@ -180,8 +180,8 @@ class EntrySlot(msgspec.Struct, frozen=True):
 class Links(msgspec.Struct, frozen=True, kw_only=True):
     """The connection, in memory. `phase`: down, reconciling, ready, refused (a wrong account: send nothing at all).
 
-    `up_since_ns` and `ask_at_ns` (when to ask for a snapshot again, 0: not) are machine time, `up_since_market_ns` says
-    the former in market time.
+    `up_since_ns` and `ask_at_ns` (when to ask for a snapshot again, 0: never) are machine time. `up_since_market_ns`
+    is the same moment as `up_since_ns`, in market time.
     """
 
     volatile: ClassVar[bool] = True
@@ -202,7 +202,7 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QuoteRecord(msgspec.Struct, frozen=True, gc=False):
-    """The newest market of a symbol, and how many ticks of it went out; in memory."""
+    """The newest quote of a symbol and the number of its last published tick; in memory."""
 
     volatile: ClassVar[bool] = True
 
@@ -215,7 +215,10 @@ class QuoteRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 class Doubt(msgspec.Struct, frozen=True):
-    """An order the broker may or may not have: how often it was asked about and not found; in memory."""
+    """An order that the broker may or may not have; in memory.
+
+    `asked`: the next complete answer covers it; `absent`: how many complete answers did not list it.
+    """
 
     volatile: ClassVar[bool] = True
 
@@ -229,9 +232,9 @@ class Doubt(msgspec.Struct, frozen=True):
 
 
 class CancelSent(msgspec.Struct, frozen=True):
-    """A cancel that is under way, for the `count`th time; in memory.
+    """A cancel that was sent `count` times and is not confirmed; in memory.
 
-    `ask_ns`: when to ask what became of it (machine time), 0 once that is given up; `asked`: the next complete answer
+    `ask_ns`: when to ask about it (machine time), 0 once the gateway has given up; `asked`: the next complete answer
     decides.
     """
 
@@ -248,7 +251,10 @@ class CancelSent(msgspec.Struct, frozen=True):
 
 
 class HeldBack(msgspec.Struct, frozen=True):
-    """An order's end that counts more shares than its executions so far: it waits for them; in memory."""
+    """A final status that counts more shares than the executions so far: it waits for them; in memory.
+
+    `told` is that report.
+    """
 
     volatile: ClassVar[bool] = True
 
@@ -261,7 +267,7 @@ class HeldBack(msgspec.Struct, frozen=True):
 
 
 class EarlyCommission(msgspec.Struct, frozen=True):
-    """A commission that came before its execution; in memory."""
+    """A commission that came before its execution (`told`: the report); in memory."""
 
     volatile: ClassVar[bool] = True
 
@@ -274,7 +280,7 @@ class EarlyCommission(msgspec.Struct, frozen=True):
 
 
 class LastError(msgspec.Struct, frozen=True):
-    """The last error that bears an order's id; in memory. An error alone never ends an order."""
+    """The last error with an order's id; in memory. An error alone never ends an order."""
 
     volatile: ClassVar[bool] = True
 
@@ -288,9 +294,9 @@ class LastError(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A change of a stop: its quantity wanted, and how far it is; in memory.
+    """A change of a stop: the wanted quantity and its stage; in memory.
 
-    `stage`: 'reading' (the broker is asked for the order as it is now), 'sent', 'refused'.
+    `stage`: 'reading' (the broker is asked for the present order), 'sent', 'refused'.
     """
 
     volatile: ClassVar[bool] = True
@@ -306,7 +312,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Paced(msgspec.Struct, frozen=True):
-    """How many new stops a symbol got one after another, and when the next may go (machine time); in memory."""
+    """How many stops were placed one after another for a symbol, and when the next may be (machine time); in memory."""
 
     volatile: ClassVar[bool] = True
 
@@ -320,7 +326,7 @@ class Paced(msgspec.Struct, frozen=True):
 
 
 class Fraction(msgspec.Struct, frozen=True):
-    """The part of a share that no stop can protect, once it was said; in memory."""
+    """The fraction of a share that no stop can protect, as last reported; in memory."""
 
     volatile: ClassVar[bool] = True
 
@@ -333,9 +339,9 @@ class Fraction(msgspec.Struct, frozen=True):
 
 
 class Anchor(msgspec.Struct, frozen=True):
-    """A position as it was at the last close, for the morning audit: the account's shares, their cost, the price.
+    """A position at the last close, for the morning audit: the account's shares, their average cost, the price.
 
-    `levels`: of the stops that were live, by client_order_id; a broker may adjust them for a split by itself.
+    `levels`: stop levels of the live stops by client_order_id. The broker may adjust its stops for a split itself.
     """
 
     symbol: str
@@ -351,7 +357,7 @@ class Anchor(msgspec.Struct, frozen=True):
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """This symbol's morning audit is still to be done; `told`: that it waits for a price was said."""
+    """This symbol's morning audit is due. `told`: it was reported that the audit waits for a price."""
 
     symbol: str
     told: bool = False
@@ -362,7 +368,7 @@ class Audit(msgspec.Struct, frozen=True):
 
 
 class PriceGrid(msgspec.Struct, frozen=True):
-    """The broker's price grid of a symbol, where it is not that of US stocks."""
+    """The broker's price grid of a symbol, if it differs from that of US stocks."""
 
     symbol: str
     steps: Grid
@@ -373,7 +379,7 @@ class PriceGrid(msgspec.Struct, frozen=True):
 
 
 class Unprotected(msgspec.Struct, frozen=True):
-    """Own shares without a protecting stop, since and last looked at (machine time); in memory."""
+    """Own shares without a protecting stop: since when, and when last checked (machine time); in memory."""
 
     volatile: ClassVar[bool] = True
 
@@ -387,7 +393,7 @@ class Unprotected(msgspec.Struct, frozen=True):
 
 
 class Disputed(msgspec.Struct, frozen=True):
-    """Own shares that the account has not, or less than none, once that was said; in memory."""
+    """Own shares that exceed the account's or are negative, as last reported; in memory."""
 
     volatile: ClassVar[bool] = True
 
@@ -401,7 +407,7 @@ class Disputed(msgspec.Struct, frozen=True):
 
 
 class AccountSeen(msgspec.Struct, frozen=True):
-    """The account's values by the broker's last word; in memory."""
+    """The account's values as last reported (`told`); in memory."""
 
     volatile: ClassVar[bool] = True
 
@@ -413,7 +419,7 @@ class AccountSeen(msgspec.Struct, frozen=True):
 
 
 class FlattenRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A flatten that is not over. `phase` and `reason` are what was told last; `sale_id` is its newest sale."""
+    """A flatten that is not over. `phase` and `reason`: as last reported; `sale_id`: its newest sale."""
 
     symbol: str
     phase: str = ""
@@ -427,7 +433,7 @@ class FlattenRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """The account has lacked own shares of this symbol for long; `asked`: the broker is being asked; in memory."""
+    """The account has lacked own shares of this symbol for too long; `asked`: the broker was asked; in memory."""
 
     volatile: ClassVar[bool] = True
 
@@ -440,7 +446,7 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """A reason that speaks against entries now."""
+    """A reason that blocks entries now."""
 
     reason: str
     text: str
@@ -452,7 +458,7 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Confirmed(msgspec.Struct, frozen=True):
-    """The owner's word for live trading, as last read; in memory."""
+    """The confirmation of live trading, as last read; in memory."""
 
     volatile: ClassVar[bool] = True
 
@@ -465,7 +471,7 @@ class Confirmed(msgspec.Struct, frozen=True):
 
 
 class Coverage(msgspec.Struct, frozen=True):
-    """What was told last of a symbol."""
+    """A symbol's shares to protect and protected shares, as last reported."""
 
     symbol: str
     shares: float = 0.0

@@ -1,4 +1,4 @@
-"""Asks the broker for its time now and then, and tells how far this machine's clock is from it. Part of the edge."""
+"""Asks the broker for its time at intervals, and reports how far this machine's clock differs. Part of the edge."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["ClockCheck"]
 
 ANSWER_S = 30.0
 COMPARE_S, COMPARE_SOON_S = 60.0, 10.0
-"""How often this machine's clock is compared with the broker's, and how often as long as the two differ."""
+"""Pause between two comparisons: normally, and while the clocks differ."""
 
 
 class ClockCheck:
-    """`ask` sends the question; whatever hears the answer hands it to `answer`."""
+    """Compares the clocks. `ask` sends the question; the caller passes each answer to `answer`."""
 
     def __init__(self, ask: Callable[[], None], report: Callable[[BrokerClock], None]):
         self._ask = ask
@@ -31,7 +31,7 @@ class ClockCheck:
             self._answer.set_result(broker_s)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Compare until cancelled."""
         while True:
             found = bounds(await self._samples())
             if found is not None:

@@ -1,7 +1,7 @@
-"""How far this machine's clock is from the broker's, though the broker tells whole seconds only. Pure.
+"""How far this machine's clock differs from the broker's, although the broker reports only whole seconds. Pure.
 
-Each answer bounds the difference: the broker's time was within one second from what it said, at some moment between
-question and answer. Several answers, asked at different moments of a second, narrow it to a fifth of one.
+Each answer bounds the difference: at some moment between question and answer, the broker's time was in the reported
+second. Several questions at different moments of a second narrow the bounds to a fifth of a second.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 __all__ = ["ASK_EVERY_S", "QUESTIONS", "bounds"]
 
 QUESTIONS, ASK_EVERY_S = 6, 0.2
-"""Questions of one comparison, and the seconds between two of them: together they cover a second."""
+"""Questions per comparison, and the seconds between two questions: together they cover a second."""
 
 SECOND = 1_000_000_000
 
@@ -19,8 +19,8 @@ SECOND = 1_000_000_000
 def bounds(samples: Iterable[tuple[int, int, int]]) -> tuple[float, float] | None:
     """Seconds by which this machine is ahead of the broker: (at least, at most); None without a sample.
 
-    Each sample: this machine's time when asked and when answered (ns), the broker's answer (whole seconds). Where the
-    samples contradict each other the clock was set meanwhile: None as well, and the next comparison tells.
+    Each sample: this machine's time at question and answer (ns), the broker's answer (whole seconds). If the samples
+    contradict each other, a clock was set meanwhile: the result is None, and the next comparison decides.
     """
     least, most = float("-inf"), float("inf")
     for asked_ns, answered_ns, broker_s in samples:

@@ -1,8 +1,8 @@
-"""The one IBKR socket: turns the gateway's commands into the library's calls, and the raw callbacks into facts.
+"""The only IBKR socket: turns the gateway's commands into calls of the library, and its raw callbacks into facts.
 
-The only file that imports the IBKR library. It hooks the raw callbacks and keeps nothing of the library's own
-bookkeeping, which loses what matters here: trailing levels, corrections, recovered fills. It retries the same
-client id for ever, because orders belong to it.
+Only this file imports the IBKR library. It uses the raw callbacks and not the library's own bookkeeping, which loses
+what is needed here: trailing levels, corrections, recovered fills. It always connects with the same client id, because
+orders belong to it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from ib_insync import IB, Stock
 from ib_insync import Order as IbOrder
 from ib_insync.client import Client
 from ib_insync.wrapper import Wrapper
-from msgspec.structs import replace
 
 from messages.broker import (
     BrokerAccount,
@@ -44,24 +43,31 @@ from services.gateway.ibkr.clock_check import ClockCheck
 from services.gateway.ibkr.error_codes import DATA_DOWN, DATA_UP, STREAMS_GONE, is_information
 from services.gateway.ibkr.market_rules import report_grids
 from services.gateway.ibkr.quotes import Quotes
-from services.gateway.ibkr.translation import STATUSES, UNSET, order_key, terms_of
+from services.gateway.ibkr.translation import (
+    UNSET,
+    commission_of,
+    completed_of,
+    execution_of,
+    order_key,
+    terms_of,
+    with_status,
+)
 
 __all__ = ["Broker"]
 
 log = logging.getLogger("gateway.broker")
 logging.getLogger("ib_insync").setLevel(
     logging.CRITICAL
-)  # it says each failed attempt three times; we say each new reason once
+)  # the library logs each failed attempt three times; this file logs each new reason once
 
-SECOND = 1_000_000_000
 REQUEST_IDS = 1 << 30
-"""The library's request ids begin here, far from our order ids: an error's id is then never ambiguous."""
+"""The library's request ids start here, far from our order ids, so that the id of an error is never ambiguous."""
 CONNECT_S, ANSWER_S = 10.0, 30.0
 RETRY_S, RETRY_MAX_S = 0.2, 10.0
 
 
 class _SnapshotParts:
-    """What arrives while a snapshot is asked for."""
+    """The parts of a snapshot that have arrived so far."""
 
     def __init__(self) -> None:
         self.positions: dict[str, BrokerPosition] = {}
@@ -70,11 +76,22 @@ class _SnapshotParts:
         self.executions: list[BrokerExecution] = []
         self.commissions: list[BrokerCommission] = []
 
+    def snapshot(self, account: str) -> BrokerSnapshot:
+        """The complete answer."""
+        return BrokerSnapshot(
+            account=account,
+            positions=tuple(self.positions.values()),
+            open_orders=tuple(self.open_orders.values()),
+            completed_orders=tuple(self.completed),
+            executions=tuple(self.executions),
+            commissions=tuple(self.commissions),
+        )
+
 
 class _RawWrapper(Wrapper):
-    """The library's callbacks, as they come off the wire.
+    """The library's callbacks, as they come from the wire.
 
-    Ends of requests go on to the library, which holds the futures.
+    The ends of requests also go to the library, which has the futures.
     """
 
     def __init__(self, ib: IB, broker: Broker):
@@ -115,7 +132,7 @@ class _RawWrapper(Wrapper):
         super().accountDownloadEnd(account)
 
     def updatePortfolio(self, *args: Any) -> None:
-        """Positions come by themselves."""
+        """Positions have a callback of their own."""
 
     def error(self, reqId: int, errorCode: int, errorString: str, advancedOrderRejectJson: str = "") -> None:
         self._broker.on_error(reqId, errorCode, errorString)
@@ -126,7 +143,7 @@ class _RawWrapper(Wrapper):
         self._broker.quotes.on_price(reqId, tickType, price)
 
     def tickSize(self, reqId: int, tickType: int, size: float) -> None:
-        """Sizes decide nothing here."""
+        """Sizes are not used."""
 
     def tickString(self, reqId: int, tickType: int, value: str) -> None:
         self._broker.quotes.on_string(reqId, tickType, value)
@@ -138,7 +155,7 @@ class _RawWrapper(Wrapper):
         self._broker.clock_check.answer(time)
 
     def tickReqParams(self, *args: Any) -> None:
-        """Tick sizes come by market rule."""
+        """Tick sizes come from market rules."""
 
     def marketDataType(self, reqId: int, marketDataId: int) -> None:
         self._broker.quotes.on_market_data_type(reqId, marketDataId)
@@ -148,10 +165,10 @@ class _RawWrapper(Wrapper):
 
 
 class Broker:
-    """The connection and what is heard on it. `heard` is called whenever facts are waiting.
+    """The connection and the facts received on it. `on_facts` is called whenever facts are waiting.
 
-    `facts` are in the order of the wire. Prices are kept apart: only the newest of each symbol matters, and in
-    lock-step they wait for the clock's word.
+    `facts` are in the order of the wire. Prices are kept separately: only the newest of each symbol matters, and in
+    lock-step they wait for the clock process.
     """
 
     def __init__(self, settings: Settings, on_facts: Callable[[], None]):
@@ -180,13 +197,13 @@ class Broker:
         ib.client = Client(ib.wrapper)
         ib.client.apiEnd += self._on_lost
         if self._settings.mode == "sim":
-            ib.client.MaxRequests = 0  # the broker's limit is per second of its own time, which runs faster here
+            ib.client.MaxRequests = 0  # the broker's limit is per second of simulated time, which runs faster
         return ib
 
     # Connection.
 
     async def run(self) -> None:
-        """Keep a connection until cancelled: one at a time, always under the same client id."""
+        """Keep one connection until cancelled, always with the same client id."""
         ibkr = self._settings.ibkr
         pause, last_reason = RETRY_S, ""
         try:
@@ -212,7 +229,7 @@ class Broker:
             self._ib.client.disconnect()
 
     def _on_connected(self) -> None:
-        """What follows a handshake: tell the core, and send nothing before its command (`StartStreams`)."""
+        """After the handshake: report it to the core, and request nothing before its command `StartStreams`."""
         client = self._ib.client
         client.updateReqId(REQUEST_IDS)
         self.quotes.clear()
@@ -224,7 +241,7 @@ class Broker:
         self.report(Connected(tuple(client.getAccounts()), self.next_order_id, client.clientId))
 
     def _start_streams(self, account: str) -> None:
-        """The account's values, the comparison of clocks, and the prices."""
+        """Request the account's values and the prices, and start comparing clocks."""
         client, self._streamed_account = self._ib.client, account
         client.reqAccountUpdates(True, account)
         if self._settings.mode != "sim":
@@ -233,7 +250,7 @@ class Broker:
         self._stream(self._symbols)
 
     def _stream(self, symbols: tuple[str, ...]) -> None:
-        """Stream the prices of these symbols, and of no others; before the core's command only remember them."""
+        """Stream the prices of these symbols only. Before the core's command `StartStreams`, only store them."""
         client, self._symbols = self._ib.client, symbols
         if not self._streamed_account:
             return
@@ -253,7 +270,7 @@ class Broker:
             self._grid_task.add_done_callback(lambda _: self._notify())
 
     def _restart_streams(self) -> None:
-        """Real world: after 1101, and often after a farm that was away, nothing more is sent, and nobody says so."""
+        """Real world: after 1101, and often after a farm was down, no more prices come, without any error."""
         self._farm_was_down, symbols = False, self._symbols
         self._stream(())
         self._stream(symbols)
@@ -269,12 +286,12 @@ class Broker:
 
     @property
     def asking(self) -> bool:
-        """Whether a question is open: what follows from its answer is still to come."""
+        """Whether a question to the broker is open."""
         return any(task is not None and not task.done() for task in (self._snapshot_task, self._grid_task))
 
     @property
     def wire(self) -> tuple[int, int]:
-        """Frames (received, sent) on this connection, the handshake's one each excepted."""
+        """Frames (received, sent) on this connection, without the handshake's one each."""
         if not self._ib.client.isReady():
             return (0, 0)
         stats = self._ib.client.connectionStats()
@@ -283,7 +300,7 @@ class Broker:
     # Commands.
 
     def execute(self, command: ToBroker) -> None:
-        """Send it, once. A command without a connection is lost: the core's doubt takes care of it."""
+        """Send the command once. Without a connection it is lost; the core then has the order in doubt."""
         client = self._ib.client
         if isinstance(command, Subscribe):
             self._symbols = command.symbols  # wanted, connected or not
@@ -291,7 +308,7 @@ class Broker:
             return
         match command:
             case PlaceOrder() | CancelOrder() if self._settings.observe:
-                log.error("a fleet that only observes was about to send %s", command)
+                log.error("a fleet that only observes tried to send %s", command)
             case StartStreams(account):
                 self._start_streams(account)
             case Subscribe(symbols):
@@ -305,7 +322,7 @@ class Broker:
                     self._snapshot_task = asyncio.get_running_loop().create_task(self._collect_snapshot())
 
     async def _collect_snapshot(self) -> None:
-        """Positions, all open orders, completed orders, then executions. A missing answer is not an empty one."""
+        """Ask for positions, all open orders and completed orders, then executions. A missing answer is a failure."""
         ib, parts = self._ib, _SnapshotParts()
         self._parts = parts
         try:
@@ -321,35 +338,26 @@ class Broker:
             return
         finally:
             self._parts = None
-        self.report(
-            BrokerSnapshot(
-                account=self._settings.ibkr.account or "",
-                positions=tuple(parts.positions.values()),
-                open_orders=tuple(parts.open_orders.values()),
-                completed_orders=tuple(parts.completed),
-                executions=tuple(parts.executions),
-                commissions=tuple(parts.commissions),
-            )
-        )
+        self.report(parts.snapshot(self._settings.ibkr.account or ""))
 
     def close(self) -> None:
-        """Cleanly; orders stay where they are."""
+        """Disconnect cleanly; orders stay at the broker."""
         with contextlib.suppress(OSError, ConnectionError):
             self._ib.client.disconnect()
 
     # Facts.
 
     def report(self, fact: FromBroker) -> None:
-        """One more fact, and the word that something is there."""
+        """Add a fact and notify the loop."""
         self.facts.append(fact)
         self._notify()
 
     def on_read(self) -> None:
-        """A read from the socket is decoded: whatever it brought can be handled together."""
+        """A read from the socket is decoded: its facts can be handled together."""
         self._notify()
 
     def on_open_order(self, order_id: int, contract: Any, order: Any, state: Any) -> None:
-        """The order's terms; its status follows by itself, and only then is it told."""
+        """The order's terms. They are reported with the status, which follows."""
         terms = terms_of(order_id, contract, order, state.status)
         key = order_key(order_id, order.permId)
         self._orders[key] = terms
@@ -359,21 +367,13 @@ class Broker:
     def on_order_status(
         self, order_id: int, status: str, filled: float, avg_price: float, perm_id: int, parent_id: int, why_held: str
     ) -> None:
-        """The status, merged with the terms that were told last."""
+        """Report the status with the order's last terms."""
         key = order_key(order_id, perm_id)
         terms = self._orders.get(key) or self._orders.get(order_key(order_id, 0))
         if terms is None:
-            log.warning("status %s of an order that was never told: order id %d, perm id %d", status, order_id, perm_id)
+            log.warning("status %s of an unknown order: order id %d, perm id %d", status, order_id, perm_id)
             return
-        merged = replace(
-            terms,
-            perm_id=perm_id or terms.perm_id,
-            status=STATUSES.get(status, status),
-            filled=float(filled),
-            avg_price=avg_price,
-            why_held=why_held or "",
-            parent_id=parent_id,
-        )
+        merged = with_status(terms, status, filled, avg_price, perm_id, parent_id, why_held)
         self._orders[key] = merged
         if self._parts is not None and key in self._parts.open_orders:
             self._parts.open_orders[key] = merged
@@ -381,36 +381,17 @@ class Broker:
 
     def on_completed_order(self, contract: Any, order: Any, state: Any) -> None:
         if self._parts is not None:
-            terms = terms_of(0, contract, order, state.status)
-            filled = float(getattr(order, "filledQuantity", 0.0) or 0.0)
-            filled = 0.0 if filled >= UNSET else filled
-            text = state.completedStatus or state.status
-            self._parts.completed.append(replace(terms, completed_status=text, filled=filled))
+            self._parts.completed.append(completed_of(contract, order, state))
 
     def on_execution(self, request_id: int, contract: Any, execution: Any) -> None:
-        fact = BrokerExecution(
-            exec_id=execution.execId,
-            client_order_id=execution.orderRef,
-            order_id=execution.orderId,
-            perm_id=execution.permId,
-            client_id=execution.clientId,
-            symbol=contract.symbol,
-            side="BUY" if execution.side == "BOT" else "SELL",
-            quantity=float(execution.shares),
-            price=execution.price,
-            cum_quantity=float(execution.cumQty),
-            avg_price=execution.avgPrice,
-            account=execution.acctNumber,
-            time_ns=int(execution.time.timestamp()) * SECOND,
-        )
+        fact = execution_of(contract, execution)
         if request_id >= 0 and self._parts is not None:
             self._parts.executions.append(fact)
         else:
             self.facts.append(fact)
 
     def on_commission(self, report: Any) -> None:
-        realized = None if report.realizedPNL is None or abs(report.realizedPNL) >= UNSET else report.realizedPNL
-        fact = BrokerCommission(report.execId, report.commission, report.currency, realized)
+        fact = commission_of(report)
         if self._parts is not None:
             self._parts.commissions.append(fact)
         self.facts.append(fact)
@@ -451,7 +432,7 @@ def _ib_contract(symbol: str) -> Stock:
 
 
 def _ib_order(order: OrderRecord, transmit: bool) -> IbOrder:
-    """Our words in IBKR's: a trailing order carries a percentage, never an auxPrice."""
+    """An order as the library's type. A trailing order has a percentage, never an auxPrice."""
     ours = IbOrder(
         orderId=order.order_id,
         action=order.side,

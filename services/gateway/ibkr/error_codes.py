@@ -1,4 +1,4 @@
-"""IBKR's message codes, as far as they mean something to the gateway. Data, to be extended.
+"""IBKR's message codes, as far as the gateway uses them. Data, to be extended.
 
 Sources: IBKR's list of message codes; the library's own list of warnings. An error alone never ends an order.
 """
@@ -14,9 +14,9 @@ DATA_DOWN = frozenset({2103})
 DATA_UP = frozenset({2104})
 
 INFORMATION = frozenset({165, 202, 399, 404, 434, 492, 10167, 10349})
-"""With an order id, these tell something and doubt nothing. 202 comes beside the status that says the same."""
+"""With an order id, these are information and put no order in doubt. 202 comes together with the status Cancelled."""
 
 
 def is_information(code: int) -> bool:
-    """True where the order lives on, or another message says what became of it."""
+    """True if the order lives on, or another message reports what became of it."""
     return code in INFORMATION or 2100 <= code < 2200

@@ -1,6 +1,6 @@
 """Asks the broker for the price grid of each symbol: contract details name the market rule, the rule has the steps.
 
-Part of the edge: it speaks through the library's object that `broker.py` hands in, and imports none of it.
+Part of the edge. `connection.py` passes in the library's object, so this file does not import the library.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EXCHANGE = "SMART"
 
 
 def rule_of(details: Any) -> int | None:
-    """The market rule of a contract on the exchange that orders go to; None where the broker names none."""
+    """The market rule of a contract on the exchange that orders go to; None if the broker names none."""
     exchanges, rules = details.validExchanges.split(","), details.marketRuleIds.split(",")
     by_exchange = dict(zip(exchanges, rules, strict=False))
     found = by_exchange.get(EXCHANGE, rules[0])
@@ -29,7 +29,7 @@ def rule_of(details: Any) -> int | None:
 
 
 async def report_grids(ib: Any, contracts: Iterable[Any], report: Callable[[BrokerMarketRule], None]) -> None:
-    """Tell each symbol's grid, one question after another; a symbol without an answer keeps the grid it had."""
+    """Report each symbol's grid, one question after another. A symbol without an answer keeps its grid."""
     rules: dict[int, tuple[tuple[float, float], ...]] = {}
     for contract in contracts:
         try:

@@ -1,6 +1,6 @@
-"""The newest price of each symbol, put together from the ticks of its stream.
+"""The newest quote of each symbol, built from the ticks of its stream. Pure.
 
-Part of the edge: `broker.py` makes the streams, and hands in what comes on them under the number of the request.
+Part of the edge: `connection.py` requests the streams and passes in their ticks with the request id.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LIVE = (1, 2)
 
 
 class Quotes:
-    """Only the newest of each symbol matters. A price that comes ends a refusal that came before it."""
+    """The newest quote of each symbol. A price after a refusal ends the refusal."""
 
     def __init__(self) -> None:
         self._symbol_of: dict[int, str] = {}
@@ -27,14 +27,14 @@ class Quotes:
         self._changed: dict[str, None] = {}
 
     def clear(self) -> None:
-        """The connection is another one: nothing is streamed, and no price is known."""
+        """The connection is new: nothing is streamed, and no price is known."""
         self._symbol_of.clear()
         self._newest.clear()
         self._changed.clear()
 
     @property
     def streams(self) -> dict[int, str]:
-        """Who is streamed, by the number of the request."""
+        """The streamed symbols by request id."""
         return dict(self._symbol_of)
 
     def symbol_of(self, request_id: int) -> str | None:
@@ -45,16 +45,15 @@ class Quotes:
         self._symbol_of[request_id] = symbol
 
     def remove(self, request_id: int) -> None:
-        """It does no longer."""
+        """This request has ended."""
         symbol = self._symbol_of.pop(request_id)
         self._newest.pop(symbol, None)
         self._changed.pop(symbol, None)
 
     def take(self, symbol: str = "") -> list[Quote]:
-        """The symbols whose market changed since the last call, with their newest prices.
+        """The newest quotes of the symbols that changed since the last call.
 
-        `symbol` had an event, even if it left every price as it was: the wire says nothing then, and its tick
-        counts all the same.
+        `symbol` had an event in any case: if it changed no price, nothing came over the wire, but its tick counts.
         """
         if symbol in self._newest:
             self._changed[symbol] = None
@@ -62,7 +61,7 @@ class Quotes:
         self._changed.clear()
         return changed
 
-    # What comes on a stream.
+    # Callbacks of a stream.
 
     def on_price(self, request_id: int, tick_type: int, price: float) -> None:
         match tick_type:  # live or delayed

@@ -1,1 +1,1 @@
-"""What a person does: flatten, adopt, and trades by hand. Pure."""
+"""What a person does: flatten, adopt, manual trades. Pure."""

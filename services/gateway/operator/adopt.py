@@ -1,7 +1,7 @@
-"""Adopting: shares of the account become the bot's own by the operator's word, and by nothing else. Pure.
+"""Adopting: shares of the account become the bot's own, only on the operator's command. Pure.
 
-They are booked like a purchase at the market's price of this moment, so what they gained or lost before is not the
-bot's. The guard then finds own shares without a stop, and places one under them, from the market now.
+They are booked as a purchase at the present market price: earlier gains and losses are not the bot's. Then
+`protection/` finds own shares without a stop and places one, from the present price.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["adopt"]
 
 
 def adopt(d: Draft, command: Adopt, links: Links) -> None:
-    """Book the shares, or say why not: what risk knew when it passed this on may have changed."""
+    """Book the shares, or report why not: things may have changed since risk checked the command."""
     symbol, quantity = command.symbol, command.quantity
     refused = _reason_to_refuse(d, command, links)
     if refused is not None:
@@ -34,7 +34,10 @@ def adopt(d: Draft, command: Adopt, links: Links) -> None:
 
 
 def _reason_to_refuse(d: Draft, command: Adopt, links: Links) -> str | None:
-    """What must hold: whole shares that are there, are nobody's sale, and have a price to place a stop by."""
+    """Why the shares can't be adopted; None if they can.
+
+    They must be whole shares of the account that no order sells, and have a price to derive a stop from.
+    """
     symbol, quantity = command.symbol, command.quantity
     position, quote, own = d.get(AccountPosition, symbol), d.get(QuoteRecord, symbol), d.get(Own, symbol)
     foreign = (position.quantity if position is not None else 0.0) - (own.quantity if own is not None else 0.0)

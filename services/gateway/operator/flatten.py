@@ -1,9 +1,11 @@
-"""Flattening: the operator's sale of a symbol's own shares. Pure, and the only place that sells at the market.
+"""Flattening: the operator's sale of a symbol's own shares. Pure. Only this file sells at the market.
 
-In this order, whatever happens in between, and from the ledger after a restart: live entries are cancelled; once the
-sale can be executed, own stops are cancelled, too; when the broker has confirmed the end of every own order, what is
-own and still in the account is sold, once. So live sells never exceed the shares. As long as it can't be executed
-(market closed or about to close, halted, links down) the stops stay, and it waits for the next moment in which it can.
+Always in this order, and continued from the ledger after a restart:
+1. Live entries are cancelled.
+2. Once a sale can be executed, own stops are cancelled, too.
+3. When the broker has confirmed the end of every own order, the own shares that are in the account are sold, once.
+So live sells never exceed the shares. While a sale can't be executed (market closed or about to close, halted, links
+down) the stops stay and the flatten waits.
 """
 
 from __future__ import annotations
@@ -37,13 +39,13 @@ __all__ = ["flatten_step", "handle_flatten"]
 
 SECOND = 1_000_000_000
 BEFORE_CLOSE_NS = 15 * SECOND
-"""So near to the close no stop is given up for a sale that might not be executed any more."""
+"""In this time before the close no stop is cancelled: the sale might not be executed any more."""
 MAX_REFUSALS = 2
-"""Definite refusals of the sale after which the stop is put back and the operator is told."""
+"""After so many definite refusals of the sale the flatten fails: the stop is placed again and the operator alerted."""
 
 
 def handle_flatten(d: Draft, command: Flatten) -> list[str]:
-    """The operator's word; the symbols that it concerns."""
+    """Start or withdraw a flatten. Returns the symbols concerned."""
     live = [o.symbol for o in d.table(OrderRecord).values() if o.live and o.role == "entry"]
     found = dict.fromkeys((*(s for s in d.table(Own) if whole_shares(d, s)), *live, *d.table(FlattenRecord)))
     symbols = [symbol for symbol in found if command.symbol in (None, symbol)]
@@ -58,9 +60,9 @@ def handle_flatten(d: Draft, command: Flatten) -> list[str]:
 
 
 def flatten_step(d: Draft, symbol: str, links: Links, *, observe: bool = False) -> bool:
-    """The next step of a symbol's flatten, if there is one; whether it is in charge of the symbol's sells now.
+    """Do the next step of a symbol's flatten. True if the flatten controls the symbol's sells now.
 
-    A fleet that only observes keeps it as it is: it goes on once the fleet sends orders again.
+    A fleet that only observes keeps the flatten waiting: it continues once the fleet sends orders again.
     """
     record = d.get(FlattenRecord, symbol)
     if record is None:
@@ -102,13 +104,13 @@ def flatten_step(d: Draft, symbol: str, links: Links, *, observe: bool = False) 
 
 
 def _reason_to_wait(d: Draft, symbol: str, links: Links) -> str | None:
-    """Why a sale can't be executed now."""
+    """Why a sale can't be executed now; None if it can."""
     session, quote = d.get(SessionRecord, "session") or SessionRecord(), d.get(QuoteRecord, symbol)
     if links.phase != "ready" or not links.broker_up:
         return "links_down"
     if d.now.stale:
         return "clock_stale"
-    # A market order works in regular hours only: before and after them the stops have to stay.
+    # A market order works in regular hours only. Before and after them the stops stay.
     early = d.now.market_ns < session.open_ns
     ending = session.close_ns and d.now.market_ns >= session.close_ns - BEFORE_CLOSE_NS
     if session.phase not in ("open", "closing") or early or ending:
@@ -119,7 +121,7 @@ def _reason_to_wait(d: Draft, symbol: str, links: Links) -> str | None:
 
 
 def _count_refusal(d: Draft, record: FlattenRecord) -> FlattenRecord:
-    """A sale that ended with shares left was refused, unless it expired with its session."""
+    """A sale that ended with shares left counts as refused."""
     sale = d.get(OrderRecord, record.sale_id)
     if sale is None or sale.live or sale.remaining <= 0:
         return record
@@ -153,7 +155,7 @@ def _sell(d: Draft, record: FlattenRecord, quantity: int) -> None:
 
 
 def _report(d: Draft, record: FlattenRecord, phase: str, quantity: int, reason: str = "") -> None:
-    """Once, whenever it is something new."""
+    """Report the phase and its reason, if either is new."""
     if (record.phase, record.reason) == (phase, reason):
         return
     d.put(msgspec.structs.replace(record, phase=phase, reason=reason))

@@ -1,9 +1,9 @@
-"""A sale by hand: own shares that the account has no more are not the bot's any more. Pure; the opposite of adopting.
+"""A manual sale: own shares that the account no longer has are not the bot's any more. Pure; the opposite of adopting.
 
-While the account has fewer shares than the executions say, an execution may be late. Once that has lasted, the broker
-is asked for everything; an answer that was asked for after that, has no order of ours that could explain it, and still
-has fewer shares says it for certain: the broker wins. They are booked like a sale at the market's price of this moment,
-for nobody tells the true one. A stop that would sell more than is left has to be shrunk before (`guard.py`).
+If the account has fewer shares than the executions say, an execution may be late. If that lasts, the broker is asked
+for everything. If the account still has fewer shares in the answer, and no own order can explain it, the shares were
+sold outside the bot: the broker wins. They are booked as a sale at the present market price, because the true price is
+unknown. A stop that would sell more than is left is shrunk first (`protection/carry_out.py`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["book_missing_shares", "request_check"]
 
 
 def request_check(d: Draft, symbol: str) -> bool:
-    """True if the broker must be asked: once, until it has answered."""
+    """Note the missing shares. True if the broker must be asked; False while an answer is awaited."""
     if d.get(Missing, symbol) is not None:
         return False
     d.put(Missing(symbol))
@@ -38,7 +38,7 @@ def request_check(d: Draft, symbol: str) -> bool:
 
 
 def book_missing_shares(d: Draft) -> list[str]:
-    """The broker's complete answer is folded: what it still lacks is sold. Returns the symbols."""
+    """After a complete answer: book missing shares that it confirms as sold. Returns the symbols."""
     booked = []
     for missing in d.table(Missing).values():
         if missing.asked:
@@ -50,7 +50,7 @@ def book_missing_shares(d: Draft) -> list[str]:
 
 
 def _is_certain(d: Draft, symbol: str) -> bool:
-    """Whether nothing of ours can explain it: no order in doubt, none that waits for its executions, no split."""
+    """Whether nothing of ours explains it: no order in doubt, no order that waits for executions, no split."""
     own, position = d.get(Own, symbol), d.get(AccountPosition, symbol)
     orders = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.role != "foreign"]
     open_question = any(d.get(Doubt, o.key) is not None or d.get(HeldBack, o.key) is not None for o in orders)
@@ -63,10 +63,10 @@ def _is_certain(d: Draft, symbol: str) -> bool:
 
 
 def _cost_changed(d: Draft, position: AccountPosition) -> bool:
-    """Whether each share costs something else than at the last close, though we bought none since.
+    """Whether the average cost differs from that of the last close, although we bought no shares since.
 
-    A sale leaves the average cost alone. Fewer shares that cost more each are a reverse split which the audit could not
-    take for one: booked as a sale at the new price they would be a profit that nobody made.
+    A sale does not change the average cost. Fewer shares with a higher average cost are a reverse split that the audit
+    did not recognize. Booked as a sale at the new price they would give a false profit.
     """
     before = d.get(Anchor, position.symbol)
     if before is None or before.avg_cost <= 0 or position.quantity <= 0:

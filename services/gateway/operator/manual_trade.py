@@ -1,7 +1,7 @@
-"""The records of what was done by hand: shares that became own, or are not any more, with no order of ours. Pure.
+"""The records of a manual trade: shares that became own, or no longer are, without an order of ours. Pure.
 
-An order and its execution that the broker has none of, both of the role `adopted`, so that everyone hears of it as of
-any other trade.
+It is an order and an execution of the role `adopted` that the broker does not have. So the other processes receive it
+like any other trade.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TERMS: dict[str, tuple[Kind, str, str]] = {"BUY": ("A", "ADOPT", "adopted"), "SE
 def book_manual_trade(
     d: Draft, own: Own, side: Literal["BUY", "SELL"], quantity: float, price: float, realized_usd: float = 0.0
 ) -> None:
-    """So many shares at this price; `own` is what is own after it."""
+    """Record a trade of so many shares at this price. `own`: the own shares after it."""
     symbol, now_ns = own.symbol, d.now.market_ns
     kind, order_type, beginning = TERMS[side]
     date = (d.get(SessionRecord, "session") or SessionRecord()).date

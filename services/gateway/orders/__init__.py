@@ -1,1 +1,1 @@
-"""Orders from approval to end: placing, cancelling, and what the broker reports of them. Pure."""
+"""Orders from approval to end: placing, cancelling, and the broker's reports about them. Pure."""

@@ -1,9 +1,9 @@
-"""Cancels: sent once, asked about, and sent again while the broker goes on working the order. Pure.
+"""Cancels: sent once, asked about, and sent again while the broker still works the order. Pure.
 
-A cancel can be lost without a word, and an order that is believed to be on its way out protects nothing and blocks what
-should follow it. So what became of it is asked, as for an order in doubt, and only an answer that lists the order as
-working sends it again: a few times, later and later. Then the operator is told. A new connection and the next session
-begin anew: some brokers answer a cancel at the open.
+A cancel can be lost silently, and an order that waits for its cancel protects nothing and blocks the next order. So the
+gateway asks what became of it, as for an order in doubt. If the answer lists the order as working, the cancel is sent
+again: a few times, with growing intervals. Then the operator is alerted. A new connection and the next session start
+again: some brokers answer a cancel only at the open.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ __all__ = [
 
 SECOND = 1_000_000_000
 ANSWER_NS, ANSWER_MAX_NS = 10 * SECOND, 60 * SECOND
-"""Machine time in which the broker has to end the order, doubled with each repetition."""
+"""Machine time in which the broker should end the order: the first wait, doubled with each repetition, and the most."""
 MAX_SENT = 5
 """How often one cancel is sent."""
 
 
 def send_cancel(d: Draft, order: OrderRecord, reason: str) -> OrderRecord:
-    """Take an order back; the first reason stays. What it reserves is free once the broker says so."""
+    """Cancel an order; the first reason stays. Its shares are free once the broker has confirmed the end."""
     order = d.put(msgspec.structs.replace(order, cancel_reason=order.cancel_reason or reason))
     _send(d, order, 1)
     return order
@@ -45,12 +45,12 @@ def _send(d: Draft, order: OrderRecord, count: int) -> None:
 
 
 def cancel_deadline(state: State) -> int | None:
-    """When to ask what became of a cancel (machine time)."""
+    """When to ask about the next cancel (machine time); None if none is sent."""
     return min((sent.ask_ns for sent in state.table(CancelSent).values() if sent.ask_ns), default=None)
 
 
 def doubt_overdue_cancels(d: Draft) -> bool:
-    """The orders whose end is overdue are in doubt. True if there is one, so the broker must be asked."""
+    """Put orders whose cancel is overdue in doubt. True if there is one, so that the broker must be asked."""
     overdue = False
     for sent in d.table(CancelSent).values():
         order = d.get(OrderRecord, sent.client_order_id)
@@ -64,7 +64,7 @@ def doubt_overdue_cancels(d: Draft) -> bool:
 
 
 def resend_cancels(d: Draft) -> None:
-    """After a complete answer: what was asked about and still works is cancelled again, so often and no oftener."""
+    """After a complete answer: cancel again what was asked about and still works, `MAX_SENT` times in all."""
     for sent in d.table(CancelSent).values():
         order = d.get(OrderRecord, sent.client_order_id)
         if order is None or not order.live:
@@ -83,14 +83,14 @@ def resend_cancels(d: Draft) -> None:
 
 
 def drop_cancels(d: Draft, *, given_up: bool = False) -> None:
-    """None is under way any more: all of them were on a link that is gone, or those that were given up begin anew."""
+    """Forget the cancels that were sent on a connection that is closed; with `given_up` only those given up."""
     for sent in d.table(CancelSent).values():
         if not given_up or not sent.ask_ns:
             d.drop(CancelSent, sent.key)
 
 
 def resume_cancels(d: Draft) -> None:
-    """Every cancel that is wanted and not under way is sent: it was asked for, or lost, while the link was down."""
+    """Send every cancel that is wanted and not sent: it was requested, or lost, while the link was down."""
     for order in d.table(OrderRecord).values():
         wanted = order.live and order.cancel_reason and order.order_id and d.get(Doubt, order.key) is None
         if wanted and d.get(CancelSent, order.key) is None:

@@ -1,4 +1,4 @@
-"""Draws the states of an order out of their table, as docs/order-states.md.
+"""Prints docs/order-states.md, with a diagram, from the table of the states of an order.
 
 python -m services.gateway.orders.diagram > docs/order-states.md
 """
@@ -30,12 +30,12 @@ def markdown() -> str:
 
 
 def _picture_name(state: OrderState) -> str:
-    """A state's name as the picture needs it: without a blank."""
+    """A state's name without blanks, as the diagram needs it."""
     return state.replace(" ", "_")
 
 
 def _arrows() -> list[str]:
-    """One arrow per pair of states, with the reports that lead along it; one for all live states where they agree."""
+    """One arrow per pair of states, with its reports; one for all live states if they agree."""
     live = [state for state in OrderState if state.live]
     inner, outer = [f"        [*] --> {_picture_name(OrderState.IN_FLIGHT)}"], []
     for before in OrderState:

@@ -1,4 +1,4 @@
-"""Another order under the reference of one of ours: what is done about it. (`identity.py` tells the two apart.)"""
+"""Cancels a second order with the reference of one of ours. Pure. (`book/identity.py` distinguishes the two.)"""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["cancel_double", "cancel_doubles_again"]
 def cancel_double(
     d: Draft, first: OrderRecord, quantity: float, reported: BrokerOrder | BrokerExecution
 ) -> OrderRecord:
-    """Another order under the reference of one that we have: it is cancelled at once, whatever becomes of the first.
+    """Record a second order with the reference of `first`, and cancel it at once, whatever becomes of the first.
 
-    What it executes is own all the same. By its order id the broker may end the first instead (both can bear it), so
-    all are in doubt until a complete answer. The ids of another client mean other orders of ours: those only a person
-    can cancel.
+    Its executions still change own shares. Both orders can have the same order id, so the broker may cancel the first
+    instead: all of them are in doubt until a complete answer. Only a person can cancel an order of another client: its
+    order ids mean other orders of ours.
     """
     other_doubles, key = doubles_of(partial(d.get, OrderRecord), first.client_order_id)
     double = d.put(
@@ -69,7 +69,7 @@ def cancel_double(
 
 
 def cancel_doubles_again(d: Draft, ended: OrderRecord) -> None:
-    """A cancel by an order id that two orders bear ends one of them, not always the double: that is cancelled anew."""
+    """Cancel doubles with the order id of the order that ended: the earlier cancel may have ended that one instead."""
     for double in doubles_of(partial(d.get, OrderRecord), reference_of(ended))[0]:
         if double.live and double.cancel_reason == DOUBLE and double.order_id == ended.order_id:
             send_cancel(d, double, DOUBLE)

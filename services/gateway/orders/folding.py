@@ -1,6 +1,6 @@
-"""The broker's facts become the fleet's events: orders, executions, commissions, positions, each folded once.
+"""The broker's reports become the fleet's events: orders, executions, commissions, positions. Pure.
 
-The broker may tell the same thing many times, late, or in any order; every function here is safe to call again.
+The broker may report the same thing several times, late, or in any order. Every function here is safe to call again.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ from services.trading.shares import exact
 __all__ = ["fold_absence", "fold_commission", "fold_execution", "fold_order", "fold_position"]
 
 PLACED = {"entry": "entry_order_placed", "flatten": "flatten_order_placed"}
-"""What the broker's first word of an order is called."""
+"""The event of the broker's first report of an order, by its role."""
 
 PENDING_COMMISSION = -1.0
-"""What the broker says as long as it doesn't know a commission."""
+"""The broker reports it while it doesn't know the commission."""
 
 
 def _is_ours(d: Draft, client_order_id: str, account: str) -> bool:
-    """Only what bears our orderRef in our own account is ours."""
+    """Only orders with our orderRef in our own account are ours."""
     book = d.get(Book, "book") or Book()
     return is_own_reference(client_order_id) and (not book.account or account in ("", book.account))
 
 
 def fold_order(d: Draft, reported: BrokerOrder) -> str:
-    """What the broker says of an order. Returns its symbol."""
+    """Apply the broker's report of an order. Returns its symbol."""
     if not _is_ours(d, reported.client_order_id, reported.account):
         return _fold_foreign(d, reported)
     known = _order_of(d, reported)
@@ -76,8 +76,8 @@ def fold_order(d: Draft, reported: BrokerOrder) -> str:
         and not reported.completed_status
         and reported.filled > known.filled
     ):
-        # Real world: the status overtakes the executions. Were it over now, another entry could be placed before they
-        # count.
+        # Real world: the status overtakes the executions. If the order ended now, another entry could be placed before
+        # they count.
         d.put(HeldBack(known.key, reported))
         d.put(Doubt(known.key))
         return known.symbol
@@ -90,7 +90,7 @@ def fold_order(d: Draft, reported: BrokerOrder) -> str:
     if order == known:
         return known.symbol
     if effect is Effect.LATE or (effect is Effect.REVIVED and known.role == "entry"):
-        # Real world: it was given up, or Inactive, and works after all. Its place may be taken, so it goes.
+        # Real world: it was given up, or Inactive, and works after all. Another entry may have its slot: cancel it.
         d.note("late_order_cancelled", order.symbol, "WARNING", client_order_id=order.key, order_id=order.order_id)
         order = send_cancel(d, order, "came_late")
     d.put(order)
@@ -101,7 +101,7 @@ def fold_order(d: Draft, reported: BrokerOrder) -> str:
 
 
 def _order_of(d: Draft, reported: BrokerOrder) -> OrderRecord | None:
-    """The order that is spoken of. One that nobody knew is put down; None where it is over and was never of weight."""
+    """The order that the report is about, new if the book does not have it; None for a double that ended unfilled."""
     known = find(partial(d.get, OrderRecord), reported.client_order_id, reported.order_id, reported.perm_id)
     if known is not None:
         return known
@@ -114,7 +114,7 @@ def _order_of(d: Draft, reported: BrokerOrder) -> OrderRecord | None:
 
 
 def _merge(d: Draft, known: OrderRecord, reported: BrokerOrder) -> OrderRecord:
-    """The order as both sides know it together."""
+    """The record, updated with the report."""
     level = reported.trail_stop_price if known.order_type.startswith("TRAIL") else None
     if level is not None and known.trail_stop_price is not None:
         level = max(level, known.trail_stop_price)
@@ -146,7 +146,7 @@ def _merge(d: Draft, known: OrderRecord, reported: BrokerOrder) -> OrderRecord:
 
 
 def _send_event(d: Draft, effect: Effect, known: OrderRecord, order: OrderRecord) -> None:
-    """The event that this change is."""
+    """Send the event and the note for this change."""
     if known.status != order.status:
         order = d.put(msgspec.structs.replace(order, updated_ns=d.now.market_ns))
     symbol = order.symbol
@@ -168,7 +168,7 @@ def _send_event(d: Draft, effect: Effect, known: OrderRecord, order: OrderRecord
 
 
 def _fold_foreign(d: Draft, reported: BrokerOrder) -> str:
-    """An order that is not ours: seen, recorded, never touched."""
+    """Record an order that is not ours. The gateway never changes it."""
     key = foreign_key(reported)
     known = d.get(OrderRecord, key)
     order = OrderRecord(
@@ -224,10 +224,13 @@ def _unknown_order(d: Draft, reported: BrokerOrder | BrokerExecution, order_type
 
 
 def fold_execution(d: Draft, execution: BrokerExecution) -> str:
-    """An execution: own shares, the order's fill, one event. Keyed by base id; a higher suffix replaces."""
+    """Apply an execution to own shares and its order, and send one event. Returns its symbol.
+
+    The key is the base id. A correction (a higher suffix) replaces the earlier execution.
+    """
     if not _is_ours(d, execution.client_order_id, execution.account):
         d.drop(EarlyCommission, execution.exec_id)
-        return execution.symbol  # foreign: its position is told by itself
+        return execution.symbol  # foreign: the broker reports its position separately
     base = base_id(execution.exec_id)
     before = d.get(FillRecord, base)
     if before is not None and _revision(before.fill.exec_id) >= _revision(execution.exec_id):
@@ -306,9 +309,9 @@ def fold_execution(d: Draft, execution: BrokerExecution) -> str:
 
 
 def fold_commission(d: Draft, commission: BrokerCommission) -> None:
-    """A commission, once per execution; one that is early waits for it.
+    """Report a commission once per execution. One that comes before its execution waits for it.
 
-    Of a corrected execution's commissions the newest replaces the others.
+    The commission of a correction replaces the earlier one.
     """
     if commission.commission == PENDING_COMMISSION:
         return
@@ -342,7 +345,7 @@ def _revision(exec_id: str) -> int:
 
 
 def fold_position(d: Draft, reported: BrokerPosition) -> str:
-    """The account's position in a symbol; a login may tell of other accounts as well."""
+    """Apply the account's position in a symbol; positions of other accounts of the login are ignored."""
     book = d.get(Book, "book") or Book()
     if book.account and reported.account != book.account:
         return reported.symbol
@@ -355,9 +358,9 @@ def fold_position(d: Draft, reported: BrokerPosition) -> str:
 
 
 def fold_absence(d: Draft, order: OrderRecord, max_absences: int) -> None:
-    """A complete answer of the broker does not list this live order; after so many `questions` without it, it is dead.
+    """A complete answer of the broker does not list this live order. After `max_absences` of them it is dead.
 
-    Its record stays as the tombstone. Executions that fill it whole say more than any list.
+    Its record stays as the tombstone. If executions fill it whole, it is filled instead.
     """
     if order.role == "foreign":
         _end_order(d, order, OrderState.CANCELLED, "gone")
@@ -371,7 +374,7 @@ def fold_absence(d: Draft, order: OrderRecord, max_absences: int) -> None:
 
 
 def _count_absence(d: Draft, order: OrderRecord, max_absences: int) -> None:
-    """Once it was absent from so many answers it is dead; until then the next answer is waited for."""
+    """Count one more absence, and end the order at the last one."""
     doubt = d.get(Doubt, order.key) or Doubt(order.key)
     absences = doubt.absent + 1 if doubt.asked else doubt.absent
     if absences < max_absences:
@@ -399,7 +402,7 @@ def _end_order(d: Draft, order: OrderRecord, state: OrderState, reason: str) -> 
 
 
 def _fields(order: OrderRecord) -> dict[str, str | float | int | bool | None]:
-    """What a log line says of an order."""
+    """An order's fields in a note."""
     return {
         "client_order_id": order.client_order_id,
         "order_id": order.order_id,

@@ -1,6 +1,6 @@
-"""Placing and taking back entries: what must still hold at the moment of sending, and the bracket itself.
+"""Places and cancels entries: the last checks before sending, and the bracket. Pure.
 
-The stop is attached to the entry in one transmit, so it rests at the broker even if this whole machine dies.
+Entry and stop are transmitted together, so the stop rests at the broker even if this machine dies.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["cancel_entry", "place_entry"]
 
 
 def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> None:
-    """Send the bracket, or say why not."""
+    """Send the bracket, or report why not."""
     dropped = _reason_to_drop(d, plan, links, settings) or _note_observed(d, plan, settings)
     if dropped is not None:
         reason, figures = dropped
@@ -85,7 +85,7 @@ def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> 
 
 
 def _note_observed(d: Draft, plan: EntryPlan, settings: Settings) -> tuple[str, dict[str, float]] | None:
-    """An entry that would be sent now, in a fleet that only observes: told, with all that it would have been."""
+    """In a fleet that only observes: note the entry that would be sent, and drop it."""
     if not settings.observe:
         return None
     d.note(
@@ -104,7 +104,7 @@ def _note_observed(d: Draft, plan: EntryPlan, settings: Settings) -> tuple[str, 
 
 
 def _reason_to_drop(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> tuple[str, dict[str, float]] | None:
-    """What must hold now, whatever was true when risk approved: (reason, figures), or None."""
+    """Why the entry can't be sent now, although risk approved it: (reason, figures); None if it can."""
     session = d.get(SessionRecord, "session") or SessionRecord()
     position = d.get(AccountPosition, plan.symbol)
     own = d.get(Own, plan.symbol)
@@ -135,7 +135,7 @@ def _reason_to_drop(d: Draft, plan: EntryPlan, links: Links, settings: Settings)
     if own is not None and own.quantity < 0:
         return "oversold", {"own": own.quantity}
     if any(o.live and o.side == "SELL" and o.symbol == plan.symbol and o.role != "foreign" for o in orders):
-        return "sell_live", {}  # of shares that are gone: it would sell what this entry buys
+        return "sell_live", {}  # its shares are gone: it would sell the shares of this entry
     if position is not None and position.quantity < 0:
         return "account_short", {"position": position.quantity}
     if quote is not None and quote.quote.refused:
@@ -156,9 +156,9 @@ def _reason_to_drop(d: Draft, plan: EntryPlan, links: Links, settings: Settings)
 
 
 def cancel_entry(d: Draft, command: CancelEntry, links: Links) -> None:
-    """Take an entry back.
+    """Cancel an entry.
 
-    One that never arrived here is dropped at once, and leaves a tombstone for its late approval.
+    One that has not arrived here yet is dropped at once, and leaves a tombstone for its late approval.
     """
     order = d.get(OrderRecord, command.client_order_id)
     if order is None:

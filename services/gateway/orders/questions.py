@@ -1,6 +1,6 @@
-"""Questions to the broker: one at a time, each answered by everything it knows. Pure.
+"""Questions to the broker: one at a time, each answered by a complete snapshot. Pure.
 
-An answer settles what was in doubt when its question was asked, and nothing that became so afterwards.
+An answer settles only what was in doubt when the question was sent.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ SECOND = 1_000_000_000
 ASK_AGAIN_NS = 2 * SECOND
 """Machine time between two questions about an order in doubt, and after a failed snapshot."""
 ACK_NS = 10 * SECOND
-"""Machine time in which the broker has to say something of an order."""
+"""Machine time in which the broker should acknowledge an order."""
 
 
 def ask(d: Draft) -> None:
-    """One question at a time; it covers every order in doubt, and all shares that are missing, at this moment."""
+    """Ask now. The question covers every order that is in doubt and all shares that are missing at this moment."""
     for doubt in d.table(Doubt).values():
         d.put(msgspec.structs.replace(doubt, asked=True))
     mark_asked(d)
@@ -32,7 +32,7 @@ def ask(d: Draft) -> None:
 
 
 def ask_soon(d: Draft) -> None:
-    """Now, or once the answer that is awaited is through: it may not cover what is asked."""
+    """Ask now, or after the answer that is awaited: that one may not cover what is asked."""
     if links_of(d).asking:
         ask_later(d, asking=True)
     else:
@@ -40,20 +40,20 @@ def ask_soon(d: Draft) -> None:
 
 
 def ask_later(d: Draft, *, asking: bool) -> None:
-    """In a moment; `asking` says whether an answer is still awaited."""
+    """Ask after `ASK_AGAIN_NS`. `asking`: an answer is still awaited."""
     at = d.now.machine_ns + ASK_AGAIN_NS
     d.put(msgspec.structs.replace(links_of(d), ask_at_ns=at, asking=asking))
 
 
 def watch_acks(d: Draft) -> None:
-    """Ask about orders that nobody spoke of in time."""
+    """Set a deadline for acknowledgements, after which the broker is asked."""
     links = links_of(d)
     if not links.ask_at_ns:
         d.put(msgspec.structs.replace(links, ask_at_ns=d.now.machine_ns + ACK_NS))
 
 
 def doubt_unacknowledged(d: Draft) -> None:
-    """What was sent and not answered is in doubt from now on."""
+    """Put orders and changes that were sent and not acknowledged in doubt."""
     orders = d.state.table(OrderRecord).values()
     for order in [o for o in orders if o.live and (o.status == "InFlight" or d.get(Change, o.key) is not None)]:
         if d.get(Doubt, order.key) is None:
@@ -61,6 +61,6 @@ def doubt_unacknowledged(d: Draft) -> None:
 
 
 def mark_asked(d: Draft) -> None:
-    """The question that goes out now covers them."""
+    """Mark missing shares as covered by the question that goes out now."""
     for missing in d.table(Missing).values():
         d.put(Missing(missing.symbol, asked=True))

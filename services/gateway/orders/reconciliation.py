@@ -1,7 +1,7 @@
-"""Compare the broker's complete answer with the book: pure. The broker wins; nothing trades until it is through.
+"""Compares the broker's complete answer with the book. Pure. The broker wins; no entry is placed until it is done.
 
-Executions come first, in time order, then what became of orders, then what is open: so that a fill is heard before the
-status that it explains.
+Executions come first, by time, then completed orders, then open orders: so a fill is applied before the status that it
+explains.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ __all__ = ["absent", "facts"]
 
 
 def facts(snapshot: BrokerSnapshot, positions: Mapping[str, AccountPosition], account: str) -> list[FromBroker]:
-    """Everything the snapshot says, as single facts in the order in which to fold them.
+    """The snapshot as single facts, in the order in which to fold them.
 
-    A position of `account` that the broker no longer lists is flat: a complete answer without it says so. Times are
-    whole seconds: within one, what was bought comes before what was sold. Of two open orders under one reference that
-    no book knows the older one keeps it.
+    A position of `account` that the broker does not list is flat: the answer is complete. Execution times are whole
+    seconds: within a second, purchases come before sales. Of two unknown open orders with one reference the older one
+    keeps it.
     """
     listed = {p.symbol for p in snapshot.positions if p.account == account}
     gone = [p for p in positions.values() if p.symbol not in listed and p.quantity != 0]
@@ -35,7 +35,7 @@ def facts(snapshot: BrokerSnapshot, positions: Mapping[str, AccountPosition], ac
 
 
 def absent(snapshot: BrokerSnapshot, orders: Mapping[str, OrderRecord]) -> list[OrderRecord]:
-    """Live orders that the broker lists nowhere: ours are in doubt, not dead; foreign ones are gone."""
+    """Live orders that the snapshot does not list: own orders are in doubt, not dead; foreign orders are gone."""
     seen: set[str] = set()
     for reported in (*snapshot.open_orders, *snapshot.completed_orders):
         known = find(orders.get, reported.client_order_id, reported.order_id, reported.perm_id)

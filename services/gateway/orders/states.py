@@ -1,8 +1,8 @@
-"""The states of an order of ours: one table with a row for every report of the broker, and a cell for every state.
+"""The states of an own order: one table with a row for every report of the broker, and a cell for every state. Pure.
 
-A cell names the effect of the report on a record in that state, and the row says why. Many of these cells are there
-because reality forces them: reports come late, twice, or never. docs/order-states.md is drawn from this table
-(`diagram.py`). Foreign orders have no states here: their status is recorded as it is reported.
+A cell names the effect of the report on a record in that state, and the row says why. Reality forces many of these
+cells: reports come late, twice, or never. `diagram.py` prints docs/order-states.md from this table. Foreign orders are
+not in it: their status is recorded as reported.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class OrderState(StrEnum):
     """The state of a record. All but two are its status."""
 
     IN_FLIGHT = "InFlight"
-    """Sent, or about to be, and not confirmed by the broker."""
+    """Sent, or about to be sent, and not confirmed by the broker."""
     PENDING_SUBMIT = "PendingSubmit"
     PRE_SUBMITTED = "PreSubmitted"
     SUBMITTED = "Submitted"
@@ -40,9 +40,9 @@ class OrderState(StrEnum):
     CANCELLED = "Cancelled"
     INACTIVE = "Inactive"
     GIVEN_UP = "given up"
-    """Its status is Cancelled, but only because the broker did not list it (`NEVER_ARRIVED`)."""
+    """Its status is Cancelled only because the broker did not list it (`NEVER_ARRIVED`)."""
     UNDOCUMENTED = "undocumented"
-    """Its status is a word that IBKR does not document."""
+    """IBKR does not document its status."""
 
     @property
     def live(self) -> bool:
@@ -66,7 +66,7 @@ class BrokerReport(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a report does; `MEANING` says it in words."""
+    """What a report does; explained in `MEANING`."""
 
     IGNORED = "ignored"
     ACCEPTED = "accepted"
@@ -86,14 +86,14 @@ MEANING: dict[Effect, str] = {
     Effect.ACCEPTED: "the first report of an order that was sent: `OrderAccepted`",
     Effect.UPDATED: "`OrderUpdated`, if anything changed",
     Effect.FILLED: "`OrderUpdated`; a status that counts more shares than the executions so far waits for them",
-    Effect.FILLED_AT_ONCE: "`OrderUpdated`; it waits for no execution, because the order blocks nothing any more or "
-    "all its executions are here",
+    Effect.FILLED_AT_ONCE: "`OrderUpdated`; it waits for no execution, because the order blocks nothing any more, or "
+    "all its executions have arrived",
     Effect.CANCELLED: "`OrderCancelled`; a status that counts more shares than the executions so far waits for them",
     Effect.CANCELLED_AT_ONCE: "`OrderCancelled`; it waits for no execution, because the order blocks nothing any more",
-    Effect.REJECTED: "`OrderRejected`, with the last error that bore the order's id",
+    Effect.REJECTED: "`OrderRejected`, with the last error that had the order's id",
     Effect.REVIVED: "`OrderUpdated`: a rejected order works; an entry is cancelled, any other order stays",
-    Effect.LATE: "`OrderUpdated`: an order that was given up works; it is cancelled, whatever it is for",
-    Effect.GIVEN_UP: "`OrderRejected` if an error bore the order's id, else `OrderCancelled`",
+    Effect.LATE: "`OrderUpdated`: an order that was given up works; it is cancelled, whatever its role",
+    Effect.GIVEN_UP: "`OrderRejected` if an error had the order's id, else `OrderCancelled`",
 }
 
 
@@ -137,54 +137,54 @@ TABLE: dict[BrokerReport, ReportRow] = {
     R.PENDING_SUBMIT: ReportRow(S.PENDING_SUBMIT, False,
         ACCEPTED, IGNORED, IGNORED, IGNORED, IGNORED,
         IGNORED, IGNORED, IGNORED, IGNORED, IGNORED,
-        "Also ApiPending. It says that the order was sent, not that anybody accepted it: so it is news only of an "
-        "order in flight, and a doubt stays."),
+        "Also ApiPending. The order was sent, but not accepted yet: this is new only for an order in flight, and a "
+        "doubt stays."),
     R.PRE_SUBMITTED: ReportRow(S.PRE_SUBMITTED, True,
         ACCEPTED, UPDATED, UPDATED, UPDATED, UPDATED,
         IGNORED, IGNORED, REVIVED, LATE, IGNORED,
-        "The broker holds it. It can come late, after Filled or Cancelled: then it says nothing. Nobody promises that "
-        "the statuses of a live order only advance, so the newest counts."),
+        "The broker holds it. It can come late, after Filled or Cancelled: then it is ignored. The status of a live "
+        "order may also go back, so the newest counts."),
     R.SUBMITTED: ReportRow(S.SUBMITTED, True,
         ACCEPTED, UPDATED, UPDATED, UPDATED, UPDATED,
         IGNORED, IGNORED, REVIVED, LATE, IGNORED,
-        "It works. After PendingCancel the broker did not cancel it. After Inactive or after it was given up, its "
-        "place may be taken by another entry, so it is cancelled; a stop that was Inactive protects, so it stays."),
+        "It works. After PendingCancel: the broker did not cancel it. After Inactive or after it was given up: another "
+        "entry may have its slot, so it is cancelled; a stop that was Inactive protects, so it stays."),
     R.PENDING_CANCEL: ReportRow(S.PENDING_CANCEL, True,
         ACCEPTED, UPDATED, UPDATED, UPDATED, UPDATED,
         IGNORED, IGNORED, REVIVED, LATE, IGNORED,
-        "The cancel is on its way, and until its end the order can fill: it stays live."),
+        "The cancel is on its way. Until it is confirmed the order can fill: it stays live."),
     R.FILLED: ReportRow(S.FILLED, True,
         FILLED, FILLED, FILLED, FILLED, FILLED,
         IGNORED, FILLED_NOW, FILLED_NOW, FILLED_NOW, FILLED_NOW,
         "A fill counts after every other end: the exchange filled it before the cancel arrived, or after an error. "
-        "The status can overtake the executions; until they are here no other entry may take its place. "
-        "A second Filled says nothing new."),
+        "The status can overtake the executions; until they arrive no other entry may take its slot. "
+        "A second Filled is ignored."),
     R.CANCELLED: ReportRow(S.CANCELLED, True,
         CANCELLED, CANCELLED, CANCELLED, CANCELLED, CANCELLED,
         IGNORED, IGNORED, CANCELLED_NOW, UPDATED, IGNORED,
-        "Also ApiCancelled. It counts whether or not the fleet asked for it: the broker cancels at expiry and of "
-        "itself. An error alone (202 `cancelled`, 201 `rejected`) ends nothing: that takes a status, or complete "
-        "answers. The cancel of an order that was given up was announced then."),
+        "Also ApiCancelled. It counts whether or not the fleet asked for it: the broker also cancels at expiry and "
+        "for its own reasons. An error alone (202 `cancelled`, 201 `rejected`) ends no order: only a status or "
+        "complete answers do. The end of an order that was given up has been reported already."),
     R.INACTIVE: ReportRow(S.INACTIVE, True,
         REJECTED, REJECTED, REJECTED, REJECTED, REJECTED,
         IGNORED, IGNORED, UPDATED, REJECTED, IGNORED,
-        "The broker refused it, or holds it where it does not work, as with whyHeld `locate`. It counts as rejected, "
-        "so that nothing relies on it, and it is the one end that the broker can take back."),
+        "The broker refused it, or holds it without working it, as with whyHeld `locate`. It counts as rejected, so "
+        "that nothing relies on it. It is the only end that the broker can take back."),
     R.UNDOCUMENTED: ReportRow(S.UNDOCUMENTED, True,
         UPDATED, UPDATED, UPDATED, UPDATED, UPDATED,
         IGNORED, IGNORED, UPDATED, UPDATED, IGNORED,
-        "Recorded as reported. Nothing can rely on an order whose status nobody knows, so it is not live any more; "
-        "only a fill still counts."),
+        "Recorded as reported. Nothing can rely on an order with an unknown status, so it is no longer live; only a "
+        "fill still counts."),
     R.ABSENT_FILLED: ReportRow(S.FILLED, True,
         FILLED_NOW, FILLED_NOW, FILLED_NOW, FILLED_NOW, FILLED_NOW,
         IGNORED, IGNORED, IGNORED, IGNORED, IGNORED,
-        "The last orderStatus of a filled order sometimes never comes. Its executions are here, so nothing is missing. "
-        "In an answer only live orders are looked for."),
+        "The last orderStatus of a filled order sometimes never comes. Its executions have arrived, so nothing is "
+        "missing. Only live orders are looked for in an answer."),
     R.ABSENT: ReportRow(S.GIVEN_UP, True,
         GIVEN_UP, GIVEN_UP, GIVEN_UP, GIVEN_UP, GIVEN_UP,
         IGNORED, IGNORED, IGNORED, IGNORED, IGNORED,
-        "It never arrived, or was lost. One answer proves little, so it is asked for several times; the record stays "
-        "as the tombstone. In an answer only live orders are looked for."),
+        "It never arrived, or was lost. One answer proves little, so the broker is asked several times; the record "
+        "stays as the tombstone. Only live orders are looked for in an answer."),
 }
 # fmt: on
 
@@ -197,13 +197,13 @@ _REPORTS = {
 
 
 def state_of(order: OrderRecord) -> OrderState:
-    """The state of a record of ours."""
+    """The state of an own order's record."""
     state = _STATES.get(order.status, OrderState.UNDOCUMENTED)
     return OrderState.GIVEN_UP if state is OrderState.CANCELLED and order.reason == NEVER_ARRIVED else state
 
 
 def report_of(status: str) -> BrokerReport:
-    """The row of a status, as the edge passes it on: ApiPending and ApiCancelled are translated there."""
+    """The row of a status. The edge has already translated ApiPending and ApiCancelled."""
     return _REPORTS.get(status, BrokerReport.UNDOCUMENTED)
 
 
@@ -213,6 +213,6 @@ def effect_of(order: OrderRecord, report: BrokerReport) -> Effect:
 
 
 def after(state: OrderState, report: BrokerReport) -> OrderState:
-    """The state that follows once the effect is done: a status that waits for executions waits in `state`."""
+    """The state after the effect. A status that waits for executions leaves `state` until they arrive."""
     row = TABLE[report]
     return state if row.cell(state) is Effect.IGNORED else row.to

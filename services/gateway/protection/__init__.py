@@ -1,1 +1,1 @@
-"""Stops: what own shares need, when it is safe to act, and how it is done. Pure."""
+"""Stops: which ones own shares need, when it is safe to act, and how. Pure."""

@@ -1,11 +1,11 @@
-"""Carries out what `protection.py` plans, and only when that is safe.
+"""Carries out what `plan.py` plans, and only when that is safe. Pure.
 
-It acts with the session open, all links up for 10 s, the book reconciled, the entry over and no halt. Shares that stay
-uncovered for 5 s under these conditions are alerted. While the account has fewer shares than the executions say,
-nothing is added; a stop for more than it has is shrunk once that has lasted 5 s.
+It acts if the session is open, all links have been up for 10 s, the book is reconciled, the entry has ended and the
+symbol is not halted. If shares stay unprotected for 5 s under these conditions, the operator is alerted. While the
+account has fewer shares than the executions say, no stop is added; after 5 s a stop for too many shares is shrunk.
 
-A stop is read anew before it is changed: the broker's level may have risen unheard, and a change that names an old one
-would lower it. A change that is refused is never repeated: cancel, confirm, replace.
+Before a stop is changed, the broker is asked for it: its level may have risen without a report, and a change with the
+old level would lower it. A refused change is not repeated: the stop is cancelled, and replaced once that is confirmed.
 """
 
 from __future__ import annotations
@@ -51,29 +51,29 @@ __all__ = ["protect", "protection_deadline", "replace_fixed_stop"]
 
 SECOND = 1_000_000_000
 MIN_LINK_AGE_NS = 10 * SECOND
-"""How long all links must have stood before the guard acts."""
+"""How long all links must have been up before a stop is touched."""
 ALERT_NS = 5 * SECOND
 RECHECK_NS = SECOND
 MAX_REFUSALS = 2
-"""Definite refusals of a stop after which its shares count as unprotectable."""
+"""After so many definite refusals of a stop in a row its shares count as unprotectable."""
 PACE_NS, PACE_MAX_NS = 2 * SECOND, 60 * SECOND
-"""Between two new stops for one symbol, doubled each time: a broker that refuses is not asked a hundred times."""
+"""Wait between two new stops for one symbol, doubled each time: a broker that refuses does not get a hundred orders."""
 
 
 def protection_deadline(state: State) -> int | None:
-    """When to look at unprotected shares again."""
+    """When to check unprotected shares again (machine time); None if there are none."""
     last_checks = [u.looked_ns for u in state.table(Unprotected).values()]
     return min(last_checks) + RECHECK_NS if last_checks else None
 
 
 def protect(d: Draft, symbol: str, links: Links, settings: Settings) -> bool:
-    """Look at one symbol; act if something is missing or too much, and it is safe to act.
+    """Check one symbol, and act if its stops sell too few or too many shares and it is safe to act.
 
     True if the broker must be asked first.
     """
     own = d.get(Own, symbol) or Own(symbol)
     if settings.observe:
-        return False  # it sends nothing; what rests at the broker stays
+        return False  # the fleet sends nothing; the stops at the broker stay
     live = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.live]
     stops = [o for o in live if o.role in ("stop", "flatten")]
     entry_live = any(o.role == "entry" for o in live)
@@ -93,14 +93,14 @@ def protect(d: Draft, symbol: str, links: Links, settings: Settings) -> bool:
         return False
     overdue, missing = d.now.machine_ns - since_ns >= ALERT_NS, False
     if oversold or held is None or held < own.quantity:
-        # Late executions look like this, and so does a sale by hand; if it lasts it is that, and the stop must not sell
-        # what is gone.
+        # Late executions look like this, and so does a manual sale. If it lasts, it is a manual sale, and the stop must
+        # not sell shares that are gone.
         if overdue:
             _report_dispute(d, own, held)
-            # (What would sell too much is shrunk first.)
+            # (A stop that would sell too many shares is shrunk first.)
             missing = not oversold and held is not None and not actions and request_check(d, symbol)
         elif not any(isinstance(a, ResizeStop) and d.get(Change, a.order.client_order_id) for a in actions):
-            return False  # (a stop that was just read anew for this is changed at once)
+            return False  # (a stop that was just read for its change is changed at once)
     else:
         _end_dispute(d, symbol)
         if short and overdue:
@@ -117,16 +117,16 @@ def _end_alert(d: Draft, symbol: str) -> bool:
 
 
 def _end_dispute(d: Draft, symbol: str) -> None:
-    """Own shares and the account's agree: should they differ again, that is something new."""
+    """Own shares and the account's agree. If they differ again, that is reported again."""
     if d.get(Disputed, symbol) is not None:
         d.drop(Disputed, symbol)
 
 
 def _report_dispute(d: Draft, own: Own, held: float | None) -> None:
-    """Own shares that can't be right, said once for each pair of figures.
+    """Report own shares that can't be right, once for each pair of figures.
 
-    Less than none: more was sold under our references than bought, as when two orders fill where one was meant. Only a
-    person can buy that back (and `crazy adopt` it).
+    Negative shares: more was sold under our references than bought, for example if two orders fill instead of one. Only
+    a person can buy them back (and `crazy adopt` them).
     """
     found = Disputed(own.symbol, own.quantity, held)
     if d.get(Disputed, own.symbol) != found:
@@ -136,25 +136,25 @@ def _report_dispute(d: Draft, own: Own, held: float | None) -> None:
 
 
 def _uncovered_since(d: Draft, symbol: str, links: Links) -> int | None:
-    """Since when something is amiss that could be mended (machine time); None while it is not safe to act."""
+    """Since when shares are unprotected although it is safe to act (machine time); None while it is not safe."""
     before, now_ns = d.get(Unprotected, symbol), d.now.machine_ns
     if not _is_safe(d, symbol, links):
         d.put(Unprotected(symbol, now_ns, now_ns))
         return None
     since_ns = before.since_ns if before is not None else now_ns
-    # Said again as long as it lasts.
+    # After each alert the time starts again, so the alert is repeated while it lasts.
     d.put(Unprotected(symbol, now_ns if now_ns - since_ns >= ALERT_NS else since_ns, now_ns))
     return since_ns
 
 
 def _change_in_flight(d: Draft, stops: list[OrderRecord]) -> bool:
-    """Whether a change of one of them is on its way: it reserves the larger of both quantities."""
+    """Whether a change of one of them is sent and not confirmed: it reserves the larger of both quantities."""
     found = [d.get(Change, o.client_order_id) for o in stops]
     return any(change is not None and change.stage == "sent" for change in found)
 
 
 def _adjust(d: Draft, stops: list[OrderRecord], actions: list[Action]) -> list[Action]:
-    """Refused changes become cancels, stops that grow old are renewed, and what is no longer wanted is forgotten."""
+    """Replace refused changes by cancels, renew old stops, and drop changes that are no longer wanted."""
     if not actions and len(stops) == 1 and protects(stops[0]) and due_for_renewal(stops[0], d.now.market_ns):
         actions = [ResizeStop(stops[0], stops[0].quantity)] if not _change_in_flight(d, stops) else []
     wanted = {a.order.client_order_id for a in actions if isinstance(a, ResizeStop)}
@@ -170,7 +170,7 @@ def _adjust(d: Draft, stops: list[OrderRecord], actions: list[Action]) -> list[A
 
 
 def _cancels_of_stuck_children(stops: list[OrderRecord]) -> list[Action]:
-    """A child that waits for an entry, though that is over, will never sell."""
+    """Cancels of stops that still wait for their entry although it has ended: they would never sell."""
     return [CancelStop(o, "stuck_child") for o in stops if "child" in o.why_held and not o.cancel_reason]
 
 
@@ -194,7 +194,7 @@ def _carry_out(d: Draft, symbol: str, action: Action, settings: Settings) -> boo
 
 
 def _is_unprotectable(d: Draft, symbol: str) -> bool:
-    """The broker has definitely refused two stops in a row: the shares are sold, as a flatten would sell them."""
+    """Whether the broker has definitely refused too many stops in a row. Then the shares are sold, as by a flatten."""
     _, own_stops = stops_of(d, symbol)
     if refused_in_a_row(own_stops) < MAX_REFUSALS:
         return False
@@ -203,7 +203,7 @@ def _is_unprotectable(d: Draft, symbol: str) -> bool:
 
 
 def _may_place_now(d: Draft, symbol: str) -> bool:
-    """Whether enough time has passed since the last new stop."""
+    """Whether enough time has passed since the last new stop. If so, the next wait starts."""
     pace, now_ns = d.get(Paced, symbol), d.now.machine_ns
     if pace is not None and now_ns < pace.until_ns:
         return False
@@ -213,10 +213,10 @@ def _may_place_now(d: Draft, symbol: str) -> bool:
 
 
 def replace_fixed_stop(d: Draft, symbol: str, links: Links, settings: Settings) -> None:
-    """A bare STP's fixed stop gives way to a trailing one: the intent is committed and the stop cancelled.
+    """Cancel the fixed stop of a native STP entry, so that a trailing stop replaces it.
 
-    Once its end is confirmed the shares have no stop, and get a trailing one at the level that was reached. The two
-    never overlap.
+    Once the broker has confirmed its end, the shares have no stop and get a trailing one at the level that was reached.
+    The two never overlap.
     """
     quote, own = d.get(QuoteRecord, symbol), d.get(Own, symbol)
     if settings.observe or quote is None or own is None or own.quantity < 1 or not _is_safe(d, symbol, links):
@@ -234,7 +234,7 @@ def replace_fixed_stop(d: Draft, symbol: str, links: Links, settings: Settings) 
 
 
 def _report_fraction(d: Draft, own: Own) -> None:
-    """Under one share no stop is possible: said once."""
+    """Report a fraction of a share once: no stop can protect it."""
     fraction = round(own.quantity - math.floor(own.quantity), 6) if own.quantity > 0 else 0.0
     before = d.get(Fraction, own.symbol)
     if fraction and (before is None or before.quantity != fraction):
@@ -245,14 +245,15 @@ def _report_fraction(d: Draft, own: Own) -> None:
 
 
 def _as_confirmed(d: Draft, stop: OrderRecord) -> OrderRecord:
-    """A stop in doubt may sell and may not protect."""
+    """A stop in doubt counts as unconfirmed: it reserves its shares, but does not protect them."""
     return stop if d.get(Doubt, stop.key) is None else msgspec.structs.replace(stop, status="InFlight")
 
 
 def _is_safe(d: Draft, symbol: str, links: Links) -> bool:
-    """Steady by either clock: the market's must not be needed to protect, and in lock-step the machine's says nothing.
+    """Whether it is safe to act on the symbol's stops now.
 
-    In real time both pass alike.
+    The age of the links is measured by both clocks, and the longer one counts: protection must not depend on market
+    time, and in lock-step machine time means nothing. In real time both are equal.
     """
     session = d.get(SessionRecord, "session") or SessionRecord()
     quote = d.get(QuoteRecord, symbol)

@@ -1,7 +1,7 @@
-"""Says whenever it changes how many shares there are to protect, and how many a stop at the broker protects.
+"""Reports how many shares there are to protect, and how many a stop at the broker protects, whenever it changes. Pure.
 
-The guard (`guard.py`) acts and alerts only where something could be done; this only tells, whatever the reason: what
-was not protected, and how long, is counted from it.
+`carry_out.py` acts and alerts only if it can do something. This file reports always: the time without protection is
+computed from it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["report_coverage"]
 
 
 def report_coverage(d: Draft) -> None:
-    """Of every symbol that this decision touched."""
+    """Report the coverage of every symbol that this decision changed."""
     kinds = (Own, AccountPosition, OrderRecord)
     touched = (record.symbol for kind, _, record in d.decision.changes if kind in kinds and record is not None)
     for symbol in dict.fromkeys(touched):

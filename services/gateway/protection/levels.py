@@ -1,7 +1,7 @@
-"""The level of a trailing stop where the broker does not tell each rise: sampled from ticks, and labelled *estimated*.
+"""Estimates the level of a trailing stop from ticks, if the broker does not report each rise. Pure.
 
-A replacement starts at the highest level known, so the estimate must not be too high: a print far from the quote, or
-one from before the fill, moves nothing.
+A replacement starts at the highest known level, so the estimate must not be too high: a trade far from the quote, or
+one from before the fill, is ignored.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ __all__ = ["sample_level"]
 
 SECOND = 1_000_000_000
 STRAY_PCT = 0.5
-"""A trade further outside bid and ask is a stray print: IBKR's own triggers ignore it as well."""
+"""A trade further outside bid and ask is a stray print. IBKR's triggers ignore it as well."""
 MIN_RISE_PCT = 0.1
-"""A smaller rise is not worth a row; the broker's own word, where it comes, is exact."""
+"""A smaller rise is not recorded. A level that the broker reports is exact."""
 
 
 def sample_level(d: Draft, quote: Quote) -> None:
-    """Raise the level of the symbol's stop to where this trade has brought it."""
+    """Raise the level of the symbol's stop to the level that follows from this trade."""
     own = d.state.get(Own, quote.symbol)
     if own is None or own.quantity <= 0 or not _is_usable(d, quote):
         return
-    # On every tick of a symbol that is held: look at the live stop only, and at its history once it rises.
+    # This runs on every tick of a held symbol: read the live stop only, and its history only if the level rises.
     live = [o for o in d.state.table(OrderRecord).values() if o.symbol == quote.symbol and o.role == "stop" and o.live]
     for stop in live:
         known = max(stop.trail_stop_price or 0.0, stop.stop_price or 0.0)
@@ -58,6 +58,6 @@ def _is_usable(d: Draft, quote: Quote) -> bool:
 
 
 def _entry_changed_ns(d: Draft, symbol: str) -> int:
-    """The second in which the entry changed last: a trade of that second may be older than its fill."""
+    """The start of the second in which the entry last changed: a trade in that second may be older than its fill."""
     entry = d.get(OrderRecord, stops_of(d, symbol)[0])
     return entry.updated_ns // SECOND * SECOND if entry is not None else 0

@@ -1,9 +1,9 @@
-"""The morning audit: is what is held still what was held at the last close? A stop that survived a split fires at once.
+"""The morning audit: compares positions with the last close and finds splits. Pure.
 
-A split is a quantity that changed by a ratio while quantity times average cost stayed the same within 2 %, confirmed by
-a price; what a reverse split leaves of a share is paid out in cash, and may cost more than that. It mends shares, level
-and quantity. Anything else is the operator's business: the position no longer matches, which freezes the symbol's
-entries, and it is said.
+A stop from before a split could trigger at once. A position is split if its quantity changed by a ratio while quantity
+times average cost stayed the same within 2 %, and a price confirms it. A reverse split pays fractions of a share in
+cash, so that product may shrink more. After a split the audit adjusts the shares, and the levels and quantities of
+stops. It reports any other change to the operator: the position no longer matches, which stops the symbol's entries.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from services.trading.prices import round_down
 __all__ = ["AuditVerdict", "audit", "cancel_refused_stop", "compare_positions", "request_audits", "save_anchors"]
 
 PRICE_TOLERANCE = 1.25
-"""A price confirms a split that it fits within this factor, and better than it fits none."""
+"""A price confirms a split if it fits the split within this factor, and better than no split."""
 
 
 class AuditVerdict(msgspec.Struct, frozen=True):
     """`finding`: same, split (by `ratio`: new shares for each old one), unconfirmed (no price yet), strange.
 
-    `paid_out`: the part of a share that a reverse split left over; brokers pay it in cash.
+    `paid_out`: the fraction of a share that a reverse split left; brokers pay it in cash.
     """
 
     finding: str
@@ -42,10 +42,10 @@ class AuditVerdict(msgspec.Struct, frozen=True):
 def compare_positions(
     before: Anchor, after: AccountPosition, traded: float, hints: Sequence[float] = ()
 ) -> AuditVerdict:
-    """What became of a position since the anchor was taken.
+    """What happened to a position since the anchor was saved.
 
-    `traded` is the price of a trade since then, 0 without one. `hints` (the middle of the quote, the close as the
-    broker has it) may be of yesterday: they can confirm a split, and never speak against one.
+    `traded`: the price of a trade since then, 0 without one. `hints` (middle of the quote, the broker's close) may be
+    from the day before: they can confirm a split, but never disprove one.
     """
     if after.quantity == before.account:
         return AuditVerdict("same")
@@ -61,15 +61,15 @@ def compare_positions(
 
 
 def _ratio(before: Anchor, after: AccountPosition) -> float | None:
-    """New shares for each old one, if the cost says that it was a split; None if it says anything else.
+    """New shares for each old one, if the cost fits a split; None if it does not.
 
-    A split leaves quantity times average cost as it was. Of a reverse split only whole shares are left and the rest is
-    paid out, so that product shrinks, by up to a share's cost; the average cost alone tells its ratio then. What
-    becomes one of so many is counted exactly: the level is moved by it.
+    A split does not change quantity times average cost. A reverse split leaves only whole shares and pays out the rest,
+    so the product shrinks by up to one share's cost; then the average cost alone gives the ratio. A ratio of one share
+    for n is returned exactly, because the levels are adjusted by it.
     """
     by_quantity, by_cost = after.quantity / before.account, before.avg_cost / after.avg_cost
     if abs(by_quantity - 1) <= COST_TOLERANCE_PCT / 100:
-        return None  # as little may have been sold or bought by hand, and the cost would tell no difference
+        return None  # it could be a small manual trade, which hardly changes the cost
     if abs(by_quantity / by_cost - 1) <= COST_TOLERANCE_PCT / 100:
         ratio = by_quantity
     elif by_cost < 1 and after.quantity == math.floor(before.account * by_cost):
@@ -81,13 +81,13 @@ def _ratio(before: Anchor, after: AccountPosition) -> float | None:
 
 
 def _fits_split(moved: float, ratio: float) -> bool:
-    """Whether a price that moved by this factor fits a split better than none."""
+    """Whether a price that moved by this factor fits a split better than no split."""
     as_split, as_none = abs(math.log(moved * ratio)), abs(math.log(moved))
     return as_split <= math.log(PRICE_TOLERANCE) and as_split < as_none
 
 
 def save_anchors(d: Draft) -> None:
-    """At the close: what is held, for the next morning to compare with."""
+    """At the close: save the positions for the next morning's audit."""
     for own in d.table(Own).values():
         position, quote = d.get(AccountPosition, own.symbol), d.get(QuoteRecord, own.symbol)
         d.drop(Audit, own.symbol)
@@ -105,14 +105,14 @@ def _level(stop: OrderRecord) -> float | None:
 
 
 def request_audits(d: Draft) -> bool:
-    """Shortly before the open: every position is to be looked at. True if there is one, so the broker must be asked."""
+    """Shortly before the open: audit every position. True if there is one, so that the broker must be asked."""
     for found in d.table(Anchor).values():
         d.put(Audit(found.symbol))
     return bool(d.table(Audit))
 
 
 def audit(d: Draft, symbol: str, settings: Settings) -> None:
-    """Compare, mend, or say what is wrong; stays to be done while no price confirms a split."""
+    """Audit one position: adjust it for a split, or report what is wrong. It stays due until a price confirms it."""
     due, before, own = d.get(Audit, symbol), d.get(Anchor, symbol), d.get(Own, symbol)
     if due is None:
         return
@@ -147,7 +147,7 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
 
 
 def _own_after_split(own: Own, before: Anchor, position: AccountPosition, verdict: AuditVerdict) -> float:
-    """The own shares after a split. Who had all of them has all that there are now, and of others' no fraction."""
+    """The own shares after a split: all of the account's if they were all own; else no fraction that was paid out."""
     if own.quantity == before.account:
         return position.quantity
     exact = round(own.quantity * verdict.ratio, 6)
@@ -155,7 +155,7 @@ def _own_after_split(own: Own, before: Anchor, position: AccountPosition, verdic
 
 
 def _prices_since(d: Draft, before: Anchor) -> tuple[float, tuple[float, ...]]:
-    """What the market says since the anchor: (a newer trade, hints)."""
+    """Prices since the anchor: (that of a newer trade or 0, hints)."""
     found = d.get(QuoteRecord, before.symbol)
     if found is None:
         return 0.0, ()
@@ -165,9 +165,9 @@ def _prices_since(d: Draft, before: Anchor) -> tuple[float, tuple[float, ...]]:
 
 
 def _apply_split(d: Draft, own: Own, before: Anchor, ratio: float, settings: Settings) -> None:
-    """The shares (`own`: as they are now) and, by the ratio, the levels: the one time that a level falls.
+    """Record the shares after the split (`own`) and divide the stop levels by the ratio. Only here a level may fall.
 
-    From the levels at the close: a broker that adjusted its stops has told others since.
+    It starts from the levels at the close, because the broker may have adjusted its stops and reported other levels.
     """
     d.put(own)
     position = d.get(AccountPosition, own.symbol)
@@ -186,6 +186,6 @@ def _apply_split(d: Draft, own: Own, before: Anchor, ratio: float, settings: Set
 
 
 def cancel_refused_stop(d: Draft, stop: OrderRecord) -> None:
-    """The broker refused to mend it before the open, and as it is it would fire: it goes, and the open replaces it."""
+    """Cancel a stop that the broker refused to adjust before the open: it could trigger. The open replaces it."""
     if protects(stop):
         cancel_stop(d, stop, "modify_refused")

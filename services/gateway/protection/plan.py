@@ -1,8 +1,8 @@
-"""Which protective orders a symbol needs: pure. The only place that decides to place, resize or cancel a stop.
+"""Which stops a symbol needs. Pure. Only this file decides to place, resize or cancel a stop.
 
-A sell *protects* when the broker works it; while any sell only *reserves* its shares (sent and unconfirmed, cancel
-pending, held behind its parent), nothing is done: so live sells never exceed the shares. A stop that is not terminal is
-mended in place, never joined by a second one.
+A sell *protects* if the broker works it. It only *reserves* its shares if it is sent and unconfirmed, its cancel is
+pending, or it waits for its parent: then nothing is done, so that live sells never exceed the shares. A live stop is
+resized in place; a second stop is never added.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ __all__ = [
 
 DAY_NS = 24 * 3600 * 1_000_000_000
 RENEW_AFTER_NS = 60 * DAY_NS
-"""IBKR ends a GTC order at the end of the quarter after the one it was placed or last changed in: 90 days at the
-least."""
+"""IBKR ends a GTC order at the end of the quarter after the one in which it was placed or last changed: after at least
+90 days."""
 MIN_DISTANCE_PCT = 2.0
-"""A fixed stop is exchanged for a trailing one while the market is so far above it: room for the moment without."""
+"""A trailing stop replaces a fixed one only if the market is so far above it: for a moment the shares have no stop."""
 
 
 class PlaceStop(msgspec.Struct, frozen=True):
@@ -52,7 +52,7 @@ class ResizeStop(msgspec.Struct, frozen=True):
 
 
 class CancelStop(msgspec.Struct, frozen=True):
-    """Take a stop back that sells too much, or must make room."""
+    """Cancel a stop that sells too much, or that must be replaced."""
 
     order: OrderRecord
     reason: str
@@ -62,7 +62,7 @@ Action = PlaceStop | ResizeStop | CancelStop
 
 
 def protects(order: OrderRecord) -> bool:
-    """Whether the broker works this sell now, and nobody asked it to stop."""
+    """Whether the broker works this sell, and no cancel is requested."""
     if order.cancel_reason:
         return False
     if order.status == "PreSubmitted":
@@ -76,9 +76,9 @@ def covered(sells: Sequence[OrderRecord]) -> float:
 
 
 def plan(own: float, account: float | None, sells: Sequence[OrderRecord], entry_live: bool) -> list[Action]:
-    """What to do for `own` shares with the live `sells`; nothing while something is under way or disputed.
+    """What to do for `own` shares with the live `sells`; nothing while one is unconfirmed or the position disputed.
 
-    `account`: the account's whole position, None when unknown. `entry_live`: the entry that bought them may still fill.
+    `account`: the account's whole position, None if unknown. `entry_live`: the entry that bought them may still fill.
     """
     shares = max(0, math.floor(own if account is None else min(own, account)))  # (oversold: nothing is left to sell)
     if entry_live or any(not protects(o) for o in sells):
@@ -102,18 +102,18 @@ def plan(own: float, account: float | None, sells: Sequence[OrderRecord], entry_
 
 
 def due_for_renewal(stop: OrderRecord, now_ns: int) -> bool:
-    """A GTC stop that the broker would end before long; changing it begins its time anew."""
+    """Whether the broker would soon end this GTC stop. A change restarts its lifetime."""
     return stop.tif == "GTC" and now_ns - max(stop.created_ns, stop.renewed_ns) >= RENEW_AFTER_NS
 
 
 def level_reached(stops: Sequence[OrderRecord], lowest: float) -> float:
-    """The highest level that any stop of these shares ever had: a new one starts there. At least `lowest`."""
+    """The highest level that any stop of these shares ever had, `lowest` without one: a new stop starts there."""
     levels = [o.trail_stop_price for o in stops] + [o.stop_price for o in stops]
     return max([level for level in levels if level is not None], default=lowest)
 
 
 def refused_in_a_row(stops: Sequence[OrderRecord]) -> int:
-    """How many of the newest stops the broker definitely refused."""
+    """How many of the newest stops in a row the broker definitely refused."""
     count = 0
     for stop in sorted(stops, key=lambda o: (o.created_ns, o.order_id), reverse=True):
         if stop.status != "Inactive" and stop.reason != NEVER_ARRIVED:
@@ -123,9 +123,9 @@ def refused_in_a_row(stops: Sequence[OrderRecord]) -> int:
 
 
 def replacement_type(stops: Sequence[OrderRecord], trailing: str) -> str:
-    """What a new stop for these shares is.
+    """The order type of a new stop for these shares.
 
-    Trailing, unless that was to take the place of a fixed one and the broker refused it: then the fixed one comes back.
+    Trailing; but fixed if a trailing stop was to replace a fixed one and the broker refused it.
     """
     if not any(o.order_type == "STP" for o in stops):
         return trailing
@@ -135,7 +135,7 @@ def replacement_type(stops: Sequence[OrderRecord], trailing: str) -> str:
 
 
 def may_become_trailing(stop: OrderRecord, stops: Sequence[OrderRecord], last: float) -> bool:
-    """Whether this fixed stop may give way to a trailing one now; not again once the broker has refused that."""
+    """Whether a trailing stop may replace this fixed stop now; never again once the broker has refused one."""
     refused = any(o.order_type.startswith("TRAIL") and not o.live and not o.filled for o in stops)
     far = stop.stop_price is not None and last > stop.stop_price * (1 + MIN_DISTANCE_PCT / 100)
     return stop.order_type == "STP" and protects(stop) and far and not refused

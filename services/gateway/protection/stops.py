@@ -1,7 +1,7 @@
-"""Making, changing and taking back protective orders, once it is decided: what is written down, and what goes out.
+"""Places, changes and cancels stops: the records and the commands. Pure. `plan.py` decides.
 
-A change is made from the order as the broker told it last (its OCA group and type are echoed), and the book keeps the
-broker's word until it confirms: a refused change leaves nothing to undo.
+A change starts from the order as last reported (with its OCA group and type). The record keeps the reported values
+until the broker confirms the change, so a refused change leaves nothing to undo.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["cancel_stop", "change_stop", "place_stop"]
 
 
 def place_stop(d: Draft, symbol: str, quantity: float, settings: Settings) -> None:
-    """A new stop for shares that lost theirs, at the level that was reached: the level only rises."""
+    """Place a new stop for shares without one, at the highest level so far: the level only rises."""
     own, (entry_id, own_stops) = d.get(Own, symbol), stops_of(d, symbol)
     if own is None or not entry_id:
         return
@@ -82,7 +82,7 @@ def change_stop(d: Draft, order: OrderRecord, quantity: float, level: float | No
 
 
 def cancel_stop(d: Draft, order: OrderRecord, reason: str) -> None:
-    """Take a stop back. What it reserves is free once the broker says so."""
+    """Cancel a stop. Its shares are free once the broker has confirmed the end."""
     events = {"duplicate_stop": "duplicate_stop_cancelled", "orphan_stop": "orphan_stop_cancelled"}
     d.note(
         events.get(reason, "stop_taken_back"),
