@@ -10,11 +10,11 @@ from services.gateway.book.records import Book, Coverage, Links
 from services.gateway.core import GatewayCore
 from services.gateway.orders.folding import fold_order
 from services.runtime.core import Draft, Now, State
-from tests.gateway.one_decision import ACCOUNT, MACHINE_NS, NOON_NS, draft, rules, told
+from tests.gateway.one_decision import ACCOUNT, MACHINE_NS, NOON_NS, draft, messages_of, rules
 
-Words = tuple[list[Any], list[tuple[str, Any]]]
+Outcome = tuple[list[Any], list[tuple[str, Any]]]
 """What is written, and what is told to whom."""
-NOTHING: Words = ([], [])
+NOTHING: Outcome = ([], [])
 BOOK = Book(account=ACCOUNT, next_order_id=9)
 ASK = ("broker", RequestSnapshot())
 REFUSED = Links(phase="refused")
@@ -23,7 +23,7 @@ TIME_NS = NOON_NS - 7
 EXEC = "0000e0d5.1.01"
 
 
-def says(order: OrderRecord, **more: Any) -> BrokerOrder:
+def reported(order: OrderRecord, **more: Any) -> BrokerOrder:
     """The broker's word of an order that it has exactly as the book, but for `more`."""
     same = (
         *("client_order_id", "order_id", "perm_id", "symbol", "side", "order_type", "quantity", "status", "why_held"),
@@ -33,9 +33,9 @@ def says(order: OrderRecord, **more: Any) -> BrokerOrder:
     return BrokerOrder(**({name: getattr(order, name) for name in same} | {"client_id": 12} | more))
 
 
-def executed(order: OrderRecord, quantity: float, price: float, **more: Any) -> BrokerExecution:
+def execution_of(order: OrderRecord, quantity: float, price: float, **more: Any) -> BrokerExecution:
     """So many shares of the order, as one execution."""
-    words: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "client_order_id": order.key,
         "exec_id": EXEC,
         "order_id": order.order_id,
@@ -48,24 +48,24 @@ def executed(order: OrderRecord, quantity: float, price: float, **more: Any) -> 
         "account": ACCOUNT,
         "time_ns": TIME_NS,
     }
-    return BrokerExecution(quantity=quantity, price=price, **(words | more))
+    return BrokerExecution(quantity=quantity, price=price, **(fields | more))
 
 
-def fill_of(word: BrokerExecution, order: OrderRecord) -> Fill:
+def fill_of(execution: BrokerExecution, order: OrderRecord) -> Fill:
     return Fill(
-        exec_id=word.exec_id,
+        exec_id=execution.exec_id,
         client_order_id=order.key,
         symbol=order.symbol,
         role=order.role,
         side=order.side,
-        quantity=word.quantity,
-        price=word.price,
-        cum_quantity=word.cum_quantity,
-        avg_price=word.avg_price,
-        order_id=word.order_id,
-        perm_id=word.perm_id,
-        account=word.account,
-        time_ns=word.time_ns,
+        quantity=execution.quantity,
+        price=execution.price,
+        cum_quantity=execution.cum_quantity,
+        avg_price=execution.avg_price,
+        order_id=execution.order_id,
+        perm_id=execution.perm_id,
+        account=execution.account,
+        time_ns=execution.time_ns,
     )
 
 
@@ -84,25 +84,25 @@ def fields_of(order: OrderRecord) -> dict[str, Any]:
     }
 
 
-def updated(order: OrderRecord) -> Words:
+def updated(order: OrderRecord) -> Outcome:
     """It is written and told, and that is all."""
     return [order], [("TSLA", OrderUpdated(order))]
 
 
-def all_written(d: Draft) -> list[Any]:
+def all_changes(d: Draft) -> list[Any]:
     """The records that it wrote, cancels under way among them; what it dropped as (type, key)."""
     return [record if record is not None else (kind, key) for kind, key, record in d.decision.changes]
 
 
-def folded(message: BrokerOrder, *records: Any) -> Words:
+def folded(message: BrokerOrder, *records: Any) -> Outcome:
     """All that is written and told when it is heard."""
     d = draft(*records)
     assert fold_order(d, message) == message.symbol
-    return all_written(d), told(d)
+    return all_changes(d), messages_of(d)
 
 
-def becomes(known: OrderRecord, status: str, *records: Any, **word: Any) -> Words:
-    return folded(says(known, status=status, **word), known, BOOK, *records)
+def fold_status(known: OrderRecord, status: str, *records: Any, **execution: Any) -> Outcome:
+    return folded(reported(known, status=status, **execution), known, BOOK, *records)
 
 
 def state_of(*records: Any) -> State:
@@ -111,7 +111,7 @@ def state_of(*records: Any) -> State:
     return state
 
 
-def heard(message: Any, *records: Any, published: Any = (), stale: bool = False, **sections: Any) -> Words:
+def handle(message: Any, *records: Any, published: Any = (), stale: bool = False, **sections: Any) -> Outcome:
     """What is written (dropped: type and key, of what was there) and told, from these records at noon.
 
     Without what is covered by stops then, which is told last of all.

@@ -32,31 +32,31 @@ DAY = Session("2022-03-22", OPEN_NS, OPEN_NS + 23_400 * SECOND)
 class Fleet:
     """The gateway without its bus: what the core decides goes to the wire, what the wire says to the core."""
 
-    def __init__(self, house: Gateway, **settings: Any) -> None:
-        told = {"watchlist": ["TSLA"], "ibkr": {"port": house.server.port, **settings.pop("ibkr", {})}} | settings
-        chosen = msgspec.convert(told, Settings)
-        self.house = house
+    def __init__(self, simulator: Gateway, **settings: Any) -> None:
+        fields = {"watchlist": ["TSLA"], "ibkr": {"port": simulator.server.port, **settings.pop("ibkr", {})}} | settings
+        chosen = msgspec.convert(fields, Settings)
+        self.simulator = simulator
         self.client_id = chosen.ibkr.client_id
         self.core = GatewayCore(chosen)
         self.state = State(self.core.kinds)
-        self.said: list[Any] = []
+        self.messages: list[Any] = []
         self.broker = Broker(chosen, lambda: asyncio.get_running_loop().call_soon(self.take) and None)
-        self.hear(Started(1))
+        self.receive(Started(1))
 
-    def hear(self, message: Any) -> None:
-        now_ns = self.house.exchange.now_ns
+    def receive(self, message: Any) -> None:
+        now_ns = self.simulator.exchange.now_ns
         decision = self.core.handle(self.state, message, Now(now_ns, now_ns))
         self.state.apply(decision.changes)
-        for recipient, told in decision.messages:
+        for recipient, message in decision.messages:
             if recipient == "broker":
-                self.broker.execute(told)  # type: ignore[arg-type]
+                self.broker.execute(message)  # type: ignore[arg-type]
             else:
-                self.said.append(told)
+                self.messages.append(message)
 
     def take(self) -> None:
         facts, self.broker.facts = self.broker.facts, []
         for fact in (*facts, *self.broker.quotes.take()):
-            self.hear(fact)
+            self.receive(fact)
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         async with asyncio.timeout(8):
@@ -67,9 +67,9 @@ class Fleet:
     async def opened(self) -> None:
         """The market has traded, and the price is here."""
         for _ in range(4):
-            due = self.house.exchange.next_event_ns()
+            due = self.simulator.exchange.next_event_ns()
             assert due is not None
-            self.house.server.advance(due, one=True)
+            self.simulator.server.advance(due, one=True)
         symbol = next(iter(self.broker.quotes.streams.values()))
         await self.until(lambda: self.last(symbol) > 0, "no price")
 
@@ -80,7 +80,7 @@ class Fleet:
             while alike < 3:
                 await asyncio.sleep(0.001)
                 received, sent = self.broker.wire
-                counts = self.house.server.wire_counts().get(self.client_id)
+                counts = self.simulator.server.wire_counts().get(self.client_id)
                 quiet = counts == (sent, received) and not self.broker.facts and not self.broker.asking
                 alike = alike + 1 if quiet else 0
 
@@ -88,35 +88,35 @@ class Fleet:
         """So many events of the market, one by one, and what follows from each."""
         for _ in range(count):
             await self.settle()
-            due = self.house.exchange.next_event_ns()
+            due = self.simulator.exchange.next_event_ns()
             assert due is not None, "the market is over"
             await self._reach(due)
 
     async def pass_time(self, seconds: int) -> None:
         """The time of either clock goes on, a second at a time."""
         for _ in range(seconds):
-            await self._reach(self.house.exchange.now_ns + SECOND)
+            await self._reach(self.simulator.exchange.now_ns + SECOND)
 
     async def _reach(self, to_ns: int) -> None:
         await self.settle()
-        self.house.server.advance(to_ns)
+        self.simulator.server.advance(to_ns)
         due = self.core.deadlines(self.state, Now(to_ns, to_ns)).machine_ns
         if due is not None and due <= to_ns:
-            self.hear(Elapsed())
+            self.receive(Elapsed())
         await self.settle()
 
     def last(self, symbol: str) -> float:
         record = self.state.get(QuoteRecord, symbol)
         return record.quote.last if record else 0.0
 
-    def told(self, kind: type) -> list[Any]:
-        return [m for m in self.said if isinstance(m, kind)]
+    def messages_of(self, kind: type) -> list[Any]:
+        return [m for m in self.messages if isinstance(m, kind)]
 
     def blocks(self) -> list[str]:
-        return [m.reason for m in self.told(EntriesBlocked)]
+        return [m.reason for m in self.messages_of(EntriesBlocked)]
 
     def notes(self, event: str) -> list[Happened]:
-        return [m for m in self.told(Happened) if m.event == event]
+        return [m for m in self.messages_of(Happened) if m.event == event]
 
     @property
     def ready(self) -> bool:
@@ -124,12 +124,12 @@ class Fleet:
 
     def enter(self) -> None:
         """An approved entry, in the open session, on a price of 10."""
-        self.hear(SessionOpened(DAY, DAY.close_ns - 900 * SECOND))
+        self.receive(SessionOpened(DAY, DAY.close_ns - 900 * SECOND))
         entry = plan(session_date=DAY.date, trigger=10.5, limit_price=10.6, reference=10.0)
-        self.hear(EntryApproved(entry, 110.0))
+        self.receive(EntryApproved(entry, 110.0))
 
     def at_the_broker(self) -> list[str]:
-        return [order.ticket.order_ref for order in self.house.exchange.open_orders()]
+        return [order.ticket.order_ref for order in self.simulator.exchange.open_orders()]
 
     def orders(self) -> list[OrderRecord]:
         """The book."""
@@ -141,7 +141,7 @@ class Fleet:
 
     def sells(self) -> list[Order]:
         """The sells that live at the broker."""
-        return [order for order in self.house.exchange.open_orders() if order.ticket.side == "SELL"]
+        return [order for order in self.simulator.exchange.open_orders() if order.ticket.side == "SELL"]
 
 
 @asynccontextmanager
@@ -153,8 +153,8 @@ async def connected(
 ) -> AsyncIterator[Fleet]:
     """A fleet on a simulated gateway whose login has these accounts, and whose market is this."""
     terms = [AccountTerms(account=account) for account in accounts]
-    async with gateway(*events, accounts=terms, policy=policy or Policy()) as house:
-        made = Fleet(house, **settings)
+    async with gateway(*events, accounts=terms, policy=policy or Policy()) as simulator:
+        made = Fleet(simulator, **settings)
         connection = asyncio.create_task(made.broker.run())
         try:
             yield made
@@ -163,5 +163,5 @@ async def connected(
             await asyncio.wait((connection,))
 
 
-def played(play: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def run_scenario(play: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(play())

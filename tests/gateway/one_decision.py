@@ -53,7 +53,7 @@ def written(d: Draft, *, cancels: bool = False) -> list[Any]:
     return [record if record is not None else (kind, key) for kind, key, record in changes]
 
 
-def told(d: Draft) -> list[tuple[str, Any]]:
+def messages_of(d: Draft) -> list[tuple[str, Any]]:
     """Every message with its recipient, notes among them."""
     return list(d.decision.messages)
 
@@ -68,7 +68,7 @@ def rules(**sections: Any) -> Settings:
 
 def entry(key: str = ENTRY, **more: Any) -> OrderRecord:
     """A buy stop that rests at the broker."""
-    words: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "symbol": "TSLA",
         "role": "entry",
         "side": "BUY",
@@ -82,12 +82,12 @@ def entry(key: str = ENTRY, **more: Any) -> OrderRecord:
         "created_ns": DAY.open_ns,
         "updated_ns": DAY.open_ns,
     }
-    return OrderRecord(client_order_id=key, **(words | more))
+    return OrderRecord(client_order_id=key, **(fields | more))
 
 
 def stop(key: str = STOP, **more: Any) -> OrderRecord:
     """The trailing stop of that entry, worked by the broker."""
-    words: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "role": "stop",
         "side": "SELL",
         "order_type": "TRAIL",
@@ -98,7 +98,7 @@ def stop(key: str = STOP, **more: Any) -> OrderRecord:
         "order_id": 2,
         "parent_client_order_id": ENTRY,
     }
-    return entry(key, **(words | more))
+    return entry(key, **(fields | more))
 
 
 def foreign(key: str = "foreign:9", **more: Any) -> OrderRecord:
@@ -106,7 +106,7 @@ def foreign(key: str = "foreign:9", **more: Any) -> OrderRecord:
 
 
 def fill(key: str = ENTRY, quantity: float = 10.0, *, price: float = 105.0, **more: Any) -> FillRecord:
-    words: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "exec_id": f"0000e0d5.{key}.01",
         "symbol": "TSLA",
         "role": "entry",
@@ -118,13 +118,13 @@ def fill(key: str = ENTRY, quantity: float = 10.0, *, price: float = 105.0, **mo
         "account": ACCOUNT,
         "time_ns": DAY.open_ns,
     }
-    found = Fill(client_order_id=key, quantity=quantity, price=price, **(words | more))
+    found = Fill(client_order_id=key, quantity=quantity, price=price, **(fields | more))
     return FillRecord(base_id(found.exec_id), found, 0.0)
 
 
 def quoted(last: float = 106.0, *, symbol: str = "TSLA", **more: Any) -> QuoteRecord:
-    words: dict[str, Any] = {"last_ns": NOON_NS, "bid": last - 0.01, "ask": last + 0.01}
-    return QuoteRecord(Quote(symbol, last, **(words | more)), 1)
+    fields: dict[str, Any] = {"last_ns": NOON_NS, "bid": last - 0.01, "ask": last + 0.01}
+    return QuoteRecord(Quote(symbol, last, **(fields | more)), 1)
 
 
 def held(own: float = 10.0, account: float | None = None, *, price: float = 105.0) -> tuple[Own, AccountPosition]:

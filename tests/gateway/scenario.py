@@ -45,7 +45,7 @@ def plan(
     number: int = 1, *, symbol: str = "TSLA", quantity: float = 10.0, trigger: float = 105.0, **more: Any
 ) -> EntryPlan:
     key = f"CT-{symbol}-20250106-{number}"
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "client_order_id": key,
         "symbol": symbol,
         "session_date": DAY.date,
@@ -62,7 +62,7 @@ def plan(
         "stop_tif": "GTC",
         "decided_ns": DAY.open_ns,
     }
-    return EntryPlan(**(told | more))
+    return EntryPlan(**(fields | more))
 
 
 class Gateway:
@@ -77,40 +77,40 @@ class Gateway:
         self.market_ns = DAY.open_ns + 60 * SECOND
         self.machine_ns = 1000 * SECOND
         self.stale = False
-        self.said: list[tuple[str, Message | ToBroker]] = []
+        self.messages: list[tuple[str, Message | ToBroker]] = []
         self.to_broker: list[ToBroker] = []
-        self.hear(Started(1))
+        self.receive(Started(1))
         if not cold:
             self.connect()
-            self.hear(SessionOpened(DAY, UNTIL))
+            self.receive(SessionOpened(DAY, UNTIL))
             for symbol in ("TSLA", "NVDA"):
                 self.quote(symbol=symbol)
-            self.forget()
+            self.clear()
 
-    def hear(self, message: Any) -> Decision:
+    def receive(self, message: Any) -> Decision:
         before = {kind: dict(self.state.table(kind)) for kind in self.core.kinds}
         decision = self.core.handle(self.state, message, Now(self.market_ns, self.machine_ns, None, self.stale))
         assert before == {kind: dict(self.state.table(kind)) for kind in self.core.kinds}, (
             "handle() changed the state itself"
         )
         self.state.apply(decision.changes)
-        self.said += decision.messages
+        self.messages += decision.messages
         self.to_broker += [m for recipient, m in decision.messages if recipient == "broker"]  # type: ignore[misc]
         return decision
 
-    def forget(self) -> None:
-        self.said, self.to_broker = [], []
+    def clear(self) -> None:
+        self.messages, self.to_broker = [], []
 
     def restart(self) -> None:
         """What lives in memory only is gone."""
         for kind in filter(is_volatile, self.core.kinds):
             self.state.apply([(kind, key, None) for key in list(self.state.table(kind))])
-        self.forget()
-        self.hear(Started(2))
+        self.clear()
+        self.receive(Started(2))
 
     def connect(self, *snapshot: Any, accounts: tuple[str, ...] = (ACCOUNT,), next_order_id: int = 1) -> None:
         """A connection, and what the broker answers on it."""
-        self.hear(Connected(accounts, next_order_id, 12))
+        self.receive(Connected(accounts, next_order_id, 12))
         self.answer(*snapshot)
 
     def answer(self, *facts: Any, account: str = ACCOUNT) -> Decision:
@@ -120,7 +120,7 @@ class Gateway:
             return tuple(f for f in facts if isinstance(f, kind))
 
         orders = of(BrokerOrder)
-        return self.hear(
+        return self.receive(
             BrokerSnapshot(
                 account,
                 of(BrokerPosition),
@@ -134,15 +134,15 @@ class Gateway:
     def answer_as_known(self, **changes: Any) -> None:
         """A complete answer that agrees with the book; `changes` go to every stop in it."""
         orders = [o for o in self.state.table(OrderRecord).values() if o.live]
-        told = [
+        fields = [
             self.status(o.client_order_id, o.status, why_held=o.why_held, **(changes if o.role == "stop" else {}))
             for o in orders
         ]
         positions = self.state.table(AccountPosition).values()
-        self.answer(*told, *(BrokerPosition(ACCOUNT, p.symbol, p.quantity, p.avg_cost) for p in positions))
+        self.answer(*fields, *(BrokerPosition(ACCOUNT, p.symbol, p.quantity, p.avg_cost) for p in positions))
 
     def disconnect(self) -> None:
-        self.hear(Disconnected("socket closed"))
+        self.receive(Disconnected("socket closed"))
 
     def wait(self, seconds: float) -> None:
         """Machine time passes; timers that are due fire."""
@@ -152,26 +152,26 @@ class Gateway:
             if due is None or due > end:
                 break
             self.machine_ns = max(self.machine_ns, due)
-            self.hear(Elapsed())
+            self.receive(Elapsed())
             again = self.core.deadlines(self.state, Now(self.market_ns, self.machine_ns)).machine_ns
             assert again is None or again > self.machine_ns, "a timer that was heard is due again at once"
         self.machine_ns = end
 
     def quote(self, last: float = 100.0, *, symbol: str = "TSLA", **more: Any) -> Decision:
-        told: dict[str, Any] = {"last_ns": self.market_ns, "bid": last - 0.01, "ask": last + 0.01}
-        return self.hear(Quote(symbol, last, **(told | more)))
+        fields: dict[str, Any] = {"last_ns": self.market_ns, "bid": last - 0.01, "ask": last + 0.01}
+        return self.receive(Quote(symbol, last, **(fields | more)))
 
     def enter(self, number: int = 1, **more: Any) -> EntryPlan:
         """Approved and sent: nothing is confirmed."""
         entry = plan(number, **more)
-        self.hear(EntryApproved(entry, 1100.0))
+        self.receive(EntryApproved(entry, 1100.0))
         return entry
 
     def working(self, number: int = 1, **more: Any) -> EntryPlan:
         """An entry that rests at the broker, its stop behind it."""
         entry = self.enter(number, **more)
-        self.hear(self.status(entry.client_order_id, "PreSubmitted", why_held="trigger"))
-        self.hear(
+        self.receive(self.status(entry.client_order_id, "PreSubmitted", why_held="trigger"))
+        self.receive(
             self.status(entry.stop_client_order_id, "PreSubmitted", why_held="child,trigger", trail_stop_price=None)
         )
         return entry
@@ -180,10 +180,10 @@ class Gateway:
         """A filled entry, its stop live at the broker."""
         entry = self.working(number, quantity=quantity, **more)
         key = entry.client_order_id
-        self.hear(self.execution(key, quantity, price))
-        self.hear(self.status(key, "Filled", filled=quantity))
-        self.hear(BrokerPosition(ACCOUNT, entry.symbol, quantity, price))
-        self.hear(self.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", trail_stop_price=94.5))
+        self.receive(self.execution(key, quantity, price))
+        self.receive(self.status(key, "Filled", filled=quantity))
+        self.receive(BrokerPosition(ACCOUNT, entry.symbol, quantity, price))
+        self.receive(self.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", trail_stop_price=94.5))
         return entry
 
     # The broker's words.
@@ -191,7 +191,7 @@ class Gateway:
     def status(self, client_order_id: str, status: str, **more: Any) -> BrokerOrder:
         """openOrder and orderStatus for an order in the book, as the broker echoes it."""
         order = self.order(client_order_id)
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "order_id": order.order_id,
             "perm_id": order.perm_id or 10_000 + order.order_id,
             "symbol": order.symbol,
@@ -206,7 +206,7 @@ class Gateway:
             "trail_stop_price": order.trail_stop_price,
             "tif": order.tif,
         }
-        return broker_order(reference_of(order), status=status, **(told | more))
+        return broker_order(reference_of(order), status=status, **(fields | more))
 
     def completed(self, client_order_id: str, text: str) -> BrokerOrder:
         """As reqCompletedOrders lists it: no quantity, no order id."""
@@ -216,7 +216,7 @@ class Gateway:
 
     def execution(self, client_order_id: str, quantity: float, price: float, **more: Any) -> BrokerExecution:
         order = self.order(client_order_id)
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "exec_id": f"0000e0d5.{client_order_id}.{order.filled + quantity:g}.01",
             "order_id": order.order_id,
             "perm_id": order.perm_id or 10_000 + order.order_id,
@@ -225,22 +225,22 @@ class Gateway:
             "cum_quantity": order.filled + quantity,
             "time_ns": self.market_ns,
         }
-        return broker_execution(reference_of(order), quantity, price, **(told | more))
+        return broker_execution(reference_of(order), quantity, price, **(fields | more))
 
     def error(self, client_order_id: str, code: int, text: str = "as the broker words it") -> None:
-        self.hear(BrokerError(self.order(client_order_id).order_id, code, text))
+        self.receive(BrokerError(self.order(client_order_id).order_id, code, text))
 
     def cancel(self, entry: EntryPlan, reason: str = "end_of_day") -> None:
-        self.hear(CancelEntry(entry.client_order_id, entry.symbol, reason))
+        self.receive(CancelEntry(entry.client_order_id, entry.symbol, reason))
 
     def closing(self) -> None:
-        self.hear(SessionClosing(DAY))
+        self.receive(SessionClosing(DAY))
 
     def closed(self) -> None:
-        self.hear(SessionClosed(DAY))
+        self.receive(SessionClosed(DAY))
 
     def account_values(self, account: str = ACCOUNT, **values: float) -> None:
-        self.hear(BrokerAccount(account, values))
+        self.receive(BrokerAccount(account, values))
 
     # Looking.
 
@@ -263,10 +263,10 @@ class Gateway:
 
     def events(self, kind: type) -> list[Any]:
         """What it told the fleet, of one kind."""
-        return [m for recipient, m in self.said if isinstance(m, kind) and recipient != "broker"]
+        return [m for recipient, m in self.messages if isinstance(m, kind) and recipient != "broker"]
 
     def notes(self) -> list[str]:
-        return [m.event for _, m in self.said if isinstance(m, Happened)]
+        return [m.event for _, m in self.messages if isinstance(m, Happened)]
 
     def orders_sent(self) -> list[str]:
         """Commands to the broker, a short word each, but for the streams that each connection begins with."""
@@ -292,7 +292,7 @@ def _short(command: ToBroker) -> str:
 
 
 def broker_order(client_order_id: str, **more: Any) -> BrokerOrder:
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "order_id": 1,
         "perm_id": 77,
         "client_id": 12,
@@ -314,11 +314,11 @@ def broker_order(client_order_id: str, **more: Any) -> BrokerOrder:
         "oca_group": "",
         "oca_type": 0,
     }
-    return BrokerOrder(client_order_id=client_order_id, **(told | more))
+    return BrokerOrder(client_order_id=client_order_id, **(fields | more))
 
 
 def broker_execution(client_order_id: str, quantity: float, price: float, **more: Any) -> BrokerExecution:
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "exec_id": "0000e0d5.1.01",
         "order_id": 1,
         "perm_id": 77,
@@ -330,7 +330,7 @@ def broker_execution(client_order_id: str, quantity: float, price: float, **more
         "account": ACCOUNT,
         "time_ns": DAY.open_ns,
     }
-    return BrokerExecution(client_order_id=client_order_id, quantity=quantity, price=price, **(told | more))
+    return BrokerExecution(client_order_id=client_order_id, quantity=quantity, price=price, **(fields | more))
 
 
 def changed(fact: Any, **fields: Any) -> Any:

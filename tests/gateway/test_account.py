@@ -11,33 +11,38 @@ DOLLARS = {"NetLiquidation": 1000.0, "TotalCashValue": 600.0, "SettledCash": 500
 
 
 def test_an_account_in_dollars() -> None:
-    told = account_update(BrokerAccount("DU1", DOLLARS, {"TradingType-S": "STKCASH"}), 7)
-    assert told is not None
-    assert (told.net_liquidation, told.total_cash, told.settled_cash, told.buying_power) == (1000, 600, 500, 4000)
-    assert (told.account_type, told.base_currency, told.usd_rate, told.time_ns) == ("cash", "USD", 1.0, 7)
+    got = account_update(BrokerAccount("DU1", DOLLARS, {"TradingType-S": "STKCASH"}), 7)
+    assert got is not None
+    assert (got.net_liquidation, got.total_cash, got.settled_cash, got.buying_power) == (
+        1000,
+        600,
+        500,
+        4000,
+    )
+    assert (got.account_type, got.base_currency, got.usd_rate, got.time_ns) == ("cash", "USD", 1.0, 7)
 
 
-@pytest.mark.parametrize(("told", "kind"), [("STKMRGN", "margin"), ("PMRGN", "margin"), ("STKNOPT", ""), ("", "")])
-def test_whose_money_by_the_brokers_own_name(told: str, kind: str) -> None:
-    update = account_update(BrokerAccount("DU1", DOLLARS, {"TradingType-S": told}), 0)
+@pytest.mark.parametrize(("account", "kind"), [("STKMRGN", "margin"), ("PMRGN", "margin"), ("STKNOPT", ""), ("", "")])
+def test_whose_money_by_the_brokers_own_name(account: str, kind: str) -> None:
+    update = account_update(BrokerAccount("DU1", DOLLARS, {"TradingType-S": account}), 0)
     assert update is not None
     assert update.account_type == kind
 
 
 def test_cash_of_another_currency_buys_nothing() -> None:
     """TotalCashValue counts euros as dollars; to spend them is to borrow."""
-    told = account_update(BrokerAccount("DU1", DOLLARS | {"CashBalance": -50.0}, {"CashBalance EUR": "600"}), 0)
-    assert told is not None
-    assert (told.total_cash, told.settled_cash) == (-50.0, -50.0)
+    account = account_update(BrokerAccount("DU1", DOLLARS | {"CashBalance": -50.0}, {"CashBalance EUR": "600"}), 0)
+    assert account is not None
+    assert (account.total_cash, account.settled_cash) == (-50.0, -50.0)
 
 
 def test_another_base_currency_is_converted() -> None:
     others = {"NetLiquidation EUR": "8000", "TotalCashValue EUR": "4000", "SettledCash EUR": "2000"}
-    told = account_update(BrokerAccount("DU1", {"ExchangeRate": 0.8, "CashBalance": 3000.0}, others), 0)
-    assert told is not None
-    assert (told.net_liquidation, told.total_cash, told.settled_cash) == (10_000, 3000, 2500)
-    assert (told.base_currency, told.usd_rate) == ("EUR", 0.8)
-    assert told.rates == {"EUR": 1.25}
+    account = account_update(BrokerAccount("DU1", {"ExchangeRate": 0.8, "CashBalance": 3000.0}, others), 0)
+    assert account is not None
+    assert (account.net_liquidation, account.total_cash, account.settled_cash) == (10_000, 3000, 2500)
+    assert (account.base_currency, account.usd_rate) == ("EUR", 0.8)
+    assert account.rates == {"EUR": 1.25}
 
 
 def test_rates_are_dollars_for_a_unit() -> None:
@@ -48,9 +53,9 @@ def test_rates_are_dollars_for_a_unit() -> None:
         "ExchangeRate EUR": "1",
         "ExchangeRate BASE": "1",
     }
-    told = account_update(BrokerAccount("DU1", {"ExchangeRate": 0.8}, euros | {"ExchangeRate JPY": "?"}), 0)
-    assert told is not None
-    assert told.rates == pytest.approx({"CHF": 1.3125, "EUR": 1.25})
+    account = account_update(BrokerAccount("DU1", {"ExchangeRate": 0.8}, euros | {"ExchangeRate JPY": "?"}), 0)
+    assert account is not None
+    assert account.rates == pytest.approx({"CHF": 1.3125, "EUR": 1.25})
     dollars = account_update(BrokerAccount("DU1", DOLLARS | {"ExchangeRate": 1.0}, {"ExchangeRate EUR": "1.1"}), 0)
     assert dollars is not None
     assert dollars.rates == {"EUR": 1.1}
@@ -58,9 +63,9 @@ def test_rates_are_dollars_for_a_unit() -> None:
 
 @pytest.mark.parametrize("values", [{}, {"ExchangeRate": 0.0}])
 def test_no_rate_no_figures(values: dict[str, float]) -> None:
-    told = account_update(BrokerAccount("DU1", values, {"NetLiquidation EUR": "8000"}), 0)
-    assert told is not None
-    assert (told.usd_rate, told.net_liquidation, told.total_cash, told.rates) == (None, 0.0, 0.0, {})
+    account = account_update(BrokerAccount("DU1", values, {"NetLiquidation EUR": "8000"}), 0)
+    assert account is not None
+    assert (account.usd_rate, account.net_liquidation, account.total_cash, account.rates) == (None, 0.0, 0.0, {})
 
 
 def test_nothing_is_known_before_the_worth_is_told() -> None:

@@ -24,7 +24,7 @@ from tests.simulator.on_the_wire import ACCOUNT, TSLA, Gateway, gateway, ready, 
 EUR = BaseCurrency.EUR
 
 
-async def heard(house: Gateway, kind: Callable[[Any], bool]) -> list[Any]:
+async def reports(house: Gateway, kind: Callable[[Any], bool]) -> list[Any]:
     """What the gateway's edge is told on a new connection that streams, as soon as it has one fact of this kind."""
     settings = msgspec.convert({"watchlist": ["TSLA"], "ibkr": {"port": house.server.port}}, Settings)
     broker = Broker(settings, lambda: None)
@@ -72,9 +72,9 @@ def test_every_kind_of_account(kind: str) -> None:
             ib = await ready(house)
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 10))
             await house.step(2)
-            (*_, told) = await heard(house, lambda fact: isinstance(fact, BrokerAccount))
-            assert [told] == ExchangeBroker(house.exchange, 12).execute(StartStreams(ACCOUNT))
-            update = account_update(told, 0)
+            (*_, report) = await reports(house, lambda fact: isinstance(fact, BrokerAccount))
+            assert [report] == ExchangeBroker(house.exchange, 12).execute(StartStreams(ACCOUNT))
+            update = account_update(report, 0)
             assert isinstance(update, AccountUpdated)
             cash = (update.total_cash, update.settled_cash)
             money = (update.net_liquidation, *cash)

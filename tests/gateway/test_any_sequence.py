@@ -81,7 +81,7 @@ class AnyWord(RuleBasedStateMachine):
 
     def sends(self) -> None:
         self.commands.extend(self.gateway.to_broker)
-        self.gateway.forget()
+        self.gateway.clear()
 
     @precondition(lambda self: self.commands)
     @rule(refuse=st.integers(0, 4))
@@ -116,7 +116,7 @@ class AnyWord(RuleBasedStateMachine):
                 )
             return
         waits = order.parent_id and self.parent_of(order) in LIVE and not self.filled_of(order)
-        told = broker_order(
+        record = broker_order(
             order.client_order_id,
             order_id=order.order_id,
             perm_id=10_000 + order.order_id,
@@ -133,7 +133,7 @@ class AnyWord(RuleBasedStateMachine):
             tif=order.tif,
         )
         SEEN["stop refused" if refused and order.role == "stop" else "placed"] += 1
-        self.put(told)
+        self.put(record)
 
     def parent_of(self, order: OrderRecord) -> str:
         found = self.orders.get(order.parent_client_order_id)
@@ -236,14 +236,14 @@ class AnyWord(RuleBasedStateMachine):
         self.executes(order, 1.0 if part and left > 1 else left, 94.0)
 
     @precondition(lambda self: self.live("SELL") and not self.facts and not self.commands)
-    @rule(heard=st.booleans())
-    def the_level_rises(self, heard: bool) -> None:
+    @rule(is_reported=st.booleans())
+    def the_level_rises(self, is_reported: bool) -> None:
         """Told or not; not while a change is on its way, which may name the level that it read."""
         order = self.live("SELL")[0]
         if order.trail_stop_price is not None:
             SEEN["rose"] += 1
             risen = round(order.trail_stop_price + 1.0, 2)
-            self.put(msgspec.structs.replace(order, trail_stop_price=risen), silent=not heard)
+            self.put(msgspec.structs.replace(order, trail_stop_price=risen), silent=not is_reported)
 
     @precondition(lambda self: self.live("SELL"))
     @rule()
@@ -254,20 +254,20 @@ class AnyWord(RuleBasedStateMachine):
     # What the gateway hears.
 
     @precondition(lambda self: self.facts)
-    @rule(words=st.integers(1, 6))
-    def hears(self, words: int) -> None:
-        for _ in range(min(words, len(self.facts))):
-            self.gateway.hear(self.facts.popleft())
+    @rule(limit=st.integers(1, 6))
+    def hears(self, limit: int) -> None:
+        for _ in range(min(limit, len(self.facts))):
+            self.gateway.receive(self.facts.popleft())
         self.sends()
 
     @rule(seconds=st.sampled_from([0, 6, 15]), refuse=st.integers(0, 3))
     def all_is_done(self, seconds: int, refuse: int) -> None:
         """Everybody has his say, until nothing is left to say; the first change or stop may be refused."""
         self.time_passes(seconds, 104.0, 1)
-        for said in count():
+        for turn in count():
             if not self.commands and not self.facts:
                 break
-            assert said < 300, "they will never be done"
+            assert turn < 300, "they will never be done"
             if self.commands:
                 orders = isinstance(self.commands[0], PlaceOrder)
                 self.takes_a_command(refuse)
@@ -304,13 +304,13 @@ class AnyWord(RuleBasedStateMachine):
     def enters(self) -> None:
         self.number += 1
         bare = {"order_type": "STP", "limit_price": None, "stop_order_type": "STP", "stop_level": 94.5}
-        self.gateway.hear(EntryApproved(plan(self.number, **(bare if self.native else {})), 1100.0))
+        self.gateway.receive(EntryApproved(plan(self.number, **(bare if self.native else {})), 1100.0))
         self.sends()
 
     @precondition(lambda self: self.number)
     @rule()
     def takes_it_back(self) -> None:
-        self.gateway.hear(CancelEntry(f"CT-TSLA-20250106-{self.number}", "TSLA", "partial_fill"))
+        self.gateway.receive(CancelEntry(f"CT-TSLA-20250106-{self.number}", "TSLA", "partial_fill"))
         self.sends()
 
     @rule(seconds=st.sampled_from([1, 6, 15]), last=st.sampled_from([100.0, 104.0, 112.0]), halted=st.integers(0, 9))

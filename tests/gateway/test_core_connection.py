@@ -38,7 +38,7 @@ from services.gateway.book.records import (
     Own,
     Unprotected,
 )
-from tests.gateway.broker_reports import ASK, BOOK, NOTHING, RECONCILING, REFUSED, executed, heard, says
+from tests.gateway.broker_reports import ASK, BOOK, NOTHING, RECONCILING, REFUSED, execution_of, handle, reported
 from tests.gateway.one_decision import (
     ACCOUNT,
     ENTRY,
@@ -64,8 +64,8 @@ class TestAWrongAccount:
     @pytest.mark.parametrize(
         "message",
         [
-            says(entry(status="Submitted")),
-            executed(entry(), 4.0, 105.0),
+            reported(entry(status="Submitted")),
+            execution_of(entry(), 4.0, 105.0),
             BrokerCommission("0000e0d5.1.01", 1.0, "USD", None),
             BrokerPosition(ACCOUNT, "TSLA", 5.0, 1.0),
             BrokerAccount(ACCOUNT, {"NetLiquidation": 1.0}),
@@ -76,13 +76,13 @@ class TestAWrongAccount:
     )
     def test_is_not_listened_to(self, message: Any) -> None:
         records = (entry(), fill())
-        assert heard(message, REFUSED, *records) == NOTHING
-        assert heard(message, READY, *records) != NOTHING
+        assert handle(message, REFUSED, *records) == NOTHING
+        assert handle(message, READY, *records) != NOTHING
 
     def test_is_said_and_nothing_is_asked(self) -> None:
         text = "ibkr.account DU7654321 is not of this login (DU1234567); log in with its user, or name another"
         text += "; nothing is sent"
-        assert heard(Connected((ACCOUNT,), 5, 12), BOOK, RECONCILING, entry(), ibkr={"account": "DU7654321"}) == (
+        assert handle(Connected((ACCOUNT,), 5, 12), BOOK, RECONCILING, entry(), ibkr={"account": "DU7654321"}) == (
             [Block("wrong_account", text, {}), REFUSED],
             [
                 ("fleet", EntriesBlocked("wrong_account", text, {})),
@@ -91,7 +91,7 @@ class TestAWrongAccount:
         )
 
     def test_is_that_of_other_records(self) -> None:
-        writes, _ = heard(Connected(("DU7654321",), 5, 12), BOOK)
+        writes, _ = handle(Connected(("DU7654321",), 5, 12), BOOK)
         assert writes[-1] == REFUSED
 
 
@@ -107,7 +107,7 @@ class TestAConnection:
     def test_is_begun_with_a_question_about_everything(self) -> None:
         before = Links(run=3, broker_up=False, data_up=False, ask_at_ns=5)
         records = (Book(), before, entry(), stop(status="Filled"), foreign(), CancelSent(ENTRY, 2, 7))
-        assert heard(Connected((ACCOUNT,), 7, 12), *records) == (
+        assert handle(Connected((ACCOUNT,), 7, 12), *records) == (
             [
                 Book(account=ACCOUNT, next_order_id=7),
                 self.UP,
@@ -119,25 +119,25 @@ class TestAConnection:
 
     @pytest.mark.parametrize(("ours", "theirs", "then"), [(9, 7, 9), (7, 9, 9), (0, 0, 0)])
     def test_order_ids_only_grow(self, ours: int, theirs: int, then: int) -> None:
-        writes, _ = heard(Connected((ACCOUNT,), theirs, 12), Book(account=ACCOUNT, next_order_id=ours))
+        writes, _ = handle(Connected((ACCOUNT,), theirs, 12), Book(account=ACCOUNT, next_order_id=ours))
         assert writes[0] == Book(account=ACCOUNT, next_order_id=then)
-        assert heard(Connected((ACCOUNT,), 1, 12))[0][0] == Book(account=ACCOUNT, next_order_id=1)
+        assert handle(Connected((ACCOUNT,), 1, 12))[0][0] == Book(account=ACCOUNT, next_order_id=1)
 
     def test_to_the_right_account_ends_the_trouble(self) -> None:
         block = Block("wrong_account", "x", {})
-        writes, said = heard(Connected((ACCOUNT,), 7, 12), Book(), REFUSED, block)
+        writes, messages = handle(Connected((ACCOUNT,), 7, 12), Book(), REFUSED, block)
         assert writes[0] == (Block, "wrong_account")
-        assert said[1] == note("wrong_account_over", "")
+        assert messages[1] == note("wrong_account_over", "")
 
     def test_in_live_asks_for_the_owners_word(self) -> None:
-        writes, said = heard(Connected(("U1234567",), 7, 12), entry(), mode="live", ibkr={"account": "U1234567"})
+        writes, messages = handle(Connected(("U1234567",), 7, 12), entry(), mode="live", ibkr={"account": "U1234567"})
         assert [w.reason for w in writes if isinstance(w, Block)] == ["live_unconfirmed"]
         assert next(w for w in writes if isinstance(w, OrderRecord)).cancel_reason == "live_unconfirmed"
-        assert not [m for _, m in said if isinstance(m, CancelOrder)], "nothing is certain yet"
+        assert not [m for _, m in messages if isinstance(m, CancelOrder)], "nothing is certain yet"
 
     def test_is_lost(self) -> None:
         before = changed(READY, ask_at_ns=5, asking=True, client_id=12, broker_up=False)
-        assert heard(Disconnected("gone"), before, entry()) == (
+        assert handle(Disconnected("gone"), before, entry()) == (
             [changed(before, phase="down", ask_at_ns=0, asking=False)],
             [
                 ("fleet", LinkChanged("socket", False, "gone")),
@@ -148,14 +148,14 @@ class TestAConnection:
     @pytest.mark.parametrize("phase", ["down", "refused"])
     def test_that_was_none_is_not_lost(self, phase: str) -> None:
         before = Links(phase=phase, ask_at_ns=5)
-        assert heard(Disconnected("gone"), before) == ([changed(before, phase="down")], [])
+        assert handle(Disconnected("gone"), before) == ([changed(before, phase="down")], [])
 
     def test_of_a_new_life(self) -> None:
-        assert heard(Started(4), READY) == ([Links(run=4)], [("fleet", LinkChanged("socket", False, "starting"))])
+        assert handle(Started(4), READY) == ([Links(run=4)], [("fleet", LinkChanged("socket", False, "starting"))])
 
     def test_that_gives_no_answer_is_asked_again(self) -> None:
         asking = changed(READY, asking=True)
-        assert heard(SnapshotFailed("timeout"), asking) == (
+        assert handle(SnapshotFailed("timeout"), asking) == (
             [changed(READY, ask_at_ns=MACHINE_NS + 2 * SECOND)],
             [note("snapshot_failed", "", "WARNING", reason="timeout")],
         )
@@ -169,14 +169,14 @@ class TestACompleteAnswer:
         answer = BrokerSnapshot(
             ACCOUNT,
             (BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0),),
-            (says(entry()), says(stop())),
+            (reported(entry()), reported(stop())),
             (),
-            (executed(entry(), 4.0, 105.0),) * 3,
+            (execution_of(entry(), 4.0, 105.0),) * 3,
             (),
         )
-        _, said = heard(answer, BOOK, asking, entry(), stop())
+        _, messages = handle(answer, BOOK, asking, entry(), stop())
         counts = {"open_orders": 2, "executions": 3, "positions": 1}
-        assert said[-3:] == [
+        assert messages[-3:] == [
             note("reconciled", "", **counts),
             ("fleet", LinkChanged("socket", True, "reconciled")),
             ("fleet", ReconciliationDone(ACCOUNT, **counts)),
@@ -184,49 +184,49 @@ class TestACompleteAnswer:
 
     def test_makes_it_ready_once(self) -> None:
         asking = changed(RECONCILING, asking=True)
-        assert heard(self.EMPTY, BOOK, asking)[0] == [READY]
-        assert heard(self.EMPTY, BOOK, changed(READY, asking=True)) == ([READY], [])
-        assert heard(self.EMPTY, asking)[1][-1] == ("fleet", ReconciliationDone("", 0, 0, 0))
+        assert handle(self.EMPTY, BOOK, asking)[0] == [READY]
+        assert handle(self.EMPTY, BOOK, changed(READY, asking=True)) == ([READY], [])
+        assert handle(self.EMPTY, asking)[1][-1] == ("fleet", ReconciliationDone("", 0, 0, 0))
 
     def test_is_too_late_for_a_connection_that_is_gone(self) -> None:
         gone = Links(phase="down", asking=True)
-        assert heard(self.EMPTY, BOOK, gone) == ([Links(phase="down")], [])
+        assert handle(self.EMPTY, BOOK, gone) == ([Links(phase="down")], [])
 
     def test_sends_what_was_to_be_cancelled(self) -> None:
         known = entry(cancel_reason="paused")
-        answer = BrokerSnapshot(ACCOUNT, (), (says(known),), (), (), ())
+        answer = BrokerSnapshot(ACCOUNT, (), (reported(known),), (), (), ())
         asking = changed(RECONCILING, asking=True)
-        _, said = heard(answer, BOOK, asking, known)
-        assert said[0] == ("broker", CancelOrder(1, ENTRY))
-        _, said = heard(answer, BOOK, changed(READY, asking=True), known)
-        assert said == []
+        _, messages = handle(answer, BOOK, asking, known)
+        assert messages[0] == ("broker", CancelOrder(1, ENTRY))
+        _, messages = handle(answer, BOOK, changed(READY, asking=True), known)
+        assert messages == []
 
     def test_sends_a_cancel_again_that_was_asked_about(self) -> None:
         known, sent = entry(cancel_reason="paused"), CancelSent(ENTRY, 1, MACHINE_NS, asked=True)
-        answer = BrokerSnapshot(ACCOUNT, (), (says(known),), (), (), ())
-        _, said = heard(answer, BOOK, changed(READY, asking=True), known, sent)
-        assert said[-1] == ("broker", CancelOrder(1, ENTRY))
+        answer = BrokerSnapshot(ACCOUNT, (), (reported(known),), (), (), ())
+        _, messages = handle(answer, BOOK, changed(READY, asking=True), known, sent)
+        assert messages[-1] == ("broker", CancelOrder(1, ENTRY))
 
     def test_settles_what_was_in_doubt(self) -> None:
-        answer = BrokerSnapshot(ACCOUNT, (), (says(stop()),), (), (), ())
+        answer = BrokerSnapshot(ACCOUNT, (), (reported(stop()),), (), (), ())
         doubts = (Doubt(ENTRY, True), Doubt(STOP, True), Doubt("CT-TSLA-20250103-1"))
-        writes, said = heard(answer, BOOK, changed(READY, asking=True), entry(), stop(), *doubts)
+        writes, messages = handle(answer, BOOK, changed(READY, asking=True), entry(), stop(), *doubts)
         assert writes == [
             (Doubt, STOP),
             (Doubt, "CT-TSLA-20250103-1"),
             Doubt(ENTRY, absent=1),
             changed(READY, ask_at_ns=MACHINE_NS + 2 * SECOND),
         ]
-        assert said == []
+        assert messages == []
 
     @pytest.mark.parametrize(("absent", "dead"), [(1, False), (2, True)])
     def test_three_times_without_an_order_is_its_end(self, absent: int, dead: bool) -> None:
-        writes, _ = heard(self.EMPTY, BOOK, changed(READY, asking=True), entry(), Doubt(ENTRY, True, absent))
+        writes, _ = handle(self.EMPTY, BOOK, changed(READY, asking=True), entry(), Doubt(ENTRY, True, absent))
         assert ((Doubt, ENTRY) in writes) is dead
 
     def test_frees_the_place_of_an_entry_that_is_dead(self) -> None:
         records = (entry(), EntrySlot(ENTRY, "TSLA"), Doubt(ENTRY, True, 2))
-        writes, _ = heard(self.EMPTY, BOOK, changed(READY, asking=True), *records)
+        writes, _ = handle(self.EMPTY, BOOK, changed(READY, asking=True), *records)
         assert (EntrySlot, ENTRY) in writes
 
     @pytest.mark.parametrize(
@@ -242,26 +242,26 @@ class TestACompleteAnswer:
         self, stage: str, doubt: Doubt, refused: bool
     ) -> None:
         change = Change(STOP, "TSLA", 5.0, stage)
-        answer = BrokerSnapshot(ACCOUNT, (), (says(stop()),), (), (), ())
-        writes, _ = heard(answer, BOOK, OPEN, changed(READY, asking=True), stop(), change, doubt, stale=False)
+        answer = BrokerSnapshot(ACCOUNT, (), (reported(stop()),), (), (), ())
+        writes, _ = handle(answer, BOOK, OPEN, changed(READY, asking=True), stop(), change, doubt, stale=False)
         assert (changed(change, stage="refused") in writes) is refused
 
     def test_says_every_fact_in_its_order(self) -> None:
         """Executions, commissions, ended orders, open ones, positions; what is not listed is flat."""
-        bought = executed(entry(), 10.0, 105.0)
-        done = says(entry(), status="Filled", filled=10.0, completed_status="Filled", quantity=0.0)
+        bought = execution_of(entry(), 10.0, 105.0)
+        done = reported(entry(), status="Filled", filled=10.0, completed_status="Filled", quantity=0.0)
         answer = BrokerSnapshot(
             ACCOUNT,
             (BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0),),
-            (says(stop(), quantity=11.0),),
+            (reported(stop(), quantity=11.0),),
             (done,),
             (bought,),
             (BrokerCommission(bought.exec_id, 1.0, "USD", None),),
         )
         _, gone = held(0.0, 7.0)
         records = (entry(), stop(), EntrySlot(ENTRY, "TSLA"), changed(gone, symbol="NVDA"))
-        writes, said = heard(answer, BOOK, changed(READY, asking=True), *records)
-        kinds = [type(m).__name__ if not isinstance(m, Happened) else m.event for _, m in said]
+        writes, messages = handle(answer, BOOK, changed(READY, asking=True), *records)
+        kinds = [type(m).__name__ if not isinstance(m, Happened) else m.event for _, m in messages]
         assert kinds == [
             "OrderFilled",
             "fill_received",
@@ -276,33 +276,33 @@ class TestACompleteAnswer:
 
     def test_does_the_audit_that_is_due(self) -> None:
         audits = (Audit("TSLA"), Anchor("TSLA", 10.0, 105.0, 106.0, 0))
-        writes, _ = heard(self.EMPTY, changed(READY, asking=True), *held(), *audits)
+        writes, _ = handle(self.EMPTY, changed(READY, asking=True), *held(), *audits)
         assert (Audit, "TSLA") in writes
 
     @pytest.mark.parametrize("record", [Own("TSLA", 10.0, 1050.0), FlattenRecord(symbol="TSLA")])
     def test_looks_at_all_that_is_held_or_to_be_sold(self, record: Any) -> None:
-        writes, said = heard(self.EMPTY, OPEN, changed(READY, asking=True), record)
-        looked = [w for w in writes if isinstance(w, Unprotected)] or [m for to, m in said if to == "TSLA"]
+        writes, messages = handle(self.EMPTY, OPEN, changed(READY, asking=True), record)
+        looked = [w for w in writes if isinstance(w, Unprotected)] or [m for to, m in messages if to == "TSLA"]
         assert looked
 
 
 class TestAWordOfTheLinks:
     def test_the_brokers_is_lost_once(self) -> None:
         lost = BrokerError(-1, 1100, "lost")
-        assert heard(lost, READY) == (
+        assert handle(lost, READY) == (
             [changed(READY, broker_up=False)],
             [
                 ("fleet", LinkChanged("broker", False, "lost")),
                 note("broker_link_lost", "", "WARNING", code=1100, text="lost"),
             ],
         )
-        assert heard(lost, changed(READY, broker_up=False)) == NOTHING
+        assert handle(lost, changed(READY, broker_up=False)) == NOTHING
 
     @pytest.mark.parametrize("code", [1101, 1102])
     def test_the_brokers_is_back_and_everything_is_asked_anew(self, code: int) -> None:
         lost = changed(READY, broker_up=False)
         up = changed(READY, phase="reconciling", up_since_ns=MACHINE_NS, up_since_market_ns=NOON_NS, asking=True)
-        assert heard(BrokerError(-1, code, "back"), lost, entry(), foreign()) == (
+        assert handle(BrokerError(-1, code, "back"), lost, entry(), foreign()) == (
             [up, Doubt(ENTRY, asked=True)],
             [
                 ("fleet", LinkChanged("broker", True, "back")),
@@ -315,62 +315,62 @@ class TestAWordOfTheLinks:
         ("code", "up", "event"), [(2103, False, "data_farm_lost"), (2104, True, "data_farm_restored")]
     )
     def test_the_datas_changes(self, code: int, up: bool, event: str) -> None:
-        word = BrokerError(-1, code, "farm")
-        assert heard(word, changed(READY, data_up=not up)) == (
+        error = BrokerError(-1, code, "farm")
+        assert handle(error, changed(READY, data_up=not up)) == (
             [changed(READY, data_up=up)],
             [
                 ("fleet", LinkChanged("data", up, "farm")),
                 note(event, "", "WARNING", code=code, text="farm"),
             ],
         )
-        assert heard(word, changed(READY, data_up=up)) == NOTHING
+        assert handle(error, changed(READY, data_up=up)) == NOTHING
 
     @pytest.mark.parametrize("code", [1100, 1101, 1102, 2103, 2104])
     @pytest.mark.parametrize("order_id", [-1, 0])
     def test_a_connection_that_is_gone_has_none(self, code: int, order_id: int) -> None:
-        assert heard(BrokerError(order_id, code, "x"), Links(broker_up=code != 1101, data_up=code != 2104)) == NOTHING
+        assert handle(BrokerError(order_id, code, "x"), Links(broker_up=code != 1101, data_up=code != 2104)) == NOTHING
 
     def test_it_bears_no_order_id(self) -> None:
-        assert heard(BrokerError(0, 1100, "lost"), READY, entry(order_id=0))[0] == [changed(READY, broker_up=False)]
+        assert handle(BrokerError(0, 1100, "lost"), READY, entry(order_id=0))[0] == [changed(READY, broker_up=False)]
 
     def test_any_other_says_nothing(self) -> None:
-        assert heard(BrokerError(-1, 2158, "fine"), READY) == NOTHING
+        assert handle(BrokerError(-1, 2158, "fine"), READY) == NOTHING
 
 
 class TestAnErrorOfAnOrder:
     """It may mean the end of the order, or not: ask, and let the answer decide."""
 
-    WORD = BrokerError(1, 201, "as worded")
+    ERROR = BrokerError(1, 201, "as worded")
     NOTE = note("order_error", level="WARNING", client_order_id=ENTRY, code=201, text="as worded")
     SOON = changed(READY, ask_at_ns=MACHINE_NS + 2 * SECOND)
 
     def test_is_kept_said_and_asked_about(self) -> None:
-        assert heard(self.WORD, READY, entry()) == (
+        assert handle(self.ERROR, READY, entry()) == (
             [LastError(ENTRY, 201, "as worded"), Doubt(ENTRY), self.SOON],
             [self.NOTE],
         )
         asking = changed(READY, asking=True)
-        assert heard(self.WORD, asking, entry())[0][-1] == changed(self.SOON, asking=True)
-        assert heard(self.WORD, Links(), entry())[0][0] == LastError(ENTRY, 201, "as worded")
+        assert handle(self.ERROR, asking, entry())[0][-1] == changed(self.SOON, asking=True)
+        assert handle(self.ERROR, Links(), entry())[0][0] == LastError(ENTRY, 201, "as worded")
 
     def test_of_one_that_is_over_is_kept_and_said(self) -> None:
         order = entry(status="Cancelled")
-        assert heard(self.WORD, READY, order) == ([LastError(ENTRY, 201, "as worded")], [self.NOTE])
+        assert handle(self.ERROR, READY, order) == ([LastError(ENTRY, 201, "as worded")], [self.NOTE])
 
     def test_is_of_the_live_one_where_two_bear_the_id(self) -> None:
         older = entry("CT-TSLA-20250103-1", status="Cancelled")
-        writes, _ = heard(self.WORD, READY, older, entry())
+        writes, _ = handle(self.ERROR, READY, older, entry())
         assert writes[0].key == ENTRY
-        writes, _ = heard(self.WORD, READY, changed(entry(), status="Filled"), older)
+        writes, _ = handle(self.ERROR, READY, changed(entry(), status="Filled"), older)
         assert writes[0].key == ENTRY, "or of the first"
 
     @pytest.mark.parametrize("orders", [(), (foreign(order_id=1),), (entry(order_id=2),)])
     def test_of_none_that_is_ours_says_nothing(self, orders: tuple[OrderRecord, ...]) -> None:
-        assert heard(self.WORD, READY, *orders) == NOTHING
+        assert handle(self.ERROR, READY, *orders) == NOTHING
 
     @pytest.mark.parametrize("code", [202, 399, 2109])
     def test_may_be_mere_information(self, code: int) -> None:
-        assert heard(BrokerError(1, code, "x"), READY, entry()) == NOTHING
+        assert handle(BrokerError(1, code, "x"), READY, entry()) == NOTHING
 
     @pytest.mark.parametrize(
         ("stage", "phase", "refused", "goes"),
@@ -380,11 +380,11 @@ class TestAnErrorOfAnOrder:
         """Before the open a stop that could not be mended would fire: it goes."""
         change = Change(STOP, "TSLA", 5.0, stage)
         session = changed(OPEN, phase=phase)
-        writes, said = heard(BrokerError(2, 201, "x"), READY, session, stop(), change)
+        writes, messages = handle(BrokerError(2, 201, "x"), READY, session, stop(), change)
         assert (changed(change, stage="refused") in writes) is (refused and not goes)
         assert ((Change, STOP) in writes) is goes
-        assert (("broker", CancelOrder(2, STOP)) in said) is goes
+        assert (("broker", CancelOrder(2, STOP)) in messages) is goes
 
     def test_refuses_a_change_before_any_session(self) -> None:
-        _, said = heard(BrokerError(2, 201, "x"), READY, stop(), Change(STOP, "TSLA", 5.0, "sent"))
-        assert ("broker", CancelOrder(2, STOP)) in said
+        _, messages = handle(BrokerError(2, 201, "x"), READY, stop(), Change(STOP, "TSLA", 5.0, "sent"))
+        assert ("broker", CancelOrder(2, STOP)) in messages

@@ -36,7 +36,7 @@ from services.gateway.book.records import (
 )
 from services.gateway.core import GatewayCore
 from services.runtime.core import Deadlines, Now
-from tests.gateway.broker_reports import ASK, BOOK, NOTHING, RECONCILING, heard, state_of
+from tests.gateway.broker_reports import ASK, BOOK, NOTHING, RECONCILING, handle, state_of
 from tests.gateway.one_decision import (
     ACCOUNT,
     DAY,
@@ -70,8 +70,8 @@ class TestAskedFromOutside:
 
     def test_all_that_is_live_held_and_blocked_is_its_snapshot(self) -> None:
         blocked = Block("clock_off", "set it", {"off_s": 1.5})
-        told = self.CORE.snapshot(state_of(entry(), stop(status="Filled"), *held(4.0, 5.0), blocked), ())
-        assert told == [
+        update = self.CORE.snapshot(state_of(entry(), stop(status="Filled"), *held(4.0, 5.0), blocked), ())
+        assert update == [
             ("TSLA", OrderUpdated(entry())),
             ("TSLA", PositionUpdated("TSLA", 5.0, 105.0, 4.0, 420.0)),
             ("fleet", EntriesBlocked("clock_off", "set it", {"off_s": 1.5})),
@@ -110,14 +110,14 @@ class TestAskedFromOutside:
 
     def test_the_book_is_told_to_risk(self) -> None:
         records = (READY, entry(), *held())
-        assert heard(RequestBook(), *records) == ([], [("risk", book_snapshot(state_of(*records)))])
+        assert handle(RequestBook(), *records) == ([], [("risk", book_snapshot(state_of(*records)))])
 
     def test_prices_of_the_watchlist_are_asked_for(self) -> None:
-        told = WatchlistChanged(("TSLA", "NVDA"), ("AMC",))
-        assert heard(told, READY) == ([], [("broker", Subscribe(("TSLA", "NVDA", "AMC")))])
+        update = WatchlistChanged(("TSLA", "NVDA"), ("AMC",))
+        assert handle(update, READY) == ([], [("broker", Subscribe(("TSLA", "NVDA", "AMC")))])
 
     def test_what_does_not_concern_it_says_nothing(self) -> None:
-        assert heard(EntriesBlocked("x", "", {}), READY, entry()) == NOTHING
+        assert handle(EntriesBlocked("x", "", {}), READY, entry()) == NOTHING
 
 
 class TestTheSession:
@@ -132,55 +132,55 @@ class TestTheSession:
     )
 
     def test_is_written_down(self) -> None:
-        assert heard(SessionOpened(self.SESSION, UNTIL)) == ([self.RECORD], [])
+        assert handle(SessionOpened(self.SESSION, UNTIL)) == ([self.RECORD], [])
 
     def test_has_regular_hours_within_longer_ones(self) -> None:
         longer = changed(self.SESSION, regular_open_ns=7, regular_close_ns=8)
         record = changed(self.RECORD, open_ns=7, close_ns=8)
-        assert heard(SessionOpened(longer, UNTIL)) == ([record], [])
+        assert handle(SessionOpened(longer, UNTIL)) == ([record], [])
 
     def test_begins_cancels_anew_that_were_given_up(self) -> None:
         given_up = CancelSent(STOP, 5, 0, asked=True)
         under_way = CancelSent(ENTRY, 2, MACHINE_NS)
         orders = (entry(cancel_reason="paused"), stop(cancel_reason="x"))
-        writes, said = heard(SessionOpened(self.SESSION, UNTIL), READY, *orders, given_up, under_way)
+        writes, messages = handle(SessionOpened(self.SESSION, UNTIL), READY, *orders, given_up, under_way)
         assert writes == [self.RECORD, CancelSent(STOP, 1, MACHINE_NS + 10 * SECOND)]
-        assert said == [("broker", CancelOrder(2, STOP))]
-        writes, said = heard(SessionOpened(self.SESSION, UNTIL), RECONCILING, *orders, given_up, under_way)
-        assert (writes, said) == ([self.RECORD], [])
+        assert messages == [("broker", CancelOrder(2, STOP))]
+        writes, messages = handle(SessionOpened(self.SESSION, UNTIL), RECONCILING, *orders, given_up, under_way)
+        assert (writes, messages) == ([self.RECORD], [])
 
     @pytest.mark.parametrize("record", [Own("TSLA", 10.0, 1050.0), FlattenRecord(symbol="TSLA")])
     def test_looks_at_all_that_is_held_or_to_be_sold(self, record: Any) -> None:
-        writes, said = heard(SessionOpened(self.SESSION, UNTIL), READY, record)
-        assert len(writes) > 1 or said
+        writes, messages = handle(SessionOpened(self.SESSION, UNTIL), READY, record)
+        assert len(writes) > 1 or messages
 
     @pytest.mark.parametrize(("message", "phase"), [(SessionClosing(DAY), "closing"), (SessionClosed(DAY), "closed")])
     def test_ends(self, message: Any, phase: str) -> None:
-        assert heard(message, OPEN) == ([changed(OPEN, phase=phase)], [])
-        assert heard(message) == ([SessionRecord(phase=phase)], [])
+        assert handle(message, OPEN) == ([changed(OPEN, phase=phase)], [])
+        assert handle(message) == ([SessionRecord(phase=phase)], [])
 
     def test_ends_with_an_anchor_of_what_is_held(self) -> None:
         anchored = Anchor("TSLA", 10.0, 105.0, 106.0, NOON_NS, {STOP: 94.5})
         closed = changed(OPEN, phase="closed")
-        writes, _ = heard(SessionClosed(DAY), OPEN, READY, *held(), stop(), quoted())
+        writes, _ = handle(SessionClosed(DAY), OPEN, READY, *held(), stop(), quoted())
         assert writes == [closed, anchored]
-        assert len(heard(SessionClosing(DAY), OPEN, READY, *held(), stop(), quoted())[0]) == 1
+        assert len(handle(SessionClosing(DAY), OPEN, READY, *held(), stop(), quoted())[0]) == 1
 
     def test_approaches_and_what_is_held_is_to_be_looked_at(self) -> None:
         anchored = Anchor("TSLA", 10.0, 105.0, 106.0, 0)
         soon = SessionApproaching(DAY)
-        assert heard(soon, READY, anchored) == ([Audit("TSLA"), changed(READY, asking=True)], [ASK])
-        assert heard(soon, RECONCILING, anchored) == ([Audit("TSLA")], [])
-        assert heard(soon, READY) == NOTHING
+        assert handle(soon, READY, anchored) == ([Audit("TSLA"), changed(READY, asking=True)], [ASK])
+        assert handle(soon, RECONCILING, anchored) == ([Audit("TSLA")], [])
+        assert handle(soon, READY) == NOTHING
         later = changed(READY, asking=True, ask_at_ns=MACHINE_NS + 2 * SECOND)
-        assert heard(soon, changed(READY, asking=True), anchored) == ([Audit("TSLA"), later], [])
+        assert handle(soon, changed(READY, asking=True), anchored) == ([Audit("TSLA"), later], [])
 
 
 class TestWeeksLater:
     OLD_NS, YOUNG_NS = NOON_NS - KEEP_NS - 1, NOON_NS - KEEP_NS
 
     def dropped(self, *records: Any) -> list[Any]:
-        writes, _ = heard(SessionOpened(DAY, UNTIL), *records)
+        writes, _ = handle(SessionOpened(DAY, UNTIL), *records)
         return writes[1:]
 
     @pytest.mark.parametrize(
@@ -216,70 +216,70 @@ class TestWeeksLater:
 class TestTheFleetsCommands:
     def test_an_approved_entry_goes_out_and_is_awaited(self) -> None:
         approved = EntryApproved(plan(), 1100.0)
-        writes, said = heard(approved, OPEN, READY, BOOK, quoted(100.0))
-        assert [type(m) for to, m in said if to == "TSLA"] == [OrderPlaced, OrderPlaced]
+        writes, messages = handle(approved, OPEN, READY, BOOK, quoted(100.0))
+        assert [type(m) for to, m in messages if to == "TSLA"] == [OrderPlaced, OrderPlaced]
         assert writes[-1] == changed(READY, ask_at_ns=MACHINE_NS + 10 * SECOND)
 
     def test_an_approved_entry_waits_for_no_link(self) -> None:
-        writes, said = heard(EntryApproved(plan(), 1100.0), OPEN, RECONCILING, BOOK, quoted(100.0))
+        writes, messages = handle(EntryApproved(plan(), 1100.0), OPEN, RECONCILING, BOOK, quoted(100.0))
         assert writes == []
-        assert said[0][1].reason == "links_down"
+        assert messages[0][1].reason == "links_down"
 
     def test_an_entry_is_taken_back(self) -> None:
         taken = changed(entry(), cancel_reason="paused")
         command = CancelEntry(ENTRY, "TSLA", "paused")
         sent = CancelSent(ENTRY, 1, MACHINE_NS + 10 * SECOND)
-        assert heard(command, READY, entry()) == ([taken, sent], [("broker", CancelOrder(1, ENTRY))])
-        assert heard(command, RECONCILING, entry()) == ([taken], [])
+        assert handle(command, READY, entry()) == ([taken, sent], [("broker", CancelOrder(1, ENTRY))])
+        assert handle(command, RECONCILING, entry()) == ([taken], [])
 
     def test_shares_are_adopted(self) -> None:
         _, position = held(0.0, 10.0)
-        _, said = heard(Adopt("TSLA", 4.0), OPEN, READY, BOOK, position, quoted())
-        assert "shares_adopted" in [m.event for _, m in said if isinstance(m, Happened)]
-        writes, _ = heard(Adopt("TSLA", 4.0), OPEN, READY, BOOK, position, quoted())
+        _, messages = handle(Adopt("TSLA", 4.0), OPEN, READY, BOOK, position, quoted())
+        assert "shares_adopted" in [m.event for _, m in messages if isinstance(m, Happened)]
+        writes, _ = handle(Adopt("TSLA", 4.0), OPEN, READY, BOOK, position, quoted())
         assert Own("TSLA", 4.0, 424.0) in writes
         assert Unprotected("TSLA", MACHINE_NS, MACHINE_NS) in writes, "and looked at"
-        _, said = heard(Adopt("TSLA", 4.0), OPEN, RECONCILING, BOOK, position, quoted())
-        assert "shares_adopted" not in [m.event for _, m in said if isinstance(m, Happened)]
+        _, messages = handle(Adopt("TSLA", 4.0), OPEN, RECONCILING, BOOK, position, quoted())
+        assert "shares_adopted" not in [m.event for _, m in messages if isinstance(m, Happened)]
 
     def test_a_sale_is_ordered_and_begun(self) -> None:
         records = (OPEN, READY, BOOK, *held(), stop(), quoted())
-        writes, said = heard(Flatten("TSLA"), *records)
+        writes, messages = handle(Flatten("TSLA"), *records)
         assert FlattenRecord(symbol="TSLA", phase="clearing") in writes
-        assert ("broker", CancelOrder(2, STOP)) in said
-        assert heard(Flatten("NVDA"), *records) == NOTHING
-        writes, said = heard(Flatten("TSLA"), *records, observe=True)
+        assert ("broker", CancelOrder(2, STOP)) in messages
+        assert handle(Flatten("NVDA"), *records) == NOTHING
+        writes, messages = handle(Flatten("TSLA"), *records, observe=True)
         assert writes == [FlattenRecord(symbol="TSLA", phase="waiting", reason="observed")]
-        assert not [told for recipient, told in said if recipient == "broker"]
+        assert not [update for recipient, update in messages if recipient == "broker"]
 
 
 class TestObserving:
     """Decide and send nothing: what would have gone out is told instead, and questions still go."""
 
     def test_a_cancel_is_told(self) -> None:
-        _, said = heard(CancelEntry(ENTRY, "TSLA", "paused"), READY, entry(), observe=True)
-        told = Happened("order_observed", "", "INFO", {"would": "CancelOrder", "client_order_id": ENTRY}, NOON_NS)
-        assert said == [("recorder", told)]
+        _, messages = handle(CancelEntry(ENTRY, "TSLA", "paused"), READY, entry(), observe=True)
+        update = Happened("order_observed", "", "INFO", {"would": "CancelOrder", "client_order_id": ENTRY}, NOON_NS)
+        assert messages == [("recorder", update)]
 
     def test_a_sale_that_was_begun_before_is_told_and_kept(self) -> None:
         begun = FlattenRecord(symbol="TSLA", phase="clearing")
         records = (OPEN, READY, BOOK, *held(), begun, quoted())
-        writes, said = heard(SessionOpened(DAY, UNTIL), *records, observe=True)
+        writes, messages = handle(SessionOpened(DAY, UNTIL), *records, observe=True)
         assert FlattenRecord(symbol="TSLA", phase="waiting", reason="observed") in writes
-        told = Happened("flatten_waiting", "TSLA", "WARNING", {"qty": 10, "reason": "observed"}, NOON_NS)
-        assert ("recorder", told) in said
-        assert not [m for to, m in said if to == "broker"]
+        update = Happened("flatten_waiting", "TSLA", "WARNING", {"qty": 10, "reason": "observed"}, NOON_NS)
+        assert ("recorder", update) in messages
+        assert not [m for to, m in messages if to == "broker"]
 
     def test_questions_still_go(self) -> None:
-        _, said = heard(Connected((ACCOUNT,), 1, 12), READY, observe=True)
-        assert ASK in said
+        _, messages = handle(Connected((ACCOUNT,), 1, 12), READY, observe=True)
+        assert ASK in messages
 
 
 class TestTime:
     def test_what_nobody_spoke_of_is_asked_about(self) -> None:
         due = changed(READY, ask_at_ns=MACHINE_NS)
         sent = entry(status="InFlight")
-        assert heard(Elapsed(), due, sent) == (
+        assert handle(Elapsed(), due, sent) == (
             [Doubt(ENTRY, asked=True), changed(READY, asking=True)],
             [ASK],
         )
@@ -294,30 +294,30 @@ class TestTime:
         ],
     )
     def test_there_is_nothing_to_ask(self, links: Links, then: list[Links]) -> None:
-        assert heard(Elapsed(), links, entry()) == (then, [])
+        assert handle(Elapsed(), links, entry()) == (then, [])
 
     def test_while_reconciling_it_is_asked_in_any_case(self) -> None:
         due = changed(RECONCILING, ask_at_ns=MACHINE_NS)
-        assert heard(Elapsed(), due) == ([changed(RECONCILING, asking=True)], [ASK])
+        assert handle(Elapsed(), due) == ([changed(RECONCILING, asking=True)], [ASK])
 
     @pytest.mark.parametrize("ask_at_ns", [0, MACHINE_NS, MACHINE_NS + 1])
     def test_a_cancel_that_is_overdue_is_asked_about(self, ask_at_ns: int) -> None:
         sent = CancelSent(ENTRY, 1, MACHINE_NS)
-        writes, said = heard(Elapsed(), changed(READY, ask_at_ns=ask_at_ns), entry(cancel_reason="x"), sent)
+        writes, messages = handle(Elapsed(), changed(READY, ask_at_ns=ask_at_ns), entry(cancel_reason="x"), sent)
         assert Doubt(ENTRY, asked=True) in writes
-        assert said == [ASK]
+        assert messages == [ASK]
 
     def test_what_is_unprotected_is_looked_at_again(self) -> None:
         looked = Unprotected("TSLA", MACHINE_NS - SECOND, MACHINE_NS - SECOND)
-        writes, _ = heard(Elapsed(), OPEN, READY, *held(), looked)
+        writes, _ = handle(Elapsed(), OPEN, READY, *held(), looked)
         assert writes[0] == changed(looked, looked_ns=MACHINE_NS)
 
     def test_a_confirmation_may_have_expired(self) -> None:
-        words = {"mode": "live", "ibkr": {"account": "U1234567"}}
+        fields = {"mode": "live", "ibkr": {"account": "U1234567"}}
         expired = Confirmed("U1234567", NOON_NS)
-        writes, said = heard(Elapsed(), READY, Book(account="U1234567"), expired, entry(), **words)
+        writes, messages = handle(Elapsed(), READY, Book(account="U1234567"), expired, entry(), **fields)
         assert [w.reason for w in writes if isinstance(w, Block)] == ["live_unconfirmed"]
-        assert said[-1] == ("broker", CancelOrder(1, ENTRY))
+        assert messages[-1] == ("broker", CancelOrder(1, ENTRY))
 
 
 class TestTheOwnersWord:
@@ -327,22 +327,22 @@ class TestTheOwnersWord:
 
     def test_is_kept(self) -> None:
         confirmed = Confirmed("U1234567", NOON_NS + 1)
-        assert heard(LiveConfirmation("U1234567", NOON_NS + 1), READY, self.BOOK, **self.LIVE) == ([confirmed], [])
-        assert heard(self.LAPSED, READY, **self.LIVE) == ([Confirmed("U1234567", NOON_NS)], []), (
+        assert handle(LiveConfirmation("U1234567", NOON_NS + 1), READY, self.BOOK, **self.LIVE) == ([confirmed], [])
+        assert handle(self.LAPSED, READY, **self.LIVE) == ([Confirmed("U1234567", NOON_NS)], []), (
             "no account is known yet"
         )
 
     def test_is_missing_and_what_has_not_filled_is_taken_back(self) -> None:
         orders = (entry(), stop(), entry("CT-NVDA-20250106-1", status="Filled"), foreign(side="BUY"))
-        writes, said = heard(self.LAPSED, READY, self.BOOK, *orders, **self.LIVE)
+        writes, messages = handle(self.LAPSED, READY, self.BOOK, *orders, **self.LIVE)
         cancelled = [w for w in writes if isinstance(w, OrderRecord)]
         assert cancelled == [changed(entry(), cancel_reason="live_unconfirmed")]
-        assert said[-1] == ("broker", CancelOrder(1, ENTRY))
+        assert messages[-1] == ("broker", CancelOrder(1, ENTRY))
 
     def test_counts_in_live_only(self) -> None:
-        assert heard(self.LAPSED, READY, BOOK, entry()) == ([Confirmed("U1234567", NOON_NS)], [])
+        assert handle(self.LAPSED, READY, BOOK, entry()) == ([Confirmed("U1234567", NOON_NS)], [])
 
 
 def test_a_clock_that_is_off_blocks_entries() -> None:
-    writes, _ = heard(BrokerClock(1.5, 2.5), READY, entry())
+    writes, _ = handle(BrokerClock(1.5, 2.5), READY, entry())
     assert [(w.reason, w.figures) for w in writes] == [("clock_off", {"off_s": 1.5})]

@@ -38,7 +38,7 @@ from services.gateway.book.records import (
 )
 from services.gateway.core import GatewayCore
 from services.runtime.core import Now
-from tests.gateway.broker_reports import ASK, BOOK, NOTHING, executed, heard, says, state_of
+from tests.gateway.broker_reports import ASK, BOOK, NOTHING, execution_of, handle, reported, state_of
 from tests.gateway.one_decision import (
     ACCOUNT,
     ENTRY,
@@ -67,13 +67,13 @@ class TestAQuote:
     @pytest.mark.parametrize(("before", "number"), [((), 1), ((quoted(),), 2)])
     def test_is_published_under_the_next_number(self, before: tuple[Any, ...], number: int) -> None:
         tick = changed(self.TICK, number=number)
-        writes, said = heard(self.QUOTE, self.UP, *before, published=[("TSLA", tick)])
-        assert (writes, said) == ([QuoteRecord(self.QUOTE, number)], [])
+        writes, messages = handle(self.QUOTE, self.UP, *before, published=[("TSLA", tick)])
+        assert (writes, messages) == ([QuoteRecord(self.QUOTE, number)], [])
 
     def test_of_a_halt_says_so(self) -> None:
         halted = changed(self.QUOTE, halted=True, delayed=False)
         tick = changed(self.TICK, halted=True, delayed=False)
-        heard(halted, self.UP, published=[("TSLA", tick)])
+        handle(halted, self.UP, published=[("TSLA", tick)])
 
     @pytest.mark.parametrize(
         ("before", "said_again"), [((), True), ((quoted(),), True), ((quoted(refused=354),), False)]
@@ -81,106 +81,106 @@ class TestAQuote:
     def test_that_is_refused_is_said_once_and_in_every_tick(self, before: tuple[Any, ...], said_again: bool) -> None:
         number = 2 if before else 1
         tick = changed(self.TICK, number=number, refused=354)
-        _, said = heard(changed(self.QUOTE, refused=354), self.UP, *before, published=[("TSLA", tick)])
-        assert said == ([note("market_data_refused", "TSLA", "WARNING", code=354)] if said_again else [])
+        _, messages = handle(changed(self.QUOTE, refused=354), self.UP, *before, published=[("TSLA", tick)])
+        assert messages == ([note("market_data_refused", "TSLA", "WARNING", code=354)] if said_again else [])
 
     @pytest.mark.parametrize("phase", ["down", "reconciling"])
     @pytest.mark.parametrize(("before", "number"), [((), 0), ((quoted(),), 1)])
     def test_is_kept_to_itself_before_the_book_agrees(self, phase: str, before: tuple[Any, ...], number: int) -> None:
-        assert heard(self.QUOTE, Links(phase=phase), *before) == ([QuoteRecord(self.QUOTE, number)], [])
+        assert handle(self.QUOTE, Links(phase=phase), *before) == ([QuoteRecord(self.QUOTE, number)], [])
 
-    @pytest.mark.parametrize(("told", "does"), [(True, True), (False, False)])
-    def test_may_be_what_an_audit_waited_for(self, told: bool, does: bool) -> None:
+    @pytest.mark.parametrize(("waits", "does"), [(True, True), (False, False)])
+    def test_may_be_what_an_audit_waited_for(self, waits: bool, does: bool) -> None:
         before = Anchor("TSLA", 5.0, 210.0, 212.0, 0)
-        writes, _ = heard(self.QUOTE, self.UP, *held(), before, Audit("TSLA", told), published=[("TSLA", self.TICK)])
+        writes, _ = handle(self.QUOTE, self.UP, *held(), before, Audit("TSLA", waits), published=[("TSLA", self.TICK)])
         assert ((Audit, "TSLA") in writes) is does
 
     def test_raises_the_level_of_a_stop(self) -> None:
         higher = changed(self.QUOTE, last=120.0, bid=119.9, ask=120.1)
         tick = changed(self.TICK, last=120.0, bid=119.9, ask=120.1)
         risen = changed(stop(), stop_price=108.0, trail_stop_price=108.0, level_estimated=True)
-        writes, said = heard(higher, OPEN, self.UP, *held(), stop(), published=[("TSLA", tick)])
+        writes, messages = handle(higher, OPEN, self.UP, *held(), stop(), published=[("TSLA", tick)])
         assert risen in writes
-        assert said == [("TSLA", OrderUpdated(risen))]
+        assert messages == [("TSLA", OrderUpdated(risen))]
 
     @pytest.mark.parametrize("native", [True, False])
     def test_may_let_a_trailing_stop_take_the_place_of_a_fixed_one(self, native: bool) -> None:
         fixed = stop(order_type="STP", trail_stop_price=None)
         records = (OPEN, self.UP, BOOK, *held(), fill(), entry(status="Filled"), fixed)
         published = [("TSLA", changed(self.TICK))]
-        _, said = heard(self.QUOTE, *records, published=published, entries={"native_stp": native})
-        assert (("broker", CancelOrder(2, STOP)) in said) is native
+        _, messages = handle(self.QUOTE, *records, published=published, entries={"native_stp": native})
+        assert (("broker", CancelOrder(2, STOP)) in messages) is native
 
     def test_may_be_the_end_of_a_halt_that_a_sale_waits_for(self) -> None:
         waits = FlattenRecord(symbol="TSLA", phase="waiting", reason="halted")
         published = [("TSLA", self.TICK)]
-        writes, _ = heard(self.QUOTE, OPEN, self.UP, BOOK, *held(), stop(), waits, published=published)
+        writes, _ = handle(self.QUOTE, OPEN, self.UP, BOOK, *held(), stop(), waits, published=published)
         assert changed(waits, phase="clearing", reason="") in writes
         other = changed(waits, symbol="NVDA")
-        assert other not in heard(self.QUOTE, OPEN, self.UP, other, published=published)[0]
-        assert len(heard(self.QUOTE, OPEN, self.UP, other, published=published)[0]) == 1
+        assert other not in handle(self.QUOTE, OPEN, self.UP, other, published=published)[0]
+        assert len(handle(self.QUOTE, OPEN, self.UP, other, published=published)[0]) == 1
 
 
 class TestTheBrokersFacts:
     def test_of_an_order_are_folded_and_its_place_is_freed(self) -> None:
-        word = says(entry(), status="Cancelled")
-        writes, said = heard(word, READY, BOOK, entry(), EntrySlot(ENTRY, "TSLA"))
+        report = reported(entry(), status="Cancelled")
+        writes, messages = handle(report, READY, BOOK, entry(), EntrySlot(ENTRY, "TSLA"))
         assert (EntrySlot, ENTRY) in writes
         assert not [w for w in writes if isinstance(w, Links)]
-        assert len(said) == 2
+        assert len(messages) == 2
 
     def test_of_an_end_that_waits_for_its_shares_are_asked_about(self) -> None:
-        word = says(entry(), status="Cancelled", filled=4.0)
-        writes, _ = heard(word, READY, BOOK, entry())
-        assert writes == [HeldBack(ENTRY, word), Doubt(ENTRY), changed(READY, ask_at_ns=MACHINE_NS + 10 * SECOND)]
+        report = reported(entry(), status="Cancelled", filled=4.0)
+        writes, _ = handle(report, READY, BOOK, entry())
+        assert writes == [HeldBack(ENTRY, report), Doubt(ENTRY), changed(READY, ask_at_ns=MACHINE_NS + 10 * SECOND)]
 
     def test_of_an_execution_are_folded_and_the_shares_looked_at(self) -> None:
-        writes, _ = heard(executed(entry(), 10.0, 105.0), OPEN, READY, BOOK, entry(), EntrySlot(ENTRY, "TSLA"))
+        writes, _ = handle(execution_of(entry(), 10.0, 105.0), OPEN, READY, BOOK, entry(), EntrySlot(ENTRY, "TSLA"))
         assert Own("TSLA", 10.0, 1050.0) in writes
         status = changed(entry(), status="Filled")
-        writes, _ = heard(executed(status, 10.0, 105.0), OPEN, READY, BOOK, status, EntrySlot(ENTRY, "TSLA"))
+        writes, _ = handle(execution_of(status, 10.0, 105.0), OPEN, READY, BOOK, status, EntrySlot(ENTRY, "TSLA"))
         assert (EntrySlot, ENTRY) in writes
         assert Unprotected("TSLA", MACHINE_NS, MACHINE_NS) in writes
 
     def test_of_a_commission_are_folded(self) -> None:
-        word = BrokerCommission("0000e0d5.1.01", 1.0, "USD", None)
-        assert heard(word, READY) == ([EarlyCommission("0000e0d5.1.01", word)], [])
+        report = BrokerCommission("0000e0d5.1.01", 1.0, "USD", None)
+        assert handle(report, READY) == ([EarlyCommission("0000e0d5.1.01", report)], [])
 
     def test_of_a_position_are_folded_and_the_shares_looked_at(self) -> None:
         own, before = held()
-        writes, said = heard(BrokerPosition(ACCOUNT, "TSLA", 9.0, 105.0), OPEN, READY, BOOK, own, before)
+        writes, messages = handle(BrokerPosition(ACCOUNT, "TSLA", 9.0, 105.0), OPEN, READY, BOOK, own, before)
         assert changed(before, quantity=9.0) in writes
         assert Unprotected("TSLA", MACHINE_NS, MACHINE_NS) in writes
-        assert said[0] == ("TSLA", PositionUpdated("TSLA", 9.0, 105.0, 10.0))
+        assert messages[0] == ("TSLA", PositionUpdated("TSLA", 9.0, 105.0, 10.0))
 
     @pytest.mark.parametrize(
         ("account", "book", "counts"),
         [(ACCOUNT, BOOK, True), ("DU7654321", BOOK, False), ("DU7654321", Book(), True), (ACCOUNT, None, True)],
     )
     def test_of_the_account_are_passed_on(self, account: str, book: Book | None, counts: bool) -> None:
-        word = BrokerAccount(account, {"NetLiquidation": 100.0, "TotalCashValue": 60.0, "BuyingPower": 400.0})
+        report = BrokerAccount(account, {"NetLiquidation": 100.0, "TotalCashValue": 60.0, "BuyingPower": 400.0})
         update = AccountUpdated(account, 100.0, 60.0, 60.0, 400.0, NOON_NS)
-        told = ([AccountSeen(update)], [("fleet", update)])
-        assert heard(word, READY, *([book] if book else [])) == (told if counts else NOTHING)
+        expected = ([AccountSeen(update)], [("fleet", update)])
+        assert handle(report, READY, *([book] if book else [])) == (expected if counts else NOTHING)
 
     def test_of_other_currencies_are_kept_for_commissions(self) -> None:
         """A commission may come before the account's next word."""
-        word = BrokerAccount(ACCOUNT, {"NetLiquidation": 100.0}, {"ExchangeRate EUR": "1.25"})
+        report = BrokerAccount(ACCOUNT, {"NetLiquidation": 100.0}, {"ExchangeRate EUR": "1.25"})
         rates = Rates({"EUR": 1.25})
-        assert [w for w in heard(word, READY, BOOK)[0] if isinstance(w, Rates)] == [rates]
-        assert [w for w in heard(word, READY, BOOK, Rates({"EUR": 1.2}))[0] if isinstance(w, Rates)] == [rates]
-        assert [w for w in heard(word, READY, BOOK, rates)[0] if isinstance(w, Rates)] == []
+        assert [w for w in handle(report, READY, BOOK)[0] if isinstance(w, Rates)] == [rates]
+        assert [w for w in handle(report, READY, BOOK, Rates({"EUR": 1.2}))[0] if isinstance(w, Rates)] == [rates]
+        assert [w for w in handle(report, READY, BOOK, rates)[0] if isinstance(w, Rates)] == []
 
     def test_of_an_account_without_a_value_are_no_news(self) -> None:
-        assert heard(BrokerAccount(ACCOUNT, {"BuyingPower": 400.0}), READY, BOOK) == NOTHING
+        assert handle(BrokerAccount(ACCOUNT, {"BuyingPower": 400.0}), READY, BOOK) == NOTHING
 
     def test_of_a_price_grid_are_passed_on_when_they_change(self) -> None:
         dimes = ((0.0, 0.1),)
-        word, told = BrokerMarketRule("TSLA", dimes), ("TSLA", MarketRule("TSLA", dimes))
-        assert heard(word, READY) == ([PriceGrid("TSLA", dimes)], [told])
-        assert heard(word, READY, PriceGrid("NVDA", dimes)) == ([PriceGrid("TSLA", dimes)], [told])
-        assert heard(word, READY, PriceGrid("TSLA", dimes)) == NOTHING
-        assert heard(BrokerMarketRule("TSLA", ((0.0, 0.0001), (1.0, 0.01))), READY) == NOTHING
+        report, expected = BrokerMarketRule("TSLA", dimes), ("TSLA", MarketRule("TSLA", dimes))
+        assert handle(report, READY) == ([PriceGrid("TSLA", dimes)], [expected])
+        assert handle(report, READY, PriceGrid("NVDA", dimes)) == ([PriceGrid("TSLA", dimes)], [expected])
+        assert handle(report, READY, PriceGrid("TSLA", dimes)) == NOTHING
+        assert handle(BrokerMarketRule("TSLA", ((0.0, 0.0001), (1.0, 0.01))), READY) == NOTHING
 
 
 class TestAfterAnythingThatTouchedASymbol:
@@ -200,17 +200,17 @@ class TestAfterAnythingThatTouchedASymbol:
     ) -> None:
         _, position = held(0.0, 10.0)
         records = [READY, BOOK, position, EntrySlot(ENTRY, symbol), *([order] if order else [])]
-        writes, _ = heard(self.TOUCH, *records)
+        writes, _ = handle(self.TOUCH, *records)
         assert ((EntrySlot, ENTRY) in writes) is freed
 
     def test_a_sale_in_charge_leaves_nothing_to_guard(self) -> None:
         record = FlattenRecord(symbol="TSLA", phase="clearing")
         looked = Unprotected("TSLA", 1, 1)
-        writes, _ = heard(self.TOUCH, OPEN, READY, BOOK, *held(), stop(), record, looked, quoted())
+        writes, _ = handle(self.TOUCH, OPEN, READY, BOOK, *held(), stop(), record, looked, quoted())
         assert (Unprotected, "TSLA") in writes
 
     def test_what_its_stops_cover_is_told_last(self) -> None:
-        core, bought = GatewayCore(rules()), executed(entry(), 10.0, 105.0)
+        core, bought = GatewayCore(rules()), execution_of(entry(), 10.0, 105.0)
         decision = core.handle(state_of(OPEN, READY, BOOK, entry(), stop()), bought, Now(NOON_NS, MACHINE_NS))
         assert decision.messages[-1] == ("recorder", ProtectionChanged("TSLA", 10.0, 10.0, NOON_NS))
 
@@ -221,10 +221,10 @@ class TestAfterAnythingThatTouchedASymbol:
         own, position = held()
         since = Unprotected("TSLA", MACHINE_NS - 6 * SECOND, MACHINE_NS - 6 * SECOND)
         records = (OPEN, READY, BOOK, own, changed(position, quantity=11.0), fill(), *refused, quoted(), since)
-        writes, said = heard(self.TOUCH, *records, risk={"flatten_if_unprotectable": sells})
+        writes, messages = handle(self.TOUCH, *records, risk={"flatten_if_unprotectable": sells})
         assert [w.phase for w in writes if isinstance(w, FlattenRecord)] == (["selling"] if sells else [])
         assert ((Unprotected, "TSLA") in writes) is sells
-        placed = [m.order for to, m in said if to == "broker" and isinstance(m, PlaceOrder)]
+        placed = [m.order for to, m in messages if to == "broker" and isinstance(m, PlaceOrder)]
         assert [(o.role, o.order_type) for o in placed] == [("flatten", "MKT") if sells else ("stop", "TRAIL")]
 
     def test_what_it_needs_is_asked_first(self) -> None:
@@ -233,14 +233,14 @@ class TestAfterAnythingThatTouchedASymbol:
         position = BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0)
         own, before = held(4.0, 5.0)
         records = (OPEN, BOOK, own, before, fill(quantity=4.0), stop(), since)
-        writes, said = heard(position, READY, *records)
+        writes, messages = handle(position, READY, *records)
         assert Change(STOP, "TSLA", 4.0, "reading") in writes
-        assert said[-1] == ASK
+        assert messages[-1] == ASK
 
     def test_a_change_that_went_out_is_awaited(self) -> None:
         _, before = held(0.0, 5.0)
         sent = Change(STOP, "TSLA", 4.0, "sent")
         awaits = changed(READY, ask_at_ns=MACHINE_NS + 10 * SECOND)
-        assert awaits in heard(self.TOUCH, READY, BOOK, before, sent)[0]
+        assert awaits in handle(self.TOUCH, READY, BOOK, before, sent)[0]
         for other in (changed(sent, stage="reading"), changed(sent, symbol="NVDA")):
-            assert awaits not in heard(self.TOUCH, READY, BOOK, before, other)[0]
+            assert awaits not in handle(self.TOUCH, READY, BOOK, before, other)[0]

@@ -18,14 +18,14 @@ def test_entries_stop_and_protection_goes_on() -> None:
     gateway = Gateway()
     gateway.wait(15)
     gateway.holding()
-    gateway.hear(DiskSpace(199.4))
+    gateway.receive(DiskSpace(199.4))
     (blocked,) = gateway.events(EntriesBlocked)
     assert (blocked.reason, blocked.figures) == ("disk_full", {"free_mb": 199.0})
     assert "199 MB are left" in blocked.text
     gateway.enter(symbol="NVDA")
     assert [(m.symbol, m.reason) for m in gateway.events(EntryDropped)] == [("NVDA", "disk_full")]
-    gateway.forget()
-    gateway.hear(gateway.status("CT-TSLA-20250106-1-S1", "Cancelled"))
+    gateway.clear()
+    gateway.receive(gateway.status("CT-TSLA-20250106-1-S1", "Cancelled"))
     gateway.wait(2)
     assert gateway.orders_sent() == ["SELL 10 TRAIL"]
 
@@ -33,28 +33,28 @@ def test_entries_stop_and_protection_goes_on() -> None:
 @pytest.mark.parametrize(("free_mb", "over"), [(200.0, False), (399.9, False), (400.0, True)])
 def test_until_there_is_enough_again(free_mb: float, over: bool) -> None:
     gateway = Gateway()
-    gateway.hear(DiskSpace(10.0))
-    gateway.hear(DiskSpace(10.0))
+    gateway.receive(DiskSpace(10.0))
+    gateway.receive(DiskSpace(10.0))
     assert len(gateway.events(EntriesBlocked)) == 1
-    gateway.hear(DiskSpace(free_mb))
+    gateway.receive(DiskSpace(free_mb))
     assert [m.reason for m in gateway.events(EntriesUnblocked)] == (["disk_full"] if over else [])
 
 
 def test_room_enough_is_no_news() -> None:
     gateway = Gateway()
-    gateway.hear(DiskSpace(200.0))
+    gateway.receive(DiskSpace(200.0))
     assert gateway.events(EntriesBlocked) == []
 
 
 def test_it_is_told_while_it_is_little_and_once_when_it_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shell, "POLL_S", 0.0)
     rooms = iter([5_000, 399, 100, 400, 5_000])
-    told: list[float] = []
+    reports: list[float] = []
 
     def free(path: Path) -> int:
         assert path == tmp_path
         return next(rooms) * 1_000_000
 
     with pytest.raises(RuntimeError):  # (a coroutine that runs out of answers)
-        asyncio.run(shell.watch_disk(tmp_path, lambda space: told.append(space.free_mb), free))
-    assert told == [399.0, 100.0, 400.0]
+        asyncio.run(shell.watch_disk(tmp_path, lambda space: reports.append(space.free_mb), free))
+    assert reports == [399.0, 100.0, 400.0]

@@ -54,37 +54,37 @@ ACCOUNTS = [
 ]
 
 
-@pytest.mark.parametrize(("mode", "configured", "login", "bound", "said"), ACCOUNTS)
+@pytest.mark.parametrize(("mode", "configured", "login", "bound", "expected"), ACCOUNTS)
 def test_mode_account_and_login_must_agree(
-    mode: str, configured: str | None, login: tuple[str, ...], bound: str, said: str
+    mode: str, configured: str | None, login: tuple[str, ...], bound: str, expected: str
 ) -> None:
     account, trouble = account_trouble(settings(mode, configured), login, bound)
-    if said.startswith("!"):
+    if expected.startswith("!"):
         assert account == ""
-        assert said[1:] in trouble
+        assert expected[1:] in trouble
         assert "\n" not in trouble
     else:
-        assert (account, trouble) == (said, "")
+        assert (account, trouble) == (expected, "")
 
 
-def live(word: LiveConfirmation | None = None) -> Gateway:
+def live(confirmation: LiveConfirmation | None = None) -> Gateway:
     """A live gateway in an open session; by default its owner has confirmed until an hour after the open."""
     gateway = Gateway(cold=True, mode="live", ibkr={"account": LIVE})
-    gateway.hear(LiveConfirmation(LIVE, UNTIL) if word is None else word)
-    gateway.hear(Connected((LIVE,), 1, 12))
+    gateway.receive(LiveConfirmation(LIVE, UNTIL) if confirmation is None else confirmation)
+    gateway.receive(Connected((LIVE,), 1, 12))
     gateway.answer(account=LIVE)
-    gateway.hear(SessionOpened(DAY, DAY.close_ns - 900 * SECOND))
+    gateway.receive(SessionOpened(DAY, DAY.close_ns - 900 * SECOND))
     gateway.quote()
     gateway.to_broker = []
     return gateway
 
 
 def dropped(gateway: Gateway) -> list[str]:
-    return [m.reason for _, m in gateway.said if isinstance(m, EntryDropped)]
+    return [m.reason for _, m in gateway.messages if isinstance(m, EntryDropped)]
 
 
 def blocks(gateway: Gateway) -> list[str]:
-    return [m.reason for _, m in gateway.said if isinstance(m, EntriesBlocked)]
+    return [m.reason for _, m in gateway.messages if isinstance(m, EntriesBlocked)]
 
 
 def expiry(gateway: Gateway) -> int | None:
@@ -92,7 +92,7 @@ def expiry(gateway: Gateway) -> int | None:
 
 
 def unblocks(gateway: Gateway) -> list[str]:
-    return [m.reason for _, m in gateway.said if isinstance(m, EntriesUnblocked)]
+    return [m.reason for _, m in gateway.messages if isinstance(m, EntriesUnblocked)]
 
 
 class TestLive:
@@ -103,20 +103,20 @@ class TestLive:
         assert blocks(gateway) == []
 
     @pytest.mark.parametrize(
-        ("word", "why"),
+        ("confirmation", "why"),
         [
             (LiveConfirmation("", 0), "has not been confirmed"),
             (LiveConfirmation("U7654321", UNTIL), "was confirmed for U7654321"),
             (LiveConfirmation(LIVE, DAY.open_ns), "confirmation has expired"),
         ],
     )
-    def test_without_the_owners_word_it_only_protects(self, word: LiveConfirmation, why: str) -> None:
-        gateway = live(word)
-        (told,) = [m for _, m in gateway.said if isinstance(m, Happened) and m.event == "live_unconfirmed"]
-        assert (told.level, why in str(told.fields["text"])) == ("ERROR", True)
-        gateway.forget()
-        gateway.hear(LiveConfirmation("", 0))
-        gateway.hear(word)
+    def test_without_the_owners_word_it_only_protects(self, confirmation: LiveConfirmation, why: str) -> None:
+        gateway = live(confirmation)
+        (event,) = [m for _, m in gateway.messages if isinstance(m, Happened) and m.event == "live_unconfirmed"]
+        assert (event.level, why in str(event.fields["text"])) == ("ERROR", True)
+        gateway.clear()
+        gateway.receive(LiveConfirmation("", 0))
+        gateway.receive(confirmation)
         assert not gateway.notes(), "said once"
         gateway.enter()
         assert dropped(gateway) == ["live_unconfirmed"]
@@ -126,44 +126,44 @@ class TestLive:
         gateway = live()
         entry = gateway.working()
         key = entry.client_order_id
-        gateway.hear(gateway.execution(key, 10.0, 105.0, account=LIVE))
-        gateway.hear(gateway.status(key, "Filled", filled=10.0, account=LIVE))
-        gateway.hear(BrokerPosition(LIVE, "TSLA", 10.0, 105.0))
-        gateway.hear(LiveConfirmation("", 0))
+        gateway.receive(gateway.execution(key, 10.0, 105.0, account=LIVE))
+        gateway.receive(gateway.status(key, "Filled", filled=10.0, account=LIVE))
+        gateway.receive(BrokerPosition(LIVE, "TSLA", 10.0, 105.0))
+        gateway.receive(LiveConfirmation("", 0))
         gateway.wait(15)
-        gateway.forget()
-        gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled", account=LIVE))
+        gateway.clear()
+        gateway.receive(gateway.status(entry.stop_client_order_id, "Cancelled", account=LIVE))
         gateway.wait(15)
         assert "SELL 10 TRAIL" in gateway.orders_sent()
 
     def test_an_expiry_takes_back_what_has_not_filled_and_a_new_word_ends_it(self) -> None:
         gateway = live()
         gateway.working()
-        gateway.forget()
+        gateway.clear()
         assert expiry(gateway) == UNTIL
         gateway.market_ns = UNTIL
-        gateway.hear(Elapsed())
+        gateway.receive(Elapsed())
         assert blocks(gateway) == ["live_unconfirmed"]
         assert [type(m) for m in gateway.to_broker] == [CancelOrder]
         assert expiry(gateway) is None
-        gateway.hear(LiveConfirmation(LIVE, UNTIL + 3600 * SECOND))
+        gateway.receive(LiveConfirmation(LIVE, UNTIL + 3600 * SECOND))
         assert unblocks(gateway) == ["live_unconfirmed"]
 
     def test_a_block_outlives_a_restart_and_is_told_to_newcomers(self) -> None:
         gateway = live(LiveConfirmation("", 0))
         gateway.restart()
-        told = [m for to, m in gateway.core.snapshot(gateway.state, ("fleet",)) if isinstance(m, EntriesBlocked)]
-        assert [m.reason for m in told] == ["live_unconfirmed"]
+        event = [m for to, m in gateway.core.snapshot(gateway.state, ("fleet",)) if isinstance(m, EntriesBlocked)]
+        assert [m.reason for m in event] == ["live_unconfirmed"]
 
     def test_a_wrong_account_sends_nothing_and_says_so_once(self) -> None:
         gateway = Gateway(cold=True, mode="live", ibkr={"account": LIVE})
         for _ in range(3):
-            gateway.hear(Connected((ACCOUNT,), 1, 12))
+            gateway.receive(Connected((ACCOUNT,), 1, 12))
             gateway.disconnect()
         assert blocks(gateway) == ["wrong_account"]
         assert gateway.to_broker == []
         assert "not of this login" in gateway.core.note(gateway.state)
-        gateway.hear(Connected((LIVE,), 1, 12))
+        gateway.receive(Connected((LIVE,), 1, 12))
         assert unblocks(gateway) == ["wrong_account"]
         assert gateway.core.note(gateway.state) == ""
 
@@ -182,31 +182,31 @@ class TestClock:
     )
     def test_more_than_a_second_for_certain_blocks(self, least: float, most: float, off: float) -> None:
         gateway = Gateway(mode="paper")
-        gateway.hear(BrokerClock(least, most))
+        gateway.receive(BrokerClock(least, most))
         assert blocks(gateway) == (["clock_off"] if off else [])
-        gateway.forget()
+        gateway.clear()
         gateway.enter()
         if off:
-            (told,) = [m for _, m in gateway.said if isinstance(m, EntryDropped)]
-            assert (told.reason, told.figures) == ("clock_off", {"off_s": off})
+            (event,) = [m for _, m in gateway.messages if isinstance(m, EntryDropped)]
+            assert (event.reason, event.figures) == ("clock_off", {"off_s": off})
         else:
             assert dropped(gateway) == []
 
     def test_it_is_said_once_and_clears(self) -> None:
         gateway = Gateway(mode="paper")
         for _ in range(5):
-            gateway.hear(BrokerClock(2.0, 2.2))
-        gateway.hear(BrokerClock(-5.0, 2.0))
+            gateway.receive(BrokerClock(2.0, 2.2))
+        gateway.receive(BrokerClock(-5.0, 2.0))
         assert (blocks(gateway), unblocks(gateway)) == (["clock_off"], []), "a slow answer proves nothing"
-        gateway.hear(BrokerClock(-0.1, 0.1))
-        gateway.hear(BrokerClock(-0.1, 0.1))
+        gateway.receive(BrokerClock(-0.1, 0.1))
+        gateway.receive(BrokerClock(-0.1, 0.1))
         assert unblocks(gateway) == ["clock_off"]
 
     def test_what_rests_at_the_broker_stays(self) -> None:
         gateway = Gateway(mode="paper")
         gateway.working()
-        gateway.forget()
-        gateway.hear(BrokerClock(2.0, 2.2))
+        gateway.clear()
+        gateway.receive(BrokerClock(2.0, 2.2))
         assert gateway.to_broker == []
 
     @given(
@@ -245,7 +245,7 @@ class TestHours:
     def test_nothing_is_sent_in_the_exchanges_break(self) -> None:
         gateway = Gateway()
         rest = msgspec.structs.replace(DAY, break_start_ns=gateway.market_ns, break_end_ns=gateway.market_ns + SECOND)
-        gateway.hear(SessionOpened(rest, DAY.close_ns - 900 * SECOND))
+        gateway.receive(SessionOpened(rest, DAY.close_ns - 900 * SECOND))
         gateway.enter()
         assert dropped(gateway) == ["session_break"]
 
@@ -257,12 +257,12 @@ class TestDelayedData:
     def test_paper_may_allow_it_live_never(self, mode: str, allowed: bool, sent: bool) -> None:
         account = LIVE if mode == "live" else ACCOUNT
         gateway = Gateway(cold=True, mode=mode, ibkr={"account": account, "allow_delayed": allowed})
-        gateway.hear(LiveConfirmation(LIVE, UNTIL))
-        gateway.hear(Connected((account,), 1, 12))
+        gateway.receive(LiveConfirmation(LIVE, UNTIL))
+        gateway.receive(Connected((account,), 1, 12))
         gateway.answer(account=account)
-        gateway.hear(SessionOpened(DAY, DAY.close_ns - 900 * SECOND))
+        gateway.receive(SessionOpened(DAY, DAY.close_ns - 900 * SECOND))
         gateway.quote(delayed=True)
-        gateway.forget()
+        gateway.clear()
         gateway.enter()
         assert dropped(gateway) == ([] if sent else ["delayed_data"])
 
@@ -272,8 +272,8 @@ class TestObserve:
         gateway = Gateway(mode="paper", observe=True)
         gateway.enter()
         assert dropped(gateway) == ["observed"]
-        (told,) = [m for _, m in gateway.said if isinstance(m, Happened) and m.event == "entry_observed"]
-        assert {"client_order_id", "qty", "stop_price", "limit_price", "trailing_pct"} <= told.fields.keys()
+        (event,) = [m for _, m in gateway.messages if isinstance(m, Happened) and m.event == "entry_observed"]
+        assert {"client_order_id", "qty", "stop_price", "limit_price", "trailing_pct"} <= event.fields.keys()
         assert gateway.to_broker == []
 
     def test_what_would_be_dropped_is_dropped_for_its_own_reason(self) -> None:
@@ -284,13 +284,13 @@ class TestObserve:
 
     def test_shares_of_an_earlier_life_get_no_stop_from_it(self) -> None:
         gateway = Gateway(mode="paper", observe=True)
-        gateway.hear(broker_execution("CT-TSLA-20250106-1", 10.0, 105.0))
-        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
+        gateway.receive(broker_execution("CT-TSLA-20250106-1", 10.0, 105.0))
+        gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
         gateway.wait(60)
         assert [m for m in gateway.to_broker if not isinstance(m, RequestSnapshot)] == []
 
 
 def test_the_broker_streams_what_is_watched() -> None:
     gateway = Gateway()
-    gateway.hear(WatchlistChanged(("TSLA", "GME"), ("NVDA",)))
+    gateway.receive(WatchlistChanged(("TSLA", "GME"), ("NVDA",)))
     assert gateway.to_broker == [Subscribe(("TSLA", "GME", "NVDA"))]

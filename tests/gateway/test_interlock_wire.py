@@ -15,7 +15,7 @@ from messages.watchlist import WatchlistChanged
 from services.configuration.broker_policy import Policy
 from services.gateway.book.records import Book
 from services.gateway.ibkr import clock_check
-from tests.gateway.on_the_wire import Fleet, connected, played
+from tests.gateway.on_the_wire import Fleet, connected, run_scenario
 from tests.simulator.on_the_wire import CALM, OPEN_NS, SECOND, trades
 
 PAPER, LIVE = "DU1234567", "U1234567"
@@ -31,7 +31,7 @@ BROKER_TIME: dict[str, Callable[[], int]] = {}
 async def fleet(accounts: tuple[str, ...], policy: Policy | None = None, **settings: Any) -> AsyncIterator[Fleet]:
     """A fleet on a simulated gateway whose login has these accounts."""
     async with connected(CALM, trades("GME", *[20.0] * 20), accounts=accounts, policy=policy, **settings) as made:
-        BROKER_TIME["ns"] = lambda: made.house.exchange.now_ns // SECOND * SECOND
+        BROKER_TIME["ns"] = lambda: made.simulator.exchange.now_ns // SECOND * SECOND
         yield made
 
 
@@ -63,12 +63,12 @@ def test_a_wrong_account_sends_nothing_at_all(mode: str, account: str | None, lo
             made.enter()
             await asyncio.sleep(0.1)
             assert made.blocks() == ["wrong_account"]
-            assert why in made.told(EntriesBlocked)[0].text
+            assert why in made.messages_of(EntriesBlocked)[0].text
             assert not made.ready
             assert made.at_the_broker() == []
-            assert made.house.server.wire_counts()[CLIENT_ID][0] == 1, "startApi, and not a word more"
+            assert made.simulator.server.wire_counts()[CLIENT_ID][0] == 1, "startApi, and not a word more"
 
-    played(play)
+    run_scenario(play)
 
 
 def test_the_account_of_another_fleet_is_sent_nothing_at_all() -> None:
@@ -79,10 +79,10 @@ def test_the_account_of_another_fleet_is_sent_nothing_at_all() -> None:
             made.state.apply([(Book, "book", Book(account="DU7654321"))])
             await made.until(lambda: made.blocks(), "it is not said")
             await asyncio.sleep(0.1)
-            assert "the records of this fleet are of DU7654321" in made.told(EntriesBlocked)[0].text
-            assert made.house.server.wire_counts()[CLIENT_ID][0] == 1, "startApi, and not a word more"
+            assert "the records of this fleet are of DU7654321" in made.messages_of(EntriesBlocked)[0].text
+            assert made.simulator.server.wire_counts()[CLIENT_ID][0] == 1, "startApi, and not a word more"
 
-    played(play)
+    run_scenario(play)
 
 
 def test_nothing_that_asks_for_prices_reaches_a_wrong_account() -> None:
@@ -91,23 +91,23 @@ def test_nothing_that_asks_for_prices_reaches_a_wrong_account() -> None:
     async def play() -> None:
         async with fleet((LIVE,), mode="paper") as made:
             await made.until(lambda: made.blocks(), "it is not said")
-            made.hear(WatchlistChanged(("GME",), ()))
+            made.receive(WatchlistChanged(("GME",), ()))
             made.broker.on_error(-1, 1101, "connectivity restored, data lost")
             await asyncio.sleep(0.1)
-            assert made.house.server.wire_counts()[CLIENT_ID][0] == 1, "startApi, and not a word more"
+            assert made.simulator.server.wire_counts()[CLIENT_ID][0] == 1, "startApi, and not a word more"
 
-    played(play)
+    run_scenario(play)
 
 
 def test_what_was_watched_meanwhile_is_streamed_once_the_account_is_right() -> None:
     async def play() -> None:
         async with fleet((LIVE,), mode="paper") as made:
             await made.until(lambda: made.blocks(), "it is not said")
-            made.hear(WatchlistChanged(("GME",), ()))
+            made.receive(WatchlistChanged(("GME",), ()))
             made.broker.execute(StartStreams(LIVE))
             assert set(made.broker.quotes.streams.values()) == {"GME"}
 
-    played(play)
+    run_scenario(play)
 
 
 @pytest.mark.parametrize(
@@ -117,14 +117,14 @@ def test_what_was_watched_meanwhile_is_streamed_once_the_account_is_right() -> N
 def test_the_right_account_trades(mode: str, account: str | None, login: tuple[str, ...]) -> None:
     async def play() -> None:
         async with fleet(login, mode=mode, ibkr={"account": account}) as made:
-            made.hear(FAR)
+            made.receive(FAR)
             await made.until(lambda: made.ready, "not ready")
             await made.opened()
             made.enter()
             await made.until(lambda: len(made.at_the_broker()) == 2, "the bracket is not there")
             assert made.blocks() == []
 
-    played(play)
+    run_scenario(play)
 
 
 def test_live_without_its_owners_word_only_protects_until_it_has_it() -> None:
@@ -135,15 +135,15 @@ def test_live_without_its_owners_word_only_protects_until_it_has_it() -> None:
             made.enter()
             await asyncio.sleep(0.1)
             assert (made.blocks(), made.at_the_broker()) == (["live_unconfirmed"], [])
-            made.hear(FAR)
-            assert [m.reason for m in made.told(EntriesUnblocked)] == ["live_unconfirmed"]
+            made.receive(FAR)
+            assert [m.reason for m in made.messages_of(EntriesUnblocked)] == ["live_unconfirmed"]
             made.enter()
             await made.until(lambda: len(made.at_the_broker()) == 2, "the bracket is not there")
             # The word is taken back: what has not filled goes, at the broker as well.
-            made.hear(LiveConfirmation("", 0))
+            made.receive(LiveConfirmation("", 0))
             await made.until(lambda: made.at_the_broker() == [], "the entry stays")
 
-    played(play)
+    run_scenario(play)
 
 
 @pytest.mark.parametrize("apart_s", [3.5, -1.5])
@@ -161,10 +161,10 @@ def test_a_clock_that_is_off_blocks_once_and_clears(apart_s: float, time_apart: 
             (note,) = made.notes("clock_off")
             assert note.fields["off_s"] == pytest.approx(apart_s, abs=1.0)
             time_apart["s"] = 0.5
-            await made.until(lambda: made.told(EntriesUnblocked), "it does not clear")
+            await made.until(lambda: made.messages_of(EntriesUnblocked), "it does not clear")
             assert made.blocks() == ["clock_off"]
 
-    played(play)
+    run_scenario(play)
 
 
 def test_a_simulated_fleet_is_not_asked(time_apart: dict[str, float]) -> None:
@@ -175,7 +175,7 @@ def test_a_simulated_fleet_is_not_asked(time_apart: dict[str, float]) -> None:
             await asyncio.sleep(0.2)
             assert made.blocks() == []
 
-    played(play)
+    run_scenario(play)
 
 
 def test_observing_asks_everything_and_places_nothing() -> None:
@@ -189,15 +189,15 @@ def test_observing_asks_everything_and_places_nothing() -> None:
             assert note.fields["stop_price"] == 10.5
             assert made.at_the_broker() == []
 
-    played(play)
+    run_scenario(play)
 
 
 def test_prices_of_a_new_symbol_come_without_a_new_connection() -> None:
     async def play() -> None:
         async with fleet((PAPER,), mode="paper") as made:
             await made.until(lambda: made.ready, "not ready")
-            made.hear(WatchlistChanged(("GME",), ()))
+            made.receive(WatchlistChanged(("GME",), ()))
             await made.opened()
             assert (made.last("GME"), made.last("TSLA")) == (20.0, 0.0)
 
-    played(play)
+    run_scenario(play)

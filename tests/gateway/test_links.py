@@ -16,14 +16,14 @@ def links(gateway: Gateway) -> list[tuple[str, bool]]:
 
 
 def error(gateway: Gateway, code: int) -> None:
-    gateway.hear(BrokerError(-1, code, "as the broker words it"))
+    gateway.receive(BrokerError(-1, code, "as the broker words it"))
 
 
 def test_a_start() -> None:
     gateway = Gateway(cold=True)
     assert links(gateway) == [("socket", False)]
     assert not gateway.core.ready(gateway.state)
-    gateway.hear(Connected((ACCOUNT,), 7, 12))
+    gateway.receive(Connected((ACCOUNT,), 7, 12))
     assert gateway.to_broker == [StartStreams(ACCOUNT), RequestSnapshot()], "on the wire in this order"
     assert not gateway.core.ready(gateway.state)
     gateway.answer()
@@ -49,11 +49,11 @@ def test_no_tick_before_the_book_agrees_and_numbers_grow() -> None:
 def test_a_lost_socket_and_back() -> None:
     gateway = Gateway()
     entry = gateway.working()
-    gateway.forget()
+    gateway.clear()
     gateway.disconnect()
     gateway.disconnect()
     assert links(gateway) == [("socket", False)]
-    gateway.hear(Connected((ACCOUNT,), 1, 12))
+    gateway.receive(Connected((ACCOUNT,), 1, 12))
     assert set(gateway.state.table(Doubt)) == {entry.client_order_id, entry.stop_client_order_id}
     assert gateway.orders_sent() == ["ask"]
 
@@ -74,7 +74,7 @@ def test_a_new_socket_knows_nothing_bad_of_the_others() -> None:
     gateway = Gateway()
     error(gateway, 1100)
     gateway.disconnect()
-    gateway.forget()
+    gateway.clear()
     gateway.connect()
     assert ("broker", True) in links(gateway)
     assert ("data", True) in links(gateway)
@@ -85,7 +85,7 @@ def test_field_02_everything_is_asked_anew_after_1101_and_1102() -> None:
         gateway = Gateway()
         entry = gateway.working()
         error(gateway, 1100)
-        gateway.forget()
+        gateway.clear()
         error(gateway, code)
         assert gateway.orders_sent() == ["ask"]
         assert not gateway.core.ready(gateway.state)
@@ -122,19 +122,19 @@ def test_between_1100_and_1102_nothing_is_placed() -> None:
 class TestWrongAccount:
     def speak(self, gateway: Gateway) -> None:
         """Everything that could make it send something."""
-        gateway.hear(SessionOpened(DAY, UNTIL))
+        gateway.receive(SessionOpened(DAY, UNTIL))
         gateway.quote()
-        gateway.hear(EntryApproved(plan(), 1000.0))
+        gateway.receive(EntryApproved(plan(), 1000.0))
         error(gateway, 1100)
         error(gateway, 1102)
         gateway.answer(BrokerPosition("U1", "TSLA", 5.0, 1.0), account="U1")
-        gateway.hear(broker_order("CT-TSLA-20250106-9", account="U1"))
+        gateway.receive(broker_order("CT-TSLA-20250106-9", account="U1"))
         gateway.account_values("U1", NetLiquidation=1.0)
         gateway.wait(60)
 
     def test_sends_nothing_at_all(self) -> None:
         gateway = Gateway(cold=True, ibkr={"account": ACCOUNT})
-        gateway.hear(Connected(("U1",), 1, 12))
+        gateway.receive(Connected(("U1",), 1, 12))
         self.speak(gateway)
         assert gateway.to_broker == []
         assert gateway.notes()[0] == "wrong_account"
@@ -144,20 +144,20 @@ class TestWrongAccount:
     def test_the_book_is_bound_to_its_account(self) -> None:
         gateway = Gateway(mode="paper")
         gateway.disconnect()
-        gateway.forget()
-        gateway.hear(Connected(("DU7654321",), 1, 12))
+        gateway.clear()
+        gateway.receive(Connected(("DU7654321",), 1, 12))
         self.speak(gateway)
         assert gateway.to_broker == []
 
     def test_several_accounts_and_none_named(self) -> None:
         gateway = Gateway(cold=True, mode="paper")
-        gateway.hear(Connected((ACCOUNT, "DU7654321"), 1, 12))
+        gateway.receive(Connected((ACCOUNT, "DU7654321"), 1, 12))
         assert gateway.to_broker == []
         assert "wrong_account" in gateway.notes()
 
     def test_the_right_one_again(self) -> None:
         gateway = Gateway(cold=True, ibkr={"account": ACCOUNT})
-        gateway.hear(Connected(("U1",), 1, 12))
+        gateway.receive(Connected(("U1",), 1, 12))
         gateway.disconnect()
         gateway.connect(accounts=("U1", ACCOUNT))
         assert gateway.core.ready(gateway.state)
@@ -166,6 +166,6 @@ class TestWrongAccount:
 def test_a_word_of_a_connection_that_is_gone() -> None:
     gateway = Gateway()
     gateway.disconnect()
-    gateway.forget()
+    gateway.clear()
     error(gateway, 1102)
-    assert gateway.said == []
+    assert gateway.messages == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from messages.market import Tick
-from tests.gateway.on_the_wire import Fleet, connected, played
+from tests.gateway.on_the_wire import Fleet, connected, run_scenario
 from tests.simulator.faults.test_faults_wire import clear, fail
 from tests.simulator.on_the_wire import trades
 
@@ -21,12 +21,12 @@ class Listening:
         self.ticks: list[Tick] = []
         handle = fleet.core.handle
 
-        def heard(*words: Any) -> Any:
-            decision = handle(*words)
-            self.ticks += [told for _, told in decision.published if isinstance(told, Tick)]
+        def record(*args: Any) -> Any:
+            decision = handle(*args)
+            self.ticks += [quote for _, quote in decision.published if isinstance(quote, Tick)]
             return decision
 
-        fleet.core.handle = heard  # type: ignore[method-assign]
+        fleet.core.handle = record  # type: ignore[method-assign]
 
     @property
     def refused(self) -> int:
@@ -40,25 +40,25 @@ def test_no_subscription(code: int) -> None:
     async def play() -> None:
         async with connected(PRICES) as made:
             listening = Listening(made)
-            fail(made.house, "no-market-data", code=code, count=0)
+            fail(made.simulator, "no-market-data", code=code, count=0)
             await made.until(lambda: made.ready and listening.ticks, "nothing is told")
             await made.step(4)
             assert (listening.refused, listening.ticks[-1].last) == (code, 0.0)
             assert [n.fields["code"] for n in made.notes("market_data_refused")] == [code]
 
-    played(play)
+    run_scenario(play)
 
 
 def test_field_37_delayed_prices_are_no_refusal() -> None:
     async def play() -> None:
         async with connected(PRICES) as made:
             listening = Listening(made)
-            fail(made.house, "no-market-data", code=10167, count=0)
+            fail(made.simulator, "no-market-data", code=10167, count=0)
             await made.until(lambda: made.ready, "not ready")
             await made.step(4)
             assert not any(tick.refused for tick in listening.ticks)
 
-    played(play)
+    run_scenario(play)
 
 
 def test_field_38_a_competing_session_comes_and_goes() -> None:
@@ -68,15 +68,15 @@ def test_field_38_a_competing_session_comes_and_goes() -> None:
             listening = Listening(made)
             await made.step(4)
             assert listening.refused == 0
-            fail(made.house, "competing-session")
+            fail(made.simulator, "competing-session")
             await made.step(4)
             assert listening.refused == 10197
-            clear(made.house, "competing-session")
+            clear(made.simulator, "competing-session")
             await made.step(4)
             assert listening.refused == 0
             assert len(made.notes("market_data_refused")) == 1
 
-    played(play)
+    run_scenario(play)
 
 
 def test_field_09_subscriptions_that_are_lost_are_made_anew() -> None:
@@ -87,12 +87,12 @@ def test_field_09_subscriptions_that_are_lost_are_made_anew() -> None:
             await made.until(lambda: made.ready, "not ready")
             await made.step(4)
             before = made.last("TSLA")
-            fail(made.house, "broker-lost", data="lost", seconds=3)
+            fail(made.simulator, "broker-lost", data="lost", seconds=3)
             await made.pass_time(5)
             await made.step(4)
             assert made.last("TSLA") > before > 0
 
-    played(play)
+    run_scenario(play)
 
 
 def test_field_11_a_feed_that_died_with_its_farm() -> None:
@@ -103,9 +103,9 @@ def test_field_11_a_feed_that_died_with_its_farm() -> None:
             await made.until(lambda: made.ready, "not ready")
             await made.step(4)
             before = made.last("TSLA")
-            fail(made.house, "farm-down", streams="dead", seconds=3)
+            fail(made.simulator, "farm-down", streams="dead", seconds=3)
             await made.pass_time(5)
             await made.step(4)
             assert made.last("TSLA") > before
 
-    played(play)
+    run_scenario(play)

@@ -10,7 +10,7 @@ from services.configuration.broker_policy import OrderPriceGrid, Policy
 from services.simulator.venue.price_grid import GRIDS
 from services.symbol.entry import plan_entry
 from services.trading.prices import US_STOCKS, Grid
-from tests.gateway.on_the_wire import DAY, Fleet, played
+from tests.gateway.on_the_wire import DAY, Fleet, run_scenario
 from tests.gateway.test_interlock_wire import CLIENT_ID, PAPER, fleet, time_apart
 
 __all__ = ["time_apart"]
@@ -19,11 +19,11 @@ __all__ = ["time_apart"]
 def enter(made: Fleet, grid: Grid) -> None:
     """The entry that a symbol plans on this grid at a price of 10: a stop 3.33 % above it, a cap 1.7 % above that."""
     settings = made.core.settings
-    now_ns = made.house.exchange.now_ns
+    now_ns = made.simulator.exchange.now_ns
     tick = Tick("TSLA", 1, 1, now_ns, 10.0, now_ns, 9.99, 10.01)
     entry = plan_entry("TSLA", DAY.date, 1, tick, now_ns, settings, grid)
-    made.hear(SessionOpened(DAY, DAY.close_ns - 900 * 10**9))
-    made.hear(EntryApproved(entry, 10_000.0))  # type: ignore[arg-type]
+    made.receive(SessionOpened(DAY, DAY.close_ns - 900 * 10**9))
+    made.receive(EntryApproved(entry, 10_000.0))  # type: ignore[arg-type]
 
 
 ENTRIES = {"buy_stop_pct_above_last": 3.33, "type": "buy_stop_limit", "stop_limit_max_slip_pct": 1.7}
@@ -45,14 +45,14 @@ def test_field_31_orders_lie_on_the_grid_that_the_broker_names(
             await made.until(lambda: made.ready, "not ready")
             await made.opened()
             if grid is not OrderPriceGrid.CENT:
-                await made.until(lambda: made.told(MarketRule), "the rule is not told")
-                assert made.told(MarketRule)[0] == MarketRule("TSLA", GRIDS[grid])
+                await made.until(lambda: made.messages_of(MarketRule), "the rule is not told")
+                assert made.messages_of(MarketRule)[0] == MarketRule("TSLA", GRIDS[grid])
             enter(made, GRIDS[grid])
             await made.until(lambda: len(made.at_the_broker()) == 2, "the bracket is not there")
-            parent = made.house.exchange.open_orders()[0].ticket
+            parent = made.simulator.exchange.open_orders()[0].ticket
             assert (parent.stop_price, parent.limit_price) == prices
 
-    played(play)
+    run_scenario(play)
 
 
 def test_field_31_an_order_off_the_grid_is_refused_by_an_error_alone() -> None:
@@ -62,9 +62,9 @@ def test_field_31_an_order_off_the_grid_is_refused_by_an_error_alone() -> None:
         ) as made:
             await made.until(lambda: made.ready, "not ready")
             await made.opened()
-            before = made.house.exchange.next_order_id(CLIENT_ID)
+            before = made.simulator.exchange.next_order_id(CLIENT_ID)
             enter(made, US_STOCKS)
-            await made.until(lambda: made.house.exchange.next_order_id(CLIENT_ID) > before, "no order came")
-            assert made.house.exchange.orders() == []
+            await made.until(lambda: made.simulator.exchange.next_order_id(CLIENT_ID) > before, "no order came")
+            assert made.simulator.exchange.orders() == []
 
-    played(play)
+    run_scenario(play)

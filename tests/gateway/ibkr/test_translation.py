@@ -16,19 +16,19 @@ STATE = ibi.OrderState(status="PendingSubmit")
 
 
 def order(perm_id: int, quantity: float, ref: str) -> ibi.Order:
-    told: dict[str, Any] = {"permId": perm_id, "totalQuantity": quantity, "orderRef": ref}
-    return ibi.Order(action="SELL", orderType="TRAIL", trailingPercent=10.0, tif="GTC", **told)
+    fields: dict[str, Any] = {"permId": perm_id, "totalQuantity": quantity, "orderRef": ref}
+    return ibi.Order(action="SELL", orderType="TRAIL", trailingPercent=10.0, tif="GTC", **fields)
 
 
-def heard(*words: Any) -> list[tuple[str, int, int, str]]:
+def received(*callbacks: Any) -> list[tuple[str, int, int, str]]:
     """The facts that follow from (order id, permId, quantity, ref) and (order id, permId, status)."""
     broker = Broker(msgspec.convert({"watchlist": ["TSLA"]}, Settings), lambda: None)
-    for word in words:
-        if len(word) == 4:
-            number, perm_id, quantity, ref = word
+    for callback in callbacks:
+        if len(callback) == 4:
+            number, perm_id, quantity, ref = callback
             broker.on_open_order(number, ibi.Stock("TSLA"), order(perm_id, quantity, ref), STATE)
         else:
-            number, perm_id, status = word
+            number, perm_id, status = callback
             broker.on_order_status(number, status, 0.0, 0.0, perm_id, 0, "")
     facts = [fact for fact in broker.facts if isinstance(fact, BrokerOrder)]
     return [(f.client_order_id, f.order_id, f.perm_id, f.status) for f in facts]
@@ -36,26 +36,26 @@ def heard(*words: Any) -> list[tuple[str, int, int, str]]:
 
 def test_two_orders_without_a_perm_id_are_two() -> None:
     """A bracket's words before it is acknowledged: neither gets the other's terms."""
-    words = [(1, 0, 10.0, "CT-1"), (2, 0, 5.0, "CT-1-S1"), (1, 0, "PreSubmitted"), (2, 0, "PreSubmitted")]
-    assert heard(*words) == [("CT-1", 1, 0, "PreSubmitted"), ("CT-1-S1", 2, 0, "PreSubmitted")]
+    callbacks = [(1, 0, 10.0, "CT-1"), (2, 0, 5.0, "CT-1-S1"), (1, 0, "PreSubmitted"), (2, 0, "PreSubmitted")]
+    assert received(*callbacks) == [("CT-1", 1, 0, "PreSubmitted"), ("CT-1-S1", 2, 0, "PreSubmitted")]
 
 
 def test_the_perm_id_may_come_with_the_status() -> None:
-    assert heard((1, 0, 10.0, "CT-1"), (1, 77, "Submitted")) == [("CT-1", 1, 77, "Submitted")]
+    assert received((1, 0, 10.0, "CT-1"), (1, 77, "Submitted")) == [("CT-1", 1, 77, "Submitted")]
 
 
 def test_field_06_two_orders_under_one_order_id_are_two() -> None:
-    words = [(1, 77, 10.0, "CT-1"), (1, 78, 4.0, "CT-1"), (1, 77, "Submitted"), (1, 78, "Cancelled")]
-    assert heard(*words) == [("CT-1", 1, 77, "Submitted"), ("CT-1", 1, 78, "Cancelled")]
+    callbacks = [(1, 77, 10.0, "CT-1"), (1, 78, 4.0, "CT-1"), (1, 77, "Submitted"), (1, 78, "Cancelled")]
+    assert received(*callbacks) == [("CT-1", 1, 77, "Submitted"), ("CT-1", 1, 78, "Cancelled")]
 
 
 def test_a_status_of_an_order_that_was_never_told_is_no_fact() -> None:
-    assert heard((1, 77, "Submitted")) == []
+    assert received((1, 77, "Submitted")) == []
 
 
 @pytest.mark.parametrize(
-    ("told", "status"),
+    ("fields", "status"),
     [("ApiPending", "PendingSubmit"), ("ApiCancelled", "Cancelled"), ("Inactive", "Inactive"), ("Filled", "Filled")],
 )
-def test_what_is_not_sent_on_yet_may_still_trade(told: str, status: str) -> None:
-    assert heard((1, 77, 10.0, "CT-1"), (1, 77, told)) == [("CT-1", 1, 77, status)]
+def test_what_is_not_sent_on_yet_may_still_trade(fields: str, status: str) -> None:
+    assert received((1, 77, 10.0, "CT-1"), (1, 77, fields)) == [("CT-1", 1, 77, status)]

@@ -16,15 +16,15 @@ from tests.gateway.scenario import ACCOUNT, Gateway, broker_order
 def foreign(quantity: float = 20.0) -> Gateway:
     gateway = Gateway()
     gateway.wait(15)
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", quantity, 50.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", quantity, 50.0))
     gateway.quote(100.0)
-    gateway.forget()
+    gateway.clear()
     return gateway
 
 
 def test_they_are_own_at_the_market_and_stopped_from_there() -> None:
     gateway = foreign()
-    gateway.hear(Adopt("TSLA", 15.0))
+    gateway.receive(Adopt("TSLA", 15.0))
     assert gateway.state.get(Own, "TSLA") == Own("TSLA", 15.0, 1500.0)
     (filled,) = gateway.events(OrderFilled)
     assert (filled.fill.role, filled.fill.quantity, filled.fill.price, filled.own) == ("adopted", 15.0, 100.0, 15.0)
@@ -37,9 +37,9 @@ def test_they_are_own_at_the_market_and_stopped_from_there() -> None:
 def test_beside_what_is_held_already() -> None:
     gateway = foreign(0.0)
     gateway.holding()
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 15.0, 80.0))
-    gateway.forget()
-    gateway.hear(Adopt("TSLA", 5.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 15.0, 80.0))
+    gateway.clear()
+    gateway.receive(Adopt("TSLA", 5.0))
     assert gateway.own() == 15
     gateway.answer_as_known()
     assert gateway.orders_sent() == ["ask", "SELL 15 TRAIL"], "one stop for all of them"
@@ -47,17 +47,17 @@ def test_beside_what_is_held_already() -> None:
 
 def test_twice_in_a_day_under_two_names() -> None:
     gateway = foreign()
-    gateway.hear(Adopt("TSLA", 5.0))
+    gateway.receive(Adopt("TSLA", 5.0))
     gateway.answer_as_known()
-    gateway.hear(Adopt("TSLA", 5.0))
+    gateway.receive(Adopt("TSLA", 5.0))
     adopted = [o.client_order_id for o in gateway.state.table(OrderRecord).values() if o.role == "adopted"]
     assert adopted == ["CT-TSLA-20250106-A1", "CT-TSLA-20250106-A2"]
     assert gateway.own() == 10
 
 
 def flattening(gateway: Gateway) -> None:
-    gateway.hear(Adopt("TSLA", 5.0))
-    gateway.hear(Flatten("TSLA"))
+    gateway.receive(Adopt("TSLA", 5.0))
+    gateway.receive(Flatten("TSLA"))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def flattening(gateway: Gateway) -> None:
         (lambda g: None, 21.0),
         (lambda g: None, 1.5),
         (lambda g: None, 0.0),
-        (lambda g: g.hear(broker_order("", side="SELL", quantity=10.0, perm_id=9, client_id=0)), 11.0),
+        (lambda g: g.receive(broker_order("", side="SELL", quantity=10.0, perm_id=9, client_id=0)), 11.0),
         (Gateway.disconnect, 5.0),
         (lambda g: g.quote(0.0), 5.0),
         (flattening, 5.0),
@@ -76,7 +76,7 @@ def test_what_is_refused(before: Any, quantity: float) -> None:
     gateway = foreign()
     before(gateway)
     own = gateway.own()
-    gateway.forget()
-    gateway.hear(Adopt("TSLA", quantity))
+    gateway.clear()
+    gateway.receive(Adopt("TSLA", quantity))
     assert gateway.own() == own
     assert gateway.notes() == ["adopt_refused"]

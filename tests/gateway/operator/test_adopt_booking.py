@@ -20,10 +20,10 @@ from tests.gateway.one_decision import (
     entry,
     foreign,
     held,
+    messages_of,
     note,
     quoted,
     stop,
-    told,
     written,
 )
 
@@ -74,7 +74,7 @@ def test_it_is_booked_like_a_purchase_at_the_market() -> None:
         time_ns=NOON_NS,
     )
     assert written(d) == [order, FillRecord(f"adopted.{key}", fill, 0.0), Own("BRK B", 17.0, 1486.0)]
-    assert told(d) == [
+    assert messages_of(d) == [
         ("BRK B", OrderFilled(fill, order, 17.0, 1486.0, 0.0)),
         ("BRK B", PositionUpdated("BRK B", 25.0, 50.0, 17.0, 1486.0)),
         note("shares_adopted", "BRK B", "WARNING", qty=12.0, price=90.5, own=17.0),
@@ -97,7 +97,7 @@ def test_what_fills_a_hole_costs_nothing_afterwards(adopted: float, held_after: 
     d = draft(OPEN, Own("TSLA", -3.0), quoted(100.0))
     adopt(d, Adopt("TSLA", adopted), READY)
     assert written(d)[-1] == Own("TSLA", held_after, cost)
-    assert told(d)[1] == ("TSLA", PositionUpdated("TSLA", 0.0, 0.0, held_after, cost))
+    assert messages_of(d)[1] == ("TSLA", PositionUpdated("TSLA", 0.0, 0.0, held_after, cost))
 
 
 def test_what_is_left_after_the_hole_costs_what_it_did() -> None:
@@ -141,7 +141,7 @@ def test_what_speaks_against_it(records: list[Any], links: Links, quantity: floa
     d = draft(OPEN, *records)
     adopt(d, Adopt("TSLA", quantity), links)
     if why is None:
-        assert told(d)[-1][1].event == "shares_adopted"
+        assert messages_of(d)[-1][1].event == "shares_adopted"
     else:
         assert written(d) == []
-        assert told(d) == [note("adopt_refused", level="ERROR", qty=quantity, why=why)]
+        assert messages_of(d) == [note("adopt_refused", level="ERROR", qty=quantity, why=why)]

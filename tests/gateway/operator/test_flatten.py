@@ -32,22 +32,22 @@ def phases(gateway: Gateway) -> list[tuple[str, str]]:
 
 
 def sold(gateway: Gateway, quantity: float, price: float = 99.0, *, whole: bool = True) -> None:
-    gateway.hear(gateway.execution(SALE, quantity, price))
+    gateway.receive(gateway.execution(SALE, quantity, price))
     left = gateway.own()
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", left, 105.0 if left else 0.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", left, 105.0 if left else 0.0))
     if whole:
-        gateway.hear(gateway.status(SALE, "Filled", filled=gateway.order(SALE).filled))
+        gateway.receive(gateway.status(SALE, "Filled", filled=gateway.order(SALE).filled))
 
 
 def test_stops_end_confirmed_before_the_sale_goes_out() -> None:
     gateway = steady()
     gateway.holding()
-    gateway.forget()
-    gateway.hear(Flatten("TSLA"))
+    gateway.clear()
+    gateway.receive(Flatten("TSLA"))
     assert gateway.orders_sent() == [f"cancel {STOP}"]
-    gateway.hear(gateway.status(STOP, "PendingCancel"))
+    gateway.receive(gateway.status(STOP, "PendingCancel"))
     assert gateway.orders_sent() == [f"cancel {STOP}"]
-    gateway.hear(gateway.status(STOP, "Cancelled"))
+    gateway.receive(gateway.status(STOP, "Cancelled"))
     assert gateway.orders_sent() == [f"cancel {STOP}", "SELL 10 MKT"]
     sold(gateway, 10.0)
     assert gateway.own() == 0
@@ -60,21 +60,21 @@ def test_stops_end_confirmed_before_the_sale_goes_out() -> None:
 def test_a_stop_that_fills_meanwhile_leaves_less_to_sell() -> None:
     gateway = steady()
     gateway.holding()
-    gateway.hear(Flatten("TSLA"))
-    gateway.forget()
-    gateway.hear(gateway.execution(STOP, 4.0, 94.0))
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 6.0, 105.0))
-    gateway.hear(gateway.status(STOP, "Cancelled", filled=4.0))
+    gateway.receive(Flatten("TSLA"))
+    gateway.clear()
+    gateway.receive(gateway.execution(STOP, 4.0, 94.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 6.0, 105.0))
+    gateway.receive(gateway.status(STOP, "Cancelled", filled=4.0))
     assert gateway.orders_sent() == ["SELL 6 MKT"]
 
 
 def test_a_stop_that_fills_whole_leaves_nothing() -> None:
     gateway = steady()
     gateway.holding()
-    gateway.hear(Flatten("TSLA"))
-    gateway.forget()
-    gateway.hear(gateway.execution(STOP, 10.0, 94.0))
-    gateway.hear(gateway.status(STOP, "Filled", filled=10.0))
+    gateway.receive(Flatten("TSLA"))
+    gateway.clear()
+    gateway.receive(gateway.execution(STOP, 10.0, 94.0))
+    gateway.receive(gateway.status(STOP, "Filled", filled=10.0))
     assert gateway.orders_sent() == []
     assert phases(gateway) == [("done", "")]
 
@@ -82,11 +82,11 @@ def test_a_stop_that_fills_whole_leaves_nothing() -> None:
 def test_an_unfilled_entry_is_cancelled_with_its_child() -> None:
     gateway = steady()
     entry = gateway.working()
-    gateway.forget()
-    gateway.hear(Flatten(None))
+    gateway.clear()
+    gateway.receive(Flatten(None))
     assert set(gateway.orders_sent()) == {f"cancel {entry.client_order_id}", f"cancel {STOP}"}
-    gateway.hear(gateway.status(entry.client_order_id, "Cancelled"))
-    gateway.hear(gateway.status(STOP, "Cancelled"))
+    gateway.receive(gateway.status(entry.client_order_id, "Cancelled"))
+    gateway.receive(gateway.status(STOP, "Cancelled"))
     assert phases(gateway)[-1] == ("done", "")
     assert not gateway.state.table(FlattenRecord)
 
@@ -105,11 +105,11 @@ def test_while_it_can_not_be_executed_the_stop_stays(before: Any, reason: str) -
     gateway = steady()
     gateway.holding()
     before(gateway)
-    gateway.forget()
-    gateway.hear(Flatten("TSLA"))
+    gateway.clear()
+    gateway.receive(Flatten("TSLA"))
     assert gateway.orders_sent() == []
     assert phases(gateway) == [("waiting", reason)]
-    gateway.hear(Flatten("TSLA"))
+    gateway.receive(Flatten("TSLA"))
     assert phases(gateway) == [("waiting", reason)], "said once"
     assert "flatten_waiting" in gateway.notes()
 
@@ -118,7 +118,7 @@ def test_it_is_executed_at_the_open_even_after_a_restart() -> None:
     gateway = steady()
     gateway.holding()
     gateway.closed()
-    gateway.hear(Flatten("TSLA"))
+    gateway.receive(Flatten("TSLA"))
     gateway.restart()
     gateway.connect(
         BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0),
@@ -126,8 +126,8 @@ def test_it_is_executed_at_the_open_even_after_a_restart() -> None:
         next_order_id=1,
     )
     assert "cancel" not in " ".join(gateway.orders_sent())
-    gateway.forget()
-    gateway.hear(SessionOpened(DAY, UNTIL))
+    gateway.clear()
+    gateway.receive(SessionOpened(DAY, UNTIL))
     assert gateway.orders_sent() == [f"cancel {STOP}"]
 
 
@@ -135,8 +135,8 @@ def test_after_a_halt_the_next_quote_goes_on() -> None:
     gateway = steady()
     gateway.holding()
     gateway.quote(halted=True)
-    gateway.hear(Flatten("TSLA"))
-    gateway.forget()
+    gateway.receive(Flatten("TSLA"))
+    gateway.clear()
     gateway.quote(halted=False)
     assert gateway.orders_sent() == [f"cancel {STOP}"]
 
@@ -144,20 +144,20 @@ def test_after_a_halt_the_next_quote_goes_on() -> None:
 def test_never_more_than_the_account_has() -> None:
     gateway = steady()
     gateway.holding()
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 7.0, 105.0))
-    gateway.hear(Flatten("TSLA"))
-    gateway.forget()
-    gateway.hear(gateway.status(STOP, "Cancelled"))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 7.0, 105.0))
+    gateway.receive(Flatten("TSLA"))
+    gateway.clear()
+    gateway.receive(gateway.status(STOP, "Cancelled"))
     assert gateway.orders_sent() == ["SELL 7 MKT"]
 
 
 def test_foreign_shares_and_orders_stay() -> None:
     gateway = steady()
     gateway.holding()
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 60.0, 105.0))
-    gateway.hear(Flatten(None))
-    gateway.forget()
-    gateway.hear(gateway.status(STOP, "Cancelled"))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 60.0, 105.0))
+    gateway.receive(Flatten(None))
+    gateway.clear()
+    gateway.receive(gateway.status(STOP, "Cancelled"))
     assert gateway.orders_sent() == ["SELL 10 MKT"]
 
 
@@ -165,21 +165,21 @@ def test_withdrawn_while_it_waits() -> None:
     gateway = steady()
     gateway.holding()
     gateway.closed()
-    gateway.hear(Flatten("TSLA"))
-    gateway.forget()
-    gateway.hear(Flatten("TSLA", withdraw=True))
+    gateway.receive(Flatten("TSLA"))
+    gateway.clear()
+    gateway.receive(Flatten("TSLA", withdraw=True))
     assert phases(gateway) == [("withdrawn", "")]
-    gateway.hear(SessionOpened(DAY, UNTIL))
+    gateway.receive(SessionOpened(DAY, UNTIL))
     assert gateway.orders_sent() == []
 
 
 def test_a_sale_in_doubt_is_not_repeated() -> None:
     gateway = steady()
     gateway.holding()
-    gateway.hear(Flatten("TSLA"))
-    gateway.hear(gateway.status(STOP, "Cancelled"))
-    gateway.forget()
-    gateway.hear(Flatten("TSLA"))
+    gateway.receive(Flatten("TSLA"))
+    gateway.receive(gateway.status(STOP, "Cancelled"))
+    gateway.clear()
+    gateway.receive(Flatten("TSLA"))
     gateway.wait(9)
     gateway.quote(98.0)
     assert [w for w in gateway.orders_sent() if w != "ask"] == []
@@ -188,11 +188,11 @@ def test_a_sale_in_doubt_is_not_repeated() -> None:
 def test_refused_twice_the_stop_comes_back_and_the_operator_hears_of_it() -> None:
     gateway = steady()
     gateway.holding()
-    gateway.hear(Flatten("TSLA"))
-    gateway.hear(gateway.status(STOP, "Cancelled"))
-    gateway.hear(gateway.status(SALE, "Inactive"))
-    gateway.forget()
-    gateway.hear(gateway.status("CT-TSLA-20250106-F2", "Inactive"))
+    gateway.receive(Flatten("TSLA"))
+    gateway.receive(gateway.status(STOP, "Cancelled"))
+    gateway.receive(gateway.status(SALE, "Inactive"))
+    gateway.clear()
+    gateway.receive(gateway.status("CT-TSLA-20250106-F2", "Inactive"))
     assert phases(gateway) == [("failed", "")]
     assert "flatten_failed" in gateway.notes()
     assert gateway.orders_sent() == ["SELL 10 TRAIL"]
@@ -211,10 +211,10 @@ def test_before_the_regular_open_the_stop_stays(market_ns: int, sells: bool) -> 
         regular_open_ns=DAY.open_ns,
         regular_close_ns=DAY.close_ns,
     )
-    gateway.hear(SessionOpened(extended, UNTIL))
+    gateway.receive(SessionOpened(extended, UNTIL))
     gateway.market_ns = DAY.open_ns + market_ns
-    gateway.forget()
-    gateway.hear(Flatten("TSLA"))
+    gateway.clear()
+    gateway.receive(Flatten("TSLA"))
     assert any(isinstance(c, CancelOrder) for c in gateway.to_broker) is sells
     assert phases(gateway) == ([("clearing", "")] if sells else [("waiting", "session_closed")])
 
@@ -228,32 +228,32 @@ WORDS = st.lists(
 
 @given(WORDS)
 @settings(max_examples=120, deadline=None)
-def test_promise_3_own_live_sells_never_exceed_own_shares(words: list[str]) -> None:
+def test_promise_3_own_live_sells_never_exceed_own_shares(events: list[str]) -> None:
     """Whatever the broker says in whatever order, between the order to flatten and its end."""
     gateway = steady()
     gateway.holding()
-    for word in ("flatten", *words):
-        _say(gateway, word)
+    for event in ("flatten", *events):
+        _receive(gateway, event)
         sells = [o for o in gateway.state.table(OrderRecord).values() if o.live and o.side == "SELL"]
-        assert sum(o.remaining for o in sells) <= gateway.own(), word
+        assert sum(o.remaining for o in sells) <= gateway.own(), event
         assert gateway.own() >= 0
     assert all(isinstance(c, CancelOrder | PlaceOrder) or c for c in gateway.to_broker)
 
 
-def _say(gateway: Gateway, word: str) -> None:
+def _receive(gateway: Gateway, event: str) -> None:
     live = [o for o in gateway.state.table(OrderRecord).values() if o.live and o.side == "SELL"]
     stop = next((o for o in live if o.role == "stop"), None)
     sale = next((o for o in live if o.role == "flatten"), None)
 
     def fills(order: OrderRecord, quantity: float) -> None:
-        gateway.hear(gateway.execution(order.client_order_id, quantity, 95.0))
-        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", gateway.own(), 105.0))
+        gateway.receive(gateway.execution(order.client_order_id, quantity, 95.0))
+        gateway.receive(BrokerPosition(ACCOUNT, "TSLA", gateway.own(), 105.0))
         if gateway.order(order.client_order_id).remaining <= 0:
-            gateway.hear(gateway.status(order.client_order_id, "Filled"))
+            gateway.receive(gateway.status(order.client_order_id, "Filled"))
 
-    match word:
+    match event:
         case "flatten":
-            gateway.hear(Flatten("TSLA"))
+            gateway.receive(Flatten("TSLA"))
         case "quote":
             gateway.quote(97.0)
         case "halt":
@@ -261,14 +261,14 @@ def _say(gateway: Gateway, word: str) -> None:
         case "close":
             gateway.closed()
         case "open":
-            gateway.hear(SessionOpened(DAY, UNTIL))
+            gateway.receive(SessionOpened(DAY, UNTIL))
         case "drop":
             gateway.disconnect()
         case "connect":
             held = [BrokerPosition(ACCOUNT, "TSLA", gateway.own(), 105.0)] if gateway.own() else []
             gateway.connect(*held, *(gateway.status(o.client_order_id, "Submitted") for o in live))
         case "stop ends" if stop is not None:
-            gateway.hear(gateway.status(stop.client_order_id, "Cancelled"))
+            gateway.receive(gateway.status(stop.client_order_id, "Cancelled"))
         case "stop fills" if stop is not None:
             fills(stop, stop.remaining)
         case "sale fills" if sale is not None:
@@ -276,7 +276,7 @@ def _say(gateway: Gateway, word: str) -> None:
         case "sale part" if sale is not None and sale.remaining > 1:
             fills(sale, 1.0)
         case "sale ends" if sale is not None:
-            gateway.hear(gateway.status(sale.client_order_id, "Cancelled"))
+            gateway.receive(gateway.status(sale.client_order_id, "Cancelled"))
         case "wait":
             gateway.wait(12)
 
@@ -290,7 +290,7 @@ class TestInAFleetThatOnlyObserves:
         gateway.core = GatewayCore(msgspec.structs.replace(gateway.core.settings, observe=observe))
         gateway.restart()
         gateway.connect(*live, BrokerPosition(ACCOUNT, "TSLA", gateway.own(), 105.0))
-        gateway.hear(SessionOpened(DAY, UNTIL))
+        gateway.receive(SessionOpened(DAY, UNTIL))
         gateway.wait(60)
 
     def live(self, gateway: Gateway) -> list[OrderRecord]:
@@ -310,7 +310,7 @@ class TestInAFleetThatOnlyObserves:
         gateway = steady()
         gateway.holding()
         gateway.closed()
-        gateway.hear(Flatten("TSLA"))
+        gateway.receive(Flatten("TSLA"))
         self.started(gateway, observe=True)
         self.check_kept(gateway)
         self.started(gateway, observe=False)
@@ -321,22 +321,22 @@ class TestInAFleetThatOnlyObserves:
         gateway = steady()
         gateway.holding()
         self.started(gateway, observe=True)
-        gateway.hear(Flatten("TSLA"))
+        gateway.receive(Flatten("TSLA"))
         self.check_kept(gateway)
 
     def test_of_a_resting_entry(self) -> None:
         gateway = steady()
         gateway.working()
         self.started(gateway, observe=True)
-        gateway.hear(Flatten(None))
+        gateway.receive(Flatten(None))
         self.check_kept(gateway)
 
     def test_its_sale_was_at_the_broker_and_fills(self) -> None:
         gateway = steady()
         gateway.holding()
-        gateway.hear(Flatten("TSLA"))
-        gateway.hear(gateway.status(STOP, "Cancelled"))
-        gateway.hear(gateway.status(SALE, "Submitted"))
+        gateway.receive(Flatten("TSLA"))
+        gateway.receive(gateway.status(STOP, "Cancelled"))
+        gateway.receive(gateway.status(SALE, "Submitted"))
         self.started(gateway, observe=True)
         sold(gateway, 10.0)
         assert phases(gateway) == [("waiting", "observed"), ("done", "")]
@@ -346,8 +346,8 @@ class TestInAFleetThatOnlyObserves:
         gateway = steady()
         gateway.holding()
         gateway.closed()
-        gateway.hear(Flatten("TSLA"))
+        gateway.receive(Flatten("TSLA"))
         self.started(gateway, observe=True)
-        gateway.hear(Flatten("TSLA", withdraw=True))
+        gateway.receive(Flatten("TSLA", withdraw=True))
         assert phases(gateway)[-1] == ("withdrawn", "")
         assert not gateway.state.table(FlattenRecord)

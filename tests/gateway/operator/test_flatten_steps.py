@@ -23,10 +23,10 @@ from tests.gateway.one_decision import (
     entry,
     foreign,
     held,
+    messages_of,
     note,
     quoted,
     stop,
-    told,
     written,
 )
 from tests.gateway.scenario import ACCOUNT, DAY, Gateway, broker_order, changed
@@ -66,7 +66,7 @@ class TestTheWord:
         d = draft(*self.RECORDS)
         assert handle_flatten(d, Flatten()) == ["TSLA", "NVDA", "NOK"]
         assert written(d) == [FlattenRecord(symbol="TSLA"), FlattenRecord(symbol="NVDA")]
-        assert told(d) == []
+        assert messages_of(d) == []
 
     def test_for_one_it_concerns_that_one(self) -> None:
         d = draft(*self.RECORDS)
@@ -78,7 +78,7 @@ class TestTheWord:
         d = draft(Own("TSLA", 10.0), FlattenRecord(symbol="TSLA", phase="waiting", reason="halted"))
         assert handle_flatten(d, Flatten("TSLA", withdraw=True)) == ["TSLA"]
         assert written(d) == [(FlattenRecord, "TSLA")]
-        assert told(d) == [
+        assert messages_of(d) == [
             flattening("withdrawn", 10.0),
             note("flatten_withdrawn", level="WARNING", qty=10),
         ]
@@ -87,14 +87,14 @@ class TestTheWord:
     def test_withdrawing_what_does_not_wait_changes_nothing(self, records: list[Any]) -> None:
         d = draft(Own("TSLA", 10.0), *records)
         handle_flatten(d, Flatten("TSLA", withdraw=True))
-        assert (written(d), told(d)) == ([], [])
+        assert (written(d), messages_of(d)) == ([], [])
 
 
 class TestStep:
     def test_without_an_order_to_flatten_nothing_is_its_business(self) -> None:
         d = draft(OPEN, *held(), stop())
         assert flatten_step(d, "TSLA", READY) is False
-        assert (written(d), told(d)) == ([], [])
+        assert (written(d), messages_of(d)) == ([], [])
 
     def test_first_the_entry_and_the_stop_are_cancelled(self) -> None:
         other, theirs = stop("CT-NVDA-20250106-1-S1", symbol="NVDA", order_id=8), foreign()
@@ -105,7 +105,7 @@ class TestStep:
             CLEARING,
             changed(stop(quantity=4.0), cancel_reason="flatten"),
         ]
-        assert told(d) == [
+        assert messages_of(d) == [
             ("broker", CancelOrder(1, ENTRY)),
             flattening("clearing", 4.0),
             note("flatten_clearing", level="WARNING", qty=4, reason=""),
@@ -115,7 +115,7 @@ class TestStep:
     def test_what_was_asked_to_end_is_awaited(self) -> None:
         d = draft(OPEN, CLEARING, *held(), stop(status="PendingCancel", cancel_reason="flatten"))
         assert flatten_step(d, "TSLA", READY) is True
-        assert (written(d), told(d)) == ([], [])
+        assert (written(d), messages_of(d)) == ([], [])
 
     def test_then_the_whole_shares_are_sold_once(self) -> None:
         d = draft(OPEN, CLEARING, Book(account=ACCOUNT, next_order_id=7), *held(10.5), stop(status="Cancelled"))
@@ -138,7 +138,7 @@ class TestStep:
             sold,
             FlattenRecord(symbol="TSLA", phase="selling", sale_id=SALE),
         ]
-        assert told(d) == [
+        assert messages_of(d) == [
             ("TSLA", OrderPlaced(sold)),
             ("broker", PlaceOrder(sold, True)),
             flattening("selling", 10.0),
@@ -158,19 +158,19 @@ class TestStep:
         selling = FlattenRecord(symbol="TSLA", phase="selling", sale_id=SALE)
         d = draft(OPEN, selling, *held(), sale())
         assert flatten_step(d, "TSLA", READY) is True
-        assert (written(d), told(d)) == ([], [])
+        assert (written(d), messages_of(d)) == ([], [])
 
     def test_nothing_left_it_is_done(self) -> None:
         d = draft(OPEN, FlattenRecord(symbol="TSLA", phase="selling"), *held(0.4), foreign())
         assert flatten_step(d, "TSLA", READY) is False
         assert written(d) == [(FlattenRecord, "TSLA")]
-        assert told(d) == [flattening("done", 0.0), note("flatten_done", level="WARNING", qty=0)]
+        assert messages_of(d) == [flattening("done", 0.0), note("flatten_done", level="WARNING", qty=0)]
 
     def test_an_entry_alone_is_cancelled_and_its_child_with_it(self) -> None:
         child = stop(why_held="child,trigger")
         d = draft(OPEN, BEGUN, entry(), child)
         assert flatten_step(d, "TSLA", READY) is True
-        assert [m for to, m in told(d) if to == "broker"] == [CancelOrder(1, ENTRY), CancelOrder(2, STOP)]
+        assert [m for to, m in messages_of(d) if to == "broker"] == [CancelOrder(1, ENTRY), CancelOrder(2, STOP)]
 
 
 HELD_BACK = HeldBack(STOP, broker_order(STOP))
@@ -182,13 +182,13 @@ def test_with_an_order_in_doubt_it_waits_for_certainty(unsure: Any, record: Flat
     """Whose stop it already cancelled stays in charge: the guard must not place another one meanwhile."""
     d = draft(OPEN, record, *held(), stop(), unsure)
     assert flatten_step(d, "TSLA", READY) is in_charge
-    assert (written(d), told(d)) == ([], [])
+    assert (written(d), messages_of(d)) == ([], [])
 
 
 def test_a_doubt_of_another_order_stops_nothing() -> None:
     d = draft(OPEN, BEGUN, *held(), stop(), Doubt("CT-NVDA-20250106-1-S1"))
     assert flatten_step(d, "TSLA", READY) is True
-    assert told(d)[-1] == ("broker", CancelOrder(2, STOP))
+    assert messages_of(d)[-1] == ("broker", CancelOrder(2, STOP))
 
 
 LAST_NS = DAY.close_ns - BEFORE_CLOSE_NS
@@ -226,7 +226,7 @@ def test_what_it_waits_for(records: list[Any], now: dict[str, Any], links: Any, 
         return
     assert in_charge is False, "the guard keeps the stop"
     assert written(d) == [FlattenRecord(symbol="TSLA", phase="waiting", reason=reason)]
-    (tell, noted) = told(d)
+    (tell, noted) = messages_of(d)
     assert tell == flattening("waiting", 10.0, reason)
     assert noted[1].fields == {"qty": 10, "reason": reason}
 
@@ -236,7 +236,7 @@ def test_own_shares_that_the_account_has_not_are_a_mismatch(account: float | Non
     shares = [Own("TSLA", 10.0)] if account is None else held(10.0, account)
     d = draft(OPEN, BEGUN, *shares)
     assert flatten_step(d, "TSLA", READY) is False
-    assert told(d) == [
+    assert messages_of(d) == [
         flattening("waiting", 10.0, "position_mismatch"),
         note("flatten_waiting", level="WARNING", qty=10, reason="position_mismatch"),
     ]
@@ -246,10 +246,10 @@ def test_a_reason_is_told_once_and_another_one_anew() -> None:
     waits = FlattenRecord(symbol="TSLA", phase="waiting", reason="session_closed")
     d = draft(CLOSED, waits, *held())
     flatten_step(d, "TSLA", READY)
-    assert (written(d), told(d)) == ([], [])
+    assert (written(d), messages_of(d)) == ([], [])
     d = draft(CLOSED, waits, *held())
     flatten_step(d, "TSLA", DOWN)
-    assert told(d)[0] == flattening("waiting", 10.0, "links_down")
+    assert messages_of(d)[0] == flattening("waiting", 10.0, "links_down")
 
 
 class TestRefusals:
@@ -264,7 +264,7 @@ class TestRefusals:
         d = draft(OPEN, self.selling(), *held(own), ended)
         assert flatten_step(d, "TSLA", READY) is True
         assert written(d)[0] == FlattenRecord(symbol="TSLA", phase="selling", sale_id=f"{SALE[:-1]}2", refusals=1)
-        assert [m.order.quantity for to, m in told(d) if to == "broker"] == [own]
+        assert [m.order.quantity for to, m in messages_of(d) if to == "broker"] == [own]
 
     def test_a_sale_that_was_whole_was_not(self) -> None:
         """More was bought since: what is left is sold as well."""
@@ -281,7 +281,7 @@ class TestRefusals:
         d = draft(OPEN, self.selling(1), *held(10.5), sale(status="Inactive"))
         assert flatten_step(d, "TSLA", READY) is False
         assert written(d) == [(FlattenRecord, "TSLA")]
-        assert told(d) == [
+        assert messages_of(d) == [
             flattening("failed", 10.0),
             note("flatten_failed", level="ERROR", qty=10, refusals=2),
         ]
@@ -292,11 +292,11 @@ def test_two_refusals_of_the_broker_in_its_own_words() -> None:
     gateway = Gateway()
     gateway.wait(15)
     gateway.holding()
-    gateway.forget()
-    gateway.hear(Flatten("TSLA"))
-    gateway.hear(gateway.status(STOP, "Cancelled"))
+    gateway.clear()
+    gateway.receive(Flatten("TSLA"))
+    gateway.receive(gateway.status(STOP, "Cancelled"))
     for number in (1, 2):
-        gateway.hear(gateway.status(f"CT-TSLA-20250106-F{number}", "Inactive"))
+        gateway.receive(gateway.status(f"CT-TSLA-20250106-F{number}", "Inactive"))
     told_phases = [(m.phase, m.quantity) for m in gateway.events(Flattening)]
     assert told_phases == [("clearing", 10.0), ("selling", 10.0), ("failed", 10.0)]
     assert gateway.orders_sent() == [f"cancel {STOP}", "SELL 10 MKT", "SELL 10 MKT", "SELL 10 TRAIL"]

@@ -20,16 +20,16 @@ def short_of(left: float) -> Gateway:
     gateway.wait(15)
     gateway.holding()
     gateway.quote(120.0)
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", left, 105.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", left, 105.0))
     gateway.wait(6)
     if left:
         gateway.answer_as_known()
-        gateway.hear(gateway.status(STOP, "PreSubmitted", why_held="trigger", quantity=left))
+        gateway.receive(gateway.status(STOP, "PreSubmitted", why_held="trigger", quantity=left))
     else:
-        gateway.hear(gateway.status(STOP, "Cancelled"))
+        gateway.receive(gateway.status(STOP, "Cancelled"))
     gateway.wait(6)
     assert gateway.state.get(Missing, "TSLA") is not None
-    gateway.forget()
+    gateway.clear()
     return gateway
 
 
@@ -54,24 +54,24 @@ def test_all_of_it() -> None:
     gateway = short_of(0.0)
     gateway.answer_as_known()
     assert gateway.own() == 0.0
-    gateway.forget()
+    gateway.clear()
     gateway.wait(60)
     assert gateway.notes() == []
 
 
 def test_a_short_position_is_no_more_than_nothing() -> None:
     gateway = short_of(0.0)
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", -5.0, 105.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", -5.0, 105.0))
     gateway.answer_as_known()
     assert gateway.own() == 0.0
 
 
 def late_execution(gateway: Gateway) -> None:
-    gateway.hear(gateway.execution(STOP, 10.0, 94.0))
+    gateway.receive(gateway.execution(STOP, 10.0, 94.0))
 
 
 def comes_back(gateway: Gateway) -> None:
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
 
 
 def put(record: Any) -> Any:
@@ -131,7 +131,7 @@ def test_fewer_shares_that_cost_more_each_were_not_sold(
     """A reverse split that is none to the audit: at the new price it would be a profit that nobody made."""
     gateway = short_of(left)
     gateway.state.apply([(Anchor, "TSLA", Anchor("TSLA", 10.0, cost_was, 30.0, closed_ns))])
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", left, cost_is))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", left, cost_is))
     gateway.answer_as_known()
     assert gateway.own() == own
     assert ("sold_by_hand" in gateway.notes()) == (own == left)

@@ -19,10 +19,10 @@ from tests.gateway.one_decision import (
     entry,
     foreign,
     held,
+    messages_of,
     note,
     quoted,
     stop,
-    told,
     written,
 )
 from tests.gateway.scenario import broker_order
@@ -80,7 +80,7 @@ def test_it_is_booked_like_a_sale_at_the_market() -> None:
         FillRecord(f"by-hand.{key}", fill, 90.0),
         Own("BRK B", 4.0, 420.0),
     ]
-    assert told(d) == [
+    assert messages_of(d) == [
         ("BRK B", OrderFilled(fill, order, 4.0, 420.0, 90.0)),
         ("BRK B", PositionUpdated("BRK B", 4.0, 104.0, 4.0, 420.0)),
         note("sold_by_hand", "BRK B", "WARNING", qty=6.0, price=120.0, own=4.0),
@@ -128,7 +128,9 @@ def test_only_what_nothing_of_ours_can_explain(records: list[Any], sold: float |
     d = draft(OPEN, ASKED, *records)
     assert book_missing_shares(d) == ([] if sold is None else ["TSLA"])
     assert written(d)[0] == (Missing, "TSLA")
-    assert [m.fill.quantity for _, m in told(d) if isinstance(m, OrderFilled)] == ([] if sold is None else [sold])
+    assert [m.fill.quantity for _, m in messages_of(d) if isinstance(m, OrderFilled)] == (
+        [] if sold is None else [sold]
+    )
 
 
 def test_what_was_not_asked_about_is_not_settled_by_this_answer() -> None:

@@ -21,7 +21,19 @@ from services.gateway.orders.cancels import (
     send_cancel,
 )
 from services.runtime.core import is_volatile
-from tests.gateway.one_decision import ENTRY, MACHINE_NS, OPEN, STOP, draft, entry, note, state_of, stop, told, written
+from tests.gateway.one_decision import (
+    ENTRY,
+    MACHINE_NS,
+    OPEN,
+    STOP,
+    draft,
+    entry,
+    messages_of,
+    note,
+    state_of,
+    stop,
+    written,
+)
 from tests.gateway.scenario import SECOND, changed
 
 CANCEL = ("broker", CancelOrder(2, STOP))
@@ -33,13 +45,13 @@ def test_it_is_sent_and_what_became_of_it_will_be_asked() -> None:
     d = draft(stop())
     assert send_cancel(d, stop(), "flatten") == GOING
     assert written(d, cancels=True) == [GOING, CancelSent(STOP, 1, LATER)]
-    assert told(d) == [CANCEL]
+    assert messages_of(d) == [CANCEL]
 
 
 def test_the_first_reason_stays() -> None:
     d = draft(GOING)
     assert send_cancel(d, GOING, "orphan_stop") == GOING
-    assert told(d) == [CANCEL]
+    assert messages_of(d) == [CANCEL]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +78,7 @@ class TestAsking:
         d = draft(GOING, CancelSent(STOP, 2, MACHINE_NS), *doubt)
         assert doubt_overdue_cancels(d) is True
         assert written(d, cancels=True) == [CancelSent(STOP, 2, LATER, asked=True), after]
-        assert told(d) == []
+        assert messages_of(d) == []
 
     @pytest.mark.parametrize("sent", [CancelSent(STOP, 2, MACHINE_NS + 1), CancelSent(STOP, 5, 0)])
     def test_before_that_and_once_it_was_given_up_it_is_not(self, sent: CancelSent) -> None:
@@ -93,7 +105,7 @@ class TestSendingAgain:
         d = draft(OPEN, GOING, CancelSent(STOP, count, LATER, asked=True))
         resend_cancels(d)
         assert written(d, cancels=True) == [CancelSent(STOP, count + 1, MACHINE_NS + wait_s * SECOND)]
-        assert told(d) == [
+        assert messages_of(d) == [
             note("cancel_repeated", level="WARNING", client_order_id=STOP, sent=count, status="PreSubmitted"),
             CANCEL,
         ]
@@ -107,7 +119,7 @@ class TestSendingAgain:
         d = draft(*session, GOING, CancelSent(STOP, MAX_SENT, LATER, asked=True))
         resend_cancels(d)
         assert written(d, cancels=True) == [CancelSent(STOP, MAX_SENT, 0, asked=True)]
-        assert told(d) == [
+        assert messages_of(d) == [
             note("cancel_unanswered", level=level, client_order_id=STOP, sent=MAX_SENT, status="PreSubmitted")
         ]
 
@@ -122,7 +134,7 @@ class TestSendingAgain:
     def test_where_nobody_knows_that_it_works_it_is_not(self, records: list[Any]) -> None:
         d = draft(OPEN, *records)
         resend_cancels(d)
-        assert (written(d, cancels=True), told(d)) == ([], [])
+        assert (written(d, cancels=True), messages_of(d)) == ([], [])
 
     @pytest.mark.parametrize("count", [1, MAX_SENT])
     @pytest.mark.parametrize("orders", [[], [changed(GOING, status="Cancelled")], [GOING, Doubt(STOP)], [GOING]])
@@ -130,7 +142,7 @@ class TestSendingAgain:
         asked = (CancelSent(STOP, count, LATER, asked=True), CancelSent(ENTRY, 1, LATER, asked=True))
         d = draft(OPEN, *orders, entry(), *asked)
         resend_cancels(d)
-        assert told(d)[-1] == ("broker", CancelOrder(1, ENTRY))
+        assert messages_of(d)[-1] == ("broker", CancelOrder(1, ENTRY))
         assert ((CancelSent, STOP) in written(d, cancels=True)) is (GOING not in orders)
 
 
@@ -161,5 +173,5 @@ class TestAnew:
     def test_what_is_wanted_and_not_under_way_is_sent(self, records: list[Any], goes: bool) -> None:
         d = draft(*records)
         resume_cancels(d)
-        assert told(d) == ([CANCEL] if goes else [])
+        assert messages_of(d) == ([CANCEL] if goes else [])
         assert written(d, cancels=True) == ([CancelSent(STOP, 1, LATER)] if goes else [])

@@ -6,7 +6,7 @@ import pytest
 
 from messages.entries import CancelEntry
 from messages.operator import Flatten
-from tests.gateway.on_the_wire import connected, played
+from tests.gateway.on_the_wire import connected, run_scenario
 from tests.simulator.faults.test_faults_wire import fail
 from tests.simulator.on_the_wire import trades
 
@@ -21,8 +21,8 @@ def test_an_entry_whose_cancel_is_swallowed_is_gone_all_the_same(lost: int) -> N
             await made.step(4)
             made.enter()
             await made.settle()
-            fail(made.house, "swallow", request_kind="CancelOrder", count=lost)
-            made.hear(CancelEntry(KEY, "TSLA", "end_of_day"))
+            fail(made.simulator, "swallow", request_kind="CancelOrder", count=lost)
+            made.receive(CancelEntry(KEY, "TSLA", "end_of_day"))
             await made.pass_time(9)
             assert made.at_the_broker() == [KEY, f"{KEY}-S1"]
             await made.pass_time(30 * lost)
@@ -30,7 +30,7 @@ def test_an_entry_whose_cancel_is_swallowed_is_gone_all_the_same(lost: int) -> N
             assert len(made.notes("cancel_repeated")) == lost
             assert [o.status for o in made.orders()] == ["Cancelled", "Cancelled"]
 
-    played(play)
+    run_scenario(play)
 
 
 def test_a_flatten_whose_cancel_is_swallowed_sells_once_the_stop_is_gone() -> None:
@@ -41,15 +41,15 @@ def test_a_flatten_whose_cancel_is_swallowed_sells_once_the_stop_is_gone() -> No
             made.enter()
             await made.step(8)
             assert made.own() == 10.0
-            fail(made.house, "swallow", request_kind="CancelOrder")
-            made.hear(Flatten("TSLA"))
+            fail(made.simulator, "swallow", request_kind="CancelOrder")
+            made.receive(Flatten("TSLA"))
             await made.pass_time(9)
             assert [o.ticket.order_type for o in made.sells()] == ["TRAIL"]
             await made.pass_time(10)
             assert (made.own(), made.at_the_broker()) == (0.0, [])
-            assert not made.house.exchange.positions()
+            assert not made.simulator.exchange.positions()
 
-    played(play)
+    run_scenario(play)
 
 
 def test_a_cancel_that_is_never_answered_is_said_in_the_end() -> None:
@@ -59,10 +59,10 @@ def test_a_cancel_that_is_never_answered_is_said_in_the_end() -> None:
             await made.step(4)
             made.enter()
             await made.settle()
-            fail(made.house, "ignore-cancel", count=0)
-            made.hear(CancelEntry(KEY, "TSLA", "end_of_day"))
+            fail(made.simulator, "ignore-cancel", count=0)
+            made.receive(CancelEntry(KEY, "TSLA", "end_of_day"))
             await made.pass_time(240)
             assert made.at_the_broker() == [KEY, f"{KEY}-S1"]
             assert (len(made.notes("cancel_repeated")), len(made.notes("cancel_unanswered"))) == (4, 1)
 
-    played(play)
+    run_scenario(play)

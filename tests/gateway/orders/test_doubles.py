@@ -24,14 +24,18 @@ def held() -> tuple[Gateway, str]:
     gateway = Gateway()
     entry = gateway.holding()
     gateway.wait(20)
-    gateway.forget()
+    gateway.clear()
     return gateway, entry.stop_client_order_id
 
 
 def doubled(gateway: Gateway, key: str, status: str = "PreSubmitted", **more: Any) -> BrokerOrder:
     """The broker's word of a second order under this reference, with an id of its own."""
-    told: dict[str, Any] = {"perm_id": PERM, "order_id": 500, "why_held": "trigger" if status == "PreSubmitted" else ""}
-    return gateway.status(key, status, **(told | more))
+    fields: dict[str, Any] = {
+        "perm_id": PERM,
+        "order_id": 500,
+        "why_held": "trigger" if status == "PreSubmitted" else "",
+    }
+    return gateway.status(key, status, **(fields | more))
 
 
 def doubles(gateway: Gateway) -> list[OrderRecord]:
@@ -49,7 +53,7 @@ def test_field_06_it_is_cancelled_at_once_and_the_first_one_stays(order_id: int 
     gateway, stop = held()
     first = gateway.order(stop)
     order_id = order_id or first.order_id
-    gateway.hear(doubled(gateway, stop, order_id=order_id))
+    gateway.receive(doubled(gateway, stop, order_id=order_id))
     assert gateway.order(stop) == first, "no word about the second is one about the first"
     (double,) = doubles(gateway)
     assert (double.order_id, double.perm_id, double.cancel_reason) == (order_id, PERM, "double_order")
@@ -57,7 +61,7 @@ def test_field_06_it_is_cancelled_at_once_and_the_first_one_stays(order_id: int 
     assert cancelled(gateway) == [order_id]
     assert gateway.notes() == ["double_order"]
     assert gateway.orders_sent().count("ask") == 1, "which of them lives is asked at once"
-    gateway.hear(doubled(gateway, stop, "Cancelled", order_id=order_id))
+    gateway.receive(doubled(gateway, stop, "Cancelled", order_id=order_id))
     gateway.answer_as_known()
     gateway.wait(60)
     assert cancelled(gateway) == [order_id]
@@ -70,23 +74,23 @@ def test_a_change_that_makes_two_of_one() -> None:
     gateway = Gateway()
     entry = gateway.working()
     key, stop = entry.client_order_id, entry.stop_client_order_id
-    gateway.hear(gateway.execution(key, 4.0, 105.0))
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0))
-    gateway.hear(gateway.status(key, "Cancelled", filled=4.0))
-    gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=94.5))
+    gateway.receive(gateway.execution(key, 4.0, 105.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0))
+    gateway.receive(gateway.status(key, "Cancelled", filled=4.0))
+    gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=94.5))
     gateway.wait(12)
     gateway.answer_as_known()
     assert gateway.orders_sent()[-1] == "SELL 4 TRAIL"
-    gateway.forget()
+    gateway.clear()
     first = gateway.status(stop, "PreSubmitted", why_held="trigger")
     second = changed(first, quantity=4.0, perm_id=PERM)
-    gateway.hear(second)
+    gateway.receive(second)
     assert cancelled(gateway) == [first.order_id]
-    gateway.hear(changed(second, status="Cancelled", why_held=""))
+    gateway.receive(changed(second, status="Cancelled", why_held=""))
     held_now = BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0)
     gateway.answer(first, held_now)
     assert cancelled(gateway) == [first.order_id] * 2, "the change was not made: cancel, confirm, replace"
-    gateway.hear(changed(first, status="Cancelled", why_held=""))
+    gateway.receive(changed(first, status="Cancelled", why_held=""))
     gateway.wait(12)
     assert [c for c in gateway.orders_sent() if c.startswith("SELL")] == ["SELL 4 TRAIL"]
 
@@ -96,24 +100,24 @@ def test_the_cancel_hits_the_first_one_instead() -> None:
     gateway, stop = held()
     shared = gateway.order(stop).order_id
     second = doubled(gateway, stop, order_id=shared)
-    gateway.hear(second)
-    gateway.hear(gateway.status(stop, "Cancelled"))
+    gateway.receive(second)
+    gateway.receive(gateway.status(stop, "Cancelled"))
     assert cancelled(gateway) == [shared, shared], "what still lives under the id is cancelled anew, at once"
     gateway.wait(3)
     assert not [c for c in gateway.orders_sent() if c.startswith("SELL")], "while it lives nothing is added"
-    gateway.hear(changed(second, status="Cancelled", why_held=""))
+    gateway.receive(changed(second, status="Cancelled", why_held=""))
     assert [c for c in gateway.orders_sent() if c.startswith("SELL")] == ["SELL 10 TRAIL"]
 
 
 def test_what_it_sells_before_that_is_own_and_the_first_one_goes() -> None:
     gateway, stop = held()
-    gateway.hear(doubled(gateway, stop))
-    gateway.hear(gateway.execution(stop, 10.0, 94.0, perm_id=PERM, order_id=500))
-    gateway.hear(doubled(gateway, stop, "Filled", filled=10.0))
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
+    gateway.receive(doubled(gateway, stop))
+    gateway.receive(gateway.execution(stop, 10.0, 94.0, perm_id=PERM, order_id=500))
+    gateway.receive(doubled(gateway, stop, "Filled", filled=10.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
     assert gateway.own() == 0
-    (told,) = gateway.events(OrderFilled)
-    assert (told.fill.client_order_id, told.order.filled, told.realized_usd) == (f"{stop}~2", 10.0, -110.0)
+    (event,) = gateway.events(OrderFilled)
+    assert (event.fill.client_order_id, event.order.filled, event.realized_usd) == (f"{stop}~2", 10.0, -110.0)
     gateway.answer(gateway.status(stop, "PreSubmitted", why_held="trigger"))
     assert cancelled(gateway) == [500, gateway.order(stop).order_id], "its shares are gone"
 
@@ -122,9 +126,9 @@ def test_what_it_sells_before_that_is_own_and_the_first_one_goes() -> None:
 def test_an_execution_may_be_the_first_word_of_it(heard_of: bool) -> None:
     """Part of it sold before anything was told: what is left of it is cancelled, and it is one order in the book."""
     gateway, stop = held()
-    gateway.hear(gateway.execution(stop, 4.0, 94.0, perm_id=PERM, order_id=500))
+    gateway.receive(gateway.execution(stop, 4.0, 94.0, perm_id=PERM, order_id=500))
     if heard_of:
-        gateway.hear(doubled(gateway, stop, "Submitted", filled=4.0))
+        gateway.receive(doubled(gateway, stop, "Submitted", filled=4.0))
     assert gateway.own() == 6.0
     (double,) = doubles(gateway)
     assert (double.live, double.filled, double.remaining) == (True, 4.0, 6.0)
@@ -135,26 +139,26 @@ def test_an_execution_may_be_the_first_word_of_it(heard_of: bool) -> None:
 def test_both_fill_and_the_account_is_short() -> None:
     """No order of ours mends that. It is said once, nothing sells on, nothing is entered, and a person buys it back."""
     gateway, stop = held()
-    gateway.hear(doubled(gateway, stop))
-    gateway.hear(gateway.execution(stop, 10.0, 94.0, perm_id=PERM, order_id=500))
-    gateway.hear(gateway.execution(stop, 10.0, 93.9, exec_id="0000e0d5.first.01"))
-    gateway.hear(doubled(gateway, stop, "Filled", filled=10.0))
-    gateway.hear(gateway.status(stop, "Filled", filled=10.0))
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", -10.0, 93.95))
+    gateway.receive(doubled(gateway, stop))
+    gateway.receive(gateway.execution(stop, 10.0, 94.0, perm_id=PERM, order_id=500))
+    gateway.receive(gateway.execution(stop, 10.0, 93.9, exec_id="0000e0d5.first.01"))
+    gateway.receive(doubled(gateway, stop, "Filled", filled=10.0))
+    gateway.receive(gateway.status(stop, "Filled", filled=10.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", -10.0, 93.95))
     gateway.answer(BrokerPosition(ACCOUNT, "TSLA", -10.0, 93.95))
-    gateway.forget()
+    gateway.clear()
     gateway.wait(600)
     assert gateway.own() == -10.0
     assert gateway.notes() == ["position_oversold"]
     assert gateway.to_broker == []
     gateway.quote()
     gateway.enter(2)
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))  # bought back by hand
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))  # bought back by hand
     gateway.enter(3)
     assert gateway.to_broker == []
     from messages.operator import Adopt
 
-    gateway.hear(Adopt("TSLA", 10.0))
+    gateway.receive(Adopt("TSLA", 10.0))
     assert gateway.state.get(Own, "TSLA") == Own("TSLA", 0.0, 0.0)
     gateway.enter(4)
     assert gateway.live_entries() == ["CT-TSLA-20250106-4"]
@@ -165,19 +169,19 @@ def test_sold_before_it_was_bought_is_not_oversold() -> None:
     gateway = Gateway()
     entry = gateway.working()
     gateway.wait(20)
-    gateway.hear(gateway.execution(entry.stop_client_order_id, 4.0, 94.0))
-    gateway.hear(gateway.status(entry.stop_client_order_id, "Submitted", filled=4.0))
+    gateway.receive(gateway.execution(entry.stop_client_order_id, 4.0, 94.0))
+    gateway.receive(gateway.status(entry.stop_client_order_id, "Submitted", filled=4.0))
     gateway.wait(2)
-    gateway.hear(gateway.execution(entry.client_order_id, 10.0, 105.0))
+    gateway.receive(gateway.execution(entry.client_order_id, 10.0, 105.0))
     assert "position_oversold" not in gateway.notes()
     assert gateway.to_broker == [] or not cancelled(gateway)
 
 
 def test_one_under_the_reference_of_an_order_that_is_over() -> None:
     gateway, stop = held()
-    gateway.hear(gateway.status(stop, "Cancelled"))
-    gateway.forget()
-    gateway.hear(doubled(gateway, stop))
+    gateway.receive(gateway.status(stop, "Cancelled"))
+    gateway.clear()
+    gateway.receive(doubled(gateway, stop))
     assert cancelled(gateway) == [500]
     assert gateway.order(stop).status == "Cancelled"
 
@@ -188,16 +192,16 @@ def test_a_second_entry() -> None:
     entry = gateway.working()
     gateway.wait(20)
     key = entry.client_order_id
-    gateway.hear(gateway.status(key, "PreSubmitted", perm_id=PERM, order_id=500, why_held="trigger"))
+    gateway.receive(gateway.status(key, "PreSubmitted", perm_id=PERM, order_id=500, why_held="trigger"))
     assert cancelled(gateway) == [500]
     for perm_id, order_id in ((PERM, 500), (10_000 + gateway.order(key).order_id, gateway.order(key).order_id)):
-        gateway.hear(
+        gateway.receive(
             gateway.execution(key, 10.0, 105.0, exec_id=f"e.{order_id}.01", perm_id=perm_id, order_id=order_id)
         )
-        gateway.hear(gateway.status(key, "Filled", perm_id=perm_id, order_id=order_id, filled=10.0))
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 20.0, 105.0))
+        gateway.receive(gateway.status(key, "Filled", perm_id=perm_id, order_id=order_id, filled=10.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 20.0, 105.0))
     stop = entry.stop_client_order_id
-    gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=94.5))
+    gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=94.5))
     assert gateway.own() == 20.0
     gateway.answer_as_known()
     assert gateway.orders_sent()[-1] == "SELL 20 TRAIL"
@@ -206,9 +210,9 @@ def test_a_second_entry() -> None:
 def test_another_clients_order_under_our_reference_is_told_and_not_cancelled() -> None:
     """Order ids are per client: to cancel its number would cancel an order of our own."""
     gateway, stop = held()
-    gateway.hear(doubled(gateway, stop, client_id=13, order_id=gateway.order(stop).order_id))
+    gateway.receive(doubled(gateway, stop, client_id=13, order_id=gateway.order(stop).order_id))
     assert cancelled(gateway) == []
-    (note,) = [m for _, m in gateway.said if getattr(m, "event", "") == "double_order"]
+    (note,) = [m for _, m in gateway.messages if getattr(m, "event", "") == "double_order"]
     assert note.fields["cancelled"] is False  # type: ignore[union-attr]
     assert note.fields["client_id"] == 13  # type: ignore[union-attr]
     gateway.wait(60)
@@ -218,7 +222,7 @@ def test_another_clients_order_under_our_reference_is_told_and_not_cancelled() -
 def test_after_a_restart_it_is_known_again() -> None:
     gateway, stop = held()
     second = doubled(gateway, stop)
-    gateway.hear(second)
+    gateway.receive(second)
     first = gateway.status(stop, "PreSubmitted", why_held="trigger")
     gateway.restart()
     gateway.connect(first, second, BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
@@ -229,7 +233,7 @@ def test_after_a_restart_it_is_known_again() -> None:
 
 def test_one_that_the_broker_no_longer_has_is_over() -> None:
     gateway, stop = held()
-    gateway.hear(doubled(gateway, stop))
+    gateway.receive(doubled(gateway, stop))
     first = gateway.status(stop, "PreSubmitted", why_held="trigger")
     for _ in range(4):
         gateway.answer(first, BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
@@ -253,8 +257,8 @@ def test_two_that_no_book_knows() -> None:
 
 def test_a_third_one() -> None:
     gateway, stop = held()
-    gateway.hear(doubled(gateway, stop))
-    gateway.hear(doubled(gateway, stop, perm_id=PERM + 1, order_id=501))
+    gateway.receive(doubled(gateway, stop))
+    gateway.receive(doubled(gateway, stop, perm_id=PERM + 1, order_id=501))
     assert [o.client_order_id for o in doubles(gateway)] == [f"{stop}~2", f"{stop}~3"]
     assert cancelled(gateway) == [500, 501]
 
@@ -262,8 +266,8 @@ def test_a_third_one() -> None:
 @pytest.mark.parametrize("status", ["Cancelled", "Inactive"])
 def test_one_that_is_over_and_never_traded_is_nothing(status: str) -> None:
     gateway, stop = held()
-    gateway.hear(doubled(gateway, stop, status))
-    assert (doubles(gateway), gateway.said) == ([], [])
+    gateway.receive(doubled(gateway, stop, status))
+    assert (doubles(gateway), gateway.messages) == ([], [])
 
 
 class TestItIsTheSameOrder:
@@ -289,7 +293,7 @@ class TestItIsTheSameOrder:
     def test_its_ids(self, ids: dict[str, int]) -> None:
         gateway, stop = held()
         perm_id = gateway.order(stop).perm_id
-        gateway.hear(gateway.status(stop, "PreSubmitted", **({"why_held": "trigger"} | ids)))
+        gateway.receive(gateway.status(stop, "PreSubmitted", **({"why_held": "trigger"} | ids)))
         self.check(gateway, stop)
         assert gateway.order(stop).perm_id == perm_id
         assert gateway.order(stop).order_id != 0
@@ -298,21 +302,21 @@ class TestItIsTheSameOrder:
     def test_placed_and_not_acknowledged(self, ids: dict[str, int]) -> None:
         gateway = Gateway()
         key = gateway.enter().client_order_id
-        gateway.forget()
-        gateway.hear(gateway.status(key, "PreSubmitted", **ids))
-        gateway.hear(gateway.status(key, "PreSubmitted"))
+        gateway.clear()
+        gateway.receive(gateway.status(key, "PreSubmitted", **ids))
+        gateway.receive(gateway.status(key, "PreSubmitted"))
         self.check(gateway, key)
         assert gateway.order(key).perm_id == 10_000 + gateway.order(key).order_id
 
     def test_field_05_order_ids_roll_back(self) -> None:
         """The broker's gateway counts from the beginning again: ids of the orders that rest are as they were."""
         gateway, stop = held()
-        told = gateway.status(stop, "PreSubmitted", why_held="trigger")
+        event = gateway.status(stop, "PreSubmitted", why_held="trigger")
         gateway.disconnect()
-        gateway.hear(Connected((ACCOUNT,), 1, 12))
-        gateway.answer(told, BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
+        gateway.receive(Connected((ACCOUNT,), 1, 12))
+        gateway.answer(event, BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
         self.check(gateway, stop)
-        gateway.hear(BrokerError(told.order_id, 399, "of another order that bore this id"))
+        gateway.receive(BrokerError(event.order_id, 399, "of another order that bore this id"))
         self.check(gateway, stop)
 
     def test_completed_orders_have_no_order_id(self) -> None:
@@ -326,10 +330,10 @@ class TestItIsTheSameOrder:
     def test_its_executions(self) -> None:
         gateway, stop = held()
         for number, perm_id in enumerate((10_000 + gateway.order(stop).order_id, 0), 1):
-            told = broker_execution(
+            event = broker_execution(
                 stop, 1.0, 94.0, side="SELL", exec_id=f"e.{number}.01", perm_id=perm_id, cum_quantity=float(number)
             )
-            gateway.hear(changed(told, order_id=gateway.order(stop).order_id))
+            gateway.receive(changed(event, order_id=gateway.order(stop).order_id))
         self.check(gateway, stop)
         assert gateway.order(stop).filled == 2.0
         assert len(gateway.state.table(FillRecord)) == 3
@@ -344,7 +348,7 @@ class TestItIsTheSameOrder:
             gateway.wait(3)
             gateway.answer()
         assert not gateway.order(key).live
-        gateway.hear(gateway.status(key, "PreSubmitted"))
+        gateway.receive(gateway.status(key, "PreSubmitted"))
         assert doubles(gateway) == []
         assert "late_order_cancelled" in gateway.notes()
 
@@ -352,11 +356,11 @@ class TestItIsTheSameOrder:
 def test_sent_and_not_acknowledged_and_another_one_has_its_reference() -> None:
     """A ledger was lost, and the reference given a second time: what we sent last is what we want."""
     gateway = Gateway()
-    gateway.hear(gateway.status(gateway.enter().client_order_id, "PreSubmitted", order_id=500, perm_id=PERM))
+    gateway.receive(gateway.status(gateway.enter().client_order_id, "PreSubmitted", order_id=500, perm_id=PERM))
     (double,) = doubles(gateway)
     assert (double.order_id, cancelled(gateway)) == (500, [500])
     key = plan().client_order_id
-    gateway.hear(gateway.status(key, "PreSubmitted"))
+    gateway.receive(gateway.status(key, "PreSubmitted"))
     assert gateway.order(key).perm_id != PERM
 
 

@@ -10,7 +10,7 @@ from services.configuration.broker_policy import ChildOnPartialFill, Policy
 from services.gateway.book.identity import DOUBLE, is_double
 from services.simulator.faults.active import RunExchangeAction
 from services.simulator.venue.orders import Order
-from tests.gateway.on_the_wire import Fleet, connected, played
+from tests.gateway.on_the_wire import Fleet, connected, run_scenario
 from tests.simulator.faults.test_faults_wire import fail, perform
 from tests.simulator.on_the_wire import trades
 
@@ -26,9 +26,9 @@ async def half_filled(made: Fleet) -> None:
     await made.step(4)
     made.enter()
     await made.settle()
-    fail(made.house, "partial-fill", part=0.4)
+    fail(made.simulator, "partial-fill", part=0.4)
     await made.settle()
-    made.hear(CancelEntry(KEY, "TSLA", "partial_fill"))
+    made.receive(CancelEntry(KEY, "TSLA", "partial_fill"))
 
 
 async def holding(made: Fleet) -> Order:
@@ -47,19 +47,20 @@ def test_field_06_a_change_that_becomes_a_second_order() -> None:
 
     async def play() -> None:
         async with connected(MARKET, policy=FULL) as made:
-            fail(made.house, "two-perm-ids", side="SELL")
+            fail(made.simulator, "two-perm-ids", side="SELL")
             await half_filled(made)
             for _ in range(30):
                 await made.pass_time(1)
             doubles = [o for o in made.orders() if is_double(o)]
             assert [(o.quantity, o.status, o.cancel_reason) for o in doubles] == [(4.0, "Cancelled", DOUBLE)]
             assert (
-                len({o.ticket.order_id for o in made.house.exchange.orders() if o.perm_id == doubles[0].perm_id}) == 1
+                len({o.ticket.order_id for o in made.simulator.exchange.orders() if o.perm_id == doubles[0].perm_id})
+                == 1
             )
             assert made.own() == 4.0
             assert [(o.remaining, o.ticket.order_ref) for o in made.sells()] == [(4.0, f"{KEY}-S3")]
 
-    played(play)
+    run_scenario(play)
 
 
 @pytest.mark.parametrize("cascades", [True, False])
@@ -74,8 +75,8 @@ def test_a_copy_of_the_stop_is_gone_before_anything_else_happens(own_id: bool, c
             act = RunExchangeAction(
                 lambda exchange: exchange.place(copy) if own_id else exchange.broker_actions.double(copy)
             )
-            made.house.server.dispatcher.faults.effects.append(act)
-            perform(made.house)
+            made.simulator.server.dispatcher.faults.effects.append(act)
+            perform(made.simulator)
             assert sum(o.remaining for o in made.sells()) == 20.0
             await made.settle()
             (left,) = made.sells()
@@ -86,7 +87,7 @@ def test_a_copy_of_the_stop_is_gone_before_anything_else_happens(own_id: bool, c
             assert len(made.notes("double_order")) == 1
             assert not made.notes("position_unprotected")
 
-    played(play)
+    run_scenario(play)
 
 
 def test_field_06_both_fill_before_the_cancel_and_nothing_sells_on() -> None:
@@ -96,15 +97,15 @@ def test_field_06_both_fill_before_the_cancel_and_nothing_sells_on() -> None:
         fall = trades("TSLA", *[10.0] * 5, *[10.55] * 7, *[9.0] * 60)
         async with connected(fall, policy=Policy(oca_overfills_without_block=True)) as made:
             stop = await holding(made)
-            made.house.server.dispatcher.faults.effects.append(
+            made.simulator.server.dispatcher.faults.effects.append(
                 RunExchangeAction(lambda exchange: exchange.broker_actions.double(stop.ticket))
             )
-            perform(made.house)
-            due = made.house.exchange.next_event_ns()
+            perform(made.simulator)
+            due = made.simulator.exchange.next_event_ns()
             assert due is not None
-            made.house.server.advance(due)
+            made.simulator.server.advance(due)
             await made.pass_time(30)
-            assert [p.quantity for p in made.house.exchange.positions()] == [-10.0]
+            assert [p.quantity for p in made.simulator.exchange.positions()] == [-10.0]
             assert made.own() == -10.0
             assert made.sells() == []
             assert len(made.notes("position_oversold")) == 1
@@ -112,4 +113,4 @@ def test_field_06_both_fill_before_the_cancel_and_nothing_sells_on() -> None:
             await made.settle()
             assert made.at_the_broker() == []
 
-    played(play)
+    run_scenario(play)

@@ -41,7 +41,7 @@ def test_a_missing_answer_is_no_absence() -> None:
     gateway.connect()
     for _ in range(10):
         gateway.wait(3)
-        gateway.hear(SnapshotFailed("no complete answer in time"))
+        gateway.receive(SnapshotFailed("no complete answer in time"))
     assert gateway.order(key).live
     assert gateway.links().phase == "ready"
 
@@ -50,8 +50,8 @@ def test_while_reconciling_a_failed_answer_is_asked_for_again() -> None:
     gateway, _, _ = in_doubt()
     from messages.broker import Connected
 
-    gateway.hear(Connected(("DU1234567",), 1, 12))
-    gateway.hear(SnapshotFailed("timeout"))
+    gateway.receive(Connected(("DU1234567",), 1, 12))
+    gateway.receive(SnapshotFailed("timeout"))
     gateway.wait(3)
     assert gateway.orders_sent() == ["ask", "ask"]
     assert gateway.links().phase == "reconciling"
@@ -99,28 +99,28 @@ def dead() -> tuple[Gateway, str, str]:
         gateway.wait(3)
         gateway.answer()
     assert not gateway.order(key).live
-    gateway.forget()
+    gateway.clear()
     return gateway, key, stop
 
 
 @pytest.mark.parametrize("status", ["PreSubmitted", "Submitted"])
 def test_a_late_appearance_is_cancelled_once(status: str) -> None:
     gateway, key, _ = dead()
-    gateway.hear(gateway.status(key, status))
-    gateway.hear(gateway.status(key, status))
+    gateway.receive(gateway.status(key, status))
+    gateway.receive(gateway.status(key, status))
     assert gateway.orders_sent() == [f"cancel {key}"]
     assert "late_order_cancelled" in gateway.notes()
     gateway.quote()
     gateway.enter(2)
     assert gateway.live_entries() == [key], "while it is live no other one is placed"
-    gateway.hear(gateway.status(key, "Cancelled"))
+    gateway.receive(gateway.status(key, "Cancelled"))
     assert gateway.live_entries() == []
 
 
 def test_a_late_fill_is_own() -> None:
     gateway, key, _ = dead()
-    gateway.hear(gateway.execution(key, 10.0, 105.0))
-    gateway.hear(gateway.status(key, "Filled", filled=10.0))
+    gateway.receive(gateway.execution(key, 10.0, 105.0))
+    gateway.receive(gateway.status(key, "Filled", filled=10.0))
     assert gateway.own() == 10.0
     assert len(gateway.events(OrderFilled)) == 1
 
@@ -128,7 +128,7 @@ def test_a_late_fill_is_own() -> None:
 def test_field_08_no_acknowledgement_is_asked_about() -> None:
     gateway = Gateway()
     entry = gateway.enter()
-    gateway.forget()
+    gateway.clear()
     gateway.wait(9)
     assert gateway.orders_sent() == []
     gateway.wait(2)
@@ -146,7 +146,7 @@ class TestErrors:
     def test_field_01_it_is_asked_about_and_lives_on(self, code: int) -> None:
         gateway = Gateway()
         entry = gateway.working()
-        gateway.forget()
+        gateway.clear()
         gateway.error(entry.client_order_id, code)
         assert gateway.order(entry.client_order_id).live
         gateway.wait(3)
@@ -162,10 +162,10 @@ class TestErrors:
     def test_field_30_a_word_beside_the_order_doubts_nothing(self, code: int) -> None:
         gateway = Gateway()
         entry = gateway.working()
-        gateway.forget()
+        gateway.clear()
         gateway.error(entry.client_order_id, code)
         gateway.wait(30)
-        assert gateway.said == []
+        assert gateway.messages == []
 
     def test_field_26_cancel_answered_10148_and_it_was_filled(self) -> None:
         gateway = Gateway()
@@ -193,13 +193,13 @@ class TestErrors:
         gateway = Gateway()
         entry = gateway.working()
         gateway.error(entry.client_order_id, 202, "Order Canceled - reason: price")
-        gateway.hear(gateway.status(entry.client_order_id, "Cancelled"))
-        (told,) = gateway.events(OrderCancelled)
-        assert not told.asked
+        gateway.receive(gateway.status(entry.client_order_id, "Cancelled"))
+        (event,) = gateway.events(OrderCancelled)
+        assert not event.asked
 
     def test_of_an_order_nobody_knows(self) -> None:
         from messages.broker import BrokerError
 
         gateway = Gateway()
-        gateway.hear(BrokerError(4711, 200, "No security definition"))
+        gateway.receive(BrokerError(4711, 200, "No security definition"))
         assert gateway.to_broker == []

@@ -11,7 +11,7 @@ from messages.orders import OrderCancelled, OrderRecord, OrderRejected, OrderUpd
 from services.gateway.book.records import NEVER_ARRIVED, CancelSent, Change, Doubt, HeldBack, LastError
 from services.gateway.orders.folding import fold_absence
 from services.runtime.core import Draft
-from tests.gateway.broker_reports import BOOK, Words, all_written, becomes, fields_of, folded, says, updated
+from tests.gateway.broker_reports import BOOK, Outcome, all_changes, fields_of, fold_status, folded, reported, updated
 from tests.gateway.one_decision import (
     ENTRY,
     MACHINE_NS,
@@ -22,9 +22,9 @@ from tests.gateway.one_decision import (
     draft,
     entry,
     foreign,
+    messages_of,
     note,
     stop,
-    told,
 )
 from tests.gateway.scenario import changed
 
@@ -46,7 +46,7 @@ class TestOneThatComesLate:
     def test_is_cancelled(self, known: OrderRecord, reason: str) -> None:
         order = changed(known, status="Submitted", cancel_reason=reason, reason="", updated_ns=NOON_NS)
         fields = {"client_order_id": known.key, "order_id": known.order_id}
-        assert becomes(known, "Submitted") == (
+        assert fold_status(known, "Submitted") == (
             [order, CancelSent(known.key, 1, MACHINE_NS + 10 * SECOND)],
             [
                 note("late_order_cancelled", level="WARNING", **fields),
@@ -57,10 +57,10 @@ class TestOneThatComesLate:
 
     def test_is_welcome_where_it_protects(self) -> None:
         known = stop(status="Inactive")
-        assert becomes(known, "Submitted") == updated(changed(known, status="Submitted", updated_ns=NOON_NS))
+        assert fold_status(known, "Submitted") == updated(changed(known, status="Submitted", updated_ns=NOON_NS))
 
     def test_is_filled_already(self) -> None:
-        assert becomes(GONE, "Filled") == updated(changed(GONE, status="Filled", reason="", updated_ns=NOON_NS))
+        assert fold_status(GONE, "Filled") == updated(changed(GONE, status="Filled", reason="", updated_ns=NOON_NS))
 
 
 class TestAnEndThatCountsMoreShares:
@@ -69,11 +69,11 @@ class TestAnEndThatCountsMoreShares:
     @pytest.mark.parametrize("status", ["Filled", "Cancelled"])
     def test_waits(self, status: str) -> None:
         known = entry(status="Submitted", filled=3.0)
-        word = says(known, status=status, filled=4.0)
-        assert folded(word, known, BOOK) == ([HeldBack(ENTRY, word), Doubt(ENTRY)], [])
+        report = reported(known, status=status, filled=4.0)
+        assert folded(report, known, BOOK) == ([HeldBack(ENTRY, report), Doubt(ENTRY)], [])
 
     @pytest.mark.parametrize(
-        ("known", "status", "word"),
+        ("known", "status", "report"),
         [
             (entry(status="Submitted", filled=4.0), "Filled", {"filled": 4.0}),
             (entry(status="Submitted", filled=4.0), "Cancelled", {"filled": 3.0}),
@@ -83,8 +83,8 @@ class TestAnEndThatCountsMoreShares:
             (entry(status="Cancelled", filled=3.0), "Filled", {"filled": 4.0}),
         ],
     )
-    def test_does_not_wait(self, known: OrderRecord, status: str, word: dict[str, Any]) -> None:
-        (writes, _) = becomes(known, status, **word)
+    def test_does_not_wait(self, known: OrderRecord, status: str, report: dict[str, Any]) -> None:
+        (writes, _) = fold_status(known, status, **report)
         assert [type(record) for record in writes] == [OrderRecord]
         assert writes[0].status == status
 
@@ -92,7 +92,7 @@ class TestAnEndThatCountsMoreShares:
 class TestWhatWasInDoubt:
     @pytest.mark.parametrize(("status", "certain"), [("PendingSubmit", False), ("PreSubmitted", True)])
     def test_is_certain_once_the_broker_speaks_of_it(self, status: str, certain: bool) -> None:
-        (writes, _) = becomes(entry(), status, Doubt(ENTRY, True, 1), Doubt("CT-TSLA-20250106-0"))
+        (writes, _) = fold_status(entry(), status, Doubt(ENTRY, True, 1), Doubt("CT-TSLA-20250106-0"))
         assert writes == ([(Doubt, ENTRY)] if certain else [])
 
     @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ class TestWhatWasInDoubt:
     def test_is_a_change_that_shows(self, stage: str, quantity: float, done: bool) -> None:
         known = stop(quantity=5.0)
         change = Change(STOP, "TSLA", quantity, stage)
-        (writes, _) = becomes(known, "PreSubmitted", change)
+        (writes, _) = fold_status(known, "PreSubmitted", change)
         assert writes == ([(Change, STOP)] if done else [])
 
 
@@ -126,7 +126,7 @@ class TestADouble:
         reason="",
         renewed_ns=0,
     )
-    WORD = says(FIRST, order_id=3, perm_id=99, quantity=6.0, status="PendingSubmit", why_held="")
+    WORD = reported(FIRST, order_id=3, perm_id=99, quantity=6.0, status="PendingSubmit", why_held="")
 
     def noted(self, *, cancelled: bool, client_id: int = 12, key: str = f"{STOP}~2") -> tuple[str, Any]:
         return note(
@@ -186,8 +186,8 @@ class TestADouble:
 
     @pytest.mark.parametrize(("status", "filled", "counts"), [("Cancelled", 0.0, False), ("Cancelled", 1.0, True)])
     def test_that_is_over_counts_by_what_it_filled(self, status: str, filled: float, counts: bool) -> None:
-        word = changed(self.WORD, status=status, filled=filled)
-        (writes, says_) = folded(word, self.FIRST, BOOK, self.OURS)
+        report = changed(self.WORD, status=status, filled=filled)
+        (writes, says_) = folded(report, self.FIRST, BOOK, self.OURS)
         assert [w.key for w in writes if isinstance(w, OrderRecord)] == ([f"{STOP}~2"] if counts else [])
         assert bool(says_) is counts
 
@@ -216,24 +216,24 @@ class TestADouble:
         """Both bear the order id: a cancel by it ends one of them, and not always the double."""
         double = changed(self.DOUBLE, order_id=2, status="Submitted", cancel_reason="double_order")
         double = changed(double, **fields)
-        (writes, says_) = folded(says(self.FIRST, status="Cancelled"), self.FIRST, double, BOOK, self.OURS)
+        (writes, says_) = folded(reported(self.FIRST, status="Cancelled"), self.FIRST, double, BOOK, self.OURS)
         sent = CancelSent(double.key, 1, MACHINE_NS + 10 * SECOND)
         assert ([w for w in writes if isinstance(w, CancelSent)] == [sent]) is again
         assert (says_[-1] == ("broker", CancelOrder(2, double.key))) is again
 
     def test_lives_on_as_long_as_the_first_does(self) -> None:
         double = changed(self.DOUBLE, order_id=2, status="Submitted", cancel_reason="double_order")
-        (_, says_) = folded(says(self.FIRST, why_held=""), self.FIRST, double, BOOK, self.OURS)
+        (_, says_) = folded(reported(self.FIRST, why_held=""), self.FIRST, double, BOOK, self.OURS)
         assert [to for to, _ in says_] == ["TSLA"]
 
 
 class TestAbsent:
     """A complete answer of the broker does not list a live order."""
 
-    def settled(self, order: OrderRecord, *records: Any, questions: int = 3) -> Words:
+    def settled(self, order: OrderRecord, *records: Any, questions: int = 3) -> Outcome:
         d: Draft = draft(order, *records)
         fold_absence(d, order, questions)
-        return all_written(d), told(d)
+        return all_changes(d), messages_of(d)
 
     def test_and_foreign_it_is_gone(self) -> None:
         gone = changed(foreign(), status="Cancelled", reason="gone", updated_ns=NOON_NS)

@@ -48,10 +48,10 @@ class TestAnEntryFills:
         entry = gateway.working()
         key = entry.client_order_id
         facts = self.facts(gateway, key)
-        gateway.forget()
+        gateway.clear()
         for index in order:
-            gateway.hear(facts[index])
-            gateway.hear(facts[index])
+            gateway.receive(facts[index])
+            gateway.receive(facts[index])
         assert gateway.own() == 10.0
         own = gateway.state.get(Own, "TSLA")
         assert own is not None
@@ -70,7 +70,7 @@ class TestStatuses:
         gateway = Gateway()
         entry = gateway.enter()
         for _ in range(2):
-            gateway.hear(gateway.status(entry.client_order_id, "PreSubmitted", why_held="trigger"))
+            gateway.receive(gateway.status(entry.client_order_id, "PreSubmitted", why_held="trigger"))
         assert len(gateway.events(OrderAccepted)) == 1
         assert gateway.notes().count("entry_order_placed") == 1
         assert not gateway.events(OrderUpdated)
@@ -78,18 +78,18 @@ class TestStatuses:
     def test_an_expiry_was_not_asked_for(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
-        gateway.hear(gateway.status(entry.client_order_id, "Cancelled"))
-        (told,) = gateway.events(OrderCancelled)
-        assert not told.asked
+        gateway.receive(gateway.status(entry.client_order_id, "Cancelled"))
+        (message,) = gateway.events(OrderCancelled)
+        assert not message.asked
 
     def test_over_is_over(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
-        gateway.hear(gateway.status(entry.client_order_id, "Cancelled"))
-        gateway.forget()
-        gateway.hear(gateway.status(entry.client_order_id, "Submitted"))
+        gateway.receive(gateway.status(entry.client_order_id, "Cancelled"))
+        gateway.clear()
+        gateway.receive(gateway.status(entry.client_order_id, "Submitted"))
         assert not gateway.order(entry.client_order_id).live
-        assert gateway.said == []
+        assert gateway.messages == []
 
     def test_a_fill_after_a_cancel(self) -> None:
         """Real world: the executions win over what was said before."""
@@ -97,9 +97,9 @@ class TestStatuses:
         entry = gateway.working()
         key = entry.client_order_id
         gateway.cancel(entry)
-        gateway.hear(gateway.status(key, "Cancelled"))
-        gateway.hear(gateway.execution(key, 10.0, 105.0))
-        gateway.hear(gateway.status(key, "Filled", filled=10.0))
+        gateway.receive(gateway.status(key, "Cancelled"))
+        gateway.receive(gateway.execution(key, 10.0, 105.0))
+        gateway.receive(gateway.status(key, "Filled", filled=10.0))
         assert gateway.own() == 10.0
         assert gateway.order(key).status == "Filled"
         assert len(gateway.events(OrderFilled)) == 1
@@ -109,23 +109,23 @@ class TestStatuses:
         gateway = Gateway()
         entry = gateway.working()
         key = entry.client_order_id
-        gateway.hear(gateway.status(key, "Cancelled", filled=4.0))
+        gateway.receive(gateway.status(key, "Cancelled", filled=4.0))
         assert gateway.order(key).live
         gateway.enter(2)
         assert gateway.live_entries() == [key]
-        gateway.hear(gateway.execution(key, 4.0, 105.0))
+        gateway.receive(gateway.execution(key, 4.0, 105.0))
         assert gateway.order(key).status == "Cancelled"
-        (told,) = gateway.events(OrderCancelled)
-        assert told.order.filled == 4.0
+        (message,) = gateway.events(OrderCancelled)
+        assert message.order.filled == 4.0
         assert gateway.own() == 4.0
 
     def test_executions_that_never_come_are_asked_for(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         key = entry.client_order_id
-        gateway.forget()
+        gateway.clear()
         missed = gateway.execution(key, 4.0, 105.0)
-        gateway.hear(gateway.status(key, "Cancelled", filled=4.0))
+        gateway.receive(gateway.status(key, "Cancelled", filled=4.0))
         gateway.wait(15)
         assert gateway.orders_sent() == ["ask"]
         stop = gateway.status(entry.stop_client_order_id, "PreSubmitted")
@@ -136,9 +136,9 @@ class TestStatuses:
         gateway = Gateway()
         entry = gateway.working()
         gateway.error(entry.client_order_id, 201, "Order rejected - reason: margin")
-        gateway.hear(gateway.status(entry.client_order_id, "Inactive"))
-        (told,) = gateway.events(OrderRejected)
-        assert (told.code, told.text) == (201, "Order rejected - reason: margin")
+        gateway.receive(gateway.status(entry.client_order_id, "Inactive"))
+        (message,) = gateway.events(OrderRejected)
+        assert (message.code, message.text) == (201, "Order rejected - reason: margin")
         assert not gateway.order(entry.client_order_id).live
         assert gateway.state.get(EntrySlot, entry.client_order_id) is None
 
@@ -146,9 +146,9 @@ class TestStatuses:
         gateway = Gateway()
         entry = gateway.working()
         key = entry.client_order_id
-        gateway.hear(gateway.status(key, "Inactive"))
-        gateway.forget()
-        gateway.hear(gateway.status(key, "Submitted"))
+        gateway.receive(gateway.status(key, "Inactive"))
+        gateway.clear()
+        gateway.receive(gateway.status(key, "Submitted"))
         assert gateway.orders_sent() == [f"cancel {key}"]
         gateway.enter(2)
         assert gateway.live_entries() == [key], "it is live, so no other is"
@@ -157,8 +157,8 @@ class TestStatuses:
         gateway = Gateway()
         entry = gateway.holding()
         stop = entry.stop_client_order_id
-        for told, level in [(95.0, 95.0), (97.0, 97.0), (96.0, 97.0), (None, 97.0)]:
-            gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=told))
+        for message, level in [(95.0, 95.0), (97.0, 97.0), (96.0, 97.0), (None, 97.0)]:
+            gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=message))
             assert gateway.order(stop).trail_stop_price == level
 
     def test_field_23_a_completed_order_has_quantity_0_and_keeps_what_is_known(self) -> None:
@@ -183,11 +183,11 @@ class TestExecutions:
         gateway = Gateway()
         entry = gateway.working()
         first = gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.01")
-        gateway.hear(first)
-        gateway.forget()
+        gateway.receive(first)
+        gateway.clear()
         corrected = changed(first, exec_id="e.1.02", price=104.0, avg_price=104.0)
-        for told in (corrected, corrected, first):
-            gateway.hear(told)
+        for message in (corrected, corrected, first):
+            gateway.receive(message)
         own = gateway.state.get(Own, "TSLA")
         assert own == Own("TSLA", 10.0, 1040.0)
         (event,) = gateway.events(OrderFilled)
@@ -198,8 +198,8 @@ class TestExecutions:
         gateway = Gateway()
         stop = gateway.holding(price=100.0).stop_client_order_id
         sold = gateway.execution(stop, 10.0, 90.0, exec_id="s.1.01")
-        gateway.hear(sold)
-        gateway.hear(changed(sold, exec_id="s.1.02", price=91.0))
+        gateway.receive(sold)
+        gateway.receive(changed(sold, exec_id="s.1.02", price=91.0))
         one, two = gateway.events(OrderFilled)[-2:]
         assert (one.realized_usd, one.undone_usd) == (-100.0, 0.0)
         assert (two.realized_usd, two.undone_usd) == (-90.0, -100.0)
@@ -210,32 +210,41 @@ class TestExecutions:
         gateway = Gateway()
         gateway.holding()
         exec_id = next(iter(gateway.state.table(FillRecord).values())).fill.exec_id
-        gateway.forget()
+        gateway.clear()
         for amount in (-1.0, 1.25, 1.25):
-            gateway.hear(commission(gateway, exec_id, amount))
+            gateway.receive(commission(gateway, exec_id, amount))
         assert [e.commission for e in gateway.events(CommissionReported)] == [1.25]
 
     def test_a_commission_in_another_currency_has_the_brokers_rate_or_is_said_to_have_none(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         first = gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.01")
-        gateway.hear(first)
-        gateway.hear(BrokerAccount(ACCOUNT, {"NetLiquidation": 1e5, "ExchangeRate": 1.0}, {"ExchangeRate EUR": "1.25"}))
-        gateway.forget()
-        gateway.hear(changed(commission(gateway, "e.1.01", 2.0), currency="EUR"))
-        (told,) = gateway.events(CommissionReported)
-        assert (told.commission, told.currency, told.rate_usd, told.commission_usd) == (2.0, "EUR", 1.25, 2.5)
+        gateway.receive(first)
+        gateway.receive(
+            BrokerAccount(ACCOUNT, {"NetLiquidation": 1e5, "ExchangeRate": 1.0}, {"ExchangeRate EUR": "1.25"})
+        )
+        gateway.clear()
+        gateway.receive(changed(commission(gateway, "e.1.01", 2.0), currency="EUR"))
+        (event,) = gateway.events(CommissionReported)
+        assert (event.commission, event.currency, event.rate_usd, event.commission_usd) == (
+            2.0,
+            "EUR",
+            1.25,
+            2.5,
+        )
         assert gateway.notes() == []
-        gateway.hear(changed(first, exec_id="e.1.02", price=104.0))
-        gateway.hear(changed(commission(gateway, "e.1.02", 3.0), currency="GBP"))
-        told = gateway.events(CommissionReported)[-1]
-        assert (told.rate_usd, told.commission_usd, told.undone_usd) == (None, None, 2.0)
+        gateway.receive(changed(first, exec_id="e.1.02", price=104.0))
+        gateway.receive(changed(commission(gateway, "e.1.02", 3.0), currency="GBP"))
+        event = gateway.events(CommissionReported)[-1]
+        assert (event.rate_usd, event.commission_usd, event.undone_usd) == (None, None, 2.0)
 
     def test_the_brokers_rates_outlive_a_restart(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
-        gateway.hear(gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.01"))
-        gateway.hear(BrokerAccount(ACCOUNT, {"NetLiquidation": 1e5, "ExchangeRate": 1.0}, {"ExchangeRate EUR": "1.25"}))
+        gateway.receive(gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.01"))
+        gateway.receive(
+            BrokerAccount(ACCOUNT, {"NetLiquidation": 1e5, "ExchangeRate": 1.0}, {"ExchangeRate EUR": "1.25"})
+        )
         gateway.restart()
         gateway.connect(changed(commission(gateway, "e.1.01", 2.0), currency="EUR"))
         assert gateway.events(CommissionReported)[-1].commission_usd == 2.5
@@ -246,15 +255,18 @@ class TestExecutions:
         entry = gateway.working()
         first = gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.01")
         corrected = changed(first, exec_id="e.1.02", price=104.0, avg_price=104.0)
-        gateway.hear(first)
-        gateway.hear(commission(gateway, "e.1.01", 1.25))
-        gateway.hear(corrected)
-        gateway.hear(commission(gateway, "e.1.02", 1.5))
+        gateway.receive(first)
+        gateway.receive(commission(gateway, "e.1.01", 1.25))
+        gateway.receive(corrected)
+        gateway.receive(commission(gateway, "e.1.02", 1.5))
         if again:  # as after a reconnect
             for exec_id, amount in (("e.1.01", 1.25), ("e.1.02", 1.5)):
-                gateway.hear(commission(gateway, exec_id, amount))
-        told = gateway.events(CommissionReported)
-        assert [(e.exec_id, e.commission, e.undone_usd) for e in told] == [("e.1.01", 1.25, 0.0), ("e.1.02", 1.5, 1.25)]
+                gateway.receive(commission(gateway, exec_id, amount))
+        events = gateway.events(CommissionReported)
+        assert [(e.exec_id, e.commission, e.undone_usd) for e in events] == [
+            ("e.1.01", 1.25, 0.0),
+            ("e.1.02", 1.5, 1.25),
+        ]
 
     @pytest.mark.parametrize("late", ["e.1.01", "e.1.02"])
     def test_field_35_a_late_commission_of_a_corrected_execution(self, late: str) -> None:
@@ -262,29 +274,29 @@ class TestExecutions:
         gateway = Gateway()
         entry = gateway.working()
         first = gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.01")
-        gateway.hear(first)
-        gateway.hear(changed(first, exec_id="e.1.02", price=104.0, avg_price=104.0))
+        gateway.receive(first)
+        gateway.receive(changed(first, exec_id="e.1.02", price=104.0, avg_price=104.0))
         amounts = {"e.1.01": 1.25, "e.1.02": 1.5}
         for exec_id in sorted(amounts, key=lambda e: e == late):
-            gateway.hear(commission(gateway, exec_id, amounts[exec_id]))
-        told = gateway.events(CommissionReported)
-        assert sum(e.commission - e.undone_usd for e in told) == 1.5
+            gateway.receive(commission(gateway, exec_id, amounts[exec_id]))
+        message = gateway.events(CommissionReported)
+        assert sum(e.commission - e.undone_usd for e in message) == 1.5
 
     def test_the_tenth_correction_is_newer_than_the_ninth(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
-        told = gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.9")
-        gateway.hear(told)
-        gateway.hear(changed(told, exec_id="e.1.10", price=104.0))
-        gateway.hear(told)
+        message = gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.9")
+        gateway.receive(message)
+        gateway.receive(changed(message, exec_id="e.1.10", price=104.0))
+        gateway.receive(message)
         assert [r.fill.exec_id for r in gateway.state.table(FillRecord).values()] == ["e.1.10"]
 
     def test_sold_before_it_was_bought_costs_nothing_afterwards(self) -> None:
         """Two executions of one second that arrive the wrong way round."""
         gateway = Gateway()
         entry = gateway.working()
-        gateway.hear(gateway.execution(entry.stop_client_order_id, 10.0, 94.0))
-        gateway.hear(gateway.execution(entry.client_order_id, 10.0, 105.0))
+        gateway.receive(gateway.execution(entry.stop_client_order_id, 10.0, 94.0))
+        gateway.receive(gateway.execution(entry.client_order_id, 10.0, 105.0))
         assert gateway.state.get(Own, "TSLA") == Own("TSLA", 0.0, 0.0)
 
     def test_in_a_snapshot_what_was_bought_comes_first(self) -> None:
@@ -319,7 +331,7 @@ class TestExecutions:
 class TestForeign:
     def test_field_33_foreign_orders_are_seen_and_not_touched(self) -> None:
         gateway = Gateway()
-        gateway.hear(broker_order("", perm_id=5, order_id=0, side="SELL", status="Submitted"))
+        gateway.receive(broker_order("", perm_id=5, order_id=0, side="SELL", status="Submitted"))
         (seen,) = [o for o in gateway.state.table(OrderRecord).values() if o.role == "foreign"]
         assert seen.client_order_id == "foreign:5"
         assert gateway.notes() == ["foreign_order_seen"]
@@ -327,29 +339,29 @@ class TestForeign:
 
     def test_one_that_is_gone_is_over(self) -> None:
         gateway = Gateway()
-        gateway.hear(broker_order("", perm_id=5, status="Submitted"))
+        gateway.receive(broker_order("", perm_id=5, status="Submitted"))
         gateway.disconnect()
         gateway.connect()
         assert not gateway.order("foreign:5").live
 
     def test_field_24_our_prefix_in_another_account_is_foreign(self) -> None:
         gateway = Gateway()
-        gateway.hear(broker_order("CT-TSLA-20250106-9", perm_id=6, account="DU7654321"))
-        gateway.hear(broker_execution("CT-TSLA-20250106-9", 10.0, 100.0, account="DU7654321"))
+        gateway.receive(broker_order("CT-TSLA-20250106-9", perm_id=6, account="DU7654321"))
+        gateway.receive(broker_execution("CT-TSLA-20250106-9", 10.0, 100.0, account="DU7654321"))
         assert gateway.own() == 0
         assert gateway.order("foreign:6").role == "foreign"
         assert gateway.live_entries() == []
 
     def test_their_executions_are_not_ours(self) -> None:
         gateway = Gateway()
-        gateway.hear(broker_execution("somebody", 10.0, 100.0))
-        gateway.hear(commission(gateway, "0000e0d5.1.01"))
+        gateway.receive(broker_execution("somebody", 10.0, 100.0))
+        gateway.receive(commission(gateway, "0000e0d5.1.01"))
         assert not gateway.events(OrderFilled)
         assert not gateway.events(CommissionReported)
 
     def test_an_order_of_ours_that_the_book_lost_is_ours(self) -> None:
         gateway = Gateway()
-        gateway.hear(broker_order("CT-TSLA-20250103-1-S1", side="SELL", order_type="TRAIL", trail_stop_price=90.0))
+        gateway.receive(broker_order("CT-TSLA-20250103-1-S1", side="SELL", order_type="TRAIL", trail_stop_price=90.0))
         assert gateway.order("CT-TSLA-20250103-1-S1").role == "stop"
         assert "unknown_own_order" in gateway.notes()
 
@@ -358,29 +370,29 @@ class TestPositionsAndAccount:
     def test_told_when_they_change(self) -> None:
         gateway = Gateway()
         for quantity in (10.0, 10.0, 12.0):
-            gateway.hear(BrokerPosition(ACCOUNT, "TSLA", quantity, 100.0))
+            gateway.receive(BrokerPosition(ACCOUNT, "TSLA", quantity, 100.0))
         assert [e.account_quantity for e in gateway.events(PositionUpdated)] == [10.0, 12.0]
 
     def test_of_another_account_of_the_login_are_not_ours(self) -> None:
         gateway = Gateway()
-        gateway.hear(BrokerPosition("DU7654321", "TSLA", 99.0, 100.0))
+        gateway.receive(BrokerPosition("DU7654321", "TSLA", 99.0, 100.0))
         gateway.account_values("DU7654321", NetLiquidation=1.0)
         assert not gateway.events(PositionUpdated)
         assert not gateway.events(AccountUpdated)
 
     def test_a_position_that_is_no_longer_listed_is_flat(self) -> None:
         gateway = Gateway()
-        gateway.hear(BrokerPosition(ACCOUNT, "NVDA", 7.0, 100.0))
+        gateway.receive(BrokerPosition(ACCOUNT, "NVDA", 7.0, 100.0))
         gateway.disconnect()
-        gateway.forget()
+        gateway.clear()
         gateway.connect(BrokerPosition("DU7654321", "NVDA", 3.0, 100.0))
         assert [e.account_quantity for e in gateway.events(PositionUpdated)] == [0.0]
 
     def test_the_account_in_dollars(self) -> None:
         gateway = Gateway()
         gateway.account_values(NetLiquidation=100.0, TotalCashValue=60.0, BuyingPower=400.0)
-        (told,) = gateway.events(AccountUpdated)
-        assert (told.net_liquidation, told.total_cash, told.settled_cash) == (100.0, 60.0, 60.0)
+        (message,) = gateway.events(AccountUpdated)
+        assert (message.net_liquidation, message.total_cash, message.settled_cash) == (100.0, 60.0, 60.0)
 
 
 def test_weeks_later_the_book_forgets_but_not_what_is_held() -> None:
@@ -390,9 +402,9 @@ def test_weeks_later_the_book_forgets_but_not_what_is_held() -> None:
     gateway = Gateway()
     held = gateway.holding()
     gone = gateway.holding(symbol="NVDA")
-    gateway.hear(gateway.execution(gone.stop_client_order_id, 10.0, 95.0))
-    gateway.hear(gateway.status(gone.stop_client_order_id, "Filled", filled=10.0))
+    gateway.receive(gateway.execution(gone.stop_client_order_id, 10.0, 95.0))
+    gateway.receive(gateway.status(gone.stop_client_order_id, "Filled", filled=10.0))
     gateway.market_ns += KEEP_NS + SECOND
-    gateway.hear(SessionOpened(Session("2025-01-20", gateway.market_ns, gateway.market_ns + 1), gateway.market_ns))
+    gateway.receive(SessionOpened(Session("2025-01-20", gateway.market_ns, gateway.market_ns + 1), gateway.market_ns))
     assert set(gateway.state.table(OrderRecord)) == {held.client_order_id, held.stop_client_order_id}
     assert {f.fill.client_order_id for f in gateway.state.table(FillRecord).values()} == {held.client_order_id}

@@ -23,7 +23,7 @@ def asked() -> tuple[Gateway, list[BrokerOrder]]:
         gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="child,trigger"),
     ]
     gateway.wait(20)
-    gateway.forget()
+    gateway.clear()
     gateway.cancel(entry)
     return gateway, listed
 
@@ -50,8 +50,8 @@ def test_while_the_broker_lists_it_as_working_it_is_sent_again() -> None:
     gateway.answer(*listed)
     assert gateway.orders_sent() == ["cancel CT-TSLA-20250106-1", "ask", "cancel CT-TSLA-20250106-1"]
     assert levels(gateway, "cancel_repeated") == ["WARNING"]
-    gateway.hear(gateway.status("CT-TSLA-20250106-1", "Cancelled"))
-    gateway.hear(gateway.status("CT-TSLA-20250106-1-S1", "Cancelled"))
+    gateway.receive(gateway.status("CT-TSLA-20250106-1", "Cancelled"))
+    gateway.receive(gateway.status("CT-TSLA-20250106-1-S1", "Cancelled"))
     gateway.wait(600)
     assert cancels(gateway) == 2
     assert not gateway.state.table(CancelSent)
@@ -59,15 +59,15 @@ def test_while_the_broker_lists_it_as_working_it_is_sent_again() -> None:
 
 def answers(gateway: Gateway, listed: list[BrokerOrder], seconds: int) -> list[int]:
     """The broker answers every question at once and ends nothing; the seconds at which it heard a cancel."""
-    heard, count = [], cancels(gateway)
+    cancelled_at, count = [], cancels(gateway)
     for second in range(1, seconds + 1):
         gateway.wait(1)
         if gateway.links().asking:
             gateway.answer(*listed)
         if cancels(gateway) > count:
-            heard.append(second)
+            cancelled_at.append(second)
         count = cancels(gateway)
-    return heard
+    return cancelled_at
 
 
 def test_later_and_later_and_five_times_at_most() -> None:
@@ -82,9 +82,9 @@ def test_field_27_with_the_market_closed_it_may_wait_for_the_open_and_is_sent_ag
     gateway.closed()
     answers(gateway, listed, 3600)
     assert levels(gateway, "cancel_unanswered") == ["WARNING"]
-    gateway.hear(SessionOpened(DAY, UNTIL))
+    gateway.receive(SessionOpened(DAY, UNTIL))
     assert cancels(gateway) == MAX_SENT + 1
-    gateway.hear(SessionOpened(DAY, UNTIL))
+    gateway.receive(SessionOpened(DAY, UNTIL))
     assert cancels(gateway) == MAX_SENT + 1, "it is under way"
 
 
@@ -102,7 +102,7 @@ def test_no_answer_is_no_answer() -> None:
     gateway, listed = asked()
     for _ in range(5):
         gateway.wait(11)
-        gateway.hear(SnapshotFailed("no complete answer in time"))
+        gateway.receive(SnapshotFailed("no complete answer in time"))
     assert cancels(gateway) == 1
     gateway.wait(11)
     gateway.answer(*listed)
@@ -114,13 +114,13 @@ def test_a_word_about_its_level_is_no_answer_to_the_cancel() -> None:
     gateway = Gateway()
     stop = gateway.holding().stop_client_order_id
     gateway.wait(20)
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
     gateway.wait(6)
     listed = gateway.status(stop, "PreSubmitted", why_held="trigger")
     assert cancels(gateway) == 1, "sold by hand"
     gateway.wait(11)
-    gateway.hear(SnapshotFailed("no complete answer in time"))
-    gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=96.0))
+    gateway.receive(SnapshotFailed("no complete answer in time"))
+    gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=96.0))
     for _ in range(20):
         gateway.wait(1)
         if gateway.links().asking:
@@ -153,8 +153,8 @@ def test_a_flatten_goes_on_although_the_stops_cancel_was_lost(lost: int) -> None
     gateway = Gateway()
     stop = gateway.holding().stop_client_order_id
     gateway.wait(20)
-    gateway.forget()
-    gateway.hear(Flatten("TSLA"))
+    gateway.clear()
+    gateway.receive(Flatten("TSLA"))
     assert gateway.orders_sent() == [f"cancel {stop}"]
     listed = gateway.status(stop, "PreSubmitted", why_held="trigger")
     for _ in range(lost):
@@ -162,5 +162,5 @@ def test_a_flatten_goes_on_although_the_stops_cancel_was_lost(lost: int) -> None
         gateway.answer(listed, TEN)
     assert cancels(gateway) == 1 + lost
     assert not [c for c in gateway.orders_sent() if c.startswith("SELL")]
-    gateway.hear(gateway.status(stop, "Cancelled"))
+    gateway.receive(gateway.status(stop, "Cancelled"))
     assert gateway.orders_sent()[-1] == "SELL 10 MKT"

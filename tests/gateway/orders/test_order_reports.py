@@ -8,7 +8,7 @@ import pytest
 
 from messages.orders import OrderAccepted, OrderCancelled, OrderRecord, OrderRejected, OrderUpdated
 from services.gateway.book.records import NEVER_ARRIVED, Book, LastError
-from tests.gateway.broker_reports import NOTHING, becomes, fields_of, folded, says, updated
+from tests.gateway.broker_reports import NOTHING, fields_of, fold_status, folded, reported, updated
 from tests.gateway.one_decision import ACCOUNT, ENTRY, NOON_NS, STOP, entry, note, stop
 from tests.gateway.scenario import changed
 
@@ -32,7 +32,7 @@ class TestWhoseItIs:
         ],
     )
     def test_our_reference_in_our_account(self, key: str, account: str, book: Book, ours: bool) -> None:
-        (writes, _) = folded(says(entry(key, account=account, perm_id=5)), book)
+        (writes, _) = folded(reported(entry(key, account=account, perm_id=5)), book)
         orders = [o.key for o in writes if isinstance(o, OrderRecord)]
         assert orders == ([key] if ours else ["foreign:5"])
 
@@ -48,7 +48,7 @@ class TestWhoseItIs:
     )
     def test_of_a_book_that_was_lost(self, key: str, side: str, role: str) -> None:
         before = entry(key, side=side, role=role, why_held="")
-        (writes, says_) = folded(says(before, perm_id=77, order_type="LMT"), Book(next_order_id=9))
+        (writes, says_) = folded(reported(before, perm_id=77, order_type="LMT"), Book(next_order_id=9))
         order = OrderRecord(
             client_order_id=key,
             symbol="TSLA",
@@ -97,25 +97,25 @@ class TestAForeignOne:
 
     def test_is_put_down_and_said(self) -> None:
         seen = note("foreign_order_seen", level="WARNING", order_id=-3, perm_id=5, qty=7.0)
-        assert folded(says(self.SEEN, client_order_id="somebody's")) == (
+        assert folded(reported(self.SEEN, client_order_id="somebody's")) == (
             [self.SEEN],
             [("TSLA", OrderUpdated(self.SEEN)), seen],
         )
 
     def test_is_followed_without_a_note(self) -> None:
         before = changed(self.SEEN, created_ns=1, updated_ns=2)
-        assert folded(says(before, client_order_id="x"), before) == NOTHING
-        assert folded(says(before, client_order_id="x", filled=3.0), before) == updated(
+        assert folded(reported(before, client_order_id="x"), before) == NOTHING
+        assert folded(reported(before, client_order_id="x", filled=3.0), before) == updated(
             changed(before, filled=3.0, updated_ns=NOON_NS)
         )
 
     @pytest.mark.parametrize(("side", "is_"), [("BUY", "BUY"), ("SELL", "SELL"), ("SSHORT", "SELL")])
     def test_buys_or_sells(self, side: str, is_: str) -> None:
-        (writes, _) = folded(says(self.SEEN, client_order_id="", side=side))
+        (writes, _) = folded(reported(self.SEEN, client_order_id="", side=side))
         assert writes == [changed(self.SEEN, side=is_)]
 
     def test_without_a_perm_id_is_known_by_its_order_id(self) -> None:
-        (writes, _) = folded(says(self.SEEN, client_order_id="", perm_id=0, order_id=8))
+        (writes, _) = folded(reported(self.SEEN, client_order_id="", perm_id=0, order_id=8))
         assert writes[0].key == "foreign:8"
 
 
@@ -139,7 +139,7 @@ class TestWhatBothSidesKnow:
     """`then`: what is another at the book's order; {} where it says nothing new."""
 
     @pytest.mark.parametrize(
-        ("known", "word", "then"),
+        ("known", "report", "then"),
         [
             (RESTS, {}, {}),
             (RESTS, {"why_held": ""}, {"why_held": ""}),
@@ -176,8 +176,8 @@ class TestWhatBothSidesKnow:
             (SAMPLED, {"trail_stop_price": None}, {}),
         ],
     )
-    def test_is_known_together(self, known: OrderRecord, word: dict[str, Any], then: dict[str, Any]) -> None:
-        assert folded(says(known, **word), known, Book(next_order_id=9)) == (
+    def test_is_known_together(self, known: OrderRecord, report: dict[str, Any], then: dict[str, Any]) -> None:
+        assert folded(reported(known, **report), known, Book(next_order_id=9)) == (
             updated(changed(known, **then)) if then else NOTHING
         )
 
@@ -194,7 +194,7 @@ class TestWhatBothSidesKnow:
             "why_held": "",
         }
         ended = changed(RESTS, status="Cancelled", why_held="", reason="Cancelled by Trader", updated_ns=NOON_NS)
-        assert folded(says(RESTS, **(bare | COMPLETED)), RESTS, Book(next_order_id=9)) == (
+        assert folded(reported(RESTS, **(bare | COMPLETED)), RESTS, Book(next_order_id=9)) == (
             [ended],
             [
                 ("TSLA", OrderCancelled(ended, False)),
@@ -203,19 +203,19 @@ class TestWhatBothSidesKnow:
         )
 
     def test_of_one_that_is_completed_and_was_lost_is_that_it_was_there(self) -> None:
-        word = says(entry(), quantity=0.0, why_held="", **COMPLETED)
-        (writes, _) = folded(word, Book(next_order_id=9))
+        report = reported(entry(), quantity=0.0, why_held="", **COMPLETED)
+        (writes, _) = folded(report, Book(next_order_id=9))
         assert [(o.quantity, o.status) for o in writes] == [(0.0, "Cancelled")]
 
     @pytest.mark.parametrize(("next_id", "told_id", "then"), [(5, 4, 5), (4, 4, 5), (3, 4, 5), (1, 4, 5)])
     def test_no_order_id_is_given_out_twice(self, next_id: int, told_id: int, then: int) -> None:
         book = Book(account=ACCOUNT, next_order_id=next_id)
-        (writes, _) = folded(says(RESTS, order_id=told_id), RESTS, book)
+        (writes, _) = folded(reported(RESTS, order_id=told_id), RESTS, book)
         books = [b for b in writes if isinstance(b, Book)]
         assert books == ([Book(account=ACCOUNT, next_order_id=then)] if then != next_id else [])
 
     def test_nor_by_a_book_that_was_lost(self) -> None:
-        assert folded(says(RESTS), RESTS) == ([Book(next_order_id=2)], [])
+        assert folded(reported(RESTS), RESTS) == ([Book(next_order_id=2)], [])
 
 
 PLACED = {"entry": "entry_order_placed", "flatten": "flatten_order_placed", "stop": "trailing_stop_placed"}
@@ -227,11 +227,11 @@ class TestItsStatus:
     def test_is_the_first_word_of_it(self, known: OrderRecord, status: str) -> None:
         order = changed(known, status=status, updated_ns=NOON_NS)
         placed = note(PLACED[known.role], **fields_of(order))
-        assert becomes(known, status) == ([order], [("TSLA", OrderAccepted(order)), placed])
+        assert fold_status(known, status) == ([order], [("TSLA", OrderAccepted(order)), placed])
 
     def test_is_the_first_word_of_a_sale_of_the_operators(self) -> None:
         known = stop("CT-TSLA-20250106-F1", role="flatten", order_type="MKT", status="InFlight")
-        assert becomes(known, "Submitted")[1][1][1].event == "flatten_order_placed"
+        assert fold_status(known, "Submitted")[1][1][1].event == "flatten_order_placed"
 
     @pytest.mark.parametrize(
         ("before", "after"),
@@ -247,7 +247,7 @@ class TestItsStatus:
     )
     def test_changes(self, before: str, after: str) -> None:
         known = entry(status=before)
-        assert becomes(known, after) == updated(changed(known, status=after, updated_ns=NOON_NS))
+        assert fold_status(known, after) == updated(changed(known, status=after, updated_ns=NOON_NS))
 
     @pytest.mark.parametrize(
         ("before", "after"),
@@ -265,7 +265,7 @@ class TestItsStatus:
         ],
     )
     def test_is_old_news(self, before: str, after: str) -> None:
-        assert becomes(entry(status=before), after, why_held="locate") == NOTHING
+        assert fold_status(entry(status=before), after, why_held="locate") == NOTHING
 
     @pytest.mark.parametrize(
         ("fields", "asked", "reason"),
@@ -280,7 +280,7 @@ class TestItsStatus:
     def test_is_its_end(self, before: str, fields: dict[str, Any], asked: bool, reason: str) -> None:
         known = entry(status=before, **fields)
         order = changed(known, status="Cancelled", updated_ns=NOON_NS)
-        assert becomes(known, "Cancelled") == (
+        assert fold_status(known, "Cancelled") == (
             [order],
             [
                 ("TSLA", OrderCancelled(order, asked)),
@@ -293,7 +293,7 @@ class TestItsStatus:
         known = entry(status=before, reason="margin")
         order = changed(known, status="Inactive", updated_ns=NOON_NS)
         for error, code, text in ((None, 0, "margin"), (LastError(ENTRY, 201, "as worded"), 201, "as worded")):
-            assert becomes(known, "Inactive", *([error] if error else [])) == (
+            assert fold_status(known, "Inactive", *([error] if error else [])) == (
                 [order],
                 [
                     ("TSLA", OrderRejected(order, code, text)),
@@ -303,8 +303,8 @@ class TestItsStatus:
 
     def test_is_a_refusal_told_again(self) -> None:
         known = entry(status="Inactive")
-        assert becomes(known, "Inactive") == NOTHING
-        assert becomes(known, "Inactive", why_held="") == updated(changed(known, why_held=""))
+        assert fold_status(known, "Inactive") == NOTHING
+        assert fold_status(known, "Inactive", why_held="") == updated(changed(known, why_held=""))
 
     def test_is_an_end_told_again_of_one_that_never_arrived(self) -> None:
-        assert becomes(GONE, "Cancelled") == updated(changed(GONE, reason=""))
+        assert fold_status(GONE, "Cancelled") == updated(changed(GONE, reason=""))

@@ -38,7 +38,7 @@ def test_the_bracket_goes_in_one_transmit() -> None:
 def test_rows_to_the_fleet_come_before_the_broker_hears_of_it() -> None:
     """All of it is one decision: committed together, sent afterwards."""
     gateway = Gateway()
-    decision = gateway.hear(EntryApproved(plan(), 1000.0))
+    decision = gateway.receive(EntryApproved(plan(), 1000.0))
     assert {kind.__name__ for kind, _, _ in decision.changes} >= {"OrderRecord", "EntrySlot", "Book"}
 
 
@@ -47,13 +47,13 @@ def before_the_close(gateway: Gateway) -> None:
 
 
 def another_day(gateway: Gateway) -> None:
-    gateway.hear(SessionOpened(Session("2025-01-07", 0, 1), UNTIL))
+    gateway.receive(SessionOpened(Session("2025-01-07", 0, 1), UNTIL))
 
 
 def cancelled_before(gateway: Gateway) -> None:
-    gateway.hear(CancelEntry(plan().client_order_id, "TSLA", "end_of_day"))
+    gateway.receive(CancelEntry(plan().client_order_id, "TSLA", "end_of_day"))
     assert dropped(gateway) == [(plan().client_order_id, "end_of_day")], "nobody else would ever speak of it"
-    gateway.forget()
+    gateway.clear()
 
 
 def clock_silent(gateway: Gateway) -> None:
@@ -63,7 +63,7 @@ def clock_silent(gateway: Gateway) -> None:
 def a_stop_of_shares_that_are_gone(gateway: Gateway) -> None:
     """It is still live at the broker, and would sell what the entry buys."""
     stop = gateway.holding(2).stop_client_order_id
-    gateway.hear(gateway.execution(stop, 10.0, 94.0, perm_id=88_000, order_id=500))
+    gateway.receive(gateway.execution(stop, 10.0, 94.0, perm_id=88_000, order_id=500))
     assert gateway.own() == 0
     assert gateway.order(stop).live
 
@@ -72,9 +72,9 @@ def a_stop_of_shares_that_are_gone(gateway: Gateway) -> None:
     ("before", "reason"),
     [
         (Gateway.disconnect, "links_down"),
-        (lambda g: g.hear(BrokerError(-1, 1100, "")), "links_down"),
+        (lambda g: g.receive(BrokerError(-1, 1100, "")), "links_down"),
         (Gateway.closing, "session_not_open"),
-        (lambda g: g.hear(SessionClosed(DAY)), "session_not_open"),
+        (lambda g: g.receive(SessionClosed(DAY)), "session_not_open"),
         (before_the_close, "session_not_open"),
         (another_day, "session_not_open"),
         (clock_silent, "clock_stale"),
@@ -82,7 +82,7 @@ def a_stop_of_shares_that_are_gone(gateway: Gateway) -> None:
         (lambda g: g.enter(2), "entry_live"),
         (lambda g: g.enter(1), "placed_before"),
         (lambda g: g.holding(2), "position_open"),
-        (lambda g: g.hear(BrokerPosition(ACCOUNT, "TSLA", -5.0, 100.0)), "account_short"),
+        (lambda g: g.receive(BrokerPosition(ACCOUNT, "TSLA", -5.0, 100.0)), "account_short"),
         (a_stop_of_shares_that_are_gone, "sell_live"),
         (lambda g: g.quote(105.0), "price_through_trigger"),
         (lambda g: g.quote(104.99, ask=105.0), "price_through_trigger"),
@@ -93,8 +93,8 @@ def a_stop_of_shares_that_are_gone(gateway: Gateway) -> None:
 def test_what_must_hold_when_it_is_sent(before: Any, reason: str) -> None:
     gateway = Gateway()
     before(gateway)
-    gateway.forget()
-    gateway.hear(EntryApproved(plan(), 1000.0))
+    gateway.clear()
+    gateway.receive(EntryApproved(plan(), 1000.0))
     assert dropped(gateway) == [(plan().client_order_id, reason)]
     assert not [c for c in gateway.to_broker if isinstance(c, PlaceOrder)]
     assert "entry_dropped" in gateway.notes()
@@ -102,7 +102,7 @@ def test_what_must_hold_when_it_is_sent(before: Any, reason: str) -> None:
 
 def test_without_a_price_nothing_goes() -> None:
     gateway = Gateway()
-    gateway.hear(EntryApproved(plan(symbol="AMD"), 1000.0))
+    gateway.receive(EntryApproved(plan(symbol="AMD"), 1000.0))
     assert dropped(gateway) == [("CT-AMD-20250106-1", "no_quote")]
 
 
@@ -120,7 +120,7 @@ def test_the_place_is_free_again_once_it_is_over() -> None:
     gateway.enter(2)
     assert dropped(gateway) == [("CT-TSLA-20250106-2", "entry_live")], "cancel pending counts as live"
     for key in (entry.client_order_id, entry.stop_client_order_id):  # a child goes with its parent
-        gateway.hear(gateway.status(key, "Cancelled"))
+        gateway.receive(gateway.status(key, "Cancelled"))
     assert not gateway.state.table(EntrySlot)
     gateway.enter(3)
     assert gateway.live_entries() == ["CT-TSLA-20250106-3"]
@@ -130,22 +130,22 @@ class TestCancel:
     def test_goes_to_the_broker_once(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
-        gateway.forget()
+        gateway.clear()
         gateway.cancel(entry)
         gateway.cancel(entry)
         assert gateway.orders_sent() == [f"cancel {entry.client_order_id}"]
-        gateway.hear(gateway.status(entry.client_order_id, "PendingCancel"))
+        gateway.receive(gateway.status(entry.client_order_id, "PendingCancel"))
         assert gateway.order(entry.client_order_id).live
-        gateway.hear(gateway.status(entry.client_order_id, "Cancelled"))
-        (told,) = gateway.events(OrderCancelled)
-        assert told.asked
-        assert told.order.cancel_reason == "end_of_day"
+        gateway.receive(gateway.status(entry.client_order_id, "Cancelled"))
+        (event,) = gateway.events(OrderCancelled)
+        assert event.asked
+        assert event.order.cancel_reason == "end_of_day"
 
     def test_while_the_link_is_down_it_waits(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         gateway.disconnect()
-        gateway.forget()
+        gateway.clear()
         gateway.cancel(entry)
         assert gateway.orders_sent() == []
         open_orders = [
@@ -157,23 +157,23 @@ class TestCancel:
     def test_of_what_is_over_says_nothing(self) -> None:
         gateway = Gateway()
         entry = gateway.holding()
-        gateway.forget()
+        gateway.clear()
         gateway.cancel(entry)
-        assert gateway.said == []
+        assert gateway.messages == []
 
 
 def test_order_ids_only_grow() -> None:
     """Field 5: nextValidId rolls back after a gateway restart."""
     gateway = Gateway(cold=True)
     gateway.connect(next_order_id=500)
-    gateway.hear(SessionOpened(DAY, UNTIL))
+    gateway.receive(SessionOpened(DAY, UNTIL))
     gateway.quote()
     gateway.quote(symbol="NVDA")
     gateway.enter()
     gateway.disconnect()
     gateway.connect(next_order_id=1)
     gateway.wait(0)
-    gateway.forget()
+    gateway.clear()
     gateway.enter(symbol="NVDA")
     ids = [c.order.order_id for c in gateway.to_broker if isinstance(c, PlaceOrder)]
     assert ids == [502, 503]
@@ -182,7 +182,7 @@ def test_order_ids_only_grow() -> None:
 def test_an_id_seen_at_the_broker_is_never_handed_out() -> None:
     gateway = Gateway()
     entry = gateway.enter()
-    gateway.hear(gateway.status(entry.client_order_id, "PreSubmitted", order_id=900))
+    gateway.receive(gateway.status(entry.client_order_id, "PreSubmitted", order_id=900))
     assert gateway.book().next_order_id == 901
 
 
@@ -193,9 +193,9 @@ def test_an_order_in_doubt_is_live_and_never_sent_again() -> None:
     gateway.connect()
     assert gateway.state.get(EntrySlot, entry.client_order_id) is not None
     gateway.quote()
-    gateway.forget()
+    gateway.clear()
     gateway.enter(2)
-    gateway.hear(EntryApproved(entry, 1000.0))
+    gateway.receive(EntryApproved(entry, 1000.0))
     assert [reason for _, reason in dropped(gateway)] == ["entry_live", "placed_before"]
     assert gateway.to_broker == []
 
@@ -210,5 +210,5 @@ def test_a_quote_without_a_trade_is_no_price() -> None:
 
 def test_the_stop_of_a_fractional_entry_covers_its_whole_shares() -> None:
     gateway = Gateway()
-    gateway.hear(EntryApproved(plan(quantity=2.5), 300.0))
+    gateway.receive(EntryApproved(plan(quantity=2.5), 300.0))
     assert gateway.orders_sent() == ["BUY 2.5 STP LMT held", "SELL 2 TRAIL"]

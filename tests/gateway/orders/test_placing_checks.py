@@ -22,11 +22,11 @@ from tests.gateway.one_decision import (
     draft,
     entry,
     foreign,
+    messages_of,
     note,
     quoted,
     rules,
     stop,
-    told,
     written,
 )
 from tests.gateway.scenario import ACCOUNT, UNTIL, changed, plan
@@ -91,7 +91,7 @@ def test_the_whole_bracket(more: dict[str, Any]) -> None:
     d = draft(OPEN, PRICED, BOOK)
     place_entry(d, wanted, READY, RULES)
     assert written(d) == [Book(account=ACCOUNT, next_order_id=9), EntrySlot(ENTRY, "TSLA"), parent, child]
-    assert told(d) == [
+    assert messages_of(d) == [
         ("TSLA", OrderPlaced(parent)),
         ("broker", PlaceOrder(parent, False)),
         ("TSLA", OrderPlaced(child)),
@@ -174,10 +174,10 @@ def test_what_must_hold_now(
     d = draft(*records, **now)
     place_entry(d, plan(), links, RULES)
     if reason is None:
-        assert [m.order.client_order_id for to, m in told(d) if to == "broker"] == [ENTRY, STOP]
+        assert [m.order.client_order_id for to, m in messages_of(d) if to == "broker"] == [ENTRY, STOP]
     else:
         assert written(d) == []
-        (dropped, (_, noted)) = told(d)
+        (dropped, (_, noted)) = messages_of(d)
         assert dropped == refusal(reason, figures)[0]
         assert noted.fields == {"client_order_id": ENTRY, "reason": reason} | (figures or {})
 
@@ -186,7 +186,7 @@ def test_taken_back_before_it_arrived_the_tombstone_goes_with_it() -> None:
     d = draft(OPEN, PRICED, Tombstone(ENTRY, "end_of_day"), Tombstone("CT-TSLA-20250106-2", "paused"))
     place_entry(d, plan(), DOWN, RULES)
     assert written(d) == [(Tombstone, ENTRY)]
-    assert told(d) == refusal("end_of_day")
+    assert messages_of(d) == refusal("end_of_day")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_taken_back_before_it_arrived_the_tombstone_goes_with_it() -> None:
 def test_delayed_prices_are_for_paper_and_by_the_owners_leave(mode: str, allowed: bool, goes: bool) -> None:
     d = draft(OPEN, quoted(100.0, delayed=True))
     place_entry(d, plan(), READY, rules(mode=mode, ibkr={"allow_delayed": allowed}))
-    assert told(d)[0][1].__class__ is (OrderPlaced if goes else EntryDropped)
+    assert messages_of(d)[0][1].__class__ is (OrderPlaced if goes else EntryDropped)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_market_at_the_trigger_would_buy_at_once(last: float, ask: float, thro
     d = draft(OPEN, quoted(last, ask=ask))
     place_entry(d, plan(), READY, RULES)
     figures = {"last": last, "ask": ask, "trigger": 105.0}
-    assert (told(d) == refusal("price_through_trigger", figures)) is through
+    assert (messages_of(d) == refusal("price_through_trigger", figures)) is through
 
 
 class TestPriceBand:
@@ -227,15 +227,15 @@ class TestPriceBand:
     ) -> None:
         d = draft(OPEN, quoted(last))
         place_entry(d, plan(), READY, rules(guards={"price_band_pct": band}))
-        assert (told(d) == refusal("price_band", figures)) is (figures is not None)
-        assert (told(d)[0][1].__class__ is OrderPlaced) is (figures is None)
+        assert (messages_of(d) == refusal("price_band", figures)) is (figures is not None)
+        assert (messages_of(d)[0][1].__class__ is OrderPlaced) is (figures is None)
 
 
 def test_a_fleet_that_observes_tells_all_that_it_would_have_sent() -> None:
     d = draft(OPEN, PRICED)
     place_entry(d, plan(), READY, rules(observe=True))
     assert written(d) == []
-    assert told(d) == [
+    assert messages_of(d) == [
         note(
             "entry_observed",
             client_order_id=ENTRY,
@@ -251,7 +251,7 @@ def test_a_fleet_that_observes_tells_all_that_it_would_have_sent() -> None:
     ]
     d = draft(OPEN, quoted(0.0))
     place_entry(d, plan(), READY, rules(observe=True))
-    assert told(d) == refusal("no_quote"), "what would not have been sent is not observed"
+    assert messages_of(d) == refusal("no_quote"), "what would not have been sent is not observed"
 
 
 class TestTakingBack:
@@ -261,23 +261,23 @@ class TestTakingBack:
         d = draft(entry())
         cancel_entry(d, self.WORD, READY)
         assert written(d) == [changed(entry(), cancel_reason="end_of_day")]
-        assert told(d) == [("broker", CancelOrder(1, ENTRY))]
+        assert messages_of(d) == [("broker", CancelOrder(1, ENTRY))]
 
     @pytest.mark.parametrize("order", [entry(cancel_reason="paused"), entry(status="Filled")])
     def test_what_is_over_or_asked_to_end_is_left_alone(self, order: OrderRecord) -> None:
         d = draft(order)
         cancel_entry(d, self.WORD, READY)
-        assert (written(d), told(d)) == ([], [])
+        assert (written(d), messages_of(d)) == ([], [])
 
     @pytest.mark.parametrize("links", [DOWN, Links(phase="reconciling")])
     def test_while_the_link_is_down_the_intent_is_committed(self, links: Links) -> None:
         d = draft(entry())
         cancel_entry(d, self.WORD, links)
         assert written(d) == [changed(entry(), cancel_reason="end_of_day")]
-        assert told(d) == []
+        assert messages_of(d) == []
 
     def test_one_that_never_arrived_is_dropped_for_ever(self) -> None:
         d = draft()
         cancel_entry(d, self.WORD, READY)
         assert written(d) == [Tombstone(ENTRY, "end_of_day")]
-        assert told(d) == [("TSLA", EntryDropped(ENTRY, "TSLA", "end_of_day", {}))]
+        assert messages_of(d) == [("TSLA", EntryDropped(ENTRY, "TSLA", "end_of_day", {}))]

@@ -23,8 +23,8 @@ from tests.gateway.one_decision import (
     entry,
     foreign,
     held,
+    messages_of,
     stop,
-    told,
     written,
 )
 from tests.gateway.scenario import SECOND, changed
@@ -47,14 +47,14 @@ def test_a_question_covers_all_that_is_in_doubt() -> None:
         Missing("TSLA", asked=True),
         changed(READY, asking=True),
     ]
-    assert told(d) == QUESTION
+    assert messages_of(d) == QUESTION
 
 
 @pytest.mark.parametrize("asking", [True, False])
 def test_while_an_answer_is_awaited_the_next_question_waits(asking: bool) -> None:
     d = draft(changed(READY, asking=asking))
     ask_soon(d)
-    assert told(d) == ([] if asking else QUESTION)
+    assert messages_of(d) == ([] if asking else QUESTION)
     assert written(d) == [changed(READY, asking=True, ask_at_ns=SOON if asking else 0)]
 
 
@@ -62,7 +62,7 @@ def test_while_an_answer_is_awaited_the_next_question_waits(asking: bool) -> Non
 def test_in_a_moment(asking: bool) -> None:
     d = draft(READY)
     ask_later(d, asking=asking)
-    assert (written(d), told(d)) == ([changed(READY, ask_at_ns=SOON, asking=asking)], [])
+    assert (written(d), messages_of(d)) == ([changed(READY, ask_at_ns=SOON, asking=asking)], [])
 
 
 def test_in_time_the_broker_says_something_of_an_order_or_is_asked() -> None:
@@ -113,10 +113,10 @@ class TestCoverage:
         d.put(touched)
         report_coverage(d)
         if now is None:
-            assert told(d) == []
+            assert messages_of(d) == []
             return
         assert written(d)[1:] == [Coverage("TSLA", *now)]
-        assert told(d) == [("recorder", ProtectionChanged("TSLA", *now, NOON_NS))]
+        assert messages_of(d) == [("recorder", ProtectionChanged("TSLA", *now, NOON_NS))]
 
     @pytest.mark.parametrize("record", [Own("TSLA", 10.0, 1050.0), AccountPosition("TSLA", 10.0, 105.0), stop()])
     def test_whatever_touched_it(self, record: Any) -> None:
@@ -130,14 +130,14 @@ class TestCoverage:
         d = draft(*held(), before)
         d.put(stop())
         report_coverage(d)
-        assert bool(told(d)) is tells
+        assert bool(messages_of(d)) is tells
 
     def test_of_what_was_not_touched_nothing(self) -> None:
         d = draft(*held(), stop())
         d.put(Doubt(STOP))
         d.drop(OrderRecord, "CT-GME-20250106-1")
         report_coverage(d)
-        assert told(d) == []
+        assert messages_of(d) == []
 
     def test_the_end_of_it_is_told_and_each_symbol_for_itself(self) -> None:
         d = draft(Coverage("TSLA", 10.0, 10.0), AccountPosition("NVDA", 5.0, 90.0))
@@ -146,7 +146,7 @@ class TestCoverage:
         d.put(Own("GME", 0.0))
         d.put(Own("NVDA", 5.0, 450.0))
         report_coverage(d)
-        assert told(d) == [
+        assert messages_of(d) == [
             ("recorder", ProtectionChanged("TSLA", 0.0, 0.0, NOON_NS)),
             ("recorder", ProtectionChanged("NVDA", 5.0, 0.0, NOON_NS)),
         ]

@@ -12,10 +12,10 @@ OTHER = "DU7654321"
 
 
 def snapshot(**parts: object) -> BrokerSnapshot:
-    told: dict[str, object] = {
+    fields: dict[str, object] = {
         "positions": (), "open_orders": (), "completed_orders": (), "executions": (), "commissions": ()
     }  # fmt: skip
-    return BrokerSnapshot(account=ACCOUNT, **(told | parts))  # type: ignore[arg-type]
+    return BrokerSnapshot(account=ACCOUNT, **(fields | parts))  # type: ignore[arg-type]
 
 
 def test_executions_first_in_their_time_then_what_became_of_orders_then_what_is_there() -> None:

@@ -19,19 +19,29 @@ from services.gateway.book.records import (
     Own,
 )
 from services.gateway.orders.folding import fold_commission, fold_execution, fold_position
-from tests.gateway.broker_reports import BOOK, EXEC, NOTHING, Words, all_written, executed, fields_of, fill_of, says
-from tests.gateway.one_decision import ACCOUNT, ENTRY, NOON_NS, READY, STOP, draft, entry, note, stop, told
+from tests.gateway.broker_reports import (
+    BOOK,
+    EXEC,
+    NOTHING,
+    Outcome,
+    all_changes,
+    execution_of,
+    fields_of,
+    fill_of,
+    reported,
+)
+from tests.gateway.one_decision import ACCOUNT, ENTRY, NOON_NS, READY, STOP, draft, entry, messages_of, note, stop
 from tests.gateway.scenario import changed
 
 
-def folded(word: BrokerExecution, *records: Any) -> Words:
+def folded(execution: BrokerExecution, *records: Any) -> Outcome:
     d = draft(BOOK, *records)
-    assert fold_execution(d, word) == word.symbol
-    return all_written(d), told(d)
+    assert fold_execution(d, execution) == execution.symbol
+    return all_changes(d), messages_of(d)
 
 
-def received(order: OrderRecord, word: BrokerExecution) -> tuple[str, Any]:
-    more = {"price": word.price, "fill_qty": word.quantity, "exec_id": word.exec_id}
+def received(order: OrderRecord, execution: BrokerExecution) -> tuple[str, Any]:
+    more = {"price": execution.price, "fill_qty": execution.quantity, "exec_id": execution.exec_id}
     return note("fill_received", **fields_of(order), **more)
 
 
@@ -42,46 +52,46 @@ SOLD = stop(status="Submitted", perm_id=78)
 class TestAnExecution:
     def test_in_part(self) -> None:
         known = changed(BOUGHT, filled=2.0)
-        word = executed(known, 4.0, 105.5, avg_price=105.2)
+        execution = execution_of(known, 4.0, 105.5, avg_price=105.2)
         order = changed(known, filled=6.0, avg_price=105.2, updated_ns=NOON_NS)
-        fill = fill_of(word, order)
-        assert folded(word, known, Own("TSLA", 2.0, 210.0)) == (
+        fill = fill_of(execution, order)
+        assert folded(execution, known, Own("TSLA", 2.0, 210.0)) == (
             [Own("TSLA", 6.0, 632.0), FillRecord("0000e0d5.1", fill, 0.0), order],
-            [("TSLA", OrderFilled(fill, order, 6.0, 632.0, 0.0)), received(order, word)],
+            [("TSLA", OrderFilled(fill, order, 6.0, 632.0, 0.0)), received(order, execution)],
         )
 
     @pytest.mark.parametrize("cum", [10.0, 11.0])
     def test_of_all_that_was_left(self, cum: float) -> None:
         known = changed(BOUGHT, filled=6.0)
-        word = executed(known, 4.0, 105.5, cum_quantity=cum)
+        execution = execution_of(known, 4.0, 105.5, cum_quantity=cum)
         order = changed(known, filled=cum, avg_price=105.5, updated_ns=NOON_NS)
-        (_, says_) = folded(word, known)
-        assert says_[1:] == [received(order, word), note("order_filled", **fields_of(order), price=105.5)]
+        (_, messages) = folded(execution, known)
+        assert messages[1:] == [received(order, execution), note("order_filled", **fields_of(order), price=105.5)]
 
     def test_all_but_half_a_share(self) -> None:
-        (_, says_) = folded(executed(BOUGHT, 9.5, 105.5), BOUGHT)
-        assert [m.event for _, m in says_[1:]] == ["fill_received"]
+        (_, messages) = folded(execution_of(BOUGHT, 9.5, 105.5), BOUGHT)
+        assert [m.event for _, m in messages[1:]] == ["fill_received"]
 
     def test_that_is_late_takes_nothing_back(self) -> None:
         known = changed(BOUGHT, filled=8.0)
-        (writes, _) = folded(executed(known, 4.0, 105.5, cum_quantity=4.0), known)
+        (writes, _) = folded(execution_of(known, 4.0, 105.5, cum_quantity=4.0), known)
         assert writes[-1].filled == 8.0
 
     @pytest.mark.parametrize(("perm_id", "told_id", "then"), [(0, 77, 77), (77, 0, 77), (77, 77, 77)])
     def test_knows_its_order(self, perm_id: int, told_id: int, then: int) -> None:
         known = changed(BOUGHT, perm_id=perm_id)
-        (writes, _) = folded(executed(known, 4.0, 105.5, perm_id=told_id), known, Doubt(ENTRY))
+        (writes, _) = folded(execution_of(known, 4.0, 105.5, perm_id=told_id), known, Doubt(ENTRY))
         assert [w.perm_id for w in writes if isinstance(w, OrderRecord)] == [then]
         assert (Doubt, ENTRY) in writes, "it is in doubt no more"
 
     @pytest.mark.parametrize(("key", "account"), [("somebody", ACCOUNT), (ENTRY, "DU7654321")])
     def test_of_somebody_else_says_nothing(self, key: str, account: str) -> None:
-        word = executed(BOUGHT, 4.0, 105.5, client_order_id=key, account=account)
+        execution = execution_of(BOUGHT, 4.0, 105.5, client_order_id=key, account=account)
         early = EarlyCommission(EXEC, BrokerCommission(EXEC, 1.0, "USD", None))
-        assert folded(word, BOUGHT, early) == ([(EarlyCommission, EXEC)], [])
+        assert folded(execution, BOUGHT, early) == ([(EarlyCommission, EXEC)], [])
 
     def test_of_an_order_that_the_book_lost(self) -> None:
-        word = executed(SOLD, 4.0, 94.0)
+        execution = execution_of(SOLD, 4.0, 94.0)
         order = OrderRecord(
             client_order_id=STOP,
             symbol="TSLA",
@@ -96,23 +106,23 @@ class TestAnExecution:
             created_ns=NOON_NS,
             updated_ns=NOON_NS,
         )
-        (writes, says_) = folded(word, Own("TSLA", 10.0, 1050.0))
+        (writes, messages) = folded(execution, Own("TSLA", 10.0, 1050.0))
         assert writes[-1] == order
-        assert says_[0] == note("unknown_own_order", level="WARNING", client_order_id=STOP, order_id=2)
-        assert says_[-1] == note("order_filled", **fields_of(order), price=94.0)
+        assert messages[0] == note("unknown_own_order", level="WARNING", client_order_id=STOP, order_id=2)
+        assert messages[-1] == note("order_filled", **fields_of(order), price=94.0)
 
     def test_of_an_entry_that_the_book_lost(self) -> None:
-        (writes, _) = folded(executed(BOUGHT, 4.0, 105.0))
+        (writes, _) = folded(execution_of(BOUGHT, 4.0, 105.0))
         assert (writes[-1].role, writes[-1].side) == ("entry", "BUY")
 
     @pytest.mark.parametrize(("cum", "quantity"), [(4.0, 10.0), (12.0, 12.0)])
     def test_of_a_double_that_nobody_spoke_of(self, cum: float, quantity: float) -> None:
-        word = executed(SOLD, 4.0, 94.0, perm_id=99, cum_quantity=cum)
-        (writes, says_) = folded(word, SOLD, changed(READY, client_id=12), Own("TSLA", 10.0, 1050.0))
+        execution = execution_of(SOLD, 4.0, 94.0, perm_id=99, cum_quantity=cum)
+        (writes, messages) = folded(execution, SOLD, changed(READY, client_id=12), Own("TSLA", 10.0, 1050.0))
         (double,) = [w for w in writes if isinstance(w, OrderRecord)]
         assert (double.key, double.quantity, double.filled) == (f"{STOP}~2", quantity, cum)
         assert (double.perm_id, double.cancel_reason) == (99, "double_order")
-        (told_,) = [m for _, m in says_ if isinstance(m, OrderFilled)]
+        (told_,) = [m for _, m in messages if isinstance(m, OrderFilled)]
         assert (told_.fill.client_order_id, told_.own) == (f"{STOP}~2", 6.0)
 
 
@@ -150,24 +160,24 @@ class TestOwnShares:
         realized: float,
     ) -> None:
         order = changed(BOUGHT if side == "BUY" else SOLD, quantity=100.0)
-        (writes, says_) = folded(executed(order, quantity, price), order, Own("TSLA", *before))
+        (writes, messages) = folded(execution_of(order, quantity, price), order, Own("TSLA", *before))
         own, fill, _ = writes
         assert own.quantity == after[0]
         assert own.cost_usd == pytest.approx(after[1])
         assert fill.realized_usd == pytest.approx(realized)
-        told_ = says_[0][1]
+        told_ = messages[0][1]
         assert (told_.own, told_.cost_usd, told_.realized_usd) == (own.quantity, own.cost_usd, fill.realized_usd)
         assert (told_.corrects, told_.undone_usd) == ("", 0.0)
 
     def test_that_are_gone_cost_nothing_at_all(self) -> None:
         """Seven shares at a seventh of 450 dollars each leave no 6e-14 dollars behind."""
-        (writes, _) = folded(executed(SOLD, 7.0, 94.0), SOLD, Own("TSLA", 7.0, 450.0))
+        (writes, _) = folded(execution_of(SOLD, 7.0, 94.0), SOLD, Own("TSLA", 7.0, 450.0))
         assert writes[0] == Own("TSLA", 0.0, 0.0)
 
     @pytest.mark.parametrize("symbol", ["TSLA", "NVDA"])
     def test_are_those_of_the_symbol(self, symbol: str) -> None:
         order = changed(BOUGHT, symbol=symbol)
-        (writes, _) = folded(executed(order, 4.0, 100.0), order)
+        (writes, _) = folded(execution_of(order, 4.0, 100.0), order)
         assert writes[0] == Own(symbol, 4.0, 400.0)
 
 
@@ -175,130 +185,130 @@ class TestACorrection:
     """A higher suffix of the same execution takes its place."""
 
     def first(self, order: OrderRecord, quantity: float, price: float, realized: float = 0.0) -> FillRecord:
-        word = executed(order, quantity, price, exec_id="0000e0d5.1.02")
-        return FillRecord("0000e0d5.1", fill_of(word, order), realized)
+        execution = execution_of(order, quantity, price, exec_id="0000e0d5.1.02")
+        return FillRecord("0000e0d5.1", fill_of(execution, order), realized)
 
     @pytest.mark.parametrize("revision", ["01", "02"])
     def test_is_no_older_word(self, revision: str) -> None:
         before = self.first(BOUGHT, 10.0, 105.0)
-        word = executed(BOUGHT, 10.0, 104.0, exec_id=f"0000e0d5.1.{revision}")
-        assert folded(word, BOUGHT, before, Own("TSLA", 10.0, 1050.0)) == NOTHING
+        execution = execution_of(BOUGHT, 10.0, 104.0, exec_id=f"0000e0d5.1.{revision}")
+        assert folded(execution, BOUGHT, before, Own("TSLA", 10.0, 1050.0)) == NOTHING
 
     def test_of_what_was_bought(self) -> None:
         known = changed(BOUGHT, filled=10.0)
         before = self.first(BOUGHT, 10.0, 105.0)
-        word = executed(BOUGHT, 8.0, 104.0, exec_id="0000e0d5.1.03", cum_quantity=8.0)
+        execution = execution_of(BOUGHT, 8.0, 104.0, exec_id="0000e0d5.1.03", cum_quantity=8.0)
         order = changed(known, avg_price=104.0, updated_ns=NOON_NS)
-        fill = fill_of(word, order)
-        corrected = note("execution_corrected", level="WARNING", exec_id=word.exec_id, price=104.0, qty=8.0)
-        assert folded(word, known, before, Own("TSLA", 15.0, 1550.0)) == (
+        fill = fill_of(execution, order)
+        corrected = note("execution_corrected", level="WARNING", exec_id=execution.exec_id, price=104.0, qty=8.0)
+        assert folded(execution, known, before, Own("TSLA", 15.0, 1550.0)) == (
             [Own("TSLA", 13.0, 1332.0), FillRecord("0000e0d5.1", fill, 0.0), order],
             [
                 corrected,
                 ("TSLA", OrderFilled(fill, order, 13.0, 1332.0, 0.0, "0000e0d5.1.02", 0.0)),
-                received(order, word),
+                received(order, execution),
                 note("order_filled", **fields_of(order), price=104.0),
             ],
         )
 
     def test_of_what_was_sold(self) -> None:
         before = self.first(SOLD, 4.0, 94.0, -24.0)
-        word = executed(SOLD, 4.0, 95.0, exec_id="0000e0d5.1.03")
-        (writes, says_) = folded(word, SOLD, before, Own("TSLA", 6.0, 600.0))
+        execution = execution_of(SOLD, 4.0, 95.0, exec_id="0000e0d5.1.03")
+        (writes, messages) = folded(execution, SOLD, before, Own("TSLA", 6.0, 600.0))
         assert writes[0] == Own("TSLA", 6.0, 600.0)
-        told_ = says_[1][1]
+        told_ = messages[1][1]
         assert (told_.realized_usd, told_.corrects, told_.undone_usd) == (-20.0, "0000e0d5.1.02", -24.0)
 
     @pytest.mark.parametrize(("side", "own", "then"), [("BUY", (0.3, 30.0), 0.2), ("SELL", (0.1, 10.0), 0.2)])
     def test_leaves_no_dust(self, side: str, own: tuple[float, float], then: float) -> None:
         order = BOUGHT if side == "BUY" else SOLD
         before = self.first(order, 0.1 if side == "BUY" else 0.2, 100.0)
-        word = executed(order, 0.0 if side == "BUY" else 0.1, 100.0, exec_id="0000e0d5.1.03")
-        (writes, _) = folded(word, order, before, Own("TSLA", *own))
+        execution = execution_of(order, 0.0 if side == "BUY" else 0.1, 100.0, exec_id="0000e0d5.1.03")
+        (writes, _) = folded(execution, order, before, Own("TSLA", *own))
         assert writes[0].quantity == then
 
 
 class TestWhatWaitedForIt:
     def test_is_its_commission(self) -> None:
         early = EarlyCommission(EXEC, BrokerCommission(EXEC, 1.25, "USD", None))
-        (writes, says_) = folded(executed(BOUGHT, 4.0, 105.0), BOUGHT, early)
+        (writes, messages) = folded(execution_of(BOUGHT, 4.0, 105.0), BOUGHT, early)
         assert (EarlyCommission, EXEC) in writes
         assert CommissionSeen(EXEC, 1.25) in writes
-        assert says_[-1] == ("TSLA", CommissionReported(EXEC, ENTRY, "TSLA", 1.25, "USD", None))
+        assert messages[-1] == ("TSLA", CommissionReported(EXEC, ENTRY, "TSLA", 1.25, "USD", None))
 
     @pytest.mark.parametrize(("counts", "over"), [(3.0, True), (4.0, True), (4.5, False), (5.0, False)])
     def test_is_the_end_of_its_order(self, counts: float, over: bool) -> None:
-        end: BrokerOrder = says(BOUGHT, status="Cancelled", filled=counts)
-        (writes, says_) = folded(executed(BOUGHT, 4.0, 105.0), BOUGHT, HeldBack(ENTRY, end))
+        end: BrokerOrder = reported(BOUGHT, status="Cancelled", filled=counts)
+        (writes, messages) = folded(execution_of(BOUGHT, 4.0, 105.0), BOUGHT, HeldBack(ENTRY, end))
         assert ((HeldBack, ENTRY) in writes) is over
         (order,) = [w for w in writes if isinstance(w, OrderRecord)]
         assert order.status == ("Cancelled" if over else "Submitted")
-        assert [type(m) for _, m in says_ if isinstance(m, OrderCancelled)] == ([OrderCancelled] if over else [])
-        assert not [m for _, m in says_ if isinstance(m, OrderUpdated)]
+        assert [type(m) for _, m in messages if isinstance(m, OrderCancelled)] == ([OrderCancelled] if over else [])
+        assert not [m for _, m in messages if isinstance(m, OrderUpdated)]
 
 
 class TestACommission:
-    EXECUTION = executed(BOUGHT, 10.0, 105.0, exec_id="0000e0d5.1.02")
+    EXECUTION = execution_of(BOUGHT, 10.0, 105.0, exec_id="0000e0d5.1.02")
     FILL = FillRecord("0000e0d5.1", fill_of(EXECUTION, BOUGHT), 0.0)
 
-    def word(self, revision: str = "02", amount: float = 1.25) -> BrokerCommission:
+    def commission(self, revision: str = "02", amount: float = 1.25) -> BrokerCommission:
         return BrokerCommission(f"0000e0d5.1.{revision}", amount, "CAD", -3.5)
 
-    def folded(self, word: BrokerCommission, *records: Any) -> Words:
+    def folded(self, commission: BrokerCommission, *records: Any) -> Outcome:
         d = draft(*records)
-        fold_commission(d, word)
-        return all_written(d), told(d)
+        fold_commission(d, commission)
+        return all_changes(d), messages_of(d)
 
     def test_is_passed_on(self) -> None:
-        word = self.word()
-        assert self.folded(word, self.FILL) == (
-            [CommissionSeen(word.exec_id, 1.25)],
-            [("TSLA", CommissionReported(word.exec_id, ENTRY, "TSLA", 1.25, "CAD", -3.5))],
+        commission = self.commission()
+        assert self.folded(commission, self.FILL) == (
+            [CommissionSeen(commission.exec_id, 1.25)],
+            [("TSLA", CommissionReported(commission.exec_id, ENTRY, "TSLA", 1.25, "CAD", -3.5))],
         )
 
     def test_waits_for_its_execution(self) -> None:
-        assert self.folded(self.word()) == ([EarlyCommission("0000e0d5.1.02", self.word())], [])
+        assert self.folded(self.commission()) == ([EarlyCommission("0000e0d5.1.02", self.commission())], [])
 
     def test_is_not_known_yet(self) -> None:
-        assert self.folded(self.word(amount=-1.0), self.FILL) == NOTHING
-        assert self.folded(self.word(amount=-1.0)) == NOTHING
+        assert self.folded(self.commission(amount=-1.0), self.FILL) == NOTHING
+        assert self.folded(self.commission(amount=-1.0)) == NOTHING
 
     @pytest.mark.parametrize("amount", [1.0, 0.0, -0.5])
     def test_may_be_nothing_or_a_rebate(self, amount: float) -> None:
-        (_, says_) = self.folded(self.word(amount=amount), self.FILL)
-        assert [m.commission for _, m in says_] == [amount]
+        (_, messages) = self.folded(self.commission(amount=amount), self.FILL)
+        assert [m.commission for _, m in messages] == [amount]
 
     @pytest.mark.parametrize(("revision", "news"), [("01", False), ("02", False), ("03", True)])
     def test_takes_the_place_of_an_older_one(self, revision: str, news: bool) -> None:
         seen = CommissionSeen("0000e0d5.1.02", 1.0)
-        word = self.word(revision)
-        reported = CommissionReported(word.exec_id, ENTRY, "TSLA", 1.25, "CAD", -3.5, 1.0)
-        assert self.folded(word, self.FILL, seen) == (
-            ([CommissionSeen(word.exec_id, 1.25)], [("TSLA", reported)]) if news else NOTHING
+        commission = self.commission(revision)
+        reported = CommissionReported(commission.exec_id, ENTRY, "TSLA", 1.25, "CAD", -3.5, 1.0)
+        assert self.folded(commission, self.FILL, seen) == (
+            ([CommissionSeen(commission.exec_id, 1.25)], [("TSLA", reported)]) if news else NOTHING
         )
 
 
 class TestAPosition:
-    def folded(self, word: BrokerPosition, *records: Any) -> Words:
+    def folded(self, execution: BrokerPosition, *records: Any) -> Outcome:
         d = draft(*records)
-        assert fold_position(d, word) == word.symbol
-        return all_written(d), told(d)
+        assert fold_position(d, execution) == execution.symbol
+        return all_changes(d), messages_of(d)
 
     def test_is_told_with_what_is_own_of_it(self) -> None:
-        word = BrokerPosition(ACCOUNT, "TSLA", 0.1 + 0.2, 105.0)
+        execution = BrokerPosition(ACCOUNT, "TSLA", 0.1 + 0.2, 105.0)
         position = AccountPosition("TSLA", 0.3, 105.0)
         for own, count in (([], 0.0), ([Own("TSLA", 0.25, 26.0)], 0.25)):
-            assert self.folded(word, BOOK, *own) == (
+            assert self.folded(execution, BOOK, *own) == (
                 [position],
                 [("TSLA", PositionUpdated("TSLA", 0.3, 105.0, count))],
             )
-        assert self.folded(word, BOOK, position) == NOTHING
+        assert self.folded(execution, BOOK, position) == NOTHING
 
     @pytest.mark.parametrize(("fields", "news"), [({}, False), ({"quantity": 11.0}, True), ({"avg_cost": 104.0}, True)])
     def test_is_told_when_it_changes(self, fields: dict[str, float], news: bool) -> None:
         before = AccountPosition("TSLA", 10.0, 105.0)
-        word = changed(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0), **fields)
-        assert bool(self.folded(word, BOOK, before)[1]) is news
+        execution = changed(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0), **fields)
+        assert bool(self.folded(execution, BOOK, before)[1]) is news
 
     @pytest.mark.parametrize(("account", "book", "ours"), [("DU7654321", BOOK, False), ("DU7654321", Book(), True)])
     def test_of_another_account_of_the_login_is_not_ours(self, account: str, book: Book, ours: bool) -> None:

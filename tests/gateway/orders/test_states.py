@@ -71,7 +71,7 @@ def record(state: OrderState, **more: Any) -> OrderRecord:
 class Folded:
     """What one report does to a record, through the code that the gateway's core calls."""
 
-    def __init__(self, known: OrderRecord, told: BrokerOrder | None):
+    def __init__(self, known: OrderRecord, event: BrokerOrder | None):
         state = State(GatewayCore.kinds)
         state.apply(
             [
@@ -81,10 +81,10 @@ class Folded:
             ]
         )
         draft = Draft(state, Now(5, 5))
-        if told is None:
+        if event is None:
             fold_absence(draft, known, 3)
         else:
-            fold_order(draft, told)
+            fold_order(draft, event)
         after_it = draft.get(OrderRecord, KEY)
         assert after_it is not None
         self.order = after_it
@@ -128,14 +128,14 @@ def test_every_status_in_every_state(
 ) -> None:
     status = status_of(report)
     known = record(state, role=role, filled=2.0)
-    told = broker_order(
+    event = broker_order(
         KEY,
         status=status,
         filled=4.0 if more_shares else 2.0,
         why_held="locate",  # so that even a repeated status has something new
         completed_status=f"{status} by the broker" if completed else "",
     )
-    folded = Folded(known, told)
+    folded = Folded(known, event)
     waits = state.value in LIVE_STATUSES and status in ("Filled", "Cancelled") and more_shares and not completed
     assert folded.waits is waits
     if waits:
@@ -212,8 +212,8 @@ def test_what_the_record_takes_over(
     known = record(state, order_type=order_type, level_estimated=estimated, stop_price=50.0, **before)
     text = "so the broker says" if completed else ""
     order_id, perm_id = numbers
-    told = broker_order(KEY, status=status, order_id=order_id, perm_id=perm_id, completed_status=text, **now)
-    order = Folded(known, told).order
+    event = broker_order(KEY, status=status, order_id=order_id, perm_id=perm_id, completed_status=text, **now)
+    order = Folded(known, event).order
     if not is_news(state, status):
         assert order == known
         return
@@ -253,7 +253,7 @@ class Reached:
         elif state is not S.IN_FLIGHT:
             self.report(R(state.value))
         assert self.state is state
-        self.gateway.forget()
+        self.gateway.clear()
 
     @property
     def state(self) -> OrderState:
@@ -261,7 +261,7 @@ class Reached:
 
     def report(self, report: BrokerReport) -> None:
         if report is R.ABSENT_FILLED:
-            self.gateway.hear(self.gateway.execution(self.key, 10.0, 105.0))
+            self.gateway.receive(self.gateway.execution(self.key, 10.0, 105.0))
         if report in ABSENCES:
             self.gateway.disconnect()
             self.gateway.connect()
@@ -269,7 +269,7 @@ class Reached:
                 self.gateway.wait(3)
                 self.gateway.answer()
         else:
-            self.gateway.hear(self.gateway.status(self.key, status_of(report)))
+            self.gateway.receive(self.gateway.status(self.key, status_of(report)))
 
 
 @pytest.mark.parametrize(("state", "report"), PAIRS)
@@ -284,7 +284,7 @@ def test_the_same_report_twice_says_nothing_new(report: BrokerReport) -> None:
     reached = Reached(S.SUBMITTED)
     for _ in range(2):
         reached.report(report)
-    events = [m for _, m in reached.gateway.said if isinstance(m, OrderUpdated | OrderCancelled | OrderRejected)]
+    events = [m for _, m in reached.gateway.messages if isinstance(m, OrderUpdated | OrderCancelled | OrderRejected)]
     mine = [m for m in events if m.order.key == reached.key]
     assert len(mine) == (report is not R.SUBMITTED)
 
@@ -295,10 +295,10 @@ def test_the_same_report_twice_says_nothing_new(report: BrokerReport) -> None:
 def test_a_fill_after_a_cancel() -> None:
     reached = Reached(S.CANCELLED)
     gateway = reached.gateway
-    gateway.hear(gateway.execution(reached.key, 10.0, 105.0))
+    gateway.receive(gateway.execution(reached.key, 10.0, 105.0))
     assert reached.state is S.CANCELLED
     assert gateway.own() == 10.0, "the shares count at once"
-    gateway.hear(gateway.status(reached.key, "Filled", filled=10.0))
+    gateway.receive(gateway.status(reached.key, "Filled", filled=10.0))
     assert reached.state is S.FILLED
 
 
@@ -313,7 +313,7 @@ def test_an_error_alone_ends_nothing(code: int, *, in_doubt: bool) -> None:
 
 def test_the_last_status_of_a_filled_order_never_comes() -> None:
     reached = Reached(S.SUBMITTED)
-    reached.gateway.hear(reached.gateway.execution(reached.key, 10.0, 105.0))
+    reached.gateway.receive(reached.gateway.execution(reached.key, 10.0, 105.0))
     assert reached.state is S.SUBMITTED, "the executions alone do not end it"
     reached.gateway.answer()
     assert reached.state is S.FILLED
@@ -322,7 +322,7 @@ def test_the_last_status_of_a_filled_order_never_comes() -> None:
 
 def test_inactive_with_a_locate_counts_as_rejected() -> None:
     reached = Reached(S.SUBMITTED)
-    reached.gateway.hear(reached.gateway.status(reached.key, "Inactive", why_held="locate"))
+    reached.gateway.receive(reached.gateway.status(reached.key, "Inactive", why_held="locate"))
     (event,) = reached.gateway.events(OrderRejected)
     assert event.order.why_held == "locate"
 

@@ -47,11 +47,11 @@ from tests.gateway.one_decision import (
     entry,
     fill,
     held,
+    messages_of,
     note,
     quoted,
     rules,
     stop,
-    told,
     written,
 )
 from tests.gateway.scenario import DAY, SECOND, changed
@@ -66,17 +66,17 @@ JUST_NOW = Unprotected("TSLA", MACHINE_NS - ALERT_NS + 1, MACHINE_NS - SECOND)
 
 def sent(d: Any) -> list[str]:
     """Commands to the broker, short."""
-    words = []
-    for to, message in told(d):
+    commands = []
+    for to, message in messages_of(d):
         if to == "broker" and isinstance(message, PlaceOrder):
-            words.append(f"{message.order.client_order_id[-2:]} {message.order.quantity:g}")
+            commands.append(f"{message.order.client_order_id[-2:]} {message.order.quantity:g}")
         elif to == "broker" and isinstance(message, CancelOrder):
-            words.append(f"cancel {message.client_order_id[-2:]}")
-    return words
+            commands.append(f"cancel {message.client_order_id[-2:]}")
+    return commands
 
 
-def said(d: Any) -> list[tuple[str, str, dict[str, Any]]]:
-    return [(m.event, m.level, m.fields) for to, m in told(d) if to == "recorder"]
+def notes(d: Any) -> list[tuple[str, str, dict[str, Any]]]:
+    return [(m.event, m.level, m.fields) for to, m in messages_of(d) if to == "recorder"]
 
 
 def test_it_looks_again_a_second_after_the_longest_unseen() -> None:
@@ -106,12 +106,12 @@ class TestAllIsWell:
         d = draft(OPEN, LONG_AGO, *records)
         assert protect(d, "TSLA", READY, RULES) is False
         assert written(d) == [(Unprotected, "TSLA")]
-        assert told(d) == []
+        assert messages_of(d) == []
 
     def test_a_fleet_that_observes_looks_at_nothing(self) -> None:
         d = draft(*BARE, LONG_AGO)
         assert protect(d, "TSLA", READY, rules(observe=True)) is False
-        assert (written(d), told(d)) == ([], [])
+        assert (written(d), messages_of(d)) == ([], [])
 
 
 class TestANewStop:
@@ -177,7 +177,7 @@ def test_it_acts_where_that_is_safe(session: SessionRecord, links: Links, more: 
     d = draft(*BARE[1:], session, LONG_AGO, *more)
     assert protect(d, "TSLA", links, RULES) is False
     assert sent(d) == (["S2 10"] if acts else [])
-    assert bool(said(d)) is acts
+    assert bool(notes(d)) is acts
     if not acts:
         assert written(d) == [LOOKED]
 
@@ -198,18 +198,18 @@ class TestUnprotected:
         d = draft(OPEN, fill(), *held(), self.SENT, *before)
         assert protect(d, "TSLA", READY, RULES) is False
         assert written(d) == [after]
-        assert told(d) == ([note("position_unprotected", level="ERROR", own=10.0, covered=0)] if alert else [])
+        assert messages_of(d) == ([note("position_unprotected", level="ERROR", own=10.0, covered=0)] if alert else [])
 
     def test_what_is_covered_is_said_as_well(self) -> None:
         covers, child = stop(quantity=6.0), stop(f"{ENTRY}-S2", quantity=4.0, why_held="child", order_id=5)
         d = draft(OPEN, fill(), *held(), covers, child, LONG_AGO)
         protect(d, "TSLA", READY, RULES)
-        assert said(d)[0] == ("position_unprotected", "ERROR", {"own": 10.0, "covered": 6.0})
+        assert notes(d)[0] == ("position_unprotected", "ERROR", {"own": 10.0, "covered": 6.0})
 
     def test_a_fraction_needs_no_stop(self) -> None:
         d = draft(OPEN, fill(quantity=10.5), *held(10.5), stop(), LONG_AGO, Fraction("TSLA", 0.5))
         protect(d, "TSLA", READY, RULES)
-        assert (written(d), told(d)) == ([(Unprotected, "TSLA")], [])
+        assert (written(d), messages_of(d)) == ([(Unprotected, "TSLA")], [])
 
     def test_a_child_that_waits_for_an_entry_which_is_over_goes_then(self) -> None:
         """With it a stop that was already taken back, which is not taken back twice."""
@@ -227,7 +227,7 @@ class TestUnprotected:
         d = draft(OPEN, fill(), *held(), stop(), Doubt(STOP), LONG_AGO)
         protect(d, "TSLA", READY, RULES)
         assert written(d) == [LOOKED]
-        assert told(d) == [note("position_unprotected", level="ERROR", own=10.0, covered=0)]
+        assert messages_of(d) == [note("position_unprotected", level="ERROR", own=10.0, covered=0)]
 
 
 class TestDisputed:
@@ -238,18 +238,18 @@ class TestDisputed:
         d = draft(OPEN, fill(), *held(10.0, account), stop(), JUST_NOW)
         assert protect(d, "TSLA", READY, RULES) is False
         assert written(d) == [changed(JUST_NOW, looked_ns=MACHINE_NS)]
-        assert told(d) == []
+        assert messages_of(d) == []
 
     def test_if_it_lasts_the_stop_must_not_sell_what_is_gone(self) -> None:
         d = draft(OPEN, fill(), *held(10.0, 4.0), stop(), LONG_AGO)
         assert protect(d, "TSLA", READY, RULES) is True, "it is read anew before it is changed"
         assert written(d) == [LOOKED, Disputed("TSLA", 10.0, 4.0), Change(STOP, "TSLA", 4.0, "reading"), Doubt(STOP)]
-        assert told(d) == [note("position_disputed", level="ERROR", own=10.0, account=4.0)]
+        assert messages_of(d) == [note("position_disputed", level="ERROR", own=10.0, account=4.0)]
 
     def test_a_position_that_was_never_told_places_nothing(self) -> None:
         d = draft(OPEN, fill(), Own("TSLA", 10.0, 1050.0), LONG_AGO)
         assert protect(d, "TSLA", READY, RULES) is False
-        assert told(d) == [note("position_disputed", level="ERROR", own=10.0, account=None)]
+        assert messages_of(d) == [note("position_disputed", level="ERROR", own=10.0, account=None)]
 
     def test_what_was_read_for_its_change_is_changed_at_once(self) -> None:
         d = draft(OPEN, fill(), *held(10.0, 4.0), stop(), JUST_NOW, Change(STOP, "TSLA", 4.0, "reading"))
@@ -281,11 +281,11 @@ class TestDisputed:
         d = draft(*records)
         protect(d, "TSLA", READY, RULES)
         assert Disputed("TSLA", own, account) in written(d)
-        assert (event, "ERROR", {"own": own, "account": account}) in said(d)
+        assert (event, "ERROR", {"own": own, "account": account}) in notes(d)
         for before, again in ((Disputed("TSLA", own, account), False), (Disputed("TSLA", own, 77.0), True)):
             d = draft(*records, before)
             protect(d, "TSLA", READY, RULES)
-            assert (event in [found for found, _, _ in said(d)]) is again
+            assert (event in [found for found, _, _ in notes(d)]) is again
 
     def test_oversold_nobody_but_a_person_can_buy_it_back(self) -> None:
         d = draft(OPEN, fill(), *held(-3.0), LONG_AGO)
@@ -293,7 +293,7 @@ class TestDisputed:
         assert (written(d), sent(d)) == ([LOOKED, Disputed("TSLA", -3.0, -3.0)], [])
         d = draft(OPEN, fill(), *held(-3.0))
         protect(d, "TSLA", READY, RULES)
-        assert (written(d), told(d)) == ([LOOKED], []), "its purchase may be late"
+        assert (written(d), messages_of(d)) == ([LOOKED], []), "its purchase may be late"
 
     @pytest.mark.parametrize("records", [[], [*held(), stop()], [*held()], [*held(0.0)]])
     def test_once_both_agree_a_new_difference_is_news(self, records: list[Any]) -> None:
@@ -317,7 +317,7 @@ class TestDisputed:
         d = draft(OPEN, fill(), *held(10.0, 0.0), stop(), LONG_AGO)
         protect(d, "TSLA", READY, RULES)
         assert sent(d) == ["cancel S1"]
-        assert [event for event, _, _ in said(d)] == ["position_disputed", "orphan_stop_cancelled"]
+        assert [event for event, _, _ in notes(d)] == ["position_disputed", "orphan_stop_cancelled"]
 
 
 class TestAChange:
@@ -328,7 +328,7 @@ class TestAChange:
         d = draft(*self.PART)
         assert protect(d, "TSLA", READY, RULES) is True
         assert written(d) == [LOOKED, Change(STOP, "TSLA", 4.0, "reading"), Doubt(STOP)]
-        assert told(d) == []
+        assert messages_of(d) == []
 
     def test_then_made_from_what_was_read(self) -> None:
         d = draft(*self.PART, Change(STOP, "TSLA", 4.0, "reading"))
@@ -340,7 +340,7 @@ class TestAChange:
     def test_on_its_way_it_reserves_the_larger_quantity(self) -> None:
         d = draft(*self.PART, Change(STOP, "TSLA", 4.0, "sent"))
         assert protect(d, "TSLA", READY, RULES) is False
-        assert (written(d), told(d)) == ([(Unprotected, "TSLA")], [])
+        assert (written(d), messages_of(d)) == ([(Unprotected, "TSLA")], [])
 
     def test_refused_it_is_never_repeated(self) -> None:
         d = draft(*self.PART, Change(STOP, "TSLA", 4.0, "refused"))
@@ -351,7 +351,7 @@ class TestAChange:
     def test_refused_and_in_doubt_it_is_asked_about_first(self) -> None:
         d = draft(*self.PART, Change(STOP, "TSLA", 4.0, "refused"), Doubt(STOP))
         protect(d, "TSLA", READY, RULES)
-        assert (written(d), told(d)) == ([LOOKED], [])
+        assert (written(d), messages_of(d)) == ([LOOKED], [])
 
     def test_what_is_no_longer_wanted_is_forgotten(self) -> None:
         """The second of two: the first one has no change at all."""
@@ -411,7 +411,7 @@ class TestUnprotectable:
         d = draft(OPEN, fill(), *held(), *self.refused(count))
         assert protect(d, "TSLA", READY, self.SELLS) is False
         assert written(d) == [LOOKED, FlattenRecord(symbol="TSLA")]
-        assert told(d) == [note("position_unprotectable", level="ERROR", refusals=count)]
+        assert messages_of(d) == [note("position_unprotectable", level="ERROR", refusals=count)]
 
     def test_refused_once_it_is_tried_again(self) -> None:
         d = draft(OPEN, fill(), *held(), *self.refused(1))
@@ -443,7 +443,7 @@ class TestFraction:
         d = draft(OPEN, fill(), *held(own), stop(), *before)
         protect(d, "TSLA", READY, RULES)
         assert [r for r in written(d) if isinstance(r, Fraction) or r == (Fraction, "TSLA")] == wrote
-        warnings = [m for _, m in told(d) if getattr(m, "event", "") == "fraction_unprotected"]
+        warnings = [m for _, m in messages_of(d) if getattr(m, "event", "") == "fraction_unprotected"]
         expected = [] if qty is None else [note("fraction_unprotected", level="WARNING", qty=qty)[1]]
         assert warnings == expected
 
@@ -457,7 +457,7 @@ class TestExchange:
         d = draft(OPEN, fill(), *held(), self.FIXED, quoted())
         replace_fixed_stop(d, "TSLA", READY, RULES)
         assert written(d) == [changed(self.FIXED, cancel_reason="exchanged"), (Change, STOP)]
-        assert told(d) == [
+        assert messages_of(d) == [
             note("stop_taken_back", client_order_id=STOP, order_id=2, reason="exchanged"),
             ("broker", CancelOrder(2, STOP)),
         ]
@@ -499,12 +499,12 @@ class TestExchange:
     def test_where_it_is_not(self, records: list[Any], links: Links) -> None:
         d = draft(fill(), *records)
         replace_fixed_stop(d, "TSLA", links, RULES)
-        assert (written(d), told(d)) == ([], [])
+        assert (written(d), messages_of(d)) == ([], [])
 
     def test_not_in_a_fleet_that_observes(self) -> None:
         d = draft(OPEN, fill(), *held(), self.FIXED, quoted())
         replace_fixed_stop(d, "TSLA", READY, rules(observe=True))
-        assert (written(d), told(d)) == ([], [])
+        assert (written(d), messages_of(d)) == ([], [])
 
 
 def test_a_change_that_is_read_is_no_change_on_its_way() -> None:

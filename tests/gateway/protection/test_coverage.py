@@ -7,51 +7,51 @@ from messages.orders import ProtectionChanged
 from tests.gateway.scenario import ACCOUNT, SECOND, Gateway
 
 
-def told(gateway: Gateway) -> list[tuple[float, float]]:
+def coverage(gateway: Gateway) -> list[tuple[float, float]]:
     return [(m.shares, m.protected) for m in gateway.events(ProtectionChanged)]
 
 
 def test_from_the_fill_until_the_stop_has_sold() -> None:
     gateway = Gateway()
     entry = gateway.working()
-    assert told(gateway) == [], "an entry that waits is nothing to protect"
+    assert coverage(gateway) == [], "an entry that waits is nothing to protect"
     key, stop = entry.client_order_id, entry.stop_client_order_id
-    gateway.hear(gateway.status(stop, "PreSubmitted", why_held="child,trigger", trail_stop_price=94.5))
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
-    gateway.hear(gateway.execution(key, 10.0, 105.0))
-    assert told(gateway) == [], "the account has not told of the shares yet"
-    gateway.hear(gateway.status(key, "Filled", filled=10.0))
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
-    assert told(gateway) == [(10.0, 0.0)]
+    gateway.receive(gateway.status(stop, "PreSubmitted", why_held="child,trigger", trail_stop_price=94.5))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
+    gateway.receive(gateway.execution(key, 10.0, 105.0))
+    assert coverage(gateway) == [], "the account has not told of the shares yet"
+    gateway.receive(gateway.status(key, "Filled", filled=10.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
+    assert coverage(gateway) == [(10.0, 0.0)]
     gateway.market_ns += SECOND
-    gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=94.5))
-    assert told(gateway) == [(10.0, 0.0), (10.0, 10.0)]
+    gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=94.5))
+    assert coverage(gateway) == [(10.0, 0.0), (10.0, 10.0)]
     assert [m.time_ns for m in gateway.events(ProtectionChanged)][1] == gateway.market_ns
-    gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=95.5))
+    gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=95.5))
     gateway.restart()
     gateway.connect(
         gateway.status(stop, "PreSubmitted", why_held="trigger"), BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0)
     )
-    assert told(gateway) == [], "a restart says nothing that was said before"
-    gateway.hear(gateway.status(stop, "Cancelled"))
-    assert told(gateway)[0] == (10.0, 0.0)
-    gateway.hear(gateway.execution(stop, 10.0, 94.0))  # after a cancel: real world
-    assert told(gateway)[-1] == (0.0, 0.0)
+    assert coverage(gateway) == [], "a restart says nothing that was said before"
+    gateway.receive(gateway.status(stop, "Cancelled"))
+    assert coverage(gateway)[0] == (10.0, 0.0)
+    gateway.receive(gateway.execution(stop, 10.0, 94.0))  # after a cancel: real world
+    assert coverage(gateway)[-1] == (0.0, 0.0)
 
 
 def test_shares_that_somebody_sold_by_hand_need_no_stop() -> None:
     gateway = Gateway()
     gateway.holding()
-    gateway.forget()
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0))
-    assert told(gateway) == [(4.0, 4.0)]
+    gateway.clear()
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0))
+    assert coverage(gateway) == [(4.0, 4.0)]
 
 
 def test_a_fraction_cannot_be_stopped_and_other_peoples_shares_are_their_business() -> None:
     gateway = Gateway()
     gateway.holding(quantity=10.5)
-    assert told(gateway)[-1][0] == 10.0
-    gateway.forget()
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 500.0, 100.0))
-    gateway.hear(BrokerPosition(ACCOUNT, "NVDA", 500.0, 100.0))
-    assert told(gateway) == []
+    assert coverage(gateway)[-1][0] == 10.0
+    gateway.clear()
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 500.0, 100.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "NVDA", 500.0, 100.0))
+    assert coverage(gateway) == []

@@ -10,7 +10,7 @@ from messages.broker import Quote
 from messages.orders import OrderRecord, OrderUpdated
 from services.gateway.book.records import Doubt, Own, PriceGrid
 from services.gateway.protection.levels import MIN_RISE_PCT, STRAY_PCT, sample_level
-from tests.gateway.one_decision import ENTRY, NOON_NS, OPEN, STOP, draft, entry, fill, stop, told, written
+from tests.gateway.one_decision import ENTRY, NOON_NS, OPEN, STOP, draft, entry, fill, messages_of, stop, written
 from tests.gateway.scenario import SECOND, changed
 
 BOUGHT = entry(status="Filled", filled=10.0, updated_ns=NOON_NS - 1)
@@ -19,13 +19,13 @@ HELD = [OPEN, Own("TSLA", 10.0, 1050.0), fill(), BOUGHT]
 
 
 def quote(last: float = 110.0, **more: Any) -> Quote:
-    words: dict[str, Any] = {"last_ns": NOON_NS, "bid": last - 0.01, "ask": last + 0.01}
-    return Quote("TSLA", last, **(words | more))
+    fields: dict[str, Any] = {"last_ns": NOON_NS, "bid": last - 0.01, "ask": last + 0.01}
+    return Quote("TSLA", last, **(fields | more))
 
 
 def raised(order: OrderRecord, level: float, **more: Any) -> OrderRecord:
-    words: dict[str, Any] = {"stop_price": level, "trail_stop_price": level, "level_estimated": True}
-    return changed(order, **(words | more))  # type: ignore[no-any-return]
+    fields: dict[str, Any] = {"stop_price": level, "trail_stop_price": level, "level_estimated": True}
+    return changed(order, **(fields | more))  # type: ignore[no-any-return]
 
 
 def test_the_new_level_is_written_and_told_as_an_estimate() -> None:
@@ -33,7 +33,7 @@ def test_the_new_level_is_written_and_told_as_an_estimate() -> None:
     sample_level(d, quote(110.05))
     assert NOON_NS % SECOND == 0
     risen = raised(stop(), 99.04)  # 10 % under 110.05, rounded down
-    assert (written(d), told(d)) == ([risen], [("TSLA", OrderUpdated(risen))])
+    assert (written(d), messages_of(d)) == ([risen], [("TSLA", OrderUpdated(risen))])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_it_is_rounded_by_the_brokers_grid() -> None:
 
 
 @pytest.mark.parametrize(
-    ("records", "told_by", "serves"),
+    ("records", "trade", "serves"),
     [
         ([OPEN], quote(), True),
         ([changed(OPEN, phase="closing")], quote(), True),
@@ -121,10 +121,10 @@ def test_it_is_rounded_by_the_brokers_grid() -> None:
         ([OPEN], quote(200.0, bid=300.0, ask=0.0), False),
     ],
 )
-def test_which_trades_count(records: list[Any], told_by: Quote, serves: bool) -> None:
+def test_which_trades_count(records: list[Any], trade: Quote, serves: bool) -> None:
     assert STRAY_PCT == 0.5
     d = draft(*records, *HELD[1:], stop())
-    sample_level(d, told_by)
+    sample_level(d, trade)
     assert bool(written(d)) is serves
 
 

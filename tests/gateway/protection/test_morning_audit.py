@@ -89,15 +89,15 @@ class TestTheMorning:
         gateway = Gateway()
         entry = gateway.holding()
         stop = entry.stop_client_order_id
-        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=95.4))
+        gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=95.4))
         gateway.quote(106.0)
         gateway.closed()
         gateway.market_ns += 17 * 3600 * SECOND
-        gateway.forget()
+        gateway.clear()
         return gateway, stop
 
     def morning(self, gateway: Gateway, stop: str, quantity: float, cost: float, **quote: Any) -> None:
-        gateway.hear(SessionApproaching(DAY))
+        gateway.receive(SessionApproaching(DAY))
         assert gateway.orders_sent() == ["ask"]
         if quote:
             gateway.quote(**quote)
@@ -121,15 +121,15 @@ class TestTheMorning:
         assert self.changed(gateway) == [(stop, 20.0, 47.7)]
         assert gateway.own() == 20.0
         assert gateway.events(PositionUpdated)[-1].own == 20.0
-        (told,) = [happened for happened in gateway.events(Happened) if happened.event == "split_mended"]
-        assert (told.fields["own_was"], told.fields["own_is"]) == (10.0, 20.0)
-        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=20.0, trail_stop_price=47.7))
+        (note,) = [happened for happened in gateway.events(Happened) if happened.event == "split_mended"]
+        assert (note.fields["own_was"], note.fields["own_is"]) == (10.0, 20.0)
+        gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=20.0, trail_stop_price=47.7))
         assert gateway.order(stop).trail_stop_price == 47.7
 
     def test_what_the_broker_adjusted_by_itself_is_not_adjusted_twice(self) -> None:
         """Two shares became one: the broker doubled the level over night, and four times the old one would sell."""
         gateway, stop = self.night()
-        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=5.0, trail_stop_price=190.8))
+        gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=5.0, trail_stop_price=190.8))
         self.morning(gateway, stop, 5.0, 210.0, last=212.0)
         assert self.changed(gateway) == [(stop, 5.0, 190.8)]
         assert gateway.own() == 5.0
@@ -139,19 +139,19 @@ class TestTheMorning:
         """Whole shares are left and are own; with shares of others' beside them no fraction of one is."""
         gateway = Gateway()
         stop = gateway.holding().stop_client_order_id
-        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", account, 105.0))
-        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=95.4))
+        gateway.receive(BrokerPosition(ACCOUNT, "TSLA", account, 105.0))
+        gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=95.4))
         gateway.quote(106.0)
         gateway.closed()
         gateway.market_ns += 17 * 3600 * SECOND
-        gateway.forget()
+        gateway.clear()
         self.morning(gateway, stop, float(account // 3), 315.0, last=318.0)
         assert self.changed(gateway) == [(stop, is_, 286.2)]
         assert gateway.own() == is_
         assert gateway.events(PositionUpdated)[-1].own == is_
-        (told,) = [happened for happened in gateway.events(Happened) if happened.event == "split_mended"]
-        assert told.fields["paid_out"] == pytest.approx(paid_out, abs=1e-5)
-        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=is_, trail_stop_price=286.2))
+        (note,) = [happened for happened in gateway.events(Happened) if happened.event == "split_mended"]
+        assert note.fields["paid_out"] == pytest.approx(paid_out, abs=1e-5)
+        gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=is_, trail_stop_price=286.2))
         gateway.wait(600)
         assert "position_disputed" not in gateway.notes()
 
@@ -182,14 +182,14 @@ class TestTheMorning:
     def test_a_change_that_is_refused_before_the_open_must_not_fire(self) -> None:
         gateway, stop = self.night()
         self.morning(gateway, stop, 20.0, 52.5, last=53.0)
-        gateway.forget()
+        gateway.clear()
         gateway.error(stop, 10326)
         assert gateway.orders_sent() == [f"cancel {stop}"]
 
     def test_down_all_morning_it_is_done_with_the_next_answer(self) -> None:
         gateway, stop = self.night()
         gateway.disconnect()
-        gateway.hear(SessionApproaching(DAY))
+        gateway.receive(SessionApproaching(DAY))
         assert gateway.to_broker == []
         gateway.connect(
             gateway.status(stop, "PreSubmitted", why_held="trigger"), BrokerPosition(ACCOUNT, "TSLA", 20.0, 52.5)

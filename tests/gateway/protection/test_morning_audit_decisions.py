@@ -25,11 +25,11 @@ from tests.gateway.one_decision import (
     entry,
     foreign,
     held,
+    messages_of,
     note,
     quoted,
     rules,
     stop,
-    told,
     written,
 )
 from tests.gateway.scenario import changed
@@ -55,7 +55,7 @@ class TestAtTheClose:
         save_anchors(d)
         levels = {STOP: 95.4, f"{ENTRY}-S2": 94.0}
         assert written(d) == [(Audit, "TSLA"), Anchor("TSLA", 25.0, 105.0, 106.0, NOON_NS, levels)]
-        assert told(d) == []
+        assert messages_of(d) == []
 
     def test_what_is_not_held_is_forgotten_and_the_next_one_is_not(self) -> None:
         d = draft(
@@ -174,7 +174,7 @@ class TestThreeForTwo:
             unknown,
             (Audit, "TSLA"),
         ]
-        assert told(d) == [
+        assert messages_of(d) == [
             note("split_mended", level="WARNING", ratio=1.5, **self.FIGURES, own_was=9.0, own_is=13.5),
             ("TSLA", self.TOLD),
             note("stop_resized", client_order_id=STOP, qty=14.0, was=9.0),
@@ -185,7 +185,7 @@ class TestThreeForTwo:
         d = draft(*self.RECORDS, stop())
         audit(d, "TSLA", rules(observe=True))
         assert written(d)[1] == changed(stop(), stop_price=63.6, trail_stop_price=63.6)
-        assert [to for to, _ in told(d)] == ["recorder", "TSLA"]
+        assert [to for to, _ in messages_of(d)] == ["recorder", "TSLA"]
 
     def test_levels_are_rounded_by_the_brokers_grid(self) -> None:
         d = draft(*self.RECORDS, stop(status="Cancelled"), PriceGrid("TSLA", ((0.0, 0.25),)))
@@ -202,7 +202,7 @@ class TestThreeForTwo:
         )
         audit(d, "TSLA", RULES)
         assert written(d)[0] == Own("TSLA", 0.333333, 105.0)
-        assert told(d)[0][1].fields["ratio"] == 0.333333
+        assert messages_of(d)[0][1].fields["ratio"] == 0.333333
 
 
 class TestUnconfirmed:
@@ -213,15 +213,15 @@ class TestUnconfirmed:
         audit(d, "TSLA", RULES)
         figures = {"was": 10.0, "is": 30.0, "cost_was": 105.0, "cost_is": 35.0}
         assert written(d) == [Audit("TSLA", True)]
-        assert told(d) == [note("split_unconfirmed", level="ERROR", ratio=3.0, **figures)]
+        assert messages_of(d) == [note("split_unconfirmed", level="ERROR", ratio=3.0, **figures)]
         d = draft(Audit("TSLA", True), *self.RECORDS)
         audit(d, "TSLA", RULES)
-        assert (written(d), told(d)) == ([], [])
+        assert (written(d), messages_of(d)) == ([], [])
 
     def test_a_ratio_to_six_digits(self) -> None:
         d = draft(Audit("TSLA"), BEFORE, *held(), changed(self.RECORDS[2], quantity=10.0 / 3, avg_cost=315.0))
         audit(d, "TSLA", RULES)
-        assert told(d)[0][1].fields["ratio"] == 0.333333
+        assert messages_of(d)[0][1].fields["ratio"] == 0.333333
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ class TestUnconfirmed:
 def test_what_confirms_it(quote: Any, confirmed: bool) -> None:
     d = draft(Audit("TSLA"), *TestUnconfirmed.RECORDS[:3], *([] if quote is None else [quote]))
     audit(d, "TSLA", RULES)
-    assert told(d)[0][1].event == ("split_mended" if confirmed else "split_unconfirmed")
+    assert messages_of(d)[0][1].event == ("split_mended" if confirmed else "split_unconfirmed")
 
 
 def test_half_a_quote_is_no_dollar() -> None:
@@ -249,7 +249,7 @@ def test_half_a_quote_is_no_dollar() -> None:
     shares = (Own("TSLA", 10.0, 30.0), AccountPosition("TSLA", 30.0, 1.0))
     d = draft(Audit("TSLA"), before, *shares, quoted(3.0, **OLD | {"bid": 0.9}))
     audit(d, "TSLA", RULES)
-    assert told(d)[0][1].event == "split_unconfirmed"
+    assert messages_of(d)[0][1].event == "split_unconfirmed"
 
 
 def test_a_penny_stock_is_confirmed_as_well() -> None:
@@ -258,27 +258,29 @@ def test_a_penny_stock_is_confirmed_as_well() -> None:
     before = Anchor("TSLA", 100.0, 0.1, 0.1, CLOSE_NS)
     d = draft(Audit("TSLA"), before, Own("TSLA", 100.0, 10.0), AccountPosition("TSLA", 10.0, 1.0), quoted(0.1, **cents))
     audit(d, "TSLA", RULES)
-    assert told(d)[0][1].event == "split_mended"
+    assert messages_of(d)[0][1].event == "split_mended"
 
 
 def test_anything_else_is_said_and_nothing_touched() -> None:
     d = draft(Audit("TSLA"), BEFORE, *held(10.0, 15.0), quoted(106.0), stop())
     audit(d, "TSLA", RULES)
     assert written(d) == [(Audit, "TSLA")]
-    assert told(d) == [note("audit_failed", level="ERROR", was=10.0, cost_was=105.0, cost_is=105.0, **{"is": 15.0})]
+    assert messages_of(d) == [
+        note("audit_failed", level="ERROR", was=10.0, cost_was=105.0, cost_is=105.0, **{"is": 15.0})
+    ]
 
 
 def test_a_position_that_is_gone_is_none() -> None:
     d = draft(Audit("TSLA"), BEFORE, Own("TSLA", 10.0), quoted(106.0))
     audit(d, "TSLA", RULES)
-    assert told(d) == [note("audit_failed", level="ERROR", was=10.0, cost_was=105.0, cost_is=0.0, **{"is": 0.0})]
+    assert messages_of(d) == [note("audit_failed", level="ERROR", was=10.0, cost_was=105.0, cost_is=0.0, **{"is": 0.0})]
 
 
 def test_the_same_as_it_was_has_passed() -> None:
     d = draft(Audit("TSLA"), BEFORE, *held())
     audit(d, "TSLA", RULES)
     assert written(d) == [(Audit, "TSLA")]
-    assert told(d) == [note("audit_passed", shares=10.0)]
+    assert messages_of(d) == [note("audit_passed", shares=10.0)]
 
 
 @pytest.mark.parametrize(
@@ -292,7 +294,7 @@ def test_the_same_as_it_was_has_passed() -> None:
 def test_where_there_is_nothing_to_say(records: list[Any], wrote: list[Any]) -> None:
     d = draft(*records)
     audit(d, "TSLA", RULES)
-    assert (written(d), told(d)) == (wrote, [])
+    assert (written(d), messages_of(d)) == (wrote, [])
 
 
 @pytest.mark.parametrize(("order", "goes"), [(stop(), True), (stop(status="InFlight"), False)])
@@ -303,4 +305,4 @@ def test_a_stop_that_could_not_be_mended_must_not_fire(order: OrderRecord, goes:
         assert written(d) == []
         return
     assert written(d) == [changed(order, cancel_reason="modify_refused"), (Change, STOP)]
-    assert told(d)[-1] == ("broker", CancelOrder(2, STOP))
+    assert messages_of(d)[-1] == ("broker", CancelOrder(2, STOP))

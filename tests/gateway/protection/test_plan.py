@@ -16,27 +16,27 @@ from tests.gateway.scenario import ACCOUNT, Gateway
 
 
 def stop(quantity: float, status: str = "PreSubmitted", *, key: str = "S1", **more: Any) -> OrderRecord:
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "symbol": "TSLA",
         "role": "stop",
         "side": "SELL",
         "order_type": "TRAIL",
         "why_held": "trigger",
     }
-    return OrderRecord(client_order_id=key, quantity=quantity, status=status, **(told | more))
+    return OrderRecord(client_order_id=key, quantity=quantity, status=status, **(fields | more))
 
 
 def short(actions: list[Action]) -> list[str]:
-    words = []
+    commands = []
     for action in actions:
         match action:
             case PlaceStop(quantity):
-                words.append(f"place {quantity:g}")
+                commands.append(f"place {quantity:g}")
             case ResizeStop(order, quantity):
-                words.append(f"resize {order.key} to {quantity:g}")
+                commands.append(f"resize {order.key} to {quantity:g}")
             case CancelStop(order, reason):
-                words.append(f"cancel {order.key}: {reason}")
-    return words
+                commands.append(f"cancel {order.key}: {reason}")
+    return commands
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,8 @@ class TestGuard:
         """Ten own shares; the stop ended unasked."""
         gateway = Gateway()
         entry = gateway.holding()
-        gateway.forget()
-        gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled"))
+        gateway.clear()
+        gateway.receive(gateway.status(entry.stop_client_order_id, "Cancelled"))
         return gateway
 
     def stops_placed(self, gateway: Gateway) -> list[OrderRecord]:
@@ -165,18 +165,18 @@ class TestGuard:
         """No level was ever told: 10 % under the average price."""
         gateway = Gateway()
         entry = gateway.working()
-        gateway.hear(gateway.execution(entry.client_order_id, 10.0, 105.0))
-        gateway.hear(gateway.status(entry.client_order_id, "Filled", filled=10.0))
-        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
-        gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled"))
-        gateway.forget()
+        gateway.receive(gateway.execution(entry.client_order_id, 10.0, 105.0))
+        gateway.receive(gateway.status(entry.client_order_id, "Filled", filled=10.0))
+        gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
+        gateway.receive(gateway.status(entry.stop_client_order_id, "Cancelled"))
+        gateway.clear()
         gateway.wait(20)
         assert [o.trail_stop_price for o in self.stops_placed(gateway)] == [94.5]
 
     def test_the_next_one_is_named_anew(self) -> None:
         gateway = self.unprotected()
         gateway.wait(20)
-        gateway.hear(gateway.status("CT-TSLA-20250106-1-S2", "Cancelled"))
+        gateway.receive(gateway.status("CT-TSLA-20250106-1-S2", "Cancelled"))
         gateway.wait(20)
         assert [o.client_order_id[-2:] for o in self.stops_placed(gateway)] == ["S2", "S3"]
 
@@ -192,8 +192,8 @@ class TestGuard:
         gateway = Gateway()
         entry = gateway.holding()
         unsafe(gateway)
-        gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled"))
-        gateway.forget()
+        gateway.receive(gateway.status(entry.stop_client_order_id, "Cancelled"))
+        gateway.clear()
         gateway.wait(60)
         assert self.stops_placed(gateway) == []
         assert "position_unprotected" not in gateway.notes(), "it could not be protected, so nobody is blamed"
@@ -206,7 +206,7 @@ class TestGuard:
         gateway.connect(
             gateway.completed(entry.stop_client_order_id, "Cancelled"), BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0)
         )
-        gateway.forget()
+        gateway.clear()
         gateway.wait(9)
         assert self.stops_placed(gateway) == []
         gateway.wait(2)
@@ -216,7 +216,7 @@ class TestGuard:
         """The new stop is on its way and nobody confirms it."""
         gateway = self.unprotected()
         gateway.wait(10)
-        gateway.forget()
+        gateway.clear()
         gateway.wait(6)
         assert "position_unprotected" in gateway.notes()
 
@@ -224,15 +224,15 @@ class TestGuard:
         gateway = Gateway()
         entry = gateway.holding()
         gateway.wait(20)
-        gateway.forget()
+        gateway.clear()
         gateway.error(entry.stop_client_order_id, 201, "who knows")
-        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.5))
+        gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.5))
         gateway.wait(20)
         assert self.stops_placed(gateway) == []
         assert "position_unprotected" in gateway.notes()
         stop_there = gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger")
         gateway.answer(stop_there, BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.5))
-        gateway.forget()
+        gateway.clear()
         gateway.wait(60)
         assert gateway.to_broker == []
         assert gateway.notes() == []
@@ -241,13 +241,13 @@ class TestGuard:
         """The entry was cancelled with a part filled; the stop is still for all of it."""
         gateway = Gateway()
         entry = gateway.working()
-        gateway.hear(gateway.execution(entry.client_order_id, 4.0, 105.0))
-        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0))
-        gateway.hear(gateway.status(entry.client_order_id, "Cancelled", filled=4.0))
-        gateway.hear(
+        gateway.receive(gateway.execution(entry.client_order_id, 4.0, 105.0))
+        gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0))
+        gateway.receive(gateway.status(entry.client_order_id, "Cancelled", filled=4.0))
+        gateway.receive(
             gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", trail_stop_price=94.5)
         )
-        gateway.forget()
+        gateway.clear()
         gateway.wait(12)
         assert gateway.orders_sent() == ["ask"], "it is read anew before it is changed"
         gateway.answer_as_known()
@@ -259,9 +259,9 @@ class TestGuard:
     def test_while_the_account_has_less_nothing_is_added(self) -> None:
         gateway = Gateway()
         entry = gateway.holding()
-        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 9.0, 105.0))
-        gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled"))
-        gateway.forget()
+        gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 9.0, 105.0))
+        gateway.receive(gateway.status(entry.stop_client_order_id, "Cancelled"))
+        gateway.clear()
         gateway.wait(60)
         assert self.stops_placed(gateway) == []
         assert "position_unprotected" not in gateway.notes()
@@ -272,15 +272,17 @@ class TestGuard:
         gateway = Gateway()
         entry = gateway.holding()
         gateway.wait(20)
-        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", left, 105.0))
-        gateway.forget()
+        gateway.receive(BrokerPosition(ACCOUNT, "TSLA", left, 105.0))
+        gateway.clear()
         gateway.wait(4)
         assert gateway.orders_sent() == [], "its own executions may be on their way"
         gateway.wait(4)
         if left:
             assert gateway.orders_sent() == ["ask"]
             gateway.answer_as_known()
-            gateway.hear(gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", quantity=left))
+            gateway.receive(
+                gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", quantity=left)
+            )
         gateway.wait(60)
         assert [c for c in gateway.orders_sent() if c != "ask"] == [sent]
 
@@ -289,25 +291,25 @@ class TestGuard:
         entry = gateway.holding()
         stop = entry.stop_client_order_id
         gateway.wait(20)
-        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
+        gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
         gateway.wait(2)
-        gateway.hear(gateway.execution(stop, 10.0, 94.0))
-        gateway.hear(gateway.status(stop, "Filled", filled=10.0))
-        gateway.forget()
+        gateway.receive(gateway.execution(stop, 10.0, 94.0))
+        gateway.receive(gateway.status(stop, "Filled", filled=10.0))
+        gateway.clear()
         gateway.wait(60)
-        assert gateway.said == []
+        assert gateway.messages == []
 
     def test_of_two_stops_the_older_stays(self) -> None:
         gateway = Gateway()
         entry = gateway.holding()
         second = gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", order_id=99, perm_id=99)
-        gateway.hear(
+        gateway.receive(
             type(second)(
                 **{f: getattr(second, f) for f in second.__struct_fields__}
                 | {"client_order_id": "CT-TSLA-20250106-1-S2"}
             )
         )
-        gateway.forget()
+        gateway.clear()
         gateway.wait(20)
         cancels = [c for c in gateway.orders_sent() if c.startswith("cancel")]
         assert len(cancels) == 1
@@ -322,7 +324,7 @@ class TestGuard:
         gateway.connect(
             gateway.completed(entry.stop_client_order_id, "Cancelled"), BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0)
         )
-        gateway.forget()
+        gateway.clear()
         gateway.wait(20)
         assert len(self.stops_placed(gateway)) == 1
 
@@ -333,8 +335,8 @@ class TestGuard:
         gateway = Gateway()
         entry = gateway.holding()
         gateway.market_ns += 3 * KEEP_NS
-        gateway.hear(SessionOpened(Session("2025-02-20", gateway.market_ns, 1 << 62), 1 << 62))
-        gateway.forget()
-        gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled"))
+        gateway.receive(SessionOpened(Session("2025-02-20", gateway.market_ns, 1 << 62), 1 << 62))
+        gateway.clear()
+        gateway.receive(gateway.status(entry.stop_client_order_id, "Cancelled"))
         gateway.wait(20)
         assert [o.trail_stop_price for o in self.stops_placed(gateway)] == [94.5]

@@ -25,16 +25,16 @@ def part_filled(**settings: Any) -> tuple[Gateway, EntryPlan]:
     entry = gateway.working()
     stop = entry.stop_client_order_id
     gateway.wait(20)
-    gateway.hear(gateway.execution(entry.client_order_id, 4.0, 105.0))
-    gateway.hear(gateway.status(entry.client_order_id, "Submitted", filled=4.0))
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0))
-    gateway.hear(
+    gateway.receive(gateway.execution(entry.client_order_id, 4.0, 105.0))
+    gateway.receive(gateway.status(entry.client_order_id, "Submitted", filled=4.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0))
+    gateway.receive(
         gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=94.5, oca_group="9", oca_type=3)
     )
-    gateway.forget()
+    gateway.clear()
     gateway.cancel(entry, "partial_fill")
     assert gateway.orders_sent() == [f"cancel {entry.client_order_id}"], "while the entry is live nothing is mended"
-    gateway.hear(gateway.status(entry.client_order_id, "Cancelled", filled=4.0))
+    gateway.receive(gateway.status(entry.client_order_id, "Cancelled", filled=4.0))
     assert gateway.orders_sent()[1:] == ["ask"]
     return gateway, entry
 
@@ -59,17 +59,17 @@ class TestChange:
         gateway.wait(8)
         assert len(placed(gateway)) == 1
         assert gateway.order(entry.stop_client_order_id).quantity == 10.0, "the book keeps the broker's word"
-        gateway.hear(gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", quantity=4.0))
-        gateway.forget()
+        gateway.receive(gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", quantity=4.0))
+        gateway.clear()
         gateway.wait(60)
-        assert gateway.said == []
+        assert gateway.messages == []
 
     @pytest.mark.parametrize("code", [10326, 10327, 201, 105])
     def test_field_43_refused_it_is_alive_and_goes_only_then(self, code: int) -> None:
         gateway, entry = part_filled()
         stop = entry.stop_client_order_id
         gateway.answer_as_known()
-        gateway.forget()
+        gateway.clear()
         gateway.error(stop, code, "OCA group revision is not allowed.")
         assert gateway.order(stop).live
         gateway.wait(2)
@@ -78,14 +78,14 @@ class TestChange:
         assert gateway.orders_sent() == ["ask", f"cancel {stop}"], "cancel, and wait for its end"
         gateway.wait(60)
         assert placed(gateway) == []
-        gateway.hear(gateway.status(stop, "Cancelled"))
+        gateway.receive(gateway.status(stop, "Cancelled"))
         (fresh,) = placed(gateway)
         assert (fresh.quantity, fresh.trail_stop_price, fresh.client_order_id[-3:]) == (4.0, 94.5, "-S2")
 
     def test_nobody_answers_it_is_asked_and_found_not_made(self) -> None:
         gateway, entry = part_filled()
         gateway.answer_as_known()
-        gateway.forget()
+        gateway.clear()
         gateway.wait(11)
         assert gateway.orders_sent() == ["ask"]
         gateway.answer_as_known()
@@ -93,7 +93,7 @@ class TestChange:
 
     def test_a_child_that_died_with_its_entry_is_replaced(self) -> None:
         gateway, entry = part_filled()
-        gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled"))
+        gateway.receive(gateway.status(entry.stop_client_order_id, "Cancelled"))
         gateway.answer(BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0))
         assert [(o.quantity, o.trail_stop_price) for o in placed(gateway)] == [(4.0, 94.5)]
 
@@ -101,9 +101,9 @@ class TestChange:
         gateway = Gateway()
         entry = gateway.holding()
         gateway.wait(20)
-        gateway.forget()
+        gateway.clear()
         stop = entry.stop_client_order_id
-        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=4.0))
+        gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=4.0))
         gateway.answer_as_known()
         assert gateway.orders_sent() == ["ask", "SELL 10 TRAIL"]
         assert placed(gateway)[0].client_order_id == stop, "never a second stop"
@@ -111,8 +111,8 @@ class TestChange:
     def test_a_child_that_waits_for_an_entry_which_is_over_is_replaced(self) -> None:
         gateway, entry = part_filled()
         stop = entry.stop_client_order_id
-        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="child,trigger"))
-        gateway.forget()
+        gateway.receive(gateway.status(stop, "PreSubmitted", why_held="child,trigger"))
+        gateway.clear()
         gateway.wait(7)
         assert f"cancel {stop}" in gateway.orders_sent()
 
@@ -121,12 +121,12 @@ def test_a_broker_that_refuses_every_stop_is_not_asked_a_hundred_times() -> None
     gateway = Gateway()
     entry = gateway.holding()
     gateway.wait(20)
-    gateway.forget()
-    gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled"))
+    gateway.clear()
+    gateway.receive(gateway.status(entry.stop_client_order_id, "Cancelled"))
     for _ in range(60):
         newest = placed(gateway)[-1].client_order_id
         if gateway.order(newest).live:
-            gateway.hear(gateway.status(newest, "Inactive"))
+            gateway.receive(gateway.status(newest, "Inactive"))
         gateway.wait(1)
     assert 4 <= len(placed(gateway)) <= 7
     assert "position_unprotected" in gateway.notes()
@@ -136,10 +136,10 @@ def test_what_can_not_be_protected_is_sold_if_so_configured() -> None:
     gateway = Gateway(risk={"flatten_if_unprotectable": True})
     entry = gateway.holding()
     gateway.wait(20)
-    gateway.forget()
-    gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled"))
+    gateway.clear()
+    gateway.receive(gateway.status(entry.stop_client_order_id, "Cancelled"))
     for _ in range(2):
-        gateway.hear(gateway.status(placed(gateway)[-1].client_order_id, "Inactive"))
+        gateway.receive(gateway.status(placed(gateway)[-1].client_order_id, "Inactive"))
         gateway.wait(5)
     gateway.wait(5)
     assert gateway.orders_sent()[-1] == "SELL 10 MKT"
@@ -154,11 +154,11 @@ class TestBareStop:
         gateway = Gateway(entries={"native_stp": True})
         bracket = {"order_type": "STP", "limit_price": None, "stop_order_type": "STP", "stop_level": 94.5}
         entry = gateway.holding(**bracket)
-        gateway.hear(
+        gateway.receive(
             gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", trail_stop_price=None)
         )
         gateway.wait(20)
-        gateway.forget()
+        gateway.clear()
         return gateway, entry
 
     def test_goes_out_with_a_fixed_stop(self) -> None:
@@ -177,7 +177,7 @@ class TestBareStop:
         gateway.quote(106.0)
         gateway.quote(106.1)
         assert gateway.orders_sent() == [f"cancel {stop}"]
-        gateway.hear(gateway.status(stop, "Cancelled"))
+        gateway.receive(gateway.status(stop, "Cancelled"))
         (trailing,) = placed(gateway)
         assert (trailing.order_type, trailing.quantity, trailing.trail_stop_price) == ("TRAIL", 10.0, 94.5)
 
@@ -187,20 +187,22 @@ class TestBareStop:
         gateway.quote(106.0)
         gateway.restart()
         gateway.connect(gateway.completed(stop, "Cancelled"), BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
-        gateway.forget()
+        gateway.clear()
         gateway.wait(20)
         assert [o.order_type for o in placed(gateway)] == ["TRAIL"]
 
     def test_refused_the_fixed_one_comes_back_and_stays(self) -> None:
         gateway, entry = self.bare()
         gateway.quote(106.0)
-        gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled"))
-        gateway.hear(gateway.status(placed(gateway)[-1].client_order_id, "Inactive"))
+        gateway.receive(gateway.status(entry.stop_client_order_id, "Cancelled"))
+        gateway.receive(gateway.status(placed(gateway)[-1].client_order_id, "Inactive"))
         gateway.wait(4)
         fixed = placed(gateway)[-1]
         assert (fixed.order_type, fixed.stop_price, fixed.quantity) == ("STP", 94.5, 10.0)
-        gateway.hear(gateway.status(fixed.client_order_id, "PreSubmitted", why_held="trigger", trail_stop_price=None))
-        gateway.forget()
+        gateway.receive(
+            gateway.status(fixed.client_order_id, "PreSubmitted", why_held="trigger", trail_stop_price=None)
+        )
+        gateway.clear()
         gateway.quote(120.0)
         assert gateway.to_broker == []
 
@@ -210,7 +212,7 @@ class TestLevel:
         gateway = Gateway()
         entry = gateway.holding()
         gateway.market_ns += 5 * SECOND
-        gateway.forget()
+        gateway.clear()
         return gateway, entry.stop_client_order_id
 
     def test_sampled_from_ticks_it_is_estimated_and_persisted(self) -> None:
@@ -219,27 +221,27 @@ class TestLevel:
         assert (gateway.order(stop).trail_stop_price, gateway.order(stop).level_estimated) == (99.0, True)
         gateway.quote(108.0)
         assert [e.order.trail_stop_price for e in gateway.events(OrderUpdated)] == [99.0], "it never falls"
-        gateway.hear(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=99.5))
+        gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=99.5))
         assert (gateway.order(stop).trail_stop_price, gateway.order(stop).level_estimated) == (99.5, False)
 
     def test_field_18_a_replacement_starts_there(self) -> None:
         gateway, stop = self.held()
         gateway.wait(20)
         gateway.quote(110.0)
-        gateway.hear(gateway.status(stop, "Cancelled"))
+        gateway.receive(gateway.status(stop, "Cancelled"))
         assert [o.trail_stop_price for o in placed(gateway)] == [99.0]
 
     @pytest.mark.parametrize(
-        "told",
+        "quote",
         [
             {"bid": 104.0, "ask": 105.0},  # a block print far from the quote
             {"halted": True},
             {"last_ns": 0},
         ],
     )
-    def test_what_does_not_move_it(self, told: dict[str, Any]) -> None:
+    def test_what_does_not_move_it(self, quote: dict[str, Any]) -> None:
         gateway, stop = self.held()
-        gateway.quote(110.0, **told)
+        gateway.quote(110.0, **quote)
         assert gateway.order(stop).trail_stop_price == 94.5
 
 
@@ -248,40 +250,40 @@ class TestRenewal:
         gateway = Gateway()
         entry = gateway.holding()
         gateway.wait(20)
-        gateway.forget()
+        gateway.clear()
         gateway.market_ns += RENEW_AFTER_NS
-        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.01))
+        gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.01))
         gateway.answer_as_known()
         assert gateway.orders_sent() == ["ask", "SELL 10 TRAIL"]
-        gateway.hear(gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger"))
-        gateway.forget()
-        gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.02))
+        gateway.receive(gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger"))
+        gateway.clear()
+        gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.02))
         assert gateway.to_broker == [], "its time begins anew"
 
 
 def test_field_31_stops_are_rounded_by_the_brokers_grid() -> None:
     gateway = Gateway()
-    gateway.hear(BrokerMarketRule("TSLA", ((0.0, 0.0001), (1.0, 0.01))))
+    gateway.receive(BrokerMarketRule("TSLA", ((0.0, 0.0001), (1.0, 0.01))))
     assert gateway.events(MarketRule) == [], "as expected"
-    gateway.hear(BrokerMarketRule("TSLA", ((0.0, 0.05),)))
+    gateway.receive(BrokerMarketRule("TSLA", ((0.0, 0.05),)))
     assert gateway.events(MarketRule) == [MarketRule("TSLA", ((0.0, 0.05),))]
     entry = gateway.working()
-    gateway.hear(gateway.execution(entry.client_order_id, 10.0, 105.03))
-    gateway.hear(gateway.status(entry.client_order_id, "Filled", filled=10.0))
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.03))
+    gateway.receive(gateway.execution(entry.client_order_id, 10.0, 105.03))
+    gateway.receive(gateway.status(entry.client_order_id, "Filled", filled=10.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.03))
     gateway.wait(20)
-    gateway.forget()
-    gateway.hear(gateway.status(entry.stop_client_order_id, "Cancelled"))
+    gateway.clear()
+    gateway.receive(gateway.status(entry.stop_client_order_id, "Cancelled"))
     assert [o.trail_stop_price for o in placed(gateway)] == [94.5]
 
 
 def test_a_fraction_of_a_share_is_said_once_and_left_alone() -> None:
     gateway = Gateway()
     entry = gateway.working(quantity=10.5)
-    gateway.hear(gateway.execution(entry.client_order_id, 10.5, 105.0))
-    gateway.hear(gateway.status(entry.client_order_id, "Filled", filled=10.5))
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 10.5, 105.0))
-    gateway.hear(gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", quantity=10.0))
+    gateway.receive(gateway.execution(entry.client_order_id, 10.5, 105.0))
+    gateway.receive(gateway.status(entry.client_order_id, "Filled", filled=10.5))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 10.5, 105.0))
+    gateway.receive(gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", quantity=10.0))
     gateway.wait(60)
     assert gateway.notes().count("fraction_unprotected") == 1
 
@@ -289,9 +291,9 @@ def test_a_fraction_of_a_share_is_said_once_and_left_alone() -> None:
 def test_stops_of_all_that_was_bought_since_it_was_flat() -> None:
     gateway = Gateway()
     first = gateway.holding(1)
-    gateway.hear(gateway.execution(first.stop_client_order_id, 10.0, 94.0))
-    gateway.hear(gateway.status(first.stop_client_order_id, "Filled", filled=10.0))
-    gateway.hear(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
+    gateway.receive(gateway.execution(first.stop_client_order_id, 10.0, 94.0))
+    gateway.receive(gateway.status(first.stop_client_order_id, "Filled", filled=10.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
     gateway.market_ns += 60 * SECOND
     second = gateway.holding(2)
     from services.runtime.core import Draft, Now

@@ -12,7 +12,7 @@ from services.gateway.book.queries import grid_of, stops_of
 from services.gateway.book.records import Book, Change, FillRecord, Own, PriceGrid
 from services.gateway.protection.stops import cancel_stop, change_stop, place_stop
 from services.trading.prices import US_STOCKS
-from tests.gateway.one_decision import ENTRY, NOON_NS, STOP, draft, entry, fill, note, rules, stop, told, written
+from tests.gateway.one_decision import ENTRY, NOON_NS, STOP, draft, entry, fill, messages_of, note, rules, stop, written
 from tests.gateway.scenario import ACCOUNT, DAY, changed
 
 SECOND_ENTRY = "CT-TSLA-20250106-2"
@@ -85,7 +85,7 @@ class TestPlace:
     def placed(self, *records: Any, quantity: float = 10.0, **sections: Any) -> OrderRecord:
         d = draft(*records)
         place_stop(d, "TSLA", quantity, rules(**sections))
-        (order,) = (m.order for to, m in told(d) if to == "broker")
+        (order,) = (m.order for to, m in messages_of(d) if to == "broker")
         return order  # type: ignore[no-any-return]
 
     def test_every_field_of_a_new_one(self) -> None:
@@ -112,7 +112,7 @@ class TestPlace:
             updated_ns=NOON_NS,
         )
         assert written(d) == [Book(account=ACCOUNT, next_order_id=8), order]
-        assert told(d) == [
+        assert messages_of(d) == [
             ("TSLA", OrderPlaced(order)),
             note(
                 "trailing_stop_recreated",
@@ -146,7 +146,7 @@ class TestPlace:
         refused = stop(f"{ENTRY}-S2", status="Inactive", created_ns=DAY.open_ns + 1)
         d = draft(Own("TSLA", 10.0, 1050.0), fill(), fixed, refused)
         place_stop(d, "TSLA", 10.0, rules(stops={"use_trailing_limit": True}))
-        (_, (_, noted), (_, sent)) = told(d)
+        (_, (_, noted), (_, sent)) = messages_of(d)
         assert (sent.order.order_type, sent.order.limit_offset, sent.order.stop_price) == ("STP", None, 94.5)
         assert noted.event == "fixed_stop_put_back"
 
@@ -154,7 +154,7 @@ class TestPlace:
     def test_of_shares_that_nothing_is_known_of_there_is_none(self, records: list[Any]) -> None:
         d = draft(*records)
         place_stop(d, "TSLA", 10.0, rules())
-        assert (written(d), told(d)) == ([], [])
+        assert (written(d), messages_of(d)) == ([], [])
 
 
 class TestChange:
@@ -166,7 +166,7 @@ class TestChange:
         change_stop(d, self.RESTING, 4.0)
         kept = changed(self.RESTING, parent_id=0, renewed_ns=NOON_NS)
         assert written(d) == [kept, Change(STOP, "TSLA", 4.0, "sent")]
-        assert told(d) == [
+        assert messages_of(d) == [
             note("stop_resized", client_order_id=STOP, qty=4.0, was=10.0),
             ("broker", PlaceOrder(changed(kept, quantity=4.0), True)),
         ]
@@ -183,7 +183,7 @@ class TestChange:
             level_estimated=False,
         )
         assert written(d) == [kept, Change(STOP, "TSLA", 20.0, "sent")]
-        assert told(d)[-1] == ("broker", PlaceOrder(changed(kept, quantity=20.0), True))
+        assert messages_of(d)[-1] == ("broker", PlaceOrder(changed(kept, quantity=20.0), True))
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_stop_is_taken_back_and_why_is_said(reason: str, event: str, level: st
     d = draft(stop(), Change(STOP, "TSLA", 4.0, "refused"))
     cancel_stop(d, stop(), reason)
     assert written(d) == [changed(stop(), cancel_reason=reason), (Change, STOP)]
-    assert told(d) == [
+    assert messages_of(d) == [
         note(event, level=level, client_order_id=STOP, order_id=2, reason=reason),
         ("broker", CancelOrder(2, STOP)),
     ]
