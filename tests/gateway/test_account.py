@@ -23,7 +23,7 @@ def test_an_account_in_dollars() -> None:
 
 
 @pytest.mark.parametrize(("account", "kind"), [("STKMRGN", "margin"), ("PMRGN", "margin"), ("STKNOPT", ""), ("", "")])
-def test_whose_money_by_the_brokers_own_name(account: str, kind: str) -> None:
+def test_the_account_type_comes_from_the_brokers_name(account: str, kind: str) -> None:
     update = account_update(BrokerAccount("DU1", DOLLARS, {"TradingType-S": account}), 0)
     assert update is not None
     assert update.account_type == kind
@@ -36,7 +36,7 @@ def test_cash_of_another_currency_buys_nothing() -> None:
     assert (account.total_cash, account.settled_cash) == (-50.0, -50.0)
 
 
-def test_another_base_currency_is_converted() -> None:
+def test_values_in_another_base_currency_are_converted() -> None:
     others = {"NetLiquidation EUR": "8000", "TotalCashValue EUR": "4000", "SettledCash EUR": "2000"}
     account = account_update(BrokerAccount("DU1", {"ExchangeRate": 0.8, "CashBalance": 3000.0}, others), 0)
     assert account is not None
@@ -45,7 +45,7 @@ def test_another_base_currency_is_converted() -> None:
     assert account.rates == {"EUR": 1.25}
 
 
-def test_rates_are_dollars_for_a_unit() -> None:
+def test_rates_are_dollars_for_one_unit() -> None:
     """Each is told in the base currency: a franc is 1.05 euros, and a dollar 0.8, so a franc is 1.3125 dollars."""
     euros = {
         "NetLiquidation EUR": "8000",
@@ -62,11 +62,11 @@ def test_rates_are_dollars_for_a_unit() -> None:
 
 
 @pytest.mark.parametrize("values", [{}, {"ExchangeRate": 0.0}])
-def test_no_rate_no_figures(values: dict[str, float]) -> None:
+def test_without_a_rate_there_are_no_figures(values: dict[str, float]) -> None:
     account = account_update(BrokerAccount("DU1", values, {"NetLiquidation EUR": "8000"}), 0)
     assert account is not None
     assert (account.usd_rate, account.net_liquidation, account.total_cash, account.rates) == (None, 0.0, 0.0, {})
 
 
-def test_nothing_is_known_before_the_worth_is_told() -> None:
+def test_without_a_net_liquidation_value_there_is_no_update() -> None:
     assert account_update(BrokerAccount("DU1", {"BuyingPower": 1.0}, {"AccountType": "INDIVIDUAL"}), 0) is None

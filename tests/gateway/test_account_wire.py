@@ -63,7 +63,7 @@ shares were bought at 10.01 for a dollar, and are worth 10."""
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_account(kind: str) -> None:
+def test_the_wire_reports_every_kind_of_account(kind: str) -> None:
     policy, expected = KINDS[kind]
 
     async def play() -> None:
@@ -84,7 +84,7 @@ def test_every_kind_of_account(kind: str) -> None:
     asyncio.run(play())
 
 
-def test_the_real_library_reads_the_ledgers() -> None:
+def test_the_real_library_reads_the_account_values() -> None:
     """`$LEDGER` is that of the base currency, `$LEDGER:USD` of one, `$LEDGER:ALL` of each."""
     policy = Policy(base_currency=EUR, usd_in_base=0.8, base_cash_part=0.25)
 
@@ -117,7 +117,7 @@ def test_the_real_library_reads_the_ledgers() -> None:
     asyncio.run(play())
 
 
-def test_a_commission_names_its_currency() -> None:
+def test_a_commission_has_its_currency() -> None:
     policy = Policy(base_currency=EUR, usd_in_base=0.8, base_cash_part=0.5, commission_in_base=True)
 
     async def play() -> None:

@@ -359,7 +359,7 @@ class AnyWord(RuleBasedStateMachine):
         assert sells <= self.position, f"promise 3: {sells:g} for sale, {self.position:g} held"
 
 
-def test_any_word() -> None:
+def test_any_sequence_of_reports_keeps_the_promises() -> None:
     SEEN.clear()
     few = settings(
         max_examples=120,

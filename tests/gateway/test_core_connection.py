@@ -58,7 +58,7 @@ from tests.gateway.one_decision import (
 from tests.gateway.scenario import changed
 
 
-class TestAWrongAccount:
+class TestWrongAccount:
     """What it says concerns nobody."""
 
     @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ class TestAWrongAccount:
             SnapshotFailed("timeout"),
         ],
     )
-    def test_is_not_listened_to(self, message: Any) -> None:
+    def test_its_reports_are_ignored(self, message: Any) -> None:
         records = (entry(), fill())
         assert handle(message, REFUSED, *records) == NOTHING
         assert handle(message, READY, *records) != NOTHING
 
-    def test_is_said_and_nothing_is_asked(self) -> None:
+    def test_is_reported_and_nothing_is_asked(self) -> None:
         text = "ibkr.account DU7654321 is not of this login (DU1234567); log in with its user, or name another"
         text += "; nothing is sent"
         assert handle(Connected((ACCOUNT,), 5, 12), BOOK, RECONCILING, entry(), ibkr={"account": "DU7654321"}) == (
@@ -90,12 +90,12 @@ class TestAWrongAccount:
             ],
         )
 
-    def test_is_that_of_other_records(self) -> None:
+    def test_can_be_another_than_that_of_the_records(self) -> None:
         writes, _ = handle(Connected(("DU7654321",), 5, 12), BOOK)
         assert writes[-1] == REFUSED
 
 
-class TestAConnection:
+class TestConnection:
     UP = changed(
         Links(run=3), phase="reconciling", client_id=12, up_since_ns=MACHINE_NS, up_since_market_ns=NOON_NS, asking=True
     )
@@ -104,7 +104,7 @@ class TestAConnection:
         ("fleet", LinkChanged("data", True, "connected")),
     )
 
-    def test_is_begun_with_a_question_about_everything(self) -> None:
+    def test_starts_with_a_question_about_everything(self) -> None:
         before = Links(run=3, broker_up=False, data_up=False, ask_at_ns=5)
         records = (Book(), before, entry(), stop(status="Filled"), foreign(), CancelSent(ENTRY, 2, 7))
         assert handle(Connected((ACCOUNT,), 7, 12), *records) == (
@@ -123,19 +123,19 @@ class TestAConnection:
         assert writes[0] == Book(account=ACCOUNT, next_order_id=then)
         assert handle(Connected((ACCOUNT,), 1, 12))[0][0] == Book(account=ACCOUNT, next_order_id=1)
 
-    def test_to_the_right_account_ends_the_trouble(self) -> None:
+    def test_to_the_right_account_ends_the_block(self) -> None:
         block = Block("wrong_account", "x", {})
         writes, messages = handle(Connected((ACCOUNT,), 7, 12), Book(), REFUSED, block)
         assert writes[0] == (Block, "wrong_account")
         assert messages[1] == note("wrong_account_over", "")
 
-    def test_in_live_asks_for_the_owners_word(self) -> None:
+    def test_in_live_mode_needs_the_confirmation(self) -> None:
         writes, messages = handle(Connected(("U1234567",), 7, 12), entry(), mode="live", ibkr={"account": "U1234567"})
         assert [w.reason for w in writes if isinstance(w, Block)] == ["live_unconfirmed"]
         assert next(w for w in writes if isinstance(w, OrderRecord)).cancel_reason == "live_unconfirmed"
         assert not [m for _, m in messages if isinstance(m, CancelOrder)], "nothing is certain yet"
 
-    def test_is_lost(self) -> None:
+    def test_a_loss_is_reported(self) -> None:
         before = changed(READY, ask_at_ns=5, asking=True, client_id=12, broker_up=False)
         assert handle(Disconnected("gone"), before, entry()) == (
             [changed(before, phase="down", ask_at_ns=0, asking=False)],
@@ -146,14 +146,14 @@ class TestAConnection:
         )
 
     @pytest.mark.parametrize("phase", ["down", "refused"])
-    def test_that_was_none_is_not_lost(self, phase: str) -> None:
+    def test_a_loss_while_down_is_not_reported(self, phase: str) -> None:
         before = Links(phase=phase, ask_at_ns=5)
         assert handle(Disconnected("gone"), before) == ([changed(before, phase="down")], [])
 
-    def test_of_a_new_life(self) -> None:
+    def test_starts_anew_after_a_restart(self) -> None:
         assert handle(Started(4), READY) == ([Links(run=4)], [("fleet", LinkChanged("socket", False, "starting"))])
 
-    def test_that_gives_no_answer_is_asked_again(self) -> None:
+    def test_without_an_answer_is_asked_again(self) -> None:
         asking = changed(READY, asking=True)
         assert handle(SnapshotFailed("timeout"), asking) == (
             [changed(READY, ask_at_ns=MACHINE_NS + 2 * SECOND)],
@@ -161,7 +161,7 @@ class TestAConnection:
         )
 
 
-class TestACompleteAnswer:
+class TestCompleteAnswer:
     EMPTY = BrokerSnapshot(ACCOUNT, (), (), (), (), ())
 
     def test_makes_it_ready(self) -> None:
@@ -188,11 +188,11 @@ class TestACompleteAnswer:
         assert handle(self.EMPTY, BOOK, changed(READY, asking=True)) == ([READY], [])
         assert handle(self.EMPTY, asking)[1][-1] == ("fleet", ReconciliationDone("", 0, 0, 0))
 
-    def test_is_too_late_for_a_connection_that_is_gone(self) -> None:
+    def test_of_a_closed_connection_does_not_make_it_ready(self) -> None:
         gone = Links(phase="down", asking=True)
         assert handle(self.EMPTY, BOOK, gone) == ([Links(phase="down")], [])
 
-    def test_sends_what_was_to_be_cancelled(self) -> None:
+    def test_sends_the_cancels_that_are_wanted(self) -> None:
         known = entry(cancel_reason="paused")
         answer = BrokerSnapshot(ACCOUNT, (), (reported(known),), (), (), ())
         asking = changed(RECONCILING, asking=True)
@@ -220,11 +220,11 @@ class TestACompleteAnswer:
         assert messages == []
 
     @pytest.mark.parametrize(("absent", "dead"), [(1, False), (2, True)])
-    def test_three_times_without_an_order_is_its_end(self, absent: int, dead: bool) -> None:
+    def test_three_absences_end_an_order(self, absent: int, dead: bool) -> None:
         writes, _ = handle(self.EMPTY, BOOK, changed(READY, asking=True), entry(), Doubt(ENTRY, True, absent))
         assert ((Doubt, ENTRY) in writes) is dead
 
-    def test_frees_the_place_of_an_entry_that_is_dead(self) -> None:
+    def test_frees_the_slot_of_a_dead_entry(self) -> None:
         records = (entry(), EntrySlot(ENTRY, "TSLA"), Doubt(ENTRY, True, 2))
         writes, _ = handle(self.EMPTY, BOOK, changed(READY, asking=True), *records)
         assert (EntrySlot, ENTRY) in writes
@@ -238,15 +238,13 @@ class TestACompleteAnswer:
             ("reading", Doubt(STOP, True), False),
         ],
     )
-    def test_without_a_change_refuses_it_if_it_was_asked_after_that(
-        self, stage: str, doubt: Doubt, refused: bool
-    ) -> None:
+    def test_that_does_not_show_a_change_counts_it_as_refused(self, stage: str, doubt: Doubt, refused: bool) -> None:
         change = Change(STOP, "TSLA", 5.0, stage)
         answer = BrokerSnapshot(ACCOUNT, (), (reported(stop()),), (), (), ())
         writes, _ = handle(answer, BOOK, OPEN, changed(READY, asking=True), stop(), change, doubt, stale=False)
         assert (changed(change, stage="refused") in writes) is refused
 
-    def test_says_every_fact_in_its_order(self) -> None:
+    def test_folds_every_fact_in_order(self) -> None:
         """Executions, commissions, ended orders, open ones, positions; what is not listed is flat."""
         bought = execution_of(entry(), 10.0, 105.0)
         done = reported(entry(), status="Filled", filled=10.0, completed_status="Filled", quantity=0.0)
@@ -274,20 +272,20 @@ class TestACompleteAnswer:
         ]
         assert (EntrySlot, ENTRY) in writes
 
-    def test_does_the_audit_that_is_due(self) -> None:
+    def test_does_the_due_audit(self) -> None:
         audits = (Audit("TSLA"), Anchor("TSLA", 10.0, 105.0, 106.0, 0))
         writes, _ = handle(self.EMPTY, changed(READY, asking=True), *held(), *audits)
         assert (Audit, "TSLA") in writes
 
     @pytest.mark.parametrize("record", [Own("TSLA", 10.0, 1050.0), FlattenRecord(symbol="TSLA")])
-    def test_looks_at_all_that_is_held_or_to_be_sold(self, record: Any) -> None:
+    def test_checks_all_held_and_flattened_symbols(self, record: Any) -> None:
         writes, messages = handle(self.EMPTY, OPEN, changed(READY, asking=True), record)
         looked = [w for w in writes if isinstance(w, Unprotected)] or [m for to, m in messages if to == "TSLA"]
         assert looked
 
 
-class TestAWordOfTheLinks:
-    def test_the_brokers_is_lost_once(self) -> None:
+class TestLinkErrors:
+    def test_the_broker_link_is_lost_once(self) -> None:
         lost = BrokerError(-1, 1100, "lost")
         assert handle(lost, READY) == (
             [changed(READY, broker_up=False)],
@@ -299,7 +297,7 @@ class TestAWordOfTheLinks:
         assert handle(lost, changed(READY, broker_up=False)) == NOTHING
 
     @pytest.mark.parametrize("code", [1101, 1102])
-    def test_the_brokers_is_back_and_everything_is_asked_anew(self, code: int) -> None:
+    def test_the_broker_link_is_restored_and_everything_is_asked_again(self, code: int) -> None:
         lost = changed(READY, broker_up=False)
         up = changed(READY, phase="reconciling", up_since_ns=MACHINE_NS, up_since_market_ns=NOON_NS, asking=True)
         assert handle(BrokerError(-1, code, "back"), lost, entry(), foreign()) == (
@@ -314,7 +312,7 @@ class TestAWordOfTheLinks:
     @pytest.mark.parametrize(
         ("code", "up", "event"), [(2103, False, "data_farm_lost"), (2104, True, "data_farm_restored")]
     )
-    def test_the_datas_changes(self, code: int, up: bool, event: str) -> None:
+    def test_the_data_link_changes(self, code: int, up: bool, event: str) -> None:
         error = BrokerError(-1, code, "farm")
         assert handle(error, changed(READY, data_up=not up)) == (
             [changed(READY, data_up=up)],
@@ -327,24 +325,24 @@ class TestAWordOfTheLinks:
 
     @pytest.mark.parametrize("code", [1100, 1101, 1102, 2103, 2104])
     @pytest.mark.parametrize("order_id", [-1, 0])
-    def test_a_connection_that_is_gone_has_none(self, code: int, order_id: int) -> None:
+    def test_errors_of_a_closed_connection_are_ignored(self, code: int, order_id: int) -> None:
         assert handle(BrokerError(order_id, code, "x"), Links(broker_up=code != 1101, data_up=code != 2104)) == NOTHING
 
-    def test_it_bears_no_order_id(self) -> None:
+    def test_a_link_error_has_no_order_id(self) -> None:
         assert handle(BrokerError(0, 1100, "lost"), READY, entry(order_id=0))[0] == [changed(READY, broker_up=False)]
 
-    def test_any_other_says_nothing(self) -> None:
+    def test_other_errors_are_ignored(self) -> None:
         assert handle(BrokerError(-1, 2158, "fine"), READY) == NOTHING
 
 
-class TestAnErrorOfAnOrder:
+class TestOrderErrors:
     """It may mean the end of the order, or not: ask, and let the answer decide."""
 
     ERROR = BrokerError(1, 201, "as worded")
     NOTE = note("order_error", level="WARNING", client_order_id=ENTRY, code=201, text="as worded")
     SOON = changed(READY, ask_at_ns=MACHINE_NS + 2 * SECOND)
 
-    def test_is_kept_said_and_asked_about(self) -> None:
+    def test_an_error_is_kept_reported_and_asked_about(self) -> None:
         assert handle(self.ERROR, READY, entry()) == (
             [LastError(ENTRY, 201, "as worded"), Doubt(ENTRY), self.SOON],
             [self.NOTE],
@@ -353,11 +351,11 @@ class TestAnErrorOfAnOrder:
         assert handle(self.ERROR, asking, entry())[0][-1] == changed(self.SOON, asking=True)
         assert handle(self.ERROR, Links(), entry())[0][0] == LastError(ENTRY, 201, "as worded")
 
-    def test_of_one_that_is_over_is_kept_and_said(self) -> None:
+    def test_an_error_of_an_order_that_ended_is_kept_and_reported(self) -> None:
         order = entry(status="Cancelled")
         assert handle(self.ERROR, READY, order) == ([LastError(ENTRY, 201, "as worded")], [self.NOTE])
 
-    def test_is_of_the_live_one_where_two_bear_the_id(self) -> None:
+    def test_an_error_belongs_to_the_live_one_of_two_orders_with_its_id(self) -> None:
         older = entry("CT-TSLA-20250103-1", status="Cancelled")
         writes, _ = handle(self.ERROR, READY, older, entry())
         assert writes[0].key == ENTRY
@@ -365,18 +363,18 @@ class TestAnErrorOfAnOrder:
         assert writes[0].key == ENTRY, "or of the first"
 
     @pytest.mark.parametrize("orders", [(), (foreign(order_id=1),), (entry(order_id=2),)])
-    def test_of_none_that_is_ours_says_nothing(self, orders: tuple[OrderRecord, ...]) -> None:
+    def test_an_error_of_a_foreign_order_is_ignored(self, orders: tuple[OrderRecord, ...]) -> None:
         assert handle(self.ERROR, READY, *orders) == NOTHING
 
     @pytest.mark.parametrize("code", [202, 399, 2109])
-    def test_may_be_mere_information(self, code: int) -> None:
+    def test_informational_codes_are_ignored(self, code: int) -> None:
         assert handle(BrokerError(1, code, "x"), READY, entry()) == NOTHING
 
     @pytest.mark.parametrize(
         ("stage", "phase", "refused", "goes"),
         [("sent", "open", True, False), ("sent", "closed", True, True), ("reading", "closed", False, False)],
     )
-    def test_refuses_a_change(self, stage: str, phase: str, refused: bool, goes: bool) -> None:
+    def test_an_error_refuses_a_change(self, stage: str, phase: str, refused: bool, goes: bool) -> None:
         """Before the open a stop that could not be mended would fire: it goes."""
         change = Change(STOP, "TSLA", 5.0, stage)
         session = changed(OPEN, phase=phase)
@@ -385,6 +383,6 @@ class TestAnErrorOfAnOrder:
         assert ((Change, STOP) in writes) is goes
         assert (("broker", CancelOrder(2, STOP)) in messages) is goes
 
-    def test_refuses_a_change_before_any_session(self) -> None:
+    def test_an_error_refuses_a_change_before_any_session(self) -> None:
         _, messages = handle(BrokerError(2, 201, "x"), READY, stop(), Change(STOP, "TSLA", 5.0, "sent"))
         assert ("broker", CancelOrder(2, STOP)) in messages

@@ -58,17 +58,17 @@ from tests.gateway.one_decision import (
 from tests.gateway.scenario import UNTIL, changed, plan
 
 
-class TestAskedFromOutside:
+class TestQueries:
     CORE = GatewayCore(rules())
 
     @pytest.mark.parametrize(
         ("phase", "ready"), [("down", False), ("reconciling", False), ("ready", True), ("refused", False)]
     )
-    def test_others_may_count_on_it(self, phase: str, ready: bool) -> None:
+    def test_the_gateway_is_ready_once_its_links_are(self, phase: str, ready: bool) -> None:
         assert self.CORE.ready(state_of(Links(phase=phase))) is ready
         assert self.CORE.ready(state_of()) is False
 
-    def test_all_that_is_live_held_and_blocked_is_its_snapshot(self) -> None:
+    def test_the_snapshot_has_live_orders_positions_and_blocks(self) -> None:
         blocked = Block("clock_off", "set it", {"off_s": 1.5})
         update = self.CORE.snapshot(state_of(entry(), stop(status="Filled"), *held(4.0, 5.0), blocked), ())
         assert update == [
@@ -77,7 +77,7 @@ class TestAskedFromOutside:
             ("fleet", EntriesBlocked("clock_off", "set it", {"off_s": 1.5})),
         ]
 
-    def test_why_it_does_nothing_at_all(self) -> None:
+    def test_the_note_names_a_wrong_account(self) -> None:
         assert self.CORE.note(state_of(Block("clock_off", "set it", {}))) == ""
         assert self.CORE.note(state_of(Block("wrong_account", "another one", {}))) == "another one"
 
@@ -102,25 +102,25 @@ class TestAskedFromOutside:
             ((Links(phase="refused", ask_at_ns=7), LOOKS, Confirmed("DU1", 99)), None, None),
         ],
     )
-    def test_when_it_wants_to_be_woken(
+    def test_the_deadlines_are_the_earliest_ones(
         self, records: tuple[Any, ...], machine_ns: int | None, market_ns: int | None
     ) -> None:
         due = self.CORE.deadlines(state_of(*records), Now(NOON_NS, MACHINE_NS))
         assert due == Deadlines(market_ns=market_ns, machine_ns=machine_ns)
 
-    def test_the_book_is_told_to_risk(self) -> None:
+    def test_risk_receives_the_book(self) -> None:
         records = (READY, entry(), *held())
         assert handle(RequestBook(), *records) == ([], [("risk", book_snapshot(state_of(*records)))])
 
-    def test_prices_of_the_watchlist_are_asked_for(self) -> None:
+    def test_the_watchlist_is_subscribed(self) -> None:
         update = WatchlistChanged(("TSLA", "NVDA"), ("AMC",))
         assert handle(update, READY) == ([], [("broker", Subscribe(("TSLA", "NVDA", "AMC")))])
 
-    def test_what_does_not_concern_it_says_nothing(self) -> None:
+    def test_other_messages_change_nothing(self) -> None:
         assert handle(EntriesBlocked("x", "", {}), READY, entry()) == NOTHING
 
 
-class TestTheSession:
+class TestSession:
     SESSION = Session(DAY.date, DAY.open_ns, DAY.close_ns, break_start_ns=5, break_end_ns=6)
     RECORD = SessionRecord(
         phase="open",
@@ -131,7 +131,7 @@ class TestTheSession:
         break_ns=(5, 6),
     )
 
-    def test_is_written_down(self) -> None:
+    def test_is_recorded(self) -> None:
         assert handle(SessionOpened(self.SESSION, UNTIL)) == ([self.RECORD], [])
 
     def test_has_regular_hours_within_longer_ones(self) -> None:
@@ -139,7 +139,7 @@ class TestTheSession:
         record = changed(self.RECORD, open_ns=7, close_ns=8)
         assert handle(SessionOpened(longer, UNTIL)) == ([record], [])
 
-    def test_begins_cancels_anew_that_were_given_up(self) -> None:
+    def test_sends_cancels_again_that_were_given_up(self) -> None:
         given_up = CancelSent(STOP, 5, 0, asked=True)
         under_way = CancelSent(ENTRY, 2, MACHINE_NS)
         orders = (entry(cancel_reason="paused"), stop(cancel_reason="x"))
@@ -150,23 +150,23 @@ class TestTheSession:
         assert (writes, messages) == ([self.RECORD], [])
 
     @pytest.mark.parametrize("record", [Own("TSLA", 10.0, 1050.0), FlattenRecord(symbol="TSLA")])
-    def test_looks_at_all_that_is_held_or_to_be_sold(self, record: Any) -> None:
+    def test_checks_all_held_and_flattened_symbols(self, record: Any) -> None:
         writes, messages = handle(SessionOpened(self.SESSION, UNTIL), READY, record)
         assert len(writes) > 1 or messages
 
     @pytest.mark.parametrize(("message", "phase"), [(SessionClosing(DAY), "closing"), (SessionClosed(DAY), "closed")])
-    def test_ends(self, message: Any, phase: str) -> None:
+    def test_closing_changes_the_phase(self, message: Any, phase: str) -> None:
         assert handle(message, OPEN) == ([changed(OPEN, phase=phase)], [])
         assert handle(message) == ([SessionRecord(phase=phase)], [])
 
-    def test_ends_with_an_anchor_of_what_is_held(self) -> None:
+    def test_the_close_saves_the_positions(self) -> None:
         anchored = Anchor("TSLA", 10.0, 105.0, 106.0, NOON_NS, {STOP: 94.5})
         closed = changed(OPEN, phase="closed")
         writes, _ = handle(SessionClosed(DAY), OPEN, READY, *held(), stop(), quoted())
         assert writes == [closed, anchored]
         assert len(handle(SessionClosing(DAY), OPEN, READY, *held(), stop(), quoted())[0]) == 1
 
-    def test_approaches_and_what_is_held_is_to_be_looked_at(self) -> None:
+    def test_approaching_makes_audits_due(self) -> None:
         anchored = Anchor("TSLA", 10.0, 105.0, 106.0, 0)
         soon = SessionApproaching(DAY)
         assert handle(soon, READY, anchored) == ([Audit("TSLA"), changed(READY, asking=True)], [ASK])
@@ -176,7 +176,7 @@ class TestTheSession:
         assert handle(soon, changed(READY, asking=True), anchored) == ([Audit("TSLA"), later], [])
 
 
-class TestWeeksLater:
+class TestOldRecords:
     OLD_NS, YOUNG_NS = NOON_NS - KEEP_NS - 1, NOON_NS - KEEP_NS
 
     def dropped(self, *records: Any) -> list[Any]:
@@ -191,41 +191,41 @@ class TestWeeksLater:
             (entry(updated_ns=OLD_NS), False),
         ],
     )
-    def test_an_order_that_is_over_is_forgotten(self, order: OrderRecord, gone: bool) -> None:
+    def test_an_order_that_ended_is_dropped(self, order: OrderRecord, gone: bool) -> None:
         assert self.dropped(order) == ([(OrderRecord, ENTRY)] if gone else [])
         assert self.dropped(order, Own("TSLA", 0.0)) == ([(OrderRecord, ENTRY)] if gone else [])
         others = self.dropped(order, Own("NVDA", 0.0))
         assert others == ([(OrderRecord, ENTRY)] if gone else [])
 
     @pytest.mark.parametrize("quantity", [10.0, 0.5])
-    def test_but_for_what_is_held(self, quantity: float) -> None:
+    def test_orders_of_a_held_symbol_stay(self, quantity: float) -> None:
         """A new stop for it is made of them."""
         order, old = entry(status="Cancelled", updated_ns=self.OLD_NS), fill(time_ns=self.OLD_NS)
         assert [w for w in self.dropped(order, old, Own("TSLA", quantity, 5.0)) if isinstance(w, tuple)] == []
 
-    def test_a_fill_is_forgotten_with_its_commission(self) -> None:
+    def test_a_fill_is_dropped_with_its_commission(self) -> None:
         old, seen = fill(time_ns=self.OLD_NS), CommissionSeen(f"0000e0d5.{ENTRY}.01", 1.0)
         assert self.dropped(old, seen) == [(type(old), old.key), (CommissionSeen, old.key)]
         assert self.dropped(fill(time_ns=self.YOUNG_NS), seen) == []
 
-    def test_what_never_came_is_forgotten_every_morning(self) -> None:
+    def test_tombstones_and_early_commissions_are_dropped_every_morning(self) -> None:
         early = EarlyCommission("x.01", BrokerCommission("x.01", 1.0, "USD", None))
         assert self.dropped(Tombstone(ENTRY, "paused"), early) == [(Tombstone, ENTRY), (EarlyCommission, "x.01")]
 
 
-class TestTheFleetsCommands:
-    def test_an_approved_entry_goes_out_and_is_awaited(self) -> None:
+class TestFleetCommands:
+    def test_an_approved_entry_is_sent_with_a_deadline(self) -> None:
         approved = EntryApproved(plan(), 1100.0)
         writes, messages = handle(approved, OPEN, READY, BOOK, quoted(100.0))
         assert [type(m) for to, m in messages if to == "TSLA"] == [OrderPlaced, OrderPlaced]
         assert writes[-1] == changed(READY, ask_at_ns=MACHINE_NS + 10 * SECOND)
 
-    def test_an_approved_entry_waits_for_no_link(self) -> None:
+    def test_an_approved_entry_is_dropped_while_the_link_is_down(self) -> None:
         writes, messages = handle(EntryApproved(plan(), 1100.0), OPEN, RECONCILING, BOOK, quoted(100.0))
         assert writes == []
         assert messages[0][1].reason == "links_down"
 
-    def test_an_entry_is_taken_back(self) -> None:
+    def test_an_entry_is_cancelled(self) -> None:
         taken = changed(entry(), cancel_reason="paused")
         command = CancelEntry(ENTRY, "TSLA", "paused")
         sent = CancelSent(ENTRY, 1, MACHINE_NS + 10 * SECOND)
@@ -242,7 +242,7 @@ class TestTheFleetsCommands:
         _, messages = handle(Adopt("TSLA", 4.0), OPEN, RECONCILING, BOOK, position, quoted())
         assert "shares_adopted" not in [m.event for _, m in messages if isinstance(m, Happened)]
 
-    def test_a_sale_is_ordered_and_begun(self) -> None:
+    def test_a_flatten_is_started(self) -> None:
         records = (OPEN, READY, BOOK, *held(), stop(), quoted())
         writes, messages = handle(Flatten("TSLA"), *records)
         assert FlattenRecord(symbol="TSLA", phase="clearing") in writes
@@ -256,12 +256,12 @@ class TestTheFleetsCommands:
 class TestObserving:
     """Decide and send nothing: what would have gone out is told instead, and questions still go."""
 
-    def test_a_cancel_is_told(self) -> None:
+    def test_a_cancel_is_noted(self) -> None:
         _, messages = handle(CancelEntry(ENTRY, "TSLA", "paused"), READY, entry(), observe=True)
         update = Happened("order_observed", "", "INFO", {"would": "CancelOrder", "client_order_id": ENTRY}, NOON_NS)
         assert messages == [("recorder", update)]
 
-    def test_a_sale_that_was_begun_before_is_told_and_kept(self) -> None:
+    def test_an_earlier_flatten_is_noted_and_kept(self) -> None:
         begun = FlattenRecord(symbol="TSLA", phase="clearing")
         records = (OPEN, READY, BOOK, *held(), begun, quoted())
         writes, messages = handle(SessionOpened(DAY, UNTIL), *records, observe=True)
@@ -270,13 +270,13 @@ class TestObserving:
         assert ("recorder", update) in messages
         assert not [m for to, m in messages if to == "broker"]
 
-    def test_questions_still_go(self) -> None:
+    def test_questions_are_still_sent(self) -> None:
         _, messages = handle(Connected((ACCOUNT,), 1, 12), READY, observe=True)
         assert ASK in messages
 
 
 class TestTime:
-    def test_what_nobody_spoke_of_is_asked_about(self) -> None:
+    def test_unacknowledged_orders_are_asked_about(self) -> None:
         due = changed(READY, ask_at_ns=MACHINE_NS)
         sent = entry(status="InFlight")
         assert handle(Elapsed(), due, sent) == (
@@ -296,23 +296,23 @@ class TestTime:
     def test_there_is_nothing_to_ask(self, links: Links, then: list[Links]) -> None:
         assert handle(Elapsed(), links, entry()) == (then, [])
 
-    def test_while_reconciling_it_is_asked_in_any_case(self) -> None:
+    def test_a_snapshot_is_always_requested_while_reconciling(self) -> None:
         due = changed(RECONCILING, ask_at_ns=MACHINE_NS)
         assert handle(Elapsed(), due) == ([changed(RECONCILING, asking=True)], [ASK])
 
     @pytest.mark.parametrize("ask_at_ns", [0, MACHINE_NS, MACHINE_NS + 1])
-    def test_a_cancel_that_is_overdue_is_asked_about(self, ask_at_ns: int) -> None:
+    def test_an_overdue_cancel_is_asked_about(self, ask_at_ns: int) -> None:
         sent = CancelSent(ENTRY, 1, MACHINE_NS)
         writes, messages = handle(Elapsed(), changed(READY, ask_at_ns=ask_at_ns), entry(cancel_reason="x"), sent)
         assert Doubt(ENTRY, asked=True) in writes
         assert messages == [ASK]
 
-    def test_what_is_unprotected_is_looked_at_again(self) -> None:
+    def test_unprotected_shares_are_checked_again(self) -> None:
         looked = Unprotected("TSLA", MACHINE_NS - SECOND, MACHINE_NS - SECOND)
         writes, _ = handle(Elapsed(), OPEN, READY, *held(), looked)
         assert writes[0] == changed(looked, looked_ns=MACHINE_NS)
 
-    def test_a_confirmation_may_have_expired(self) -> None:
+    def test_an_expired_confirmation_blocks_entries(self) -> None:
         fields = {"mode": "live", "ibkr": {"account": "U1234567"}}
         expired = Confirmed("U1234567", NOON_NS)
         writes, messages = handle(Elapsed(), READY, Book(account="U1234567"), expired, entry(), **fields)
@@ -320,29 +320,29 @@ class TestTime:
         assert messages[-1] == ("broker", CancelOrder(1, ENTRY))
 
 
-class TestTheOwnersWord:
+class TestConfirmation:
     LIVE: ClassVar[dict[str, Any]] = {"mode": "live", "ibkr": {"account": "U1234567"}}
     BOOK = Book(account="U1234567")
     LAPSED = LiveConfirmation("U1234567", NOON_NS)
 
-    def test_is_kept(self) -> None:
+    def test_is_recorded_when_read(self) -> None:
         confirmed = Confirmed("U1234567", NOON_NS + 1)
         assert handle(LiveConfirmation("U1234567", NOON_NS + 1), READY, self.BOOK, **self.LIVE) == ([confirmed], [])
         assert handle(self.LAPSED, READY, **self.LIVE) == ([Confirmed("U1234567", NOON_NS)], []), (
             "no account is known yet"
         )
 
-    def test_is_missing_and_what_has_not_filled_is_taken_back(self) -> None:
+    def test_without_it_unfilled_entries_are_cancelled(self) -> None:
         orders = (entry(), stop(), entry("CT-NVDA-20250106-1", status="Filled"), foreign(side="BUY"))
         writes, messages = handle(self.LAPSED, READY, self.BOOK, *orders, **self.LIVE)
         cancelled = [w for w in writes if isinstance(w, OrderRecord)]
         assert cancelled == [changed(entry(), cancel_reason="live_unconfirmed")]
         assert messages[-1] == ("broker", CancelOrder(1, ENTRY))
 
-    def test_counts_in_live_only(self) -> None:
+    def test_matters_in_live_mode_only(self) -> None:
         assert handle(self.LAPSED, READY, BOOK, entry()) == ([Confirmed("U1234567", NOON_NS)], [])
 
 
-def test_a_clock_that_is_off_blocks_entries() -> None:
+def test_a_wrong_clock_blocks_entries() -> None:
     writes, _ = handle(BrokerClock(1.5, 2.5), READY, entry())
     assert [(w.reason, w.figures) for w in writes] == [("clock_off", {"off_s": 1.5})]

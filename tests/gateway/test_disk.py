@@ -14,7 +14,7 @@ from services.gateway import __main__ as shell
 from tests.gateway.scenario import Gateway
 
 
-def test_entries_stop_and_protection_goes_on() -> None:
+def test_low_space_blocks_entries_and_not_protection() -> None:
     gateway = Gateway()
     gateway.wait(15)
     gateway.holding()
@@ -31,7 +31,7 @@ def test_entries_stop_and_protection_goes_on() -> None:
 
 
 @pytest.mark.parametrize(("free_mb", "over"), [(200.0, False), (399.9, False), (400.0, True)])
-def test_until_there_is_enough_again(free_mb: float, over: bool) -> None:
+def test_entries_stay_blocked_until_there_is_enough_space(free_mb: float, over: bool) -> None:
     gateway = Gateway()
     gateway.receive(DiskSpace(10.0))
     gateway.receive(DiskSpace(10.0))
@@ -40,13 +40,13 @@ def test_until_there_is_enough_again(free_mb: float, over: bool) -> None:
     assert [m.reason for m in gateway.events(EntriesUnblocked)] == (["disk_full"] if over else [])
 
 
-def test_room_enough_is_no_news() -> None:
+def test_enough_space_is_not_reported() -> None:
     gateway = Gateway()
     gateway.receive(DiskSpace(200.0))
     assert gateway.events(EntriesBlocked) == []
 
 
-def test_it_is_told_while_it_is_little_and_once_when_it_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_low_space_is_reported_and_its_end_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shell, "POLL_S", 0.0)
     rooms = iter([5_000, 399, 100, 400, 5_000])
     reports: list[float] = []

@@ -110,7 +110,7 @@ class TestLive:
             (LiveConfirmation(LIVE, DAY.open_ns), "confirmation has expired"),
         ],
     )
-    def test_without_the_owners_word_it_only_protects(self, confirmation: LiveConfirmation, why: str) -> None:
+    def test_without_a_confirmation_it_only_protects(self, confirmation: LiveConfirmation, why: str) -> None:
         gateway = live(confirmation)
         (event,) = [m for _, m in gateway.messages if isinstance(m, Happened) and m.event == "live_unconfirmed"]
         assert (event.level, why in str(event.fields["text"])) == ("ERROR", True)
@@ -122,7 +122,7 @@ class TestLive:
         assert dropped(gateway) == ["live_unconfirmed"]
         assert gateway.to_broker == []
 
-    def test_what_is_held_keeps_its_protection(self) -> None:
+    def test_held_shares_keep_their_stop(self) -> None:
         gateway = live()
         entry = gateway.working()
         key = entry.client_order_id
@@ -136,7 +136,7 @@ class TestLive:
         gateway.wait(15)
         assert "SELL 10 TRAIL" in gateway.orders_sent()
 
-    def test_an_expiry_takes_back_what_has_not_filled_and_a_new_word_ends_it(self) -> None:
+    def test_an_expiry_cancels_unfilled_entries_and_a_new_confirmation_ends_the_block(self) -> None:
         gateway = live()
         gateway.working()
         gateway.clear()
@@ -149,13 +149,13 @@ class TestLive:
         gateway.receive(LiveConfirmation(LIVE, UNTIL + 3600 * SECOND))
         assert unblocks(gateway) == ["live_unconfirmed"]
 
-    def test_a_block_outlives_a_restart_and_is_told_to_newcomers(self) -> None:
+    def test_a_block_is_kept_over_a_restart_and_is_in_the_snapshot(self) -> None:
         gateway = live(LiveConfirmation("", 0))
         gateway.restart()
         event = [m for to, m in gateway.core.snapshot(gateway.state, ("fleet",)) if isinstance(m, EntriesBlocked)]
         assert [m.reason for m in event] == ["live_unconfirmed"]
 
-    def test_a_wrong_account_sends_nothing_and_says_so_once(self) -> None:
+    def test_a_wrong_account_sends_nothing_and_is_reported_once(self) -> None:
         gateway = Gateway(cold=True, mode="live", ibkr={"account": LIVE})
         for _ in range(3):
             gateway.receive(Connected((ACCOUNT,), 1, 12))
@@ -180,7 +180,7 @@ class TestClock:
             (3600.0, 3600.2, 3600.0),
         ],
     )
-    def test_more_than_a_second_for_certain_blocks(self, least: float, most: float, off: float) -> None:
+    def test_an_offset_of_certainly_more_than_a_second_blocks(self, least: float, most: float, off: float) -> None:
         gateway = Gateway(mode="paper")
         gateway.receive(BrokerClock(least, most))
         assert blocks(gateway) == (["clock_off"] if off else [])
@@ -192,7 +192,7 @@ class TestClock:
         else:
             assert dropped(gateway) == []
 
-    def test_it_is_said_once_and_clears(self) -> None:
+    def test_a_wrong_clock_is_reported_once_and_the_block_ends(self) -> None:
         gateway = Gateway(mode="paper")
         for _ in range(5):
             gateway.receive(BrokerClock(2.0, 2.2))
@@ -202,7 +202,7 @@ class TestClock:
         gateway.receive(BrokerClock(-0.1, 0.1))
         assert unblocks(gateway) == ["clock_off"]
 
-    def test_what_rests_at_the_broker_stays(self) -> None:
+    def test_resting_entries_stay(self) -> None:
         gateway = Gateway(mode="paper")
         gateway.working()
         gateway.clear()
@@ -214,7 +214,7 @@ class TestClock:
         st.integers(0, SECOND - 1),
         st.lists(st.floats(0, 0.05), min_size=QUESTIONS, max_size=QUESTIONS),
     )
-    def test_the_truth_lies_within_the_bounds_and_they_are_narrow(
+    def test_the_bounds_contain_the_offset_and_are_narrow(
         self, ahead_s: float, phase_ns: int, way_s: list[float]
     ) -> None:
         broker_ns, samples = 1_700_000_000 * SECOND + phase_ns, []
@@ -229,20 +229,20 @@ class TestClock:
         assert found[0] - 1e-6 <= ahead_s <= found[1] + 1e-6
         assert found[1] - found[0] < 0.45
 
-    def test_nothing_follows_from_no_answer_or_from_a_clock_that_was_set_meanwhile(self) -> None:
+    def test_without_consistent_answers_there_are_no_bounds(self) -> None:
         assert bounds([]) is None
         assert bounds([(0, 0, 0), (100 * SECOND, 100 * SECOND, 0)]) is None
 
 
 class TestHours:
     @pytest.mark.parametrize("outside", [False, True])
-    def test_both_orders_say_whether_they_may_trade_outside_regular_hours(self, outside: bool) -> None:
+    def test_both_orders_have_the_outside_rth_flag(self, outside: bool) -> None:
         gateway = Gateway()
         gateway.enter(outside_rth=outside)
         orders = [m.order for m in gateway.to_broker if isinstance(m, PlaceOrder)]
         assert [order.outside_rth for order in orders] == [outside, outside]
 
-    def test_nothing_is_sent_in_the_exchanges_break(self) -> None:
+    def test_no_entry_is_sent_in_the_exchanges_break(self) -> None:
         gateway = Gateway()
         rest = msgspec.structs.replace(DAY, break_start_ns=gateway.market_ns, break_end_ns=gateway.market_ns + SECOND)
         gateway.receive(SessionOpened(rest, DAY.close_ns - 900 * SECOND))
@@ -254,7 +254,7 @@ class TestDelayedData:
     @pytest.mark.parametrize(
         ("mode", "allowed", "sent"), [("paper", True, True), ("paper", False, False), ("live", True, False)]
     )
-    def test_paper_may_allow_it_live_never(self, mode: str, allowed: bool, sent: bool) -> None:
+    def test_delayed_data_may_be_allowed_in_paper_mode_only(self, mode: str, allowed: bool, sent: bool) -> None:
         account = LIVE if mode == "live" else ACCOUNT
         gateway = Gateway(cold=True, mode=mode, ibkr={"account": account, "allow_delayed": allowed})
         gateway.receive(LiveConfirmation(LIVE, UNTIL))
@@ -268,7 +268,7 @@ class TestDelayedData:
 
 
 class TestObserve:
-    def test_an_entry_is_told_and_not_sent(self) -> None:
+    def test_an_entry_is_noted_and_not_sent(self) -> None:
         gateway = Gateway(mode="paper", observe=True)
         gateway.enter()
         assert dropped(gateway) == ["observed"]
@@ -276,13 +276,13 @@ class TestObserve:
         assert {"client_order_id", "qty", "stop_price", "limit_price", "trailing_pct"} <= event.fields.keys()
         assert gateway.to_broker == []
 
-    def test_what_would_be_dropped_is_dropped_for_its_own_reason(self) -> None:
+    def test_an_entry_with_a_reason_is_dropped_for_that_reason(self) -> None:
         gateway = Gateway(mode="paper", observe=True)
         gateway.quote(106.0)
         gateway.enter()
         assert dropped(gateway) == ["price_through_trigger"]
 
-    def test_shares_of_an_earlier_life_get_no_stop_from_it(self) -> None:
+    def test_held_shares_get_no_new_stop(self) -> None:
         gateway = Gateway(mode="paper", observe=True)
         gateway.receive(broker_execution("CT-TSLA-20250106-1", 10.0, 105.0))
         gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
@@ -290,7 +290,7 @@ class TestObserve:
         assert [m for m in gateway.to_broker if not isinstance(m, RequestSnapshot)] == []
 
 
-def test_the_broker_streams_what_is_watched() -> None:
+def test_the_broker_streams_the_watchlist() -> None:
     gateway = Gateway()
     gateway.receive(WatchlistChanged(("TSLA", "GME"), ("NVDA",)))
     assert gateway.to_broker == [Subscribe(("TSLA", "GME", "NVDA"))]

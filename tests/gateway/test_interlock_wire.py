@@ -85,7 +85,7 @@ def test_the_account_of_another_fleet_is_sent_nothing_at_all() -> None:
     run_scenario(play)
 
 
-def test_nothing_that_asks_for_prices_reaches_a_wrong_account() -> None:
+def test_no_price_request_reaches_a_wrong_account() -> None:
     """A changed watchlist, and streams that the broker says are gone."""
 
     async def play() -> None:
@@ -99,7 +99,7 @@ def test_nothing_that_asks_for_prices_reaches_a_wrong_account() -> None:
     run_scenario(play)
 
 
-def test_what_was_watched_meanwhile_is_streamed_once_the_account_is_right() -> None:
+def test_the_current_watchlist_is_streamed_once_the_account_is_right() -> None:
     async def play() -> None:
         async with fleet((LIVE,), mode="paper") as made:
             await made.until(lambda: made.blocks(), "it is not said")
@@ -127,7 +127,7 @@ def test_the_right_account_trades(mode: str, account: str | None, login: tuple[s
     run_scenario(play)
 
 
-def test_live_without_its_owners_word_only_protects_until_it_has_it() -> None:
+def test_live_without_a_confirmation_only_protects() -> None:
     async def play() -> None:
         async with fleet((LIVE,), mode="live", ibkr={"account": LIVE}) as made:
             await made.until(lambda: made.ready, "not ready")
@@ -147,7 +147,7 @@ def test_live_without_its_owners_word_only_protects_until_it_has_it() -> None:
 
 
 @pytest.mark.parametrize("apart_s", [3.5, -1.5])
-def test_a_clock_that_is_off_blocks_once_and_clears(apart_s: float, time_apart: dict[str, float]) -> None:
+def test_a_wrong_clock_blocks_once_and_the_block_ends(apart_s: float, time_apart: dict[str, float]) -> None:
     async def play() -> None:
         time_apart["s"] = apart_s
         async with fleet((PAPER,), mode="paper") as made:
@@ -167,7 +167,7 @@ def test_a_clock_that_is_off_blocks_once_and_clears(apart_s: float, time_apart: 
     run_scenario(play)
 
 
-def test_a_simulated_fleet_is_not_asked(time_apart: dict[str, float]) -> None:
+def test_a_simulated_fleet_compares_no_clocks(time_apart: dict[str, float]) -> None:
     async def play() -> None:
         time_apart["s"] = 3600.0
         async with fleet((PAPER,), mode="sim") as made:
@@ -178,7 +178,7 @@ def test_a_simulated_fleet_is_not_asked(time_apart: dict[str, float]) -> None:
     run_scenario(play)
 
 
-def test_observing_asks_everything_and_places_nothing() -> None:
+def test_an_observing_fleet_asks_everything_and_places_nothing() -> None:
     async def play() -> None:
         async with fleet((PAPER,), mode="paper", observe=True) as made:
             await made.until(lambda: made.ready, "not ready")
@@ -192,7 +192,7 @@ def test_observing_asks_everything_and_places_nothing() -> None:
     run_scenario(play)
 
 
-def test_prices_of_a_new_symbol_come_without_a_new_connection() -> None:
+def test_a_new_symbol_is_streamed_without_a_new_connection() -> None:
     async def play() -> None:
         async with fleet((PAPER,), mode="paper") as made:
             await made.until(lambda: made.ready, "not ready")

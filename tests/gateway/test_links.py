@@ -19,7 +19,7 @@ def error(gateway: Gateway, code: int) -> None:
     gateway.receive(BrokerError(-1, code, "as the broker words it"))
 
 
-def test_a_start() -> None:
+def test_the_links_at_a_start() -> None:
     gateway = Gateway(cold=True)
     assert links(gateway) == [("socket", False)]
     assert not gateway.core.ready(gateway.state)
@@ -33,7 +33,7 @@ def test_a_start() -> None:
     assert (gateway.book().account, gateway.book().next_order_id) == (ACCOUNT, 7)
 
 
-def test_no_tick_before_the_book_agrees_and_numbers_grow() -> None:
+def test_no_tick_before_the_book_is_reconciled_and_numbers_grow() -> None:
     gateway = Gateway(cold=True)
     assert gateway.quote().published == []
     gateway.connect()
@@ -46,7 +46,7 @@ def test_no_tick_before_the_book_agrees_and_numbers_grow() -> None:
     assert (tick.run, tick.number) == (2, 1)
 
 
-def test_a_lost_socket_and_back() -> None:
+def test_a_socket_is_lost_and_restored() -> None:
     gateway = Gateway()
     entry = gateway.working()
     gateway.clear()
@@ -58,7 +58,7 @@ def test_a_lost_socket_and_back() -> None:
     assert gateway.orders_sent() == ["ask"]
 
 
-def test_field_12_three_links_are_three() -> None:
+def test_field_12_three_links_are_separate() -> None:
     gateway = Gateway()
     error(gateway, 2103)
     error(gateway, 2103)
@@ -69,7 +69,7 @@ def test_field_12_three_links_are_three() -> None:
     assert links(gateway) == [("data", False), ("broker", False), ("data", True)]
 
 
-def test_a_new_socket_knows_nothing_bad_of_the_others() -> None:
+def test_a_new_socket_resets_the_other_links() -> None:
     """1100, then the socket dies: no 1102 will come for it, and symbols must not wait for one."""
     gateway = Gateway()
     error(gateway, 1100)
@@ -80,7 +80,7 @@ def test_a_new_socket_knows_nothing_bad_of_the_others() -> None:
     assert ("data", True) in links(gateway)
 
 
-def test_field_02_everything_is_asked_anew_after_1101_and_1102() -> None:
+def test_field_02_everything_is_asked_again_after_1101_and_1102() -> None:
     for code in (1101, 1102):
         gateway = Gateway()
         entry = gateway.working()
@@ -96,7 +96,7 @@ def test_field_02_everything_is_asked_anew_after_1101_and_1102() -> None:
         assert gateway.own() == 10.0
 
 
-def test_an_order_that_an_outage_swallowed_is_in_doubt() -> None:
+def test_an_order_sent_during_an_outage_is_in_doubt() -> None:
     gateway = Gateway()
     gateway.working()
     error(gateway, 1100)
@@ -107,7 +107,7 @@ def test_an_order_that_an_outage_swallowed_is_in_doubt() -> None:
     assert gateway.live_entries() == []
 
 
-def test_between_1100_and_1102_nothing_is_placed() -> None:
+def test_no_order_is_placed_between_1100_and_1102() -> None:
     gateway = Gateway()
     error(gateway, 1100)
     gateway.enter()
@@ -149,13 +149,13 @@ class TestWrongAccount:
         self.speak(gateway)
         assert gateway.to_broker == []
 
-    def test_several_accounts_and_none_named(self) -> None:
+    def test_several_accounts_without_a_setting_are_refused(self) -> None:
         gateway = Gateway(cold=True, mode="paper")
         gateway.receive(Connected((ACCOUNT, "DU7654321"), 1, 12))
         assert gateway.to_broker == []
         assert "wrong_account" in gateway.notes()
 
-    def test_the_right_one_again(self) -> None:
+    def test_the_right_account_ends_the_block(self) -> None:
         gateway = Gateway(cold=True, ibkr={"account": ACCOUNT})
         gateway.receive(Connected(("U1",), 1, 12))
         gateway.disconnect()
@@ -163,7 +163,7 @@ class TestWrongAccount:
         assert gateway.core.ready(gateway.state)
 
 
-def test_a_word_of_a_connection_that_is_gone() -> None:
+def test_reports_of_a_closed_connection_are_ignored() -> None:
     gateway = Gateway()
     gateway.disconnect()
     gateway.clear()

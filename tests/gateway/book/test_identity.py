@@ -23,12 +23,12 @@ SECOND, THIRD = f"{ENTRY}~2", f"{ENTRY}~3"
         ("12", "12"),
     ],
 )
-def test_a_double_bears_the_reference_of_another(key: str, reference: str) -> None:
+def test_a_double_has_the_reference_of_another_order(key: str, reference: str) -> None:
     assert reference_of(entry(key)) == reference
     assert is_double(entry(key)) is (reference != key)
 
 
-def test_doubles_are_counted_from_the_second_on() -> None:
+def test_the_first_double_has_number_two() -> None:
     book = {o.key: o for o in (entry(ENTRY), entry(SECOND), entry(THIRD), entry(f"{ENTRY}~5"))}
     assert doubles_of(book.get, ENTRY) == ([book[SECOND], book[THIRD]], f"{ENTRY}~4")
     assert doubles_of({}.get, ENTRY) == ([], SECOND)
@@ -67,7 +67,9 @@ FIRST = entry(order_id=7, perm_id=70)
         ([FIRST, entry(SECOND, order_id=8, perm_id=71)], 9, 73, None),
     ],
 )
-def test_which_one_is_meant(orders: list[OrderRecord], order_id: int, perm_id: int, meant: str | None) -> None:
+def test_find_returns_the_order_with_these_ids(
+    orders: list[OrderRecord], order_id: int, perm_id: int, meant: str | None
+) -> None:
     book = {o.key: o for o in orders}
     found = find(book.get, ENTRY, order_id, perm_id)
     assert (found.key if found is not None else None) == meant

@@ -18,7 +18,7 @@ trades = st.lists(
 
 
 @given(trades)
-def test_cost_and_profit_are_those_of_exact_fractions(done: list[tuple[str, int, int]]) -> None:
+def test_cost_and_profit_equal_those_of_exact_fractions(done: list[tuple[str, int, int]]) -> None:
     own = Own("TSLA")
     held, cost = 0, Fraction(0)
     for side, shares, cents in done:
@@ -37,6 +37,6 @@ def test_cost_and_profit_are_those_of_exact_fractions(done: list[tuple[str, int,
         assert own.cost_usd == pytest.approx(float(cost), rel=1e-9, abs=1e-6)
 
 
-def test_a_purchase_makes_up_for_missing_shares_first() -> None:
+def test_a_purchase_covers_missing_shares_first() -> None:
     assert bought(Own("TSLA", -3.0), 5, 10.0) == Own("TSLA", 2.0, 20.0)
     assert bought(Own("TSLA", -3.0), 3, 10.0) == Own("TSLA", 0.0, 0.0)

@@ -34,7 +34,7 @@ class Listening:
 
 
 @pytest.mark.parametrize("code", [354, 10089, 10168])
-def test_no_subscription(code: int) -> None:
+def test_a_missing_subscription_is_reported(code: int) -> None:
     """Told although the answer came before the book was there, and no other tick will follow."""
 
     async def play() -> None:
@@ -49,7 +49,7 @@ def test_no_subscription(code: int) -> None:
     run_scenario(play)
 
 
-def test_field_37_delayed_prices_are_no_refusal() -> None:
+def test_field_37_delayed_prices_are_not_a_refusal() -> None:
     async def play() -> None:
         async with connected(PRICES) as made:
             listening = Listening(made)
@@ -61,7 +61,7 @@ def test_field_37_delayed_prices_are_no_refusal() -> None:
     run_scenario(play)
 
 
-def test_field_38_a_competing_session_comes_and_goes() -> None:
+def test_field_38_a_competing_session_starts_and_ends() -> None:
     async def play() -> None:
         async with connected(PRICES) as made:
             await made.until(lambda: made.ready, "not ready")
@@ -79,7 +79,7 @@ def test_field_38_a_competing_session_comes_and_goes() -> None:
     run_scenario(play)
 
 
-def test_field_09_subscriptions_that_are_lost_are_made_anew() -> None:
+def test_field_09_lost_subscriptions_are_requested_again() -> None:
     """1101: nothing more is sent for what was subscribed before."""
 
     async def play() -> None:
@@ -95,7 +95,7 @@ def test_field_09_subscriptions_that_are_lost_are_made_anew() -> None:
     run_scenario(play)
 
 
-def test_field_11_a_feed_that_died_with_its_farm() -> None:
+def test_field_11_streams_are_restarted_after_a_farm_was_down() -> None:
     """2103, 2104, and nothing after it until it is subscribed anew."""
 
     async def play() -> None:

@@ -37,9 +37,7 @@ ENTRIES = {"buy_stop_pct_above_last": 3.33, "type": "buy_stop_limit", "stop_limi
         (OrderPriceGrid.NICKEL, (10.35, 10.55)),
     ],
 )
-def test_field_31_orders_lie_on_the_grid_that_the_broker_names(
-    grid: OrderPriceGrid, prices: tuple[float, float]
-) -> None:
+def test_field_31_order_prices_are_on_the_brokers_grid(grid: OrderPriceGrid, prices: tuple[float, float]) -> None:
     async def play() -> None:
         async with fleet((PAPER,), policy=Policy(price_grid=grid), mode="paper", entries=ENTRIES) as made:
             await made.until(lambda: made.ready, "not ready")
@@ -55,7 +53,7 @@ def test_field_31_orders_lie_on_the_grid_that_the_broker_names(
     run_scenario(play)
 
 
-def test_field_31_an_order_off_the_grid_is_refused_by_an_error_alone() -> None:
+def test_field_31_the_broker_refuses_a_price_off_the_grid_only_by_an_error() -> None:
     async def play() -> None:
         async with fleet(
             (PAPER,), policy=Policy(price_grid=OrderPriceGrid.NICKEL), mode="paper", entries=ENTRIES

@@ -34,22 +34,22 @@ def received(*callbacks: Any) -> list[tuple[str, int, int, str]]:
     return [(f.client_order_id, f.order_id, f.perm_id, f.status) for f in facts]
 
 
-def test_two_orders_without_a_perm_id_are_two() -> None:
+def test_two_orders_without_a_perm_id_stay_separate() -> None:
     """A bracket's words before it is acknowledged: neither gets the other's terms."""
     callbacks = [(1, 0, 10.0, "CT-1"), (2, 0, 5.0, "CT-1-S1"), (1, 0, "PreSubmitted"), (2, 0, "PreSubmitted")]
     assert received(*callbacks) == [("CT-1", 1, 0, "PreSubmitted"), ("CT-1-S1", 2, 0, "PreSubmitted")]
 
 
-def test_the_perm_id_may_come_with_the_status() -> None:
+def test_the_status_may_bring_the_perm_id() -> None:
     assert received((1, 0, 10.0, "CT-1"), (1, 77, "Submitted")) == [("CT-1", 1, 77, "Submitted")]
 
 
-def test_field_06_two_orders_under_one_order_id_are_two() -> None:
+def test_field_06_two_orders_with_one_order_id_stay_separate() -> None:
     callbacks = [(1, 77, 10.0, "CT-1"), (1, 78, 4.0, "CT-1"), (1, 77, "Submitted"), (1, 78, "Cancelled")]
     assert received(*callbacks) == [("CT-1", 1, 77, "Submitted"), ("CT-1", 1, 78, "Cancelled")]
 
 
-def test_a_status_of_an_order_that_was_never_told_is_no_fact() -> None:
+def test_a_status_of_an_unknown_order_is_ignored() -> None:
     assert received((1, 77, "Submitted")) == []
 
 
@@ -57,5 +57,5 @@ def test_a_status_of_an_order_that_was_never_told_is_no_fact() -> None:
     ("fields", "status"),
     [("ApiPending", "PendingSubmit"), ("ApiCancelled", "Cancelled"), ("Inactive", "Inactive"), ("Filled", "Filled")],
 )
-def test_what_is_not_sent_on_yet_may_still_trade(fields: str, status: str) -> None:
+def test_statuses_of_the_library_are_translated(fields: str, status: str) -> None:
     assert received((1, 77, 10.0, "CT-1"), (1, 77, fields)) == [("CT-1", 1, 77, status)]

@@ -22,7 +22,7 @@ def foreign(quantity: float = 20.0) -> Gateway:
     return gateway
 
 
-def test_they_are_own_at_the_market_and_stopped_from_there() -> None:
+def test_adopted_shares_cost_the_market_price_and_get_a_stop() -> None:
     gateway = foreign()
     gateway.receive(Adopt("TSLA", 15.0))
     assert gateway.state.get(Own, "TSLA") == Own("TSLA", 15.0, 1500.0)
@@ -34,7 +34,7 @@ def test_they_are_own_at_the_market_and_stopped_from_there() -> None:
     assert gateway.order("CT-TSLA-20250106-A1-S1").trail_stop_price == 90.0
 
 
-def test_beside_what_is_held_already() -> None:
+def test_adopted_shares_are_added_to_own_shares() -> None:
     gateway = foreign(0.0)
     gateway.holding()
     gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 15.0, 80.0))
@@ -45,7 +45,7 @@ def test_beside_what_is_held_already() -> None:
     assert gateway.orders_sent() == ["ask", "SELL 15 TRAIL"], "one stop for all of them"
 
 
-def test_twice_in_a_day_under_two_names() -> None:
+def test_two_adoptions_in_a_day_have_two_references() -> None:
     gateway = foreign()
     gateway.receive(Adopt("TSLA", 5.0))
     gateway.answer_as_known()
@@ -72,7 +72,7 @@ def flattening(gateway: Gateway) -> None:
         (flattening, 5.0),
     ],
 )
-def test_what_is_refused(before: Any, quantity: float) -> None:
+def test_adopting_is_refused(before: Any, quantity: float) -> None:
     gateway = foreign()
     before(gateway)
     own = gateway.own()

@@ -28,7 +28,7 @@ from tests.gateway.one_decision import (
 )
 
 
-def test_it_is_booked_like_a_purchase_at_the_market() -> None:
+def test_adopting_is_booked_as_a_purchase_at_the_market_price() -> None:
     """Twelve of twenty-five, five are own already; the second adoption of the day in a symbol with a blank."""
     before = entry("CT-BRK.B-20250106-A1", symbol="BRK B", role="adopted", status="Filled")
     d = draft(
@@ -81,7 +81,7 @@ def test_it_is_booked_like_a_purchase_at_the_market() -> None:
     ]
 
 
-def test_the_first_of_a_day_in_a_symbol_that_is_not_held() -> None:
+def test_the_first_adoption_of_a_day_without_own_shares() -> None:
     d = draft(OPEN, AccountPosition("TSLA", 1.0, 50.0), quoted(0.5))
     adopt(d, Adopt("TSLA", 1.0), READY)
     order, _, own = written(d)
@@ -92,7 +92,7 @@ def test_the_first_of_a_day_in_a_symbol_that_is_not_held() -> None:
     ("adopted", "held_after", "cost"),
     [(1.0, -2.0, 0.0), (2.0, -1.0, 0.0), (3.0, 0.0, 0.0)],
 )
-def test_what_fills_a_hole_costs_nothing_afterwards(adopted: float, held_after: float, cost: float) -> None:
+def test_shares_that_cover_missing_ones_cost_nothing(adopted: float, held_after: float, cost: float) -> None:
     """Three too many were sold, and a person bought them back: the account is flat, of which no broker tells."""
     d = draft(OPEN, Own("TSLA", -3.0), quoted(100.0))
     adopt(d, Adopt("TSLA", adopted), READY)
@@ -100,7 +100,7 @@ def test_what_fills_a_hole_costs_nothing_afterwards(adopted: float, held_after: 
     assert messages_of(d)[1] == ("TSLA", PositionUpdated("TSLA", 0.0, 0.0, held_after, cost))
 
 
-def test_what_is_left_after_the_hole_costs_what_it_did() -> None:
+def test_shares_beyond_the_missing_ones_keep_their_cost() -> None:
     d = draft(OPEN, Own("TSLA", -3.0), AccountPosition("TSLA", 2.0, 100.0), quoted(100.0))
     adopt(d, Adopt("TSLA", 5.0), READY)
     assert written(d)[-1] == Own("TSLA", 2.0, 200.0)
@@ -137,7 +137,7 @@ SALE = foreign(quantity=10.0, filled=3.0)
         ([TWENTY, quoted(0.0)], READY, 1.0, "no_quote"),
     ],
 )
-def test_what_speaks_against_it(records: list[Any], links: Links, quantity: float, why: str | None) -> None:
+def test_reasons_to_refuse(records: list[Any], links: Links, quantity: float, why: str | None) -> None:
     d = draft(OPEN, *records)
     adopt(d, Adopt("TSLA", quantity), links)
     if why is None:

@@ -39,7 +39,7 @@ def sold(gateway: Gateway, quantity: float, price: float = 99.0, *, whole: bool 
         gateway.receive(gateway.status(SALE, "Filled", filled=gateway.order(SALE).filled))
 
 
-def test_stops_end_confirmed_before_the_sale_goes_out() -> None:
+def test_the_sale_is_sent_after_the_end_of_the_stops_is_confirmed() -> None:
     gateway = steady()
     gateway.holding()
     gateway.clear()
@@ -57,7 +57,7 @@ def test_stops_end_confirmed_before_the_sale_goes_out() -> None:
     assert len(gateway.to_broker) == 2
 
 
-def test_a_stop_that_fills_meanwhile_leaves_less_to_sell() -> None:
+def test_a_stop_that_fills_during_the_flatten_leaves_less_to_sell() -> None:
     gateway = steady()
     gateway.holding()
     gateway.receive(Flatten("TSLA"))
@@ -68,7 +68,7 @@ def test_a_stop_that_fills_meanwhile_leaves_less_to_sell() -> None:
     assert gateway.orders_sent() == ["SELL 6 MKT"]
 
 
-def test_a_stop_that_fills_whole_leaves_nothing() -> None:
+def test_a_stop_that_fills_whole_leaves_nothing_to_sell() -> None:
     gateway = steady()
     gateway.holding()
     gateway.receive(Flatten("TSLA"))
@@ -101,7 +101,7 @@ def test_an_unfilled_entry_is_cancelled_with_its_child() -> None:
         (lambda g: setattr(g, "stale", True), "clock_stale"),
     ],
 )
-def test_while_it_can_not_be_executed_the_stop_stays(before: Any, reason: str) -> None:
+def test_the_stop_stays_while_a_sale_can_not_be_executed(before: Any, reason: str) -> None:
     gateway = steady()
     gateway.holding()
     before(gateway)
@@ -114,7 +114,7 @@ def test_while_it_can_not_be_executed_the_stop_stays(before: Any, reason: str) -
     assert "flatten_waiting" in gateway.notes()
 
 
-def test_it_is_executed_at_the_open_even_after_a_restart() -> None:
+def test_the_sale_goes_out_at_the_open_even_after_a_restart() -> None:
     gateway = steady()
     gateway.holding()
     gateway.closed()
@@ -131,7 +131,7 @@ def test_it_is_executed_at_the_open_even_after_a_restart() -> None:
     assert gateway.orders_sent() == [f"cancel {STOP}"]
 
 
-def test_after_a_halt_the_next_quote_goes_on() -> None:
+def test_the_first_quote_after_a_halt_continues_the_flatten() -> None:
     gateway = steady()
     gateway.holding()
     gateway.quote(halted=True)
@@ -141,7 +141,7 @@ def test_after_a_halt_the_next_quote_goes_on() -> None:
     assert gateway.orders_sent() == [f"cancel {STOP}"]
 
 
-def test_never_more_than_the_account_has() -> None:
+def test_it_never_sells_more_than_the_account_has() -> None:
     gateway = steady()
     gateway.holding()
     gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 7.0, 105.0))
@@ -151,7 +151,7 @@ def test_never_more_than_the_account_has() -> None:
     assert gateway.orders_sent() == ["SELL 7 MKT"]
 
 
-def test_foreign_shares_and_orders_stay() -> None:
+def test_it_does_not_touch_foreign_shares_and_orders() -> None:
     gateway = steady()
     gateway.holding()
     gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 60.0, 105.0))
@@ -161,7 +161,7 @@ def test_foreign_shares_and_orders_stay() -> None:
     assert gateway.orders_sent() == ["SELL 10 MKT"]
 
 
-def test_withdrawn_while_it_waits() -> None:
+def test_a_waiting_flatten_can_be_withdrawn() -> None:
     gateway = steady()
     gateway.holding()
     gateway.closed()
@@ -173,7 +173,7 @@ def test_withdrawn_while_it_waits() -> None:
     assert gateway.orders_sent() == []
 
 
-def test_a_sale_in_doubt_is_not_repeated() -> None:
+def test_a_sale_in_doubt_is_not_sent_again() -> None:
     gateway = steady()
     gateway.holding()
     gateway.receive(Flatten("TSLA"))
@@ -185,7 +185,7 @@ def test_a_sale_in_doubt_is_not_repeated() -> None:
     assert [w for w in gateway.orders_sent() if w != "ask"] == []
 
 
-def test_refused_twice_the_stop_comes_back_and_the_operator_hears_of_it() -> None:
+def test_after_two_refusals_the_stop_is_placed_again_and_the_operator_alerted() -> None:
     gateway = steady()
     gateway.holding()
     gateway.receive(Flatten("TSLA"))
@@ -281,7 +281,7 @@ def _receive(gateway: Gateway, event: str) -> None:
             gateway.wait(12)
 
 
-class TestInAFleetThatOnlyObserves:
+class TestObservingFleet:
     """A flatten of an earlier life is told and kept; it goes on once orders are sent again."""
 
     def started(self, gateway: Gateway, *, observe: bool) -> None:
@@ -306,7 +306,7 @@ class TestInAFleetThatOnlyObserves:
         assert not any(o.cancel_reason for o in self.live(gateway)), "the book says nothing that was not sent"
         assert gateway.state.get(FlattenRecord, "TSLA") is not None
 
-    def test_it_waited_for_the_open(self) -> None:
+    def test_a_flatten_that_waited_for_the_open_is_kept(self) -> None:
         gateway = steady()
         gateway.holding()
         gateway.closed()
@@ -316,7 +316,7 @@ class TestInAFleetThatOnlyObserves:
         self.started(gateway, observe=False)
         assert self.orders(gateway) == [f"cancel {STOP}"]
 
-    def test_its_command_is_heard_after_the_start(self) -> None:
+    def test_a_command_after_the_start_waits(self) -> None:
         """Risk had passed it on, and this process was down."""
         gateway = steady()
         gateway.holding()
@@ -324,14 +324,14 @@ class TestInAFleetThatOnlyObserves:
         gateway.receive(Flatten("TSLA"))
         self.check_kept(gateway)
 
-    def test_of_a_resting_entry(self) -> None:
+    def test_a_flatten_of_a_resting_entry_waits(self) -> None:
         gateway = steady()
         gateway.working()
         self.started(gateway, observe=True)
         gateway.receive(Flatten(None))
         self.check_kept(gateway)
 
-    def test_its_sale_was_at_the_broker_and_fills(self) -> None:
+    def test_an_earlier_sale_at_the_broker_can_fill(self) -> None:
         gateway = steady()
         gateway.holding()
         gateway.receive(Flatten("TSLA"))
@@ -342,7 +342,7 @@ class TestInAFleetThatOnlyObserves:
         assert phases(gateway) == [("waiting", "observed"), ("done", "")]
         assert not gateway.state.table(FlattenRecord)
 
-    def test_it_can_be_withdrawn(self) -> None:
+    def test_the_flatten_can_be_withdrawn(self) -> None:
         gateway = steady()
         gateway.holding()
         gateway.closed()

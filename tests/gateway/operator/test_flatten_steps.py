@@ -48,11 +48,11 @@ def sale(key: str = SALE, **more: Any) -> OrderRecord:
     ("own", "whole"),
     [(None, 0), (0.0, 0), (0.9, 0), (1.0, 1), (10.5, 10), (9.999_999_999_5, 10), (9.99, 9), (-3.0, 0)],
 )
-def test_the_whole_shares_that_can_be_sold(own: float | None, whole: int) -> None:
+def test_whole_shares_have_no_fraction(own: float | None, whole: int) -> None:
     assert whole_shares(draft(*([] if own is None else [Own("TSLA", own)])), "TSLA") == whole
 
 
-class TestTheWord:
+class TestCommand:
     RECORDS = (
         Own("TSLA", 10.0),
         Own("AMC", 0.5),
@@ -62,13 +62,13 @@ class TestTheWord:
         FlattenRecord(symbol="NOK", phase="selling"),
     )
 
-    def test_for_all_it_concerns_whole_shares_live_entries_and_what_is_under_way(self) -> None:
+    def test_without_a_symbol_it_concerns_all_held_and_live_symbols(self) -> None:
         d = draft(*self.RECORDS)
         assert handle_flatten(d, Flatten()) == ["TSLA", "NVDA", "NOK"]
         assert written(d) == [FlattenRecord(symbol="TSLA"), FlattenRecord(symbol="NVDA")]
         assert messages_of(d) == []
 
-    def test_for_one_it_concerns_that_one(self) -> None:
+    def test_with_a_symbol_it_concerns_that_symbol(self) -> None:
         d = draft(*self.RECORDS)
         assert handle_flatten(d, Flatten("NVDA")) == ["NVDA"]
         assert written(d) == [FlattenRecord(symbol="NVDA")]
@@ -84,14 +84,14 @@ class TestTheWord:
         ]
 
     @pytest.mark.parametrize("records", [[], [CLEARING], [BEGUN]])
-    def test_withdrawing_what_does_not_wait_changes_nothing(self, records: list[Any]) -> None:
+    def test_withdrawing_a_flatten_that_does_not_wait_changes_nothing(self, records: list[Any]) -> None:
         d = draft(Own("TSLA", 10.0), *records)
         handle_flatten(d, Flatten("TSLA", withdraw=True))
         assert (written(d), messages_of(d)) == ([], [])
 
 
 class TestStep:
-    def test_without_an_order_to_flatten_nothing_is_its_business(self) -> None:
+    def test_without_a_flatten_nothing_happens(self) -> None:
         d = draft(OPEN, *held(), stop())
         assert flatten_step(d, "TSLA", READY) is False
         assert (written(d), messages_of(d)) == ([], [])
@@ -112,12 +112,12 @@ class TestStep:
             ("broker", CancelOrder(2, STOP)),
         ]
 
-    def test_what_was_asked_to_end_is_awaited(self) -> None:
+    def test_the_flatten_waits_for_requested_cancels(self) -> None:
         d = draft(OPEN, CLEARING, *held(), stop(status="PendingCancel", cancel_reason="flatten"))
         assert flatten_step(d, "TSLA", READY) is True
         assert (written(d), messages_of(d)) == ([], [])
 
-    def test_then_the_whole_shares_are_sold_once(self) -> None:
+    def test_finally_the_whole_shares_are_sold_once(self) -> None:
         d = draft(OPEN, CLEARING, Book(account=ACCOUNT, next_order_id=7), *held(10.5), stop(status="Cancelled"))
         assert flatten_step(d, "TSLA", READY) is True
         sold = OrderRecord(
@@ -154,19 +154,19 @@ class TestStep:
         found = written(d)[1]
         assert (found.key, found.quantity, found.account) == ("CT-BRK.B-20250106-F3", 2.0, "")
 
-    def test_while_the_sale_is_live_nothing_else_happens(self) -> None:
+    def test_nothing_else_happens_while_the_sale_is_live(self) -> None:
         selling = FlattenRecord(symbol="TSLA", phase="selling", sale_id=SALE)
         d = draft(OPEN, selling, *held(), sale())
         assert flatten_step(d, "TSLA", READY) is True
         assert (written(d), messages_of(d)) == ([], [])
 
-    def test_nothing_left_it_is_done(self) -> None:
+    def test_without_shares_and_orders_the_flatten_is_done(self) -> None:
         d = draft(OPEN, FlattenRecord(symbol="TSLA", phase="selling"), *held(0.4), foreign())
         assert flatten_step(d, "TSLA", READY) is False
         assert written(d) == [(FlattenRecord, "TSLA")]
         assert messages_of(d) == [flattening("done", 0.0), note("flatten_done", level="WARNING", qty=0)]
 
-    def test_an_entry_alone_is_cancelled_and_its_child_with_it(self) -> None:
+    def test_an_unfilled_entry_is_cancelled_together_with_its_child(self) -> None:
         child = stop(why_held="child,trigger")
         d = draft(OPEN, BEGUN, entry(), child)
         assert flatten_step(d, "TSLA", READY) is True
@@ -178,14 +178,14 @@ HELD_BACK = HeldBack(STOP, broker_order(STOP))
 
 @pytest.mark.parametrize("unsure", [Doubt(STOP), HELD_BACK])
 @pytest.mark.parametrize(("record", "in_charge"), [(BEGUN, False), (CLEARING, True)])
-def test_with_an_order_in_doubt_it_waits_for_certainty(unsure: Any, record: FlattenRecord, in_charge: bool) -> None:
+def test_it_waits_while_an_order_is_in_doubt(unsure: Any, record: FlattenRecord, in_charge: bool) -> None:
     """Whose stop it already cancelled stays in charge: the guard must not place another one meanwhile."""
     d = draft(OPEN, record, *held(), stop(), unsure)
     assert flatten_step(d, "TSLA", READY) is in_charge
     assert (written(d), messages_of(d)) == ([], [])
 
 
-def test_a_doubt_of_another_order_stops_nothing() -> None:
+def test_a_doubt_about_an_unrelated_order_does_not_matter() -> None:
     d = draft(OPEN, BEGUN, *held(), stop(), Doubt("CT-NVDA-20250106-1-S1"))
     assert flatten_step(d, "TSLA", READY) is True
     assert messages_of(d)[-1] == ("broker", CancelOrder(2, STOP))
@@ -217,7 +217,7 @@ ENDLESS = SessionRecord(phase="open", date=DAY.date, open_ns=DAY.open_ns)
         ([OPEN, quoted(symbol="NVDA", halted=True)], {}, READY, None),
     ],
 )
-def test_what_it_waits_for(records: list[Any], now: dict[str, Any], links: Any, reason: str | None) -> None:
+def test_reasons_to_wait(records: list[Any], now: dict[str, Any], links: Any, reason: str | None) -> None:
     d = draft(BEGUN, *held(), stop(), *records, **now)
     in_charge = flatten_step(d, "TSLA", links)
     if reason is None:
@@ -232,7 +232,7 @@ def test_what_it_waits_for(records: list[Any], now: dict[str, Any], links: Any, 
 
 
 @pytest.mark.parametrize("account", [0.0, 0.9, -5.0, None])
-def test_own_shares_that_the_account_has_not_are_a_mismatch(account: float | None) -> None:
+def test_own_shares_missing_in_the_account_are_a_mismatch(account: float | None) -> None:
     shares = [Own("TSLA", 10.0)] if account is None else held(10.0, account)
     d = draft(OPEN, BEGUN, *shares)
     assert flatten_step(d, "TSLA", READY) is False
@@ -242,7 +242,7 @@ def test_own_shares_that_the_account_has_not_are_a_mismatch(account: float | Non
     ]
 
 
-def test_a_reason_is_told_once_and_another_one_anew() -> None:
+def test_each_new_reason_is_reported_once() -> None:
     waits = FlattenRecord(symbol="TSLA", phase="waiting", reason="session_closed")
     d = draft(CLOSED, waits, *held())
     flatten_step(d, "TSLA", READY)
@@ -260,24 +260,24 @@ class TestRefusals:
         ("ended", "own"),
         [(sale(status="Inactive"), 10.0), (sale(status="Cancelled", filled=9.0), 1.0)],
     )
-    def test_a_sale_that_ended_with_shares_left_was_refused(self, ended: OrderRecord, own: float) -> None:
+    def test_a_sale_that_ended_with_shares_left_counts_as_refused(self, ended: OrderRecord, own: float) -> None:
         d = draft(OPEN, self.selling(), *held(own), ended)
         assert flatten_step(d, "TSLA", READY) is True
         assert written(d)[0] == FlattenRecord(symbol="TSLA", phase="selling", sale_id=f"{SALE[:-1]}2", refusals=1)
         assert [m.order.quantity for to, m in messages_of(d) if to == "broker"] == [own]
 
-    def test_a_sale_that_was_whole_was_not(self) -> None:
+    def test_a_filled_sale_does_not_count_as_refused(self) -> None:
         """More was bought since: what is left is sold as well."""
         d = draft(OPEN, self.selling(), *held(5.0), sale(status="Filled", filled=10.0))
         flatten_step(d, "TSLA", READY)
         assert written(d)[-1].refusals == 0
 
-    def test_between_two_sales_none_is_remembered(self) -> None:
+    def test_without_a_sale_the_count_of_refusals_stays(self) -> None:
         d = draft(OPEN, changed(self.selling(1), sale_id=""), *held(), stop())
         flatten_step(d, "TSLA", READY)
         assert written(d)[0] == FlattenRecord(symbol="TSLA", phase="clearing", refusals=1)
 
-    def test_the_second_one_ends_it_and_the_guard_is_in_charge_again(self) -> None:
+    def test_the_second_refusal_ends_the_flatten_and_the_stop_is_allowed_again(self) -> None:
         d = draft(OPEN, self.selling(1), *held(10.5), sale(status="Inactive"))
         assert flatten_step(d, "TSLA", READY) is False
         assert written(d) == [(FlattenRecord, "TSLA")]
@@ -287,7 +287,7 @@ class TestRefusals:
         ]
 
 
-def test_two_refusals_of_the_broker_in_its_own_words() -> None:
+def test_two_refusals_by_the_broker_end_the_flatten() -> None:
     """The whole of it by the core: what the operator reads, in order."""
     gateway = Gateway()
     gateway.wait(15)

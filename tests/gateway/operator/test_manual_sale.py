@@ -33,7 +33,7 @@ def short_of(left: float) -> Gateway:
     return gateway
 
 
-def test_the_rest_stays_under_its_stop() -> None:
+def test_the_remaining_shares_keep_their_stop() -> None:
     gateway = short_of(4.0)
     assert gateway.own() == 10.0, "not before the broker has answered"
     gateway.answer_as_known()
@@ -50,7 +50,7 @@ def test_the_rest_stays_under_its_stop() -> None:
     assert gateway.state.get(Missing, "TSLA") is None
 
 
-def test_all_of_it() -> None:
+def test_all_shares_were_sold() -> None:
     gateway = short_of(0.0)
     gateway.answer_as_known()
     assert gateway.own() == 0.0
@@ -59,7 +59,7 @@ def test_all_of_it() -> None:
     assert gateway.notes() == []
 
 
-def test_a_short_position_is_no_more_than_nothing() -> None:
+def test_a_short_position_counts_as_no_shares() -> None:
     gateway = short_of(0.0)
     gateway.receive(BrokerPosition(ACCOUNT, "TSLA", -5.0, 105.0))
     gateway.answer_as_known()
@@ -88,7 +88,7 @@ def put(record: Any) -> Any:
     ],
     ids=["an execution of ours after all", "the shares are back", "its end was told", "not asked"],
 )
-def test_what_else_it_may_be(meanwhile: Any, own: float) -> None:
+def test_other_causes_are_not_booked_as_a_sale(meanwhile: Any, own: float) -> None:
     gateway = short_of(0.0)
     meanwhile(gateway)
     gateway.answer_as_known()
@@ -97,14 +97,14 @@ def test_what_else_it_may_be(meanwhile: Any, own: float) -> None:
     assert not [o for o in gateway.state.table(OrderRecord).values() if o.role == "adopted"]
 
 
-def test_an_order_of_ours_in_doubt_may_explain_it() -> None:
+def test_an_own_order_in_doubt_may_explain_it() -> None:
     gateway = short_of(4.0)
     gateway.state.apply([(Doubt, STOP, Doubt(STOP))])
     gateway.answer(BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0))
     assert gateway.own() == 10.0
 
 
-def test_it_may_be_a_split_that_no_price_confirmed_yet() -> None:
+def test_an_unconfirmed_split_may_explain_it() -> None:
     gateway = short_of(4.0)
     for record in (Anchor("TSLA", 10.0, 42.0, 120.0, 2**62), Audit("TSLA")):
         gateway.state.apply([(type(record), record.key, record)])
@@ -125,7 +125,7 @@ def test_it_may_be_a_split_that_no_price_confirmed_yet() -> None:
         (4.0, 0.0, 105.0, 2**62, 4.0),  # what it cost then is not known
     ],
 )
-def test_fewer_shares_that_cost_more_each_were_not_sold(
+def test_fewer_shares_with_a_higher_cost_were_not_sold(
     left: float, cost_was: float, cost_is: float, closed_ns: int, own: float
 ) -> None:
     """A reverse split that is none to the audit: at the new price it would be a profit that nobody made."""
@@ -137,7 +137,7 @@ def test_fewer_shares_that_cost_more_each_were_not_sold(
     assert ("sold_by_hand" in gateway.notes()) == (own == left)
 
 
-def test_without_a_price_at_what_they_cost() -> None:
+def test_without_a_price_the_sale_is_booked_at_cost() -> None:
     gateway = short_of(0.0)
     gateway.quote(0.0)
     gateway.answer_as_known()

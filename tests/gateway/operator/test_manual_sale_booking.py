@@ -30,7 +30,7 @@ from tests.gateway.scenario import broker_order
 ASKED = Missing("TSLA", asked=True)
 
 
-def test_it_is_booked_like_a_sale_at_the_market() -> None:
+def test_a_manual_sale_is_booked_as_a_sale_at_the_market_price() -> None:
     """Six of ten, the second time this day, in a symbol with a blank."""
     d = draft(
         OPEN,
@@ -88,7 +88,7 @@ def test_it_is_booked_like_a_sale_at_the_market() -> None:
 
 
 @pytest.mark.parametrize(("quote", "price"), [([], 105.0), ([quoted(0.0)], 105.0), ([quoted(0.5)], 0.5)])
-def test_without_a_price_at_what_they_cost(quote: list[Any], price: float) -> None:
+def test_without_a_price_the_sale_is_booked_at_cost(quote: list[Any], price: float) -> None:
     d = draft(ASKED, *held(10.0, 0.0), *quote)
     assert book_missing_shares(d) == ["TSLA"]
     order = written(d)[1]
@@ -124,7 +124,7 @@ HELD_BACK = HeldBack(STOP, broker_order(STOP))
         ([*held(10.0, 4.0), Audit("NVDA")], 6.0),
     ],
 )
-def test_only_what_nothing_of_ours_can_explain(records: list[Any], sold: float | None) -> None:
+def test_a_sale_is_booked_only_if_nothing_of_ours_explains_it(records: list[Any], sold: float | None) -> None:
     d = draft(OPEN, ASKED, *records)
     assert book_missing_shares(d) == ([] if sold is None else ["TSLA"])
     assert written(d)[0] == (Missing, "TSLA")
@@ -133,14 +133,14 @@ def test_only_what_nothing_of_ours_can_explain(records: list[Any], sold: float |
     )
 
 
-def test_what_was_not_asked_about_is_not_settled_by_this_answer() -> None:
+def test_an_answer_does_not_settle_what_it_was_not_asked_about() -> None:
     other = (Missing("NVDA"), Own("NVDA", 5.0, 50.0), AccountPosition("NVDA", 0.0, 0.0))
     d = draft(*other, ASKED, *held(10.0, 4.0))
     assert book_missing_shares(d) == ["TSLA"]
     assert not [r for r in written(d) if getattr(r, "symbol", "") == "NVDA"]
 
 
-def test_it_is_asked_about_once() -> None:
+def test_the_broker_is_asked_once() -> None:
     d = draft()
     assert request_check(d, "TSLA") is True
     assert request_check(d, "TSLA") is False

@@ -41,7 +41,7 @@ GOING = stop(cancel_reason="flatten")
 LATER = MACHINE_NS + ANSWER_NS
 
 
-def test_it_is_sent_and_what_became_of_it_will_be_asked() -> None:
+def test_a_cancel_is_sent_with_a_deadline_to_ask_about_it() -> None:
     d = draft(stop())
     assert send_cancel(d, stop(), "flatten") == GOING
     assert written(d, cancels=True) == [GOING, CancelSent(STOP, 1, LATER)]
@@ -63,7 +63,7 @@ def test_the_first_reason_stays() -> None:
         ([CancelSent(STOP, 5, 0)], None),
     ],
 )
-def test_when_to_ask(cancels: list[CancelSent], wanted: int | None) -> None:
+def test_the_deadline_is_the_earliest_one(cancels: list[CancelSent], wanted: int | None) -> None:
     state = state_of(*cancels)
     assert cancel_deadline(state) == wanted
     assert is_volatile(CancelSent)
@@ -74,20 +74,20 @@ class TestAsking:
         ("doubt", "after"),
         [([], Doubt(STOP)), ([Doubt(STOP, False, 1)], Doubt(STOP, False, 1))],  # it keeps its count
     )
-    def test_overdue_the_order_is_in_doubt(self, doubt: list[Any], after: Doubt) -> None:
+    def test_an_overdue_cancel_puts_the_order_in_doubt(self, doubt: list[Any], after: Doubt) -> None:
         d = draft(GOING, CancelSent(STOP, 2, MACHINE_NS), *doubt)
         assert doubt_overdue_cancels(d) is True
         assert written(d, cancels=True) == [CancelSent(STOP, 2, LATER, asked=True), after]
         assert messages_of(d) == []
 
     @pytest.mark.parametrize("sent", [CancelSent(STOP, 2, MACHINE_NS + 1), CancelSent(STOP, 5, 0)])
-    def test_before_that_and_once_it_was_given_up_it_is_not(self, sent: CancelSent) -> None:
+    def test_no_doubt_before_the_deadline_or_after_giving_up(self, sent: CancelSent) -> None:
         d = draft(GOING, sent)
         assert doubt_overdue_cancels(d) is False
         assert written(d, cancels=True) == []
 
     @pytest.mark.parametrize("orders", [[], [changed(GOING, status="Cancelled")]])
-    def test_of_an_order_that_is_over_nothing_is_asked(self, orders: list[OrderRecord]) -> None:
+    def test_an_order_that_ended_is_not_asked_about(self, orders: list[OrderRecord]) -> None:
         """And the next one is looked at as well."""
         d = draft(*orders, entry(), CancelSent(STOP, 2, MACHINE_NS), CancelSent(ENTRY, 1, MACHINE_NS))
         assert doubt_overdue_cancels(d) is True
@@ -100,7 +100,7 @@ class TestAsking:
 
 class TestSendingAgain:
     @pytest.mark.parametrize(("count", "wait_s"), [(1, 20), (2, 40), (3, 60), (4, 60)])
-    def test_ever_later_as_long_as_it_works(self, count: int, wait_s: int) -> None:
+    def test_it_is_sent_again_with_growing_waits_while_the_order_works(self, count: int, wait_s: int) -> None:
         assert (ANSWER_NS, ANSWER_MAX_NS, MAX_SENT) == (10 * SECOND, 60 * SECOND, 5)
         d = draft(OPEN, GOING, CancelSent(STOP, count, LATER, asked=True))
         resend_cancels(d)
@@ -114,7 +114,7 @@ class TestSendingAgain:
         ("session", "level"),
         [([OPEN], "ERROR"), ([changed(OPEN, phase="closed")], "WARNING"), ([], "WARNING")],
     )
-    def test_after_the_fifth_the_operator_is_told(self, session: list[Any], level: str) -> None:
+    def test_after_the_fifth_cancel_the_operator_is_alerted(self, session: list[Any], level: str) -> None:
         """Some brokers answer a cancel at the open: while it is closed that is no error."""
         d = draft(*session, GOING, CancelSent(STOP, MAX_SENT, LATER, asked=True))
         resend_cancels(d)
@@ -131,14 +131,14 @@ class TestSendingAgain:
             [GOING, CancelSent(STOP, 1, LATER, asked=True), Doubt(STOP)],  # the answer does not list it
         ],
     )
-    def test_where_nobody_knows_that_it_works_it_is_not(self, records: list[Any]) -> None:
+    def test_it_is_not_sent_again_unless_the_order_is_known_to_work(self, records: list[Any]) -> None:
         d = draft(OPEN, *records)
         resend_cancels(d)
         assert (written(d, cancels=True), messages_of(d)) == ([], [])
 
     @pytest.mark.parametrize("count", [1, MAX_SENT])
     @pytest.mark.parametrize("orders", [[], [changed(GOING, status="Cancelled")], [GOING, Doubt(STOP)], [GOING]])
-    def test_nor_of_one_that_is_over_and_the_next_one_is_looked_at(self, orders: list[Any], count: int) -> None:
+    def test_it_is_not_sent_again_for_an_order_that_ended(self, orders: list[Any], count: int) -> None:
         asked = (CancelSent(STOP, count, LATER, asked=True), CancelSent(ENTRY, 1, LATER, asked=True))
         d = draft(OPEN, *orders, entry(), *asked)
         resend_cancels(d)
@@ -146,15 +146,15 @@ class TestSendingAgain:
         assert ((CancelSent, STOP) in written(d, cancels=True)) is (GOING not in orders)
 
 
-class TestAnew:
+class TestResuming:
     CANCELS = (CancelSent(STOP, 2, LATER), CancelSent(ENTRY, MAX_SENT, 0))
 
-    def test_on_a_new_link_none_is_under_way(self) -> None:
+    def test_a_new_connection_drops_all_cancels(self) -> None:
         d = draft(*self.CANCELS)
         drop_cancels(d)
         assert written(d, cancels=True) == [(CancelSent, STOP), (CancelSent, ENTRY)]
 
-    def test_in_the_next_session_those_that_were_given_up(self) -> None:
+    def test_the_next_session_drops_those_given_up(self) -> None:
         d = draft(*self.CANCELS)
         drop_cancels(d, given_up=True)
         assert written(d, cancels=True) == [(CancelSent, ENTRY)]
@@ -170,7 +170,7 @@ class TestAnew:
             ([GOING, CancelSent(STOP, 1, LATER)], False),  # it is under way
         ],
     )
-    def test_what_is_wanted_and_not_under_way_is_sent(self, records: list[Any], goes: bool) -> None:
+    def test_wanted_cancels_that_are_not_sent_are_sent(self, records: list[Any], goes: bool) -> None:
         d = draft(*records)
         resume_cancels(d)
         assert messages_of(d) == ([CANCEL] if goes else [])

@@ -14,7 +14,7 @@ KEY = "CT-TSLA-20250106-1"
 
 
 @pytest.mark.parametrize("lost", [1, 2])
-def test_an_entry_whose_cancel_is_swallowed_is_gone_all_the_same(lost: int) -> None:
+def test_an_entry_ends_although_its_cancel_was_lost(lost: int) -> None:
     async def play() -> None:
         async with connected(trades("TSLA", *[10.0] * 60)) as made:
             await made.until(lambda: made.ready, "not ready")
@@ -33,7 +33,7 @@ def test_an_entry_whose_cancel_is_swallowed_is_gone_all_the_same(lost: int) -> N
     run_scenario(play)
 
 
-def test_a_flatten_whose_cancel_is_swallowed_sells_once_the_stop_is_gone() -> None:
+def test_a_flatten_sells_once_although_a_cancel_was_lost() -> None:
     async def play() -> None:
         async with connected(trades("TSLA", *[10.0] * 5, *[10.55] * 90)) as made:
             await made.until(lambda: made.ready, "not ready")
@@ -52,7 +52,7 @@ def test_a_flatten_whose_cancel_is_swallowed_sells_once_the_stop_is_gone() -> No
     run_scenario(play)
 
 
-def test_a_cancel_that_is_never_answered_is_said_in_the_end() -> None:
+def test_a_cancel_that_is_never_answered_is_reported() -> None:
     async def play() -> None:
         async with connected(trades("TSLA", *[10.0] * 400)) as made:
             await made.until(lambda: made.ready, "not ready")

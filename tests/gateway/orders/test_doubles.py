@@ -48,7 +48,7 @@ def cancelled(gateway: Gateway) -> list[int]:
 
 
 @pytest.mark.parametrize("order_id", [500, None])
-def test_field_06_it_is_cancelled_at_once_and_the_first_one_stays(order_id: int | None) -> None:
+def test_field_06_a_double_is_cancelled_at_once_and_the_first_order_stays(order_id: int | None) -> None:
     """With an id of its own, or under the very id of the first."""
     gateway, stop = held()
     first = gateway.order(stop)
@@ -69,7 +69,7 @@ def test_field_06_it_is_cancelled_at_once_and_the_first_one_stays(order_id: int 
     assert gateway.order(stop).live
 
 
-def test_a_change_that_makes_two_of_one() -> None:
+def test_a_change_becomes_a_second_order() -> None:
     """As it happened to somebody: the change is a second order, the first works on with its old quantity."""
     gateway = Gateway()
     entry = gateway.working()
@@ -95,7 +95,7 @@ def test_a_change_that_makes_two_of_one() -> None:
     assert [c for c in gateway.orders_sent() if c.startswith("SELL")] == ["SELL 4 TRAIL"]
 
 
-def test_the_cancel_hits_the_first_one_instead() -> None:
+def test_the_cancel_of_a_double_may_end_the_first_order() -> None:
     """Both bear one order id. The shares are covered by the other until it is gone; then a new stop follows."""
     gateway, stop = held()
     shared = gateway.order(stop).order_id
@@ -109,7 +109,7 @@ def test_the_cancel_hits_the_first_one_instead() -> None:
     assert [c for c in gateway.orders_sent() if c.startswith("SELL")] == ["SELL 10 TRAIL"]
 
 
-def test_what_it_sells_before_that_is_own_and_the_first_one_goes() -> None:
+def test_sales_of_a_double_change_own_shares_and_the_first_stop_is_cancelled() -> None:
     gateway, stop = held()
     gateway.receive(doubled(gateway, stop))
     gateway.receive(gateway.execution(stop, 10.0, 94.0, perm_id=PERM, order_id=500))
@@ -123,7 +123,7 @@ def test_what_it_sells_before_that_is_own_and_the_first_one_goes() -> None:
 
 
 @pytest.mark.parametrize("heard_of", [True, False])
-def test_an_execution_may_be_the_first_word_of_it(heard_of: bool) -> None:
+def test_an_execution_may_be_the_first_report_of_a_double(heard_of: bool) -> None:
     """Part of it sold before anything was told: what is left of it is cancelled, and it is one order in the book."""
     gateway, stop = held()
     gateway.receive(gateway.execution(stop, 4.0, 94.0, perm_id=PERM, order_id=500))
@@ -136,7 +136,7 @@ def test_an_execution_may_be_the_first_word_of_it(heard_of: bool) -> None:
     assert gateway.order(stop).filled == 0
 
 
-def test_both_fill_and_the_account_is_short() -> None:
+def test_both_orders_fill_and_the_account_is_short() -> None:
     """No order of ours mends that. It is said once, nothing sells on, nothing is entered, and a person buys it back."""
     gateway, stop = held()
     gateway.receive(doubled(gateway, stop))
@@ -164,7 +164,7 @@ def test_both_fill_and_the_account_is_short() -> None:
     assert gateway.live_entries() == ["CT-TSLA-20250106-4"]
 
 
-def test_sold_before_it_was_bought_is_not_oversold() -> None:
+def test_a_sale_reported_before_its_purchase_is_not_oversold() -> None:
     """Executions of one second arrive the wrong way round: for a moment there is less than nothing."""
     gateway = Gateway()
     entry = gateway.working()
@@ -177,7 +177,7 @@ def test_sold_before_it_was_bought_is_not_oversold() -> None:
     assert gateway.to_broker == [] or not cancelled(gateway)
 
 
-def test_one_under_the_reference_of_an_order_that_is_over() -> None:
+def test_a_double_of_an_order_that_ended() -> None:
     gateway, stop = held()
     gateway.receive(gateway.status(stop, "Cancelled"))
     gateway.clear()
@@ -186,7 +186,7 @@ def test_one_under_the_reference_of_an_order_that_is_over() -> None:
     assert gateway.order(stop).status == "Cancelled"
 
 
-def test_a_second_entry() -> None:
+def test_a_double_of_an_entry() -> None:
     """If it fills before it is gone, all shares are own and the stop is made as large."""
     gateway = Gateway()
     entry = gateway.working()
@@ -207,7 +207,7 @@ def test_a_second_entry() -> None:
     assert gateway.orders_sent()[-1] == "SELL 20 TRAIL"
 
 
-def test_another_clients_order_under_our_reference_is_told_and_not_cancelled() -> None:
+def test_another_clients_double_is_reported_and_not_cancelled() -> None:
     """Order ids are per client: to cancel its number would cancel an order of our own."""
     gateway, stop = held()
     gateway.receive(doubled(gateway, stop, client_id=13, order_id=gateway.order(stop).order_id))
@@ -219,7 +219,7 @@ def test_another_clients_order_under_our_reference_is_told_and_not_cancelled() -
     assert not [c for c in gateway.orders_sent() if c.startswith("SELL")]
 
 
-def test_after_a_restart_it_is_known_again() -> None:
+def test_a_double_is_known_after_a_restart() -> None:
     gateway, stop = held()
     second = doubled(gateway, stop)
     gateway.receive(second)
@@ -231,7 +231,7 @@ def test_after_a_restart_it_is_known_again() -> None:
     assert "double_order" not in gateway.notes()
 
 
-def test_one_that_the_broker_no_longer_has_is_over() -> None:
+def test_a_double_that_the_broker_no_longer_lists_has_ended() -> None:
     gateway, stop = held()
     gateway.receive(doubled(gateway, stop))
     first = gateway.status(stop, "PreSubmitted", why_held="trigger")
@@ -244,7 +244,7 @@ def test_one_that_the_broker_no_longer_has_is_over() -> None:
     assert gateway.order(stop).live
 
 
-def test_two_that_no_book_knows() -> None:
+def test_two_unknown_orders_with_one_reference() -> None:
     """The ledger is lost. The older one keeps the reference."""
     gateway, stop = held()
     first = gateway.status(stop, "PreSubmitted", why_held="trigger")
@@ -255,7 +255,7 @@ def test_two_that_no_book_knows() -> None:
     assert cancelled(fresh) == [500]
 
 
-def test_a_third_one() -> None:
+def test_a_second_double_gets_its_own_key() -> None:
     gateway, stop = held()
     gateway.receive(doubled(gateway, stop))
     gateway.receive(doubled(gateway, stop, perm_id=PERM + 1, order_id=501))
@@ -264,13 +264,13 @@ def test_a_third_one() -> None:
 
 
 @pytest.mark.parametrize("status", ["Cancelled", "Inactive"])
-def test_one_that_is_over_and_never_traded_is_nothing(status: str) -> None:
+def test_a_double_that_ended_unfilled_is_ignored(status: str) -> None:
     gateway, stop = held()
     gateway.receive(doubled(gateway, stop, status))
     assert (doubles(gateway), gateway.messages) == ([], [])
 
 
-class TestItIsTheSameOrder:
+class TestSameOrder:
     """Whatever the ids look like."""
 
     def check(self, gateway: Gateway, key: str) -> None:
@@ -290,7 +290,7 @@ class TestItIsTheSameOrder:
             {"client_id": 13, "order_id": 500},  # placed before our client id was changed
         ],
     )
-    def test_its_ids(self, ids: dict[str, int]) -> None:
+    def test_the_same_ids(self, ids: dict[str, int]) -> None:
         gateway, stop = held()
         perm_id = gateway.order(stop).perm_id
         gateway.receive(gateway.status(stop, "PreSubmitted", **({"why_held": "trigger"} | ids)))
@@ -299,7 +299,7 @@ class TestItIsTheSameOrder:
         assert gateway.order(stop).order_id != 0
 
     @pytest.mark.parametrize("ids", [{}, {"perm_id": 0}, {"order_id": 0}, {"order_id": 0, "perm_id": 0}])
-    def test_placed_and_not_acknowledged(self, ids: dict[str, int]) -> None:
+    def test_an_order_without_acknowledgement(self, ids: dict[str, int]) -> None:
         gateway = Gateway()
         key = gateway.enter().client_order_id
         gateway.clear()
@@ -308,7 +308,7 @@ class TestItIsTheSameOrder:
         self.check(gateway, key)
         assert gateway.order(key).perm_id == 10_000 + gateway.order(key).order_id
 
-    def test_field_05_order_ids_roll_back(self) -> None:
+    def test_field_05_order_ids_go_back(self) -> None:
         """The broker's gateway counts from the beginning again: ids of the orders that rest are as they were."""
         gateway, stop = held()
         event = gateway.status(stop, "PreSubmitted", why_held="trigger")
@@ -327,7 +327,7 @@ class TestItIsTheSameOrder:
         assert (gateway.order(stop).status, gateway.order(stop).order_id) == ("Cancelled", order_id)
         assert doubles(gateway) == []
 
-    def test_its_executions(self) -> None:
+    def test_executions_of_the_same_order(self) -> None:
         gateway, stop = held()
         for number, perm_id in enumerate((10_000 + gateway.order(stop).order_id, 0), 1):
             event = broker_execution(
@@ -338,7 +338,7 @@ class TestItIsTheSameOrder:
         assert gateway.order(stop).filled == 2.0
         assert len(gateway.state.table(FillRecord)) == 3
 
-    def test_given_up_and_here_after_all(self) -> None:
+    def test_an_order_that_was_given_up_appears(self) -> None:
         """It never had a permId, so this one is its own."""
         gateway = Gateway()
         key = gateway.enter().client_order_id
@@ -353,7 +353,7 @@ class TestItIsTheSameOrder:
         assert "late_order_cancelled" in gateway.notes()
 
 
-def test_sent_and_not_acknowledged_and_another_one_has_its_reference() -> None:
+def test_an_unacknowledged_order_and_another_with_its_reference() -> None:
     """A ledger was lost, and the reference given a second time: what we sent last is what we want."""
     gateway = Gateway()
     gateway.receive(gateway.status(gateway.enter().client_order_id, "PreSubmitted", order_id=500, perm_id=PERM))
@@ -364,7 +364,7 @@ def test_sent_and_not_acknowledged_and_another_one_has_its_reference() -> None:
     assert gateway.order(key).perm_id != PERM
 
 
-def test_which_order_is_meant() -> None:
+def test_reports_go_to_the_order_with_their_perm_id() -> None:
     orders = {
         "CT-1": OrderRecord(
             client_order_id="CT-1", symbol="A", role="stop", side="SELL", order_type="TRAIL", quantity=1

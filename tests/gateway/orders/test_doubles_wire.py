@@ -65,7 +65,7 @@ def test_field_06_a_change_that_becomes_a_second_order() -> None:
 
 @pytest.mark.parametrize("cascades", [True, False])
 @pytest.mark.parametrize("own_id", [True, False])
-def test_a_copy_of_the_stop_is_gone_before_anything_else_happens(own_id: bool, cascades: bool) -> None:
+def test_a_copy_of_the_stop_is_cancelled_first(own_id: bool, cascades: bool) -> None:
     """Where the broker ends the whole OCA group with one of its members, the first goes too, and a new stop follows."""
 
     async def play() -> None:
@@ -90,7 +90,7 @@ def test_a_copy_of_the_stop_is_gone_before_anything_else_happens(own_id: bool, c
     run_scenario(play)
 
 
-def test_field_06_both_fill_before_the_cancel_and_nothing_sells_on() -> None:
+def test_field_06_both_stops_fill_before_the_cancel_and_no_more_is_sold() -> None:
     """The market falls through both of them in the same moment: the account is short, and it is said once."""
 
     async def play() -> None:

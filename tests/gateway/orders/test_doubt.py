@@ -19,7 +19,7 @@ def in_doubt() -> tuple[Gateway, str, str]:
     return gateway, entry.client_order_id, entry.stop_client_order_id
 
 
-def test_dead_after_three_complete_answers_without_it() -> None:
+def test_an_order_is_dead_after_three_complete_answers_without_it() -> None:
     gateway, key, stop = in_doubt()
     gateway.connect()
     for asked in range(1, MAX_ABSENCES):
@@ -35,7 +35,7 @@ def test_dead_after_three_complete_answers_without_it() -> None:
     assert gateway.orders_sent() == ["ask"] * MAX_ABSENCES, "nothing is outstanding any more"
 
 
-def test_a_missing_answer_is_no_absence() -> None:
+def test_a_missing_answer_does_not_count_as_absence() -> None:
     """Field 4: a timed-out answer looks like an empty one."""
     gateway, key, _ = in_doubt()
     gateway.connect()
@@ -46,7 +46,7 @@ def test_a_missing_answer_is_no_absence() -> None:
     assert gateway.links().phase == "ready"
 
 
-def test_while_reconciling_a_failed_answer_is_asked_for_again() -> None:
+def test_a_failed_snapshot_is_requested_again_while_reconciling() -> None:
     gateway, _, _ = in_doubt()
     from messages.broker import Connected
 
@@ -58,7 +58,7 @@ def test_while_reconciling_a_failed_answer_is_asked_for_again() -> None:
     assert not gateway.core.ready(gateway.state)
 
 
-def test_found_open() -> None:
+def test_an_order_in_doubt_is_found_open() -> None:
     gateway, key, stop = in_doubt()
     gateway.connect(gateway.status(key, "PreSubmitted"), gateway.status(stop, "PreSubmitted"))
     assert [e.order.client_order_id for e in gateway.events(OrderAccepted)] == [key, stop]
@@ -66,7 +66,7 @@ def test_found_open() -> None:
     assert gateway.orders_sent() == ["ask"]
 
 
-def test_found_filled() -> None:
+def test_an_order_in_doubt_is_found_filled() -> None:
     gateway, key, stop = in_doubt()
     gateway.connect(
         gateway.execution(key, 10.0, 105.0), gateway.completed(key, "Filled"), gateway.status(stop, "PreSubmitted")
@@ -75,14 +75,14 @@ def test_found_filled() -> None:
     assert not gateway.order(key).live
 
 
-def test_found_by_its_executions_alone() -> None:
+def test_an_order_in_doubt_is_found_by_its_executions() -> None:
     """Completed orders are of today only: what filled it whole is told by the executions."""
     gateway, key, stop = in_doubt()
     gateway.connect(gateway.execution(key, 10.0, 105.0), gateway.status(stop, "PreSubmitted"))
     assert (gateway.order(key).status, gateway.live_entries()) == ("Filled", [])
 
 
-def test_a_part_of_it_filled_and_the_rest_is_gone() -> None:
+def test_a_partial_fill_of_an_order_that_is_gone_counts() -> None:
     gateway, key, stop = in_doubt()
     gateway.connect(gateway.execution(key, 4.0, 105.0), gateway.status(stop, "PreSubmitted"))
     assert gateway.order(key).live
@@ -104,7 +104,7 @@ def dead() -> tuple[Gateway, str, str]:
 
 
 @pytest.mark.parametrize("status", ["PreSubmitted", "Submitted"])
-def test_a_late_appearance_is_cancelled_once(status: str) -> None:
+def test_an_order_that_appears_late_is_cancelled_once(status: str) -> None:
     gateway, key, _ = dead()
     gateway.receive(gateway.status(key, status))
     gateway.receive(gateway.status(key, status))
@@ -117,7 +117,7 @@ def test_a_late_appearance_is_cancelled_once(status: str) -> None:
     assert gateway.live_entries() == []
 
 
-def test_a_late_fill_is_own() -> None:
+def test_a_late_fill_changes_own_shares() -> None:
     gateway, key, _ = dead()
     gateway.receive(gateway.execution(key, 10.0, 105.0))
     gateway.receive(gateway.status(key, "Filled", filled=10.0))
@@ -125,7 +125,7 @@ def test_a_late_fill_is_own() -> None:
     assert len(gateway.events(OrderFilled)) == 1
 
 
-def test_field_08_no_acknowledgement_is_asked_about() -> None:
+def test_field_08_a_missing_acknowledgement_is_asked_about() -> None:
     gateway = Gateway()
     entry = gateway.enter()
     gateway.clear()
@@ -143,7 +143,7 @@ class TestErrors:
     """An error alone never ends an order."""
 
     @pytest.mark.parametrize("code", [10349, 161, 104, 10147, 10148, 201, 10326, 10327, 103, 105, 999])
-    def test_field_01_it_is_asked_about_and_lives_on(self, code: int) -> None:
+    def test_field_01_an_order_with_an_error_is_asked_about_and_lives_on(self, code: int) -> None:
         gateway = Gateway()
         entry = gateway.working()
         gateway.clear()
@@ -159,7 +159,7 @@ class TestErrors:
         assert not gateway.events(OrderRejected)
 
     @pytest.mark.parametrize("code", [202, 399, 2109, 2137])
-    def test_field_30_a_word_beside_the_order_doubts_nothing(self, code: int) -> None:
+    def test_field_30_an_informational_message_causes_no_doubt(self, code: int) -> None:
         gateway = Gateway()
         entry = gateway.working()
         gateway.clear()
@@ -167,7 +167,7 @@ class TestErrors:
         gateway.wait(30)
         assert gateway.messages == []
 
-    def test_field_26_cancel_answered_10148_and_it_was_filled(self) -> None:
+    def test_field_26_a_cancel_answered_with_10148_of_a_filled_order(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         key = entry.client_order_id
@@ -178,7 +178,7 @@ class TestErrors:
         gateway.answer(gateway.execution(key, 10.0, 105.0), gateway.completed(key, "Filled"), stop)
         assert (gateway.order(key).status, gateway.own()) == ("Filled", 10.0)
 
-    def test_field_28_rejected_and_nowhere_to_be_found(self) -> None:
+    def test_field_28_a_rejected_order_that_is_not_listed(self) -> None:
         gateway = Gateway()
         entry = gateway.enter()
         gateway.error(entry.client_order_id, 201, "no margin")
@@ -189,7 +189,7 @@ class TestErrors:
         assert [(e.code, e.text) for e in rejected] == [(201, "no margin")]
         assert gateway.live_entries() == []
 
-    def test_field_29_an_unasked_202_is_a_cancel_that_nobody_asked_for(self) -> None:
+    def test_field_29_a_202_without_a_request_is_an_unrequested_cancel(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         gateway.error(entry.client_order_id, 202, "Order Canceled - reason: price")
@@ -197,7 +197,7 @@ class TestErrors:
         (event,) = gateway.events(OrderCancelled)
         assert not event.asked
 
-    def test_of_an_order_nobody_knows(self) -> None:
+    def test_an_error_of_an_unknown_order_is_ignored(self) -> None:
         from messages.broker import BrokerError
 
         gateway = Gateway()

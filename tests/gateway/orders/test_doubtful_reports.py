@@ -31,7 +31,7 @@ from tests.gateway.scenario import changed
 GONE = entry(status="Cancelled", reason=NEVER_ARRIVED)
 
 
-class TestOneThatComesLate:
+class TestLateOrder:
     """It was given up, or Inactive, and works after all. Its place may be taken, so it goes."""
 
     @pytest.mark.parametrize(
@@ -55,19 +55,19 @@ class TestOneThatComesLate:
             ],
         )
 
-    def test_is_welcome_where_it_protects(self) -> None:
+    def test_stays_if_it_is_a_stop(self) -> None:
         known = stop(status="Inactive")
         assert fold_status(known, "Submitted") == updated(changed(known, status="Submitted", updated_ns=NOON_NS))
 
-    def test_is_filled_already(self) -> None:
+    def test_can_be_filled_already(self) -> None:
         assert fold_status(GONE, "Filled") == updated(changed(GONE, status="Filled", reason="", updated_ns=NOON_NS))
 
 
-class TestAnEndThatCountsMoreShares:
+class TestEndBeforeItsExecutions:
     """Than are known: it waits for their executions."""
 
     @pytest.mark.parametrize("status", ["Filled", "Cancelled"])
-    def test_waits(self, status: str) -> None:
+    def test_waits_for_its_executions(self, status: str) -> None:
         known = entry(status="Submitted", filled=3.0)
         report = reported(known, status=status, filled=4.0)
         assert folded(report, known, BOOK) == ([HeldBack(ENTRY, report), Doubt(ENTRY)], [])
@@ -83,29 +83,29 @@ class TestAnEndThatCountsMoreShares:
             (entry(status="Cancelled", filled=3.0), "Filled", {"filled": 4.0}),
         ],
     )
-    def test_does_not_wait(self, known: OrderRecord, status: str, report: dict[str, Any]) -> None:
+    def test_does_not_wait_otherwise(self, known: OrderRecord, status: str, report: dict[str, Any]) -> None:
         (writes, _) = fold_status(known, status, **report)
         assert [type(record) for record in writes] == [OrderRecord]
         assert writes[0].status == status
 
 
-class TestWhatWasInDoubt:
+class TestEndOfDoubt:
     @pytest.mark.parametrize(("status", "certain"), [("PendingSubmit", False), ("PreSubmitted", True)])
-    def test_is_certain_once_the_broker_speaks_of_it(self, status: str, certain: bool) -> None:
+    def test_a_report_ends_the_doubt(self, status: str, certain: bool) -> None:
         (writes, _) = fold_status(entry(), status, Doubt(ENTRY, True, 1), Doubt("CT-TSLA-20250106-0"))
         assert writes == ([(Doubt, ENTRY)] if certain else [])
 
     @pytest.mark.parametrize(
         ("stage", "quantity", "done"), [("sent", 5.0, True), ("sent", 6.0, False), ("reading", 5.0, False)]
     )
-    def test_is_a_change_that_shows(self, stage: str, quantity: float, done: bool) -> None:
+    def test_a_report_with_the_new_quantity_ends_the_change(self, stage: str, quantity: float, done: bool) -> None:
         known = stop(quantity=5.0)
         change = Change(STOP, "TSLA", quantity, stage)
         (writes, _) = fold_status(known, "PreSubmitted", change)
         assert writes == ([(Change, STOP)] if done else [])
 
 
-class TestADouble:
+class TestDouble:
     """Another order under the reference of one that we have."""
 
     FIRST = stop(perm_id=78, order_id=2, filled=1.0, avg_price=94.0, renewed_ns=5, reason="x", cancel_reason="y")
@@ -142,7 +142,7 @@ class TestADouble:
             cancelled=cancelled,
         )
 
-    def test_is_cancelled_at_once_and_all_of_them_are_asked_about(self) -> None:
+    def test_is_cancelled_at_once_and_all_orders_are_asked_about(self) -> None:
         taken = changed(self.DOUBLE, cancel_reason="double_order")
         assert folded(self.WORD, self.FIRST, BOOK, self.OURS) == (
             [
@@ -159,49 +159,49 @@ class TestADouble:
             ],
         )
 
-    def test_of_another_client_is_a_persons_to_cancel(self) -> None:
-        (writes, says_) = folded(self.WORD, self.FIRST, BOOK, changed(READY, client_id=13))
+    def test_of_another_client_is_not_cancelled(self) -> None:
+        (writes, messages) = folded(self.WORD, self.FIRST, BOOK, changed(READY, client_id=13))
         assert writes[0] == self.DOUBLE
         assert not [w for w in writes if isinstance(w, CancelSent)]
-        assert says_ == [self.noted(cancelled=False), ("broker", RequestSnapshot())]
+        assert messages == [self.noted(cancelled=False), ("broker", RequestSnapshot())]
         assert folded(self.WORD, self.FIRST, BOOK)[1][0] == self.noted(cancelled=False), "nobody's, without a link"
 
     def test_is_asked_about_later_while_an_answer_is_awaited(self) -> None:
         awaits = changed(self.OURS, asking=True)
-        (writes, says_) = folded(self.WORD, self.FIRST, BOOK, awaits)
+        (writes, messages) = folded(self.WORD, self.FIRST, BOOK, awaits)
         assert changed(awaits, ask_at_ns=MACHINE_NS + 2 * SECOND) in writes
-        assert ("broker", RequestSnapshot()) not in says_
+        assert ("broker", RequestSnapshot()) not in messages
 
-    def test_goes_on_as_the_broker_says(self) -> None:
-        (writes, says_) = folded(changed(self.WORD, status="Submitted"), self.FIRST, BOOK, self.OURS)
+    def test_is_updated_by_reports(self) -> None:
+        (writes, messages) = folded(changed(self.WORD, status="Submitted"), self.FIRST, BOOK, self.OURS)
         works = changed(self.DOUBLE, status="Submitted", cancel_reason="double_order")
         assert writes[0] == works
-        assert says_[-1] == ("TSLA", OrderUpdated(works))
+        assert messages[-1] == ("TSLA", OrderUpdated(works))
         assert (Doubt, works.key) in writes, "it was just spoken of"
 
-    def test_of_the_other_side_or_symbol_is_what_it_is(self) -> None:
+    def test_may_have_another_side_or_symbol(self) -> None:
         bought = changed(self.WORD, side="BUY", symbol="NVDA")
         (writes, _) = folded(bought, self.FIRST, BOOK, self.OURS)
         assert writes[0] == changed(self.DOUBLE, side="BUY", symbol="NVDA", cancel_reason="double_order")
 
     @pytest.mark.parametrize(("status", "filled", "counts"), [("Cancelled", 0.0, False), ("Cancelled", 1.0, True)])
-    def test_that_is_over_counts_by_what_it_filled(self, status: str, filled: float, counts: bool) -> None:
+    def test_that_ended_counts_if_it_filled(self, status: str, filled: float, counts: bool) -> None:
         report = changed(self.WORD, status=status, filled=filled)
-        (writes, says_) = folded(report, self.FIRST, BOOK, self.OURS)
+        (writes, messages) = folded(report, self.FIRST, BOOK, self.OURS)
         assert [w.key for w in writes if isinstance(w, OrderRecord)] == ([f"{STOP}~2"] if counts else [])
-        assert bool(says_) is counts
+        assert bool(messages) is counts
 
-    def test_of_one_that_is_over_leaves_that_out_of_doubt(self) -> None:
+    def test_of_an_order_that_ended_puts_only_itself_in_doubt(self) -> None:
         first = changed(self.FIRST, status="Filled")
         (writes, _) = folded(self.WORD, first, BOOK, self.OURS)
         assert [w.key for w in writes if isinstance(w, Doubt)] == [f"{STOP}~2"]
 
-    def test_is_the_third_order(self) -> None:
+    def test_can_be_a_third_order(self) -> None:
         second = changed(self.DOUBLE, perm_id=98, order_id=4, status="Submitted", cancel_reason="double_order")
-        (writes, says_) = folded(self.WORD, self.FIRST, second, BOOK, self.OURS)
+        (writes, messages) = folded(self.WORD, self.FIRST, second, BOOK, self.OURS)
         assert writes[0].key == f"{STOP}~3"
         assert [w.key for w in writes if isinstance(w, Doubt)] == [STOP, f"{STOP}~2", f"{STOP}~3"]
-        assert says_[0] == self.noted(cancelled=True, key=f"{STOP}~3")
+        assert messages[0] == self.noted(cancelled=True, key=f"{STOP}~3")
 
     @pytest.mark.parametrize(
         ("fields", "again"),
@@ -212,19 +212,19 @@ class TestADouble:
             ({"cancel_reason": "paused"}, False),
         ],
     )
-    def test_is_cancelled_anew_where_its_cancel_ended_the_first(self, fields: dict[str, Any], again: bool) -> None:
+    def test_is_cancelled_again_if_its_cancel_ended_the_first(self, fields: dict[str, Any], again: bool) -> None:
         """Both bear the order id: a cancel by it ends one of them, and not always the double."""
         double = changed(self.DOUBLE, order_id=2, status="Submitted", cancel_reason="double_order")
         double = changed(double, **fields)
-        (writes, says_) = folded(reported(self.FIRST, status="Cancelled"), self.FIRST, double, BOOK, self.OURS)
+        (writes, messages) = folded(reported(self.FIRST, status="Cancelled"), self.FIRST, double, BOOK, self.OURS)
         sent = CancelSent(double.key, 1, MACHINE_NS + 10 * SECOND)
         assert ([w for w in writes if isinstance(w, CancelSent)] == [sent]) is again
-        assert (says_[-1] == ("broker", CancelOrder(2, double.key))) is again
+        assert (messages[-1] == ("broker", CancelOrder(2, double.key))) is again
 
-    def test_lives_on_as_long_as_the_first_does(self) -> None:
+    def test_is_not_cancelled_again_while_the_first_lives(self) -> None:
         double = changed(self.DOUBLE, order_id=2, status="Submitted", cancel_reason="double_order")
-        (_, says_) = folded(reported(self.FIRST, why_held=""), self.FIRST, double, BOOK, self.OURS)
-        assert [to for to, _ in says_] == ["TSLA"]
+        (_, messages) = folded(reported(self.FIRST, why_held=""), self.FIRST, double, BOOK, self.OURS)
+        assert [to for to, _ in messages] == ["TSLA"]
 
 
 class TestAbsent:
@@ -235,13 +235,13 @@ class TestAbsent:
         fold_absence(d, order, questions)
         return all_changes(d), messages_of(d)
 
-    def test_and_foreign_it_is_gone(self) -> None:
+    def test_a_foreign_order_is_gone(self) -> None:
         gone = changed(foreign(), status="Cancelled", reason="gone", updated_ns=NOON_NS)
-        (writes, says_) = self.settled(foreign(), Doubt("foreign:9"))
-        assert (writes, says_) == ([gone, (Doubt, "foreign:9")], [("TSLA", OrderUpdated(gone))])
+        (writes, messages) = self.settled(foreign(), Doubt("foreign:9"))
+        assert (writes, messages) == ([gone, (Doubt, "foreign:9")], [("TSLA", OrderUpdated(gone))])
 
     @pytest.mark.parametrize("filled", [10.0, 11.0])
-    def test_and_filled_whole_by_its_executions_it_is_done(self, filled: float) -> None:
+    def test_an_order_filled_by_its_executions_is_filled(self, filled: float) -> None:
         order = entry(filled=filled, reason="x")
         done = changed(order, status="Filled", updated_ns=NOON_NS)
         assert self.settled(order, Doubt(ENTRY)) == (
@@ -259,7 +259,9 @@ class TestAbsent:
             (Doubt(ENTRY, False, 1), 3, Doubt(ENTRY, absent=1)),
         ],
     )
-    def test_it_is_asked_about_again(self, doubt: Doubt | None, questions: int, then: Doubt) -> None:
+    def test_an_absence_is_counted_and_asked_about_again(
+        self, doubt: Doubt | None, questions: int, then: Doubt
+    ) -> None:
         for order in (entry(), entry(filled=9.5)):
             assert self.settled(order, *([doubt] if doubt else []), questions=questions) == ([then], [])
 
@@ -267,7 +269,7 @@ class TestAbsent:
         ("doubt", "questions"), [(Doubt(ENTRY, True), 1), (Doubt(ENTRY, True, 2), 3), (Doubt(ENTRY, True, 3), 3)]
     )
     @pytest.mark.parametrize("asked", ["", "halted"])
-    def test_so_often_it_is_dead(self, doubt: Doubt, questions: int, asked: str) -> None:
+    def test_the_last_absence_ends_the_order(self, doubt: Doubt, questions: int, asked: str) -> None:
         order = entry(cancel_reason=asked)
         dead = changed(order, status="Cancelled", reason=NEVER_ARRIVED, updated_ns=NOON_NS)
         writes = [dead, (Doubt, ENTRY)]

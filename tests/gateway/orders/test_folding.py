@@ -26,7 +26,7 @@ def commission(gateway: Gateway, exec_id: str, amount: float = 1.0) -> BrokerCom
     return BrokerCommission(exec_id, amount, "USD", None)
 
 
-class TestAnEntryFills:
+class TestEntryFills:
     """Two executions, their commissions and the statuses, in every order and each of them twice."""
 
     def facts(self, gateway: Gateway, key: str) -> list[Any]:
@@ -43,7 +43,7 @@ class TestAnEntryFills:
         ]
 
     @pytest.mark.parametrize("order", list(permutations(range(5))))
-    def test_in_any_order(self, order: tuple[int, ...]) -> None:
+    def test_reports_in_any_order_give_the_same_book(self, order: tuple[int, ...]) -> None:
         gateway = Gateway()
         entry = gateway.working()
         key = entry.client_order_id
@@ -75,14 +75,14 @@ class TestStatuses:
         assert gateway.notes().count("entry_order_placed") == 1
         assert not gateway.events(OrderUpdated)
 
-    def test_an_expiry_was_not_asked_for(self) -> None:
+    def test_an_expiry_is_an_unrequested_cancel(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         gateway.receive(gateway.status(entry.client_order_id, "Cancelled"))
         (message,) = gateway.events(OrderCancelled)
         assert not message.asked
 
-    def test_over_is_over(self) -> None:
+    def test_a_late_status_does_not_revive_a_cancelled_order(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         gateway.receive(gateway.status(entry.client_order_id, "Cancelled"))
@@ -119,7 +119,7 @@ class TestStatuses:
         assert message.order.filled == 4.0
         assert gateway.own() == 4.0
 
-    def test_executions_that_never_come_are_asked_for(self) -> None:
+    def test_missing_executions_are_asked_for(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         key = entry.client_order_id
@@ -142,7 +142,7 @@ class TestStatuses:
         assert not gateway.order(entry.client_order_id).live
         assert gateway.state.get(EntrySlot, entry.client_order_id) is None
 
-    def test_an_inactive_entry_that_works_after_all_is_cancelled(self) -> None:
+    def test_an_inactive_entry_that_works_is_cancelled(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         key = entry.client_order_id
@@ -161,7 +161,7 @@ class TestStatuses:
             gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=message))
             assert gateway.order(stop).trail_stop_price == level
 
-    def test_field_23_a_completed_order_has_quantity_0_and_keeps_what_is_known(self) -> None:
+    def test_field_23_a_completed_order_with_quantity_0_keeps_the_known_values(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         key = entry.client_order_id
@@ -175,11 +175,11 @@ class TestStatuses:
 
 
 class TestExecutions:
-    def test_a_base_id_is_what_stands_before_the_last_period(self) -> None:
+    def test_the_base_id_is_the_part_before_the_last_period(self) -> None:
         assert base_id("0000e0d5.64c7b0c2.01.02") == "0000e0d5.64c7b0c2.01"
         assert base_id("plain") == "plain"
 
-    def test_field_35_a_higher_suffix_corrects(self) -> None:
+    def test_field_35_an_execution_with_a_higher_suffix_is_a_correction(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         first = gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.01")
@@ -194,7 +194,7 @@ class TestExecutions:
         assert (event.corrects, event.fill.exec_id, event.cost_usd) == ("e.1.01", "e.1.02", 1040.0)
         assert [r.fill.exec_id for r in gateway.state.table(FillRecord).values()] == ["e.1.02"]
 
-    def test_a_corrected_sale_says_what_is_undone(self) -> None:
+    def test_a_corrected_sale_reports_the_profit_it_replaces(self) -> None:
         gateway = Gateway()
         stop = gateway.holding(price=100.0).stop_client_order_id
         sold = gateway.execution(stop, 10.0, 90.0, exec_id="s.1.01")
@@ -205,7 +205,7 @@ class TestExecutions:
         assert (two.realized_usd, two.undone_usd) == (-90.0, -100.0)
         assert gateway.state.get(Own, "TSLA") == Own("TSLA", 0.0, 0.0)
 
-    def test_a_corrected_commission_and_one_that_is_pending(self) -> None:
+    def test_a_corrected_commission_and_a_pending_one(self) -> None:
         """Field 35: -1.0 means pending."""
         gateway = Gateway()
         gateway.holding()
@@ -215,7 +215,7 @@ class TestExecutions:
             gateway.receive(commission(gateway, exec_id, amount))
         assert [e.commission for e in gateway.events(CommissionReported)] == [1.25]
 
-    def test_a_commission_in_another_currency_has_the_brokers_rate_or_is_said_to_have_none(self) -> None:
+    def test_a_commission_in_another_currency_has_the_brokers_rate_or_none(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         first = gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.01")
@@ -238,7 +238,7 @@ class TestExecutions:
         event = gateway.events(CommissionReported)[-1]
         assert (event.rate_usd, event.commission_usd, event.undone_usd) == (None, None, 2.0)
 
-    def test_the_brokers_rates_outlive_a_restart(self) -> None:
+    def test_exchange_rates_are_kept_over_a_restart(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         gateway.receive(gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.01"))
@@ -291,7 +291,7 @@ class TestExecutions:
         gateway.receive(message)
         assert [r.fill.exec_id for r in gateway.state.table(FillRecord).values()] == ["e.1.10"]
 
-    def test_sold_before_it_was_bought_costs_nothing_afterwards(self) -> None:
+    def test_a_purchase_after_its_sale_has_no_cost(self) -> None:
         """Two executions of one second that arrive the wrong way round."""
         gateway = Gateway()
         entry = gateway.working()
@@ -299,7 +299,7 @@ class TestExecutions:
         gateway.receive(gateway.execution(entry.client_order_id, 10.0, 105.0))
         assert gateway.state.get(Own, "TSLA") == Own("TSLA", 0.0, 0.0)
 
-    def test_in_a_snapshot_what_was_bought_comes_first(self) -> None:
+    def test_purchases_come_first_in_a_snapshot(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         bought = gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="z.01")
@@ -337,7 +337,7 @@ class TestForeign:
         assert gateway.notes() == ["foreign_order_seen"]
         assert gateway.to_broker == []
 
-    def test_one_that_is_gone_is_over(self) -> None:
+    def test_a_foreign_order_that_is_not_listed_has_ended(self) -> None:
         gateway = Gateway()
         gateway.receive(broker_order("", perm_id=5, status="Submitted"))
         gateway.disconnect()
@@ -352,14 +352,14 @@ class TestForeign:
         assert gateway.order("foreign:6").role == "foreign"
         assert gateway.live_entries() == []
 
-    def test_their_executions_are_not_ours(self) -> None:
+    def test_foreign_executions_do_not_change_own_shares(self) -> None:
         gateway = Gateway()
         gateway.receive(broker_execution("somebody", 10.0, 100.0))
         gateway.receive(commission(gateway, "0000e0d5.1.01"))
         assert not gateway.events(OrderFilled)
         assert not gateway.events(CommissionReported)
 
-    def test_an_order_of_ours_that_the_book_lost_is_ours(self) -> None:
+    def test_an_own_order_that_the_book_lost_is_recorded(self) -> None:
         gateway = Gateway()
         gateway.receive(broker_order("CT-TSLA-20250103-1-S1", side="SELL", order_type="TRAIL", trail_stop_price=90.0))
         assert gateway.order("CT-TSLA-20250103-1-S1").role == "stop"
@@ -367,13 +367,13 @@ class TestForeign:
 
 
 class TestPositionsAndAccount:
-    def test_told_when_they_change(self) -> None:
+    def test_positions_are_reported_when_they_change(self) -> None:
         gateway = Gateway()
         for quantity in (10.0, 10.0, 12.0):
             gateway.receive(BrokerPosition(ACCOUNT, "TSLA", quantity, 100.0))
         assert [e.account_quantity for e in gateway.events(PositionUpdated)] == [10.0, 12.0]
 
-    def test_of_another_account_of_the_login_are_not_ours(self) -> None:
+    def test_positions_of_another_account_are_ignored(self) -> None:
         gateway = Gateway()
         gateway.receive(BrokerPosition("DU7654321", "TSLA", 99.0, 100.0))
         gateway.account_values("DU7654321", NetLiquidation=1.0)
@@ -395,7 +395,7 @@ class TestPositionsAndAccount:
         assert (message.net_liquidation, message.total_cash, message.settled_cash) == (100.0, 60.0, 60.0)
 
 
-def test_weeks_later_the_book_forgets_but_not_what_is_held() -> None:
+def test_old_records_are_dropped_unless_their_symbol_is_held() -> None:
     from messages.market import Session, SessionOpened
     from services.gateway.book.expiry import KEEP_NS
 

@@ -44,7 +44,7 @@ def test_nothing_is_asked_before_ten_seconds() -> None:
     assert gateway.orders_sent() == ["cancel CT-TSLA-20250106-1", "ask"]
 
 
-def test_while_the_broker_lists_it_as_working_it_is_sent_again() -> None:
+def test_a_cancel_is_sent_again_while_the_broker_lists_the_order() -> None:
     gateway, listed = asked()
     gateway.wait(11)
     gateway.answer(*listed)
@@ -70,14 +70,14 @@ def answers(gateway: Gateway, listed: list[BrokerOrder], seconds: int) -> list[i
     return cancelled_at
 
 
-def test_later_and_later_and_five_times_at_most() -> None:
+def test_a_cancel_is_sent_five_times_at_most_with_growing_waits() -> None:
     gateway, listed = asked()
     assert answers(gateway, listed, 3600) == [10, 30, 70, 130]
     assert cancels(gateway) == MAX_SENT
     assert levels(gateway, "cancel_unanswered") == ["ERROR"], "said once"
 
 
-def test_field_27_with_the_market_closed_it_may_wait_for_the_open_and_is_sent_again_then() -> None:
+def test_field_27_a_cancel_given_up_after_hours_is_sent_again_at_the_open() -> None:
     gateway, listed = asked()
     gateway.closed()
     answers(gateway, listed, 3600)
@@ -88,7 +88,7 @@ def test_field_27_with_the_market_closed_it_may_wait_for_the_open_and_is_sent_ag
     assert cancels(gateway) == MAX_SENT + 1, "it is under way"
 
 
-def test_an_answer_without_it_sends_nothing() -> None:
+def test_an_answer_without_the_order_sends_nothing() -> None:
     """It may be over: three complete answers decide, as for any order."""
     gateway, listed = asked()
     for _ in range(4):
@@ -98,7 +98,7 @@ def test_an_answer_without_it_sends_nothing() -> None:
     assert cancels(gateway) == 1
 
 
-def test_no_answer_is_no_answer() -> None:
+def test_a_failed_snapshot_sends_nothing() -> None:
     gateway, listed = asked()
     for _ in range(5):
         gateway.wait(11)
@@ -109,7 +109,7 @@ def test_no_answer_is_no_answer() -> None:
     assert cancels(gateway) == 2
 
 
-def test_a_word_about_its_level_is_no_answer_to_the_cancel() -> None:
+def test_a_report_of_its_level_does_not_answer_the_cancel() -> None:
     """The broker speaks of the order and still works it: a question that failed is asked again."""
     gateway = Gateway()
     stop = gateway.holding().stop_client_order_id
@@ -128,7 +128,7 @@ def test_a_word_about_its_level_is_no_answer_to_the_cancel() -> None:
     assert cancels(gateway) == 2
 
 
-def test_a_new_connection_begins_anew() -> None:
+def test_a_new_connection_counts_from_one_again() -> None:
     gateway, listed = asked()
     answers(gateway, listed, 600)
     assert cancels(gateway) == MAX_SENT
@@ -140,7 +140,7 @@ def test_a_new_connection_begins_anew() -> None:
     assert cancels(gateway) == MAX_SENT + 2
 
 
-def test_after_a_restart_too() -> None:
+def test_a_restart_sends_the_cancel_again() -> None:
     gateway, listed = asked()
     gateway.restart()
     gateway.connect(*listed)
@@ -148,7 +148,7 @@ def test_after_a_restart_too() -> None:
 
 
 @pytest.mark.parametrize("lost", [1, 3])
-def test_a_flatten_goes_on_although_the_stops_cancel_was_lost(lost: int) -> None:
+def test_a_flatten_continues_although_the_stops_cancel_was_lost(lost: int) -> None:
     """Until its end is confirmed nothing is sold."""
     gateway = Gateway()
     stop = gateway.holding().stop_client_order_id

@@ -17,7 +17,7 @@ GONE = entry(status="Cancelled", reason=NEVER_ARRIVED)
 COMPLETED: dict[str, Any] = {"completed_status": "Cancelled by Trader", "status": "Cancelled"}
 
 
-class TestWhoseItIs:
+class TestOwnership:
     ELSEWHERE = entry(account="DU7654321")
 
     @pytest.mark.parametrize(
@@ -31,7 +31,9 @@ class TestWhoseItIs:
             ("", ACCOUNT, Book(account=ACCOUNT), False),
         ],
     )
-    def test_our_reference_in_our_account(self, key: str, account: str, book: Book, ours: bool) -> None:
+    def test_an_own_order_has_our_reference_in_our_account(
+        self, key: str, account: str, book: Book, ours: bool
+    ) -> None:
         (writes, _) = folded(reported(entry(key, account=account, perm_id=5)), book)
         orders = [o.key for o in writes if isinstance(o, OrderRecord)]
         assert orders == ([key] if ours else ["foreign:5"])
@@ -46,7 +48,7 @@ class TestWhoseItIs:
             ("CT-F-20250106-1-S1", "SELL", "stop"),  # Ford's
         ],
     )
-    def test_of_a_book_that_was_lost(self, key: str, side: str, role: str) -> None:
+    def test_an_order_of_a_lost_book_is_recorded(self, key: str, side: str, role: str) -> None:
         before = entry(key, side=side, role=role, why_held="")
         (writes, says_) = folded(reported(before, perm_id=77, order_type="LMT"), Book(next_order_id=9))
         order = OrderRecord(
@@ -72,7 +74,7 @@ class TestWhoseItIs:
         ]
 
 
-class TestAForeignOne:
+class TestForeignOrder:
     SEEN = OrderRecord(
         client_order_id="foreign:5",
         symbol="TSLA",
@@ -95,14 +97,14 @@ class TestAForeignOne:
         updated_ns=NOON_NS,
     )
 
-    def test_is_put_down_and_said(self) -> None:
+    def test_is_recorded_and_reported(self) -> None:
         seen = note("foreign_order_seen", level="WARNING", order_id=-3, perm_id=5, qty=7.0)
         assert folded(reported(self.SEEN, client_order_id="somebody's")) == (
             [self.SEEN],
             [("TSLA", OrderUpdated(self.SEEN)), seen],
         )
 
-    def test_is_followed_without_a_note(self) -> None:
+    def test_is_updated_without_a_note(self) -> None:
         before = changed(self.SEEN, created_ns=1, updated_ns=2)
         assert folded(reported(before, client_order_id="x"), before) == NOTHING
         assert folded(reported(before, client_order_id="x", filled=3.0), before) == updated(
@@ -135,7 +137,7 @@ UNTOLD = changed(TRAILS, stop_price=None, trail_stop_price=None)
 RISEN = {"stop_price": 95.0, "trail_stop_price": 95.0}
 
 
-class TestWhatBothSidesKnow:
+class TestMergedRecord:
     """`then`: what is another at the book's order; {} where it says nothing new."""
 
     @pytest.mark.parametrize(
@@ -176,12 +178,14 @@ class TestWhatBothSidesKnow:
             (SAMPLED, {"trail_stop_price": None}, {}),
         ],
     )
-    def test_is_known_together(self, known: OrderRecord, report: dict[str, Any], then: dict[str, Any]) -> None:
+    def test_takes_over_the_reported_values(
+        self, known: OrderRecord, report: dict[str, Any], then: dict[str, Any]
+    ) -> None:
         assert folded(reported(known, **report), known, Book(next_order_id=9)) == (
             updated(changed(known, **then)) if then else NOTHING
         )
 
-    def test_of_one_that_is_completed_is_no_more_than_how_it_ended(self) -> None:
+    def test_of_a_completed_order_takes_over_only_its_end(self) -> None:
         """It is reported with quantity 0, and without the details of a working one."""
         bare: dict[str, Any] = {
             "quantity": 0.0,
@@ -202,7 +206,7 @@ class TestWhatBothSidesKnow:
             ],
         )
 
-    def test_of_one_that_is_completed_and_was_lost_is_that_it_was_there(self) -> None:
+    def test_of_an_unknown_completed_order_is_recorded(self) -> None:
         report = reported(entry(), quantity=0.0, why_held="", **COMPLETED)
         (writes, _) = folded(report, Book(next_order_id=9))
         assert [(o.quantity, o.status) for o in writes] == [(0.0, "Cancelled")]
@@ -214,22 +218,22 @@ class TestWhatBothSidesKnow:
         books = [b for b in writes if isinstance(b, Book)]
         assert books == ([Book(account=ACCOUNT, next_order_id=then)] if then != next_id else [])
 
-    def test_nor_by_a_book_that_was_lost(self) -> None:
+    def test_a_lost_book_gives_out_no_order_id_twice(self) -> None:
         assert folded(reported(RESTS), RESTS) == ([Book(next_order_id=2)], [])
 
 
 PLACED = {"entry": "entry_order_placed", "flatten": "flatten_order_placed", "stop": "trailing_stop_placed"}
 
 
-class TestItsStatus:
+class TestStatus:
     @pytest.mark.parametrize("status", ["PendingSubmit", "PreSubmitted", "Submitted", "PendingCancel"])
     @pytest.mark.parametrize("known", [entry(status="InFlight"), stop(status="InFlight")])
-    def test_is_the_first_word_of_it(self, known: OrderRecord, status: str) -> None:
+    def test_the_first_report_accepts_an_order(self, known: OrderRecord, status: str) -> None:
         order = changed(known, status=status, updated_ns=NOON_NS)
         placed = note(PLACED[known.role], **fields_of(order))
         assert fold_status(known, status) == ([order], [("TSLA", OrderAccepted(order)), placed])
 
-    def test_is_the_first_word_of_a_sale_of_the_operators(self) -> None:
+    def test_the_first_report_accepts_a_flatten_order(self) -> None:
         known = stop("CT-TSLA-20250106-F1", role="flatten", order_type="MKT", status="InFlight")
         assert fold_status(known, "Submitted")[1][1][1].event == "flatten_order_placed"
 
@@ -245,7 +249,7 @@ class TestItsStatus:
             ("Inactive", "Filled"),
         ],
     )
-    def test_changes(self, before: str, after: str) -> None:
+    def test_a_new_status_updates_the_order(self, before: str, after: str) -> None:
         known = entry(status=before)
         assert fold_status(known, after) == updated(changed(known, status=after, updated_ns=NOON_NS))
 
@@ -264,7 +268,7 @@ class TestItsStatus:
             ("Inactive", "PendingSubmit"),
         ],
     )
-    def test_is_old_news(self, before: str, after: str) -> None:
+    def test_an_old_status_is_ignored(self, before: str, after: str) -> None:
         assert fold_status(entry(status=before), after, why_held="locate") == NOTHING
 
     @pytest.mark.parametrize(
@@ -277,7 +281,7 @@ class TestItsStatus:
         ],
     )
     @pytest.mark.parametrize("before", ["InFlight", "Submitted", "Inactive"])
-    def test_is_its_end(self, before: str, fields: dict[str, Any], asked: bool, reason: str) -> None:
+    def test_a_final_status_ends_the_order(self, before: str, fields: dict[str, Any], asked: bool, reason: str) -> None:
         known = entry(status=before, **fields)
         order = changed(known, status="Cancelled", updated_ns=NOON_NS)
         assert fold_status(known, "Cancelled") == (
@@ -289,7 +293,7 @@ class TestItsStatus:
         )
 
     @pytest.mark.parametrize("before", ["InFlight", "PreSubmitted", "Submitted"])
-    def test_is_a_refusal(self, before: str) -> None:
+    def test_inactive_is_a_refusal(self, before: str) -> None:
         known = entry(status=before, reason="margin")
         order = changed(known, status="Inactive", updated_ns=NOON_NS)
         for error, code, text in ((None, 0, "margin"), (LastError(ENTRY, 201, "as worded"), 201, "as worded")):
@@ -301,10 +305,10 @@ class TestItsStatus:
                 ],
             )
 
-    def test_is_a_refusal_told_again(self) -> None:
+    def test_a_repeated_refusal_updates_the_order(self) -> None:
         known = entry(status="Inactive")
         assert fold_status(known, "Inactive") == NOTHING
         assert fold_status(known, "Inactive", why_held="") == updated(changed(known, why_held=""))
 
-    def test_is_an_end_told_again_of_one_that_never_arrived(self) -> None:
+    def test_a_late_cancelled_of_an_order_that_was_given_up(self) -> None:
         assert fold_status(GONE, "Cancelled") == updated(changed(GONE, reason=""))

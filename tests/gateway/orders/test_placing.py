@@ -35,7 +35,7 @@ def test_the_bracket_goes_in_one_transmit() -> None:
     assert [e.order.status for e in gateway.events(OrderPlaced)] == ["InFlight", "InFlight"]
 
 
-def test_rows_to_the_fleet_come_before_the_broker_hears_of_it() -> None:
+def test_the_fleet_is_informed_before_the_broker() -> None:
     """All of it is one decision: committed together, sent afterwards."""
     gateway = Gateway()
     decision = gateway.receive(EntryApproved(plan(), 1000.0))
@@ -90,7 +90,7 @@ def a_stop_of_shares_that_are_gone(gateway: Gateway) -> None:
         (cancelled_before, "end_of_day"),
     ],
 )
-def test_what_must_hold_when_it_is_sent(before: Any, reason: str) -> None:
+def test_reasons_to_drop_an_entry(before: Any, reason: str) -> None:
     gateway = Gateway()
     before(gateway)
     gateway.clear()
@@ -100,20 +100,20 @@ def test_what_must_hold_when_it_is_sent(before: Any, reason: str) -> None:
     assert "entry_dropped" in gateway.notes()
 
 
-def test_without_a_price_nothing_goes() -> None:
+def test_without_a_price_no_entry_is_sent() -> None:
     gateway = Gateway()
     gateway.receive(EntryApproved(plan(symbol="AMD"), 1000.0))
     assert dropped(gateway) == [("CT-AMD-20250106-1", "no_quote")]
 
 
-def test_an_entry_in_another_symbol_is_free() -> None:
+def test_an_entry_of_another_symbol_is_allowed() -> None:
     gateway = Gateway()
     gateway.working()
     gateway.enter(symbol="NVDA")
     assert gateway.live_entries("NVDA") == ["CT-NVDA-20250106-1"]
 
 
-def test_the_place_is_free_again_once_it_is_over() -> None:
+def test_the_slot_is_free_once_the_entry_has_ended() -> None:
     gateway = Gateway()
     entry = gateway.working()
     gateway.cancel(entry)
@@ -127,7 +127,7 @@ def test_the_place_is_free_again_once_it_is_over() -> None:
 
 
 class TestCancel:
-    def test_goes_to_the_broker_once(self) -> None:
+    def test_a_cancel_is_sent_once(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         gateway.clear()
@@ -141,7 +141,7 @@ class TestCancel:
         assert event.asked
         assert event.order.cancel_reason == "end_of_day"
 
-    def test_while_the_link_is_down_it_waits(self) -> None:
+    def test_a_cancel_waits_while_the_link_is_down(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         gateway.disconnect()
@@ -154,7 +154,7 @@ class TestCancel:
         gateway.connect(*open_orders)
         assert gateway.orders_sent() == ["ask", f"cancel {entry.client_order_id}"]
 
-    def test_of_what_is_over_says_nothing(self) -> None:
+    def test_a_cancel_of_an_order_that_ended_is_ignored(self) -> None:
         gateway = Gateway()
         entry = gateway.holding()
         gateway.clear()
@@ -179,14 +179,14 @@ def test_order_ids_only_grow() -> None:
     assert ids == [502, 503]
 
 
-def test_an_id_seen_at_the_broker_is_never_handed_out() -> None:
+def test_an_order_id_seen_at_the_broker_is_never_used() -> None:
     gateway = Gateway()
     entry = gateway.enter()
     gateway.receive(gateway.status(entry.client_order_id, "PreSubmitted", order_id=900))
     assert gateway.book().next_order_id == 901
 
 
-def test_an_order_in_doubt_is_live_and_never_sent_again() -> None:
+def test_an_order_in_doubt_stays_live_and_is_not_sent_again() -> None:
     gateway = Gateway()
     entry = gateway.enter()
     gateway.restart()
@@ -200,7 +200,7 @@ def test_an_order_in_doubt_is_live_and_never_sent_again() -> None:
     assert gateway.to_broker == []
 
 
-def test_a_quote_without_a_trade_is_no_price() -> None:
+def test_a_quote_without_a_trade_has_no_price() -> None:
     gateway = Gateway()
     gateway.quote(0.0, bid=99.9, ask=100.1)
     gateway.enter()

@@ -85,7 +85,7 @@ def bracket(wanted: EntryPlan, first_id: int = 7, account: str = ACCOUNT) -> tup
         {"order_type": "STP", "limit_price": None, "stop_order_type": "STP", "stop_level": 94.5},
     ],
 )
-def test_the_whole_bracket(more: dict[str, Any]) -> None:
+def test_a_bracket_has_all_fields(more: dict[str, Any]) -> None:
     wanted = plan(**more)
     parent, child = bracket(wanted)
     d = draft(OPEN, PRICED, BOOK)
@@ -99,13 +99,13 @@ def test_the_whole_bracket(more: dict[str, Any]) -> None:
     ]
 
 
-def test_before_the_account_is_known_it_names_none() -> None:
+def test_a_bracket_before_the_account_is_known_names_none() -> None:
     d = draft(OPEN, PRICED)
     place_entry(d, plan(), READY, RULES)
     assert written(d)[2:] == list(bracket(plan(), 1, ""))
 
 
-def test_order_ids_are_handed_out_once() -> None:
+def test_order_ids_are_used_once() -> None:
     d = draft(BOOK)
     assert (next_order_ids(d, 2), next_order_ids(d, 1)) == ((7, 8), (9,))
     assert written(d) == [Book(account=ACCOUNT, next_order_id=10)]
@@ -168,7 +168,7 @@ def resting(**more: Any) -> SessionRecord:
         ([OPEN, quoted(100.0, delayed=True)], READY, {}, "delayed_data", None),
     ],
 )
-def test_what_must_hold_now(
+def test_reasons_to_drop_an_entry_at_their_bounds(
     records: list[Any], links: Links, now: dict[str, Any], reason: str | None, figures: dict[str, float] | None
 ) -> None:
     d = draft(*records, **now)
@@ -182,7 +182,7 @@ def test_what_must_hold_now(
         assert noted.fields == {"client_order_id": ENTRY, "reason": reason} | (figures or {})
 
 
-def test_taken_back_before_it_arrived_the_tombstone_goes_with_it() -> None:
+def test_a_cancelled_entry_is_dropped_with_its_tombstone() -> None:
     d = draft(OPEN, PRICED, Tombstone(ENTRY, "end_of_day"), Tombstone("CT-TSLA-20250106-2", "paused"))
     place_entry(d, plan(), DOWN, RULES)
     assert written(d) == [(Tombstone, ENTRY)]
@@ -193,7 +193,7 @@ def test_taken_back_before_it_arrived_the_tombstone_goes_with_it() -> None:
     ("mode", "allowed", "goes"),
     [("paper", True, True), ("paper", False, False), ("sim", True, True), ("live", True, False)],
 )
-def test_delayed_prices_are_for_paper_and_by_the_owners_leave(mode: str, allowed: bool, goes: bool) -> None:
+def test_delayed_prices_need_paper_and_the_setting(mode: str, allowed: bool, goes: bool) -> None:
     d = draft(OPEN, quoted(100.0, delayed=True))
     place_entry(d, plan(), READY, rules(mode=mode, ibkr={"allow_delayed": allowed}))
     assert messages_of(d)[0][1].__class__ is (OrderPlaced if goes else EntryDropped)
@@ -203,7 +203,7 @@ def test_delayed_prices_are_for_paper_and_by_the_owners_leave(mode: str, allowed
     ("last", "ask", "through"),
     [(104.99, 104.99, False), (105.0, 104.99, True), (104.99, 105.0, True), (104.0, 0.0, False)],
 )
-def test_a_market_at_the_trigger_would_buy_at_once(last: float, ask: float, through: bool) -> None:
+def test_a_price_at_the_trigger_drops_the_entry(last: float, ask: float, through: bool) -> None:
     d = draft(OPEN, quoted(last, ask=ask))
     place_entry(d, plan(), READY, RULES)
     figures = {"last": last, "ask": ask, "trigger": 105.0}
@@ -222,7 +222,7 @@ class TestPriceBand:
             (0.5, None, None),
         ],
     )
-    def test_too_far_from_the_market_it_is_an_error_of_somebodys(
+    def test_a_trigger_too_far_from_the_market_is_dropped(
         self, last: float, band: float | None, figures: dict[str, float] | None
     ) -> None:
         d = draft(OPEN, quoted(last))
@@ -231,7 +231,7 @@ class TestPriceBand:
         assert (messages_of(d)[0][1].__class__ is OrderPlaced) is (figures is None)
 
 
-def test_a_fleet_that_observes_tells_all_that_it_would_have_sent() -> None:
+def test_an_observing_fleet_notes_the_entry_it_would_send() -> None:
     d = draft(OPEN, PRICED)
     place_entry(d, plan(), READY, rules(observe=True))
     assert written(d) == []
@@ -254,29 +254,29 @@ def test_a_fleet_that_observes_tells_all_that_it_would_have_sent() -> None:
     assert messages_of(d) == refusal("no_quote"), "what would not have been sent is not observed"
 
 
-class TestTakingBack:
+class TestCancelEntry:
     WORD = CancelEntry(ENTRY, "TSLA", "end_of_day")
 
-    def test_once(self) -> None:
+    def test_an_entry_is_cancelled_once(self) -> None:
         d = draft(entry())
         cancel_entry(d, self.WORD, READY)
         assert written(d) == [changed(entry(), cancel_reason="end_of_day")]
         assert messages_of(d) == [("broker", CancelOrder(1, ENTRY))]
 
     @pytest.mark.parametrize("order", [entry(cancel_reason="paused"), entry(status="Filled")])
-    def test_what_is_over_or_asked_to_end_is_left_alone(self, order: OrderRecord) -> None:
+    def test_an_order_that_ended_or_is_being_cancelled_is_not_changed(self, order: OrderRecord) -> None:
         d = draft(order)
         cancel_entry(d, self.WORD, READY)
         assert (written(d), messages_of(d)) == ([], [])
 
     @pytest.mark.parametrize("links", [DOWN, Links(phase="reconciling")])
-    def test_while_the_link_is_down_the_intent_is_committed(self, links: Links) -> None:
+    def test_the_intent_is_recorded_while_the_link_is_down(self, links: Links) -> None:
         d = draft(entry())
         cancel_entry(d, self.WORD, links)
         assert written(d) == [changed(entry(), cancel_reason="end_of_day")]
         assert messages_of(d) == []
 
-    def test_one_that_never_arrived_is_dropped_for_ever(self) -> None:
+    def test_an_entry_that_never_arrived_leaves_a_tombstone(self) -> None:
         d = draft()
         cancel_entry(d, self.WORD, READY)
         assert written(d) == [Tombstone(ENTRY, "end_of_day")]

@@ -33,12 +33,12 @@ SOON = MACHINE_NS + 2 * SECOND
 QUESTION = [("broker", RequestSnapshot())]
 
 
-def test_a_link_of_which_nothing_is_known_is_down() -> None:
+def test_an_unknown_link_is_down() -> None:
     assert links_of(draft()) == Links()
     assert links_of(draft(READY)) == READY
 
 
-def test_a_question_covers_all_that_is_in_doubt() -> None:
+def test_a_question_covers_every_order_in_doubt() -> None:
     d = draft(changed(READY, ask_at_ns=SOON), Doubt(STOP, False, 2), Doubt(ENTRY, True), Missing("TSLA"))
     ask(d)
     assert written(d) == [
@@ -51,7 +51,7 @@ def test_a_question_covers_all_that_is_in_doubt() -> None:
 
 
 @pytest.mark.parametrize("asking", [True, False])
-def test_while_an_answer_is_awaited_the_next_question_waits(asking: bool) -> None:
+def test_the_next_question_waits_for_the_answer(asking: bool) -> None:
     d = draft(changed(READY, asking=asking))
     ask_soon(d)
     assert messages_of(d) == ([] if asking else QUESTION)
@@ -59,13 +59,13 @@ def test_while_an_answer_is_awaited_the_next_question_waits(asking: bool) -> Non
 
 
 @pytest.mark.parametrize("asking", [True, False])
-def test_in_a_moment(asking: bool) -> None:
+def test_ask_later_sets_a_deadline(asking: bool) -> None:
     d = draft(READY)
     ask_later(d, asking=asking)
     assert (written(d), messages_of(d)) == ([changed(READY, ask_at_ns=SOON, asking=asking)], [])
 
 
-def test_in_time_the_broker_says_something_of_an_order_or_is_asked() -> None:
+def test_a_missing_acknowledgement_sets_a_deadline() -> None:
     d = draft(READY)
     watch_acks(d)
     assert written(d) == [changed(READY, ask_at_ns=MACHINE_NS + 10 * SECOND)]
@@ -74,7 +74,7 @@ def test_in_time_the_broker_says_something_of_an_order_or_is_asked() -> None:
     assert written(d) == [], "it will be asked sooner"
 
 
-def test_what_was_sent_and_not_answered_is_in_doubt() -> None:
+def test_unacknowledged_orders_are_in_doubt() -> None:
     sent, over = entry(status="InFlight"), entry("CT-TSLA-20250106-2", status="Cancelled")
     known = entry("CT-TSLA-20250106-3", status="InFlight")
     changes = [Change(STOP, "TSLA", 4.0, "sent"), Change(over.key, "TSLA", 4.0, "sent")]
@@ -106,7 +106,7 @@ class TestCoverage:
             ([AccountPosition("TSLA", 10.0, 105.0)], stop(), None),
         ],
     )
-    def test_what_there_is_to_protect_and_what_is(
+    def test_shares_to_protect_and_protected_shares_are_reported(
         self, records: list[Any], touched: OrderRecord, now: tuple[float, float] | None
     ) -> None:
         d = draft(*records, stop("CT-NVDA-20250106-1-S1", symbol="NVDA"))
@@ -119,27 +119,27 @@ class TestCoverage:
         assert messages_of(d) == [("recorder", ProtectionChanged("TSLA", *now, NOON_NS))]
 
     @pytest.mark.parametrize("record", [Own("TSLA", 10.0, 1050.0), AccountPosition("TSLA", 10.0, 105.0), stop()])
-    def test_whatever_touched_it(self, record: Any) -> None:
+    def test_every_kind_of_change_reports_coverage(self, record: Any) -> None:
         d = draft(*held(), stop())
         d.put(record)
         report_coverage(d)
         assert written(d) == [record, Coverage("TSLA", 10.0, 10.0)]
 
     @pytest.mark.parametrize(("before", "tells"), [(Coverage("TSLA", 10.0, 10.0), False), (Coverage("TSLA"), True)])
-    def test_nothing_twice(self, before: Coverage, tells: bool) -> None:
+    def test_the_same_coverage_is_not_reported_twice(self, before: Coverage, tells: bool) -> None:
         d = draft(*held(), before)
         d.put(stop())
         report_coverage(d)
         assert bool(messages_of(d)) is tells
 
-    def test_of_what_was_not_touched_nothing(self) -> None:
+    def test_unchanged_symbols_are_not_reported(self) -> None:
         d = draft(*held(), stop())
         d.put(Doubt(STOP))
         d.drop(OrderRecord, "CT-GME-20250106-1")
         report_coverage(d)
         assert messages_of(d) == []
 
-    def test_the_end_of_it_is_told_and_each_symbol_for_itself(self) -> None:
+    def test_zero_shares_are_reported_and_each_symbol_separately(self) -> None:
         d = draft(Coverage("TSLA", 10.0, 10.0), AccountPosition("NVDA", 5.0, 90.0))
         d.put(Own("TSLA", 0.0))
         d.put(stop(status="Filled"))

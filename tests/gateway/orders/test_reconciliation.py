@@ -18,7 +18,7 @@ def snapshot(**parts: object) -> BrokerSnapshot:
     return BrokerSnapshot(account=ACCOUNT, **(fields | parts))  # type: ignore[arg-type]
 
 
-def test_executions_first_in_their_time_then_what_became_of_orders_then_what_is_there() -> None:
+def test_facts_come_as_executions_then_completed_then_open_orders() -> None:
     late = broker_execution(ENTRY, 5.0, 105.0, time_ns=2, exec_id="a.01")
     sold = broker_execution(STOP, 5.0, 94.0, time_ns=1, exec_id="b.01", side="SELL")
     second = broker_execution(ENTRY, 3.0, 105.0, time_ns=1, exec_id="d.01")
@@ -37,7 +37,7 @@ def test_executions_first_in_their_time_then_what_became_of_orders_then_what_is_
     assert facts(answer, {}, ACCOUNT) == [first, second, sold, late, cost, done, there, younger, position]
 
 
-def test_what_is_no_longer_listed_is_flat() -> None:
+def test_a_position_that_is_not_listed_is_flat() -> None:
     known = {
         "TSLA": AccountPosition("TSLA", 10.0, 105.0),
         "NVDA": AccountPosition("NVDA", -3.0, 90.0),
@@ -53,7 +53,7 @@ def test_what_is_no_longer_listed_is_flat() -> None:
     ]
 
 
-def test_live_orders_that_are_listed_nowhere() -> None:
+def test_live_orders_that_are_not_listed_are_absent() -> None:
     """Ours by their name, those of others by the broker's number."""
     orders = [
         entry(),

@@ -49,8 +49,8 @@ BOUGHT = entry(status="Submitted", perm_id=77)
 SOLD = stop(status="Submitted", perm_id=78)
 
 
-class TestAnExecution:
-    def test_in_part(self) -> None:
+class TestExecution:
+    def test_a_partial_fill(self) -> None:
         known = changed(BOUGHT, filled=2.0)
         execution = execution_of(known, 4.0, 105.5, avg_price=105.2)
         order = changed(known, filled=6.0, avg_price=105.2, updated_ns=NOON_NS)
@@ -61,36 +61,36 @@ class TestAnExecution:
         )
 
     @pytest.mark.parametrize("cum", [10.0, 11.0])
-    def test_of_all_that_was_left(self, cum: float) -> None:
+    def test_the_last_fill(self, cum: float) -> None:
         known = changed(BOUGHT, filled=6.0)
         execution = execution_of(known, 4.0, 105.5, cum_quantity=cum)
         order = changed(known, filled=cum, avg_price=105.5, updated_ns=NOON_NS)
         (_, messages) = folded(execution, known)
         assert messages[1:] == [received(order, execution), note("order_filled", **fields_of(order), price=105.5)]
 
-    def test_all_but_half_a_share(self) -> None:
+    def test_a_fill_that_leaves_half_a_share(self) -> None:
         (_, messages) = folded(execution_of(BOUGHT, 9.5, 105.5), BOUGHT)
         assert [m.event for _, m in messages[1:]] == ["fill_received"]
 
-    def test_that_is_late_takes_nothing_back(self) -> None:
+    def test_a_late_execution_does_not_reduce_filled(self) -> None:
         known = changed(BOUGHT, filled=8.0)
         (writes, _) = folded(execution_of(known, 4.0, 105.5, cum_quantity=4.0), known)
         assert writes[-1].filled == 8.0
 
-    @pytest.mark.parametrize(("perm_id", "told_id", "then"), [(0, 77, 77), (77, 0, 77), (77, 77, 77)])
-    def test_knows_its_order(self, perm_id: int, told_id: int, then: int) -> None:
+    @pytest.mark.parametrize(("perm_id", "reported_id", "then"), [(0, 77, 77), (77, 0, 77), (77, 77, 77)])
+    def test_its_perm_id_is_recorded(self, perm_id: int, reported_id: int, then: int) -> None:
         known = changed(BOUGHT, perm_id=perm_id)
-        (writes, _) = folded(execution_of(known, 4.0, 105.5, perm_id=told_id), known, Doubt(ENTRY))
+        (writes, _) = folded(execution_of(known, 4.0, 105.5, perm_id=reported_id), known, Doubt(ENTRY))
         assert [w.perm_id for w in writes if isinstance(w, OrderRecord)] == [then]
         assert (Doubt, ENTRY) in writes, "it is in doubt no more"
 
     @pytest.mark.parametrize(("key", "account"), [("somebody", ACCOUNT), (ENTRY, "DU7654321")])
-    def test_of_somebody_else_says_nothing(self, key: str, account: str) -> None:
+    def test_a_foreign_execution_is_ignored(self, key: str, account: str) -> None:
         execution = execution_of(BOUGHT, 4.0, 105.5, client_order_id=key, account=account)
         early = EarlyCommission(EXEC, BrokerCommission(EXEC, 1.0, "USD", None))
         assert folded(execution, BOUGHT, early) == ([(EarlyCommission, EXEC)], [])
 
-    def test_of_an_order_that_the_book_lost(self) -> None:
+    def test_of_an_unknown_own_order_is_recorded(self) -> None:
         execution = execution_of(SOLD, 4.0, 94.0)
         order = OrderRecord(
             client_order_id=STOP,
@@ -111,12 +111,12 @@ class TestAnExecution:
         assert messages[0] == note("unknown_own_order", level="WARNING", client_order_id=STOP, order_id=2)
         assert messages[-1] == note("order_filled", **fields_of(order), price=94.0)
 
-    def test_of_an_entry_that_the_book_lost(self) -> None:
+    def test_of_an_unknown_own_entry_is_recorded(self) -> None:
         (writes, _) = folded(execution_of(BOUGHT, 4.0, 105.0))
         assert (writes[-1].role, writes[-1].side) == ("entry", "BUY")
 
     @pytest.mark.parametrize(("cum", "quantity"), [(4.0, 10.0), (12.0, 12.0)])
-    def test_of_a_double_that_nobody_spoke_of(self, cum: float, quantity: float) -> None:
+    def test_of_an_unknown_double_is_recorded(self, cum: float, quantity: float) -> None:
         execution = execution_of(SOLD, 4.0, 94.0, perm_id=99, cum_quantity=cum)
         (writes, messages) = folded(execution, SOLD, changed(READY, client_id=12), Own("TSLA", 10.0, 1050.0))
         (double,) = [w for w in writes if isinstance(w, OrderRecord)]
@@ -150,7 +150,7 @@ class TestOwnShares:
             ((0.1, 10.0), "BUY", 0.2, 100.0, (0.3, 30.0), 0.0),
         ],
     )
-    def test_are_counted(
+    def test_own_shares_are_counted(
         self,
         before: tuple[float, float],
         side: str,
@@ -169,19 +169,19 @@ class TestOwnShares:
         assert (told_.own, told_.cost_usd, told_.realized_usd) == (own.quantity, own.cost_usd, fill.realized_usd)
         assert (told_.corrects, told_.undone_usd) == ("", 0.0)
 
-    def test_that_are_gone_cost_nothing_at_all(self) -> None:
+    def test_no_shares_have_no_cost(self) -> None:
         """Seven shares at a seventh of 450 dollars each leave no 6e-14 dollars behind."""
         (writes, _) = folded(execution_of(SOLD, 7.0, 94.0), SOLD, Own("TSLA", 7.0, 450.0))
         assert writes[0] == Own("TSLA", 0.0, 0.0)
 
     @pytest.mark.parametrize("symbol", ["TSLA", "NVDA"])
-    def test_are_those_of_the_symbol(self, symbol: str) -> None:
+    def test_own_shares_are_kept_per_symbol(self, symbol: str) -> None:
         order = changed(BOUGHT, symbol=symbol)
         (writes, _) = folded(execution_of(order, 4.0, 100.0), order)
         assert writes[0] == Own(symbol, 4.0, 400.0)
 
 
-class TestACorrection:
+class TestCorrection:
     """A higher suffix of the same execution takes its place."""
 
     def first(self, order: OrderRecord, quantity: float, price: float, realized: float = 0.0) -> FillRecord:
@@ -189,12 +189,12 @@ class TestACorrection:
         return FillRecord("0000e0d5.1", fill_of(execution, order), realized)
 
     @pytest.mark.parametrize("revision", ["01", "02"])
-    def test_is_no_older_word(self, revision: str) -> None:
+    def test_an_older_revision_is_ignored(self, revision: str) -> None:
         before = self.first(BOUGHT, 10.0, 105.0)
         execution = execution_of(BOUGHT, 10.0, 104.0, exec_id=f"0000e0d5.1.{revision}")
         assert folded(execution, BOUGHT, before, Own("TSLA", 10.0, 1050.0)) == NOTHING
 
-    def test_of_what_was_bought(self) -> None:
+    def test_of_a_purchase(self) -> None:
         known = changed(BOUGHT, filled=10.0)
         before = self.first(BOUGHT, 10.0, 105.0)
         execution = execution_of(BOUGHT, 8.0, 104.0, exec_id="0000e0d5.1.03", cum_quantity=8.0)
@@ -211,7 +211,7 @@ class TestACorrection:
             ],
         )
 
-    def test_of_what_was_sold(self) -> None:
+    def test_of_a_sale(self) -> None:
         before = self.first(SOLD, 4.0, 94.0, -24.0)
         execution = execution_of(SOLD, 4.0, 95.0, exec_id="0000e0d5.1.03")
         (writes, messages) = folded(execution, SOLD, before, Own("TSLA", 6.0, 600.0))
@@ -220,7 +220,7 @@ class TestACorrection:
         assert (told_.realized_usd, told_.corrects, told_.undone_usd) == (-20.0, "0000e0d5.1.02", -24.0)
 
     @pytest.mark.parametrize(("side", "own", "then"), [("BUY", (0.3, 30.0), 0.2), ("SELL", (0.1, 10.0), 0.2)])
-    def test_leaves_no_dust(self, side: str, own: tuple[float, float], then: float) -> None:
+    def test_leaves_no_rounding_error(self, side: str, own: tuple[float, float], then: float) -> None:
         order = BOUGHT if side == "BUY" else SOLD
         before = self.first(order, 0.1 if side == "BUY" else 0.2, 100.0)
         execution = execution_of(order, 0.0 if side == "BUY" else 0.1, 100.0, exec_id="0000e0d5.1.03")
@@ -228,8 +228,8 @@ class TestACorrection:
         assert writes[0].quantity == then
 
 
-class TestWhatWaitedForIt:
-    def test_is_its_commission(self) -> None:
+class TestWaitingForAnExecution:
+    def test_its_commission_is_applied(self) -> None:
         early = EarlyCommission(EXEC, BrokerCommission(EXEC, 1.25, "USD", None))
         (writes, messages) = folded(execution_of(BOUGHT, 4.0, 105.0), BOUGHT, early)
         assert (EarlyCommission, EXEC) in writes
@@ -237,7 +237,7 @@ class TestWhatWaitedForIt:
         assert messages[-1] == ("TSLA", CommissionReported(EXEC, ENTRY, "TSLA", 1.25, "USD", None))
 
     @pytest.mark.parametrize(("counts", "over"), [(3.0, True), (4.0, True), (4.5, False), (5.0, False)])
-    def test_is_the_end_of_its_order(self, counts: float, over: bool) -> None:
+    def test_the_end_of_its_order_is_applied(self, counts: float, over: bool) -> None:
         end: BrokerOrder = reported(BOUGHT, status="Cancelled", filled=counts)
         (writes, messages) = folded(execution_of(BOUGHT, 4.0, 105.0), BOUGHT, HeldBack(ENTRY, end))
         assert ((HeldBack, ENTRY) in writes) is over
@@ -247,7 +247,7 @@ class TestWhatWaitedForIt:
         assert not [m for _, m in messages if isinstance(m, OrderUpdated)]
 
 
-class TestACommission:
+class TestCommission:
     EXECUTION = execution_of(BOUGHT, 10.0, 105.0, exec_id="0000e0d5.1.02")
     FILL = FillRecord("0000e0d5.1", fill_of(EXECUTION, BOUGHT), 0.0)
 
@@ -259,7 +259,7 @@ class TestACommission:
         fold_commission(d, commission)
         return all_changes(d), messages_of(d)
 
-    def test_is_passed_on(self) -> None:
+    def test_is_reported(self) -> None:
         commission = self.commission()
         assert self.folded(commission, self.FILL) == (
             [CommissionSeen(commission.exec_id, 1.25)],
@@ -269,17 +269,17 @@ class TestACommission:
     def test_waits_for_its_execution(self) -> None:
         assert self.folded(self.commission()) == ([EarlyCommission("0000e0d5.1.02", self.commission())], [])
 
-    def test_is_not_known_yet(self) -> None:
+    def test_that_is_pending_is_ignored(self) -> None:
         assert self.folded(self.commission(amount=-1.0), self.FILL) == NOTHING
         assert self.folded(self.commission(amount=-1.0)) == NOTHING
 
     @pytest.mark.parametrize("amount", [1.0, 0.0, -0.5])
-    def test_may_be_nothing_or_a_rebate(self, amount: float) -> None:
+    def test_may_be_zero_or_negative(self, amount: float) -> None:
         (_, messages) = self.folded(self.commission(amount=amount), self.FILL)
         assert [m.commission for _, m in messages] == [amount]
 
     @pytest.mark.parametrize(("revision", "news"), [("01", False), ("02", False), ("03", True)])
-    def test_takes_the_place_of_an_older_one(self, revision: str, news: bool) -> None:
+    def test_replaces_an_older_revision(self, revision: str, news: bool) -> None:
         seen = CommissionSeen("0000e0d5.1.02", 1.0)
         commission = self.commission(revision)
         reported = CommissionReported(commission.exec_id, ENTRY, "TSLA", 1.25, "CAD", -3.5, 1.0)
@@ -288,13 +288,13 @@ class TestACommission:
         )
 
 
-class TestAPosition:
+class TestPosition:
     def folded(self, execution: BrokerPosition, *records: Any) -> Outcome:
         d = draft(*records)
         assert fold_position(d, execution) == execution.symbol
         return all_changes(d), messages_of(d)
 
-    def test_is_told_with_what_is_own_of_it(self) -> None:
+    def test_is_reported_with_the_own_shares(self) -> None:
         execution = BrokerPosition(ACCOUNT, "TSLA", 0.1 + 0.2, 105.0)
         position = AccountPosition("TSLA", 0.3, 105.0)
         for own, count in (([], 0.0), ([Own("TSLA", 0.25, 26.0)], 0.25)):
@@ -305,13 +305,13 @@ class TestAPosition:
         assert self.folded(execution, BOOK, position) == NOTHING
 
     @pytest.mark.parametrize(("fields", "news"), [({}, False), ({"quantity": 11.0}, True), ({"avg_cost": 104.0}, True)])
-    def test_is_told_when_it_changes(self, fields: dict[str, float], news: bool) -> None:
+    def test_is_reported_when_it_changes(self, fields: dict[str, float], news: bool) -> None:
         before = AccountPosition("TSLA", 10.0, 105.0)
         execution = changed(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0), **fields)
         assert bool(self.folded(execution, BOOK, before)[1]) is news
 
     @pytest.mark.parametrize(("account", "book", "ours"), [("DU7654321", BOOK, False), ("DU7654321", Book(), True)])
-    def test_of_another_account_of_the_login_is_not_ours(self, account: str, book: Book, ours: bool) -> None:
+    def test_of_another_account_is_ignored(self, account: str, book: Book, ours: bool) -> None:
         (writes, _) = self.folded(BrokerPosition(account, "TSLA", 10.0, 105.0), book)
         assert bool(writes) is ours
         assert bool(self.folded(BrokerPosition(account, "TSLA", 10.0, 105.0))[0]) is True

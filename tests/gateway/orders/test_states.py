@@ -273,14 +273,14 @@ class Reached:
 
 
 @pytest.mark.parametrize(("state", "report"), PAIRS)
-def test_the_gateway_goes_from_state_to_state_by_the_table(state: OrderState, report: BrokerReport) -> None:
+def test_the_gateway_follows_the_table(state: OrderState, report: BrokerReport) -> None:
     reached = Reached(state)
     reached.report(report)
     assert reached.state is after(state, report)
 
 
 @pytest.mark.parametrize("report", [r for r in REPORTED if r is not R.PENDING_SUBMIT])
-def test_the_same_report_twice_says_nothing_new(report: BrokerReport) -> None:
+def test_a_repeated_report_changes_nothing(report: BrokerReport) -> None:
     reached = Reached(S.SUBMITTED)
     for _ in range(2):
         reached.report(report)
@@ -303,7 +303,7 @@ def test_a_fill_after_a_cancel() -> None:
 
 
 @pytest.mark.parametrize(("code", "in_doubt"), [(201, True), (202, False)])
-def test_an_error_alone_ends_nothing(code: int, *, in_doubt: bool) -> None:
+def test_an_error_alone_ends_no_order(code: int, *, in_doubt: bool) -> None:
     """201 says `rejected`, 202 `cancelled`: only a status or a complete answer ends an order."""
     reached = Reached(S.SUBMITTED)
     reached.gateway.error(reached.key, code)
@@ -311,7 +311,7 @@ def test_an_error_alone_ends_nothing(code: int, *, in_doubt: bool) -> None:
     assert (reached.gateway.state.get(Doubt, reached.key) is not None) is in_doubt
 
 
-def test_the_last_status_of_a_filled_order_never_comes() -> None:
+def test_the_final_status_of_a_filled_order_never_comes() -> None:
     reached = Reached(S.SUBMITTED)
     reached.gateway.receive(reached.gateway.execution(reached.key, 10.0, 105.0))
     assert reached.state is S.SUBMITTED, "the executions alone do not end it"
@@ -353,7 +353,7 @@ def test_every_status_that_ibkr_documents_has_a_row_of_its_own() -> None:
     assert report_of(STRANGE) is R.UNDOCUMENTED
 
 
-def test_what_is_live_is_said_once() -> None:
+def test_live_states_equal_the_live_statuses() -> None:
     assert {state.value for state in S if state.live} == LIVE_STATUSES
 
 
@@ -364,11 +364,11 @@ def test_a_record_is_in_one_state(state: OrderState) -> None:
         assert effect_of(record(state), report) is TABLE[report].cell(state)
 
 
-def test_only_a_cancel_that_nobody_confirmed_is_given_up() -> None:
+def test_only_an_unconfirmed_cancel_is_given_up() -> None:
     assert state_of(msgspec.structs.replace(record(S.CANCELLED), reason="expired")) is S.CANCELLED
 
 
-def test_nothing_follows_a_fill() -> None:
+def test_no_report_changes_a_filled_order() -> None:
     assert {after(S.FILLED, report) for report in R} == {S.FILLED}
 
 

@@ -79,7 +79,7 @@ def notes(d: Any) -> list[tuple[str, str, dict[str, Any]]]:
     return [(m.event, m.level, m.fields) for to, m in messages_of(d) if to == "recorder"]
 
 
-def test_it_looks_again_a_second_after_the_longest_unseen() -> None:
+def test_unprotected_shares_are_checked_again_after_a_second() -> None:
     state = State(GatewayCore.kinds)
     assert protection_deadline(state) is None
     looks = [Unprotected("TSLA", 0, 700), Unprotected("NVDA", 0, 500)]
@@ -87,7 +87,7 @@ def test_it_looks_again_a_second_after_the_longest_unseen() -> None:
     assert protection_deadline(state) == 500 + RECHECK_NS
 
 
-class TestAllIsWell:
+class TestNothingToDo:
     @pytest.mark.parametrize(
         "records",
         [
@@ -102,20 +102,20 @@ class TestAllIsWell:
             [*held(10.0, 25.0), stop(), stop("CT-NVDA-20250106-1-S1", symbol="NVDA", quantity=99.0)],
         ],
     )
-    def test_there_is_nothing_to_look_at_again(self, records: list[Any]) -> None:
+    def test_the_alert_ends_without_action(self, records: list[Any]) -> None:
         d = draft(OPEN, LONG_AGO, *records)
         assert protect(d, "TSLA", READY, RULES) is False
         assert written(d) == [(Unprotected, "TSLA")]
         assert messages_of(d) == []
 
-    def test_a_fleet_that_observes_looks_at_nothing(self) -> None:
+    def test_an_observing_fleet_does_nothing(self) -> None:
         d = draft(*BARE, LONG_AGO)
         assert protect(d, "TSLA", READY, rules(observe=True)) is False
         assert (written(d), messages_of(d)) == ([], [])
 
 
-class TestANewStop:
-    def test_at_once_and_the_pace_is_set(self) -> None:
+class TestNewStop:
+    def test_a_stop_is_placed_at_once_and_the_next_one_must_wait(self) -> None:
         d = draft(*BARE)
         assert protect(d, "TSLA", READY, RULES) is False
         (looked, pace, book, fresh) = written(d)
@@ -137,7 +137,7 @@ class TestANewStop:
             (Paced("NVDA", 3, MACHINE_NS + 1), Paced("TSLA", 0, MACHINE_NS + PACE_NS)),
         ],
     )
-    def test_a_broker_that_refuses_is_asked_ever_more_rarely(self, pace: Paced | None, after: Paced | None) -> None:
+    def test_the_wait_between_new_stops_doubles(self, pace: Paced | None, after: Paced | None) -> None:
         assert 16 * PACE_NS < PACE_MAX_NS < 32 * PACE_NS
         d = draft(*BARE, *([] if pace is None else [pace]))
         protect(d, "TSLA", READY, RULES)
@@ -172,7 +172,7 @@ FROM_NOW = Links(phase="ready", up_since_ns=MACHINE_NS, up_since_market_ns=NOON_
         (OPEN, READY, [quoted(symbol="NVDA", halted=True)], True),
     ],
 )
-def test_it_acts_where_that_is_safe(session: SessionRecord, links: Links, more: list[Any], acts: bool) -> None:
+def test_it_acts_only_if_that_is_safe(session: SessionRecord, links: Links, more: list[Any], acts: bool) -> None:
     """Where it is not, what is missing counts from now on, and nobody is blamed."""
     d = draft(*BARE[1:], session, LONG_AGO, *more)
     assert protect(d, "TSLA", links, RULES) is False
@@ -193,25 +193,27 @@ class TestUnprotected:
             ([LONG_AGO], LOOKED, True),  # said, and said again after as long
         ],
     )
-    def test_five_seconds_without_are_said(self, before: list[Any], after: Unprotected, alert: bool) -> None:
+    def test_five_seconds_without_protection_are_reported(
+        self, before: list[Any], after: Unprotected, alert: bool
+    ) -> None:
         """The stop is on its way, and nobody confirms it: it protects nothing, and reserves."""
         d = draft(OPEN, fill(), *held(), self.SENT, *before)
         assert protect(d, "TSLA", READY, RULES) is False
         assert written(d) == [after]
         assert messages_of(d) == ([note("position_unprotected", level="ERROR", own=10.0, covered=0)] if alert else [])
 
-    def test_what_is_covered_is_said_as_well(self) -> None:
+    def test_the_alert_contains_the_covered_shares(self) -> None:
         covers, child = stop(quantity=6.0), stop(f"{ENTRY}-S2", quantity=4.0, why_held="child", order_id=5)
         d = draft(OPEN, fill(), *held(), covers, child, LONG_AGO)
         protect(d, "TSLA", READY, RULES)
         assert notes(d)[0] == ("position_unprotected", "ERROR", {"own": 10.0, "covered": 6.0})
 
-    def test_a_fraction_needs_no_stop(self) -> None:
+    def test_a_fraction_gets_no_stop(self) -> None:
         d = draft(OPEN, fill(quantity=10.5), *held(10.5), stop(), LONG_AGO, Fraction("TSLA", 0.5))
         protect(d, "TSLA", READY, RULES)
         assert (written(d), messages_of(d)) == ([(Unprotected, "TSLA")], [])
 
-    def test_a_child_that_waits_for_an_entry_which_is_over_goes_then(self) -> None:
+    def test_a_child_of_an_entry_that_ended_is_cancelled(self) -> None:
         """With it a stop that was already taken back, which is not taken back twice."""
         stuck = stop(why_held="child,trigger")
         gone = stop(f"{ENTRY}-S2", why_held="child", cancel_reason="stuck_child", order_id=5)
@@ -223,7 +225,7 @@ class TestUnprotected:
         protect(d, "TSLA", READY, RULES)
         assert sent(d) == []
 
-    def test_a_stop_in_doubt_may_sell_and_may_not_protect(self) -> None:
+    def test_a_stop_in_doubt_reserves_and_does_not_protect(self) -> None:
         d = draft(OPEN, fill(), *held(), stop(), Doubt(STOP), LONG_AGO)
         protect(d, "TSLA", READY, RULES)
         assert written(d) == [LOOKED]
@@ -234,29 +236,29 @@ class TestDisputed:
     """The account has fewer shares than the executions say."""
 
     @pytest.mark.parametrize("account", [4.0, 9.99])
-    def test_late_executions_are_waited_for(self, account: float) -> None:
+    def test_it_waits_for_late_executions(self, account: float) -> None:
         d = draft(OPEN, fill(), *held(10.0, account), stop(), JUST_NOW)
         assert protect(d, "TSLA", READY, RULES) is False
         assert written(d) == [changed(JUST_NOW, looked_ns=MACHINE_NS)]
         assert messages_of(d) == []
 
-    def test_if_it_lasts_the_stop_must_not_sell_what_is_gone(self) -> None:
+    def test_if_it_lasts_the_stop_is_shrunk(self) -> None:
         d = draft(OPEN, fill(), *held(10.0, 4.0), stop(), LONG_AGO)
         assert protect(d, "TSLA", READY, RULES) is True, "it is read anew before it is changed"
         assert written(d) == [LOOKED, Disputed("TSLA", 10.0, 4.0), Change(STOP, "TSLA", 4.0, "reading"), Doubt(STOP)]
         assert messages_of(d) == [note("position_disputed", level="ERROR", own=10.0, account=4.0)]
 
-    def test_a_position_that_was_never_told_places_nothing(self) -> None:
+    def test_an_unknown_position_places_no_stop(self) -> None:
         d = draft(OPEN, fill(), Own("TSLA", 10.0, 1050.0), LONG_AGO)
         assert protect(d, "TSLA", READY, RULES) is False
         assert messages_of(d) == [note("position_disputed", level="ERROR", own=10.0, account=None)]
 
-    def test_what_was_read_for_its_change_is_changed_at_once(self) -> None:
+    def test_a_stop_that_was_read_for_its_change_is_changed_at_once(self) -> None:
         d = draft(OPEN, fill(), *held(10.0, 4.0), stop(), JUST_NOW, Change(STOP, "TSLA", 4.0, "reading"))
         assert protect(d, "TSLA", READY, RULES) is False
         assert sent(d) == ["S1 4"]
 
-    def test_with_no_stop_left_to_shrink_the_broker_is_asked_once(self) -> None:
+    def test_without_a_stop_to_shrink_the_broker_is_asked_once(self) -> None:
         d = draft(OPEN, fill(), *held(10.0, 4.0), stop(quantity=4.0), LONG_AGO)
         assert protect(d, "TSLA", READY, RULES) is True
         assert written(d) == [LOOKED, Disputed("TSLA", 10.0, 4.0), Missing("TSLA")]
@@ -275,7 +277,7 @@ class TestDisputed:
             (0.0, -5.0, "position_disputed"),
         ],
     )
-    def test_it_is_said_once_for_each_pair_of_figures(self, own: float, account: float | None, event: str) -> None:
+    def test_each_pair_of_figures_is_reported_once(self, own: float, account: float | None, event: str) -> None:
         shares = [Own("TSLA", own)] if account is None else held(own, account)
         records = [OPEN, fill(), *shares, LONG_AGO, stop(quantity=1.0)]
         d = draft(*records)
@@ -287,7 +289,7 @@ class TestDisputed:
             protect(d, "TSLA", READY, RULES)
             assert (event in [found for found, _, _ in notes(d)]) is again
 
-    def test_oversold_nobody_but_a_person_can_buy_it_back(self) -> None:
+    def test_an_oversold_position_is_reported_and_left_to_a_person(self) -> None:
         d = draft(OPEN, fill(), *held(-3.0), LONG_AGO)
         assert protect(d, "TSLA", READY, RULES) is False
         assert (written(d), sent(d)) == ([LOOKED, Disputed("TSLA", -3.0, -3.0)], [])
@@ -296,64 +298,64 @@ class TestDisputed:
         assert (written(d), messages_of(d)) == ([LOOKED], []), "its purchase may be late"
 
     @pytest.mark.parametrize("records", [[], [*held(), stop()], [*held()], [*held(0.0)]])
-    def test_once_both_agree_a_new_difference_is_news(self, records: list[Any]) -> None:
+    def test_a_new_difference_after_an_agreement_is_reported(self, records: list[Any]) -> None:
         other = Disputed("NVDA", 5.0, 4.0)
         d = draft(OPEN, fill(), *records, Disputed("TSLA", 10.0, 4.0), other)
         protect(d, "TSLA", READY, RULES)
         assert (Disputed, "TSLA") in written(d)
         assert (Disputed, "NVDA") not in written(d)
 
-    def test_of_what_is_sold_out_the_stop_goes_at_once(self) -> None:
+    def test_the_stop_of_sold_shares_is_cancelled_at_once(self) -> None:
         d = draft(OPEN, fill(), *held(0.0), stop())
         protect(d, "TSLA", READY, RULES)
         assert sent(d) == ["cancel S1"]
 
-    def test_one_share_is_a_position(self) -> None:
+    def test_one_share_gets_a_stop(self) -> None:
         d = draft(OPEN, fill(quantity=1.0), *held(1.0))
         protect(d, "TSLA", READY, RULES)
         assert sent(d) == ["S1 1"]
 
-    def test_all_of_it_sold_by_hand_the_stop_goes(self) -> None:
+    def test_a_manual_sale_of_all_shares_cancels_the_stop(self) -> None:
         d = draft(OPEN, fill(), *held(10.0, 0.0), stop(), LONG_AGO)
         protect(d, "TSLA", READY, RULES)
         assert sent(d) == ["cancel S1"]
         assert [event for event, _, _ in notes(d)] == ["position_disputed", "orphan_stop_cancelled"]
 
 
-class TestAChange:
+class TestStopChange:
     PART = (OPEN, fill(quantity=4.0), *held(4.0), stop())
     """Four own shares under a stop for ten."""
 
-    def test_it_is_read_first(self) -> None:
+    def test_the_stop_is_read_first(self) -> None:
         d = draft(*self.PART)
         assert protect(d, "TSLA", READY, RULES) is True
         assert written(d) == [LOOKED, Change(STOP, "TSLA", 4.0, "reading"), Doubt(STOP)]
         assert messages_of(d) == []
 
-    def test_then_made_from_what_was_read(self) -> None:
+    def test_the_change_starts_from_the_read_order(self) -> None:
         d = draft(*self.PART, Change(STOP, "TSLA", 4.0, "reading"))
         assert protect(d, "TSLA", READY, RULES) is False
         kept = changed(stop(), renewed_ns=NOON_NS)
         assert written(d) == [LOOKED, kept, Change(STOP, "TSLA", 4.0, "sent")]
         assert sent(d) == ["S1 4"]
 
-    def test_on_its_way_it_reserves_the_larger_quantity(self) -> None:
+    def test_an_unconfirmed_change_reserves_the_larger_quantity(self) -> None:
         d = draft(*self.PART, Change(STOP, "TSLA", 4.0, "sent"))
         assert protect(d, "TSLA", READY, RULES) is False
         assert (written(d), messages_of(d)) == ([(Unprotected, "TSLA")], [])
 
-    def test_refused_it_is_never_repeated(self) -> None:
+    def test_a_refused_change_is_not_repeated(self) -> None:
         d = draft(*self.PART, Change(STOP, "TSLA", 4.0, "refused"))
         protect(d, "TSLA", READY, RULES)
         assert written(d) == [LOOKED, changed(stop(), cancel_reason="modify_refused"), (Change, STOP)]
         assert sent(d) == ["cancel S1"]
 
-    def test_refused_and_in_doubt_it_is_asked_about_first(self) -> None:
+    def test_a_refused_change_of_a_stop_in_doubt_is_asked_about_first(self) -> None:
         d = draft(*self.PART, Change(STOP, "TSLA", 4.0, "refused"), Doubt(STOP))
         protect(d, "TSLA", READY, RULES)
         assert (written(d), messages_of(d)) == ([LOOKED], [])
 
-    def test_what_is_no_longer_wanted_is_forgotten(self) -> None:
+    def test_a_change_that_is_no_longer_wanted_is_dropped(self) -> None:
         """The second of two: the first one has no change at all."""
         second = f"{ENTRY}-S2"
         stops = [stop(quantity=6.0), stop(second, quantity=4.0, role="flatten", order_id=5)]
@@ -361,7 +363,7 @@ class TestAChange:
         assert protect(d, "TSLA", READY, RULES) is False
         assert written(d) == [(Change, second), (Unprotected, "TSLA")]
 
-    def test_of_two_stops_the_younger_goes(self) -> None:
+    def test_the_younger_of_two_stops_is_cancelled(self) -> None:
         second = stop(f"{ENTRY}-S2", created_ns=DAY.open_ns + 1, order_id=5)
         d = draft(OPEN, fill(), *held(), stop(), second)
         protect(d, "TSLA", READY, RULES)
@@ -371,7 +373,7 @@ class TestAChange:
 class TestRenewal:
     OLD = stop(created_ns=NOON_NS - RENEW_AFTER_NS)
 
-    def test_a_stop_that_grows_old_is_read_and_changed_to_what_it_is(self) -> None:
+    def test_an_old_stop_is_read_and_renewed_unchanged(self) -> None:
         d = draft(OPEN, fill(), *held(), self.OLD)
         assert protect(d, "TSLA", READY, RULES) is True
         assert written(d)[1] == Change(STOP, "TSLA", 10.0, "reading")
@@ -388,7 +390,7 @@ class TestRenewal:
             [*held(), changed(OLD, cancel_reason="flatten"), entry()],
         ],
     )
-    def test_which_are_not(self, records: list[Any]) -> None:
+    def test_stops_that_are_not_renewed(self, records: list[Any]) -> None:
         """Young ones; one whose change is on its way; two at once; one that was asked to end."""
         d = draft(OPEN, fill(), *records)
         assert protect(d, "TSLA", READY, RULES) is False
@@ -407,18 +409,18 @@ class TestUnprotectable:
         ]
 
     @pytest.mark.parametrize("count", [2, 3])
-    def test_so_often_refused_it_is_flattened(self, count: int) -> None:
+    def test_after_enough_refusals_the_shares_are_flattened(self, count: int) -> None:
         d = draft(OPEN, fill(), *held(), *self.refused(count))
         assert protect(d, "TSLA", READY, self.SELLS) is False
         assert written(d) == [LOOKED, FlattenRecord(symbol="TSLA")]
         assert messages_of(d) == [note("position_unprotectable", level="ERROR", refusals=count)]
 
-    def test_refused_once_it_is_tried_again(self) -> None:
+    def test_after_one_refusal_a_stop_is_placed_again(self) -> None:
         d = draft(OPEN, fill(), *held(), *self.refused(1))
         protect(d, "TSLA", READY, self.SELLS)
         assert sent(d) == ["S2 10"]
 
-    def test_unless_so_configured_it_is_tried_for_ever(self) -> None:
+    def test_without_the_setting_stops_are_placed_for_ever(self) -> None:
         d = draft(OPEN, fill(), *held(), *self.refused(2))
         protect(d, "TSLA", READY, RULES)
         assert sent(d) == ["S3 10"]
@@ -437,7 +439,7 @@ class TestFraction:
             (-2.5, [], [], None),  # what is sold short is nothing that a stop could protect
         ],
     )
-    def test_it_is_said_once_for_each_new_one(
+    def test_each_new_fraction_is_reported_once(
         self, own: float, before: list[Any], wrote: list[Any], qty: float | None
     ) -> None:
         d = draft(OPEN, fill(), *held(own), stop(), *before)
@@ -448,12 +450,12 @@ class TestFraction:
         assert warnings == expected
 
 
-class TestExchange:
+class TestReplaceFixedStop:
     """`entries.native_stp`: a fixed stop at 94.50 gives way to a trailing one while the market is far above it."""
 
     FIXED = stop(order_type="STP", trail_stop_price=None)
 
-    def test_the_intent_is_committed_and_the_stop_cancelled(self) -> None:
+    def test_the_stop_is_cancelled_with_its_reason(self) -> None:
         d = draft(OPEN, fill(), *held(), self.FIXED, quoted())
         replace_fixed_stop(d, "TSLA", READY, RULES)
         assert written(d) == [changed(self.FIXED, cancel_reason="exchanged"), (Change, STOP)]
@@ -472,7 +474,7 @@ class TestExchange:
             [OPEN, *held(), FIXED, quoted(), stop(f"{ENTRY}-S0", status="Cancelled", filled=1.0)],
         ],
     )
-    def test_where_it_is_due(self, records: list[Any]) -> None:
+    def test_it_is_replaced(self, records: list[Any]) -> None:
         d = draft(fill(), *records)
         replace_fixed_stop(d, "TSLA", READY, RULES)
         assert sent(d) == ["cancel S1"]
@@ -496,24 +498,24 @@ class TestExchange:
             ([OPEN, *held(), FIXED, quoted(94.5)], READY),
         ],
     )
-    def test_where_it_is_not(self, records: list[Any], links: Links) -> None:
+    def test_it_is_not_replaced(self, records: list[Any], links: Links) -> None:
         d = draft(fill(), *records)
         replace_fixed_stop(d, "TSLA", links, RULES)
         assert (written(d), messages_of(d)) == ([], [])
 
-    def test_not_in_a_fleet_that_observes(self) -> None:
+    def test_an_observing_fleet_does_not_replace_it(self) -> None:
         d = draft(OPEN, fill(), *held(), self.FIXED, quoted())
         replace_fixed_stop(d, "TSLA", READY, rules(observe=True))
         assert (written(d), messages_of(d)) == ([], [])
 
 
-def test_a_change_that_is_read_is_no_change_on_its_way() -> None:
-    d = draft(OPEN, fill(), *held(), TestExchange.FIXED, quoted(), Change(STOP, "TSLA", 4.0, "reading"))
+def test_a_change_being_read_does_not_count_as_sent() -> None:
+    d = draft(OPEN, fill(), *held(), TestReplaceFixedStop.FIXED, quoted(), Change(STOP, "TSLA", 4.0, "reading"))
     replace_fixed_stop(d, "TSLA", READY, RULES)
     assert sent(d) == ["cancel S1"]
 
 
-def test_orders_of_another_symbol_are_another_matter() -> None:
+def test_orders_of_another_symbol_do_not_matter() -> None:
     theirs: list[OrderRecord] = [entry("CT-NVDA-20250106-1", symbol="NVDA")]
     d = draft(*BARE, *theirs)
     protect(d, "TSLA", READY, RULES)

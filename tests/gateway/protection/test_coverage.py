@@ -11,7 +11,7 @@ def coverage(gateway: Gateway) -> list[tuple[float, float]]:
     return [(m.shares, m.protected) for m in gateway.events(ProtectionChanged)]
 
 
-def test_from_the_fill_until_the_stop_has_sold() -> None:
+def test_coverage_is_reported_from_the_fill_until_the_stop_has_sold() -> None:
     gateway = Gateway()
     entry = gateway.working()
     assert coverage(gateway) == [], "an entry that waits is nothing to protect"
@@ -39,7 +39,7 @@ def test_from_the_fill_until_the_stop_has_sold() -> None:
     assert coverage(gateway)[-1] == (0.0, 0.0)
 
 
-def test_shares_that_somebody_sold_by_hand_need_no_stop() -> None:
+def test_manually_sold_shares_need_no_stop() -> None:
     gateway = Gateway()
     gateway.holding()
     gateway.clear()
@@ -47,7 +47,7 @@ def test_shares_that_somebody_sold_by_hand_need_no_stop() -> None:
     assert coverage(gateway) == [(4.0, 4.0)]
 
 
-def test_a_fraction_cannot_be_stopped_and_other_peoples_shares_are_their_business() -> None:
+def test_fractions_and_foreign_shares_do_not_count() -> None:
     gateway = Gateway()
     gateway.holding(quantity=10.5)
     assert coverage(gateway)[-1][0] == 10.0

@@ -28,7 +28,7 @@ def raised(order: OrderRecord, level: float, **more: Any) -> OrderRecord:
     return changed(order, **(fields | more))  # type: ignore[no-any-return]
 
 
-def test_the_new_level_is_written_and_told_as_an_estimate() -> None:
+def test_the_new_level_is_recorded_and_reported_as_estimated() -> None:
     d = draft(*HELD, stop())
     sample_level(d, quote(110.05))
     assert NOON_NS % SECOND == 0
@@ -55,13 +55,13 @@ def test_the_new_level_is_written_and_told_as_an_estimate() -> None:
         (stop(role="flatten"), None),
     ],
 )
-def test_whose_level_rises(order: OrderRecord, after: OrderRecord | None) -> None:
+def test_levels_that_rise(order: OrderRecord, after: OrderRecord | None) -> None:
     d = draft(*HELD, order)
     sample_level(d, quote())
     assert written(d) == ([] if after is None else [after])
 
 
-def test_behind_one_that_is_in_doubt_the_next_one_rises() -> None:
+def test_a_stop_in_doubt_is_skipped() -> None:
     second = stop(f"{ENTRY}-S2")
     d = draft(*HELD, stop(), second, Doubt(STOP))
     sample_level(d, quote())
@@ -85,7 +85,7 @@ def test_a_level_never_falls_and_small_steps_are_not_counted(trail: float, at: f
 
 
 @pytest.mark.parametrize(("last", "rises"), [(111.2223, False), (111.24, True)])
-def test_at_exactly_the_least_rise_it_stays(last: float, rises: bool) -> None:
+def test_a_rise_of_exactly_the_minimum_is_ignored(last: float, rises: bool) -> None:
     """From 100.00 to 100.10, and to 100.11."""
     assert MIN_RISE_PCT == 0.1
     d = draft(*HELD, stop(stop_price=100.0, trail_stop_price=100.0))
@@ -93,7 +93,7 @@ def test_at_exactly_the_least_rise_it_stays(last: float, rises: bool) -> None:
     assert bool(written(d)) is rises
 
 
-def test_it_is_rounded_by_the_brokers_grid() -> None:
+def test_the_level_is_rounded_by_the_brokers_grid() -> None:
     d = draft(*HELD, stop(), PriceGrid("TSLA", ((0.0, 0.5),)))
     sample_level(d, quote(110.5))
     assert written(d) == [raised(stop(), 99.0)]
@@ -121,7 +121,7 @@ def test_it_is_rounded_by_the_brokers_grid() -> None:
         ([OPEN], quote(200.0, bid=300.0, ask=0.0), False),
     ],
 )
-def test_which_trades_count(records: list[Any], trade: Quote, serves: bool) -> None:
+def test_trades_that_count(records: list[Any], trade: Quote, serves: bool) -> None:
     assert STRAY_PCT == 0.5
     d = draft(*records, *HELD[1:], stop())
     sample_level(d, trade)
@@ -129,7 +129,7 @@ def test_which_trades_count(records: list[Any], trade: Quote, serves: bool) -> N
 
 
 @pytest.mark.parametrize(("own", "serves"), [(0.5, True), (0.0, False), (None, False)])
-def test_only_for_what_is_held(own: float | None, serves: bool) -> None:
+def test_only_held_symbols_have_a_level(own: float | None, serves: bool) -> None:
     d = draft(OPEN, fill(), BOUGHT, stop(), *([] if own is None else [Own("TSLA", own)]))
     sample_level(d, quote())
     assert bool(written(d)) is serves
@@ -144,20 +144,20 @@ def test_only_for_what_is_held(own: float | None, serves: bool) -> None:
         (0, False),
     ],
 )
-def test_a_trade_from_before_the_fill_counts_for_nothing(traded_ns: int, serves: bool) -> None:
+def test_a_trade_from_before_the_fill_is_ignored(traded_ns: int, serves: bool) -> None:
     d = draft(*HELD, stop())
     sample_level(d, quote(last_ns=traded_ns))
     assert bool(written(d)) is serves
 
 
-def test_where_the_entry_is_forgotten_every_trade_is_later() -> None:
+def test_without_the_entry_every_trade_counts() -> None:
     d = draft(OPEN, Own("TSLA", 10.0, 1050.0), stop())
     sample_level(d, quote(last_ns=1))
     assert written(d) == [raised(stop(), 99.0)]
 
 
 @pytest.mark.parametrize(("trail", "at"), [(None, 0.5), (0.5, None), (None, None)])
-def test_a_penny_stocks_level_rises_as_well(trail: float | None, at: float | None) -> None:
+def test_the_level_of_a_penny_stock_rises(trail: float | None, at: float | None) -> None:
     order = stop(trail_stop_price=trail, stop_price=at)
     d = draft(*HELD, order)
     sample_level(d, quote(0.95))

@@ -36,7 +36,7 @@ from tests.gateway.scenario import ACCOUNT, DAY, SECOND, Gateway
         (-10.0, 105.0, [106.0], "strange"),
     ],
 )
-def test_what_became_of_ten_shares(quantity: float, cost: float, prices: list[float], finding: str) -> None:
+def test_findings_for_ten_shares(quantity: float, cost: float, prices: list[float], finding: str) -> None:
     before = Anchor("TSLA", 10.0, 105.0, 106.0, 0)
     verdict = compare_positions(before, AccountPosition("TSLA", quantity, cost), prices[0], prices[1:])
     assert verdict.finding == finding
@@ -78,12 +78,12 @@ def test_a_reverse_split_leaves_whole_shares(
         (35.0, 0.0),
     ],
 )
-def test_what_only_looks_like_one(has: float, costs: float) -> None:
+def test_changes_that_only_look_like_a_split(has: float, costs: float) -> None:
     before = Anchor("TSLA", 143.0, 7.35, 7.4, 0)
     assert compare_positions(before, AccountPosition("TSLA", has, costs), 29.6).finding == "strange"
 
 
-class TestTheMorning:
+class TestMorning:
     def night(self) -> tuple[Gateway, str]:
         """Ten shares held over the close at 106, their stop at 95.4."""
         gateway = Gateway()
@@ -109,13 +109,13 @@ class TestTheMorning:
         orders = [c.order for c in gateway.to_broker if isinstance(c, PlaceOrder)]
         return [(o.client_order_id, o.quantity, o.trail_stop_price) for o in orders]
 
-    def test_nothing_happened(self) -> None:
+    def test_an_unchanged_position_passes(self) -> None:
         gateway, stop = self.night()
         self.morning(gateway, stop, 10.0, 105.0)
         assert (self.changed(gateway), dict(gateway.state.table(Audit))) == ([], {})
         assert gateway.notes() == ["audit_passed"]
 
-    def test_field_42_a_split_mends_shares_level_and_quantity_before_the_open(self) -> None:
+    def test_field_42_a_split_adjusts_shares_level_and_quantity_before_the_open(self) -> None:
         gateway, stop = self.night()
         self.morning(gateway, stop, 20.0, 52.5, last=53.0)
         assert self.changed(gateway) == [(stop, 20.0, 47.7)]
@@ -126,7 +126,7 @@ class TestTheMorning:
         gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=20.0, trail_stop_price=47.7))
         assert gateway.order(stop).trail_stop_price == 47.7
 
-    def test_what_the_broker_adjusted_by_itself_is_not_adjusted_twice(self) -> None:
+    def test_a_stop_adjusted_by_the_broker_is_not_adjusted_twice(self) -> None:
         """Two shares became one: the broker doubled the level over night, and four times the old one would sell."""
         gateway, stop = self.night()
         gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=5.0, trail_stop_price=190.8))
@@ -135,7 +135,7 @@ class TestTheMorning:
         assert gateway.own() == 5.0
 
     @pytest.mark.parametrize(("account", "is_", "paid_out"), [(10.0, 3.0, 1 / 3), (14.0, 3.0, 2 / 3)])
-    def test_what_is_left_of_a_share_is_paid_out(self, account: float, is_: float, paid_out: float) -> None:
+    def test_fractions_are_paid_out(self, account: float, is_: float, paid_out: float) -> None:
         """Whole shares are left and are own; with shares of others' beside them no fraction of one is."""
         gateway = Gateway()
         stop = gateway.holding().stop_client_order_id
@@ -155,7 +155,7 @@ class TestTheMorning:
         gateway.wait(600)
         assert "position_disputed" not in gateway.notes()
 
-    def test_without_a_price_it_waits_for_one(self) -> None:
+    def test_without_a_price_the_audit_waits(self) -> None:
         gateway, stop = self.night()
         old = {"last": 106.0, "last_ns": gateway.market_ns - 17 * 3600 * SECOND, "bid": 0.0, "ask": 0.0}
         self.morning(gateway, stop, 20.0, 52.5, **old)
@@ -166,27 +166,27 @@ class TestTheMorning:
         assert self.changed(gateway) == [(stop, 20.0, 47.7)]
         assert gateway.notes().count("split_unconfirmed") == 1
 
-    def test_the_brokers_own_close_confirms_it_too(self) -> None:
+    def test_the_brokers_close_confirms_a_split(self) -> None:
         gateway, stop = self.night()
         old = {"last": 106.0, "last_ns": gateway.market_ns - 17 * 3600 * SECOND, "bid": 0.0, "ask": 0.0}
         self.morning(gateway, stop, 20.0, 52.5, close=53.0, **old)
         assert self.changed(gateway) == [(stop, 20.0, 47.7)]
 
-    def test_anything_else_is_said_and_nothing_is_touched(self) -> None:
+    def test_any_other_change_is_reported_and_nothing_is_changed(self) -> None:
         gateway, stop = self.night()
         self.morning(gateway, stop, 15.0, 105.0, last=106.0)
         assert self.changed(gateway) == []
         assert "audit_failed" in gateway.notes()
         assert gateway.events(PositionUpdated)[-1].account_quantity != gateway.own(), "which freezes its entries"
 
-    def test_a_change_that_is_refused_before_the_open_must_not_fire(self) -> None:
+    def test_a_stop_whose_change_is_refused_before_the_open_is_cancelled(self) -> None:
         gateway, stop = self.night()
         self.morning(gateway, stop, 20.0, 52.5, last=53.0)
         gateway.clear()
         gateway.error(stop, 10326)
         assert gateway.orders_sent() == [f"cancel {stop}"]
 
-    def test_down_all_morning_it_is_done_with_the_next_answer(self) -> None:
+    def test_after_a_morning_without_link_the_next_answer_is_audited(self) -> None:
         gateway, stop = self.night()
         gateway.disconnect()
         gateway.receive(SessionApproaching(DAY))

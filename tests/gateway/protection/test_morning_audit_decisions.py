@@ -38,8 +38,8 @@ CLOSE_NS = NOON_NS - 17 * 3600 * 10**9
 RULES = rules()
 
 
-class TestAtTheClose:
-    def test_what_is_held_is_noted_with_its_price_and_the_levels_of_live_stops(self) -> None:
+class TestClose:
+    def test_positions_are_saved_with_price_and_levels_of_live_stops(self) -> None:
         d = draft(
             *held(10.0, 25.0),
             quoted(106.0),
@@ -57,7 +57,7 @@ class TestAtTheClose:
         assert written(d) == [(Audit, "TSLA"), Anchor("TSLA", 25.0, 105.0, 106.0, NOON_NS, levels)]
         assert messages_of(d) == []
 
-    def test_what_is_not_held_is_forgotten_and_the_next_one_is_not(self) -> None:
+    def test_symbols_without_shares_are_dropped_and_the_next_one_is_saved(self) -> None:
         d = draft(
             Own("AMC", 0.0),
             AccountPosition("AMC", 5.0, 3.0),
@@ -76,7 +76,7 @@ class TestAtTheClose:
         ]
 
 
-def test_before_the_open_everything_that_was_held_is_to_be_looked_at() -> None:
+def test_before_the_open_every_saved_position_is_due() -> None:
     d = draft(Anchor("TSLA", 10.0, 105.0, 106.0, 0), Anchor("NVDA", 5.0, 90.0, 91.0, 0), Audit("NVDA", True))
     assert request_audits(d) is True
     assert written(d) == [Audit("TSLA"), Audit("NVDA")]
@@ -127,7 +127,7 @@ def test_before_the_open_everything_that_was_held_is_to_be_looked_at() -> None:
         ((10.0, 105.0, 106.0), (20.0, 52.5), 106.0, (53.0,), AuditVerdict("split", 2.0)),
     ],
 )
-def test_what_became_of_a_position(
+def test_findings_for_a_position(
     before: tuple[float, float, float],
     after: tuple[float, float],
     traded: float,
@@ -156,7 +156,7 @@ class TestThreeForTwo:
     SHARES = Own("TSLA", 13.5, 945.0)
     TOLD = PositionUpdated("TSLA", 15.0, 70.0, 13.5)
 
-    def test_shares_levels_and_the_stops_quantity_and_all_of_it_is_said(self) -> None:
+    def test_shares_levels_and_quantities_are_adjusted_and_reported(self) -> None:
         resting = stop(quantity=9.0, filled=1.0, trail_stop_price=190.8, level_estimated=True)
         ended = stop(f"{ENTRY}-S2", status="Cancelled", stop_price=None, trail_stop_price=90.0)
         going = stop(f"{ENTRY}-S3", cancel_reason="flatten", trail_stop_price=None, stop_price=87.0)
@@ -181,7 +181,7 @@ class TestThreeForTwo:
             ("broker", PlaceOrder(changed(kept, quantity=14.0), True)),
         ]
 
-    def test_a_fleet_that_observes_changes_its_own_book_and_no_order(self) -> None:
+    def test_an_observing_fleet_changes_its_book_and_no_order(self) -> None:
         d = draft(*self.RECORDS, stop())
         audit(d, "TSLA", rules(observe=True))
         assert written(d)[1] == changed(stop(), stop_price=63.6, trail_stop_price=63.6)
@@ -208,7 +208,7 @@ class TestThreeForTwo:
 class TestUnconfirmed:
     RECORDS = (BEFORE, Own("TSLA", 10.0, 1050.0), AccountPosition("TSLA", 30.0, 35.0), quoted(106.0, **OLD), stop())
 
-    def test_said_once_and_still_to_be_done(self) -> None:
+    def test_an_unconfirmed_split_is_reported_once_and_stays_due(self) -> None:
         d = draft(Audit("TSLA"), *self.RECORDS)
         audit(d, "TSLA", RULES)
         figures = {"was": 10.0, "is": 30.0, "cost_was": 105.0, "cost_is": 35.0}
@@ -237,13 +237,13 @@ class TestUnconfirmed:
         (None, False),
     ],
 )
-def test_what_confirms_it(quote: Any, confirmed: bool) -> None:
+def test_quotes_that_confirm_a_split(quote: Any, confirmed: bool) -> None:
     d = draft(Audit("TSLA"), *TestUnconfirmed.RECORDS[:3], *([] if quote is None else [quote]))
     audit(d, "TSLA", RULES)
     assert messages_of(d)[0][1].event == ("split_mended" if confirmed else "split_unconfirmed")
 
 
-def test_half_a_quote_is_no_dollar() -> None:
+def test_a_quote_without_ask_has_no_middle() -> None:
     """Where a dollar would fit: three became one each."""
     before = Anchor("TSLA", 10.0, 3.0, 3.0, CLOSE_NS)
     shares = (Own("TSLA", 10.0, 30.0), AccountPosition("TSLA", 30.0, 1.0))
@@ -261,7 +261,7 @@ def test_a_penny_stock_is_confirmed_as_well() -> None:
     assert messages_of(d)[0][1].event == "split_mended"
 
 
-def test_anything_else_is_said_and_nothing_touched() -> None:
+def test_any_other_change_is_reported_and_nothing_is_changed() -> None:
     d = draft(Audit("TSLA"), BEFORE, *held(10.0, 15.0), quoted(106.0), stop())
     audit(d, "TSLA", RULES)
     assert written(d) == [(Audit, "TSLA")]
@@ -270,13 +270,13 @@ def test_anything_else_is_said_and_nothing_touched() -> None:
     ]
 
 
-def test_a_position_that_is_gone_is_none() -> None:
+def test_a_missing_position_has_no_shares() -> None:
     d = draft(Audit("TSLA"), BEFORE, Own("TSLA", 10.0), quoted(106.0))
     audit(d, "TSLA", RULES)
     assert messages_of(d) == [note("audit_failed", level="ERROR", was=10.0, cost_was=105.0, cost_is=0.0, **{"is": 0.0})]
 
 
-def test_the_same_as_it_was_has_passed() -> None:
+def test_an_unchanged_position_passes() -> None:
     d = draft(Audit("TSLA"), BEFORE, *held())
     audit(d, "TSLA", RULES)
     assert written(d) == [(Audit, "TSLA")]
@@ -291,14 +291,14 @@ def test_the_same_as_it_was_has_passed() -> None:
         ([Audit("TSLA"), BEFORE], [(Audit, "TSLA")]),
     ],
 )
-def test_where_there_is_nothing_to_say(records: list[Any], wrote: list[Any]) -> None:
+def test_without_an_anchor_or_own_shares_the_audit_ends(records: list[Any], wrote: list[Any]) -> None:
     d = draft(*records)
     audit(d, "TSLA", RULES)
     assert (written(d), messages_of(d)) == (wrote, [])
 
 
 @pytest.mark.parametrize(("order", "goes"), [(stop(), True), (stop(status="InFlight"), False)])
-def test_a_stop_that_could_not_be_mended_must_not_fire(order: OrderRecord, goes: bool) -> None:
+def test_a_stop_that_could_not_be_adjusted_is_cancelled(order: OrderRecord, goes: bool) -> None:
     d = draft(order)
     cancel_refused_stop(d, order)
     if not goes:

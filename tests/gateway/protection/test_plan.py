@@ -53,7 +53,7 @@ def short(actions: list[Action]) -> list[str]:
         ("PendingCancel", "", False),
     ],
 )
-def test_what_protects(status: str, why_held: str, yes: bool) -> None:
+def test_statuses_that_protect(status: str, why_held: str, yes: bool) -> None:
     assert protects(stop(10, status, why_held=why_held)) is yes
     assert not protects(stop(10, status, why_held=why_held, cancel_reason="duplicate_stop")), "asked to stop"
 
@@ -86,7 +86,7 @@ def test_what_protects(status: str, why_held: str, yes: bool) -> None:
         (10.5, 10.5, [], False, ["place 10"]),
     ],
 )
-def test_what_is_done(
+def test_planned_actions(
     own: float, account: float | None, sells: list[OrderRecord], entry_live: bool, wanted: list[str]
 ) -> None:
     assert short(plan(own, account, sells, entry_live)) == wanted
@@ -136,7 +136,7 @@ def test_promise_3_live_sells_never_exceed_own_shares(
         assert covered(sells) == math.floor(own)
 
 
-class TestGuard:
+class TestProtect:
     """It acts when that is safe, and then at once."""
 
     def unprotected(self) -> Gateway:
@@ -150,7 +150,7 @@ class TestGuard:
     def stops_placed(self, gateway: Gateway) -> list[OrderRecord]:
         return [c.order for c in gateway.to_broker if isinstance(c, PlaceOrder)]
 
-    def test_a_dead_stop_is_replaced_at_the_level_it_had_reached(self) -> None:
+    def test_a_dead_stop_is_replaced_at_the_level_it_reached(self) -> None:
         gateway = self.unprotected()
         gateway.wait(20)
         (placed,) = self.stops_placed(gateway)
@@ -161,7 +161,7 @@ class TestGuard:
         gateway.wait(60)
         assert len(self.stops_placed(gateway)) == 1, "it is on its way, so nothing else is"
 
-    def test_below_what_the_entry_allows_it_never_goes(self) -> None:
+    def test_the_level_never_starts_below_the_entrys_percentage(self) -> None:
         """No level was ever told: 10 % under the average price."""
         gateway = Gateway()
         entry = gateway.working()
@@ -173,7 +173,7 @@ class TestGuard:
         gateway.wait(20)
         assert [o.trail_stop_price for o in self.stops_placed(gateway)] == [94.5]
 
-    def test_the_next_one_is_named_anew(self) -> None:
+    def test_each_new_stop_has_a_new_reference(self) -> None:
         gateway = self.unprotected()
         gateway.wait(20)
         gateway.receive(gateway.status("CT-TSLA-20250106-1-S2", "Cancelled"))
@@ -188,7 +188,7 @@ class TestGuard:
             lambda g: g.quote(halted=True),
         ],
     )
-    def test_not_while_it_is_unsafe(self, unsafe: Any) -> None:
+    def test_no_stop_is_placed_while_it_is_unsafe(self, unsafe: Any) -> None:
         gateway = Gateway()
         entry = gateway.holding()
         unsafe(gateway)
@@ -198,7 +198,7 @@ class TestGuard:
         assert self.stops_placed(gateway) == []
         assert "position_unprotected" not in gateway.notes(), "it could not be protected, so nobody is blamed"
 
-    def test_links_must_have_stood_ten_seconds(self) -> None:
+    def test_links_must_have_been_up_for_ten_seconds(self) -> None:
         gateway = Gateway()
         entry = gateway.holding()
         gateway.disconnect()
@@ -212,7 +212,7 @@ class TestGuard:
         gateway.wait(2)
         assert len(self.stops_placed(gateway)) == 1
 
-    def test_uncovered_for_five_seconds_is_said(self) -> None:
+    def test_shares_uncovered_for_five_seconds_are_reported(self) -> None:
         """The new stop is on its way and nobody confirms it."""
         gateway = self.unprotected()
         gateway.wait(10)
@@ -220,7 +220,7 @@ class TestGuard:
         gateway.wait(6)
         assert "position_unprotected" in gateway.notes()
 
-    def test_a_stop_in_doubt_protects_nothing_and_reserves(self) -> None:
+    def test_a_stop_in_doubt_reserves_and_does_not_protect(self) -> None:
         gateway = Gateway()
         entry = gateway.holding()
         gateway.wait(20)
@@ -256,7 +256,7 @@ class TestGuard:
         assert resized.order_id == gateway.order(entry.stop_client_order_id).order_id
         assert resized.parent_id == 0, "field 32: a child whose parent is gone names none"
 
-    def test_while_the_account_has_less_nothing_is_added(self) -> None:
+    def test_no_stop_is_added_while_the_account_has_fewer_shares(self) -> None:
         gateway = Gateway()
         entry = gateway.holding()
         gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 9.0, 105.0))
@@ -268,7 +268,7 @@ class TestGuard:
         assert "position_disputed" in gateway.notes()
 
     @pytest.mark.parametrize(("left", "sent"), [(4.0, "SELL 4 TRAIL"), (0.0, "cancel CT-TSLA-20250106-1-S1")])
-    def test_field_23_a_sale_by_hand_shrinks_the_stop(self, left: float, sent: str) -> None:
+    def test_field_23_a_manual_sale_shrinks_the_stop(self, left: float, sent: str) -> None:
         gateway = Gateway()
         entry = gateway.holding()
         gateway.wait(20)
@@ -286,7 +286,7 @@ class TestGuard:
         gateway.wait(60)
         assert [c for c in gateway.orders_sent() if c != "ask"] == [sent]
 
-    def test_a_position_that_overtakes_the_executions_changes_nothing(self) -> None:
+    def test_a_position_reported_before_its_executions_changes_nothing(self) -> None:
         gateway = Gateway()
         entry = gateway.holding()
         stop = entry.stop_client_order_id
@@ -299,7 +299,7 @@ class TestGuard:
         gateway.wait(60)
         assert gateway.messages == []
 
-    def test_of_two_stops_the_older_stays(self) -> None:
+    def test_the_older_of_two_stops_stays(self) -> None:
         gateway = Gateway()
         entry = gateway.holding()
         second = gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", order_id=99, perm_id=99)
@@ -317,7 +317,7 @@ class TestGuard:
         assert [c for c in gateway.orders_sent() if c.startswith("cancel")] == cancels, "the cancel is on its way"
         assert self.stops_placed(gateway) == []
 
-    def test_after_a_restart_what_is_held_is_looked_at(self) -> None:
+    def test_held_symbols_are_checked_after_a_restart(self) -> None:
         gateway = Gateway()
         entry = gateway.holding()
         gateway.restart()
@@ -328,7 +328,7 @@ class TestGuard:
         gateway.wait(20)
         assert len(self.stops_placed(gateway)) == 1
 
-    def test_weeks_later_a_lost_stop_is_still_replaced(self) -> None:
+    def test_a_lost_stop_is_replaced_even_weeks_later(self) -> None:
         from messages.market import Session, SessionOpened
         from services.gateway.book.expiry import KEEP_NS
 

@@ -39,8 +39,8 @@ def part_filled(**settings: Any) -> tuple[Gateway, EntryPlan]:
     return gateway, entry
 
 
-class TestChange:
-    def test_field_43_it_echoes_the_brokers_own_group(self) -> None:
+class TestStopChange:
+    def test_field_43_a_change_echoes_the_brokers_oca_group(self) -> None:
         gateway, entry = part_filled()
         gateway.answer_as_known(oca_group="9", oca_type=3)
         (changed,) = placed(gateway)
@@ -48,12 +48,12 @@ class TestChange:
         assert changed.order_id == gateway.order(entry.stop_client_order_id).order_id
         assert (changed.parent_id, changed.trail_stop_price) == (0, 94.5)
 
-    def test_a_level_that_rose_unheard_is_read_first(self) -> None:
+    def test_a_level_that_rose_without_a_report_is_read_first(self) -> None:
         gateway, _ = part_filled()
         gateway.answer_as_known(trail_stop_price=97.0)
         assert [o.trail_stop_price for o in placed(gateway)] == [97.0]
 
-    def test_until_it_is_confirmed_nothing_else_is_sent(self) -> None:
+    def test_nothing_else_is_sent_until_the_change_is_confirmed(self) -> None:
         gateway, entry = part_filled()
         gateway.answer_as_known()
         gateway.wait(8)
@@ -65,7 +65,7 @@ class TestChange:
         assert gateway.messages == []
 
     @pytest.mark.parametrize("code", [10326, 10327, 201, 105])
-    def test_field_43_refused_it_is_alive_and_goes_only_then(self, code: int) -> None:
+    def test_field_43_a_stop_with_a_refused_change_is_cancelled_and_replaced(self, code: int) -> None:
         gateway, entry = part_filled()
         stop = entry.stop_client_order_id
         gateway.answer_as_known()
@@ -82,7 +82,7 @@ class TestChange:
         (fresh,) = placed(gateway)
         assert (fresh.quantity, fresh.trail_stop_price, fresh.client_order_id[-3:]) == (4.0, 94.5, "-S2")
 
-    def test_nobody_answers_it_is_asked_and_found_not_made(self) -> None:
+    def test_an_unanswered_change_is_asked_about_and_counts_as_refused(self) -> None:
         gateway, entry = part_filled()
         gateway.answer_as_known()
         gateway.clear()
@@ -91,13 +91,13 @@ class TestChange:
         gateway.answer_as_known()
         assert gateway.orders_sent() == ["ask", f"cancel {entry.stop_client_order_id}"]
 
-    def test_a_child_that_died_with_its_entry_is_replaced(self) -> None:
+    def test_a_child_that_ended_with_its_entry_is_replaced(self) -> None:
         gateway, entry = part_filled()
         gateway.receive(gateway.status(entry.stop_client_order_id, "Cancelled"))
         gateway.answer(BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0))
         assert [(o.quantity, o.trail_stop_price) for o in placed(gateway)] == [(4.0, 94.5)]
 
-    def test_field_21_a_child_that_followed_the_fill_grows_in_place(self) -> None:
+    def test_field_21_a_child_that_the_broker_shrank_grows_in_place(self) -> None:
         gateway = Gateway()
         entry = gateway.holding()
         gateway.wait(20)
@@ -108,7 +108,7 @@ class TestChange:
         assert gateway.orders_sent() == ["ask", "SELL 10 TRAIL"]
         assert placed(gateway)[0].client_order_id == stop, "never a second stop"
 
-    def test_a_child_that_waits_for_an_entry_which_is_over_is_replaced(self) -> None:
+    def test_a_child_of_an_entry_that_ended_is_replaced(self) -> None:
         gateway, entry = part_filled()
         stop = entry.stop_client_order_id
         gateway.receive(gateway.status(stop, "PreSubmitted", why_held="child,trigger"))
@@ -117,7 +117,7 @@ class TestChange:
         assert f"cancel {stop}" in gateway.orders_sent()
 
 
-def test_a_broker_that_refuses_every_stop_is_not_asked_a_hundred_times() -> None:
+def test_a_broker_that_refuses_every_stop_gets_few_orders() -> None:
     gateway = Gateway()
     entry = gateway.holding()
     gateway.wait(20)
@@ -132,7 +132,7 @@ def test_a_broker_that_refuses_every_stop_is_not_asked_a_hundred_times() -> None
     assert "position_unprotected" in gateway.notes()
 
 
-def test_what_can_not_be_protected_is_sold_if_so_configured() -> None:
+def test_unprotectable_shares_are_sold_with_the_setting() -> None:
     gateway = Gateway(risk={"flatten_if_unprotectable": True})
     entry = gateway.holding()
     gateway.wait(20)
@@ -161,17 +161,17 @@ class TestBareStop:
         gateway.clear()
         return gateway, entry
 
-    def test_goes_out_with_a_fixed_stop(self) -> None:
+    def test_a_native_stp_entry_has_a_fixed_stop(self) -> None:
         gateway, entry = self.bare()
         stop = gateway.order(entry.stop_client_order_id)
         assert (stop.order_type, stop.stop_price) == ("STP", 94.5)
 
-    def test_only_well_above_its_level(self) -> None:
+    def test_it_is_replaced_only_well_above_its_level(self) -> None:
         gateway, _ = self.bare()
         gateway.quote(94.5 * 1.02)
         assert gateway.to_broker == []
 
-    def test_cancelled_first_then_trailing_from_the_level_reached(self) -> None:
+    def test_the_fixed_stop_is_cancelled_before_the_trailing_one_is_placed(self) -> None:
         gateway, entry = self.bare()
         stop = entry.stop_client_order_id
         gateway.quote(106.0)
@@ -181,7 +181,7 @@ class TestBareStop:
         (trailing,) = placed(gateway)
         assert (trailing.order_type, trailing.quantity, trailing.trail_stop_price) == ("TRAIL", 10.0, 94.5)
 
-    def test_a_crash_in_between_goes_on_where_it_was(self) -> None:
+    def test_the_replacement_continues_after_a_crash(self) -> None:
         gateway, entry = self.bare()
         stop = entry.stop_client_order_id
         gateway.quote(106.0)
@@ -191,7 +191,7 @@ class TestBareStop:
         gateway.wait(20)
         assert [o.order_type for o in placed(gateway)] == ["TRAIL"]
 
-    def test_refused_the_fixed_one_comes_back_and_stays(self) -> None:
+    def test_after_a_refusal_the_fixed_stop_is_placed_again_and_stays(self) -> None:
         gateway, entry = self.bare()
         gateway.quote(106.0)
         gateway.receive(gateway.status(entry.stop_client_order_id, "Cancelled"))
@@ -215,7 +215,7 @@ class TestLevel:
         gateway.clear()
         return gateway, entry.stop_client_order_id
 
-    def test_sampled_from_ticks_it_is_estimated_and_persisted(self) -> None:
+    def test_a_level_sampled_from_ticks_is_estimated_and_persisted(self) -> None:
         gateway, stop = self.held()
         gateway.quote(110.0)
         assert (gateway.order(stop).trail_stop_price, gateway.order(stop).level_estimated) == (99.0, True)
@@ -224,7 +224,7 @@ class TestLevel:
         gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=99.5))
         assert (gateway.order(stop).trail_stop_price, gateway.order(stop).level_estimated) == (99.5, False)
 
-    def test_field_18_a_replacement_starts_there(self) -> None:
+    def test_field_18_a_replacement_starts_at_the_sampled_level(self) -> None:
         gateway, stop = self.held()
         gateway.wait(20)
         gateway.quote(110.0)
@@ -239,7 +239,7 @@ class TestLevel:
             {"last_ns": 0},
         ],
     )
-    def test_what_does_not_move_it(self, quote: dict[str, Any]) -> None:
+    def test_quotes_that_do_not_move_the_level(self, quote: dict[str, Any]) -> None:
         gateway, stop = self.held()
         gateway.quote(110.0, **quote)
         assert gateway.order(stop).trail_stop_price == 94.5
@@ -277,7 +277,7 @@ def test_field_31_stops_are_rounded_by_the_brokers_grid() -> None:
     assert [o.trail_stop_price for o in placed(gateway)] == [94.5]
 
 
-def test_a_fraction_of_a_share_is_said_once_and_left_alone() -> None:
+def test_a_fraction_of_a_share_is_reported_once() -> None:
     gateway = Gateway()
     entry = gateway.working(quantity=10.5)
     gateway.receive(gateway.execution(entry.client_order_id, 10.5, 105.0))
@@ -288,7 +288,7 @@ def test_a_fraction_of_a_share_is_said_once_and_left_alone() -> None:
     assert gateway.notes().count("fraction_unprotected") == 1
 
 
-def test_stops_of_all_that_was_bought_since_it_was_flat() -> None:
+def test_stops_of_all_entries_since_the_position_was_flat() -> None:
     gateway = Gateway()
     first = gateway.holding(1)
     gateway.receive(gateway.execution(first.stop_client_order_id, 10.0, 94.0))

@@ -54,7 +54,7 @@ LOST = {"status": "Cancelled", "reason": NEVER_ARRIVED}
         ([of(9, **ENDED, created_ns=1), of(2, **REFUSED)], 1),
     ],
 )
-def test_refusals_in_a_row_are_those_of_the_newest(stops: list[OrderRecord], count: int) -> None:
+def test_refusals_in_a_row_count_from_the_newest_stop(stops: list[OrderRecord], count: int) -> None:
     assert refused_in_a_row(stops) == count
 
 
@@ -80,7 +80,7 @@ def test_refusals_in_a_row_are_those_of_the_newest(stops: list[OrderRecord], cou
         ([of(1, **ENDED, created_ns=5), fixed(2, **ENDED, created_ns=5)], "STP"),
     ],
 )
-def test_what_a_new_one_is(stops: list[OrderRecord], wanted: str) -> None:
+def test_the_type_of_a_new_stop(stops: list[OrderRecord], wanted: str) -> None:
     assert replacement_type(stops, "TRAIL") == wanted
 
 
@@ -115,7 +115,7 @@ def test_a_resting_stop_is_renewed_before_the_quarter_is_over(order: OrderRecord
     assert due_for_renewal(order, age_ns) is due
 
 
-def test_its_time_begins_when_it_was_placed() -> None:
+def test_the_lifetime_starts_when_the_stop_was_placed() -> None:
     assert not due_for_renewal(of(0, created_ns=1000), RENEW_AFTER_NS + 999)
     assert due_for_renewal(of(0, created_ns=1000, renewed_ns=500), RENEW_AFTER_NS + 1000)
 
@@ -139,29 +139,29 @@ EDGE = 100.0 * (1 + MIN_DISTANCE_PCT / 100)
         (fixed(1, stop_price=100.0), [fixed(2, **REFUSED)], 500.0, True),
     ],
 )
-def test_a_fixed_stop_gives_way_well_above_its_level_and_once(
+def test_a_fixed_stop_is_replaced_well_above_its_level_and_once(
     order: OrderRecord, others: list[OrderRecord], last: float, may: bool
 ) -> None:
     assert may_become_trailing(order, [order, *others], last) is may
 
 
 class TestPlan:
-    def test_the_oldest_grows_and_the_rest_is_left(self) -> None:
+    def test_the_oldest_stop_grows_and_the_others_stay(self) -> None:
         old, young = of(1, quantity=3.0, filled=1.0), of(2, quantity=4.0)
         assert plan(10.0, 10.0, [young, old], False) == [ResizeStop(old, 7.0)]
 
-    def test_the_oldest_stays_of_more_than_is_needed(self) -> None:
+    def test_the_oldest_stop_stays_if_there_are_too_many(self) -> None:
         one, two, three = (of(n) for n in (1, 2, 3))
         assert plan(10.0, 10.0, [two, three, one], False) == [
             CancelStop(two, "duplicate_stop"),
             CancelStop(three, "duplicate_stop"),
         ]
 
-    def test_in_the_same_moment_the_lower_order_id_is_the_older_one(self) -> None:
+    def test_the_lower_order_id_is_older_at_the_same_time(self) -> None:
         one, two = of(1, created_ns=5), of(2, created_ns=5)
         assert plan(10.0, 10.0, [two, one], False) == [CancelStop(two, "duplicate_stop")]
 
-    def test_of_nothing_all_go_the_oldest_first(self) -> None:
+    def test_without_shares_all_stops_are_cancelled_oldest_first(self) -> None:
         one, two = of(1), of(2)
         assert plan(0.0, 0.0, [two, one], False) == [CancelStop(one, "orphan_stop"), CancelStop(two, "orphan_stop")]
 
@@ -175,14 +175,16 @@ class TestPlan:
             (0.9, 1.0, []),
         ],
     )
-    def test_whole_shares_that_are_there(self, own: float, account: float, wanted: list[PlaceStop]) -> None:
+    def test_a_stop_covers_whole_shares_of_the_account(
+        self, own: float, account: float, wanted: list[PlaceStop]
+    ) -> None:
         assert plan(own, account, [], False) == wanted
 
-    def test_where_the_accounts_position_is_not_known_only_less_is_sold(self) -> None:
+    def test_with_an_unknown_position_stops_only_shrink(self) -> None:
         assert plan(10.0, None, [of(1, quantity=4.0)], False) == []
         assert plan(4.0, None, [of(1)], False) == [ResizeStop(of(1), 4.0)]
         assert plan(0.4, None, [of(1)], False) == [CancelStop(of(1), "orphan_stop")]
 
-    def test_one_that_only_reserves_holds_everything_up(self) -> None:
+    def test_a_stop_that_only_reserves_blocks_all_actions(self) -> None:
         reserves = changed(of(2), status="PendingCancel")
         assert plan(30.0, 30.0, [of(1), reserves], False) == []

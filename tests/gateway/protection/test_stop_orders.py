@@ -19,7 +19,7 @@ SECOND_ENTRY = "CT-TSLA-20250106-2"
 NICKELS = ((0.0, 0.05),)
 
 
-def test_the_grid_is_that_of_us_stocks_unless_the_broker_said_otherwise() -> None:
+def test_the_grid_is_that_of_us_stocks_by_default() -> None:
     d = draft(PriceGrid("TSLA", NICKELS))
     assert (grid_of(d, "TSLA"), grid_of(d, "NVDA")) == (NICKELS, US_STOCKS)
 
@@ -60,16 +60,14 @@ FIRST, SECOND, THIRD = (f"CT-TSLA-20250106-{n}" for n in (1, 2, 3))
         ([fill("CT-NVDA-20250106-1", symbol="NVDA")], "", []),
     ],
 )
-def test_the_entries_that_the_present_shares_come_from(
-    fills: list[FillRecord], newest: str, entries: list[str]
-) -> None:
+def test_entries_of_the_shares_now_held(fills: list[FillRecord], newest: str, entries: list[str]) -> None:
     stops = [stop(f"{key}-S1", parent_client_order_id=key) for key in (FIRST, SECOND, THIRD)]
     found, mine = stops_of(draft(*fills, *stops), "TSLA")
     assert found == newest
     assert [o.client_order_id for o in mine] == [f"{key}-S1" for key in entries]
 
 
-def test_a_stop_is_known_by_its_parent_or_by_its_name() -> None:
+def test_a_stop_is_found_by_its_parent_or_its_reference() -> None:
     orders = [
         stop("CT-TSLA-20250106-1-S2", parent_client_order_id=""),
         stop("by its parent", parent_client_order_id=ENTRY),
@@ -88,7 +86,7 @@ class TestPlace:
         (order,) = (m.order for to, m in messages_of(d) if to == "broker")
         return order  # type: ignore[no-any-return]
 
-    def test_every_field_of_a_new_one(self) -> None:
+    def test_every_field_of_a_new_stop(self) -> None:
         before = [stop(status="Cancelled"), stop(f"{ENTRY}-S2", status="Inactive", trail_stop_price=95.5)]
         d = draft(Book(account=ACCOUNT, next_order_id=7), Own("TSLA", 12.0, 1260.0), fill(), *before)
         place_stop(d, "TSLA", 12.0, rules())
@@ -124,13 +122,13 @@ class TestPlace:
             ("broker", PlaceOrder(order, True)),
         ]
 
-    def test_no_level_was_ever_told_it_lies_under_the_average_cost_rounded_down(self) -> None:
+    def test_without_a_known_level_it_starts_below_the_average_cost(self) -> None:
         order = self.placed(Own("TSLA", 3.0, 315.09), fill())
         assert (order.client_order_id, order.stop_price, order.account) == (f"{ENTRY}-S1", 94.52, "")
         nickels = self.placed(Own("TSLA", 3.0, 315.09), fill(), PriceGrid("TSLA", NICKELS))
         assert (nickels.stop_price, nickels.trail_stop_price) == (94.5, 94.5)
 
-    def test_as_the_settings_have_it(self) -> None:
+    def test_a_new_stop_follows_the_settings(self) -> None:
         settings = {"trailing_stop_pct": 7.5, "use_trailing_limit": True, "trail_limit_offset_pct": 0.3, "tif": "DAY"}
         records = (Own("TSLA", 10.0, 1050.0), fill())
         order = self.placed(*records, stops=settings, hours={"allow_pre_market": True})
@@ -141,7 +139,7 @@ class TestPlace:
         coarse = self.placed(*records, PriceGrid("TSLA", NICKELS), stops=settings | {"trail_limit_offset_pct": 2.0})
         assert (coarse.stop_price, coarse.limit_offset) == (97.1, 1.95)
 
-    def test_where_a_trailing_one_was_refused_the_fixed_one_is_put_back(self) -> None:
+    def test_after_a_refused_trailing_stop_the_fixed_one_is_placed_again(self) -> None:
         fixed = stop(order_type="STP", status="Cancelled", trail_stop_price=None, cancel_reason="exchanged")
         refused = stop(f"{ENTRY}-S2", status="Inactive", created_ns=DAY.open_ns + 1)
         d = draft(Own("TSLA", 10.0, 1050.0), fill(), fixed, refused)
@@ -151,7 +149,7 @@ class TestPlace:
         assert noted.event == "fixed_stop_put_back"
 
     @pytest.mark.parametrize("records", [[], [Own("TSLA", 10.0, 1050.0)], [fill()]])
-    def test_of_shares_that_nothing_is_known_of_there_is_none(self, records: list[Any]) -> None:
+    def test_unknown_shares_get_no_stop(self, records: list[Any]) -> None:
         d = draft(*records)
         place_stop(d, "TSLA", 10.0, rules())
         assert (written(d), messages_of(d)) == ([], [])
@@ -160,7 +158,7 @@ class TestPlace:
 class TestChange:
     RESTING = stop(parent_id=1, oca_group="9", oca_type=3, level_estimated=True)
 
-    def test_only_the_quantity(self) -> None:
+    def test_a_change_of_the_quantity(self) -> None:
         """The level stays what it is, sampled or told; the parent is named no more."""
         d = draft(self.RESTING)
         change_stop(d, self.RESTING, 4.0)
@@ -171,7 +169,7 @@ class TestChange:
             ("broker", PlaceOrder(changed(kept, quantity=4.0), True)),
         ]
 
-    def test_the_level_as_well(self) -> None:
+    def test_a_change_of_quantity_and_level(self) -> None:
         d = draft(self.RESTING)
         change_stop(d, self.RESTING, 20.0, 47.25)
         kept = changed(
@@ -196,7 +194,7 @@ class TestChange:
         ("exchanged", "stop_taken_back", "INFO"),
     ],
 )
-def test_a_stop_is_taken_back_and_why_is_said(reason: str, event: str, level: str) -> None:
+def test_a_cancelled_stop_is_noted_with_its_reason(reason: str, event: str, level: str) -> None:
     d = draft(stop(), Change(STOP, "TSLA", 4.0, "refused"))
     cancel_stop(d, stop(), reason)
     assert written(d) == [changed(stop(), cancel_reason=reason), (Change, STOP)]
