@@ -1,4 +1,4 @@
-"""What a broker says of the book's orders and shares, and all that the gateway makes of a word: written and told."""
+"""Reports of a broker about the book's orders and shares, and the gateway's records and messages for each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.runtime.core import Draft, Now, State
 from tests.gateway.one_decision import ACCOUNT, MACHINE_NS, NOON_NS, draft, messages_of, rules
 
 Outcome = tuple[list[Any], list[tuple[str, Any]]]
-"""What is written, and what is told to whom."""
+"""The records written, and the messages with their recipients."""
 NOTHING: Outcome = ([], [])
 BOOK = Book(account=ACCOUNT, next_order_id=9)
 ASK = ("broker", RequestSnapshot())
@@ -24,7 +24,7 @@ EXEC = "0000e0d5.1.01"
 
 
 def reported(order: OrderRecord, **more: Any) -> BrokerOrder:
-    """The broker's word of an order that it has exactly as the book, but for `more`."""
+    """The broker's report of an order exactly as in the book, except for `more`."""
     same = (
         *("client_order_id", "order_id", "perm_id", "symbol", "side", "order_type", "quantity", "status", "why_held"),
         *("filled", "avg_price", "parent_id", "limit_price", "stop_price", "trailing_pct", "trail_stop_price", "tif"),
@@ -34,7 +34,7 @@ def reported(order: OrderRecord, **more: Any) -> BrokerOrder:
 
 
 def execution_of(order: OrderRecord, quantity: float, price: float, **more: Any) -> BrokerExecution:
-    """So many shares of the order, as one execution."""
+    """An execution of so many shares of the order."""
     fields: dict[str, Any] = {
         "client_order_id": order.key,
         "exec_id": EXEC,
@@ -70,7 +70,7 @@ def fill_of(execution: BrokerExecution, order: OrderRecord) -> Fill:
 
 
 def fields_of(order: OrderRecord) -> dict[str, Any]:
-    """What a note says of an order."""
+    """An order's fields in a note."""
     return {
         "client_order_id": order.key,
         "order_id": order.order_id,
@@ -85,17 +85,17 @@ def fields_of(order: OrderRecord) -> dict[str, Any]:
 
 
 def updated(order: OrderRecord) -> Outcome:
-    """It is written and told, and that is all."""
+    """Only this record and its event."""
     return [order], [("TSLA", OrderUpdated(order))]
 
 
 def all_changes(d: Draft) -> list[Any]:
-    """The records that it wrote, cancels under way among them; what it dropped as (type, key)."""
+    """The records written, also sent cancels; dropped ones as (type, key)."""
     return [record if record is not None else (kind, key) for kind, key, record in d.decision.changes]
 
 
 def folded(message: BrokerOrder, *records: Any) -> Outcome:
-    """All that is written and told when it is heard."""
+    """The records and messages for this report."""
     d = draft(*records)
     assert fold_order(d, message) == message.symbol
     return all_changes(d), messages_of(d)
@@ -112,9 +112,9 @@ def state_of(*records: Any) -> State:
 
 
 def handle(message: Any, *records: Any, published: Any = (), stale: bool = False, **sections: Any) -> Outcome:
-    """What is written (dropped: type and key, of what was there) and told, from these records at noon.
+    """The records written (dropped ones as type and key, if they existed) and the messages, from these records at noon.
 
-    Without what is covered by stops then, which is told last of all.
+    The coverage by stops is left out.
     """
     core, state = GatewayCore(rules(**sections)), state_of(*records)
     decision = core.handle(state, message, Now(NOON_NS, MACHINE_NS, None, stale))

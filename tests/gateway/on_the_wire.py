@@ -30,7 +30,7 @@ DAY = Session("2022-03-22", OPEN_NS, OPEN_NS + 23_400 * SECOND)
 
 
 class Fleet:
-    """The gateway without its bus: what the core decides goes to the wire, what the wire says to the core."""
+    """The gateway without its bus: the core's commands go to the wire, and facts from the wire to the core."""
 
     def __init__(self, simulator: Gateway, **settings: Any) -> None:
         fields = {"watchlist": ["TSLA"], "ibkr": {"port": simulator.server.port, **settings.pop("ibkr", {})}} | settings
@@ -65,7 +65,7 @@ class Fleet:
         assert condition(), what
 
     async def opened(self) -> None:
-        """The market has traded, and the price is here."""
+        """Wait until the market has traded and the price has arrived."""
         for _ in range(4):
             due = self.simulator.exchange.next_event_ns()
             assert due is not None
@@ -74,7 +74,7 @@ class Fleet:
         await self.until(lambda: self.last(symbol) > 0, "no price")
 
     async def settle(self) -> None:
-        """Both sides have said and heard everything."""
+        """Wait until both sides have sent and received everything."""
         async with asyncio.timeout(8):
             alike = 0
             while alike < 3:
@@ -85,7 +85,7 @@ class Fleet:
                 alike = alike + 1 if quiet else 0
 
     async def step(self, count: int = 1) -> None:
-        """So many events of the market, one by one, and what follows from each."""
+        """Play so many events of the market, one by one, with all that follows."""
         for _ in range(count):
             await self.settle()
             due = self.simulator.exchange.next_event_ns()
@@ -93,7 +93,7 @@ class Fleet:
             await self._reach(due)
 
     async def pass_time(self, seconds: int) -> None:
-        """The time of either clock goes on, a second at a time."""
+        """Let the time of both clocks pass, second by second."""
         for _ in range(seconds):
             await self._reach(self.simulator.exchange.now_ns + SECOND)
 
@@ -123,7 +123,7 @@ class Fleet:
         return self.core.ready(self.state)
 
     def enter(self) -> None:
-        """An approved entry, in the open session, on a price of 10."""
+        """Send an approved entry in the open session at a price of 10."""
         self.receive(SessionOpened(DAY, DAY.close_ns - 900 * SECOND))
         entry = plan(session_date=DAY.date, trigger=10.5, limit_price=10.6, reference=10.0)
         self.receive(EntryApproved(entry, 110.0))
@@ -140,7 +140,7 @@ class Fleet:
         return found.quantity if found else 0.0
 
     def sells(self) -> list[Order]:
-        """The sells that live at the broker."""
+        """The live sells at the broker."""
         return [order for order in self.simulator.exchange.open_orders() if order.ticket.side == "SELL"]
 
 

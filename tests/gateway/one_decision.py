@@ -1,4 +1,4 @@
-"""One function of the gateway's on records made by hand, and all that it decided: what it wrote and what it told."""
+"""One function of the gateway on given records, and its decision: the records and messages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOON_NS = DAY.open_ns + 9000 * SECOND
 MACHINE_NS = 5000 * SECOND
 OPEN = SessionRecord(phase="open", date=DAY.date, entries_until_ns=UNTIL, open_ns=DAY.open_ns, close_ns=DAY.close_ns)
 READY = Links(phase="ready")
-"""The links have stood since long ago."""
+"""The links have been up for long."""
 DOWN = Links(phase="down")
 ENTRY = "CT-TSLA-20250106-1"
 STOP = f"{ENTRY}-S1"
@@ -47,7 +47,7 @@ def draft(*records: Any, market_ns: int = NOON_NS, machine_ns: int = MACHINE_NS,
 
 
 def written(d: Draft, *, cancels: bool = False) -> list[Any]:
-    """The records that it wrote; what it dropped as (type, key). How `cancels` are followed only if asked."""
+    """The records written; dropped ones as (type, key). Sent cancels only with `cancels`."""
     assert d.decision.published == []
     changes = [change for change in d.decision.changes if cancels or change[0] is not CancelSent]
     return [record if record is not None else (kind, key) for kind, key, record in changes]
@@ -128,6 +128,6 @@ def quoted(last: float = 106.0, *, symbol: str = "TSLA", **more: Any) -> QuoteRe
 
 
 def held(own: float = 10.0, account: float | None = None, *, price: float = 105.0) -> tuple[Own, AccountPosition]:
-    """So many own shares, and as many (or so many) in the account."""
+    """So many own shares, and as many (or `account`) in the account."""
     quantity = own if account is None else account
     return Own("TSLA", own, own * price), AccountPosition("TSLA", quantity, price)

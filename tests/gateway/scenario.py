@@ -1,4 +1,4 @@
-"""A gateway's core and what a broker says to it, in short words."""
+"""A gateway's core, and short methods for the reports of a broker."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def plan(
 
 
 class Gateway:
-    """The core with its state, both clocks, and everything that it said.
+    """The core with its state, both clocks, and all messages that it sent.
 
-    The session is open and the link stands, unless `cold`.
+    The session is open and the link is up, unless `cold`.
     """
 
     def __init__(self, *, cold: bool = False, **settings: Any):
@@ -102,19 +102,19 @@ class Gateway:
         self.messages, self.to_broker = [], []
 
     def restart(self) -> None:
-        """What lives in memory only is gone."""
+        """Drop what is kept in memory only, and start again."""
         for kind in filter(is_volatile, self.core.kinds):
             self.state.apply([(kind, key, None) for key in list(self.state.table(kind))])
         self.clear()
         self.receive(Started(2))
 
     def connect(self, *snapshot: Any, accounts: tuple[str, ...] = (ACCOUNT,), next_order_id: int = 1) -> None:
-        """A connection, and what the broker answers on it."""
+        """Connect, and answer the question about everything."""
         self.receive(Connected(accounts, next_order_id, 12))
         self.answer(*snapshot)
 
     def answer(self, *facts: Any, account: str = ACCOUNT) -> Decision:
-        """One complete answer of the broker, made of these facts."""
+        """Send one complete answer of the broker with these facts."""
 
         def of(kind: type) -> tuple[Any, ...]:
             return tuple(f for f in facts if isinstance(f, kind))
@@ -132,7 +132,7 @@ class Gateway:
         )
 
     def answer_as_known(self, **changes: Any) -> None:
-        """A complete answer that agrees with the book; `changes` go to every stop in it."""
+        """Send a complete answer that agrees with the book, except for `changes` of every stop."""
         orders = [o for o in self.state.table(OrderRecord).values() if o.live]
         fields = [
             self.status(o.client_order_id, o.status, why_held=o.why_held, **(changes if o.role == "stop" else {}))
@@ -145,7 +145,7 @@ class Gateway:
         self.receive(Disconnected("socket closed"))
 
     def wait(self, seconds: float) -> None:
-        """Machine time passes; timers that are due fire."""
+        """Let machine time pass; due timers fire."""
         end = self.machine_ns + int(seconds * SECOND)
         while True:
             due = self.core.deadlines(self.state, Now(self.market_ns, self.machine_ns)).machine_ns
@@ -154,7 +154,7 @@ class Gateway:
             self.machine_ns = max(self.machine_ns, due)
             self.receive(Elapsed())
             again = self.core.deadlines(self.state, Now(self.market_ns, self.machine_ns)).machine_ns
-            assert again is None or again > self.machine_ns, "a timer that was heard is due again at once"
+            assert again is None or again > self.machine_ns, "a timer that has fired is due again at once"
         self.machine_ns = end
 
     def quote(self, last: float = 100.0, *, symbol: str = "TSLA", **more: Any) -> Decision:
@@ -162,13 +162,13 @@ class Gateway:
         return self.receive(Quote(symbol, last, **(fields | more)))
 
     def enter(self, number: int = 1, **more: Any) -> EntryPlan:
-        """Approved and sent: nothing is confirmed."""
+        """An entry that is approved, sent and not confirmed."""
         entry = plan(number, **more)
         self.receive(EntryApproved(entry, 1100.0))
         return entry
 
     def working(self, number: int = 1, **more: Any) -> EntryPlan:
-        """An entry that rests at the broker, its stop behind it."""
+        """An entry that rests at the broker, with its stop."""
         entry = self.enter(number, **more)
         self.receive(self.status(entry.client_order_id, "PreSubmitted", why_held="trigger"))
         self.receive(
@@ -186,7 +186,7 @@ class Gateway:
         self.receive(self.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", trail_stop_price=94.5))
         return entry
 
-    # The broker's words.
+    # Reports of the broker.
 
     def status(self, client_order_id: str, status: str, **more: Any) -> BrokerOrder:
         """openOrder and orderStatus for an order in the book, as the broker echoes it."""
@@ -242,7 +242,7 @@ class Gateway:
     def account_values(self, account: str = ACCOUNT, **values: float) -> None:
         self.receive(BrokerAccount(account, values))
 
-    # Looking.
+    # Queries.
 
     def order(self, client_order_id: str) -> OrderRecord:
         found = self.state.get(OrderRecord, client_order_id)
@@ -262,14 +262,14 @@ class Gateway:
         return self.state.get(Book, "book") or Book()
 
     def events(self, kind: type) -> list[Any]:
-        """What it told the fleet, of one kind."""
+        """The messages of one kind to the fleet."""
         return [m for recipient, m in self.messages if isinstance(m, kind) and recipient != "broker"]
 
     def notes(self) -> list[str]:
         return [m.event for _, m in self.messages if isinstance(m, Happened)]
 
     def orders_sent(self) -> list[str]:
-        """Commands to the broker, a short word each, but for the streams that each connection begins with."""
+        """Commands to the broker in short form, without `StartStreams`."""
         return [_short(command) for command in self.to_broker if not isinstance(command, StartStreams)]
 
     def live_entries(self, symbol: str = "TSLA") -> list[str]:

@@ -30,7 +30,7 @@ def test_the_account_type_comes_from_the_brokers_name(account: str, kind: str) -
 
 
 def test_cash_of_another_currency_buys_nothing() -> None:
-    """TotalCashValue counts euros as dollars; to spend them is to borrow."""
+    """TotalCashValue counts euros as dollars; spending them would borrow."""
     account = account_update(BrokerAccount("DU1", DOLLARS | {"CashBalance": -50.0}, {"CashBalance EUR": "600"}), 0)
     assert account is not None
     assert (account.total_cash, account.settled_cash) == (-50.0, -50.0)
@@ -46,7 +46,7 @@ def test_values_in_another_base_currency_are_converted() -> None:
 
 
 def test_rates_are_dollars_for_one_unit() -> None:
-    """Each is told in the base currency: a franc is 1.05 euros, and a dollar 0.8, so a franc is 1.3125 dollars."""
+    """Rates are in the base currency: a franc is 1.05 euros and a dollar 0.8, so a franc is 1.3125 dollars."""
     euros = {
         "NetLiquidation EUR": "8000",
         "ExchangeRate CHF": "1.05",

@@ -1,5 +1,5 @@
-"""The account on the wire, as the gateway's edge reads it: the same words as the in-process broker's, in every kind of
-account; and what the gateway makes of them."""
+"""The account on the wire, as the gateway's edge reads it: the same reports as the in-process broker's, for every kind
+of account, and the gateway's events from them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tests.simulator.on_the_wire import ACCOUNT, TSLA, Gateway, gateway, ready, 
 EUR = BaseCurrency.EUR
 
 
-async def reports(house: Gateway, kind: Callable[[Any], bool]) -> list[Any]:
-    """What the gateway's edge is told on a new connection that streams, as soon as it has one fact of this kind."""
-    settings = msgspec.convert({"watchlist": ["TSLA"], "ibkr": {"port": house.server.port}}, Settings)
+async def reports(simulator: Gateway, kind: Callable[[Any], bool]) -> list[Any]:
+    """The facts on a new connection that streams, as soon as there is one of this kind."""
+    settings = msgspec.convert({"watchlist": ["TSLA"], "ibkr": {"port": simulator.server.port}}, Settings)
     broker = Broker(settings, lambda: None)
     running = asyncio.get_running_loop().create_task(broker.run())
     try:
@@ -68,12 +68,12 @@ def test_the_wire_reports_every_kind_of_account(kind: str) -> None:
 
     async def play() -> None:
         account = terms_of(ACCOUNT, 10_000.0, policy)
-        async with gateway(trades("TSLA", *[10.0] * 4), policy=policy, accounts=[account]) as house:
-            ib = await ready(house)
+        async with gateway(trades("TSLA", *[10.0] * 4), policy=policy, accounts=[account]) as simulator:
+            ib = await ready(simulator)
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 10))
-            await house.step(2)
-            (*_, report) = await reports(house, lambda fact: isinstance(fact, BrokerAccount))
-            assert [report] == ExchangeBroker(house.exchange, 12).execute(StartStreams(ACCOUNT))
+            await simulator.step(2)
+            (*_, report) = await reports(simulator, lambda fact: isinstance(fact, BrokerAccount))
+            assert [report] == ExchangeBroker(simulator.exchange, 12).execute(StartStreams(ACCOUNT))
             update = account_update(report, 0)
             assert isinstance(update, AccountUpdated)
             cash = (update.total_cash, update.settled_cash)
@@ -90,8 +90,8 @@ def test_the_real_library_reads_the_account_values() -> None:
 
     async def play() -> None:
         account = terms_of(ACCOUNT, 10_000.0, policy)
-        async with gateway(trades("TSLA", *[10.0] * 4), policy=policy, accounts=[account]) as house:
-            ib = await house.connect()
+        async with gateway(trades("TSLA", *[10.0] * 4), policy=policy, accounts=[account]) as simulator:
+            ib = await simulator.connect()
             values = {(v.tag, v.currency): v.value for v in ib.accountValues()}
             assert values["NetLiquidation", "EUR"] == "8000.0"
             assert ("NetLiquidation", "USD") not in values
@@ -107,10 +107,10 @@ def test_the_real_library_reads_the_account_values() -> None:
                 ("$LEDGER:USD", {"USD"}),
                 ("$LEDGER:ALL", {"BASE", "EUR", "USD"}),
             ):
-                house.received[1].clear()
+                simulator.received[1].clear()
                 ib.client.reqAccountSummary(90, "All", tags)
-                await house.settle()
-                rows = [row for row in house.received[1] if row[0] == "63"]
+                await simulator.settle()
+                rows = [row for row in simulator.received[1] if row[0] == "63"]
                 assert {row[6] for row in rows if row[4] == "CashBalance"} == currencies
                 ib.client.cancelAccountSummary(90)
 
@@ -122,13 +122,13 @@ def test_a_commission_has_its_currency() -> None:
 
     async def play() -> None:
         account = terms_of(ACCOUNT, 10_000.0, policy)
-        async with gateway(trades("TSLA", *[10.0] * 4), policy=policy, accounts=[account]) as house:
-            ib = await ready(house)
+        async with gateway(trades("TSLA", *[10.0] * 4), policy=policy, accounts=[account]) as simulator:
+            ib = await ready(simulator)
             trade = ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 100))
-            await house.step(2)
+            await simulator.step(2)
             report = trade.fills[0].commissionReport
             assert (report.commission, report.currency) == (0.8, "EUR")
-            exchange = ExchangeBroker(house.exchange, 1)
+            exchange = ExchangeBroker(simulator.exchange, 1)
             (charge,) = exchange._snapshot().commissions
             assert charge == BrokerCommission(report.execId, 0.8, "EUR", None)
 

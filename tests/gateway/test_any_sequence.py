@@ -1,8 +1,7 @@
-"""Any sequence of a broker's words: one live entry, live sells never beyond own shares, a level that never falls.
+"""Any sequence of a broker's reports: one live entry, live sells never beyond own shares, a level that never falls.
 
-A broker in a few lines takes the gateway's commands when it likes, accepts or refuses them, fills, cancels and ratchets
-as it likes, and is heard whenever it likes. The promises are judged on what the *broker* has, not on what the gateway
-believes.
+A small broker takes the gateway's commands at any time, accepts or refuses them, fills, cancels and raises levels, and
+its reports arrive at any time. The promises are checked against the orders at the *broker*, not in the gateway's book.
 """
 
 from __future__ import annotations
@@ -41,8 +40,8 @@ SEEN: Counter[str] = Counter()
 LIVE = ("PreSubmitted", "Submitted")
 
 
-class AnyWord(RuleBasedStateMachine):
-    """One symbol, one gateway, one broker that does what it wants."""
+class AnySequence(RuleBasedStateMachine):
+    """One symbol, one gateway, and a broker that does anything."""
 
     @initialize(native=st.booleans())
     def begin(self, native: bool) -> None:
@@ -96,7 +95,7 @@ class AnyWord(RuleBasedStateMachine):
                 if not working:
                     self.facts.append(BrokerError(order_id, 10148 if known else 10147, "cannot be cancelled"))
                 else:
-                    self.ends(working[-1 if refuse else 0])  # of two under one id it is this one or that
+                    self.ends(working[-1 if refuse else 0])  # of two with one id it may be either
             case RequestSnapshot():
                 self.facts.append(self.snapshot())
 
@@ -162,8 +161,8 @@ class AnyWord(RuleBasedStateMachine):
 
     @precondition(lambda self: any("child" not in o.why_held for o in self.live("SELL")) and not self.live_doubles())
     @rule(same_id=st.booleans())
-    def a_second_order_bears_its_reference(self, same_id: bool) -> None:
-        """Made of a change by a broken link, or a copy: both are live now."""
+    def a_second_order_has_its_reference(self, same_id: bool) -> None:
+        """A broken link made it of a change, or it is a copy: both are live now."""
         first = next(o for o in self.live("SELL") if "child" not in o.why_held)
         number = len(self.doubles) + 1
         SEEN["doubled under its id" if same_id else "doubled"] += 1
@@ -238,7 +237,7 @@ class AnyWord(RuleBasedStateMachine):
     @precondition(lambda self: self.live("SELL") and not self.facts and not self.commands)
     @rule(is_reported=st.booleans())
     def the_level_rises(self, is_reported: bool) -> None:
-        """Told or not; not while a change is on its way, which may name the level that it read."""
+        """Reported or not; not while a change is sent, because it may name the level that was read."""
         order = self.live("SELL")[0]
         if order.trail_stop_price is not None:
             SEEN["rose"] += 1
@@ -251,18 +250,18 @@ class AnyWord(RuleBasedStateMachine):
         SEEN["vanished"] += 1
         self.change(self.live("SELL")[0].client_order_id, status="Cancelled", why_held="")
 
-    # What the gateway hears.
+    # Reports to the gateway.
 
     @precondition(lambda self: self.facts)
     @rule(limit=st.integers(1, 6))
-    def hears(self, limit: int) -> None:
+    def gets_reports(self, limit: int) -> None:
         for _ in range(min(limit, len(self.facts))):
             self.gateway.receive(self.facts.popleft())
         self.sends()
 
     @rule(seconds=st.sampled_from([0, 6, 15]), refuse=st.integers(0, 3))
-    def all_is_done(self, seconds: int, refuse: int) -> None:
-        """Everybody has his say, until nothing is left to say; the first change or stop may be refused."""
+    def all_messages_are_exchanged(self, seconds: int, refuse: int) -> None:
+        """Exchange messages until none are left. The first change or stop may be refused."""
         self.time_passes(seconds, 104.0, 1)
         for turn in count():
             if not self.commands and not self.facts:
@@ -273,16 +272,16 @@ class AnyWord(RuleBasedStateMachine):
                 self.takes_a_command(refuse)
                 refuse = 1 if orders else refuse
             else:
-                self.hears(1)
+                self.gets_reports(1)
 
     @precondition(lambda self: self.doubled)
     @rule(luck=st.integers(0, 2))
     def in_the_end_there_is_one_again(self, luck: int) -> None:
-        """Whatever the second order did and whichever of the two the cancel hit."""
+        """Whatever the second order did, and whichever of the two the cancel ended."""
         if luck:
             return
         for _ in range(4):
-            self.all_is_done(15, 1)
+            self.all_messages_are_exchanged(15, 1)
         assert not self.live_doubles(), "promise 3: the second order lives on"
         self.doubled = False
         SEEN["one again"] += 1
@@ -290,15 +289,15 @@ class AnyWord(RuleBasedStateMachine):
     @precondition(lambda self: not self.position and not self.live("BUY"))
     @rule(part=st.booleans(), refuse=st.integers(0, 2))
     def an_entry_comes_to_its_end(self, part: bool, refuse: int) -> None:
-        """The ordinary way: filled whole, or in part and the rest taken back; what follows may be refused."""
-        self.all_is_done(15, 1)
+        """The usual case: filled whole, or in part with the rest cancelled. What follows may be refused."""
+        self.all_messages_are_exchanged(15, 1)
         self.enters()
-        self.all_is_done(1, 1)
+        self.all_messages_are_exchanged(1, 1)
         if self.live("BUY"):
             self.an_entry_fills(part)
-            self.all_is_done(1, 1)
-            self.takes_it_back()
-            self.all_is_done(1, refuse)
+            self.all_messages_are_exchanged(1, 1)
+            self.takes_back_the_entry()
+            self.all_messages_are_exchanged(1, refuse)
 
     @rule()
     def enters(self) -> None:
@@ -309,7 +308,7 @@ class AnyWord(RuleBasedStateMachine):
 
     @precondition(lambda self: self.number)
     @rule()
-    def takes_it_back(self) -> None:
+    def takes_back_the_entry(self) -> None:
         self.gateway.receive(CancelEntry(f"CT-TSLA-20250106-{self.number}", "TSLA", "partial_fill"))
         self.sends()
 
@@ -322,7 +321,7 @@ class AnyWord(RuleBasedStateMachine):
 
     @rule(restart=st.booleans(), luck=st.integers(0, 3))
     def the_connection_breaks(self, restart: bool, luck: int) -> None:
-        """What was on its way to the broker still arrives, what it had said is lost, and all is asked anew."""
+        """Sent commands still reach the broker, its unread reports are lost, and everything is asked again."""
         if luck:
             return
         while self.commands:
@@ -342,7 +341,7 @@ class AnyWord(RuleBasedStateMachine):
         snapshot = self.snapshot()
         return [*snapshot.open_orders, *snapshot.completed_orders]
 
-    # What always holds, at the broker.
+    # What always holds at the broker.
 
     @invariant()
     def promises(self) -> None:
@@ -368,7 +367,7 @@ def test_any_sequence_of_reports_keeps_the_promises() -> None:
         derandomize=True,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(AnyWord, settings=few)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(AnySequence, settings=few)  # type: ignore[no-untyped-call]
     for what in (
         "placed",
         "filled",

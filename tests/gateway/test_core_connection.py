@@ -1,4 +1,4 @@
-"""What the gateway hears of its connection, its account, and of the broker's complete answers and errors."""
+"""The connection, the account, complete answers of the broker, and errors."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ from tests.gateway.scenario import changed
 
 
 class TestWrongAccount:
-    """What it says concerns nobody."""
+    """Its reports are ignored."""
 
     @pytest.mark.parametrize(
         "message",
@@ -245,7 +245,7 @@ class TestCompleteAnswer:
         assert (changed(change, stage="refused") in writes) is refused
 
     def test_folds_every_fact_in_order(self) -> None:
-        """Executions, commissions, ended orders, open ones, positions; what is not listed is flat."""
+        """Executions, commissions, completed orders, open orders, positions; a position that is not listed is flat."""
         bought = execution_of(entry(), 10.0, 105.0)
         done = reported(entry(), status="Filled", filled=10.0, completed_status="Filled", quantity=0.0)
         answer = BrokerSnapshot(
@@ -336,7 +336,7 @@ class TestLinkErrors:
 
 
 class TestOrderErrors:
-    """It may mean the end of the order, or not: ask, and let the answer decide."""
+    """An error may end the order or not: the broker's answer decides."""
 
     ERROR = BrokerError(1, 201, "as worded")
     NOTE = note("order_error", level="WARNING", client_order_id=ENTRY, code=201, text="as worded")
@@ -375,7 +375,7 @@ class TestOrderErrors:
         [("sent", "open", True, False), ("sent", "closed", True, True), ("reading", "closed", False, False)],
     )
     def test_an_error_refuses_a_change(self, stage: str, phase: str, refused: bool, goes: bool) -> None:
-        """Before the open a stop that could not be mended would fire: it goes."""
+        """A stop that could not be adjusted before the open could trigger: it is cancelled."""
         change = Change(STOP, "TSLA", 5.0, stage)
         session = changed(OPEN, phase=phase)
         writes, messages = handle(BrokerError(2, 201, "x"), READY, session, stop(), change)

@@ -1,4 +1,4 @@
-"""What the gateway is asked and told by the fleet: sessions, commands, the owner's word, and time."""
+"""Messages from the fleet: sessions, commands, the live confirmation, and time."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ class TestOldRecords:
 
     @pytest.mark.parametrize("quantity", [10.0, 0.5])
     def test_orders_of_a_held_symbol_stay(self, quantity: float) -> None:
-        """A new stop for it is made of them."""
+        """A new stop is made from them."""
         order, old = entry(status="Cancelled", updated_ns=self.OLD_NS), fill(time_ns=self.OLD_NS)
         assert [w for w in self.dropped(order, old, Own("TSLA", quantity, 5.0)) if isinstance(w, tuple)] == []
 
@@ -254,7 +254,7 @@ class TestFleetCommands:
 
 
 class TestObserving:
-    """Decide and send nothing: what would have gone out is told instead, and questions still go."""
+    """Orders and cancels are noted instead of sent; questions are still sent."""
 
     def test_a_cancel_is_noted(self) -> None:
         _, messages = handle(CancelEntry(ENTRY, "TSLA", "paused"), READY, entry(), observe=True)

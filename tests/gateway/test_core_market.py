@@ -1,4 +1,4 @@
-"""What the gateway hears of prices, orders and shares, and what it does after anything that touched a symbol."""
+"""Reports of prices, orders and shares, and what follows for the symbol."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class TestBrokerReports:
         assert handle(report, READY, *([book] if book else [])) == (expected if counts else NOTHING)
 
     def test_of_other_currencies_are_kept_for_commissions(self) -> None:
-        """A commission may come before the account's next word."""
+        """A commission may come before the account's next report."""
         report = BrokerAccount(ACCOUNT, {"NetLiquidation": 100.0}, {"ExchangeRate EUR": "1.25"})
         rates = Rates({"EUR": 1.25})
         assert [w for w in handle(report, READY, BOOK)[0] if isinstance(w, Rates)] == [rates]
@@ -218,7 +218,7 @@ class TestSymbolUpdate:
 
     @pytest.mark.parametrize("sells", [True, False])
     def test_unprotectable_shares_may_be_sold(self, sells: bool) -> None:
-        """Two stops in a row were refused: the guard begins a sale, and its first step is done at once."""
+        """Two stops in a row were refused: a flatten starts, and its first step is done at once."""
         refused = [stop(f"{ENTRY}-S{number}", status="Inactive", order_id=number) for number in (1, 2)]
         own, position = held()
         since = Unprotected("TSLA", MACHINE_NS - 6 * SECOND, MACHINE_NS - 6 * SECOND)
@@ -230,7 +230,7 @@ class TestSymbolUpdate:
         assert [(o.role, o.order_type) for o in placed] == [("flatten", "MKT") if sells else ("stop", "TRAIL")]
 
     def test_the_broker_is_asked_first_if_needed(self) -> None:
-        """A stop for too many shares is read anew before it is changed."""
+        """A stop for too many shares is read before it is changed."""
         since = Unprotected("TSLA", MACHINE_NS - 6 * SECOND, MACHINE_NS)
         position = BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0)
         own, before = held(4.0, 5.0)

@@ -1,4 +1,4 @@
-"""A disk that runs full: entries stop while there is room left to write what protection needs."""
+"""A full disk: entries stop while there is still space to record protection."""
 
 from __future__ import annotations
 

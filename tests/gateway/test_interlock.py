@@ -1,4 +1,4 @@
-"""What stops entries for the whole fleet and nothing else: the wrong account, no word for live, a wrong clock."""
+"""What blocks entries for the whole fleet and nothing else: a wrong account, no live confirmation, a wrong clock."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def settings(mode: str, account: str | None = None) -> Settings:
 
 
 ACCOUNTS = [
-    # (mode, configured, of the login, bound to, the account or a word of the trouble)
+    # (mode, configured, of the login, bound to, the account or a part of the refusal)
     ("paper", None, ("DU1234567",), "", "DU1234567"),
     ("paper", "DU1234567", ("DU1234567", "DU7654321"), "", "DU1234567"),
     ("paper", None, ("DU1234567", "DU7654321"), "", "!name the one to trade"),
@@ -117,7 +117,7 @@ class TestLive:
         gateway.clear()
         gateway.receive(LiveConfirmation("", 0))
         gateway.receive(confirmation)
-        assert not gateway.notes(), "said once"
+        assert not gateway.notes(), "reported once"
         gateway.enter()
         assert dropped(gateway) == ["live_unconfirmed"]
         assert gateway.to_broker == []

@@ -24,7 +24,7 @@ FAR = LiveConfirmation(LIVE, OPEN_NS + 30 * 86_400 * SECOND)
 
 CLIENT_ID = 12
 BROKER_TIME: dict[str, Callable[[], int]] = {}
-"""What the simulated broker of this test makes of the time, in whole seconds."""
+"""The time of this test's simulated broker, in whole seconds."""
 
 
 @asynccontextmanager
@@ -37,7 +37,7 @@ async def fleet(accounts: tuple[str, ...], policy: Policy | None = None, **setti
 
 @pytest.fixture(autouse=True)
 def time_apart(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
-    """This machine's clock stands where the simulated broker's does, and so many seconds beside it."""
+    """This machine's clock is that of the simulated broker, plus so many seconds."""
     apart = {"s": 0.5}
     monkeypatch.setattr(clock_check.time, "time_ns", lambda: BROKER_TIME["ns"]() + int(apart["s"] * SECOND))
     monkeypatch.setattr(clock_check, "ASK_EVERY_S", 0.0)
@@ -59,42 +59,42 @@ WRONG = [
 def test_a_wrong_account_sends_nothing_at_all(mode: str, account: str | None, login: tuple[str, ...], why: str) -> None:
     async def play() -> None:
         async with fleet(login, mode=mode, ibkr={"account": account}) as made:
-            await made.until(lambda: made.blocks(), "it is not said")
+            await made.until(lambda: made.blocks(), "no block is reported")
             made.enter()
             await asyncio.sleep(0.1)
             assert made.blocks() == ["wrong_account"]
             assert why in made.messages_of(EntriesBlocked)[0].text
             assert not made.ready
             assert made.at_the_broker() == []
-            assert made.simulator.server.wire_counts()[CLIENT_ID][0] == 1, "startApi, and not a word more"
+            assert made.simulator.server.wire_counts()[CLIENT_ID][0] == 1, "startApi only"
 
     run_scenario(play)
 
 
 def test_the_account_of_another_fleet_is_sent_nothing_at_all() -> None:
-    """The login is right by itself; only the fleet's records know that it is another account."""
+    """The login is valid; only the fleet's records are of another account."""
 
     async def play() -> None:
         async with fleet((PAPER,), mode="paper") as made:
             made.state.apply([(Book, "book", Book(account="DU7654321"))])
-            await made.until(lambda: made.blocks(), "it is not said")
+            await made.until(lambda: made.blocks(), "no block is reported")
             await asyncio.sleep(0.1)
             assert "the records of this fleet are of DU7654321" in made.messages_of(EntriesBlocked)[0].text
-            assert made.simulator.server.wire_counts()[CLIENT_ID][0] == 1, "startApi, and not a word more"
+            assert made.simulator.server.wire_counts()[CLIENT_ID][0] == 1, "startApi only"
 
     run_scenario(play)
 
 
 def test_no_price_request_reaches_a_wrong_account() -> None:
-    """A changed watchlist, and streams that the broker says are gone."""
+    """A changed watchlist, and streams that the broker reports as lost."""
 
     async def play() -> None:
         async with fleet((LIVE,), mode="paper") as made:
-            await made.until(lambda: made.blocks(), "it is not said")
+            await made.until(lambda: made.blocks(), "no block is reported")
             made.receive(WatchlistChanged(("GME",), ()))
             made.broker.on_error(-1, 1101, "connectivity restored, data lost")
             await asyncio.sleep(0.1)
-            assert made.simulator.server.wire_counts()[CLIENT_ID][0] == 1, "startApi, and not a word more"
+            assert made.simulator.server.wire_counts()[CLIENT_ID][0] == 1, "startApi only"
 
     run_scenario(play)
 
@@ -102,7 +102,7 @@ def test_no_price_request_reaches_a_wrong_account() -> None:
 def test_the_current_watchlist_is_streamed_once_the_account_is_right() -> None:
     async def play() -> None:
         async with fleet((LIVE,), mode="paper") as made:
-            await made.until(lambda: made.blocks(), "it is not said")
+            await made.until(lambda: made.blocks(), "no block is reported")
             made.receive(WatchlistChanged(("GME",), ()))
             made.broker.execute(StartStreams(LIVE))
             assert set(made.broker.quotes.streams.values()) == {"GME"}
@@ -139,7 +139,7 @@ def test_live_without_a_confirmation_only_protects() -> None:
             assert [m.reason for m in made.messages_of(EntriesUnblocked)] == ["live_unconfirmed"]
             made.enter()
             await made.until(lambda: len(made.at_the_broker()) == 2, "the bracket is not there")
-            # The word is taken back: what has not filled goes, at the broker as well.
+            # The confirmation is withdrawn: unfilled entries are cancelled, at the broker as well.
             made.receive(LiveConfirmation("", 0))
             await made.until(lambda: made.at_the_broker() == [], "the entry stays")
 

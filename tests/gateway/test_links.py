@@ -1,4 +1,4 @@
-"""Three links, one account: nothing is placed before the book agrees with the broker's."""
+"""Three links, one account: no order is placed before the book is reconciled."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_field_12_three_links_are_separate() -> None:
 
 
 def test_a_new_socket_resets_the_other_links() -> None:
-    """1100, then the socket dies: no 1102 will come for it, and symbols must not wait for one."""
+    """1100, then the socket closes: no 1102 will follow, and symbols must not wait for one."""
     gateway = Gateway()
     error(gateway, 1100)
     gateway.disconnect()
@@ -121,7 +121,7 @@ def test_no_order_is_placed_between_1100_and_1102() -> None:
 
 class TestWrongAccount:
     def speak(self, gateway: Gateway) -> None:
-        """Everything that could make it send something."""
+        """Every message that could make it send something."""
         gateway.receive(SessionOpened(DAY, UNTIL))
         gateway.quote()
         gateway.receive(EntryApproved(plan(), 1000.0))

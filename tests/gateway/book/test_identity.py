@@ -43,7 +43,7 @@ FIRST = entry(order_id=7, perm_id=70)
         ([], 7, 70, None),
         ([FIRST], 7, 70, ENTRY),
         ([FIRST], 9, 70, ENTRY),  # order ids roll back; the permId is its identity
-        ([FIRST], 7, 71, None),  # another one, though it bears the same order id
+        ([FIRST], 7, 71, None),  # another one, although it has the same order id
         ([FIRST], 7, 0, ENTRY),
         ([FIRST], 9, 0, None),
         ([FIRST], 0, 0, ENTRY),  # completed orders have no order id

@@ -1,4 +1,4 @@
-"""Prices that the simulated broker refuses, or ceases to send: said, and asked for anew where that helps."""
+"""Prices that the simulated broker refuses or stops sending: reported, and requested again where that helps."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Listening:
 
 @pytest.mark.parametrize("code", [354, 10089, 10168])
 def test_a_missing_subscription_is_reported(code: int) -> None:
-    """Told although the answer came before the book was there, and no other tick will follow."""
+    """Reported although the refusal came before the book was reconciled, and no other tick will follow."""
 
     async def play() -> None:
         async with connected(PRICES) as made:
             listening = Listening(made)
             fail(made.simulator, "no-market-data", code=code, count=0)
-            await made.until(lambda: made.ready and listening.ticks, "nothing is told")
+            await made.until(lambda: made.ready and listening.ticks, "nothing is published")
             await made.step(4)
             assert (listening.refused, listening.ticks[-1].last) == (code, 0.0)
             assert [n.fields["code"] for n in made.notes("market_data_refused")] == [code]
@@ -80,7 +80,7 @@ def test_field_38_a_competing_session_starts_and_ends() -> None:
 
 
 def test_field_09_lost_subscriptions_are_requested_again() -> None:
-    """1101: nothing more is sent for what was subscribed before."""
+    """1101: the broker sends nothing more for earlier subscriptions."""
 
     async def play() -> None:
         async with connected(PRICES) as made:
@@ -96,7 +96,7 @@ def test_field_09_lost_subscriptions_are_requested_again() -> None:
 
 
 def test_field_11_streams_are_restarted_after_a_farm_was_down() -> None:
-    """2103, 2104, and nothing after it until it is subscribed anew."""
+    """2103, 2104, and no price until the symbol is subscribed again."""
 
     async def play() -> None:
         async with connected(PRICES) as made:

@@ -1,4 +1,4 @@
-"""Prices by the broker's market rule, on the wire: what the gateway learns is what its orders are rounded to."""
+"""Prices by the broker's market rule, on the wire: orders are rounded to the grid that the broker reports."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_field_31_order_prices_are_on_the_brokers_grid(grid: OrderPriceGrid, pri
             await made.until(lambda: made.ready, "not ready")
             await made.opened()
             if grid is not OrderPriceGrid.CENT:
-                await made.until(lambda: made.messages_of(MarketRule), "the rule is not told")
+                await made.until(lambda: made.messages_of(MarketRule), "the rule is not reported")
                 assert made.messages_of(MarketRule)[0] == MarketRule("TSLA", GRIDS[grid])
             enter(made, GRIDS[grid])
             await made.until(lambda: len(made.at_the_broker()) == 2, "the bracket is not there")

@@ -1,4 +1,4 @@
-"""What the callbacks say of orders that have no permId yet, and states that only the library knows."""
+"""Callbacks of orders without a permId, and statuses that only the library has."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def received(*callbacks: Any) -> list[tuple[str, int, int, str]]:
 
 
 def test_two_orders_without_a_perm_id_stay_separate() -> None:
-    """A bracket's words before it is acknowledged: neither gets the other's terms."""
+    """Callbacks of a bracket before it is acknowledged: neither order gets the other's terms."""
     callbacks = [(1, 0, 10.0, "CT-1"), (2, 0, 5.0, "CT-1-S1"), (1, 0, "PreSubmitted"), (2, 0, "PreSubmitted")]
     assert received(*callbacks) == [("CT-1", 1, 0, "PreSubmitted"), ("CT-1-S1", 2, 0, "PreSubmitted")]
 

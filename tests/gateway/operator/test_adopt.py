@@ -1,4 +1,4 @@
-"""Adopting: foreign shares become own by the operator's word, at the market's price, and get a stop."""
+"""Adopting: on the operator's command foreign shares become own at the market price, and get a stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adopting: the whole booking of it, and each reason against it with its figure."""
+"""Adopting: its complete booking, and each reason to refuse it with its figure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.gateway.one_decision import (
 
 
 def test_adopting_is_booked_as_a_purchase_at_the_market_price() -> None:
-    """Twelve of twenty-five, five are own already; the second adoption of the day in a symbol with a blank."""
+    """Twelve of twenty-five shares, five of them own already; the second adoption of the day, a symbol with a blank."""
     before = entry("CT-BRK.B-20250106-A1", symbol="BRK B", role="adopted", status="Filled")
     d = draft(
         OPEN,
@@ -93,7 +93,7 @@ def test_the_first_adoption_of_a_day_without_own_shares() -> None:
     [(1.0, -2.0, 0.0), (2.0, -1.0, 0.0), (3.0, 0.0, 0.0)],
 )
 def test_shares_that_cover_missing_ones_cost_nothing(adopted: float, held_after: float, cost: float) -> None:
-    """Three too many were sold, and a person bought them back: the account is flat, of which no broker tells."""
+    """Three too many were sold, and a person bought them back: the account is flat, so the broker lists no position."""
     d = draft(OPEN, Own("TSLA", -3.0), quoted(100.0))
     adopt(d, Adopt("TSLA", adopted), READY)
     assert written(d)[-1] == Own("TSLA", held_after, cost)
@@ -122,13 +122,13 @@ SALE = foreign(quantity=10.0, filled=3.0)
         ([PRICED], READY, 1.0, "0 whole shares can be adopted"),
         ([*held(8.0, 20.0), PRICED], READY, 12.0, None),
         ([*held(8.0, 20.0), PRICED], READY, 13.0, "12 whole shares can be adopted"),
-        # What somebody sells already is not there; seven of his ten shares are still to go.
+        # Shares of a foreign sell order can't be adopted; seven of its ten are unfilled.
         ([TWENTY, PRICED, SALE], READY, 13.0, None),
         ([TWENTY, PRICED, SALE], READY, 14.0, "13 whole shares can be adopted"),
         ([TWENTY, PRICED, foreign(symbol="NVDA")], READY, 20.0, None),
         ([TWENTY, PRICED, foreign(side="BUY")], READY, 20.0, None),
         ([TWENTY, PRICED, foreign(status="Cancelled")], READY, 20.0, None),
-        ([*held(8.0, 20.0), PRICED, stop()], READY, 12.0, None),  # a stop of ours sells what is own
+        ([*held(8.0, 20.0), PRICED, stop()], READY, 12.0, None),  # our stop sells own shares only
         ([TWENTY, PRICED], DOWN, 1.0, "links_down"),
         ([TWENTY, PRICED], Links(phase="reconciling"), 1.0, "links_down"),
         ([TWENTY, PRICED, FlattenRecord(symbol="TSLA")], READY, 1.0, "flattening"),

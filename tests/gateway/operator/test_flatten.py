@@ -1,4 +1,4 @@
-"""Flattening: what is sold, when, and never twice; and what the operator hears while it can't be."""
+"""Flattening: what is sold, when, and never twice; and the reports while it waits."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_the_stop_stays_while_a_sale_can_not_be_executed(before: Any, reason: st
     assert gateway.orders_sent() == []
     assert phases(gateway) == [("waiting", reason)]
     gateway.receive(Flatten("TSLA"))
-    assert phases(gateway) == [("waiting", reason)], "said once"
+    assert phases(gateway) == [("waiting", reason)], "reported once"
     assert "flatten_waiting" in gateway.notes()
 
 
@@ -200,7 +200,7 @@ def test_after_two_refusals_the_stop_is_placed_again_and_the_operator_alerted() 
 
 @pytest.mark.parametrize(("market_ns", "sells"), [(-1, False), (0, True)])
 def test_before_the_regular_open_the_stop_stays(market_ns: int, sells: bool) -> None:
-    """Where the pre-market is allowed: a market order would wait for the open, the shares without a stop."""
+    """With the pre-market allowed: a market order would wait for the open, and the shares would have no stop."""
     gateway = steady()
     gateway.holding()
     hour = 3600 * 10**9
@@ -229,7 +229,7 @@ WORDS = st.lists(
 @given(WORDS)
 @settings(max_examples=120, deadline=None)
 def test_promise_3_own_live_sells_never_exceed_own_shares(events: list[str]) -> None:
-    """Whatever the broker says in whatever order, between the order to flatten and its end."""
+    """Any reports of the broker in any order, between the command and its end."""
     gateway = steady()
     gateway.holding()
     for event in ("flatten", *events):
@@ -282,10 +282,10 @@ def _receive(gateway: Gateway, event: str) -> None:
 
 
 class TestObservingFleet:
-    """A flatten of an earlier life is told and kept; it goes on once orders are sent again."""
+    """A flatten from before the restart is reported and kept. It continues once orders are sent again."""
 
     def started(self, gateway: Gateway, *, observe: bool) -> None:
-        """The fleet is started anew; what rests at the broker rests there still."""
+        """The fleet restarts; orders at the broker stay."""
         live = [gateway.status(o.key, o.status, why_held=o.why_held) for o in self.live(gateway)]
         gateway.core = GatewayCore(msgspec.structs.replace(gateway.core.settings, observe=observe))
         gateway.restart()
@@ -301,9 +301,9 @@ class TestObservingFleet:
 
     def check_kept(self, gateway: Gateway) -> None:
         assert self.orders(gateway) == []
-        assert phases(gateway) == [("waiting", "observed")], "said once, with its reason"
+        assert phases(gateway) == [("waiting", "observed")], "reported once, with its reason"
         assert gateway.notes().count("flatten_waiting") == 1
-        assert not any(o.cancel_reason for o in self.live(gateway)), "the book says nothing that was not sent"
+        assert not any(o.cancel_reason for o in self.live(gateway)), "the book has no cancel that was not sent"
         assert gateway.state.get(FlattenRecord, "TSLA") is not None
 
     def test_a_flatten_that_waited_for_the_open_is_kept(self) -> None:
@@ -317,7 +317,7 @@ class TestObservingFleet:
         assert self.orders(gateway) == [f"cancel {STOP}"]
 
     def test_a_command_after_the_start_waits(self) -> None:
-        """Risk had passed it on, and this process was down."""
+        """Risk had sent it while this process was down."""
         gateway = steady()
         gateway.holding()
         self.started(gateway, observe=True)

@@ -1,4 +1,4 @@
-"""Flattening step by step: from these records, all that is written, sent and told."""
+"""Flattening step by step: the records and messages of each step."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ HELD_BACK = HeldBack(STOP, broker_order(STOP))
 @pytest.mark.parametrize("unsure", [Doubt(STOP), HELD_BACK])
 @pytest.mark.parametrize(("record", "in_charge"), [(BEGUN, False), (CLEARING, True)])
 def test_it_waits_while_an_order_is_in_doubt(unsure: Any, record: FlattenRecord, in_charge: bool) -> None:
-    """Whose stop it already cancelled stays in charge: the guard must not place another one meanwhile."""
+    """A flatten that has cancelled the stop stays in control: no other stop may be placed meanwhile."""
     d = draft(OPEN, record, *held(), stop(), unsure)
     assert flatten_step(d, "TSLA", READY) is in_charge
     assert (written(d), messages_of(d)) == ([], [])
@@ -207,7 +207,7 @@ ENDLESS = SessionRecord(phase="open", date=DAY.date, open_ns=DAY.open_ns)
         ([], {}, READY, "session_closed"),
         ([CLOSED], {}, READY, "session_closed"),
         ([CLOSING], {}, READY, None),
-        ([ENDLESS], {"market_ns": 1 << 62}, READY, None),  # its close isn't known
+        ([ENDLESS], {"market_ns": 1 << 62}, READY, None),  # its close is unknown
         ([OPEN], {"market_ns": DAY.open_ns - 1}, READY, "session_closed"),
         ([OPEN], {"market_ns": DAY.open_ns}, READY, None),
         ([OPEN], {"market_ns": LAST_NS - 1}, READY, None),
@@ -224,7 +224,7 @@ def test_reasons_to_wait(records: list[Any], now: dict[str, Any], links: Any, re
         assert in_charge
         assert written(d)[0] == CLEARING
         return
-    assert in_charge is False, "the guard keeps the stop"
+    assert in_charge is False, "the stop stays protected"
     assert written(d) == [FlattenRecord(symbol="TSLA", phase="waiting", reason=reason)]
     (tell, noted) = messages_of(d)
     assert tell == flattening("waiting", 10.0, reason)
@@ -267,7 +267,7 @@ class TestRefusals:
         assert [m.order.quantity for to, m in messages_of(d) if to == "broker"] == [own]
 
     def test_a_filled_sale_does_not_count_as_refused(self) -> None:
-        """More was bought since: what is left is sold as well."""
+        """More was bought since: the remaining shares are sold, too."""
         d = draft(OPEN, self.selling(), *held(5.0), sale(status="Filled", filled=10.0))
         flatten_step(d, "TSLA", READY)
         assert written(d)[-1].refusals == 0
@@ -288,7 +288,7 @@ class TestRefusals:
 
 
 def test_two_refusals_by_the_broker_end_the_flatten() -> None:
-    """The whole of it by the core: what the operator reads, in order."""
+    """All steps through the core: the operator's notes in order."""
     gateway = Gateway()
     gateway.wait(15)
     gateway.holding()

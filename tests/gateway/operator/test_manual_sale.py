@@ -1,4 +1,4 @@
-"""A sale by hand: shares that the account has no more are not the bot's any more, once the broker has said it twice."""
+"""A manual sale: shares that the account no longer has are not the bot's, once a second answer confirms it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STOP = "CT-TSLA-20250106-1-S1"
 
 
 def short_of(left: float) -> Gateway:
-    """Ten shares are own, and the account has had only some of them for long; the stop is shrunk or gone."""
+    """Ten own shares, of which the account has lacked some for long; the stop is shrunk or gone."""
     gateway = Gateway()
     gateway.wait(15)
     gateway.holding()
@@ -86,7 +86,7 @@ def put(record: Any) -> Any:
         (put(HeldBack(STOP, broker_order(STOP, side="SELL", status="Filled", filled=10.0))), 10.0),
         (put(Missing("TSLA")), 10.0),
     ],
-    ids=["an execution of ours after all", "the shares are back", "its end was told", "not asked"],
+    ids=["an execution of ours after all", "the shares are back", "its end was reported", "not asked"],
 )
 def test_other_causes_are_not_booked_as_a_sale(meanwhile: Any, own: float) -> None:
     gateway = short_of(0.0)
@@ -115,20 +115,20 @@ def test_an_unconfirmed_split_may_explain_it() -> None:
 @pytest.mark.parametrize(
     ("left", "cost_was", "cost_is", "closed_ns", "own"),
     [
-        (4.0, 105.0, 105.0, 2**62, 4.0),  # a sale leaves the average cost alone
+        (4.0, 105.0, 105.0, 2**62, 4.0),  # a sale does not change the average cost
         (4.0, 26.25, 105.0, 2**62, 10.0),  # each costs four times as much
-        (4.0, 26.25, 105.0, 0, 4.0),  # bought since that close: what was held then says nothing
+        (4.0, 26.25, 105.0, 0, 4.0),  # bought after that close: the old cost does not count
         (1.0, 10.5, 105.0, 2**62, 10.0),  # ten became one
-        (4.0, 0.5, 1.25, 2**62, 10.0),  # a stock of cents as well
+        (4.0, 0.5, 1.25, 2**62, 10.0),  # a penny stock
         (4.0, 100.0, 101.99, 2**62, 4.0),  # within two per cent it is the same cost
         (4.0, 100.0, 102.01, 2**62, 10.0),
-        (4.0, 0.0, 105.0, 2**62, 4.0),  # what it cost then is not known
+        (4.0, 0.0, 105.0, 2**62, 4.0),  # the old cost is unknown
     ],
 )
 def test_fewer_shares_with_a_higher_cost_were_not_sold(
     left: float, cost_was: float, cost_is: float, closed_ns: int, own: float
 ) -> None:
-    """A reverse split that is none to the audit: at the new price it would be a profit that nobody made."""
+    """A reverse split that the audit does not recognize. Booked as a sale it would give a false profit."""
     gateway = short_of(left)
     gateway.state.apply([(Anchor, "TSLA", Anchor("TSLA", 10.0, cost_was, 30.0, closed_ns))])
     gateway.receive(BrokerPosition(ACCOUNT, "TSLA", left, cost_is))

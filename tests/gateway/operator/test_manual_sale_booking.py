@@ -1,4 +1,4 @@
-"""A sale by hand: the whole booking of it, and each thing that speaks against it."""
+"""A manual sale: its complete booking, and each other explanation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ASKED = Missing("TSLA", asked=True)
 
 
 def test_a_manual_sale_is_booked_as_a_sale_at_the_market_price() -> None:
-    """Six of ten, the second time this day, in a symbol with a blank."""
+    """Six of ten shares, for the second time this day, in a symbol with a blank."""
     d = draft(
         OPEN,
         Book(account=ACCOUNT),
@@ -102,7 +102,7 @@ HELD_BACK = HeldBack(STOP, broker_order(STOP))
     ("records", "sold"),
     [
         ([*held(10.0, 4.0)], 6.0),
-        ([*held(10.0, -5.0)], 10.0),  # short: no more than nothing is left
+        ([*held(10.0, -5.0)], 10.0),  # short: no shares are left
         ([*held(10.0, 0.0)], 10.0),
         ([*held(10.0, 10.0)], None),
         ([*held(10.0, 12.0)], None),

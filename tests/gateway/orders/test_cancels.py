@@ -1,4 +1,4 @@
-"""Cancels: when one is sent, asked about, sent again, given up and begun anew; all that is written and told."""
+"""Cancels: sent, asked about, sent again, given up and resumed; with all records and messages."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class TestAsking:
 
     @pytest.mark.parametrize("orders", [[], [changed(GOING, status="Cancelled")]])
     def test_an_order_that_ended_is_not_asked_about(self, orders: list[OrderRecord]) -> None:
-        """And the next one is looked at as well."""
+        """And the next one is checked, too."""
         d = draft(*orders, entry(), CancelSent(STOP, 2, MACHINE_NS), CancelSent(ENTRY, 1, MACHINE_NS))
         assert doubt_overdue_cancels(d) is True
         assert written(d, cancels=True) == [
@@ -115,7 +115,7 @@ class TestSendingAgain:
         [([OPEN], "ERROR"), ([changed(OPEN, phase="closed")], "WARNING"), ([], "WARNING")],
     )
     def test_after_the_fifth_cancel_the_operator_is_alerted(self, session: list[Any], level: str) -> None:
-        """Some brokers answer a cancel at the open: while it is closed that is no error."""
+        """Some brokers answer a cancel only at the open: while the market is closed it is no error."""
         d = draft(*session, GOING, CancelSent(STOP, MAX_SENT, LATER, asked=True))
         resend_cancels(d)
         assert written(d, cancels=True) == [CancelSent(STOP, MAX_SENT, 0, asked=True)]
@@ -165,7 +165,7 @@ class TestResuming:
             ([GOING], True),
             ([stop()], False),
             ([changed(GOING, status="Cancelled")], False),
-            ([changed(GOING, order_id=0)], False),  # nobody could say which one
+            ([changed(GOING, order_id=0)], False),  # without an order id it can't be sent
             ([GOING, Doubt(STOP)], False),
             ([GOING, CancelSent(STOP, 1, LATER)], False),  # it is under way
         ],

@@ -1,6 +1,6 @@
-"""Two orders under one reference: the second is cancelled at once, and never taken for the first.
+"""Two orders with one reference: the second is cancelled at once, and never mistaken for the first.
 
-What is counted is what lives at the broker; what must not be mistaken for a second order stands in a table.
+The tests count the live orders at the broker. A table lists reports that must not be mistaken for a second order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PERM = 88_000
 
 
 def held() -> tuple[Gateway, str]:
-    """Ten shares under their stop, all links steady."""
+    """Ten shares with their stop, all links up for long."""
     gateway = Gateway()
     entry = gateway.holding()
     gateway.wait(20)
@@ -29,7 +29,7 @@ def held() -> tuple[Gateway, str]:
 
 
 def doubled(gateway: Gateway, key: str, status: str = "PreSubmitted", **more: Any) -> BrokerOrder:
-    """The broker's word of a second order under this reference, with an id of its own."""
+    """The broker's report of a second order with this reference and an id of its own."""
     fields: dict[str, Any] = {
         "perm_id": PERM,
         "order_id": 500,
@@ -49,12 +49,12 @@ def cancelled(gateway: Gateway) -> list[int]:
 
 @pytest.mark.parametrize("order_id", [500, None])
 def test_field_06_a_double_is_cancelled_at_once_and_the_first_order_stays(order_id: int | None) -> None:
-    """With an id of its own, or under the very id of the first."""
+    """With an id of its own, or with the id of the first."""
     gateway, stop = held()
     first = gateway.order(stop)
     order_id = order_id or first.order_id
     gateway.receive(doubled(gateway, stop, order_id=order_id))
-    assert gateway.order(stop) == first, "no word about the second is one about the first"
+    assert gateway.order(stop) == first, "a report about the second does not change the first"
     (double,) = doubles(gateway)
     assert (double.order_id, double.perm_id, double.cancel_reason) == (order_id, PERM, "double_order")
     assert reference_of(double) == stop
@@ -70,7 +70,7 @@ def test_field_06_a_double_is_cancelled_at_once_and_the_first_order_stays(order_
 
 
 def test_a_change_becomes_a_second_order() -> None:
-    """As it happened to somebody: the change is a second order, the first works on with its old quantity."""
+    """Real world: the change becomes a second order, and the first works on with its old quantity."""
     gateway = Gateway()
     entry = gateway.working()
     key, stop = entry.client_order_id, entry.stop_client_order_id
@@ -96,13 +96,13 @@ def test_a_change_becomes_a_second_order() -> None:
 
 
 def test_the_cancel_of_a_double_may_end_the_first_order() -> None:
-    """Both bear one order id. The shares are covered by the other until it is gone; then a new stop follows."""
+    """Both have one order id. The other covers the shares until it has ended; then a new stop follows."""
     gateway, stop = held()
     shared = gateway.order(stop).order_id
     second = doubled(gateway, stop, order_id=shared)
     gateway.receive(second)
     gateway.receive(gateway.status(stop, "Cancelled"))
-    assert cancelled(gateway) == [shared, shared], "what still lives under the id is cancelled anew, at once"
+    assert cancelled(gateway) == [shared, shared], "the live order with the id is cancelled again at once"
     gateway.wait(3)
     assert not [c for c in gateway.orders_sent() if c.startswith("SELL")], "while it lives nothing is added"
     gateway.receive(changed(second, status="Cancelled", why_held=""))
@@ -124,7 +124,7 @@ def test_sales_of_a_double_change_own_shares_and_the_first_stop_is_cancelled() -
 
 @pytest.mark.parametrize("heard_of", [True, False])
 def test_an_execution_may_be_the_first_report_of_a_double(heard_of: bool) -> None:
-    """Part of it sold before anything was told: what is left of it is cancelled, and it is one order in the book."""
+    """Part of it sold before any report: the rest is cancelled, and it is one order in the book."""
     gateway, stop = held()
     gateway.receive(gateway.execution(stop, 4.0, 94.0, perm_id=PERM, order_id=500))
     if heard_of:
@@ -137,7 +137,7 @@ def test_an_execution_may_be_the_first_report_of_a_double(heard_of: bool) -> Non
 
 
 def test_both_orders_fill_and_the_account_is_short() -> None:
-    """No order of ours mends that. It is said once, nothing sells on, nothing is entered, and a person buys it back."""
+    """It is reported once, nothing more is sold or entered, and a person has to buy the shares back."""
     gateway, stop = held()
     gateway.receive(doubled(gateway, stop))
     gateway.receive(gateway.execution(stop, 10.0, 94.0, perm_id=PERM, order_id=500))
@@ -153,7 +153,7 @@ def test_both_orders_fill_and_the_account_is_short() -> None:
     assert gateway.to_broker == []
     gateway.quote()
     gateway.enter(2)
-    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))  # bought back by hand
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))  # bought back manually
     gateway.enter(3)
     assert gateway.to_broker == []
     from messages.operator import Adopt
@@ -165,7 +165,7 @@ def test_both_orders_fill_and_the_account_is_short() -> None:
 
 
 def test_a_sale_reported_before_its_purchase_is_not_oversold() -> None:
-    """Executions of one second arrive the wrong way round: for a moment there is less than nothing."""
+    """Executions of one second arrive in reverse order: for a moment own shares are negative."""
     gateway = Gateway()
     entry = gateway.working()
     gateway.wait(20)
@@ -187,7 +187,7 @@ def test_a_double_of_an_order_that_ended() -> None:
 
 
 def test_a_double_of_an_entry() -> None:
-    """If it fills before it is gone, all shares are own and the stop is made as large."""
+    """If it fills before its cancel, all shares are own and the stop grows."""
     gateway = Gateway()
     entry = gateway.working()
     gateway.wait(20)
@@ -271,7 +271,7 @@ def test_a_double_that_ended_unfilled_is_ignored(status: str) -> None:
 
 
 class TestSameOrder:
-    """Whatever the ids look like."""
+    """Whatever its ids are."""
 
     def check(self, gateway: Gateway, key: str) -> None:
         assert doubles(gateway) == []
@@ -285,7 +285,7 @@ class TestSameOrder:
             {"order_id": 500},  # bound again under another id
             {"order_id": 0},  # as another client sees it
             {"order_id": -4},  # as client 0 has bound it
-            {"perm_id": 0},  # not acknowledged as yet
+            {"perm_id": 0},  # not acknowledged yet
             {"perm_id": 0, "order_id": 0},
             {"client_id": 13, "order_id": 500},  # placed before our client id was changed
         ],
@@ -309,7 +309,7 @@ class TestSameOrder:
         assert gateway.order(key).perm_id == 10_000 + gateway.order(key).order_id
 
     def test_field_05_order_ids_go_back(self) -> None:
-        """The broker's gateway counts from the beginning again: ids of the orders that rest are as they were."""
+        """The broker's gateway counts from the start again: the ids of resting orders stay."""
         gateway, stop = held()
         event = gateway.status(stop, "PreSubmitted", why_held="trigger")
         gateway.disconnect()
@@ -354,7 +354,7 @@ class TestSameOrder:
 
 
 def test_an_unacknowledged_order_and_another_with_its_reference() -> None:
-    """A ledger was lost, and the reference given a second time: what we sent last is what we want."""
+    """A ledger was lost, and the reference used a second time: the order that was sent last is kept."""
     gateway = Gateway()
     gateway.receive(gateway.status(gateway.enter().client_order_id, "PreSubmitted", order_id=500, perm_id=PERM))
     (double,) = doubles(gateway)

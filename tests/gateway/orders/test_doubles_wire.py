@@ -1,4 +1,4 @@
-"""Two orders under one reference, on the wire: how many sells live at the simulated broker is what counts."""
+"""Two orders with one reference, on the wire: it counts how many sells are live at the simulated broker."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.simulator.on_the_wire import trades
 KEY = "CT-TSLA-20250106-1"
 MARKET = trades("TSLA", *[10.0] * 5, *[10.55] * 60)
 FULL = Policy(child_on_partial_fill=ChildOnPartialFill.AT_ONCE)
-"""A child is live for all of its shares as soon as its parent has some: it has to be shrunk."""
+"""A child is live for all its shares as soon as its parent has some: it must be shrunk."""
 
 
 async def half_filled(made: Fleet) -> None:
-    """Ten shares are ordered, four of them filled, and the rest is taken back: the stop is still for all ten."""
+    """Ten shares are ordered, four fill, and the rest is cancelled: the stop is still for all ten."""
     await made.until(lambda: made.ready, "not ready")
     await made.step(4)
     made.enter()
@@ -32,7 +32,7 @@ async def half_filled(made: Fleet) -> None:
 
 
 async def holding(made: Fleet) -> Order:
-    """Ten shares under their stop; its order at the broker."""
+    """Ten shares with their stop. Returns its order at the broker."""
     await made.until(lambda: made.ready, "not ready")
     await made.step(4)
     made.enter()
@@ -43,7 +43,7 @@ async def holding(made: Fleet) -> Order:
 
 
 def test_field_06_a_change_that_becomes_a_second_order() -> None:
-    """The stop is to be shrunk from ten to four; what was ten works on, and another for four appears beside it."""
+    """The stop is shrunk from ten to four: the old order for ten works on, and another for four appears."""
 
     async def play() -> None:
         async with connected(MARKET, policy=FULL) as made:
@@ -66,7 +66,7 @@ def test_field_06_a_change_that_becomes_a_second_order() -> None:
 @pytest.mark.parametrize("cascades", [True, False])
 @pytest.mark.parametrize("own_id", [True, False])
 def test_a_copy_of_the_stop_is_cancelled_first(own_id: bool, cascades: bool) -> None:
-    """Where the broker ends the whole OCA group with one of its members, the first goes too, and a new stop follows."""
+    """If the broker cancels the whole OCA group, the first ends too, and a new stop follows."""
 
     async def play() -> None:
         async with connected(MARKET, policy=Policy(oca_client_cancel_cascades=cascades)) as made:
@@ -91,7 +91,7 @@ def test_a_copy_of_the_stop_is_cancelled_first(own_id: bool, cascades: bool) -> 
 
 
 def test_field_06_both_stops_fill_before_the_cancel_and_no_more_is_sold() -> None:
-    """The market falls through both of them in the same moment: the account is short, and it is said once."""
+    """The market triggers both at the same moment: the account is short, which is reported once."""
 
     async def play() -> None:
         fall = trades("TSLA", *[10.0] * 5, *[10.55] * 7, *[9.0] * 60)

@@ -1,4 +1,4 @@
-"""Sent and not confirmed: never sent again; dead only when the broker, asked several times, does not have it."""
+"""Unconfirmed orders: never sent again, and dead only after several complete answers without them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_an_order_in_doubt_is_found_filled() -> None:
 
 
 def test_an_order_in_doubt_is_found_by_its_executions() -> None:
-    """Completed orders are of today only: what filled it whole is told by the executions."""
+    """Completed orders are of today only: the executions report the complete fill."""
     gateway, key, stop = in_doubt()
     gateway.connect(gateway.execution(key, 10.0, 105.0), gateway.status(stop, "PreSubmitted"))
     assert (gateway.order(key).status, gateway.live_entries()) == ("Filled", [])

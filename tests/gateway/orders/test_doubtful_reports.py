@@ -1,4 +1,4 @@
-"""Orders that come late, wait for their shares, are two under one reference, or are not listed any more."""
+"""Late orders, ends that wait for executions, two orders with one reference, orders that are no longer listed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GONE = entry(status="Cancelled", reason=NEVER_ARRIVED)
 
 
 class TestLateOrder:
-    """It was given up, or Inactive, and works after all. Its place may be taken, so it goes."""
+    """It was given up, or Inactive, and works after all. Another entry may have its slot, so it is cancelled."""
 
     @pytest.mark.parametrize(
         ("known", "reason"),
@@ -64,7 +64,7 @@ class TestLateOrder:
 
 
 class TestEndBeforeItsExecutions:
-    """Than are known: it waits for their executions."""
+    """A final status that counts more shares than the executions."""
 
     @pytest.mark.parametrize("status", ["Filled", "Cancelled"])
     def test_waits_for_its_executions(self, status: str) -> None:
@@ -106,7 +106,7 @@ class TestEndOfDoubt:
 
 
 class TestDouble:
-    """Another order under the reference of one that we have."""
+    """Another order with the reference of one that we have."""
 
     FIRST = stop(perm_id=78, order_id=2, filled=1.0, avg_price=94.0, renewed_ns=5, reason="x", cancel_reason="y")
     OURS = changed(READY, client_id=12)
@@ -164,7 +164,7 @@ class TestDouble:
         assert writes[0] == self.DOUBLE
         assert not [w for w in writes if isinstance(w, CancelSent)]
         assert messages == [self.noted(cancelled=False), ("broker", RequestSnapshot())]
-        assert folded(self.WORD, self.FIRST, BOOK)[1][0] == self.noted(cancelled=False), "nobody's, without a link"
+        assert folded(self.WORD, self.FIRST, BOOK)[1][0] == self.noted(cancelled=False), "not ours, without a link"
 
     def test_is_asked_about_later_while_an_answer_is_awaited(self) -> None:
         awaits = changed(self.OURS, asking=True)
@@ -213,7 +213,7 @@ class TestDouble:
         ],
     )
     def test_is_cancelled_again_if_its_cancel_ended_the_first(self, fields: dict[str, Any], again: bool) -> None:
-        """Both bear the order id: a cancel by it ends one of them, and not always the double."""
+        """Both have the order id: a cancel ends one of them, not always the double."""
         double = changed(self.DOUBLE, order_id=2, status="Submitted", cancel_reason="double_order")
         double = changed(double, **fields)
         (writes, messages) = folded(reported(self.FIRST, status="Cancelled"), self.FIRST, double, BOOK, self.OURS)

@@ -1,4 +1,4 @@
-"""What the broker says, in whatever order and however often, is folded into the book once."""
+"""Reports of the broker are folded into the book once, in any order and however often they come."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class TestStatuses:
         assert gateway.messages == []
 
     def test_a_fill_after_a_cancel(self) -> None:
-        """Real world: the executions win over what was said before."""
+        """Real world: executions override earlier statuses."""
         gateway = Gateway()
         entry = gateway.working()
         key = entry.client_order_id
@@ -105,7 +105,7 @@ class TestStatuses:
         assert len(gateway.events(OrderFilled)) == 1
 
     def test_a_cancel_that_counts_shares_waits_for_their_executions(self) -> None:
-        """Were it over at once, another entry could be placed before the shares of this one are known."""
+        """If it ended at once, another entry could be placed before the shares of this one are known."""
         gateway = Gateway()
         entry = gateway.working()
         key = entry.client_order_id
@@ -270,7 +270,7 @@ class TestExecutions:
 
     @pytest.mark.parametrize("late", ["e.1.01", "e.1.02"])
     def test_field_35_a_late_commission_of_a_corrected_execution(self, late: str) -> None:
-        """Whichever comes last, what counts in the end is the correction's."""
+        """Whichever comes last, the correction's commission counts."""
         gateway = Gateway()
         entry = gateway.working()
         first = gateway.execution(entry.client_order_id, 10.0, 105.0, exec_id="e.1.01")
@@ -292,7 +292,7 @@ class TestExecutions:
         assert [r.fill.exec_id for r in gateway.state.table(FillRecord).values()] == ["e.1.10"]
 
     def test_a_purchase_after_its_sale_has_no_cost(self) -> None:
-        """Two executions of one second that arrive the wrong way round."""
+        """Two executions of one second that arrive in reverse order."""
         gateway = Gateway()
         entry = gateway.working()
         gateway.receive(gateway.execution(entry.stop_client_order_id, 10.0, 94.0))

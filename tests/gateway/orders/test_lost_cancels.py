@@ -1,4 +1,4 @@
-"""A cancel that is lost without a word is asked about and sent again; not for ever, and not while nobody lists it."""
+"""A lost cancel is asked about and sent again; not for ever, and only while the broker lists the order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TEN = BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0)
 
 
 def asked() -> tuple[Gateway, list[BrokerOrder]]:
-    """A resting entry that is being cancelled, and what the broker goes on listing."""
+    """A resting entry that is being cancelled, and the orders that the broker still lists."""
     gateway = Gateway()
     entry = gateway.working()
     listed = [
@@ -58,7 +58,7 @@ def test_a_cancel_is_sent_again_while_the_broker_lists_the_order() -> None:
 
 
 def answers(gateway: Gateway, listed: list[BrokerOrder], seconds: int) -> list[int]:
-    """The broker answers every question at once and ends nothing; the seconds at which it heard a cancel."""
+    """The broker answers each question at once and ends no order. Returns the seconds at which it received cancels."""
     cancelled_at, count = [], cancels(gateway)
     for second in range(1, seconds + 1):
         gateway.wait(1)
@@ -74,7 +74,7 @@ def test_a_cancel_is_sent_five_times_at_most_with_growing_waits() -> None:
     gateway, listed = asked()
     assert answers(gateway, listed, 3600) == [10, 30, 70, 130]
     assert cancels(gateway) == MAX_SENT
-    assert levels(gateway, "cancel_unanswered") == ["ERROR"], "said once"
+    assert levels(gateway, "cancel_unanswered") == ["ERROR"], "reported once"
 
 
 def test_field_27_a_cancel_given_up_after_hours_is_sent_again_at_the_open() -> None:
@@ -89,7 +89,7 @@ def test_field_27_a_cancel_given_up_after_hours_is_sent_again_at_the_open() -> N
 
 
 def test_an_answer_without_the_order_sends_nothing() -> None:
-    """It may be over: three complete answers decide, as for any order."""
+    """It may have ended: three complete answers decide, as for any order."""
     gateway, listed = asked()
     for _ in range(4):
         gateway.wait(11)
@@ -110,14 +110,14 @@ def test_a_failed_snapshot_sends_nothing() -> None:
 
 
 def test_a_report_of_its_level_does_not_answer_the_cancel() -> None:
-    """The broker speaks of the order and still works it: a question that failed is asked again."""
+    """The broker reports the order and still works it: a failed question is asked again."""
     gateway = Gateway()
     stop = gateway.holding().stop_client_order_id
     gateway.wait(20)
     gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
     gateway.wait(6)
     listed = gateway.status(stop, "PreSubmitted", why_held="trigger")
-    assert cancels(gateway) == 1, "sold by hand"
+    assert cancels(gateway) == 1, "sold manually"
     gateway.wait(11)
     gateway.receive(SnapshotFailed("no complete answer in time"))
     gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=96.0))

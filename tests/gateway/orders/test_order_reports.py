@@ -1,4 +1,4 @@
-"""What the broker says of an order: each word on the book as it was, with all that is written and told."""
+"""Reports of an order on a given book, with all records and messages."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class TestOwnership:
         ("key", "account", "book", "ours"),
         [
             (ENTRY, ACCOUNT, Book(account=ACCOUNT), True),
-            (ENTRY, "", Book(account=ACCOUNT), True),  # some words bear no account
+            (ENTRY, "", Book(account=ACCOUNT), True),  # some reports have no account
             (ENTRY, "DU7654321", Book(account=ACCOUNT), False),
-            (ENTRY, "DU7654321", Book(), True),  # not told yet which is ours
+            (ENTRY, "DU7654321", Book(), True),  # our account is not known yet
             ("CT", ACCOUNT, Book(account=ACCOUNT), False),
             ("", ACCOUNT, Book(account=ACCOUNT), False),
         ],
@@ -138,7 +138,7 @@ RISEN = {"stop_price": 95.0, "trail_stop_price": 95.0}
 
 
 class TestMergedRecord:
-    """`then`: what is another at the book's order; {} where it says nothing new."""
+    """`then`: the changed fields of the order; {} if nothing is new."""
 
     @pytest.mark.parametrize(
         ("known", "report", "then"),
@@ -163,9 +163,9 @@ class TestMergedRecord:
             (RESTS, {"oca_type": 2}, {"oca_type": 2}),
             (RESTS, {"account": ""}, {}),
             (changed(RESTS, account=""), {"account": ACCOUNT}, {"account": ACCOUNT}),
-            (RESTS, {"filled": 4.0, "avg_price": 105.0, "tif": "GTC"}, {}),  # executions say so
+            (RESTS, {"filled": 4.0, "avg_price": 105.0, "tif": "GTC"}, {}),  # executions report it
             (TRAILS, {"trailing_pct": None}, {}),
-            # The level only rises, and is a guess no more once the broker has told it.
+            # The level only rises, and is no longer an estimate once the broker has reported it.
             (TRAILS, {"trail_stop_price": 95.0}, RISEN),
             (TRAILS, {"trail_stop_price": 94.0}, {}),
             (TRAILS, {"trail_stop_price": None}, {}),

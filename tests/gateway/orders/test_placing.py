@@ -1,4 +1,4 @@
-"""Placing and taking back entries: what must hold at the moment of sending."""
+"""Placing and cancelling entries: the checks at the moment of sending."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_bracket_goes_in_one_transmit() -> None:
 
 
 def test_the_fleet_is_informed_before_the_broker() -> None:
-    """All of it is one decision: committed together, sent afterwards."""
+    """It is one decision: committed together, sent afterwards."""
     gateway = Gateway()
     decision = gateway.receive(EntryApproved(plan(), 1000.0))
     assert {kind.__name__ for kind, _, _ in decision.changes} >= {"OrderRecord", "EntrySlot", "Book"}
@@ -52,7 +52,7 @@ def another_day(gateway: Gateway) -> None:
 
 def cancelled_before(gateway: Gateway) -> None:
     gateway.receive(CancelEntry(plan().client_order_id, "TSLA", "end_of_day"))
-    assert dropped(gateway) == [(plan().client_order_id, "end_of_day")], "nobody else would ever speak of it"
+    assert dropped(gateway) == [(plan().client_order_id, "end_of_day")], "no other report will follow"
     gateway.clear()
 
 
@@ -61,7 +61,7 @@ def clock_silent(gateway: Gateway) -> None:
 
 
 def a_stop_of_shares_that_are_gone(gateway: Gateway) -> None:
-    """It is still live at the broker, and would sell what the entry buys."""
+    """It is still live at the broker, and would sell the shares of the entry."""
     stop = gateway.holding(2).stop_client_order_id
     gateway.receive(gateway.execution(stop, 10.0, 94.0, perm_id=88_000, order_id=500))
     assert gateway.own() == 0
@@ -119,7 +119,7 @@ def test_the_slot_is_free_once_the_entry_has_ended() -> None:
     gateway.cancel(entry)
     gateway.enter(2)
     assert dropped(gateway) == [("CT-TSLA-20250106-2", "entry_live")], "cancel pending counts as live"
-    for key in (entry.client_order_id, entry.stop_client_order_id):  # a child goes with its parent
+    for key in (entry.client_order_id, entry.stop_client_order_id):  # a child is cancelled with its parent
         gateway.receive(gateway.status(key, "Cancelled"))
     assert not gateway.state.table(EntrySlot)
     gateway.enter(3)
@@ -163,7 +163,7 @@ class TestCancel:
 
 
 def test_order_ids_only_grow() -> None:
-    """Field 5: nextValidId rolls back after a gateway restart."""
+    """Field 5: nextValidId goes back after a gateway restart."""
     gateway = Gateway(cold=True)
     gateway.connect(next_order_id=500)
     gateway.receive(SessionOpened(DAY, UNTIL))

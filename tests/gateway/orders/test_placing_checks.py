@@ -1,4 +1,4 @@
-"""Placing word for word: the bracket, each reason against it at both sides of its bound, and what a cancel leaves."""
+"""Placing in detail: the bracket, each reason to drop it on both sides of its bound, and the effects of a cancel."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def resting(**more: Any) -> SessionRecord:
         ([OPEN, PRICED, entry("CT-TSLA-20250106-2")], READY, {}, "entry_live", None),
         ([OPEN, PRICED, entry("CT-TSLA-20250106-2", status="Cancelled")], READY, {}, None, None),
         ([OPEN, PRICED, entry("CT-NVDA-20250106-1", symbol="NVDA")], READY, {}, None, None),
-        # A sell of ours that is live would sell what this entry buys.
+        # A live own sell would sell the shares of this entry.
         ([OPEN, PRICED, stop("CT-TSLA-20250103-1-S1")], READY, {}, "sell_live", None),
         ([OPEN, PRICED, stop("CT-TSLA-20250103-1-S1", status="Cancelled")], READY, {}, None, None),
         ([OPEN, PRICED, stop("CT-NVDA-20250103-1-S1", symbol="NVDA")], READY, {}, None, None),

@@ -1,4 +1,4 @@
-"""Questions to the broker: one at a time, and what is in doubt when it goes out; and what is told of protection."""
+"""Questions to the broker: one at a time, and what they cover; and the reports of coverage."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_unacknowledged_orders_are_in_doubt() -> None:
 
 
 class TestCoverage:
-    """Ten own shares of ten; this decision touched their stop."""
+    """Ten own shares of ten; this decision changed their stop."""
 
     @pytest.mark.parametrize(
         ("records", "touched", "now"),
@@ -97,7 +97,7 @@ class TestCoverage:
             ([*held()], stop(status="Cancelled"), (10.0, 0.0)),
             ([*held()], stop(role="flatten"), (10.0, 10.0)),
             ([*held()], foreign(), (10.0, 0.0)),
-            ([*held(10.0, 4.0)], stop(quantity=3.0), (4.0, 3.0)),  # what was sold by hand needs no stop
+            ([*held(10.0, 4.0)], stop(quantity=3.0), (4.0, 3.0)),  # manually sold shares need no stop
             ([*held(10.5, 500.0)], stop(), (10.0, 10.0)),
             ([Own("TSLA", 10.0)], stop(), (10.0, 10.0)),
             ([*held(1.0)], stop(quantity=1.0), (1.0, 1.0)),

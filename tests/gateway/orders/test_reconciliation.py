@@ -1,4 +1,4 @@
-"""The broker's complete answer as single facts in their order, and which live orders it does not know."""
+"""The broker's complete answer as ordered facts, and the live orders that it does not list."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_position_that_is_not_listed_is_flat() -> None:
 
 
 def test_live_orders_that_are_not_listed_are_absent() -> None:
-    """Ours by their name, those of others by the broker's number."""
+    """Own orders by their reference, foreign orders by the broker's permId."""
     orders = [
         entry(),
         stop(),

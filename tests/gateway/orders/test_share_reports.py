@@ -1,4 +1,4 @@
-"""What the broker says of executions, commissions and positions, with all that is written and told."""
+"""Reports of executions, commissions and positions, with all records and messages."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class TestExecution:
         known = changed(BOUGHT, perm_id=perm_id)
         (writes, _) = folded(execution_of(known, 4.0, 105.5, perm_id=reported_id), known, Doubt(ENTRY))
         assert [w.perm_id for w in writes if isinstance(w, OrderRecord)] == [then]
-        assert (Doubt, ENTRY) in writes, "it is in doubt no more"
+        assert (Doubt, ENTRY) in writes, "it is no longer in doubt"
 
     @pytest.mark.parametrize(("key", "account"), [("somebody", ACCOUNT), (ENTRY, "DU7654321")])
     def test_a_foreign_execution_is_ignored(self, key: str, account: str) -> None:
@@ -127,7 +127,7 @@ class TestExecution:
 
 
 class TestOwnShares:
-    """(shares, cost) before, the execution, (shares, cost) after, what it realized."""
+    """(shares, cost) before, the execution, (shares, cost) after, the realized profit."""
 
     @pytest.mark.parametrize(
         ("before", "side", "quantity", "price", "after", "realized"),
@@ -135,7 +135,7 @@ class TestOwnShares:
             ((0.0, 0.0), "BUY", 10.0, 105.0, (10.0, 1050.0), 0.0),
             ((10.0, 1000.0), "BUY", 5.0, 110.0, (15.0, 1550.0), 0.0),
             ((0.0, 0.0), "BUY", 0.5, 100.0, (0.5, 50.0), 0.0),
-            # Sold before it was bought: only what is left after that costs anything.
+            # Sold before it was bought: only the shares beyond that have a cost.
             ((-10.0, 0.0), "BUY", 10.0, 105.0, (0.0, 0.0), 0.0),
             ((-10.0, 0.0), "BUY", 4.0, 105.0, (-6.0, 0.0), 0.0),
             ((-4.0, 0.0), "BUY", 10.0, 105.0, (6.0, 630.0), 0.0),
@@ -182,7 +182,7 @@ class TestOwnShares:
 
 
 class TestCorrection:
-    """A higher suffix of the same execution takes its place."""
+    """A higher suffix of the same execution replaces it."""
 
     def first(self, order: OrderRecord, quantity: float, price: float, realized: float = 0.0) -> FillRecord:
         execution = execution_of(order, quantity, price, exec_id="0000e0d5.1.02")

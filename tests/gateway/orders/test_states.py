@@ -1,4 +1,4 @@
-"""The table of order states decides every pair of state and report, and the gateway does what it says."""
+"""The table of order states covers every pair of state and report, and the gateway follows it."""
 
 from __future__ import annotations
 
@@ -95,17 +95,17 @@ class Folded:
         self.cancelled = any(isinstance(m, CancelOrder) for m in sent)
 
 
-# What is expected, stated without the table: in the words of the rules, status by status.
+# The expectation without the table: the rules, status by status.
 
 EVENT_OF_AN_END = {"Filled": OrderUpdated, "Cancelled": OrderCancelled, "Inactive": OrderRejected}
 
 
 def is_news(state: OrderState, status: str) -> bool:
-    """Whether a record in this state takes the status over."""
+    """Whether a record in this state takes over the status."""
     if state == "Filled":
-        return False  # nothing follows a fill
+        return False  # no report changes a filled order
     if status == "PendingSubmit":
-        return state == "InFlight"  # it says only that the order was sent
+        return state == "InFlight"  # it means only that the order was sent
     if state.value in LIVE_STATUSES or state in ("Inactive", "given up"):
         return True  # neither of these two is an end that the broker confirmed for good
     return status == "Filled"  # a fill counts after every end
@@ -237,7 +237,7 @@ def test_what_the_record_takes_over(
     assert all(getattr(order, name) == getattr(known, name) for name in kept)
 
 
-# Through the gateway's core: every state is reached there, and every report takes it on.
+# Through the gateway's core: every state is reached, and every report applied.
 
 
 class Reached:
@@ -289,7 +289,7 @@ def test_a_repeated_report_changes_nothing(report: BrokerReport) -> None:
     assert len(mine) == (report is not R.SUBMITTED)
 
 
-# The awkward ones.
+# Special cases.
 
 
 def test_a_fill_after_a_cancel() -> None:
@@ -304,7 +304,7 @@ def test_a_fill_after_a_cancel() -> None:
 
 @pytest.mark.parametrize(("code", "in_doubt"), [(201, True), (202, False)])
 def test_an_error_alone_ends_no_order(code: int, *, in_doubt: bool) -> None:
-    """201 says `rejected`, 202 `cancelled`: only a status or a complete answer ends an order."""
+    """201 is `rejected`, 202 `cancelled`: only a status or a complete answer ends an order."""
     reached = Reached(S.SUBMITTED)
     reached.gateway.error(reached.key, code)
     assert reached.state is S.SUBMITTED
@@ -335,7 +335,7 @@ def test_every_report_has_a_row_and_every_state_a_cell() -> None:
     for row in TABLE.values():
         assert all(isinstance(row.cell(state), Effect) for state in S)
         assert len(row) == len(S) + 3
-        assert len(row.because) > 20, "says why"
+        assert len(row.because) > 20, "gives a reason"
 
 
 def test_the_columns_are_the_states() -> None:

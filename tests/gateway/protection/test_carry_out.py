@@ -1,4 +1,4 @@
-"""The guard rule by rule: when it acts, when it waits, what it says, and all that it writes and sends then."""
+"""Protection rule by rule: when it acts, when it waits, and its records and messages."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class TestNewStop:
             (Paced("TSLA", 0, MACHINE_NS + 1), None),
             (Paced("TSLA", 1, MACHINE_NS - 1), Paced("TSLA", 2, MACHINE_NS + 4 * PACE_NS)),
             (Paced("TSLA", 4, MACHINE_NS), Paced("TSLA", 5, MACHINE_NS + PACE_MAX_NS)),
-            # A minute of peace, and it counts anew.
+            # After a quiet minute the count starts again.
             (Paced("TSLA", 3, MACHINE_NS - PACE_MAX_NS + 1), Paced("TSLA", 4, MACHINE_NS + 16 * PACE_NS)),
             (Paced("TSLA", 3, MACHINE_NS - PACE_MAX_NS), Paced("TSLA", 0, MACHINE_NS + PACE_NS)),
             (Paced("NVDA", 3, MACHINE_NS + 1), Paced("TSLA", 0, MACHINE_NS + PACE_NS)),
@@ -162,7 +162,7 @@ FROM_NOW = Links(phase="ready", up_since_ns=MACHINE_NS, up_since_market_ns=NOON_
         (OPEN, Links(phase="ready", broker_up=False), [], False),
         (OPEN, Links(phase="ready", data_up=False), [], True),  # a stop needs no data
         (OPEN, FROM_NOW, [], False),
-        # Steady by either clock is steady.
+        # Long enough by either clock is enough.
         (OPEN, changed(FROM_NOW, up_since_ns=MACHINE_NS - MIN_LINK_AGE_NS), [], True),
         (OPEN, changed(FROM_NOW, up_since_ns=MACHINE_NS - MIN_LINK_AGE_NS + 1), [], False),
         (OPEN, changed(FROM_NOW, up_since_market_ns=NOON_NS - MIN_LINK_AGE_NS), [], True),
@@ -173,7 +173,7 @@ FROM_NOW = Links(phase="ready", up_since_ns=MACHINE_NS, up_since_market_ns=NOON_
     ],
 )
 def test_it_acts_only_if_that_is_safe(session: SessionRecord, links: Links, more: list[Any], acts: bool) -> None:
-    """Where it is not, what is missing counts from now on, and nobody is blamed."""
+    """If it is not safe, the time without protection starts now, and there is no alert."""
     d = draft(*BARE[1:], session, LONG_AGO, *more)
     assert protect(d, "TSLA", links, RULES) is False
     assert sent(d) == (["S2 10"] if acts else [])
@@ -190,13 +190,13 @@ class TestUnprotected:
         [
             ([], LOOKED, False),
             ([JUST_NOW], changed(JUST_NOW, looked_ns=MACHINE_NS), False),
-            ([LONG_AGO], LOOKED, True),  # said, and said again after as long
+            ([LONG_AGO], LOOKED, True),  # reported, and again after the same time
         ],
     )
     def test_five_seconds_without_protection_are_reported(
         self, before: list[Any], after: Unprotected, alert: bool
     ) -> None:
-        """The stop is on its way, and nobody confirms it: it protects nothing, and reserves."""
+        """The stop is sent and not confirmed: it reserves its shares and does not protect them."""
         d = draft(OPEN, fill(), *held(), self.SENT, *before)
         assert protect(d, "TSLA", READY, RULES) is False
         assert written(d) == [after]
@@ -214,7 +214,7 @@ class TestUnprotected:
         assert (written(d), messages_of(d)) == ([(Unprotected, "TSLA")], [])
 
     def test_a_child_of_an_entry_that_ended_is_cancelled(self) -> None:
-        """With it a stop that was already taken back, which is not taken back twice."""
+        """Also with a stop that is already being cancelled, which is not cancelled twice."""
         stuck = stop(why_held="child,trigger")
         gone = stop(f"{ENTRY}-S2", why_held="child", cancel_reason="stuck_child", order_id=5)
         d = draft(OPEN, fill(), *held(), stuck, gone, LONG_AGO)
@@ -244,7 +244,7 @@ class TestDisputed:
 
     def test_if_it_lasts_the_stop_is_shrunk(self) -> None:
         d = draft(OPEN, fill(), *held(10.0, 4.0), stop(), LONG_AGO)
-        assert protect(d, "TSLA", READY, RULES) is True, "it is read anew before it is changed"
+        assert protect(d, "TSLA", READY, RULES) is True, "it is read before it is changed"
         assert written(d) == [LOOKED, Disputed("TSLA", 10.0, 4.0), Change(STOP, "TSLA", 4.0, "reading"), Doubt(STOP)]
         assert messages_of(d) == [note("position_disputed", level="ERROR", own=10.0, account=4.0)]
 
@@ -356,7 +356,7 @@ class TestStopChange:
         assert (written(d), messages_of(d)) == ([LOOKED], [])
 
     def test_a_change_that_is_no_longer_wanted_is_dropped(self) -> None:
-        """The second of two: the first one has no change at all."""
+        """The second of two stops: the first has no change."""
         second = f"{ENTRY}-S2"
         stops = [stop(quantity=6.0), stop(second, quantity=4.0, role="flatten", order_id=5)]
         d = draft(OPEN, fill(), *held(), *stops, Change(second, "TSLA", 4.0, "reading"))
@@ -391,7 +391,7 @@ class TestRenewal:
         ],
     )
     def test_stops_that_are_not_renewed(self, records: list[Any]) -> None:
-        """Young ones; one whose change is on its way; two at once; one that was asked to end."""
+        """Young stops; one with a sent change; two at once; one that is being cancelled."""
         d = draft(OPEN, fill(), *records)
         assert protect(d, "TSLA", READY, RULES) is False
         assert (sent(d), [r for r in written(d) if isinstance(r, Change)]) == ([], [])
@@ -436,7 +436,7 @@ class TestFraction:
             (0.123_456_7, [], [Fraction("TSLA", 0.123457)], 0.123457),
             (10.0, [Fraction("TSLA", 0.5)], [(Fraction, "TSLA")], None),
             (10.0, [], [], None),
-            (-2.5, [], [], None),  # what is sold short is nothing that a stop could protect
+            (-2.5, [], [], None),  # a stop can't protect a short position
         ],
     )
     def test_each_new_fraction_is_reported_once(
@@ -451,7 +451,7 @@ class TestFraction:
 
 
 class TestReplaceFixedStop:
-    """`entries.native_stp`: a fixed stop at 94.50 gives way to a trailing one while the market is far above it."""
+    """`entries.native_stp`: a trailing stop replaces a fixed one at 94.50 while the market is far above it."""
 
     FIXED = stop(order_type="STP", trail_stop_price=None)
 

@@ -1,4 +1,4 @@
-"""What is told of protection: every change of shares and of what protects them, and nothing twice."""
+"""Reports of coverage: every change of shares and of protected shares, and nothing twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_coverage_is_reported_from_the_fill_until_the_stop_has_sold() -> None:
     gateway.receive(gateway.status(stop, "PreSubmitted", why_held="child,trigger", trail_stop_price=94.5))
     gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
     gateway.receive(gateway.execution(key, 10.0, 105.0))
-    assert coverage(gateway) == [], "the account has not told of the shares yet"
+    assert coverage(gateway) == [], "the account has not reported the shares yet"
     gateway.receive(gateway.status(key, "Filled", filled=10.0))
     gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
     assert coverage(gateway) == [(10.0, 0.0)]
@@ -32,7 +32,7 @@ def test_coverage_is_reported_from_the_fill_until_the_stop_has_sold() -> None:
     gateway.connect(
         gateway.status(stop, "PreSubmitted", why_held="trigger"), BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0)
     )
-    assert coverage(gateway) == [], "a restart says nothing that was said before"
+    assert coverage(gateway) == [], "a restart repeats no report"
     gateway.receive(gateway.status(stop, "Cancelled"))
     assert coverage(gateway)[0] == (10.0, 0.0)
     gateway.receive(gateway.execution(stop, 10.0, 94.0))  # after a cancel: real world

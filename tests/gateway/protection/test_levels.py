@@ -1,4 +1,4 @@
-"""Sampling a level from ticks: which trades raise which stop, to where exactly, and what nobody may believe."""
+"""Sampling a level from ticks: which trades raise which stop, exactly to which level, and which are ignored."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_new_level_is_recorded_and_reported_as_estimated() -> None:
         (stop(stop_price=None), raised(stop(), 99.0)),
         (stop(stop_price=None, trail_stop_price=None), raised(stop(), 99.0)),
         (stop(trailing_pct=None), None),
-        (stop(status="InFlight", why_held=""), None),  # whose level is not known to run
+        (stop(status="InFlight", why_held=""), None),  # it may not work yet
         (stop(status="Cancelled"), None),
         (stop(why_held="child,trigger"), None),
         (stop(cancel_reason="flatten"), None),
@@ -72,9 +72,9 @@ def test_a_stop_in_doubt_is_skipped() -> None:
     ("trail", "at", "rises"),
     [
         (98.9, 98.9, True),
-        (98.95, 98.95, False),  # less than 0.1 % is not worth a row
+        (98.95, 98.95, False),  # less than 0.1 % is not recorded
         (99.0, 94.5, False),
-        (94.5, 99.0, False),  # the higher of both is what it has reached
+        (94.5, 99.0, False),  # the higher of both is its level
         (120.0, 120.0, False),
     ],
 )
@@ -113,7 +113,7 @@ def test_the_level_is_rounded_by_the_brokers_grid() -> None:
         ([OPEN], quote(200.0, bid=201.01, ask=202.0), False),
         ([OPEN], quote(200.0, bid=198.0, ask=199.0), True),
         ([OPEN], quote(200.0, bid=198.0, ask=198.99), False),
-        # A side that is not there speaks against nothing.
+        # A missing side is no reason to ignore it.
         ([OPEN], quote(200.0, bid=0.0, ask=200.5), True),
         ([OPEN], quote(200.0, bid=199.5, ask=0.0), True),
         ([OPEN], quote(200.0, bid=0.0, ask=0.0), True),

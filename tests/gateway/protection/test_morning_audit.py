@@ -1,4 +1,4 @@
-"""The morning audit: a split is mended, anything else is said."""
+"""The morning audit: a split is adjusted, any other change is reported."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from tests.gateway.scenario import ACCOUNT, DAY, SECOND, Gateway
         (20.0, 52.5, [0.0, 53.0], "split"),
         (20.0, 53.5, [53.0], "split"),  # cost preserved within 2 %
         (20.0, 53.6, [53.0], "strange"),
-        (20.0, 52.5, [106.0], "strange"),  # the price knows nothing of it: somebody bought ten
+        (20.0, 52.5, [106.0], "strange"),  # the price did not change: ten were bought
         (20.0, 52.5, [0.0], "unconfirmed"),
-        (20.0, 52.5, [0.0, 106.0], "unconfirmed"),  # the quote may be of yesterday,
+        (20.0, 52.5, [0.0, 106.0], "unconfirmed"),  # the quote may be from the day before
         (1.0, 1050.0, [1060.0], "split"),  # a reverse split
         (11.0, 105.0 / 1.1, [106.0 / 1.1], "split"),  # ten per cent in shares
         (15.0, 105.0, [106.0], "strange"),
-        (4.0, 105.0, [106.0], "strange"),  # sold by hand
-        (9.9, 105.0, [106.4], "strange"),  # so few that the cost tells no difference
+        (4.0, 105.0, [106.0], "strange"),  # sold manually
+        (9.9, 105.0, [106.4], "strange"),  # too few to change the cost
         (10.1, 105.0, [105.6], "strange"),
         (0.0, 0.0, [106.0], "strange"),
         (-10.0, 105.0, [106.0], "strange"),
@@ -44,7 +44,7 @@ def test_findings_for_ten_shares(quantity: float, cost: float, prices: list[floa
         assert verdict == AuditVerdict("split", quantity / 10.0)
 
 
-REVERSE = [  # of so many at a cost, to so many at a cost, at a price: by this ratio, so much paid out
+REVERSE = [  # shares, shares after, cost, cost after, price, ratio, fraction paid out
     (143.0, 7.35, 35.0, 29.4, 29.6, 0.25, 0.75),  # the cost of the fraction went with it
     (143.0, 7.35, 35.0, 30.03, 29.6, 0.25, 0.75),  # the cost stayed whole
     (143.0, 7.35, 36.0, 29.4, 29.6, 0.25, 0.0),  # rounded up
@@ -73,7 +73,7 @@ def test_a_reverse_split_leaves_whole_shares(
     [
         (34.0, 29.4),  # a share is missing besides
         (37.0, 29.4),  # one too many
-        (35.0, 7.35),  # sold by hand
+        (35.0, 7.35),  # sold manually
         (33.5, 29.4),  # a fraction is left, and not the right one
         (35.0, 0.0),
     ],
@@ -127,7 +127,7 @@ class TestMorning:
         assert gateway.order(stop).trail_stop_price == 47.7
 
     def test_a_stop_adjusted_by_the_broker_is_not_adjusted_twice(self) -> None:
-        """Two shares became one: the broker doubled the level over night, and four times the old one would sell."""
+        """Two shares became one: the broker doubled the level over night, and four times the old one would trigger."""
         gateway, stop = self.night()
         gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=5.0, trail_stop_price=190.8))
         self.morning(gateway, stop, 5.0, 210.0, last=212.0)
@@ -136,7 +136,7 @@ class TestMorning:
 
     @pytest.mark.parametrize(("account", "is_", "paid_out"), [(10.0, 3.0, 1 / 3), (14.0, 3.0, 2 / 3)])
     def test_fractions_are_paid_out(self, account: float, is_: float, paid_out: float) -> None:
-        """Whole shares are left and are own; with shares of others' beside them no fraction of one is."""
+        """Whole shares are left and are own; beside foreign shares no fraction is own."""
         gateway = Gateway()
         stop = gateway.holding().stop_client_order_id
         gateway.receive(BrokerPosition(ACCOUNT, "TSLA", account, 105.0))

@@ -1,4 +1,4 @@
-"""The morning audit word for word: what is noted at the close, how a change is judged, and all that is mended."""
+"""The morning audit in detail: what the close saves, how a change is classified, and what is adjusted."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_before_the_open_every_saved_position_is_due() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "traded", "hints", "verdict"),
     [
-        # Shares that were not there, or are not there any more, never split.
+        # A position that was or is empty did not split.
         ((10.0, 105.0, 106.0), (0.0, 0.0), 53.0, (), AuditVerdict("strange")),
         ((10.0, 105.0, 106.0), (-10.0, 105.0), 53.0, (), AuditVerdict("strange")),
         ((0.0, 105.0, 106.0), (10.0, 105.0), 53.0, (), AuditVerdict("strange")),
@@ -106,20 +106,20 @@ def test_before_the_open_every_saved_position_is_due() -> None:
         ((10.0, 100.0, 100.0), (20.0, 51.01), 50.0, (), AuditVerdict("strange")),
         ((10.0, 100.0, 100.0), (20.0, 49.002), 50.0, (), AuditVerdict("split", 2.0)),
         ((10.0, 100.0, 100.0), (20.0, 48.99), 50.0, (), AuditVerdict("strange")),
-        # Within the factor 1.25 of the price that a split makes, either way, and nearer to it than to none.
+        # Within the factor 1.25 of the split's price, either way, and nearer to it than to the old price.
         ((10.0, 100.0, 100.0), (20.0, 50.0), 62.49, (), AuditVerdict("split", 2.0)),
         ((10.0, 100.0, 100.0), (20.0, 50.0), 62.51, (), AuditVerdict("strange")),
         ((10.0, 100.0, 100.0), (20.0, 50.0), 40.01, (), AuditVerdict("split", 2.0)),
         ((10.0, 100.0, 100.0), (20.0, 50.0), 39.99, (), AuditVerdict("strange")),
         ((10.0, 100.0, 100.0), (11.0, 100.0 / 1.1), 95.0, (), AuditVerdict("split", 1.1)),
         ((10.0, 100.0, 100.0), (11.0, 100.0 / 1.1), 96.0, (), AuditVerdict("strange")),
-        # One for two, and what is left of a share is paid out: counted exactly, however many or few there were.
+        # One for two, with the fraction paid out: the ratio is exact for any number of shares.
         ((143.0, 20.0, 21.0), (71.0, 40.0), 42.0, (), AuditVerdict("split", 0.5, 0.5)),
         ((3.0, 100.0, 100.0), (1.0, 200.0), 200.0, (), AuditVerdict("split", 0.5, 0.5)),
         ((143.0, 20.0, 21.0), (71.0, 40.0), 0.0, (), AuditVerdict("unconfirmed", 0.5, 0.5)),
-        # Three for two with the rest paid out is for a person to see: only a reverse split is known by its cost alone.
+        # Three for two with a fraction paid out is for a person: only a reverse split follows from its cost alone.
         ((3.0, 90.0, 90.0), (4.0, 60.0), 60.0, (), AuditVerdict("strange")),
-        # Without a price of that day nothing is known; a hint confirms and never denies.
+        # Without a price of that day nothing is known; a hint can confirm and never disproves.
         ((10.0, 105.0, 0.0), (20.0, 52.5), 0.0, (53.0,), AuditVerdict("unconfirmed", 2.0)),
         ((10.0, 105.0, 0.0), (20.0, 52.5), 53.0, (), AuditVerdict("strange")),
         ((10.0, 105.0, 106.0), (20.0, 52.5), 0.0, (0.0, 53.0), AuditVerdict("split", 2.0)),
@@ -139,7 +139,7 @@ def test_findings_for_a_position(
 
 BEFORE = Anchor("TSLA", 10.0, 105.0, 106.0, CLOSE_NS, {STOP: 95.4})
 OLD = {"last_ns": CLOSE_NS, "bid": 0.0, "ask": 0.0}
-"""A quote that says nothing of this morning."""
+"""A quote without a price of this morning."""
 
 
 class TestThreeForTwo:
@@ -228,9 +228,9 @@ class TestUnconfirmed:
     ("quote", "confirmed"),
     [
         (quoted(35.0, **OLD | {"last_ns": CLOSE_NS + 1}), True),
-        (quoted(35.0, **OLD), False),  # a trade of before the close, whatever it says
+        (quoted(35.0, **OLD), False),  # a trade from before the close
         (quoted(106.0, **OLD | {"bid": 34.0, "ask": 36.0}), True),
-        (quoted(106.0, **OLD | {"bid": 0.0, "ask": 70.0}), False),  # half a quote is none
+        (quoted(106.0, **OLD | {"bid": 0.0, "ask": 70.0}), False),  # half a quote does not count
         (quoted(106.0, **OLD | {"bid": 70.0, "ask": 0.0}), False),
         (quoted(106.0, **OLD | {"close": 35.0}), True),
         (quoted(106.0, **OLD), False),
@@ -244,7 +244,7 @@ def test_quotes_that_confirm_a_split(quote: Any, confirmed: bool) -> None:
 
 
 def test_a_quote_without_ask_has_no_middle() -> None:
-    """Where a dollar would fit: three became one each."""
+    """A price of one dollar would fit the split of one into three, and the bid alone is near it."""
     before = Anchor("TSLA", 10.0, 3.0, 3.0, CLOSE_NS)
     shares = (Own("TSLA", 10.0, 30.0), AccountPosition("TSLA", 30.0, 1.0))
     d = draft(Audit("TSLA"), before, *shares, quoted(3.0, **OLD | {"bid": 0.9}))
@@ -253,7 +253,7 @@ def test_a_quote_without_ask_has_no_middle() -> None:
 
 
 def test_a_penny_stock_is_confirmed_as_well() -> None:
-    """A reverse split's middle of less than a dollar a side."""
+    """Bid and ask below one dollar."""
     cents = {"last_ns": CLOSE_NS, "bid": 0.9, "ask": 0.95}
     before = Anchor("TSLA", 100.0, 0.1, 0.1, CLOSE_NS)
     d = draft(Audit("TSLA"), before, Own("TSLA", 100.0, 10.0), AccountPosition("TSLA", 10.0, 1.0), quoted(0.1, **cents))

@@ -1,4 +1,4 @@
-"""The stop: what is needed, as a table and as a property; and when the guard may act."""
+"""Stops: which are needed, as a table and as a property; and when the gateway may act."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_statuses_that_protect(status: str, why_held: str, yes: bool) -> None:
         (10, 0, [stop(10)], False, ["cancel S1: orphan_stop"]),
         (10, -5, [stop(10)], False, ["cancel S1: orphan_stop"]),
         (10, 25, [stop(10)], False, []),  # foreign shares are never stopped
-        (10, 4, [], False, []),  # disputed: a stop for shares that may not be there could sell short
+        (10, 4, [], False, []),  # disputed: a stop for missing shares could sell short
         (10, None, [], False, []),
         (10, 10, [], True, []),
         (4, 4, [stop(10)], True, []),
@@ -114,7 +114,7 @@ stops = st.lists(
 def test_promise_3_live_sells_never_exceed_own_shares(
     own: float, account: float | None, sells: list[OrderRecord], entry_live: bool
 ) -> None:
-    """No new sell beyond the shares, none while another one may be on its way, none that flips the account."""
+    """No new sell for more than the shares, none while another is unconfirmed, none that makes the account short."""
     may_sell = sum(o.remaining for o in sells)
     actions = plan(own, account, sells, entry_live)
     for action in actions:
@@ -137,10 +137,10 @@ def test_promise_3_live_sells_never_exceed_own_shares(
 
 
 class TestProtect:
-    """It acts when that is safe, and then at once."""
+    """It acts only if that is safe, and then at once."""
 
     def unprotected(self) -> Gateway:
-        """Ten own shares; the stop ended unasked."""
+        """Ten own shares; the stop ended without a request."""
         gateway = Gateway()
         entry = gateway.holding()
         gateway.clear()
@@ -162,7 +162,7 @@ class TestProtect:
         assert len(self.stops_placed(gateway)) == 1, "it is on its way, so nothing else is"
 
     def test_the_level_never_starts_below_the_entrys_percentage(self) -> None:
-        """No level was ever told: 10 % under the average price."""
+        """No level was ever reported: 10 % below the average price."""
         gateway = Gateway()
         entry = gateway.working()
         gateway.receive(gateway.execution(entry.client_order_id, 10.0, 105.0))
@@ -196,7 +196,7 @@ class TestProtect:
         gateway.clear()
         gateway.wait(60)
         assert self.stops_placed(gateway) == []
-        assert "position_unprotected" not in gateway.notes(), "it could not be protected, so nobody is blamed"
+        assert "position_unprotected" not in gateway.notes(), "it could not be protected, so there is no alert"
 
     def test_links_must_have_been_up_for_ten_seconds(self) -> None:
         gateway = Gateway()
@@ -213,7 +213,7 @@ class TestProtect:
         assert len(self.stops_placed(gateway)) == 1
 
     def test_shares_uncovered_for_five_seconds_are_reported(self) -> None:
-        """The new stop is on its way and nobody confirms it."""
+        """The new stop is sent and not confirmed."""
         gateway = self.unprotected()
         gateway.wait(10)
         gateway.clear()
@@ -238,7 +238,7 @@ class TestProtect:
         assert gateway.notes() == []
 
     def test_field_21_an_oversized_child_is_shrunk_in_place(self) -> None:
-        """The entry was cancelled with a part filled; the stop is still for all of it."""
+        """The entry was cancelled partly filled; the stop is still for all shares."""
         gateway = Gateway()
         entry = gateway.working()
         gateway.receive(gateway.execution(entry.client_order_id, 4.0, 105.0))
@@ -249,7 +249,7 @@ class TestProtect:
         )
         gateway.clear()
         gateway.wait(12)
-        assert gateway.orders_sent() == ["ask"], "it is read anew before it is changed"
+        assert gateway.orders_sent() == ["ask"], "it is read before it is changed"
         gateway.answer_as_known()
         (resized,) = self.stops_placed(gateway)
         assert (resized.client_order_id, resized.quantity) == (entry.stop_client_order_id, 4.0)

@@ -1,4 +1,4 @@
-"""Stops in every corner of the market: changed, refused, exchanged, renewed, risen."""
+"""Stops: changed, refused, replaced, renewed, and their level."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def placed(gateway: Gateway) -> list[OrderRecord]:
 
 
 def part_filled(**settings: Any) -> tuple[Gateway, EntryPlan]:
-    """Four of ten filled and the rest cancelled; the stop is live for all ten, and was read for its change."""
+    """Four of ten filled and the rest cancelled. The stop is live for all ten, and was read for its change."""
     gateway = Gateway(**settings)
     entry = gateway.working()
     stop = entry.stop_client_order_id
@@ -33,7 +33,7 @@ def part_filled(**settings: Any) -> tuple[Gateway, EntryPlan]:
     )
     gateway.clear()
     gateway.cancel(entry, "partial_fill")
-    assert gateway.orders_sent() == [f"cancel {entry.client_order_id}"], "while the entry is live nothing is mended"
+    assert gateway.orders_sent() == [f"cancel {entry.client_order_id}"], "no stop is changed while the entry is live"
     gateway.receive(gateway.status(entry.client_order_id, "Cancelled", filled=4.0))
     assert gateway.orders_sent()[1:] == ["ask"]
     return gateway, entry
@@ -58,7 +58,7 @@ class TestStopChange:
         gateway.answer_as_known()
         gateway.wait(8)
         assert len(placed(gateway)) == 1
-        assert gateway.order(entry.stop_client_order_id).quantity == 10.0, "the book keeps the broker's word"
+        assert gateway.order(entry.stop_client_order_id).quantity == 10.0, "the book keeps the reported quantity"
         gateway.receive(gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", quantity=4.0))
         gateway.clear()
         gateway.wait(60)
@@ -148,7 +148,7 @@ def test_unprotectable_shares_are_sold_with_the_setting() -> None:
 
 
 class TestBareStop:
-    """`entries.native_stp`: a fixed stop first, exchanged for a trailing one."""
+    """`entries.native_stp`: a fixed stop first, later replaced by a trailing one."""
 
     def bare(self) -> tuple[Gateway, EntryPlan]:
         gateway = Gateway(entries={"native_stp": True})
@@ -258,7 +258,7 @@ class TestRenewal:
         gateway.receive(gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger"))
         gateway.clear()
         gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.02))
-        assert gateway.to_broker == [], "its time begins anew"
+        assert gateway.to_broker == [], "its lifetime starts again"
 
 
 def test_field_31_stops_are_rounded_by_the_brokers_grid() -> None:

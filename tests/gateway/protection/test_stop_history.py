@@ -1,4 +1,4 @@
-"""What the stops that were tell of the one that is to come: its level, its type, and whether it is time for it."""
+"""How earlier stops decide about the next one: its level, its type, and when it is due."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.gateway.scenario import changed
 
 
 def of(number: int, **more: object) -> OrderRecord:
-    """The stop of this number, placed at that time."""
+    """The stop with this number, placed at its time."""
     return stop(f"S{number}", **({"created_ns": number, "order_id": number} | more))
 
 
@@ -43,10 +43,10 @@ LOST = {"status": "Cancelled", "reason": NEVER_ARRIVED}
         ([], 0),
         ([of(1)], 0),
         ([of(1, **REFUSED)], 1),
-        ([of(1, **LOST)], 1),  # never arrived: as good as refused
+        ([of(1, **LOST)], 1),  # never arrived counts as refused
         ([of(1, **REFUSED), of(2, **ENDED)], 0),
         ([of(1, **ENDED), of(2, **REFUSED), of(3, **LOST)], 2),
-        ([of(3, **REFUSED), of(2, **REFUSED), of(1, **ENDED)], 2),  # by their time, not as they stand
+        ([of(3, **REFUSED), of(2, **REFUSED), of(1, **ENDED)], 2),  # by their time, not by position
         ([of(1, **REFUSED), of(2, **ENDED), of(3, **REFUSED)], 1),
         # Placed in the same moment, by their order id.
         ([of(2, **REFUSED, created_ns=5), of(1, **ENDED, created_ns=5)], 1),
@@ -67,13 +67,13 @@ def test_refusals_in_a_row_count_from_the_newest_stop(stops: list[OrderRecord], 
         ([fixed(1, **ENDED)], "STP"),
         ([fixed(1, **ENDED, cancel_reason="exchanged")], "TRAIL"),
         ([fixed(1, **ENDED, cancel_reason="modify_refused")], "STP"),
-        # The exchange was refused: the fixed one comes back, and stays what it is.
+        # The replacement was refused: the fixed stop is placed again, and stays fixed.
         ([fixed(1, **ENDED, cancel_reason="exchanged"), of(2, **REFUSED)], "STP"),
         ([fixed(1, **ENDED, cancel_reason="exchanged"), of(2, **LOST)], "STP"),
         ([fixed(1, **ENDED, cancel_reason="exchanged"), of(2, **REFUSED), fixed(3, **ENDED)], "STP"),
-        # It was not: a trailing one that ended otherwise is followed by another.
+        # It was not refused: another trailing stop follows one that ended otherwise.
         ([fixed(1, **ENDED, cancel_reason="exchanged"), of(2, **ENDED)], "TRAIL"),
-        # By their time, not as they stand; in the same moment by their order id.
+        # By their time, not by position; at the same time by their order id.
         ([of(2, **ENDED), fixed(1, **ENDED)], "TRAIL"),
         ([fixed(2, **ENDED), of(1, **ENDED)], "STP"),
         ([of(2, **ENDED, created_ns=5), fixed(1, **ENDED, created_ns=5)], "TRAIL"),
@@ -93,7 +93,7 @@ def test_the_type_of_a_new_stop(stops: list[OrderRecord], wanted: str) -> None:
         ([(None, 95.5)], 95.5),
         ([(94.5, 96.0), (95.5, 95.5)], 96.0),
         ([(97.0, 96.0), (95.5, 95.5)], 97.0),
-        ([(80.0, None)], 80.0),  # what was told counts, though it is lower than what nobody knows better
+        ([(80.0, None)], 80.0),  # a known level counts, even below the default
     ],
 )
 def test_the_level_only_rises(levels: list[tuple[float | None, float | None]], reached: float) -> None:

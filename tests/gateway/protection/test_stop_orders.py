@@ -1,4 +1,4 @@
-"""Making, changing and taking back stops: which stops are of the shares, and every field of what goes out."""
+"""Placing, changing and cancelling stops: which stops belong to the shares, and every field of the commands."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ FIRST, SECOND, THIRD = (f"CT-TSLA-20250106-{n}" for n in (1, 2, 3))
         ([], "", []),
         ([bought(1, 10, 1)], FIRST, [FIRST]),
         ([bought(1, 10, 1), bought(2, 5, 2)], SECOND, [FIRST, SECOND]),
-        ([bought(2, 5, 2), bought(1, 10, 1)], SECOND, [FIRST, SECOND]),  # by their time, not as they were heard
-        # Sold out in between: what came before is not of these shares.
+        ([bought(2, 5, 2), bought(1, 10, 1)], SECOND, [FIRST, SECOND]),  # by their time, not by their arrival
+        # Sold out in between: earlier entries do not belong to these shares.
         ([bought(1, 10, 1), sold(10, 2), bought(2, 5, 3)], SECOND, [SECOND]),
         ([bought(1, 10, 1), sold(4, 2), sold(6, 3), bought(2, 5, 4)], SECOND, [SECOND]),
         ([bought(1, 10, 1), sold(12, 2), bought(2, 10, 3), sold(10, 4), bought(3, 1, 5)], THIRD, [THIRD]),
@@ -52,10 +52,10 @@ FIRST, SECOND, THIRD = (f"CT-TSLA-20250106-{n}" for n in (1, 2, 3))
         # Not quite sold out.
         ([bought(1, 10, 1), sold(9, 2), bought(2, 5, 3)], SECOND, [FIRST, SECOND]),
         ([bought(1, 10, 1), bought(2, 5, 2), sold(5, 3)], SECOND, [FIRST, SECOND]),
-        # The broker's times are whole seconds: in one, what was bought comes first, then by the execution's id.
+        # The broker's times are whole seconds: within one, purchases come first, then by exec_id.
         ([sold(10, 1, "a.01"), bought(1, 10, 1, "b.01"), bought(2, 5, 2)], SECOND, [SECOND]),
         ([bought(2, 5, 1, "y.01"), bought(1, 5, 1, "x.01")], SECOND, [FIRST, SECOND]),
-        # After a split more is sold than the fills say was bought: the last one is as near as can be told.
+        # After a split, sales exceed the purchases in the fills: the last entry is the best guess.
         ([bought(1, 10, 1), bought(2, 5, 2), sold(20, 3)], SECOND, [SECOND]),
         ([fill("CT-NVDA-20250106-1", symbol="NVDA")], "", []),
     ],
@@ -159,7 +159,7 @@ class TestChange:
     RESTING = stop(parent_id=1, oca_group="9", oca_type=3, level_estimated=True)
 
     def test_a_change_of_the_quantity(self) -> None:
-        """The level stays what it is, sampled or told; the parent is named no more."""
+        """The level stays, sampled or reported; the parent is no longer named."""
         d = draft(self.RESTING)
         change_stop(d, self.RESTING, 4.0)
         kept = changed(self.RESTING, parent_id=0, renewed_ns=NOON_NS)
