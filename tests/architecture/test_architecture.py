@@ -211,3 +211,30 @@ sys.exit(", ".join(sorted(heavy & sys.modules.keys())) or None)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def classes() -> Iterator[tuple[str, Path, ast.ClassDef]]:
+    """Every class of the project, with its file."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                yield node.name, path, node
+
+
+def is_kept(path: Path, node: ast.ClassDef) -> bool:
+    """Whether a class is a message or a record: its name is on the wire and in ledgers, so it stays as it is."""
+    has_key = any(isinstance(item, ast.FunctionDef) and item.name == "key" for item in node.body)
+    return path.parent.name == "messages" or has_key
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """One name, one meaning. Two processes may keep records of one name, each in its own ledger."""
+    found: dict[str, list[tuple[Path, ast.ClassDef]]] = {}
+    for name, path, node in classes():
+        found.setdefault(name, []).append((path, node))
+    twice = {
+        name: [name_of(path) for path, _ in places]
+        for name, places in found.items()
+        if len(places) > 1 and not all(is_kept(*place) for place in places)
+    }
+    assert twice == {}
