@@ -10,7 +10,6 @@ the broker.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sqlite3
@@ -37,10 +36,6 @@ __all__ = [
 
 VERSION = 1
 """Version of the schema below. A file of another version is refused."""
-
-
-WAL_BYTES = 1 << 20
-"""Room that a write-ahead log gets at once: a session's commits of a symbol. Beyond it, it grows as it is written."""
 
 
 class LedgerError(Exception):
@@ -178,8 +173,6 @@ class SqliteLedger:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._prepare(owner, tuple(c for c in constraints if isinstance(c, Unique)))
-            if durable:
-                _extend(f"{self._path}-wal")
         except sqlite3.Error as error:
             raise LedgerError(f"{self._path}: {error}; move the file away to begin anew, or restore it") from None
 
@@ -291,22 +284,6 @@ class SqliteLedger:
 
     def close(self) -> None:
         self._db.close()
-
-
-def _extend(wal: str) -> None:
-    """Give the write-ahead log its room before it needs it.
-
-    A commit that makes the file longer waits for the file system's own journal as well, and takes twice as long or
-    more. What SQLite finds behind the last frame it ignores (zeros are no frame), as it does with old frames once it
-    writes the log from the start again. Closing this file drops no lock: SQLite locks the database and its index
-    (`-shm`), never the log. A disk without room costs nothing but the time that was to be saved.
-    """
-    with contextlib.suppress(OSError), open(wal, "r+b") as file:
-        missing = WAL_BYTES - file.seek(0, os.SEEK_END)
-        if missing > 0:
-            file.write(bytes(missing))
-            file.flush()
-            os.fsync(file.fileno())
 
 
 def _literal(value: object) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,7 +15,6 @@ from typing import Any
 import pytest
 
 from services.runtime.ledger import (
-    WAL_BYTES,
     AtMost,
     Batch,
     Constraint,
@@ -261,58 +258,6 @@ while True:
     ledger.commit(Batch(changes, [OutboxRow(n, "TSLA", b"")], {"gateway": n}))
     print(n, flush=True)
 """
-
-
-def test_the_log_has_its_room_before_it_needs_it(tmp_path: Path) -> None:
-    wal = tmp_path / "risk.sqlite-wal"
-    ledger = SqliteLedger(tmp_path / "risk.sqlite", "risk")
-    assert wal.stat().st_size == WAL_BYTES
-    for seq in range(1, 50):
-        ledger.commit(Batch(changes=[change("a", n=seq)], rows=[row(seq)]))
-    assert wal.stat().st_size == WAL_BYTES, "no commit had to make it longer"
-    ledger.commit(Batch(rows=[OutboxRow(50, "TSLA", bytes(2 * WAL_BYTES))]))
-    assert wal.stat().st_size > WAL_BYTES, "it grows when it must"
-
-
-@pytest.mark.parametrize("commits", [0, 1, 60])
-def test_the_room_behind_the_last_commit_is_no_commit(tmp_path: Path, commits: int) -> None:
-    """The files as a power failure leaves them: nobody closed them, and the shared memory is gone."""
-    ledger = SqliteLedger(tmp_path / "risk.sqlite", "risk")
-    for seq in range(1, commits + 1):
-        ledger.commit(Batch(changes=[change("a", n=seq)], rows=[row(seq)]))
-    left = tmp_path / "left"
-    left.mkdir()
-    for name in ("risk.sqlite", "risk.sqlite-wal"):
-        shutil.copy(tmp_path / name, left / name)
-    found = SqliteLedger(left / "risk.sqlite", "risk")
-    loaded = found.load()
-    assert loaded.head == commits
-    assert loaded.records == ({"Slot": {"a": json.dumps({"n": commits}).encode()}} if commits else {})
-    assert found.rows_after(0) == [row(seq) for seq in range(1, commits + 1)]
-
-
-def test_room_alone_is_an_empty_log(tmp_path: Path) -> None:
-    path = tmp_path / "risk.sqlite"
-    ledger = SqliteLedger(path, "risk")
-    ledger.commit(Batch(rows=[row(1)]))
-    ledger.close()
-    unused = SqliteLedger(path, "risk")
-    left = tmp_path / "left"
-    left.mkdir()
-    for name in ("risk.sqlite", "risk.sqlite-wal"):
-        shutil.copy(tmp_path / name, left / name)
-    assert not any((left / "risk.sqlite-wal").read_bytes()), "nothing was written since it was opened"
-    assert SqliteLedger(left / "risk.sqlite", "risk").rows_after(0) == unused.rows_after(0) == [row(1)]
-
-
-def test_a_log_that_can_not_be_extended_is_no_reason_to_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    ledger = SqliteLedger(tmp_path / "risk.sqlite", "risk")
-    ledger.commit(Batch(rows=[row(1)]))
-    assert ledger.rows_after(0) == [row(1)]
 
 
 def test_a_kill_leaves_whole_batches(tmp_path: Path) -> None:
