@@ -30,10 +30,10 @@ status: $(VENV)/.installed ## Show what every symbol does, and why
 logs: $(VENV)/.installed ## Follow the logs of all processes (Ctrl-C ends it)
 	@$(CRAZY) logs --follow $(WITH)
 
-# Whole fleets have the machine for themselves; everything else is shared out among its processors.
+# Whole fleets and benchmarks have the machine for themselves; everything else is shared out among its processors.
 test: $(VENV)/.installed-dev clients ## Run the tests (lock-step and in-process; minutes)
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --ignore tests/day
-	$(BIN)/python -m pytest -q tests/day
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --ignore tests/day --ignore tests/benchmarks
+	$(BIN)/python -m pytest -q tests/day tests/benchmarks
 
 clients: $(THEIRS)/.installed $(if $(shell command -v npm),$(NODE)/node_modules/.installed) ## Install other people's TWS clients, which the tests try the gateway with
 	@command -v npm >/dev/null || echo "no Node.js here: the tests with its TWS client will be skipped"
