@@ -119,7 +119,7 @@ FROM fills WHERE role <> 'foreign'
 """The bot's own money since its records began, and its P&L at the close before this session."""
 
 WARNINGS = """
-SELECT count(*) AS count, arg_max(event_type, ts) AS newest, arg_max(symbol, ts) AS symbol
+SELECT count(*) AS count, arg_max(event_type, ts) AS newest, arg_max_null(symbol, ts) AS symbol
 FROM events WHERE level NOT IN ('DEBUG', 'INFO') AND ts >= (SELECT open_ts FROM market)
 """
 

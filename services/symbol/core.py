@@ -156,7 +156,7 @@ class SymbolCore:
                 fresh = changed(r, paused=False, disarmed=False, refusals=0, whole_only=False)
                 return moved(fresh, Event.RESUMED)
             case Flattening():
-                return on_flattening(r, message)
+                return on_flattening(d, r, message)
             case ClearCooldown(symbol) if symbol in (None, self.symbol):
                 if r.state is not SymbolState.COOLDOWN:
                     return r

@@ -207,7 +207,7 @@ def _exiting(d: Draft, r: SymbolRecord, event: Event) -> SymbolRecord:
     return moved(take_back(d, r, "stop_triggered"), event)
 
 
-def on_flattening(r: SymbolRecord, flattening: Flattening) -> SymbolRecord:
+def on_flattening(d: Draft, r: SymbolRecord, flattening: Flattening) -> SymbolRecord:
     """The phase of a flatten changed. While it waits, the shares stay under their stop."""
     match flattening.phase:
         case "waiting":
@@ -215,6 +215,8 @@ def on_flattening(r: SymbolRecord, flattening: Flattening) -> SymbolRecord:
                 r, why="flatten_observed" if flattening.reason == "observed" else "flatten_waits", figures={}
             )
         case "clearing" | "selling":
+            if r.holds and r.state is not SymbolState.EXITING:
+                r = changed(r, exiting_ns=d.now.market_ns, exit_told=False)
             return moved(changed(r, why="flattening", figures={}), Event.FLATTEN_ORDERED)
         case "done":
             if r.holds:

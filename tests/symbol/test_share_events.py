@@ -207,8 +207,10 @@ class TestFlattening:
         [
             (STALE, "waiting", {"why": "flatten_waits", "figures": {}}),
             (FLAT, "waiting", {"why": "flatten_waits", "figures": {}}),
-            (STALE, "clearing", SALE | {"state": S.EXITING}),
-            (STALE, "selling", SALE | {"state": S.EXITING}),
+            (STALE, "clearing", SALE | {"state": S.EXITING, "exit_told": False}),
+            (STALE, "selling", SALE | {"state": S.EXITING, "exit_told": False}),
+            (HOLDS, "clearing", {"why": "flattening", "state": S.EXITING, "exiting_ns": NOON}),
+            (EXITING, "selling", {"why": "flattening"}),  # since its stop was triggered
             (FLAT, "clearing", SALE | {"state": S.PAUSED}),
             (FLAT, "selling", SALE | {"state": S.PAUSED}),
             (STALE, "done", {}),
