@@ -94,13 +94,12 @@ def _still_stopped(p: PauseRecord) -> str:
 
 def _answer_flatten(state: State, symbol: str | None, withdraw: bool) -> Answer:
     under_way = [f for f in state.table(FlattenRecord).values() if symbol in (None, f.symbol)]
+    resume = "`crazy resume`" if symbol is None else f"`crazy resume {symbol}`"
     if withdraw:
         waiting = [f.symbol for f in under_way if f.phase == "waiting"]
         if not waiting:
             return Answer(False, f"nothing to withdraw: no flatten of {_scope_name(symbol)} waits")
-        return Answer(
-            True, f"the flatten of {', '.join(waiting)} is withdrawn; entries stay paused until `crazy resume`"
-        )
+        return Answer(True, f"the flatten of {', '.join(waiting)} is withdrawn; entries stay paused until {resume}")
     held = {h.symbol: math.floor(h.own) for h in state.table(Holding).values() if symbol in (None, h.symbol)}
     shares = {name: quantity for name, quantity in held.items() if quantity >= 1}
     entries = [r.symbol for r in state.table(Reservation).values() if symbol in (None, r.symbol)]
@@ -114,7 +113,7 @@ def _answer_flatten(state: State, symbol: str | None, withdraw: bool) -> Answer:
     what = [f"{quantity} {name}" for name, quantity in shares.items()]
     if entries:
         what.append(f"unfilled entries of {', '.join(entries)}")
-    return Answer(True, f"flattening {', '.join(what)}; entries are paused until `crazy resume`")
+    return Answer(True, f"flattening {', '.join(what)}; entries are paused until {resume}")
 
 
 def _answer_adopt(state: State, symbol: str, quantity: float, symbols: Sequence[str], *, ready: bool) -> Answer:

@@ -194,18 +194,22 @@ UNTIL_RESUMED = "entries are paused until `crazy resume`"
         (lambda r: r.handle(Pause(None)), Resume(None), "entries of all symbols are allowed again"),
         (None, Flatten(None), f"flattening 10 TSLA; {UNTIL_RESUMED}"),
         (two_held, Flatten(None), f"flattening 10 TSLA, 1 NVDA; {UNTIL_RESUMED}"),
-        (two_held, Flatten("NVDA"), f"flattening 1 NVDA; {UNTIL_RESUMED}"),
+        (two_held, Flatten("NVDA"), "flattening 1 NVDA; entries are paused until `crazy resume NVDA`"),
         (
             entries_under_way,
             Flatten(None),
             f"flattening 10 TSLA, unfilled entries of NVDA, AMD; {UNTIL_RESUMED}",
         ),
-        (entries_under_way, Flatten("AMD"), f"flattening unfilled entries of AMD; {UNTIL_RESUMED}"),
+        (
+            entries_under_way,
+            Flatten("AMD"),
+            "flattening unfilled entries of AMD; entries are paused until `crazy resume AMD`",
+        ),
         (all_sold, Flatten(None), f"no own shares and no live entry; {UNTIL_RESUMED}"),
         (
             flattening,
             Flatten("TSLA", withdraw=True),
-            "the flatten of TSLA is withdrawn; entries stay paused until `crazy resume`",
+            "the flatten of TSLA is withdrawn; entries stay paused until `crazy resume TSLA`",
         ),
         (
             two_flattens,
