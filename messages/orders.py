@@ -172,7 +172,8 @@ class OrderFilled(msgspec.Struct, frozen=True, array_like=True, tag=True):
 class OrderCancelled(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The order ended before it was filled completely.
 
-    `asked`: True when the fleet had cancelled it.
+    `asked`: True when the fleet had requested the cancel of this order. The stop of an entry that the fleet cancelled
+    has False: the broker cancels it with the entry.
     """
 
     order: OrderRecord

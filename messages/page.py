@@ -52,8 +52,8 @@ COMMON = """Fields that mean the same everywhere.
 `limit_offset` (USD per share): distance from a TRAIL LIMIT's stop to its limit; None for other types.
 `limit_price` (USD per share): the limit; None without one.
 `note`: what the process is doing, for `crazy status`; '' for nothing special.
-`oca_group`: IBKR's group of orders of which a fill cancels the others; '' for none.
-`oca_type`: IBKR's way of doing so.
+`oca_group`: IBKR's group of orders of which a fill cancels or reduces the others; '' for none.
+`oca_type`: what a fill does to the other orders of `oca_group`: 1 cancels them, 2 and 3 reduce them (IBKR's numbers).
 `order`: the whole order, as the gateway's book has it now.
 `order_id`: the broker's id of the order for our API client; 0 before it has one.
 `order_type`: IBKR's order type: 'STP', 'STP LMT', 'TRAIL', 'TRAIL LIMIT', 'MKT' and others.
@@ -170,6 +170,7 @@ def fields_of(kind: Kind) -> dict[str, tuple[str, str]]:
 def markdown() -> str:
     """The page."""
     every = [kind for file in files() for kind in structs_of(file)]
+    names = [kind.__name__ for kind in every]
     parts = [TITLE, *(f"- [{_heading(file)}](#{_heading(file).lower()}): {_summary(file)}" for file in files()), ""]
     for file in files():
         parts += [f"## {_heading(file)}", "", inspect.cleandoc(file.__doc__ or ""), "", f"File: `{_path(file)}`.", ""]
@@ -180,17 +181,17 @@ def markdown() -> str:
             parts.append(f"| `{kind.__name__}` | {route} | {meaning} |")
         parts.append("")
         for kind in structs_of(file):
-            parts += _section(kind)
+            parts += _section(kind, f" ({_heading(file).lower()})" if names.count(kind.__name__) > 1 else "")
     return "\n".join(parts).rstrip()
 
 
-def _section(kind: Kind) -> list[str]:
-    """What there is to say of a message beyond its line in the table."""
+def _section(kind: Kind, of_file: str) -> list[str]:
+    """What there is to say of a message beyond its line in the table. `of_file`: its file, if another has its name."""
     _, prose, _ = described(kind.__doc__ or "")
     fields = fields_of(kind)
     if not prose and not fields:
         return []
-    parts = [f"### `{kind.__name__}`", ""]
+    parts = [f"### `{kind.__name__}`{of_file}", ""]
     if prose:
         parts += [prose, ""]
     if fields:

@@ -62,9 +62,10 @@ def unblock(d: Draft, reason: str) -> None:
 
 
 def account_trouble(settings: Settings, accounts: Sequence[str], bound_to: str) -> tuple[str, str]:
-    """(the account to trade, '') or ('', what is wrong in one line).
+    """Which account to trade: (account, ''). If there is none: ('', one line that says what is wrong).
 
-    The account's prefix tells paper from live; the port proves nothing. `bound_to`: account of this fleet's records.
+    The prefix of the account's id shows whether it is paper or live; the port does not. `bound_to`: the account that
+    the fleet's records belong to; '' if they belong to none yet.
     """
     wanted, login = settings.ibkr.account, ", ".join(accounts) or "none"
     if wanted is None and len(accounts) == 1:

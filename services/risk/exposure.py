@@ -36,11 +36,12 @@ def rebuild(d: Draft, book: BookTold, settings: Settings) -> None:
         if order.role == "foreign":
             fold_foreign(d, order)
     if book.account is not None and d.get(AccountRecord, "account") is None:
-        fold_account(d, book.account)  # a known account has this report already, and fills have lowered its cash since
+        # Only if no account is known. Otherwise risk has had this report, and has subtracted later fills from the cash.
+        fold_account(d, book.account)
 
 
 def _reserve(d: Draft, order: OrderRecord, settings: Settings) -> None:
-    """Reserve what a live entry may still cost: at its reserved price, or at its worst price if that is lost."""
+    """Reserve what a live entry may still cost: at the price that was reserved, or, if that is lost, at the worst."""
     known = d.get(Reservation, order.client_order_id)
     if known is not None:
         per_share = known.usd_per_share
@@ -66,7 +67,8 @@ def fold_fill(d: Draft, filled: OrderFilled) -> None:
             d.put(msgspec.structs.replace(reservation, leaves=leaves, usd=leaves * reservation.usd_per_share))
     account = d.get(AccountRecord, "account")
     if fill.side == "BUY" and fill.role != "adopted" and account is not None and not filled.corrects:
-        # Until the broker's next account report the money counts as spent. Otherwise it could be spent twice.
+        # The broker's next account report will have the lower cash. Subtract the cost now: another entry that is
+        # approved before that report must not spend the same money.
         spent = fill.quantity * fill.price
         settled = None if account.settled_cash is None else account.settled_cash - spent
         d.put(msgspec.structs.replace(account, total_cash=account.total_cash - spent, settled_cash=settled))

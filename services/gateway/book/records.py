@@ -53,7 +53,7 @@ COST_TOLERANCE_PCT = 2.0
 """A split leaves quantity times average cost as it was, within this."""
 
 NEVER_ARRIVED = "never_arrived"
-"""The reason of an order that several complete answers of the broker did not list. Its record stays as a tombstone."""
+"""The reason of an order that several complete answers of the broker did not list. Late reports need its record."""
 
 
 def base_id(exec_id: str) -> str:

@@ -28,7 +28,7 @@ SECOND = 1_000_000_000
 ANSWER_NS, ANSWER_MAX_NS = 10 * SECOND, 60 * SECOND
 """Machine time in which the broker should end the order: the first wait, doubled with each repetition, and the most."""
 MAX_SENT = 5
-"""How often one cancel is sent."""
+"""How often one cancel is sent in all, the first time included."""
 
 
 def send_cancel(d: Draft, order: OrderRecord, reason: str) -> OrderRecord:

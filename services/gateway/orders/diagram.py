@@ -13,9 +13,14 @@ HEADER = """# The states of an order
 
 Drawn from the table in `services/gateway/orders/states.py`; renew it with
 `python -m services.gateway.orders.diagram > docs/order-states.md`.
-The table says what each report of the broker does to the gateway's record of an order, in every state of that record.
-The picture shows the reports that change the state. What is live may still trade; an arrow from the frame is one from
-each live state."""
+
+The gateway keeps a record of each order, and the record has a state. A *live* order may still trade.
+
+The picture shows the reports of the broker that change the state. The frame holds the live states. An arrow that starts
+at the frame holds for every live state.
+
+The table has a row for every report and a column for every state. A cell names the effect of the report on a record in
+that state; "–" means *ignored*."""
 
 
 def markdown() -> str:

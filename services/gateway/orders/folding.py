@@ -90,7 +90,7 @@ def fold_order(d: Draft, reported: BrokerOrder) -> str:
     if order == known:
         return known.symbol
     if effect is Effect.LATE or (effect is Effect.REVIVED and known.role == "entry"):
-        # Real world: it was given up, or Inactive, and works after all. Another entry may have its slot: cancel it.
+        # Real world: it was given up, or Inactive, and works after all. The symbol may have a newer entry: cancel it.
         d.note("late_order_cancelled", order.symbol, "WARNING", client_order_id=order.key, order_id=order.order_id)
         order = send_cancel(d, order, "came_late")
     d.put(order)
@@ -360,7 +360,7 @@ def fold_position(d: Draft, reported: BrokerPosition) -> str:
 def fold_absence(d: Draft, order: OrderRecord, max_absences: int) -> None:
     """A complete answer of the broker does not list this live order. After `max_absences` of them it is dead.
 
-    Its record stays as the tombstone. If executions fill it whole, it is filled instead.
+    Its record stays, so that a late report still finds it. If executions fill it whole, it is filled instead.
     """
     if order.role == "foreign":
         _end_order(d, order, OrderState.CANCELLED, "gone")

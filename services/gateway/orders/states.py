@@ -85,11 +85,13 @@ MEANING: dict[Effect, str] = {
     Effect.IGNORED: "the record stays as it is; every other effect takes over all that the broker reported",
     Effect.ACCEPTED: "the first report of an order that was sent: `OrderAccepted`",
     Effect.UPDATED: "`OrderUpdated`, if anything changed",
-    Effect.FILLED: "`OrderUpdated`; a status that counts more shares than the executions so far waits for them",
-    Effect.FILLED_AT_ONCE: "`OrderUpdated`; it waits for no execution, because the order blocks nothing any more, or "
-    "all its executions have arrived",
-    Effect.CANCELLED: "`OrderCancelled`; a status that counts more shares than the executions so far waits for them",
-    Effect.CANCELLED_AT_ONCE: "`OrderCancelled`; it waits for no execution, because the order blocks nothing any more",
+    Effect.FILLED: "`OrderUpdated`; if the status counts more shares than the executions so far, it takes effect when "
+    "they have arrived",
+    Effect.FILLED_AT_ONCE: "`OrderUpdated`, without waiting for executions: the order was no longer live, or all its "
+    "executions have arrived",
+    Effect.CANCELLED: "`OrderCancelled`; if the status counts more shares than the executions so far, it takes effect "
+    "when they have arrived",
+    Effect.CANCELLED_AT_ONCE: "`OrderCancelled`, without waiting for executions: the order was no longer live",
     Effect.REJECTED: "`OrderRejected`, with the last error that had the order's id",
     Effect.REVIVED: "`OrderUpdated`: a rejected order works; an entry is cancelled, any other order stays",
     Effect.LATE: "`OrderUpdated`: an order that was given up works; it is cancelled, whatever its role",
@@ -147,8 +149,9 @@ TABLE: dict[BrokerReport, ReportRow] = {
     R.SUBMITTED: ReportRow(S.SUBMITTED, True,
         ACCEPTED, UPDATED, UPDATED, UPDATED, UPDATED,
         IGNORED, IGNORED, REVIVED, LATE, IGNORED,
-        "It works. After PendingCancel: the broker did not cancel it. After Inactive or after it was given up: another "
-        "entry may have its slot, so it is cancelled; a stop that was Inactive protects, so it stays."),
+        "It works. After PendingCancel: the broker did not cancel it. After Inactive: an entry is cancelled, because "
+        "its symbol may have a newer one by now, and only one may be live; a stop stays, because it protects. After it "
+        "was given up: it is cancelled, whatever its role."),
     R.PENDING_CANCEL: ReportRow(S.PENDING_CANCEL, True,
         ACCEPTED, UPDATED, UPDATED, UPDATED, UPDATED,
         IGNORED, IGNORED, REVIVED, LATE, IGNORED,
@@ -157,8 +160,8 @@ TABLE: dict[BrokerReport, ReportRow] = {
         FILLED, FILLED, FILLED, FILLED, FILLED,
         IGNORED, FILLED_NOW, FILLED_NOW, FILLED_NOW, FILLED_NOW,
         "A fill counts after every other end: the exchange filled it before the cancel arrived, or after an error. "
-        "The status can overtake the executions; until they arrive no other entry may take its slot. "
-        "A second Filled is ignored."),
+        "The status can arrive before the executions; until they arrive the order counts as live, so its symbol gets "
+        "no other entry. A second Filled is ignored."),
     R.CANCELLED: ReportRow(S.CANCELLED, True,
         CANCELLED, CANCELLED, CANCELLED, CANCELLED, CANCELLED,
         IGNORED, IGNORED, CANCELLED_NOW, UPDATED, IGNORED,
@@ -179,12 +182,13 @@ TABLE: dict[BrokerReport, ReportRow] = {
         FILLED_NOW, FILLED_NOW, FILLED_NOW, FILLED_NOW, FILLED_NOW,
         IGNORED, IGNORED, IGNORED, IGNORED, IGNORED,
         "The last orderStatus of a filled order sometimes never comes. Its executions have arrived, so nothing is "
-        "missing. Only live orders are looked for in an answer."),
+        "missing. The gateway looks only for live orders in an answer, so other states ignore this."),
     R.ABSENT: ReportRow(S.GIVEN_UP, True,
         GIVEN_UP, GIVEN_UP, GIVEN_UP, GIVEN_UP, GIVEN_UP,
         IGNORED, IGNORED, IGNORED, IGNORED, IGNORED,
-        "It never arrived, or was lost. One answer proves little, so the broker is asked several times; the record "
-        "stays as the tombstone. Only live orders are looked for in an answer."),
+        "It never arrived, or was lost. One answer proves little, so the gateway asks several times before it gives "
+        "the order up. The record stays, so that a late report still finds it. The gateway looks only for live orders "
+        "in an answer, so other states ignore this."),
 }
 # fmt: on
 
