@@ -113,7 +113,7 @@ class PerformanceSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True
     `realized_pnl` (USD): of the shares that were sold, less commissions.
     `daily_pnl` (USD): how much the bot's P&L changed since the close before.
     `num_positions`: symbols of which the bot owns shares.
-    `num_trades`: fills since the fleet's records began, adopted shares excepted.
+    `num_trades`: fills of this session, adopted shares excepted.
     `base_usd`: the amount that this day's return is measured against (`allocation.total_usd_cap`); 0: not recorded.
     """
 

@@ -242,6 +242,7 @@ class BrokerSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
     If one part of the answer is missing there is no `BrokerSnapshot` but a `SnapshotFailed`: a missing part is not an
     empty one.
 
+    `account`: the account of the configuration; '' if it names none.
     `positions`: all positions of the account.
     `open_orders`: all orders that are open.
     `completed_orders`: orders that ended recently.

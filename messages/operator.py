@@ -175,7 +175,7 @@ class SymbolStatus(msgspec.Struct, frozen=True, array_like=True, tag=True):
     `why`: reason code of the state (docs/reasons.md).
     `time_ns`: when it changed.
     `cooldown_until_ns`: when the cooldown ends; 0: none.
-    `entry_number`: how many entries the symbol made in this session.
+    `entry_number`: how many entries the symbol asked for in this session, denied and dropped ones included.
     `entry_client_order_id`: its newest entry; '' for none.
     `stop_client_order_id`: its newest protective stop; '' for none.
     """

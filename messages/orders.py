@@ -197,7 +197,7 @@ class CommissionReported(msgspec.Struct, frozen=True, array_like=True, tag=True)
 
     The commission of a corrected execution replaces the one that was reported before.
 
-    `undone_usd`: the commission that this one replaces; 0: none.
+    `undone_usd` (`currency`): the commission that this one replaces, in its own currency despite the name; 0: none.
     `rate_usd` (USD per unit of `currency`): the broker's exchange rate; None: not reported.
     """
 

@@ -36,7 +36,8 @@ COMMON = """Fields that mean the same everywhere.
 `avg_cost` (USD per share): average cost of the position.
 `avg_price` (USD per share): average price of the order's executions so far.
 `bid` (USD per share): the highest price bid; 0: none.
-`by`: who did it: 'operator', 'flatten', or a guard by its name.
+`by`: who or what did it: 'operator', 'flatten', 'guard NAME', 'refused message: …'; a pause also ends by
+'next session' or 'configuration'.
 `client_order_id`: our id of the order, IBKR's orderRef.
 `commission` (`currency`): what the execution cost.
 `cost_usd`: what the bot's own shares cost.

@@ -20,7 +20,8 @@ The picture shows the reports of the broker that change the state. The frame hol
 at the frame holds for every live state.
 
 The table has a row for every report and a column for every state. A cell names the effect of the report on a record in
-that state; "–" means *ignored*."""
+that state; "–" means *ignored*. A report that waits for its executions settles no doubt: the order stays in doubt until
+they are here."""
 
 
 def markdown() -> str:
