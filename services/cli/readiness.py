@@ -16,11 +16,8 @@ from services.trading.ids import symbol_process
 
 __all__ = [
     "POLL_S",
-    "ROLL_CALL_S",
     "gateway_refusal",
     "is_ready",
-    "process_states",
-    "required_processes",
     "roll_call",
     "wait_end",
     "wait_ready",

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import Literal
 
 __all__ = [
+    "DOUBLE_MARK",
     "ORDER_PREFIX",
     "Kind",
     "double_reference",
@@ -37,8 +38,10 @@ __all__ = [
 ORDER_PREFIX = "CT-"
 """Every reference of ours starts with it. The bot never changes an order without it."""
 
+DOUBLE_MARK = "~"
+"""Between a reference and the number of a double. No reference of ours contains it."""
+
 _SYMBOL = "symbol-"
-_DOUBLE = "~"
 _STOP = "-S"
 _PAPER = "D"
 
@@ -78,12 +81,12 @@ def stop_reference(entry: str, number: int) -> str:
 
 def double_reference(reference: str, number: int) -> str:
     """The id of the `number`th order with the same reference. The id of the first is the reference itself."""
-    return f"{reference}{_DOUBLE}{number}"
+    return f"{reference}{DOUBLE_MARK}{number}"
 
 
 def referenced(client_order_id: str) -> str:
     """The reference of an order at the broker. It is the order's id, except for a double."""
-    reference, mark, number = client_order_id.rpartition(_DOUBLE)
+    reference, mark, number = client_order_id.rpartition(DOUBLE_MARK)
     return reference if mark and number.isdecimal() else client_order_id
 
 

@@ -16,6 +16,7 @@ from services.cli.records import Records
 from services.cli.render import console, table
 from services.configuration.refusal import Refusal
 from services.fleet.places import Fleet
+from services.trading.ids import DOUBLE_MARK, ORDER_PREFIX
 
 __all__ = ["audit", "compare_ledgers"]
 
@@ -43,12 +44,13 @@ OURS = {
 
 # An order that the fleet did not place has no reference of ours, so neither side counts it. A second order with the
 # same reference gets a number, as in the gateway.
-NAMED = """
+NAMED = f"""
     WITH numbered AS (
         SELECT *, row_number() OVER (PARTITION BY order_ref ORDER BY perm_id) AS number
-        FROM orders WHERE order_ref LIKE 'CT-%'
+        FROM orders WHERE order_ref LIKE '{ORDER_PREFIX}%'
     ), named AS (
-        SELECT *, order_ref || CASE WHEN number > 1 THEN '~' || number ELSE '' END AS client_order_id FROM numbered
+        SELECT *, order_ref || CASE WHEN number > 1 THEN '{DOUBLE_MARK}' || number ELSE '' END AS client_order_id
+        FROM numbered
     )"""
 
 THEIRS = {
@@ -62,10 +64,10 @@ THEIRS = {
         SELECT exec_id, coalesce(client_order_id, e.order_ref) AS client_order_id, e.order_id, perm_id, e.account,
                e.symbol, e.side, e.quantity AS qty, price, cum_quantity AS cum_qty, e.avg_price,
                time_ns / 1000000000 AS time_s
-        FROM executions e LEFT JOIN named USING (perm_id) WHERE e.order_ref LIKE 'CT-%' ORDER BY exec_id""",
-    COMMISSIONS: """
+        FROM executions e LEFT JOIN named USING (perm_id) WHERE e.order_ref LIKE '{ORDER_PREFIX}%' ORDER BY exec_id""",
+    COMMISSIONS: f"""
         SELECT exec_id, commission, currency, commissions.realized_pnl AS realized_pnl
-        FROM commissions JOIN executions USING (exec_id) WHERE order_ref LIKE 'CT-%' ORDER BY exec_id""",
+        FROM commissions JOIN executions USING (exec_id) WHERE order_ref LIKE '{ORDER_PREFIX}%' ORDER BY exec_id""",
 }
 
 

@@ -14,6 +14,7 @@ from services.cli.options import Config, fleet
 from services.cli.wording import details
 from services.configuration.refusal import Refusal
 from services.fleet.places import Fleet
+from services.trading.ids import symbol_process
 
 __all__ = ["logs"]
 
@@ -60,7 +61,7 @@ def logs(process: str | None = None, *, follow: bool = False, lines: int = LINES
 def _selected(chosen: Fleet, process: str | None) -> tuple[str, ...]:
     if process is None:
         return chosen.processes
-    for name in (process, f"symbol-{process.upper()}"):
+    for name in (process, symbol_process(process.upper())):
         if name in chosen.processes or chosen.log(name).exists():
             return (name,)
     raise Refusal(f"{process}: no process of fleet {chosen.name}; there are {', '.join(chosen.processes)}")
