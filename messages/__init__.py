@@ -17,7 +17,7 @@ from messages.account import (
     ReconciliationDone,
     RequestBook,
 )
-from messages.broker import CancelOrder, PlaceOrder, RequestSnapshot, StartStreams, Subscribe
+from messages.broker import CancelOrder, PlaceOrder, Qualify, RequestSnapshot, StartStreams, Subscribe
 from messages.entries import CancelEntry, EntryApproved, EntryDenied, EntryDropped, SubmitEntry
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import (
@@ -32,6 +32,7 @@ from messages.market import (
 )
 from messages.operator import (
     Adopt,
+    AdoptFound,
     ClearCooldown,
     Flatten,
     Flattening,
@@ -90,6 +91,7 @@ Message = (
     | Resume
     | Flatten
     | Adopt
+    | AdoptFound
     | ClearCooldown
     | Flattening
     | Paused
@@ -102,6 +104,7 @@ Message = (
     | PlaceOrder
     | CancelOrder
     | RequestSnapshot
+    | Qualify
     | StartStreams
     | Subscribe
     | EntriesBlocked

@@ -18,6 +18,7 @@ __all__ = [
     "BrokerAccount",
     "BrokerClock",
     "BrokerCommission",
+    "BrokerContract",
     "BrokerError",
     "BrokerExecution",
     "BrokerMarketRule",
@@ -31,6 +32,7 @@ __all__ = [
     "FromBroker",
     "LiveConfirmation",
     "PlaceOrder",
+    "Qualify",
     "Quote",
     "RequestSnapshot",
     "SnapshotFailed",
@@ -61,8 +63,13 @@ class CancelOrder(msgspec.Struct, frozen=True, array_like=True, tag=True):
 class RequestSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Ask the broker for all positions, open orders, completed orders and executions.
 
-    The answer is one `BrokerSnapshot` or one `SnapshotFailed`.
+    The answer is one `BrokerSnapshot` or one `SnapshotFailed` with the same number. A new question abandons the one
+    that is still open.
+
+    `question`: the number of this question.
     """
+
+    question: int = 0
 
 
 class Subscribe(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -74,6 +81,10 @@ class Subscribe(msgspec.Struct, frozen=True, array_like=True, tag=True):
     symbols: tuple[str, ...]
 
 
+class Qualify(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Ask the broker which contract each subscribed symbol is. The answer is one `BrokerContract` for each of them."""
+
+
 class StartStreams(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The connection is of the right account: stream its values, and the prices of the symbols subscribed last.
 
@@ -83,7 +94,7 @@ class StartStreams(msgspec.Struct, frozen=True, array_like=True, tag=True):
     account: str
 
 
-ToBroker = PlaceOrder | CancelOrder | RequestSnapshot | StartStreams | Subscribe
+ToBroker = PlaceOrder | CancelOrder | Qualify | RequestSnapshot | StartStreams | Subscribe
 
 
 class Connected(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -115,6 +126,10 @@ class BrokerOrder(msgspec.Struct, frozen=True, array_like=True, tag=True):
     `stop_price` (USD per share): IBKR's auxPrice: the trigger of a stop order.
     `status`: IBKR's status.
     `completed_status`: IBKR's text about how the order ended; set only for a completed order.
+    `completed_ns`: when it ended; 0: not reported.
+    `con_id`: the broker's id of the contract; 0: not reported.
+    `sec_type`: IBKR's type of the contract: STK, OPT, FUT, and others.
+    `currency`: the currency of its price.
     """
 
     client_order_id: str
@@ -140,6 +155,10 @@ class BrokerOrder(msgspec.Struct, frozen=True, array_like=True, tag=True):
     oca_type: int
     completed_status: str = ""
     limit_offset: float | None = None
+    completed_ns: int = 0
+    con_id: int = 0
+    sec_type: str = "STK"
+    currency: str = "USD"
 
 
 class BrokerExecution(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -148,6 +167,9 @@ class BrokerExecution(msgspec.Struct, frozen=True, array_like=True, tag=True):
     `client_id`: the API client that placed the order.
     `quantity` (shares): how many traded in this execution.
     `time_ns`: when it traded, by the broker, in whole seconds.
+    `con_id`: the broker's id of the contract; 0: not reported.
+    `sec_type`: IBKR's type of the contract: STK, OPT, FUT, and others.
+    `currency`: the currency of its price.
     """
 
     exec_id: str
@@ -163,6 +185,9 @@ class BrokerExecution(msgspec.Struct, frozen=True, array_like=True, tag=True):
     avg_price: float
     account: str
     time_ns: int
+    con_id: int = 0
+    sec_type: str = "STK"
+    currency: str = "USD"
 
 
 class BrokerCommission(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -178,12 +203,35 @@ class BrokerPosition(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The account's whole position in a symbol.
 
     `quantity` (shares): the whole position; below 0 when the account is short.
+    `con_id`: the broker's id of the contract; 0: not reported.
+    `sec_type`: IBKR's type of the contract: STK, OPT, FUT, and others.
+    `currency`: the currency of its price.
     """
 
     account: str
     symbol: str
     quantity: float
     avg_cost: float
+    con_id: int = 0
+    sec_type: str = "STK"
+    currency: str = "USD"
+
+
+class BrokerContract(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Which contract a symbol is: the answer to `Qualify`.
+
+    `symbol`: the ticker that was asked for.
+    `con_id`: the broker's id of the contract; 0: it knows none, or did not answer.
+    `ticker`: the broker's ticker of this contract now; another one if the company changed its name.
+    `error`: why there is no contract; '' if there is one.
+    `answered`: False: the broker did not answer in time, so nothing can be concluded.
+    """
+
+    symbol: str
+    con_id: int
+    ticker: str = ""
+    error: str = ""
+    answered: bool = True
 
 
 class BrokerAccount(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -237,10 +285,10 @@ class BrokerMarketRule(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class BrokerSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The complete answer to `RequestSnapshot`.
+    """The answer to `RequestSnapshot`.
 
-    If one part of the answer is missing there is no `BrokerSnapshot` but a `SnapshotFailed`: a missing part is not an
-    empty one.
+    If a part is missing that must be known, there is no `BrokerSnapshot` but a `SnapshotFailed`: a missing part is not
+    an empty one.
 
     `account`: the account of the configuration; '' if it names none.
     `positions`: all positions of the account.
@@ -248,6 +296,8 @@ class BrokerSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
     `completed_orders`: orders that ended recently.
     `executions`: the executions that the broker still reports.
     `commissions`: their commissions.
+    `question`: the number of the question.
+    `missing`: the optional parts that did not come: 'completed_orders'.
     """
 
     account: str
@@ -256,15 +306,19 @@ class BrokerSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
     completed_orders: tuple[BrokerOrder, ...]
     executions: tuple[BrokerExecution, ...]
     commissions: tuple[BrokerCommission, ...]
+    question: int = 0
+    missing: tuple[str, ...] = ()
 
 
 class SnapshotFailed(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The answer to `RequestSnapshot` is incomplete, so nothing can be concluded from it.
 
     `reason`: the cause, for the log.
+    `question`: the number of the question.
     """
 
     reason: str
+    question: int = 0
 
 
 class BrokerClock(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -317,6 +371,7 @@ FromBroker = (
     | BrokerSnapshot
     | SnapshotFailed
     | BrokerClock
+    | BrokerContract
     | BrokerMarketRule
     | LiveConfirmation
     | DiskSpace

@@ -1,4 +1,4 @@
-"""What blocks the entries of the whole fleet while open positions stay protected."""
+"""What blocks entries, of the whole fleet or of one symbol, while open positions stay protected."""
 
 from __future__ import annotations
 
@@ -11,17 +11,23 @@ class EntriesBlocked(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """No new entries until `EntriesUnblocked` comes with the same reason. Protective stops stay active.
 
     `text`: what is wrong and how to fix it.
+    `symbol`: the ticker; '': all symbols.
     """
 
     reason: str
     text: str
     figures: dict[str, float]
+    symbol: str = ""
 
 
 class EntriesUnblocked(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """This reason no longer blocks entries. Another reason may still do so."""
+    """This reason no longer blocks entries. Another reason may still do so.
+
+    `symbol`: the ticker; '': all symbols.
+    """
 
     reason: str
+    symbol: str = ""
 
 
 ROUTES: dict[type[msgspec.Struct], str] = {

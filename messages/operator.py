@@ -15,6 +15,7 @@ from messages.watchlist import Watch
 __all__ = [
     "ROUTES",
     "Adopt",
+    "AdoptFound",
     "Answer",
     "ClearCooldown",
     "Command",
@@ -74,6 +75,17 @@ class Adopt(msgspec.Struct, frozen=True, array_like=True, tag=True):
     quantity: float
 
 
+class AdoptFound(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Accept the shares that the gateway found under stops of ours, without a record of their purchase.
+
+    Until then they are protected, and entries of the symbol are blocked (`shares_found`).
+
+    `symbol`: the ticker; None: all symbols.
+    """
+
+    symbol: str | None = None
+
+
 class ClearCooldown(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """End the cooldown after a stop-out.
 
@@ -99,7 +111,7 @@ class Sql(msgspec.Struct, frozen=True, array_like=True, tag=True):
     statement: str
 
 
-Command = Pause | Resume | Flatten | Adopt | ClearCooldown | RollCall | Sql | Watch
+Command = Pause | Resume | Flatten | Adopt | AdoptFound | ClearCooldown | RollCall | Sql | Watch
 
 
 class ProcessState(msgspec.Struct, frozen=True):
@@ -232,6 +244,7 @@ ROUTES: dict[type[msgspec.Struct], str] = {
     Resume: "cli -> risk",
     Flatten: "cli -> risk -> gateway",
     Adopt: "cli -> risk -> gateway",
+    AdoptFound: "cli -> risk -> gateway",
     ClearCooldown: "cli -> risk -> symbol",
     RollCall: "cli -> clock, watchdog",
     Sql: "cli -> recorder",

@@ -23,11 +23,20 @@ __all__ = [
     "OrderUpdated",
     "PositionUpdated",
     "ProtectionChanged",
+    "Witness",
     "execution_key",
 ]
 
 Role = Literal["entry", "stop", "flatten", "adopted", "foreign"]
 """What an order is for: see `OrderRecord`."""
+
+Witness = Literal["execution", "order", "stop", "operator"]
+"""What a fill is known from. `execution`: the broker's execution. `operator`: a person adopted or sold the shares.
+
+The other two are synthetic: rebuilt, because the broker no longer reports the execution. `order`: the broker's order
+counts the shares. `stop`: a stop of ours rests at the broker, and the account has shares for it: a claim, until the
+operator accepts it.
+"""
 
 LIVE_STATUSES = frozenset({"InFlight", "PendingSubmit", "PreSubmitted", "Submitted", "PendingCancel"})
 """An order with one of these statuses may still trade. `InFlight` is our own: committed, and not confirmed yet."""
@@ -54,6 +63,7 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
     `level_estimated`: True when the level of a trailing stop was computed from ticks, because the broker does not
     report each rise.
     `renewed_ns`: when a resting stop was last modified.
+    `con_id`: the broker's id of the contract; 0: not known.
     """
 
     client_order_id: str
@@ -86,6 +96,7 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
     outside_rth: bool = False
     level_estimated: bool = False
     renewed_ns: int = 0
+    con_id: int = 0
 
     @property
     def key(self) -> str:
@@ -108,6 +119,8 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     `role`: what the order was for, as in `OrderRecord`.
     `quantity` (shares): how many traded in this execution.
     `time_ns`: when it traded, by the broker, in whole seconds.
+    `con_id`: the broker's id of the contract; 0: not known.
+    `witness`: what it is known from: see `Witness`.
     """
 
     exec_id: str
@@ -123,6 +136,8 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     perm_id: int
     account: str
     time_ns: int
+    con_id: int = 0
+    witness: Witness = "execution"
 
     @property
     def key(self) -> str:

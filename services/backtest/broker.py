@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from messages.broker import (
     BrokerAccount,
     BrokerCommission,
+    BrokerContract,
     BrokerError,
     BrokerExecution,
     BrokerOrder,
@@ -20,6 +21,7 @@ from messages.broker import (
     Connected,
     FromBroker,
     PlaceOrder,
+    Qualify,
     Quote,
     RequestSnapshot,
     StartStreams,
@@ -41,6 +43,7 @@ from services.simulator.venue.reports import (
     StatusReport,
 )
 from services.simulator.venue.statement import rows
+from services.simulator.wire.contracts import contract_id
 
 __all__ = ["ExchangeBroker"]
 
@@ -71,6 +74,8 @@ class ExchangeBroker:
                 return [self._snapshot()]
             case StartStreams(account):
                 return [_account(self.exchange.account_report(account))]
+            case Qualify():
+                return [BrokerContract(s, contract_id(s), s) for s in self.exchange.symbols]
             case Subscribe():
                 return []  # it gets the prices of every symbol anyway
 
@@ -167,6 +172,7 @@ def _order(order: Order) -> BrokerOrder:
         oca_type=order.oca_type,
         completed_status=order.completed_status if order.done else "",
         limit_offset=ticket.limit_offset,
+        con_id=contract_id(ticket.symbol),
     )
 
 
@@ -185,6 +191,7 @@ def _execution(execution: Execution) -> BrokerExecution:
         avg_price=execution.avg_price,
         account=execution.account,
         time_ns=execution.time_ns,
+        con_id=contract_id(execution.symbol),
     )
 
 
@@ -193,7 +200,7 @@ def _commission(report: CommissionReport) -> BrokerCommission:
 
 
 def _position(report: PositionReport) -> BrokerPosition:
-    return BrokerPosition(report.account, report.symbol, report.quantity, report.avg_cost)
+    return BrokerPosition(report.account, report.symbol, report.quantity, report.avg_cost, contract_id(report.symbol))
 
 
 def _account(report: AccountReport) -> BrokerAccount:

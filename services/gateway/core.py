@@ -18,6 +18,7 @@ from messages.broker import (
     BrokerAccount,
     BrokerClock,
     BrokerCommission,
+    BrokerContract,
     BrokerError,
     BrokerExecution,
     BrokerMarketRule,
@@ -30,6 +31,7 @@ from messages.broker import (
     DiskSpace,
     LiveConfirmation,
     PlaceOrder,
+    Qualify,
     Quote,
     SnapshotFailed,
     Subscribe,
@@ -37,7 +39,7 @@ from messages.broker import (
 from messages.entries import CancelEntry, EntryApproved
 from messages.interlock import EntriesBlocked
 from messages.market import MarketRule, SessionApproaching, SessionClosed, SessionClosing, SessionOpened
-from messages.operator import Adopt, Flatten, Happened
+from messages.operator import Adopt, AdoptFound, Flatten, Happened
 from messages.orders import OrderUpdated
 from messages.timers import Elapsed, Started
 from messages.watchlist import WatchlistChanged
@@ -45,6 +47,7 @@ from services.configuration.settings import Settings
 from services.gateway.account import on_account
 from services.gateway.book import records
 from services.gateway.book.expiry import drop_old_records
+from services.gateway.book.instruments import bind, in_our_terms, snapshot_in_our_terms
 from services.gateway.book.queries import book_snapshot, grid_of, links_of, position_updates
 from services.gateway.book.records import (
     Block,
@@ -68,7 +71,7 @@ from services.gateway.interlock import (
 )
 from services.gateway.links import on_connected, on_disconnected, on_elapsed, on_error, on_snapshot
 from services.gateway.market_data import on_quote
-from services.gateway.operator.adopt import adopt
+from services.gateway.operator.adopt import accept_found, adopt
 from services.gateway.operator.flatten import flatten_step, handle_flatten
 from services.gateway.orders.cancels import (
     cancel_deadline,
@@ -92,6 +95,7 @@ _FACTS_OF_AN_ACCOUNT = (
     | BrokerCommission
     | BrokerPosition
     | BrokerAccount
+    | BrokerContract
     | BrokerError
     | BrokerSnapshot
     | SnapshotFailed
@@ -118,7 +122,10 @@ class GatewayCore:
         return [
             *((o.symbol, OrderUpdated(o)) for o in state.table(OrderRecord).values() if o.live),
             *((update.symbol, update) for update in position_updates(state)),
-            *(("fleet", EntriesBlocked(b.reason, b.text, b.figures)) for b in state.table(Block).values()),
+            *(
+                (b.symbol or "fleet", EntriesBlocked(b.reason, b.text, b.figures, b.symbol))
+                for b in state.table(Block).values()
+            ),
         ]
 
     def note(self, state: State) -> str:
@@ -145,16 +152,16 @@ class GatewayCore:
                 if d.get(FlattenRecord, symbol) is None:
                     return d.decision
                 touched = [symbol]  # the halt that the flatten waits for may be over
-            case BrokerOrder():
-                touched = [fold_order(d, message)]
+            case BrokerOrder() if (order := in_our_terms(d, message)) is not None:
+                touched = [fold_order(d, order)]
                 if d.table(HeldBack):
                     watch_acks(d)
-            case BrokerExecution():
-                touched = [fold_execution(d, message)]
+            case BrokerExecution() if (execution := in_our_terms(d, message)) is not None:
+                touched = [fold_execution(d, execution)]
             case BrokerCommission():
                 fold_commission(d, message)
-            case BrokerPosition():
-                touched = [fold_position(d, message)]
+            case BrokerPosition() if (position := in_our_terms(d, message)) is not None:
+                touched = [fold_position(d, position)]
             case BrokerAccount():
                 on_account(d, message)
             case BrokerError():
@@ -168,14 +175,18 @@ class GatewayCore:
             case Adopt(symbol):
                 adopt(d, message, links_of(d))
                 touched = [symbol]
+            case AdoptFound(symbol):
+                touched = accept_found(d, symbol)
             case CancelEntry():
                 cancel_entry(d, message, links_of(d))
             case Connected():
                 on_connected(d, message, self.settings)
             case Disconnected(reason):
                 on_disconnected(d, reason)
+            case BrokerContract():
+                bind(d, message)
             case BrokerSnapshot():
-                touched = on_snapshot(d, message, self.settings)
+                touched = on_snapshot(d, snapshot_in_our_terms(d, message), self.settings)
             case SnapshotFailed(reason):
                 d.note("snapshot_failed", "", "WARNING", reason=reason)
                 ask_later(d, asking=False)
@@ -196,6 +207,7 @@ class GatewayCore:
                     resume_cancels(d)
                 touched = [*d.state.table(Own), *d.state.table(FlattenRecord)]
             case SessionApproaching():
+                self._qualify(d)
                 if request_audits(d) and links_of(d).phase == "ready":
                     ask_soon(d)
             case SessionClosing(session):
@@ -221,10 +233,16 @@ class GatewayCore:
                 check_disk_space(d, message)
             case WatchlistChanged(watchlist, winding_down):
                 d.send("broker", Subscribe((*watchlist, *winding_down)))
+                self._qualify(d)
         for symbol in dict.fromkeys(touched):
             self._update_symbol(d, symbol)
         report_coverage(d)
         return self._withhold_orders(d.decision, now) if self.settings.observe else d.decision
+
+    def _qualify(self, d: Draft) -> None:
+        """Ask which contract each symbol is. After a connect it is asked anyway."""
+        if links_of(d).phase in ("ready", "reconciling"):
+            d.send("broker", Qualify())
 
     def _withhold_orders(self, decision: Decision, now: Now) -> Decision:
         """Replace each order and cancel by a note for the recorder. Questions to the broker still go out."""

@@ -1,7 +1,6 @@
 """Checks that block entries: the account, the live confirmation, the clock, the disk. Pure.
 
-A block stops entries only; stops stay and are kept. The exception is a wrong account: nothing at all is sent to it. A
-reason is reported once when it begins and once when it ends.
+A block stops entries only; stops stay and are kept. The exception is a wrong account: nothing at all is sent to it.
 """
 
 from __future__ import annotations
@@ -10,9 +9,9 @@ from collections.abc import Sequence
 
 from messages.broker import BrokerClock, DiskSpace
 from messages.entries import CancelEntry
-from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.orders import OrderRecord
 from services.configuration.settings import Settings
+from services.gateway.book.blocks import block, unblock
 from services.gateway.book.queries import links_of
 from services.gateway.book.records import Block, Book, Confirmed
 from services.gateway.orders.placing import cancel_entry
@@ -24,13 +23,11 @@ __all__ = [
     "MAX_CLOCK_OFFSET_S",
     "MIN_FREE_MB",
     "account_trouble",
-    "block",
     "block_deadline",
     "check_clock",
     "check_confirmation",
     "check_disk_space",
     "enforce_confirmation",
-    "unblock",
 ]
 
 MAX_CLOCK_OFFSET_S = 1.0
@@ -38,27 +35,6 @@ MAX_CLOCK_OFFSET_S = 1.0
 
 MIN_FREE_MB, ENOUGH_FREE_MB = 200.0, 400.0
 """Entries are blocked below the first, and allowed again from the second on (free space on the disk)."""
-
-CANCELS = frozenset({"live_unconfirmed"})
-"""Reasons that also cancel unfilled entries. A wrong clock does not: resting orders do not depend on our clock."""
-
-
-def block(d: Draft, reason: str, text: str, **figures: float) -> bool:
-    """Block entries for this reason. True if it is new and the caller must cancel unfilled entries."""
-    if d.get(Block, reason) is not None:
-        return False
-    d.put(Block(reason, text, figures))
-    d.send("fleet", EntriesBlocked(reason, text, figures))
-    d.note(reason, "", "ERROR", text=text, **figures)
-    return reason in CANCELS
-
-
-def unblock(d: Draft, reason: str) -> None:
-    """This reason no longer holds."""
-    if d.get(Block, reason) is not None:
-        d.drop(Block, reason)
-        d.send("fleet", EntriesUnblocked(reason))
-        d.note(f"{reason}_over", "")
 
 
 def account_trouble(settings: Settings, accounts: Sequence[str], bound_to: str) -> tuple[str, str]:

@@ -16,9 +16,11 @@ from messages.broker import (
     BrokerPosition,
     BrokerSnapshot,
     Connected,
+    Qualify,
     StartStreams,
 )
 from services.configuration.settings import Settings
+from services.gateway.book.blocks import block, unblock
 from services.gateway.book.queries import links_of
 from services.gateway.book.records import (
     AccountPosition,
@@ -35,7 +37,7 @@ from services.gateway.book.records import (
     Unprotected,
 )
 from services.gateway.ibkr.error_codes import BROKER_DOWN, BROKER_UP, DATA_DOWN, DATA_UP, is_information
-from services.gateway.interlock import account_trouble, block, enforce_confirmation, unblock
+from services.gateway.interlock import account_trouble, enforce_confirmation
 from services.gateway.market_data import publish_tick
 from services.gateway.operator.manual_sale import book_missing_shares
 from services.gateway.orders.cancels import doubt_overdue_cancels, drop_cancels, resend_cancels, resume_cancels
@@ -65,6 +67,7 @@ def on_connected(d: Draft, connected: Connected, settings: Settings) -> None:
     d.put(msgspec.structs.replace(links, broker_up=True, data_up=True, client_id=connected.client_id))
     d.send("fleet", LinkChanged("broker", True, "connected"))  # until the broker reports something else
     d.send("fleet", LinkChanged("data", True, "connected"))
+    d.send("broker", Qualify())
     d.send("broker", StartStreams(wanted))
     _start_reconciling(d)
     enforce_confirmation(d, settings)

@@ -231,10 +231,11 @@ def _event(message: Message, now: Now) -> list[TableRow]:
             return [_event_row("paused", symbol, "INFO", {"by": by}, now)]
         case Resumed(symbol, by):
             return [_event_row("resumed", symbol, "INFO", {"by": by}, now)]
-        case EntriesBlocked(reason, text, figures):
-            return [_event_row("entries_blocked", None, "INFO", {"reason": reason, "text": text, **figures}, now)]
-        case EntriesUnblocked(reason):
-            return [_event_row("entries_unblocked", None, "INFO", {"reason": reason}, now)]
+        case EntriesBlocked(reason, text, figures, symbol):
+            payload = {"reason": reason, "text": text, **figures}
+            return [_event_row("entries_blocked", symbol or None, "INFO", payload, now)]
+        case EntriesUnblocked(reason, symbol):
+            return [_event_row("entries_unblocked", symbol or None, "INFO", {"reason": reason}, now)]
         case LinkChanged(link, up, detail):
             return [_event_row("link_changed", None, "INFO", {"link": link, "up": up, "detail": detail}, now)]
         case ReconciliationDone():

@@ -21,7 +21,7 @@ from messages.account import (
 )
 from messages.entries import EntryApproved, EntryDenied, EntryDropped, EntryPlan, SubmitEntry
 from messages.market import Session, SessionClosed, SessionOpened, Tick
-from messages.operator import Adopt, ClearCooldown, Flatten, Flattening, Pause, Paused, Refused, Resume
+from messages.operator import Adopt, AdoptFound, ClearCooldown, Flatten, Flattening, Pause, Paused, Refused, Resume
 from messages.orders import (
     CommissionReported,
     OrderCancelled,
@@ -197,7 +197,7 @@ class RiskCore:
                 self._session_opened(d, session)
             case SessionClosed(session):
                 self._snapshot(d, session.date)
-            case Pause() | Resume() | Flatten() | Adopt() | ClearCooldown():
+            case Pause() | Resume() | Flatten() | Adopt() | AdoptFound() | ClearCooldown():
                 carry_out(d, message, self.settings)
             case WatchlistChanged(watchlist):
                 d.put(Watchlist(watchlist))

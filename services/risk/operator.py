@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from messages.operator import Adopt, Answer, ClearCooldown, Command, Flatten, Flattening, Pause, Resume
+from messages.operator import Adopt, AdoptFound, Answer, ClearCooldown, Command, Flatten, Flattening, Pause, Resume
 from services.configuration.settings import Settings
 from services.risk.guards import Tally
 from services.risk.limits import ForeignOrder, Holding, Mark, Reservation
@@ -59,6 +59,8 @@ def answer_to(state: State, command: Command, symbols: Sequence[str], *, ready: 
             return _answer_flatten(state, symbol, command.withdraw)
         case Adopt(quantity=quantity):
             return _answer_adopt(state, command.symbol, quantity, symbols, ready=ready)
+        case AdoptFound():
+            return Answer(True, f"accepting the shares found of {_scope_name(symbol)}: entries may go on")
         case ClearCooldown():
             return Answer(True, f"the cooldown of {_scope_name(symbol)} ends now")
         case _:
@@ -144,7 +146,9 @@ def _answer_adopt(state: State, symbol: str, quantity: float, symbols: Sequence[
     return Answer(True, f"adopting {quantity:g} {symbol}: they become own shares and get a stop")
 
 
-def carry_out(d: Draft, command: Pause | Resume | Flatten | Adopt | ClearCooldown, settings: Settings) -> None:
+def carry_out(
+    d: Draft, command: Pause | Resume | Flatten | Adopt | AdoptFound | ClearCooldown, settings: Settings
+) -> None:
     """Carry out a command, or send it to the process that does."""
     match command:
         case Pause(symbol):
@@ -159,6 +163,9 @@ def carry_out(d: Draft, command: Pause | Resume | Flatten | Adopt | ClearCooldow
         case Adopt(symbol, quantity):
             d.send("gateway", command)
             d.note("adopt_ordered", symbol, qty=quantity)
+        case AdoptFound(symbol):
+            d.send("gateway", command)
+            d.note("adopt_found_ordered", symbol or "")
         case ClearCooldown(symbol):
             d.send(symbol or FLEET, command)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from messages.broker import BrokerExecution, BrokerOrder, RequestSnapshot
+from messages.broker import BrokerExecution, BrokerOrder, Qualify, RequestSnapshot
 from messages.orders import Fill, OrderRecord, OrderUpdated, ProtectionChanged
 from services.gateway.book.records import Book, Coverage, Links
 from services.gateway.core import GatewayCore
@@ -17,6 +17,7 @@ Outcome = tuple[list[Any], list[tuple[str, Any]]]
 NOTHING: Outcome = ([], [])
 BOOK = Book(account=ACCOUNT, next_order_id=9)
 ASK = ("broker", RequestSnapshot())
+QUALIFY = ("broker", Qualify())
 REFUSED = Links(phase="refused")
 RECONCILING = Links(phase="reconciling")
 TIME_NS = NOON_NS - 7

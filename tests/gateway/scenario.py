@@ -19,6 +19,7 @@ from messages.broker import (
     Connected,
     Disconnected,
     PlaceOrder,
+    Qualify,
     Quote,
     RequestSnapshot,
     StartStreams,
@@ -269,8 +270,8 @@ class Gateway:
         return [m.event for _, m in self.messages if isinstance(m, Happened)]
 
     def orders_sent(self) -> list[str]:
-        """Commands to the broker in short form, without `StartStreams`."""
-        return [_short(command) for command in self.to_broker if not isinstance(command, StartStreams)]
+        """Commands to the broker in short form, without `StartStreams` and `Qualify`."""
+        return [_short(command) for command in self.to_broker if not isinstance(command, StartStreams | Qualify)]
 
     def live_entries(self, symbol: str = "TSLA") -> list[str]:
         orders = self.state.table(OrderRecord).values()
@@ -285,6 +286,8 @@ def _short(command: ToBroker) -> str:
             return f"cancel {key}"
         case RequestSnapshot():
             return "ask"
+        case Qualify():
+            return "qualify"
         case StartStreams(account):
             return f"stream account {account}"
         case Subscribe(symbols):

@@ -38,7 +38,17 @@ from services.gateway.book.records import (
     Own,
     Unprotected,
 )
-from tests.gateway.broker_reports import ASK, BOOK, NOTHING, RECONCILING, REFUSED, execution_of, handle, reported
+from tests.gateway.broker_reports import (
+    ASK,
+    BOOK,
+    NOTHING,
+    QUALIFY,
+    RECONCILING,
+    REFUSED,
+    execution_of,
+    handle,
+    reported,
+)
 from tests.gateway.one_decision import (
     ACCOUNT,
     ENTRY,
@@ -114,7 +124,7 @@ class TestConnection:
                 Doubt(ENTRY, asked=True),
                 (CancelSent, ENTRY),
             ],
-            [*self.BOTH, ("broker", StartStreams(ACCOUNT)), ASK],
+            [*self.BOTH, QUALIFY, ("broker", StartStreams(ACCOUNT)), ASK],
         )
 
     @pytest.mark.parametrize(("ours", "theirs", "then"), [(9, 7, 9), (7, 9, 9), (0, 0, 0)])

@@ -36,10 +36,11 @@ from services.gateway.book.records import (
 )
 from services.gateway.core import GatewayCore
 from services.runtime.core import Deadlines, Now
-from tests.gateway.broker_reports import ASK, BOOK, NOTHING, RECONCILING, handle, state_of
+from tests.gateway.broker_reports import ASK, BOOK, NOTHING, QUALIFY, RECONCILING, handle, state_of
 from tests.gateway.one_decision import (
     ACCOUNT,
     DAY,
+    DOWN,
     ENTRY,
     MACHINE_NS,
     NOON_NS,
@@ -114,7 +115,7 @@ class TestQueries:
 
     def test_the_watchlist_is_subscribed(self) -> None:
         update = WatchlistChanged(("TSLA", "NVDA"), ("AMC",))
-        assert handle(update, READY) == ([], [("broker", Subscribe(("TSLA", "NVDA", "AMC")))])
+        assert handle(update, READY) == ([], [("broker", Subscribe(("TSLA", "NVDA", "AMC"))), QUALIFY])
 
     def test_other_messages_change_nothing(self) -> None:
         assert handle(EntriesBlocked("x", "", {}), READY, entry()) == NOTHING
@@ -169,11 +170,12 @@ class TestSession:
     def test_approaching_makes_audits_due(self) -> None:
         anchored = Anchor("TSLA", 10.0, 105.0, 106.0, 0)
         soon = SessionApproaching(DAY)
-        assert handle(soon, READY, anchored) == ([Audit("TSLA"), changed(READY, asking=True)], [ASK])
-        assert handle(soon, RECONCILING, anchored) == ([Audit("TSLA")], [])
-        assert handle(soon, READY) == NOTHING
+        assert handle(soon, READY, anchored) == ([Audit("TSLA"), changed(READY, asking=True)], [QUALIFY, ASK])
+        assert handle(soon, RECONCILING, anchored) == ([Audit("TSLA")], [QUALIFY])
+        assert handle(soon, READY) == ([], [QUALIFY])
+        assert handle(soon, DOWN, anchored) == ([Audit("TSLA")], [])
         later = changed(READY, asking=True, ask_at_ns=MACHINE_NS + 2 * SECOND)
-        assert handle(soon, changed(READY, asking=True), anchored) == ([Audit("TSLA"), later], [])
+        assert handle(soon, changed(READY, asking=True), anchored) == ([Audit("TSLA"), later], [QUALIFY])
 
 
 class TestOldRecords:

@@ -14,6 +14,7 @@ from messages.broker import (
     Connected,
     LiveConfirmation,
     PlaceOrder,
+    Qualify,
     RequestSnapshot,
     Subscribe,
 )
@@ -293,4 +294,4 @@ class TestObserve:
 def test_the_broker_streams_the_watchlist() -> None:
     gateway = Gateway()
     gateway.receive(WatchlistChanged(("TSLA", "GME"), ("NVDA",)))
-    assert gateway.to_broker == [Subscribe(("TSLA", "GME", "NVDA"))]
+    assert gateway.to_broker == [Subscribe(("TSLA", "GME", "NVDA")), Qualify()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from messages.account import LinkChanged, ReconciliationDone
-from messages.broker import BrokerError, BrokerPosition, Connected, PlaceOrder, RequestSnapshot, StartStreams
+from messages.broker import BrokerError, BrokerPosition, Connected, PlaceOrder, Qualify, RequestSnapshot, StartStreams
 from messages.entries import EntryApproved
 from messages.market import SessionOpened, Tick
 from messages.orders import PositionUpdated
@@ -24,7 +24,7 @@ def test_the_links_at_a_start() -> None:
     assert links(gateway) == [("socket", False)]
     assert not gateway.core.ready(gateway.state)
     gateway.receive(Connected((ACCOUNT,), 7, 12))
-    assert gateway.to_broker == [StartStreams(ACCOUNT), RequestSnapshot()], "on the wire in this order"
+    assert gateway.to_broker == [Qualify(), StartStreams(ACCOUNT), RequestSnapshot()], "on the wire in this order"
     assert not gateway.core.ready(gateway.state)
     gateway.answer()
     assert gateway.core.ready(gateway.state)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from messages.operator import Adopt
+from messages.operator import Adopt, AdoptFound
 from services.cli.ask import command_risk
 from services.cli.options import Config, fleet
+from services.configuration.refusal import Refusal
 
 __all__ = ["adopt"]
 
 
-def adopt(symbol: str, quantity: int, *, config: Config = None) -> int:
+def adopt(symbol: str | None = None, quantity: int | None = None, *, found: bool = False, config: Config = None) -> int:
     """Make shares that the account holds already the bot's own; they get a stop from the market's price now.
 
     Up to what the account has of the symbol beyond the bot's own shares, and only of a symbol on the watchlist. They
@@ -21,5 +22,11 @@ def adopt(symbol: str, quantity: int, *, config: Config = None) -> int:
         One ticker of the watchlist.
     quantity:
         How many whole shares.
+    found:
+        Accept the shares that the gateway found under stops of ours, after its records were lost.
     """
+    if found:
+        return command_risk(fleet(config), AdoptFound(symbol and symbol.upper()))
+    if symbol is None or quantity is None:
+        raise Refusal("say which shares: `crazy adopt SYMBOL QTY`, or `crazy adopt --found`")
     return command_risk(fleet(config), Adopt(symbol.upper(), float(quantity)))

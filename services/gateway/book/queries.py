@@ -34,9 +34,9 @@ __all__ = [
 ]
 
 
-def first_block(d: Draft) -> Block | None:
-    """The first reason that blocks entries; None if there is none."""
-    return next(iter(d.table(Block).values()), None)
+def first_block(d: Draft, symbol: str) -> Block | None:
+    """The first reason that blocks entries of a symbol; None if there is none."""
+    return next((block for block in d.table(Block).values() if block.symbol in ("", symbol)), None)
 
 
 def links_of(d: Draft) -> Links:

@@ -33,6 +33,7 @@ __all__ = [
     "FlattenRecord",
     "Fraction",
     "HeldBack",
+    "Instrument",
     "LastError",
     "Links",
     "Missing",
@@ -46,6 +47,7 @@ __all__ = [
     "Tombstone",
     "Unprotected",
     "base_id",
+    "block_key",
     "foreign_key",
 ]
 
@@ -59,6 +61,11 @@ NEVER_ARRIVED = "never_arrived"
 def base_id(exec_id: str) -> str:
     """The part of the exec_id that an execution and its corrections share."""
     return execution_key(exec_id)[0]
+
+
+def block_key(reason: str, symbol: str = "") -> str:
+    """The key of a block."""
+    return f"{reason} {symbol}".rstrip()
 
 
 def foreign_key(order: BrokerOrder) -> str:
@@ -137,6 +144,22 @@ class Own(msgspec.Struct, frozen=True):
     symbol: str
     quantity: float = 0.0
     cost_usd: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return self.symbol
+
+
+class Instrument(msgspec.Struct, frozen=True):
+    """The contract that a symbol means: bound once, by the broker's first answer about it.
+
+    `con_id`: the broker's id of the contract, which stays even if the company changes its ticker. `ticker`: the
+    broker's name of it now.
+    """
+
+    symbol: str
+    con_id: int
+    ticker: str = ""
 
     @property
     def key(self) -> str:
@@ -446,15 +469,16 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """A reason that blocks entries now."""
+    """A reason that blocks entries now, of one symbol or ('') of all."""
 
     reason: str
     text: str
     figures: dict[str, float]
+    symbol: str = ""
 
     @property
     def key(self) -> str:
-        return self.reason
+        return block_key(self.reason, self.symbol)
 
 
 class Confirmed(msgspec.Struct, frozen=True):

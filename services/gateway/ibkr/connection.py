@@ -31,6 +31,7 @@ from messages.broker import (
     Disconnected,
     FromBroker,
     PlaceOrder,
+    Qualify,
     RequestSnapshot,
     SnapshotFailed,
     StartStreams,
@@ -42,6 +43,7 @@ from services.configuration.settings import Settings
 from services.gateway.ibkr.clock_check import ClockCheck
 from services.gateway.ibkr.error_codes import DATA_DOWN, DATA_UP, STREAMS_GONE, is_information
 from services.gateway.ibkr.market_rules import report_grids
+from services.gateway.ibkr.qualification import qualify
 from services.gateway.ibkr.quotes import Quotes
 from services.gateway.ibkr.translation import (
     UNSET,
@@ -49,6 +51,7 @@ from services.gateway.ibkr.translation import (
     completed_of,
     execution_of,
     order_key,
+    position_of,
     terms_of,
     with_status,
 )
@@ -70,7 +73,7 @@ class _SnapshotParts:
     """The parts of a snapshot that have arrived so far."""
 
     def __init__(self) -> None:
-        self.positions: dict[str, BrokerPosition] = {}
+        self.positions: dict[tuple[str, int], BrokerPosition] = {}
         self.open_orders: dict[int, BrokerOrder] = {}
         self.completed: list[BrokerOrder] = []
         self.executions: list[BrokerExecution] = []
@@ -187,6 +190,7 @@ class Broker:
         self._symbols = (*settings.watchlist, *settings.winding_down)
         self._clock_task: asyncio.Task[None] | None = None
         self._grid_task: asyncio.Task[None] | None = None
+        self._qualify_task: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
         self._ib = self._library()
         self.clock_check = ClockCheck(self._ib.client.reqCurrentTime, self.report)
@@ -276,10 +280,10 @@ class Broker:
         self._stream(symbols)
 
     def _on_lost(self) -> None:
-        for task in (self._snapshot_task, self._clock_task, self._grid_task):
+        for task in (self._snapshot_task, self._clock_task, self._grid_task, self._qualify_task):
             if task is not None:
                 task.cancel()
-        self._snapshot_task = self._clock_task = self._grid_task = None
+        self._snapshot_task = self._clock_task = self._grid_task = self._qualify_task = None
         self._parts = None
         self.report(Disconnected("socket closed"))
         self._lost.set()
@@ -287,7 +291,8 @@ class Broker:
     @property
     def asking(self) -> bool:
         """Whether a question to the broker is open."""
-        return any(task is not None and not task.done() for task in (self._snapshot_task, self._grid_task))
+        tasks = (self._snapshot_task, self._grid_task, self._qualify_task)
+        return any(task is not None and not task.done() for task in tasks)
 
     @property
     def wire(self) -> tuple[int, int]:
@@ -314,9 +319,15 @@ class Broker:
             case Subscribe(symbols):
                 self._stream(symbols)
             case PlaceOrder(order, transmit):
-                client.placeOrder(order.order_id, _ib_contract(order.symbol), _ib_order(order, transmit))
+                contract = _ib_contract(order.symbol, order.con_id)
+                client.placeOrder(order.order_id, contract, _ib_order(order, transmit))
             case CancelOrder(order_id):
                 client.cancelOrder(order_id, "")
+            case Qualify():
+                self._qualify_task = asyncio.get_running_loop().create_task(
+                    qualify(self._ib, list(map(_ib_contract, self._symbols)), self.report)
+                )
+                self._qualify_task.add_done_callback(lambda _: self._notify())
             case RequestSnapshot():
                 if self._snapshot_task is None or self._snapshot_task.done():
                     self._snapshot_task = asyncio.get_running_loop().create_task(self._collect_snapshot())
@@ -327,6 +338,8 @@ class Broker:
         self._parts = parts
         try:
             async with asyncio.timeout(ANSWER_S):
+                if self._qualify_task is not None:
+                    await asyncio.wait((self._qualify_task,))
                 await asyncio.gather(
                     ib.reqPositionsAsync(), ib.reqAllOpenOrdersAsync(), ib.reqCompletedOrdersAsync(False)
                 )
@@ -397,9 +410,9 @@ class Broker:
         self.facts.append(fact)
 
     def on_position(self, account: str, contract: Any, quantity: float, avg_cost: float) -> None:
-        fact = BrokerPosition(account, contract.symbol, float(quantity), avg_cost)
+        fact = position_of(account, contract, quantity, avg_cost)
         if self._parts is not None:
-            self._parts.positions[contract.symbol] = fact
+            self._parts.positions[account, contract.conId] = fact
         self.facts.append(fact)
 
     def on_account_value(self, tag: str, value: str, currency: str, account: str) -> None:
@@ -427,8 +440,9 @@ class Broker:
             self._restart_streams()
 
 
-def _ib_contract(symbol: str) -> Stock:
-    return Stock(symbol, "SMART", "USD")
+def _ib_contract(symbol: str, con_id: int = 0) -> Stock:
+    """The contract of a symbol. With its id the broker finds it even under another ticker."""
+    return Stock("" if con_id else symbol, "SMART", "USD", conId=con_id)
 
 
 def _ib_order(order: OrderRecord, transmit: bool) -> IbOrder:

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from messages.broker import BrokerCommission, BrokerExecution, BrokerOrder
+from messages.broker import BrokerCommission, BrokerExecution, BrokerOrder, BrokerPosition
 
 __all__ = [
     "STATUSES",
@@ -15,6 +15,7 @@ __all__ = [
     "completed_of",
     "execution_of",
     "order_key",
+    "position_of",
     "terms_of",
     "with_status",
 ]
@@ -57,6 +58,9 @@ def terms_of(order_id: int, contract: Any, order: Any, status: str) -> BrokerOrd
         oca_group=order.ocaGroup,
         oca_type=order.ocaType,
         limit_offset=_price(order.lmtPriceOffset) if trailing else None,
+        con_id=contract.conId,
+        sec_type=contract.secType,
+        currency=contract.currency,
     )
 
 
@@ -101,6 +105,16 @@ def execution_of(contract: Any, execution: Any) -> BrokerExecution:
         avg_price=execution.avgPrice,
         account=execution.acctNumber,
         time_ns=int(execution.time.timestamp()) * SECOND,
+        con_id=contract.conId,
+        sec_type=contract.secType,
+        currency=contract.currency,
+    )
+
+
+def position_of(account: str, contract: Any, quantity: float, avg_cost: float) -> BrokerPosition:
+    """A position of one account."""
+    return BrokerPosition(
+        account, contract.symbol, float(quantity), avg_cost, contract.conId, contract.secType, contract.currency
     )
 
 

@@ -10,12 +10,16 @@ import math
 
 from messages.operator import Adopt
 from messages.orders import OrderRecord
+from services.gateway.book.blocks import unblock
 from services.gateway.book.own_shares import bought
-from services.gateway.book.records import AccountPosition, FlattenRecord, Links, Own, QuoteRecord
+from services.gateway.book.records import AccountPosition, Block, FlattenRecord, Links, Own, QuoteRecord
 from services.gateway.operator.manual_trade import book_manual_trade
 from services.runtime.core import Draft
 
-__all__ = ["adopt"]
+__all__ = ["FOUND", "accept_found", "adopt"]
+
+FOUND = "shares_found"
+"""The reason that blocks the entries of a symbol whose shares were found under a stop of ours."""
 
 
 def adopt(d: Draft, command: Adopt, links: Links) -> None:
@@ -31,6 +35,15 @@ def adopt(d: Draft, command: Adopt, links: Links) -> None:
     own = bought(own, quantity, price)
     book_manual_trade(d, own, "BUY", quantity, price)
     d.note("shares_adopted", symbol, "WARNING", qty=quantity, price=price, own=own.quantity)
+
+
+def accept_found(d: Draft, symbol: str | None) -> list[str]:
+    """The operator accepts the shares that were found: their symbols may enter again. Returns these symbols."""
+    found = [b.symbol for b in d.table(Block).values() if b.reason == FOUND and symbol in (None, b.symbol)]
+    for name in found:
+        unblock(d, FOUND, name)
+        d.note("shares_found_accepted", name, "WARNING")
+    return found
 
 
 def _reason_to_refuse(d: Draft, command: Adopt, links: Links) -> str | None:

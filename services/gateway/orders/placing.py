@@ -113,7 +113,7 @@ def _reason_to_drop(d: Draft, plan: EntryPlan, links: Links, settings: Settings)
     if tombstone is not None:
         d.drop(Tombstone, tombstone.key)
         return tombstone.reason, {}
-    block = first_block(d)
+    block = first_block(d, plan.symbol)
     if block is not None:
         return block.reason, block.figures
     if links.phase != "ready" or not links.broker_up:

@@ -344,13 +344,12 @@ class TestForeign:
         gateway.connect()
         assert not gateway.order("foreign:5").live
 
-    def test_field_24_our_prefix_in_another_account_is_foreign(self) -> None:
+    def test_field_24_our_prefix_in_another_account_is_ignored(self) -> None:
         gateway = Gateway()
         gateway.receive(broker_order("CT-TSLA-20250106-9", perm_id=6, account="DU7654321"))
         gateway.receive(broker_execution("CT-TSLA-20250106-9", 10.0, 100.0, account="DU7654321"))
         assert gateway.own() == 0
-        assert gateway.order("foreign:6").role == "foreign"
-        assert gateway.live_entries() == []
+        assert not gateway.state.table(OrderRecord), "neither ours nor our exposure"
 
     def test_foreign_executions_do_not_change_own_shares(self) -> None:
         gateway = Gateway()
