@@ -18,6 +18,7 @@ from messages.broker import PlaceOrder
 from messages.entries import CancelEntry
 from messages.operator import Flatten, Flattening
 from messages.orders import OrderPlaced, OrderRecord
+from services.gateway.book.instruments import con_id_of
 from services.gateway.book.queries import next_order_ids, whole_shares
 from services.gateway.book.records import (
     AccountPosition,
@@ -144,6 +145,7 @@ def _sell(d: Draft, record: FlattenRecord, quantity: int) -> None:
             tif="DAY",
             order_id=order_id,
             account=book.account if book is not None else "",
+            con_id=con_id_of(d, symbol),
             created_ns=d.now.market_ns,
             updated_ns=d.now.market_ns,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from messages.orders import Fill, OrderFilled, OrderRecord, PositionUpdated
+from services.gateway.book.instruments import con_id_of
 from services.gateway.book.records import AccountPosition, Book, FillRecord, Own, SessionRecord, base_id
 from services.runtime.core import Draft
 from services.trading.ids import Kind, order_reference, reference_series
@@ -42,6 +43,7 @@ def book_manual_trade(
             filled=quantity,
             avg_price=price,
             account=account,
+            con_id=con_id_of(d, symbol),
             created_ns=now_ns,
             updated_ns=now_ns,
         )
@@ -60,6 +62,8 @@ def book_manual_trade(
         perm_id=0,
         account=account,
         time_ns=now_ns,
+        con_id=order.con_id,
+        witness="operator",
     )
     d.put(FillRecord(base_id(fill.exec_id), fill, realized_usd))
     d.put(own)

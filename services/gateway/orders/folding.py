@@ -141,6 +141,7 @@ def _merge(d: Draft, known: OrderRecord, reported: BrokerOrder) -> OrderRecord:
         oca_group=known.oca_group if completed else reported.oca_group,
         oca_type=known.oca_type if completed else reported.oca_type,
         account=reported.account or known.account,
+        con_id=reported.con_id or known.con_id,
         reason=reported.completed_status or ("" if known.reason == NEVER_ARRIVED else known.reason),
     )
 
@@ -189,6 +190,7 @@ def _fold_foreign(d: Draft, reported: BrokerOrder) -> str:
         perm_id=reported.perm_id,
         parent_id=reported.parent_id,
         account=reported.account,
+        con_id=reported.con_id,
         created_ns=known.created_ns if known else d.now.market_ns,
         updated_ns=known.updated_ns if known else d.now.market_ns,
     )
@@ -220,6 +222,7 @@ def _unknown_order(d: Draft, reported: BrokerOrder | BrokerExecution, order_type
         quantity=quantity,
         order_id=reported.order_id,
         created_ns=d.now.market_ns,
+        con_id=reported.con_id,
     )
 
 
@@ -272,6 +275,7 @@ def fold_execution(d: Draft, execution: BrokerExecution) -> str:
         perm_id=execution.perm_id,
         account=execution.account,
         time_ns=execution.time_ns,
+        con_id=execution.con_id or order.con_id,
     )
     d.put(FillRecord(base, fill, realized))
     if d.get(Doubt, order.key) is not None:

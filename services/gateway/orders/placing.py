@@ -13,6 +13,7 @@ from messages.broker import PlaceOrder
 from messages.entries import CancelEntry, EntryDropped, EntryPlan
 from messages.orders import OrderPlaced, OrderRecord
 from services.configuration.settings import Settings
+from services.gateway.book.instruments import con_id_of
 from services.gateway.book.queries import first_block, next_order_ids
 from services.gateway.book.records import (
     AccountPosition,
@@ -40,7 +41,7 @@ def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> 
         d.note("entry_dropped", plan.symbol, "WARNING", client_order_id=plan.client_order_id, reason=reason, **figures)
         return
     entry_id, stop_id = next_order_ids(d, 2)
-    book = d.get(Book, "book") or Book()
+    book, con_id = d.get(Book, "book") or Book(), con_id_of(d, plan.symbol)
     now_ns = d.now.market_ns
     entry = OrderRecord(
         client_order_id=plan.client_order_id,
@@ -55,6 +56,7 @@ def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> 
         outside_rth=plan.outside_rth,
         order_id=entry_id,
         account=book.account,
+        con_id=con_id,
         created_ns=now_ns,
         updated_ns=now_ns,
     )
@@ -74,6 +76,7 @@ def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> 
         parent_id=entry_id,
         parent_client_order_id=plan.client_order_id,
         account=book.account,
+        con_id=con_id,
         created_ns=now_ns,
         updated_ns=now_ns,
     )

@@ -11,6 +11,7 @@ import msgspec
 from messages.broker import PlaceOrder
 from messages.orders import OrderPlaced, OrderRecord
 from services.configuration.settings import Settings
+from services.gateway.book.instruments import con_id_of
 from services.gateway.book.queries import grid_of, next_order_ids, stops_of
 from services.gateway.book.records import Book, Change, Own
 from services.gateway.orders.cancels import send_cancel
@@ -51,6 +52,7 @@ def place_stop(d: Draft, symbol: str, quantity: float, settings: Settings) -> No
             order_id=order_id,
             parent_client_order_id=entry_id,
             account=(d.get(Book, "book") or Book()).account,
+            con_id=con_id_of(d, symbol),
             created_ns=d.now.market_ns,
             updated_ns=d.now.market_ns,
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import msgspec
+
 from services.simulator.market.trading_hours import hours_text
 from services.simulator.requests.client import Client
 from services.simulator.venue.view import ExchangeView
 from services.simulator.wire import errors, replies
 from services.simulator.wire.contracts import Contract, Listing
-from services.simulator.wire.requests import ContractDetailsRequest, MarketRuleRequest, MatchingSymbolsRequest
+from services.simulator.wire.requests import ContractDetailsRequest, MarketRuleRequest, MatchingSymbolsRequest, Request
 
 __all__ = ["ContractRequest", "ContractRequestHandler"]
 
@@ -26,6 +28,13 @@ class ContractRequestHandler:
     def list_symbols(self) -> None:
         """Reads the exchange's symbols anew."""
         self._listing = Listing(self._exchange.symbols)
+
+    def named(self, request: Request) -> Request:
+        """The request with the symbol of its contract, which a client may name by the id alone."""
+        contract = getattr(request, "contract", None)
+        if contract is None or contract.symbol or (symbol := self._listing.find(contract)) is None:
+            return request
+        return msgspec.structs.replace(request, contract=msgspec.structs.replace(contract, symbol=symbol))
 
     def find(self, client: Client, request_id: int, contract: Contract) -> str | None:
         """The symbol of a client's contract. None, with an error to the client, if there is none."""

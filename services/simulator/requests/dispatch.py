@@ -135,7 +135,7 @@ class RequestDispatcher:
         """Processes one request. Only LedgerFailed is raised; any other failure is an error message to this client."""
         request_id = -1
         try:
-            request = decode(payload, client.version, client.client_id)
+            request = self.contracts.named(decode(payload, client.version, client.client_id))
             request_id = getattr(request, "request_id", -1)
             if (passed := self.faults.request(client.client_id, request)) is not None:
                 self.handle(client, passed)

@@ -72,6 +72,7 @@ def test_adopting_is_booked_as_a_purchase_at_the_market_price() -> None:
         perm_id=0,
         account=ACCOUNT,
         time_ns=NOON_NS,
+        witness="operator",
     )
     assert written(d) == [order, FillRecord(f"adopted.{key}", fill, 0.0), Own("BRK B", 17.0, 1486.0)]
     assert messages_of(d) == [

@@ -73,6 +73,7 @@ def test_a_manual_sale_is_booked_as_a_sale_at_the_market_price() -> None:
         perm_id=0,
         account=ACCOUNT,
         time_ns=NOON_NS,
+        witness="operator",
     )
     assert written(d) == [
         (Missing, "BRK B"),
