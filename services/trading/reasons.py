@@ -27,6 +27,9 @@ GROUPS: dict[str, dict[str, str]] = {
         "no_market_data": "The broker refuses the symbol's prices, with this code: 101 too many lines, 200 no such "
         "security, 354 or 10089 no subscription, 10197 another session of the login has the data.",
         "no_quote": "The gateway has no price of the symbol.",
+        "contract_unknown": "The broker has not yet said which contract the ticker is.",
+        "contract_quarantined": "The broker no longer knows the ticker, or it means another contract. Shares stay "
+        "protected; no entry is made until it is the contract that it was.",
         "price_stale": "The last trade is old and lies outside bid and ask: it says nothing about the market now.",
         "price_through_trigger": "The price was at or through the trigger when the entry was to be sent: a new "
         "reference is taken.",

@@ -14,6 +14,7 @@ from services.gateway.book.records import (
     AccountPosition,
     CancelSent,
     FillRecord,
+    Instrument,
     Links,
     OrderRecord,
     Own,
@@ -23,7 +24,7 @@ from services.gateway.book.records import (
 )
 from services.gateway.core import GatewayCore
 from services.runtime.core import Draft, Now, State
-from tests.gateway.scenario import ACCOUNT, DAY, SECOND, UNTIL
+from tests.gateway.scenario import ACCOUNT, DAY, SECOND, UNTIL, con_id
 
 NOON_NS = DAY.open_ns + 9000 * SECOND
 MACHINE_NS = 5000 * SECOND
@@ -31,6 +32,8 @@ OPEN = SessionRecord(phase="open", date=DAY.date, entries_until_ns=UNTIL, open_n
 READY = Links(phase="ready")
 """The links have been up for long."""
 DOWN = Links(phase="down")
+BOUND = Instrument("TSLA", con_id("TSLA"), "TSLA")
+"""The symbol's contract is known."""
 ENTRY = "CT-TSLA-20250106-1"
 STOP = f"{ENTRY}-S1"
 

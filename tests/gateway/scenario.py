@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -10,6 +11,7 @@ from messages import Message
 from messages.broker import (
     BrokerAccount,
     BrokerCommission,
+    BrokerContract,
     BrokerError,
     BrokerExecution,
     BrokerOrder,
@@ -66,6 +68,11 @@ def plan(
     return EntryPlan(**(fields | more))
 
 
+def con_id(symbol: str) -> int:
+    """The contract id of a symbol."""
+    return crc32(symbol.encode())
+
+
 class Gateway:
     """The core with its state, both clocks, and all messages that it sent.
 
@@ -112,7 +119,13 @@ class Gateway:
     def connect(self, *snapshot: Any, accounts: tuple[str, ...] = (ACCOUNT,), next_order_id: int = 1) -> None:
         """Connect, and answer the question about everything."""
         self.receive(Connected(accounts, next_order_id, 12))
+        self.qualify()
         self.answer(*snapshot)
+
+    def qualify(self) -> None:
+        """Send the broker's answer which contract each symbol is."""
+        for symbol in self.core.settings.watchlist:
+            self.receive(BrokerContract(symbol, con_id(symbol), symbol))
 
     def answer(self, *facts: Any, account: str = ACCOUNT) -> Decision:
         """Send one complete answer of the broker with these facts."""

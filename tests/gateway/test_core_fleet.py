@@ -39,6 +39,7 @@ from services.runtime.core import Deadlines, Now
 from tests.gateway.broker_reports import ASK, BOOK, NOTHING, QUALIFY, RECONCILING, handle, state_of
 from tests.gateway.one_decision import (
     ACCOUNT,
+    BOUND,
     DAY,
     DOWN,
     ENTRY,
@@ -218,7 +219,7 @@ class TestOldRecords:
 class TestFleetCommands:
     def test_an_approved_entry_is_sent_with_a_deadline(self) -> None:
         approved = EntryApproved(plan(), 1100.0)
-        writes, messages = handle(approved, OPEN, READY, BOOK, quoted(100.0))
+        writes, messages = handle(approved, BOUND, OPEN, READY, BOOK, quoted(100.0))
         assert [type(m) for to, m in messages if to == "TSLA"] == [OrderPlaced, OrderPlaced]
         assert writes[-1] == changed(READY, ask_at_ns=MACHINE_NS + 10 * SECOND)
 

@@ -73,6 +73,7 @@ def live(confirmation: LiveConfirmation | None = None) -> Gateway:
     gateway = Gateway(cold=True, mode="live", ibkr={"account": LIVE})
     gateway.receive(LiveConfirmation(LIVE, UNTIL) if confirmation is None else confirmation)
     gateway.receive(Connected((LIVE,), 1, 12))
+    gateway.qualify()
     gateway.answer(account=LIVE)
     gateway.receive(SessionOpened(DAY, DAY.close_ns - 900 * SECOND))
     gateway.quote()
@@ -165,6 +166,7 @@ class TestLive:
         assert gateway.to_broker == []
         assert "not of this login" in gateway.core.note(gateway.state)
         gateway.receive(Connected((LIVE,), 1, 12))
+        gateway.qualify()
         assert unblocks(gateway) == ["wrong_account"]
         assert gateway.core.note(gateway.state) == ""
 
@@ -260,6 +262,7 @@ class TestDelayedData:
         gateway = Gateway(cold=True, mode=mode, ibkr={"account": account, "allow_delayed": allowed})
         gateway.receive(LiveConfirmation(LIVE, UNTIL))
         gateway.receive(Connected((account,), 1, 12))
+        gateway.qualify()
         gateway.answer(account=account)
         gateway.receive(SessionOpened(DAY, DAY.close_ns - 900 * SECOND))
         gateway.quote(delayed=True)

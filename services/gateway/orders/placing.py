@@ -127,6 +127,8 @@ def _reason_to_drop(d: Draft, plan: EntryPlan, links: Links, settings: Settings)
         return "session_break", {}
     if session.phase != "open" or session.date != plan.session_date or d.now.market_ns >= session.entries_until_ns:
         return "session_not_open", {}
+    if not con_id_of(d, plan.symbol):
+        return "contract_unknown", {}
     if d.get(OrderRecord, plan.client_order_id) is not None:
         return "placed_before", {}
     orders = d.state.table(OrderRecord).values()

@@ -101,7 +101,7 @@ def test_reasons_to_drop_an_entry(before: Any, reason: str) -> None:
 
 
 def test_without_a_price_no_entry_is_sent() -> None:
-    gateway = Gateway()
+    gateway = Gateway(watchlist=["TSLA", "NVDA", "AMD"])
     gateway.receive(EntryApproved(plan(symbol="AMD"), 1000.0))
     assert dropped(gateway) == [("CT-AMD-20250106-1", "no_quote")]
 

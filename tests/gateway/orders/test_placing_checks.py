@@ -13,6 +13,7 @@ from services.gateway.book.queries import next_order_ids
 from services.gateway.book.records import AccountPosition, Block, Book, EntrySlot, Links, Own, SessionRecord, Tombstone
 from services.gateway.orders.placing import cancel_entry, place_entry
 from tests.gateway.one_decision import (
+    BOUND,
     DOWN,
     ENTRY,
     NOON_NS,
@@ -51,6 +52,7 @@ def bracket(wanted: EntryPlan, first_id: int = 7, account: str = ACCOUNT) -> tup
         outside_rth=wanted.outside_rth,
         order_id=first_id,
         account=account,
+        con_id=BOUND.con_id,
         created_ns=NOON_NS,
         updated_ns=NOON_NS,
     )
@@ -70,6 +72,7 @@ def bracket(wanted: EntryPlan, first_id: int = 7, account: str = ACCOUNT) -> tup
         parent_id=first_id,
         parent_client_order_id=ENTRY,
         account=account,
+        con_id=BOUND.con_id,
         created_ns=NOON_NS,
         updated_ns=NOON_NS,
     )
@@ -88,7 +91,7 @@ def bracket(wanted: EntryPlan, first_id: int = 7, account: str = ACCOUNT) -> tup
 def test_a_bracket_has_all_fields(more: dict[str, Any]) -> None:
     wanted = plan(**more)
     parent, child = bracket(wanted)
-    d = draft(OPEN, PRICED, BOOK)
+    d = draft(BOUND, OPEN, PRICED, BOOK)
     place_entry(d, wanted, READY, RULES)
     assert written(d) == [Book(account=ACCOUNT, next_order_id=9), EntrySlot(ENTRY, "TSLA"), parent, child]
     assert messages_of(d) == [
@@ -100,16 +103,16 @@ def test_a_bracket_has_all_fields(more: dict[str, Any]) -> None:
 
 
 def test_a_bracket_before_the_account_is_known_names_none() -> None:
-    d = draft(OPEN, PRICED)
+    d = draft(BOUND, OPEN, PRICED)
     place_entry(d, plan(), READY, RULES)
     assert written(d)[2:] == list(bracket(plan(), 1, ""))
 
 
 def test_order_ids_are_used_once() -> None:
-    d = draft(BOOK)
+    d = draft(BOUND, BOOK)
     assert (next_order_ids(d, 2), next_order_ids(d, 1)) == ((7, 8), (9,))
     assert written(d) == [Book(account=ACCOUNT, next_order_id=10)]
-    assert next_order_ids(draft(), 1) == (1,)
+    assert next_order_ids(draft(BOUND), 1) == (1,)
 
 
 def refusal(reason: str, figures: dict[str, float] | None = None) -> list[tuple[str, Any]]:
@@ -171,7 +174,7 @@ def resting(**more: Any) -> SessionRecord:
 def test_reasons_to_drop_an_entry_at_their_bounds(
     records: list[Any], links: Links, now: dict[str, Any], reason: str | None, figures: dict[str, float] | None
 ) -> None:
-    d = draft(*records, **now)
+    d = draft(BOUND, *records, **now)
     place_entry(d, plan(), links, RULES)
     if reason is None:
         assert [m.order.client_order_id for to, m in messages_of(d) if to == "broker"] == [ENTRY, STOP]
@@ -183,7 +186,7 @@ def test_reasons_to_drop_an_entry_at_their_bounds(
 
 
 def test_a_cancelled_entry_is_dropped_with_its_tombstone() -> None:
-    d = draft(OPEN, PRICED, Tombstone(ENTRY, "end_of_day"), Tombstone("CT-TSLA-20250106-2", "paused"))
+    d = draft(BOUND, OPEN, PRICED, Tombstone(ENTRY, "end_of_day"), Tombstone("CT-TSLA-20250106-2", "paused"))
     place_entry(d, plan(), DOWN, RULES)
     assert written(d) == [(Tombstone, ENTRY)]
     assert messages_of(d) == refusal("end_of_day")
@@ -194,7 +197,7 @@ def test_a_cancelled_entry_is_dropped_with_its_tombstone() -> None:
     [("paper", True, True), ("paper", False, False), ("sim", True, True), ("live", True, False)],
 )
 def test_delayed_prices_need_paper_and_the_setting(mode: str, allowed: bool, goes: bool) -> None:
-    d = draft(OPEN, quoted(100.0, delayed=True))
+    d = draft(BOUND, OPEN, quoted(100.0, delayed=True))
     place_entry(d, plan(), READY, rules(mode=mode, ibkr={"allow_delayed": allowed}))
     assert messages_of(d)[0][1].__class__ is (OrderPlaced if goes else EntryDropped)
 
@@ -204,7 +207,7 @@ def test_delayed_prices_need_paper_and_the_setting(mode: str, allowed: bool, goe
     [(104.99, 104.99, False), (105.0, 104.99, True), (104.99, 105.0, True), (104.0, 0.0, False)],
 )
 def test_a_price_at_the_trigger_drops_the_entry(last: float, ask: float, through: bool) -> None:
-    d = draft(OPEN, quoted(last, ask=ask))
+    d = draft(BOUND, OPEN, quoted(last, ask=ask))
     place_entry(d, plan(), READY, RULES)
     figures = {"last": last, "ask": ask, "trigger": 105.0}
     assert (messages_of(d) == refusal("price_through_trigger", figures)) is through
@@ -225,14 +228,14 @@ class TestPriceBand:
     def test_a_trigger_too_far_from_the_market_is_dropped(
         self, last: float, band: float | None, figures: dict[str, float] | None
     ) -> None:
-        d = draft(OPEN, quoted(last))
+        d = draft(BOUND, OPEN, quoted(last))
         place_entry(d, plan(), READY, rules(guards={"price_band_pct": band}))
         assert (messages_of(d) == refusal("price_band", figures)) is (figures is not None)
         assert (messages_of(d)[0][1].__class__ is OrderPlaced) is (figures is None)
 
 
 def test_an_observing_fleet_notes_the_entry_it_would_send() -> None:
-    d = draft(OPEN, PRICED)
+    d = draft(BOUND, OPEN, PRICED)
     place_entry(d, plan(), READY, rules(observe=True))
     assert written(d) == []
     assert messages_of(d) == [
@@ -249,7 +252,7 @@ def test_an_observing_fleet_notes_the_entry_it_would_send() -> None:
         ),
         *refusal("observed", {"quantity": 10.0, "trigger": 105.0}),
     ]
-    d = draft(OPEN, quoted(0.0))
+    d = draft(BOUND, OPEN, quoted(0.0))
     place_entry(d, plan(), READY, rules(observe=True))
     assert messages_of(d) == refusal("no_quote"), "what would not have been sent is not observed"
 
@@ -258,26 +261,26 @@ class TestCancelEntry:
     WORD = CancelEntry(ENTRY, "TSLA", "end_of_day")
 
     def test_an_entry_is_cancelled_once(self) -> None:
-        d = draft(entry())
+        d = draft(BOUND, entry())
         cancel_entry(d, self.WORD, READY)
         assert written(d) == [changed(entry(), cancel_reason="end_of_day")]
         assert messages_of(d) == [("broker", CancelOrder(1, ENTRY))]
 
     @pytest.mark.parametrize("order", [entry(cancel_reason="paused"), entry(status="Filled")])
     def test_an_order_that_ended_or_is_being_cancelled_is_not_changed(self, order: OrderRecord) -> None:
-        d = draft(order)
+        d = draft(BOUND, order)
         cancel_entry(d, self.WORD, READY)
         assert (written(d), messages_of(d)) == ([], [])
 
     @pytest.mark.parametrize("links", [DOWN, Links(phase="reconciling")])
     def test_the_intent_is_recorded_while_the_link_is_down(self, links: Links) -> None:
-        d = draft(entry())
+        d = draft(BOUND, entry())
         cancel_entry(d, self.WORD, links)
         assert written(d) == [changed(entry(), cancel_reason="end_of_day")]
         assert messages_of(d) == []
 
     def test_an_entry_that_never_arrived_leaves_a_tombstone(self) -> None:
-        d = draft()
+        d = draft(BOUND)
         cancel_entry(d, self.WORD, READY)
         assert written(d) == [Tombstone(ENTRY, "end_of_day")]
         assert messages_of(d) == [("TSLA", EntryDropped(ENTRY, "TSLA", "end_of_day", {}))]
