@@ -19,7 +19,7 @@ __all__ = ["COMMANDS", "app", "run"]
 COMMANDS = {
     "Start and stop": ("up", "down", "wait", "golive"),
     "Look": ("status", "performance", "events", "logs", "sql", "export", "audit"),
-    "Act": ("pause", "resume", "flatten", "adopt", "cooldown_list", "cooldown_clear"),
+    "Act": ("pause", "resume", "flatten", "adopt", "rescue", "cooldown_list", "cooldown_clear"),
     "Symbols": ("symbols_list", "symbols_add", "symbols_remove", "symbols_file", "reload"),
     "Configure": ("config_check", "config_show", "config_keys", "config_schema"),
     "Simulate": ("simulator", "simulator_fault", "simulator_advance", "simulator_policy"),

@@ -5,7 +5,7 @@ A symbol's process is `symbol-TSLA`. An order's reference (`client_order_id`, IB
     CT-TSLA-20250106-1        the first entry of a symbol in a session
     CT-TSLA-20250106-1-S2     the second stop for the shares of that entry
     CT-TSLA-20250106-F1       the first sale of a flatten
-    CT-TSLA-20250106-A1       adopted shares; M1: manually sold shares
+    CT-TSLA-20250106-A1       adopted shares; M1: manually sold shares; R1: shares that got a stop by `crazy rescue`
     CT-TSLA-20250106-1-S1~2   a second order at the broker under the reference before the `~`: a double
 
 A blank in a ticker (BRK B) becomes a dot. Process names and references have no blanks.
@@ -45,8 +45,9 @@ _SYMBOL = "symbol-"
 _STOP = "-S"
 _PAPER = "D"
 
-Kind = Literal["", "F", "A", "M"]
-"""The kind of a reference: an entry, a sale of a flatten, adopted shares, manually sold shares."""
+Kind = Literal["", "F", "A", "M", "R"]
+"""The kind of a reference: an entry, a sale of a flatten, adopted or manually sold shares, shares under a stop of
+`crazy rescue`."""
 
 
 def symbol_process(symbol: str) -> str:
