@@ -12,7 +12,7 @@ from services.configuration.broker_switches import mistakes as switch_mistakes
 from services.configuration.calendars import EXTENDED, ZONES
 from services.configuration.keys import is_section, sections
 from services.configuration.settings import Settings
-from services.configuration.validation import Mistake, as_given, closest, describe, fits, misfit, suggestion
+from services.configuration.validation import Misread, Mistake, as_given, closest, describe, fits, misfit, suggestion
 from services.trading.ids import is_paper_account
 
 __all__ = ["check", "contradictions"]
@@ -86,7 +86,9 @@ def _misfits(value: Any, kind: Any, path: str) -> Iterator[Mistake]:
         name_kind, item_kind = get_args(plain)
         for name, item in value.items():
             found += [*_misfits(name, name_kind, f"{path}.{name}"), *_misfits(item, item_kind, f"{path}.{name}")]
-    if not found and not fits(value, kind):
+    if isinstance(value, Misread):
+        found = [Mistake(path, value.why)]
+    elif not found and not fits(value, kind):
         found = [Mistake(path, misfit(_short(value), describe(kind)))]
     yield from found
 

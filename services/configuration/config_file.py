@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from services.configuration.broker_policy import Policy
 from services.configuration.checks import check
 from services.configuration.keys import in_yaml, keys, value_of
 from services.configuration.refusal import Refusal
@@ -71,7 +72,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ConfigurationError(f"{path}: cannot be read ({reason}); make it a readable text file") from None
     try:
-        return parse(text)
+        return parse(text, Settings, {"simulation.policy": Policy})
     except Mistake as mistake:
         raise ConfigurationError(f"{path}:{mistake}") from None
 

@@ -8,12 +8,23 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from msgspec import inspect as types
 
-__all__ = ["Mistake", "as_given", "closest", "converted", "describe", "describe_info", "fits", "misfit", "suggestion"]
+__all__ = [
+    "Misread",
+    "Mistake",
+    "as_given",
+    "closest",
+    "converted",
+    "describe",
+    "describe_info",
+    "fits",
+    "misfit",
+    "suggestion",
+]
 
 Number = types.IntType | types.FloatType
 
@@ -24,6 +35,18 @@ class Mistake(Exception):
     def __init__(self, key: str, text: str) -> None:
         super().__init__(f"{key}: {text}" if key else text)
         self.key = key
+
+
+class Misread(str):
+    """A number as it was written that YAML takes for another number. `why` says so, with the remedy."""
+
+    def __new__(cls, text: str, why: str) -> Self:
+        """The text, with the reason."""
+        made = super().__new__(cls, text)
+        made.why = why
+        return made
+
+    why: str
 
 
 def converted(value: Any, kind: Any, *, strict: bool = True) -> Any:

@@ -10,13 +10,15 @@ Every mistake is named by file and line before anything starts.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from services.configuration.refusal import Refusal
-from services.configuration.validation import Mistake
+from services.configuration.validation import Mistake, converted
 from services.configuration.yaml_document import parse
 from services.simulator.faults import catalogue
 from services.simulator.faults.active import Fault
@@ -77,24 +79,22 @@ def _entry(given: Any) -> TimetableEntry:
     if (at is None) == (after is None):
         raise Refusal(f"fault {name}: give either `at` (market time) or `after` (seconds from the start)")
     if after is not None:
-        if isinstance(after, bool) or not isinstance(after, int | float) or not 0 <= after < 1e9:
+        try:
+            seconds = converted(after, float, strict=False)
+        except msgspec.ValidationError:
+            seconds = -1.0
+        if not 0 <= seconds < 1e9:
             raise Refusal(f"fault {name}: after: `{after}` does not fit; give seconds of market time")
-        return TimetableEntry(fault, int(after * SECOND), None)
+        return TimetableEntry(fault, int(seconds * SECOND), None)
     return TimetableEntry(fault, None, _time(name, at))
 
 
 def _time(name: str, at: Any) -> int:
-    """The market time: YAML makes a time of `2025-01-06 10:00:00`, and text of `2025-01-06 10:00`."""
-    moment = at
-    if isinstance(at, str):
-        try:
-            moment = datetime.fromisoformat(at)
-        except ValueError:
-            moment = None
-    elif isinstance(at, date) and not isinstance(at, datetime):
-        moment = datetime(at.year, at.month, at.day)
-    if not isinstance(moment, datetime):
-        raise Refusal(f"fault {name}: at: `{at}` does not fit; give a time like 2025-01-06 10:00 (New York)")
+    """The market time, in New York unless the text names a zone."""
+    try:
+        moment = datetime.fromisoformat(at)
+    except (TypeError, ValueError):
+        raise Refusal(f"fault {name}: at: `{at}` does not fit; give a time like 2025-01-06 10:00 (New York)") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=NEW_YORK)
     return int(moment.timestamp()) * SECOND
