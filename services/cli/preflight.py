@@ -13,6 +13,7 @@ from services.fleet import live_confirmation
 from services.fleet.places import Fleet
 from services.fleet.supervision import Supervisor
 from services.simulator.faults import timetable
+from services.simulator.market.choice import market_source
 
 __all__ = ["broker_notes", "check", "check_files", "check_live"]
 
@@ -31,11 +32,13 @@ def check(chosen: Fleet, supervisor: Supervisor, down: str) -> None:
 
 
 def check_files(settings: Settings) -> None:
-    """Refusal if a file that the simulation names is missing or has mistakes."""
+    """Refusal if a file that the simulation names is missing or has mistakes. Recorded markets are read whole."""
     simulation = settings.simulation
     for file in simulation.files if simulation.market == "files" else ():
         if not Path(file).is_file():
             raise Refusal(f"{file}: no such market file; mend simulation.files, or set simulation.market: synthetic")
+    if simulation.market == "files":
+        market_source(settings)
     if simulation.faults is not None:
         timetable.load(Path(simulation.faults), (*settings.watchlist, *settings.winding_down))
 

@@ -18,6 +18,7 @@ __all__ = [
     "POLL_S",
     "gateway_refusal",
     "is_ready",
+    "market_note",
     "roll_call",
     "wait_end",
     "wait_ready",
@@ -51,7 +52,7 @@ def process_states(columns: list[str], rows: list[list[object]]) -> dict[str, Pr
 def wait_ready(chosen: Fleet, timeout_s: float) -> list[str]:
     """Wait until all processes are ready. The processes that are not when the time is up.
 
-    It ends at once if the gateway refuses to work.
+    It ends at once if the gateway or the simulator refuses to work.
     """
     deadline = time.monotonic() + timeout_s
     while True:
@@ -68,13 +69,19 @@ def is_ready(chosen: Fleet, name: str, state: ProcessState | None) -> bool:
 
 
 def gateway_refusal(chosen: Fleet) -> str:
-    """Why the gateway refuses to work (a wrong account); '' if it does not refuse."""
+    """Why the gateway (a wrong account) or the simulator (an unusable market) refuses to work; '' if none does."""
     return _refusal(roll_call(chosen))
 
 
 def _refusal(states: dict[str, ProcessState]) -> str:
-    gateway = states.get("gateway")
-    return gateway.note if gateway is not None and not gateway.ready else ""
+    refusing = (states.get(name) for name in ("simulator", "gateway"))
+    return next((state.note for state in refusing if state is not None and not state.ready and state.note), "")
+
+
+def market_note(chosen: Fleet) -> str:
+    """What the recorded market of a simulated fleet plays and leaves out; '' for any other market."""
+    simulator = roll_call(chosen).get("simulator")
+    return simulator.note if simulator is not None and simulator.ready else ""
 
 
 def required_processes(chosen: Fleet) -> tuple[str, ...]:

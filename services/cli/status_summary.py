@@ -251,7 +251,11 @@ def _links(data: StatusData) -> dict[str, str]:
 
 
 def _find_problems(data: StatusData, processes: dict[str, str], links: dict[str, str]) -> list[str]:
-    found = [f"{name} is {state}" for name, state in processes.items() if state in ("down", "not ready")]
+    found = [
+        f"{name} is {state}{_reported(data, name)}"
+        for name, state in processes.items()
+        if state in ("down", "not ready")
+    ]
     if not data.processes and "watchdog" in data.alive:
         found.append("the watchdog does not answer")
     if data.records_error:
@@ -272,6 +276,12 @@ def _find_problems(data: StatusData, processes: dict[str, str], links: dict[str,
     found += [_guard(row) for row in data.guards]
     found += [_flatten(row) for row in data.flattens]
     return found
+
+
+def _reported(data: StatusData, process: str) -> str:
+    """Why a process is not ready, as far as it has reported it."""
+    state = data.processes.get(process)
+    return f": {state.note}" if state is not None and process in data.alive and state.note else ""
 
 
 def _guard(row: dict[str, Any]) -> str:
@@ -301,6 +311,9 @@ def _entries(data: StatusData) -> str:
 
 def _phase(data: StatusData, now: datetime | None) -> str:
     market = data.market
+    clock = data.processes.get("clock")
+    if clock is not None and clock.note == "ended" and "clock" in data.alive:
+        return "CLOSED, the market source has ended"
     if not market or now is None:
         return "no session yet"
     if market["phase"] == "awaited":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
-__all__ = ["EXTENDED", "ZONES", "zone_of", "zone_word"]
+__all__ = ["EXTENDED", "ZONES", "ZONE_NAMES", "zone_of", "zone_word"]
 
 _NAMES = {
     "Africa/Johannesburg": "XJSE",
@@ -74,6 +74,9 @@ _NAMES = {
 
 ZONES: dict[str, str] = {name: zone for zone, names in _NAMES.items() for name in names.split()}
 """Calendar name, and the IANA name of its time zone."""
+
+ZONE_NAMES = frozenset({"UTC", *ZONES.values()})
+"""The time zones that a configuration may name."""
 
 EXTENDED = frozenset({"ARCX", "BATS", "NASDAQ", "NYSE", "XASE", "XNAS", "XNYS"})
 """Calendars whose pre- and after-market is known: 04:00 to 20:00 in New York, four hours after an early close."""

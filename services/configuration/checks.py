@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from services.configuration.broker_switches import mistakes as switch_mistakes
-from services.configuration.calendars import EXTENDED, ZONES
+from services.configuration.calendars import EXTENDED, ZONE_NAMES, ZONES
 from services.configuration.keys import is_section, sections
 from services.configuration.settings import Settings
 from services.configuration.validation import Misread, Mistake, as_given, closest, describe, fits, misfit, suggestion
@@ -150,6 +150,9 @@ def contradictions(settings: Settings) -> Iterator[Mistake]:
         yield Mistake(
             "simulation.files", "the market is `files` and none is named; name one, or set simulation.market: synthetic"
         )
+    if market.zone is not None and market.zone not in ZONE_NAMES:
+        near = closest(market.zone, ZONE_NAMES) or "America/New_York"
+        yield Mistake("simulation.zone", f"no zone {market.zone}; did you mean {near}?")
     for name, text in switch_mistakes(market.policy):
         yield Mistake(f"simulation.policy.{name}", text)
     if market.start and market.end and market.end < market.start:

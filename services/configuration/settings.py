@@ -50,6 +50,9 @@ Ticker = Annotated[
 FleetName = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,20}$", description="1 to 20 of the characters a-z, 0-9 and -")]
 Account = Annotated[str, Meta(pattern=r"^[A-Z]{1,3}[0-9]{4,12}$", description="an IBKR account id like DU1234567")]
 CalendarName = Annotated[str, Meta(pattern=r"^[A-Z0-9_]{3,12}$", description="a calendar name like XNYS")]
+ZoneName = Annotated[
+    str, Meta(pattern=r"^[A-Z][A-Za-z]+(/[A-Z][A-Za-z_]+)*$", description="a time zone like UTC or America/New_York")
+]
 SwitchName = Annotated[str, Meta(description="the name of a switch")]
 SwitchValue = Annotated[bool | float | str, Meta(description="a value that fits the switch")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -277,6 +280,8 @@ class Simulation(Section, frozen=True, kw_only=True):
     """`synthetic`: a seeded generator. `files`: recorded bars or ticks."""
     files: Annotated[tuple[Annotated[str, Meta(min_length=1, description="a path")], ...], SIMULATOR] = ()
     """Parquet or CSV files of bars or ticks. A relative path starts at the folder of the configuration file."""
+    zone: Annotated[ZoneName | None, SIMULATOR] = None
+    """Zone of times in the files that name none. `null`: each time must name its own."""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1), SIMULATOR] = 7
     """Seed of the synthetic market: the same seed gives the same days."""
     start: Annotated[date | None, CLOCK, SIMULATOR] = None

@@ -18,7 +18,7 @@ from services.runtime.process import RunningProcess
 from services.simulator.broker import SimulatedBroker
 from services.simulator.control import Control
 from services.simulator.faults import timetable
-from services.simulator.market.choice import market_source
+from services.simulator.market.choice import check_sessions, market_source
 from services.simulator.venue.account import terms_of
 from services.simulator.venue.store import Store
 
@@ -50,6 +50,7 @@ class SimulatorProcess:
         self._control: Control | None = None
         self._last = Advanced(-1, 0, False, (), None, False)
         self._woken = asyncio.Event()
+        self._refused, self._note = False, ""
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT."""
@@ -85,8 +86,8 @@ class SimulatorProcess:
             ready = self._broker is not None
             self._bus.send("clock", _encode(Beat(self._run, ready, 0, 0)))
             self._woken.set()  # a send clears the descriptor, and a message that arrived meanwhile would be missed
-            if time.monotonic() >= next_beat or ready is not heartbeat.ready:
-                heartbeat = msgspec.structs.replace(heartbeat, ready=ready)
+            if time.monotonic() >= next_beat or (ready, self._note) != (heartbeat.ready, heartbeat.note):
+                heartbeat = msgspec.structs.replace(heartbeat, ready=ready, note=self._note)
                 self._bus.beat(_encode(heartbeat))
                 next_beat = time.monotonic() + BEAT_S
             await asyncio.sleep(BEAT_S if ready else UNREADY_BEAT_S)
@@ -100,7 +101,8 @@ class SimulatorProcess:
             match frame:
                 case Schedule():
                     await self._open(frame)
-                    self._answer(0, orders=False, symbols=())
+                    if self._broker is not None:
+                        self._answer(0, orders=False, symbols=())
                 case Advance():
                     self._advance(frame)
                 case Probe():
@@ -114,7 +116,18 @@ class SimulatorProcess:
         if self._broker is not None:
             self._list_symbols(schedule.symbols)
             return
+        if self._refused:
+            return
         simulation, ibkr = self._p.settings.simulation, self._p.settings.ibkr
+        try:
+            played = check_sessions(self._source, schedule.sessions)
+        except Refusal as refusal:
+            self._p.log.event("refused", level="ERROR", error=str(refusal))
+            self._refused, self._note = True, str(refusal)
+            return
+        if played:
+            self._p.log.event("market_loaded", rows=played)
+            self._note = played
         policy = policy_of(simulation.policy)
         broker = SimulatedBroker(
             self._source,

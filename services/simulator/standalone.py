@@ -29,8 +29,8 @@ from services.configuration.settings import SIMULATED_ACCOUNT, Settings
 from services.simulator import control
 from services.simulator.broker import SimulatedBroker
 from services.simulator.faults import timetable
-from services.simulator.market.choice import market_source
-from services.simulator.market.files import contents
+from services.simulator.market.choice import check_sessions, market_source
+from services.simulator.market.loading import contents
 from services.simulator.standalone_pace import LEAD_NS, PaceName, next_time
 from services.simulator.venue.account import terms_of
 from services.simulator.venue.source import PRE_MARKET_NS, SessionCalendar
@@ -66,6 +66,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     daily_volatility: float = 0.2
     extended_hours: bool = False
     calendar: str = "XNYS"
+    zone: str | None = None
     ledger: Path | None = None
     control: Path | None = None
     policy: dict[str, str] = {}
@@ -85,6 +86,7 @@ class StandaloneSimulator:
         self._calendar = SessionCalendar(days)
         with _naming_flags():
             source = market_source(settings)
+            self._played = check_sessions(source, days)
             self._store = Store(self._ledger(), *wanted.accounts)
         self._closing.callback(self._store.close)
         policy = policy_of(settings.simulation.policy)
@@ -122,6 +124,8 @@ class StandaloneSimulator:
             await self.close()
             raise
         self._report(self.describe())
+        if self._played:
+            self._report(self._played)
 
     async def run(self) -> None:
         """Move the market until SIGTERM or SIGINT, then close."""
@@ -223,6 +227,7 @@ _FLAGS = {
     "simulation.daily_volatility": "--daily-volatility",
     "simulation.cash": "--cash",
     "hours.calendar": "--calendar",
+    "simulation.zone": "--zone",
     "simulation.policy.": "--policy ",
 }
 """The flag that stands for a configuration key in a refusal: a user of flags has no configuration."""
@@ -238,7 +243,7 @@ def settings_from(wanted: Wanted) -> Settings:
     symbols, start, end = wanted.symbols or SYMBOLS, wanted.start, wanted.end
     if not synthetic:
         with _naming_flags():
-            held = contents([Path(file) for file in files])
+            held = contents([Path(file) for file in files], wanted.zone)
         symbols, start, end = wanted.symbols or held.symbols, start or held.first, end or held.last
     mistakes: list[str] = []
     settings = None
@@ -250,6 +255,7 @@ def settings_from(wanted: Wanted) -> Settings:
             "simulation": {
                 "market": "synthetic" if synthetic else "files",
                 "files": list(files),
+                "zone": wanted.zone,
                 "seed": wanted.seed,
                 "start": start,
                 "end": end,

@@ -28,7 +28,7 @@ EDGES = {
     "recorder": ("sql.py", "store.py"),
     "simulator": (
         *("control.py", "fault_effects.py", "server.py", "standalone.py", "testing.py"),
-        *("faults/timetable.py", "market/choice.py", "market/files.py", "venue/store.py"),
+        *("faults/timetable.py", "market/choice.py", "market/files.py", "market/loading.py", "venue/store.py"),
         *("requests/dispatch.py", "requests/historical_data.py", "requests/unsupported.py"),
     ),
 }

@@ -34,7 +34,7 @@ ALONE = {
     "loguru": {"services/runtime/log.py"},
     "ib_insync": {"services/gateway/ibkr/connection.py"},
     "exchange_calendars": {"services/clock/calendar.py"},
-    "duckdb": {"services/recorder/store.py", "services/simulator/market/files.py"},
+    "duckdb": {"services/recorder/store.py", "services/simulator/market/loading.py"},
     "yaml": {"services/configuration/yaml_document.py", "services/cli/commands/config_show.py"},
 }
 """A library of the outside world, and the only files that know it."""

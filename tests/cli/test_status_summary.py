@@ -304,3 +304,15 @@ def test_the_page() -> None:
 def test_a_summary_can_be_encoded_as_json() -> None:
     summary = summarize(status_data())
     assert msgspec.json.decode(msgspec.json.encode(summary))["symbols"][0]["symbol"] == "SMCI"
+
+
+def test_a_market_that_ended_before_its_first_session_is_not_about_to_open() -> None:
+    states = status_data().processes | {"clock": ProcessState("clock", 1, 1, True, "ended", 0.1, 1)}
+    awaited = status_data().market | {"phase": "awaited"}
+    assert summarize(status_data(market=awaited, processes=states)).phase == "CLOSED, the market source has ended"
+
+
+def test_a_process_that_is_not_ready_shows_its_reason() -> None:
+    states = status_data().processes | {"simulator": ProcessState("simulator", 1, 1, False, "no row of GME", 0.1, 1)}
+    summary = summarize(status_data(processes=states))
+    assert (summary.exit_code, summary.problems) == (1, ["simulator is not ready: no row of GME"])

@@ -120,7 +120,7 @@ XYZ,2024-03-04 14:31:00,5,5,5,5,4
 def test_a_market_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "bars.csv"
     file.write_text(BARS)
-    with alone("--market", str(file), "--pace", "manual") as (_, port, line):
+    with alone("--market", str(file), "--zone", "UTC", "--pace", "manual") as (_, port, line):
         assert f"market {file}: ABC, XYZ  Mon 2024-03-04 09:29:00 ET, moved by hand" in line
         assert ask(default_path(port), {"do": "advance", "events": 5})["text"] == "it is Mon 2024-03-04 09:31:00 ET"
 

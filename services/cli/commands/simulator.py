@@ -37,6 +37,7 @@ def simulator(
     daily_volatility: float = 0.2,
     extended_hours: Annotated[bool, Parameter(negative="")] = False,
     calendar: str = "XNYS",
+    zone: str | None = None,
     ledger: Path | None = None,
     control: Path | None = None,
     policy: Annotated[tuple[str, ...], Repeated] = (),
@@ -82,6 +83,8 @@ def simulator(
         they have.
     calendar:
         Exchange calendar, by the name that exchange_calendars gives it.
+    zone:
+        Zone of the times in the files that name none, as America/New_York.
     ledger:
         File that remembers orders, executions, ids and cash across restarts. Default: nothing is remembered.
     control:
@@ -114,6 +117,7 @@ def simulator(
         daily_volatility=daily_volatility,
         extended_hours=extended_hours,
         calendar=calendar,
+        zone=zone,
         ledger=ledger,
         control=control,
         policy=named_values(policy, "--policy"),

@@ -9,7 +9,7 @@ import msgspec
 
 from services.cli.options import Config, crazy, load
 from services.cli.preflight import broker_notes, check, check_live
-from services.cli.readiness import gateway_refusal, wait_ready
+from services.cli.readiness import gateway_refusal, market_note, wait_ready
 from services.cli.status_page import show_status
 from services.configuration.notices import notices
 from services.configuration.refusal import Refusal
@@ -63,6 +63,8 @@ def up(*, observe: bool = False, config: Config = None) -> int:
         logs = crazy(config, f"logs {missing[0]}")
         last = "".join(f"\n{name}: {line}" for name in missing if (line := last_output_line(chosen, name, started)))
         raise Refusal(f"fleet {chosen.name}: not ready after {READY_S:.0f} s: {', '.join(missing)}; see {logs}{last}")
+    if played := market_note(chosen):
+        print(f"note: {played}", file=sys.stderr)
     state = (
         f"is running already (supervisord {running})" if running else f"is ready after {time.time() - started:.1f} s"
     )
