@@ -8,6 +8,7 @@ same ones.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -27,6 +28,14 @@ settings.register_profile(
 )
 if "MUTANT_UNDER_TEST" in os.environ:
     settings.load_profile("mutation")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _state_of_its_own() -> Iterator[None]:
+    """Sockets that don't fit into a test's own folder lie in that of the user's state: here in a short, private one."""
+    with tempfile.TemporaryDirectory(prefix="crazy-", dir="/tmp") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", folder)
+        yield
 
 
 PASSED = pytest.StashKey[bool]()

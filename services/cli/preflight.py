@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,12 +9,12 @@ from pathlib import Path
 from services.configuration.refusal import Refusal
 from services.configuration.settings import Settings
 from services.fleet import live_confirmation
-from services.fleet.places import Fleet
+from services.fleet.places import RUNTIME_VARIABLE, Fleet, short_lived
 from services.fleet.supervision import Supervisor
 from services.simulator.faults import timetable
 from services.simulator.market.choice import market_source
 
-__all__ = ["broker_notes", "check", "check_files", "check_live"]
+__all__ = ["broker_notes", "check", "check_files", "check_live", "place_notes"]
 
 CONNECT_S = 2.0
 """Longest wait for a broker's socket to answer."""
@@ -58,12 +57,15 @@ def check_live(chosen: Fleet, golive: str) -> None:
 def _check_port(host: str, port: int) -> None:
     """Refusal if another program listens there: the fleet would take it for its simulated gateway."""
     try:
-        with socket.create_server((host, port)):
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.create_server(address, family=family):
             pass
+    except socket.gaierror as error:
+        raise Refusal(f"ibkr.host: {host}: {_unknown_host(error)}") from error
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        reason = error.strerror or str(error)
         raise Refusal(
-            f"{host}:{port}: the simulated gateway cannot listen there ({reason}); "
+            f"{_shown(host, port)}: the simulated gateway cannot listen there ({reason}); "
             "set ibkr.port to a free port, or give the fleet a name of its own (`fleet: mine`) for a port of its own"
         ) from error
 
@@ -73,10 +75,33 @@ def broker_notes(chosen: Fleet) -> list[str]:
     ibkr = chosen.settings.ibkr
     if chosen.settings.mode == "sim":
         return []
+    where = _shown(ibkr.host, ibkr.port)
     try:
         socket.create_connection((ibkr.host, ibkr.port), CONNECT_S).close()
+    except (socket.gaierror, UnicodeError) as error:
+        return [f"ibkr.host: {ibkr.host}: {_unknown_host(error)}; it is waited for"]
     except OSError:
-        return [
-            f"nothing answers at {ibkr.host}:{ibkr.port}; log IB Gateway in and enable its API socket, it is waited for"
-        ]
+        return [f"nothing answers at {where}; log IB Gateway in and enable its API socket, it is waited for"]
     return []
+
+
+def _unknown_host(error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return f"no such host ({reason}); give a name or an address that this machine knows, as 127.0.0.1 or ::1"
+
+
+def _shown(host: str, port: int) -> str:
+    """Host and port as one writes them; an IPv6 address stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def place_notes(chosen: Fleet) -> list[str]:
+    """A note for each folder of the fleet that may vanish while the fleet runs."""
+    notes = []
+    if why := short_lived(chosen.run):
+        notes.append(
+            f"the sockets of the fleet lie in {chosen.run}: {why}; set {RUNTIME_VARIABLE} to a short folder of your own"
+        )
+    if chosen.settings.mode != "sim" and (why := short_lived(chosen.var)):
+        notes.append(f"the records of the fleet lie in {chosen.var}: {why}; set CRAZY_HOME to a folder that lasts")
+    return notes

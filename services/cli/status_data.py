@@ -33,7 +33,7 @@ class StatusData(msgspec.Struct, frozen=True, kw_only=True):
 
     `wanted`: the processes that it should have. `alive`: those that hold their lock. `processes`: the watchdog's
     report.
-    `records_error`: why there are no records, or "".
+    `records_error`: why there are no records, or "". `swept`: the folder of the sockets, if they vanished from it.
     """
 
     version: str
@@ -44,6 +44,7 @@ class StatusData(msgspec.Struct, frozen=True, kw_only=True):
     ticks: dict[str, Tick]
     market_ns: int = 0
     records_error: str = ""
+    swept: str = ""
     symbols: list[Row] = []
     market: Row = {}
     links: dict[str, bool] = {}
@@ -69,6 +70,8 @@ def gather(chosen: Fleet) -> StatusData:
         ticks=_ticks(chosen) if "gateway" in alive else {},
         market_ns=_market_ns(chosen) if "clock" in alive else 0,
     )
+    if alive and not (chosen.run / "watchdog.control").exists() and "watchdog" in alive:
+        data = msgspec.structs.replace(data, swept=str(chosen.run))
     try:
         with records.opened(chosen) as open_records:
             return msgspec.structs.replace(data, **_recorded(open_records))

@@ -256,7 +256,12 @@ def _find_problems(data: StatusData, processes: dict[str, str], links: dict[str,
         for name, state in processes.items()
         if state in ("down", "not ready")
     ]
-    if not data.processes and "watchdog" in data.alive:
+    if data.swept:
+        found.append(
+            f"the sockets have vanished from {data.swept}: the fleet goes on and makes them again within 10 s;"
+            " if not, `crazy down` and `crazy up` do"
+        )
+    elif not data.processes and "watchdog" in data.alive:
         found.append("the watchdog does not answer")
     if data.records_error:
         found.append(data.records_error)

@@ -19,7 +19,7 @@ from services.configuration import checks, config_file
 from services.configuration.refusal import Refusal
 from services.configuration.settings import Settings, Ticker
 from services.fleet import process_lock, programs, watchlist_overlay
-from services.fleet.places import Fleet, home
+from services.fleet.places import Fleet, home, write_private
 from services.fleet.process_lock import Lock
 from services.fleet.supervision import Supervisor
 from services.fleet.watchlist_overlay import Overlay
@@ -82,7 +82,7 @@ def change(config: Config, watchlist: tuple[str, ...], leaving: tuple[str, ...] 
 
 def fleet_lock(chosen: Fleet) -> Lock:
     """The lock of the fleet, taken: one command at a time changes a fleet. Refusal after `LOCK_S`."""
-    if not chosen.run.is_dir():
+    if not chosen.locks.is_dir():
         chosen.prepare()
     lock = Lock(chosen.lock("fleet"))
     if not lock.take(LOCK_S):
@@ -106,7 +106,7 @@ def apply_to_running_fleet(wanted: Settings) -> None:
     supervisor = Supervisor(running)
     if supervisor.pid is None:
         return
-    running.settings_file.write_bytes(wanted.to_json())
+    write_private(running.settings_file, wanted.to_json())
     programs.write(running)
     supervisor.update()
     for name in running.symbols:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from services.fleet.places import write_private
+
 __all__ = ["Confirmation", "read", "write"]
 
 
@@ -40,7 +42,4 @@ def read(path: Path) -> Confirmation | None:
 
 def write(path: Path, confirmation: Confirmation) -> None:
     """Replace the confirmation, as a whole or not at all. Only the owner can read the file."""
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.encode(confirmation))
-    fresh.chmod(0o600)
-    fresh.replace(path)
+    write_private(path, msgspec.json.encode(confirmation))

@@ -8,6 +8,7 @@ sockets without an error and write the same ledger.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -55,17 +56,44 @@ class Lock:
                 time.sleep(0.05)
             else:
                 break
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        _write_pid(file)
         self._file = file
         return True
+
+    def keep(self) -> bool:
+        """Make the file again if it has vanished. False if another process has taken the lock meanwhile."""
+        if self._file is None:
+            return False
+        try:
+            found = self.path.stat()
+        except OSError:
+            found = None
+        mine = os.fstat(self._file.fileno())
+        if found is not None and (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino):
+            return True
+        before = self._file
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            kept = self.take()
+        except OSError:  # a full disk, for example: try again later
+            return False
+        if kept:
+            before.close()
+        return kept
 
     def release(self) -> None:
         """Free the lock. The file stays: if it were removed, two processes could lock two files of one name."""
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _write_pid(file: IO[str]) -> None:
+    """Write the holder's pid. On a full disk the lock holds without it."""
+    with contextlib.suppress(OSError):
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
 
 
 def holder(path: Path) -> int | None:
@@ -78,15 +106,31 @@ def holder(path: Path) -> int | None:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return int(file.read() or 0) or None
+            return int(file.read() or 0) or _locking_process(os.fstat(file.fileno()).st_ino)
     return None
+
+
+def _locking_process(inode: int) -> int | None:
+    """The process that holds a lock on this file by the kernel's list (Linux): a full disk took no pid."""
+    try:
+        locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    pids = (
+        int(words[4])
+        for words in map(str.split, locks)
+        if words[1:4:2] == ["FLOCK", "WRITE"] and words[5].endswith(f":{inode}")
+    )
+    return next(iter(pids), None)
 
 
 def enter(fleet: Fleet, process: str) -> Lock:
     """Tie this process to its supervisor and take the lock of its name, or exit with one clear line.
 
-    A process that a person starts (no supervisor in the environment) only takes the lock.
+    A process that a person starts (no supervisor in the environment) only takes the lock. What a process writes is
+    private to its user.
     """
+    os.umask(0o077)
     if os.environ.get("SUPERVISOR_ENABLED"):
         _die_with_parent()
         supervisor = _read_pid(fleet.pidfile)
@@ -94,6 +138,7 @@ def enter(fleet: Fleet, process: str) -> Lock:
         if os.getppid() != supervisor:
             _exit(process, ORPHANED, f"the supervisor of this fleet ({supervisor}) is not my parent ({os.getppid()})")
     lock = Lock(fleet.lock(process))
+    lock.path.parent.mkdir(mode=0o700, exist_ok=True)
     if not lock.take(PREDECESSOR_S):
         _exit(process, HELD, f"runs already as process {holder(lock.path)}; `crazy down` stops the fleet")
     return lock

@@ -7,13 +7,13 @@ restart every symbol.
 
 from __future__ import annotations
 
-from services.fleet.places import Fleet
+from services.fleet.places import Fleet, write_private
 
 __all__ = ["program", "programs", "write"]
 
 PROGRAM = """\
 [program:{process}]
-command = "%(ENV_CRAZY_PYTHON)s" -m services.{module} "%(ENV_CRAZY_SETTINGS)s"{argument}
+command = /bin/sh -c 'cd "$CRAZY_CODE" && exec "$CRAZY_PYTHON" -m services.{module} "$CRAZY_SETTINGS"{argument}'
 priority = {priority}
 startsecs = 1
 startretries = 100
@@ -22,7 +22,7 @@ exitcodes = 0
 stopsignal = TERM
 stopwaitsecs = 10
 redirect_stderr = true
-stdout_logfile = %(ENV_CRAZY_LOGS)s/{process}.out
+stdout_logfile = logs/{process}.out
 stdout_logfile_maxbytes = 1MB
 stdout_logfile_backups = 2
 """
@@ -48,4 +48,4 @@ def write(fleet: Fleet) -> None:
         if old.name not in wanted:
             old.unlink()
     for name, text in wanted.items():
-        (fleet.programs / name).write_text(text)
+        write_private(fleet.programs / name, text.encode())

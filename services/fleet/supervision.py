@@ -92,9 +92,9 @@ class Supervisor:
         environment = os.environ | {
             "CRAZY_CODE": str(CODE),
             "CRAZY_FLEET": fleet.name,
-            "CRAZY_LOGS": str(fleet.logs),
             # supervisord splits this at blanks and globs it; `?` stands for what would be misread.
             "CRAZY_PROGRAMS": re.sub(r"[\s\[\]*]", "?", str(fleet.programs)),
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(CODE), os.environ.get("PYTHONPATH")))),
             "CRAZY_PYTHON": sys.executable,
             "CRAZY_SETTINGS": str(fleet.settings_file),
             "CRAZY_SOCKET": str(fleet.supervisor_socket),
@@ -105,7 +105,7 @@ class Supervisor:
             child = subprocess.Popen(
                 [*command, "--pidfile", str(fleet.pidfile)],
                 env=environment,
-                cwd=CODE,
+                cwd=fleet.var,  # its log files are named from here: supervisord misreads some characters of a path
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
@@ -161,7 +161,7 @@ class Supervisor:
 
     def survivors(self) -> dict[str, int]:
         """Living processes of this fleet, by name: each holds the lock of its name."""
-        locks = sorted(self.fleet.run.glob("*.lock"))
+        locks = sorted(self.fleet.locks.glob("*.lock"))
         return {
             lock.stem: pid for lock in locks if lock.stem != "fleet" and (pid := process_lock.holder(lock)) is not None
         }
@@ -177,7 +177,7 @@ class Supervisor:
         By itself supervisord takes a second for each process. It kills a process that does not end in time.
         """
         waves = ("watchdog", *self.fleet.symbols), ("gateway", "risk"), ("recorder",), ("clock", "simulator")
-        with contextlib.suppress(OSError, xmlrpc.client.Error):
+        with contextlib.suppress(OSError, Refusal, xmlrpc.client.Error):
             for wave in waves:
                 for name in self._running(wave):
                     self._call("supervisor.stopProcess", name, False)
@@ -192,15 +192,20 @@ class Supervisor:
     def _answers(self) -> bool:
         try:
             return bool(self._call("supervisor.getPID") == self.pid)
-        except OSError:
+        except (OSError, Refusal):
             return False
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        """One XML-RPC call over supervisord's socket."""
-        with xmlrpc.client.ServerProxy(
-            "http://localhost", transport=_UnixTransport(self.fleet.supervisor_socket)
-        ) as proxy:
-            return getattr(proxy, method)(*arguments)
+        """One XML-RPC call over supervisord's socket. Refusal if it does not answer."""
+        path = self.fleet.supervisor_socket
+        try:
+            with xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(path)) as proxy:
+                return getattr(proxy, method)(*arguments)
+        except OSError as error:
+            raise Refusal(
+                f"fleet {self.fleet.name}: supervisord does not answer at {path} ({error.strerror or error}); it makes"
+                " a socket that has vanished again within 10 s"
+            ) from error
 
 
 def _command_line(pid: int) -> str:

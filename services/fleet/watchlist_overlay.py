@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from services.configuration.settings import Settings, Ticker
+from services.fleet.places import write_private
 
 __all__ = ["Overlay", "apply_overlay", "read", "with_watchlist", "write"]
 
@@ -37,9 +38,7 @@ def write(path: Path, overlay: Overlay) -> None:
         path.unlink(missing_ok=True)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(overlay), indent=2))
-    fresh.replace(path)
+    write_private(path, msgspec.json.format(msgspec.json.encode(overlay), indent=2))
 
 
 def apply_overlay(settings: Settings, overlay: Overlay | None) -> Settings:

@@ -12,6 +12,7 @@ an ipc path in the fleet's run directory, which belongs to one user (0700). A pr
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import time
@@ -24,6 +25,7 @@ import zmq
 
 import messages
 from messages.operator import Answer, Command
+from services.fleet import process_lock
 
 __all__ = ["Bus", "NoAnswer", "ask", "latest", "serve_control"]
 
@@ -50,7 +52,7 @@ class Bus:
 
     `dials`: the processes that it connects to. `binds`: other processes connect to it. `publishes`: it has an XPUB.
     `subscribes`: the topics that it wants of each publisher ('' for all). `control`: it takes commands. `beats`: it
-    sends heartbeats. `receives_beats`: it is the watchdog.
+    sends heartbeats. `receives_beats`: it is the watchdog. `lock`: the lock of its name.
     """
 
     def __init__(
@@ -65,11 +67,14 @@ class Bus:
         control: bool = False,
         beats: bool = True,
         receives_beats: bool = False,
+        lock: process_lock.Lock | None = None,
     ):
         self.name = name
         self._dir = run_dir
+        self._lock = lock
         self._context = zmq.Context()
         self._poller = zmq.Poller()
+        self._bound: dict[str, zmq.Socket[bytes]] = {}
         self._dealers = {peer: self._dial(peer) for peer in dials}
         self._peer_of = {dealer: peer for peer, dealer in self._dealers.items()}
         self._router = self._bind(zmq.ROUTER, name) if binds else None
@@ -118,7 +123,18 @@ class Bus:
         if kind == zmq.XPUB:
             sock.setsockopt(zmq.XPUB_VERBOSE, 1)
         sock.bind(self._path(name))
+        self._bound[name] = sock
         return sock
+
+    def keep(self) -> None:
+        """Make the files of sockets and lock again that have vanished; call it about once a second.
+
+        Living connections go on.
+        """
+        for name, sock in self._bound.items():
+            keep_bound(sock, self._dir / name)
+        if self._lock is not None:
+            self._lock.keep()
 
     def _subscribe(self, peer: str, topics: Sequence[str]) -> zmq.Socket[bytes]:
         sock = self._socket(zmq.SUB)
@@ -242,6 +258,21 @@ class Bus:
         self.close()
 
 
+def keep_bound(sock: zmq.Socket[bytes], path: Path) -> None:
+    """Bind this socket again if its file has vanished.
+
+    ZeroMQ refuses to bind one path twice, and an unbind would end all connections and remove the new file later. So the
+    socket gets a second path, which is renamed.
+    """
+    if path.exists():
+        return
+    fresh = path.with_name(f".{os.getpid()}-{path.name[:8]}")
+    with contextlib.suppress(OSError, zmq.ZMQError):  # try again in a second
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sock.bind(f"ipc://{fresh}")
+        fresh.rename(path)
+
+
 class StopSignal:
     """SIGTERM and SIGINT as a flag, and as a descriptor that wakes a poll."""
 
@@ -268,9 +299,11 @@ def serve_control(
     context = zmq.Context()
     sock = context.socket(zmq.REP)
     sock.setsockopt(zmq.LINGER, 0)
-    sock.bind(f"ipc://{run_dir / process}.control")
+    path = run_dir / f"{process}.control"
+    sock.bind(f"ipc://{path}")
     while not stopped():
         if not sock.poll(200):
+            keep_bound(sock, path)
             continue
         try:
             answer = handler(_decode_command(sock.recv()))

@@ -150,6 +150,7 @@ class EventLoop:
             self._announced_ready = actor.announced_ready
             self._next_beat = actor.beat_after(now)
             beat(actor, bus, self._note())
+            bus.keep()
 
     def _look_at(self, frame: Frame) -> None:
         if isinstance(frame, Probe):

@@ -98,6 +98,7 @@ def run(actor: Actor, bus: Bus, log: Log, hooks: Hooks | None = None) -> None:
             announced_ready, announced_note = actor.announced_ready, hooks.note
             next_beat = actor.beat_after(now)
             beat(actor, bus, hooks.note)
+            bus.keep()
     log.event("bot_stopped", process_run=actor.run)
 
 

@@ -104,6 +104,7 @@ class RunningProcess:
             subscribes=self.wiring.subscribes,
             control=self.wiring.control,
             receives_beats=receives_beats,
+            lock=self._lock,
         )
         self._closing.append(bus)
         return bus

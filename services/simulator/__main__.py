@@ -86,6 +86,9 @@ class SimulatorProcess:
             ready = self._broker is not None
             self._bus.send("clock", _encode(Beat(self._run, ready, 0, 0)))
             self._woken.set()  # a send clears the descriptor, and a message that arrived meanwhile would be missed
+            self._bus.keep()
+            if self._control is not None:
+                await self._control.keep()
             if time.monotonic() >= next_beat or (ready, self._note) != (heartbeat.ready, heartbeat.note):
                 heartbeat = msgspec.structs.replace(heartbeat, ready=ready, note=self._note)
                 self._bus.beat(_encode(heartbeat))

@@ -17,7 +17,6 @@ import errno
 import os
 import socket
 import struct
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from typing import Any
 import msgspec
 
 from services.configuration.refusal import Refusal
-from services.fleet.places import check_length, check_private
+from services.fleet.places import check_length, check_private, private_folders
 
 __all__ = ["Command", "Control", "ask", "default_path", "folder"]
 
@@ -38,11 +37,7 @@ _LINE_BYTES = 1 << 20
 
 def folder() -> Path:
     """The private folder of standalone gateways, one per user. Created if it does not exist."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime and Path(runtime).is_dir():
-        found = Path(runtime) / "crazy-simulator"
-    else:
-        found = Path(tempfile.gettempdir()) / f"crazy-simulator-{os.getuid()}"
+    found = next(private_folders("crazy-simulator"))
     found.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_private(found)
     return found
@@ -75,6 +70,18 @@ class Control:
         finally:
             os.umask(before)
         self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=_LINE_BYTES)
+
+    async def keep(self) -> None:
+        """Listen again if the socket's file has vanished."""
+        if self._server is None or self.path.is_socket():
+            return
+        self._server.close()
+        self._server = None
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            await self.open()
+        except (OSError, Refusal):
+            return  # the caller tries again
 
     async def close(self) -> None:
         """Stop listening and remove the socket."""

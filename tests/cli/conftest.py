@@ -22,7 +22,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A configuration whose fleet has folders of its own, and sockets with short paths."""
     monkeypatch.setenv("CRAZY_HOME", str(tmp_path))
     with tempfile.TemporaryDirectory() as runtime:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        monkeypatch.setenv("CRAZY_RUNTIME_DIR", runtime)
         path = tmp_path / "config.yaml"
         path.write_text("watchlist: [TSLA]\n")
         yield path

@@ -33,7 +33,7 @@ def runtime() -> Iterator[Path]:
 @pytest.fixture
 def config(tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CRAZY_HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    monkeypatch.setenv("CRAZY_RUNTIME_DIR", str(runtime))
     path = tmp_path / "my.yaml"
     path.write_text(TEXT)
     return path

@@ -22,7 +22,7 @@ from services.fleet.places import Fleet
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("CRAZY_HOME", str(tmp_path))
     with tempfile.TemporaryDirectory() as runtime:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        monkeypatch.setenv("CRAZY_RUNTIME_DIR", runtime)
         path = tmp_path / "config.yaml"
         path.write_text("watchlist: [TSLA, GME]\n")
         yield path

@@ -65,7 +65,7 @@ class RunningFleet:
             **{k: v for k, v in os.environ.items() if not k.startswith("CRAZY_")},
             "CRAZY_HOME": str(home),
             "CRAZY_CONFIG": str(self.config),
-            "XDG_RUNTIME_DIR": str(runtime),
+            "CRAZY_RUNTIME_DIR": str(runtime),
             "PYTHONPATH": str(ROOT),
         }
         self.var = home / "var" / name

@@ -30,7 +30,7 @@ signal.sigwait([signal.SIGTERM])
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder for sockets; pytest's own are too deep for one."""
     with tempfile.TemporaryDirectory(prefix="crazy-", dir="/tmp") as folder:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        monkeypatch.setenv("CRAZY_RUNTIME_DIR", folder)
         monkeypatch.delenv("SUPERVISOR_ENABLED", raising=False)
         yield Path(folder)
 

@@ -50,7 +50,7 @@ def test_prepare_makes_private_folders_and_a_process_finds_the_same_places(tmp_p
 def test_another_shell_finds_the_sockets_of_the_running_fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = fleet(tmp_path)
     chosen.prepare()
-    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.delenv("CRAZY_RUNTIME_DIR")
     assert fleet(tmp_path).run == chosen.run
     assert fleet(tmp_path / "elsewhere").run != chosen.run
 
@@ -58,9 +58,9 @@ def test_another_shell_finds_the_sockets_of_the_running_fleet(tmp_path: Path, mo
 def test_a_socket_path_that_the_system_cannot_bind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = tmp_path / ("d" * (107 - len(os.fsencode(tmp_path))))
     deep.mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
+    monkeypatch.setenv("CRAZY_RUNTIME_DIR", str(deep))
     for call in (lambda: fleet(tmp_path).prepare(), lambda: fleet(tmp_path).socket("gateway")):
-        with pytest.raises(Refusal, match=r"a socket path of \d+ bytes, the system allows 107; set XDG_RUNTIME_DIR"):
+        with pytest.raises(Refusal, match=r"a socket path of \d+ bytes, the system allows 107; set CRAZY_RUNTIME_DIR"):
             call()
     assert not (tmp_path / "var").exists()
 
@@ -99,7 +99,7 @@ def test_the_environment_of_a_start_chooses_the_folder_of_the_sockets(
     chosen.prepare()
     before = chosen.run
     (runtime / "b").mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime / "b"))
+    monkeypatch.setenv("CRAZY_RUNTIME_DIR", str(runtime / "b"))
     chosen.prepare(running=True)
     assert chosen.run == before
     chosen.prepare()

@@ -37,5 +37,5 @@ def test_processes_start_in_an_order() -> None:
 
 def test_a_symbol_is_an_argument_of_its_process() -> None:
     text = programs.program("symbol-BRK.B", 100, "BRK B")
-    assert 'command = "%(ENV_CRAZY_PYTHON)s" -m services.symbol "%(ENV_CRAZY_SETTINGS)s" "BRK B"\n' in text
-    assert "stdout_logfile = %(ENV_CRAZY_LOGS)s/symbol-BRK.B.out\n" in text
+    assert """-m services.symbol "$CRAZY_SETTINGS" "BRK B"'\n""" in text
+    assert "stdout_logfile = logs/symbol-BRK.B.out\n" in text

@@ -229,7 +229,7 @@ def test_no_write_permission(home: Path, crazy: Run) -> None:
 def test_a_socket_path_over_107_bytes(home: Path, crazy: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = home / ("d" * 100)
     deep.mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
+    monkeypatch.setenv("CRAZY_RUNTIME_DIR", str(deep))
     assert "the system allows 107" in one_line(crazy, home, configured(home))
 
 

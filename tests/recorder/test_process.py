@@ -49,7 +49,7 @@ class Teller:
 @pytest.fixture
 def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     with tempfile.TemporaryDirectory() as runtime:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        monkeypatch.setenv("CRAZY_RUNTIME_DIR", runtime)
         made = Fleet(Settings(watchlist=("TSLA",)), tmp_path)
         made.prepare()
         made.settings_file.write_bytes(made.settings.to_json())

@@ -21,7 +21,7 @@ from services.simulator.testing import Simulator
 @pytest.fixture(autouse=True)
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="crazy-", dir="/tmp") as folder:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        monkeypatch.setenv("CRAZY_RUNTIME_DIR", folder)
         yield
 
 

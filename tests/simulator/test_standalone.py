@@ -30,7 +30,7 @@ Run = Callable[..., tuple[int, list[str], list[str]]]
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder for sockets; pytest's paths are too long for one."""
     with tempfile.TemporaryDirectory(prefix="crazy-", dir="/tmp") as folder:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        monkeypatch.setenv("CRAZY_RUNTIME_DIR", folder)
         yield Path(folder)
 
 

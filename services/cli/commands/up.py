@@ -8,13 +8,13 @@ import time
 import msgspec
 
 from services.cli.options import Config, crazy, load
-from services.cli.preflight import broker_notes, check, check_live
+from services.cli.preflight import broker_notes, check, check_live, place_notes
 from services.cli.readiness import gateway_refusal, market_note, wait_ready
 from services.cli.status_page import show_status
 from services.configuration.notices import notices
 from services.configuration.refusal import Refusal
 from services.fleet import programs
-from services.fleet.places import Fleet, home
+from services.fleet.places import Fleet, home, write_private
 from services.fleet.process_lock import Lock
 from services.fleet.supervision import Supervisor
 
@@ -51,9 +51,9 @@ def up(*, observe: bool = False, config: Config = None) -> int:
     else:
         check(chosen, supervisor, crazy(config, "down"))
         check_live(chosen, crazy(config, "golive"))
-        for notice in (*notices(chosen.settings), *broker_notes(chosen)):
+        for notice in (*notices(chosen.settings), *place_notes(chosen), *broker_notes(chosen)):
             print(f"note: {notice}", file=sys.stderr)
-        chosen.settings_file.write_bytes(chosen.settings.to_json())
+        write_private(chosen.settings_file, chosen.settings.to_json())
         programs.write(chosen)
         supervisor.start()
     missing = wait_ready(chosen, READY_S)
