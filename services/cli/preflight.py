@@ -60,7 +60,7 @@ def _check_port(host: str, port: int) -> None:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         with socket.create_server(address, family=family):
             pass
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:
         raise Refusal(f"ibkr.host: {host}: {_unknown_host(error)}") from error
     except OSError as error:
         reason = error.strerror or str(error)

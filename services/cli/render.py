@@ -21,9 +21,17 @@ PIPE_WIDTH = 4_000
 STYLES = {"well": "green", "degraded": "yellow", "unprotected": "bold red", "down": "bold red"}
 
 
+class _Console(Console):
+    """rich would end the program with exit code 1 when the reader of the output is gone; that is one of `status`."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the entry point choose the exit code."""
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """The console to print to."""
-    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, soft_wrap=False)
+    return _Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, soft_wrap=False)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

@@ -63,7 +63,7 @@ def fleet_name(path: Path) -> str:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigurationError(
             f"{path}: no such file; give --config PATH, or copy config/config.yaml there"

@@ -204,6 +204,11 @@ class Fleet:
 
         The environment chooses the folder of the sockets anew, unless the fleet is `running`.
         """
+        if set(str(self.var)) & set("?\n\r"):
+            raise Refusal(
+                f"{str(self.var)!r}: DuckDB keeps no journal in a folder with a `?` or a line break in its path; rename"
+                " the folder, or set CRAZY_HOME to another one"
+            )
         if not running:
             check_length(self.default_run() / LONGEST_SOCKET_NAME)
         try:

@@ -75,7 +75,8 @@ def open(process: str, path: Path, level: str = "INFO", zone: ZoneInfo = MARKET_
     global _zone
     _zone = zone
     logger.remove()
-    logger.add(path, format=_line, level=level, rotation=ROTATION, retention=FILES_KEPT, encoding="utf-8")
+    template = str(path).replace("{", "{{").replace("}", "}}")  # loguru would fill in braces
+    logger.add(template, format=_line, level=level, rotation=ROTATION, retention=FILES_KEPT, encoding="utf-8")
     logging.basicConfig(handlers=[_Forward(process)], level=level, force=True)
     return Log(process)
 

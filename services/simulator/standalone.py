@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import tempfile
 import time
@@ -111,7 +110,7 @@ class StandaloneSimulator:
         try:
             await self.broker.open()
         except OSError as error:
-            why = os.strerror(error.errno) if error.errno else str(error)
+            why = error.strerror or str(error)
             raise Refusal(
                 f"{self.wanted.host}:{self.wanted.port}: can't listen there ({why}); "
                 "give --port a free port, or 0 for any"

@@ -134,7 +134,7 @@ def test_an_interrupt_is_no_traceback(crazy: Run, monkeypatch: pytest.MonkeyPatc
     def interrupted(arguments: list[str]) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("services.cli.__main__.run", interrupted)
+    monkeypatch.setattr("services.cli.app.run", interrupted)
     assert crazy("status") == (130, [], [""])
 
 

@@ -22,7 +22,7 @@ def symbols_file(path: Path, *, config: Config = None) -> int:
         The file.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise Refusal(f"{path}: cannot be read ({why}); give a text file with one ticker a line") from None

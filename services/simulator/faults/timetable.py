@@ -44,7 +44,7 @@ class TimetableEntry(NamedTuple):
 def load(path: Path, symbols: Collection[str] | None = None) -> list[TimetableEntry]:
     """The timetable in this file, for a market of these symbols. Refusal with a line for each mistake."""
     try:
-        document, lines = parse(path.read_text(encoding="utf-8"))
+        document, lines = parse(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise Refusal(f"{path}: no such timetable of faults") from None
     except (OSError, UnicodeDecodeError) as error:
