@@ -12,7 +12,6 @@ from importlib.metadata import version
 
 from cyclopts import App, CycloptsError, Group, UnusedCliTokensError
 
-from services.cli.render import console
 from services.configuration.refusal import Refusal
 
 __all__ = ["COMMANDS", "app", "run"]
@@ -65,6 +64,8 @@ def _register() -> None:
 def run(arguments: list[str]) -> int | None:
     """Run one command line; its exit code."""
     if not arguments or {"--help", "-h"} & set(arguments):
+        from services.cli.layout import console  # rich is for output only
+
         app.console = console()
     # A list of commands shows the first line of each manual, so there they are imported.
     if not arguments or arguments[0].startswith("-"):

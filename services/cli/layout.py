@@ -5,6 +5,7 @@ A figure is never cut: half a number is a wrong number.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from rich.cells import cell_len
@@ -13,7 +14,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["EventList", "Parts", "Rows", "TableInParts", "cell", "plain_table"]
+__all__ = ["EventList", "Parts", "Rows", "TableInParts", "cell", "console", "plain_table"]
+
+PIPE_WIDTH = 4_000
+"""Columns if the output is no terminal; rich would take 80 and break every line."""
 
 GAP = 2
 """Blanks between the columns of a table."""
@@ -23,6 +27,19 @@ LEGIBLE = 60
 
 INDENT = 8
 """Blanks before a line that continues the one above: it stands below what follows the first word."""
+
+
+class _Console(Console):
+    """rich would end the program with exit code 1 when the reader of the output is gone; that is one of `status`."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the entry point choose the exit code."""
+        raise BrokenPipeError
+
+
+def console() -> Console:
+    """The console to print to."""
+    return _Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, soft_wrap=False)
 
 
 class Parts:

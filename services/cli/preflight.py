@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,7 +64,7 @@ def _check_port(host: str, port: int) -> None:
     except (socket.gaierror, UnicodeError) as error:
         raise Refusal(f"ibkr.host: {host}: {_unknown_host(error)}") from error
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise Refusal(
             f"{_shown(host, port)}: the simulated gateway cannot listen there ({reason}); "
             "set ibkr.port to a free port, or give the fleet a name of its own (`fleet: mine`) for a port of its own"

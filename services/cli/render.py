@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.layout import Parts, plain_table
+from services.cli.layout import Parts, console, plain_table
 from services.cli.status_summary import ESTIMATED, Summary, SymbolLine
 from services.cli.wording import dollars, price, signed
 
 __all__ = ["console", "status_page", "table"]
 
-PIPE_WIDTH = 4_000
-"""Columns if the output is no terminal; rich would take 80 and break every line."""
-
 STYLES = {"well": "green", "degraded": "yellow", "unprotected": "bold red", "down": "bold red"}
-
-
-class _Console(Console):
-    """rich would end the program with exit code 1 when the reader of the output is gone; that is one of `status`."""
-
-    def on_broken_pipe(self) -> None:
-        """Let the entry point choose the exit code."""
-        raise BrokenPipeError
-
-
-def console() -> Console:
-    """The console to print to."""
-    return _Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, soft_wrap=False)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -110,7 +112,8 @@ class StandaloneSimulator:
         try:
             await self.broker.open()
         except OSError as error:
-            why = error.strerror or str(error)
+            unknown = isinstance(error, socket.gaierror) or not error.errno
+            why = error.strerror or str(error) if unknown else os.strerror(error.errno or 0)
             raise Refusal(
                 f"{self.wanted.host}:{self.wanted.port}: can't listen there ({why}); "
                 "give --port a free port, or 0 for any"
