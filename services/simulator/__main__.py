@@ -84,13 +84,14 @@ class SimulatorProcess:
         next_beat = 0.0
         while True:
             ready = self._broker is not None
+            note = self._note if ready or self._refused else ""  # a note without ready is a refusal
             self._bus.send("clock", _encode(Beat(self._run, ready, 0, 0)))
             self._woken.set()  # a send clears the descriptor, and a message that arrived meanwhile would be missed
             self._bus.keep()
             if self._control is not None:
                 await self._control.keep()
-            if time.monotonic() >= next_beat or (ready, self._note) != (heartbeat.ready, heartbeat.note):
-                heartbeat = msgspec.structs.replace(heartbeat, ready=ready, note=self._note)
+            if time.monotonic() >= next_beat or (ready, note) != (heartbeat.ready, heartbeat.note):
+                heartbeat = msgspec.structs.replace(heartbeat, ready=ready, note=note)
                 self._bus.beat(_encode(heartbeat))
                 next_beat = time.monotonic() + BEAT_S
             await asyncio.sleep(BEAT_S if ready else UNREADY_BEAT_S)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import duckdb
@@ -13,6 +15,7 @@ import pytest
 from services.configuration.refusal import Refusal
 from services.simulator.market.files import FileSource
 from services.simulator.market.loading import contents
+from tests.day.conftest import RunningFleet, until
 from tests.simulator.scripted import MONDAY, TUESDAY
 
 ROOT = Path(__file__).parents[2]
@@ -243,3 +246,28 @@ def test_field_72_a_file_with_nothing_in_any_session_is_refused(tmp_path: Path) 
 def test_field_72_the_symbols_of_a_file_are_named_where_one_is_missing(tmp_path: Path) -> None:
     path = csv(tmp_path, BARS + bar(symbol="abc") + bar(symbol="XYZ"))
     assert refusal(path).endswith("take it off the watchlist or name a file that has it (here: XYZ, abc)")
+
+
+@pytest.mark.timeout(120)
+def test_field_72_a_fleet_on_such_a_file_says_so_instead_of_waiting_for_an_open(tmp_path: Path) -> None:
+    """Midnight bars: times that are right, and in no session."""
+    days = "".join(f"GME,2024-03-0{day} 00:00:00Z,10,11,9,10,1000\n" for day in (4, 5))
+    path = csv(tmp_path, BARS + days)
+    with tempfile.TemporaryDirectory(prefix="crazy-", dir="/tmp") as sockets:
+        simulation = {"market": "files", "files": [str(path)]}
+        fleet = RunningFleet("t", tmp_path, Path(sockets), {"watchlist": ["GME"], "simulation": simulation})
+        try:
+            started = time.monotonic()
+            said = fleet.crazy("up", check=False)
+            assert said.returncode == 4
+            assert "none of the 2 rows of GME lies in a session" in said.stderr
+            assert time.monotonic() - started < 45, "it waited for a market that can't open"
+            assert any("none of the 2 rows of GME" in line for line in fleet.status()["problems"])
+        finally:
+            fleet.crazy("down", check=False)
+        path.write_text(BARS + days + "GME,2024-03-04 14:30:00Z,10,11,9,10,1000\n")
+        try:
+            assert "1 rows are played; left out: 2 outside every session" in fleet.crazy("up").stderr
+            until(lambda: "ended" in fleet.status()["phase"], "the end of the market is told", 60)
+        finally:
+            fleet.crazy("down", check=False)
