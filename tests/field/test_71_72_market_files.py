@@ -254,7 +254,7 @@ def test_field_72_a_fleet_on_such_a_file_says_so_instead_of_waiting_for_an_open(
     days = "".join(f"GME,2024-03-0{day} 00:00:00Z,10,11,9,10,1000\n" for day in (4, 5))
     path = csv(tmp_path, BARS + days)
     with tempfile.TemporaryDirectory(prefix="crazy-", dir="/tmp") as sockets:
-        simulation = {"market": "files", "files": [str(path)]}
+        simulation = {"market": "files", "files": [str(path)], "speed": 20_000}
         fleet = RunningFleet("t", tmp_path, Path(sockets), {"watchlist": ["GME"], "simulation": simulation})
         try:
             started = time.monotonic()
