@@ -12,11 +12,11 @@ from typing import assert_never
 import msgspec
 
 from services.simulator.requests.client import Client
+from services.simulator.venue.instruments import contract_id
 from services.simulator.venue.reports import AccountReport, PnlReport, PositionReport, QuoteReport
 from services.simulator.venue.statement import BASE, LEDGER, rows
 from services.simulator.venue.view import ExchangeView
 from services.simulator.wire import errors, replies
-from services.simulator.wire.contracts import contract_id
 from services.simulator.wire.requests import (
     AccountRequest,
     AccountSummaryRequest,

@@ -14,6 +14,7 @@ from services.simulator.venue.account import Account
 from services.simulator.venue.events import EventKey
 from services.simulator.venue.executions import Executions
 from services.simulator.venue.holdings import AccountTerms
+from services.simulator.venue.instruments import Instrument, stock
 from services.simulator.venue.order_book import OrderBook
 from services.simulator.venue.reports import Report
 from services.simulator.venue.source import SessionCalendar
@@ -34,6 +35,8 @@ class ExchangeState:
         self.market_key: EventKey = (now_ns, "", -1)
         self.calendar = SessionCalendar(())
         self.orders = OrderBook(day_orders_linger_ns=round(policy.day_orders_linger_s * 1e9))
+        self.instruments: dict[str, Instrument] = {}
+        """The contracts that aren't listed stocks under their own symbols, by name."""
         self.tapes: dict[str, Tape] = {}
         daily = policy.realized_pnl_resets_daily
         self.accounts = {terms.account: Account(terms, self.tapes, daily_profit=daily) for terms in accounts}
@@ -53,6 +56,10 @@ class ExchangeState:
     def away_ns(self) -> int:
         """How long no client has been connected; 0 if that is unknown."""
         return 0 if self.logged_in or not self.last_login_ns else self.now_ns - self.last_login_ns
+
+    def instrument(self, name: str) -> Instrument:
+        """The contract that a name stands for: that of the listed stock, unless it is another one."""
+        return self.instruments.get(name) or stock(name)
 
     def list_symbols(self, symbols: Iterable[str]) -> None:
         """Give each new symbol a tape."""

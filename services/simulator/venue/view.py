@@ -11,6 +11,7 @@ from messages.market import Session
 from services.configuration.broker_policy import Policy
 from services.simulator.venue.adjustments import Adjustments
 from services.simulator.venue.events import EventKey
+from services.simulator.venue.instruments import Instrument
 from services.simulator.venue.orders import Execution, Order
 from services.simulator.venue.reports import AccountReport, CommissionReport, PnlReport, PositionReport, QuoteReport
 from services.simulator.venue.source import MarketSource
@@ -39,6 +40,10 @@ class ExchangeView:
     def symbols(self) -> tuple[str, ...]:
         """The symbols that are traded."""
         return self.source.symbols
+
+    def instrument(self, name: str) -> Instrument:
+        """The contract that this name of the exchange stands for now."""
+        return self._state.instrument(name)
 
     @property
     def now_ns(self) -> int:

@@ -1,19 +1,18 @@
 """Contracts: their fields on the wire, and the listing that finds the symbol of a contract.
 
-The simulated exchange lists US stocks only. A contract id is derived from the symbol, so it is the same in every
-simulation.
+The simulated exchange lists US stocks only.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
 
 import msgspec
 
+from services.simulator.venue.instruments import contract_id
 from services.simulator.wire.fields import Field, FieldReader
 
-__all__ = ["EXCHANGES", "PRIMARY_EXCHANGE", "Contract", "Listing", "contract_fields", "contract_id", "read_contract"]
+__all__ = ["EXCHANGES", "PRIMARY_EXCHANGE", "Contract", "Listing", "contract_fields", "read_contract"]
 
 PRIMARY_EXCHANGE = "NASDAQ"
 EXCHANGES = ("SMART", "NASDAQ", "NYSE", "ARCA", "BATS", "IEX", "ISLAND")
@@ -42,11 +41,6 @@ def contract_fields(symbol: str, *, exchange: str = "SMART", order: bool = False
     """The 11 contract fields of a reply. Order messages have `0` and `?` instead of `0.0` and an empty field."""
     strike, right = ("0", "?") if order else ("0.0", "")
     return (contract_id(symbol), symbol, "STK", "", strike, right, "", exchange, "USD", symbol, "NMS")
-
-
-def contract_id(symbol: str) -> int:
-    """The contract id of a symbol: below 2**31, as clients expect."""
-    return zlib.crc32(symbol.encode()) & 0x7FFF_FFFF
 
 
 class Listing:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.configuration.broker_policy import OrderPriceGrid
+from services.simulator.venue.instruments import contract_id
 from services.simulator.venue.price_grid import GRIDS
 from services.simulator.venue.reports import PositionReport
-from services.simulator.wire.contracts import EXCHANGES, PRIMARY_EXCHANGE, contract_fields, contract_id
+from services.simulator.wire.contracts import EXCHANGES, PRIMARY_EXCHANGE, contract_fields
 from services.simulator.wire.fields import Field, date_time, message, quantity
 from services.trading.prices import increment
 

@@ -11,7 +11,7 @@ from ib_insync.client import Client as IbClient
 
 from services.configuration.broker_policy import Policy
 from services.simulator.venue.holdings import AccountTerms
-from services.simulator.wire.contracts import contract_id
+from services.simulator.venue.instruments import contract_id
 from tests.simulator.on_the_wire import ACCOUNT, TSLA, gateway, ready, trades
 
 OTHER = "DU7654321"

@@ -9,7 +9,7 @@ import ib_insync as ibi
 import pytest
 
 from services.configuration.broker_policy import OrderPriceGrid, Policy
-from services.simulator.wire.contracts import contract_id
+from services.simulator.venue.instruments import contract_id
 from tests.simulator.on_the_wire import ACCOUNT, OPEN_NS, SECOND, TSLA, Gateway, ask, gateway, ready, rows, trades
 
 

@@ -11,10 +11,11 @@ import pytest
 from ib_insync.decoder import Decoder
 from ib_insync.util import UNSET_DOUBLE
 
+from services.simulator.venue.instruments import contract_id
 from services.simulator.venue.orders import Execution, Order, Ticket
 from services.simulator.venue.reports import CommissionReport, PositionReport, QuoteReport
 from services.simulator.wire import order_replies, replies
-from services.simulator.wire.contracts import Contract, Listing, contract_id
+from services.simulator.wire.contracts import Contract, Listing
 from services.simulator.wire.fields import split
 from services.simulator.wire.ticks import stream_parameters, ticks
 
