@@ -30,12 +30,14 @@ from messages.broker import (
 )
 from messages.orders import OrderRecord
 from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.instruments import contract_id
 from services.simulator.venue.orders import Execution, Order, Ticket
 from services.simulator.venue.reports import (
     AccountReport,
     CommissionReport,
     ErrorReport,
     ExecutionReport,
+    OpenOrderReport,
     OrderReport,
     PositionReport,
     QuoteReport,
@@ -43,7 +45,6 @@ from services.simulator.venue.reports import (
     StatusReport,
 )
 from services.simulator.venue.statement import rows
-from services.simulator.wire.contracts import contract_id
 
 __all__ = ["ExchangeBroker"]
 
@@ -92,7 +93,9 @@ class ExchangeBroker:
         """The reports for this client, as broker messages."""
         for report in reports:
             match report:
-                case OrderReport(order) | StatusReport(order) if order.ticket.client_id == self.client_id:
+                case OrderReport(order) | OpenOrderReport(order) | StatusReport(order) if (
+                    order.ticket.client_id == self.client_id
+                ):
                     yield _order(order)
                 case ExecutionReport(execution) if execution.client_id == self.client_id:
                     yield _execution(execution)
@@ -133,13 +136,13 @@ class ExchangeBroker:
 
     def _snapshot(self) -> BrokerSnapshot:
         exchange = self.exchange
-        executions = [e for e in exchange.executions() if e.client_id == self.client_id]
+        executions = [e for e in exchange.executions_told() if e.client_id == self.client_id]
         charges = [exchange.commission_of(e.exec_id) for e in executions]
         return BrokerSnapshot(
             account=self.account,
             positions=tuple(_position(p) for p in exchange.positions(self.account) if p.quantity),
             open_orders=tuple(_order(o) for o in exchange.open_orders()),
-            completed_orders=tuple(_order(o) for o in exchange.completed_orders()),
+            completed_orders=tuple(_order(o) for o in exchange.completed_orders_told()),
             executions=tuple(_execution(e) for e in executions),
             commissions=tuple(_commission(c) for c in charges if c is not None),
         )

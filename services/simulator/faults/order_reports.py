@@ -13,6 +13,7 @@ from services.simulator.venue.reports import (
     CommissionReport,
     ErrorReport,
     ExecutionReport,
+    OpenOrderReport,
     OrderReport,
     QuoteReport,
     Report,
@@ -26,7 +27,7 @@ class StatusBeforeExecution(CountedFault, frozen=True, kw_only=True):
     """The status of a fill comes before its execution."""
 
     def reports(self, active: ActiveFault, reports: list[Report]) -> list[Report]:
-        return _swapped(active, reports, ExecutionReport, (OrderReport, StatusReport))
+        return _swapped(active, reports, ExecutionReport, (OrderReport, OpenOrderReport, StatusReport))
 
 
 class ErrorBeforeStatus(CountedFault, frozen=True, kw_only=True):

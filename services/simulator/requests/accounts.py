@@ -12,7 +12,6 @@ from typing import assert_never
 import msgspec
 
 from services.simulator.requests.client import Client
-from services.simulator.venue.instruments import contract_id
 from services.simulator.venue.reports import AccountReport, PnlReport, PositionReport, QuoteReport
 from services.simulator.venue.statement import BASE, LEDGER, rows
 from services.simulator.venue.view import ExchangeView
@@ -142,12 +141,12 @@ class AccountRequestHandler:
 
     def _position_changed(self, client: Client, wanted: AccountSubscriptions, held: PositionReport) -> None:
         if wanted.positions:
-            client.send(replies.position(held))
+            client.send(self._position(held))
         if wanted.updates == held.account:
-            client.send(replies.portfolio_value(held))
+            client.send(self._portfolio_value(held))
         for request_id, accounts in wanted.positions_multi.items():
             if held.account in accounts:
-                client.send(replies.position_multi(request_id, held))
+                client.send(self._position_multi(request_id, held))
 
     def _values_changed(self, client: Client, wanted: AccountSubscriptions, report: AccountReport) -> None:
         if wanted.updates == report.account:
@@ -159,6 +158,15 @@ class AccountRequestHandler:
             if report.account in accounts:
                 self._send_summary(client, request_id, named, (report.account,))
 
+    def _position(self, held: PositionReport) -> bytes:
+        return replies.position(held, self._exchange.instrument(held.symbol))
+
+    def _position_multi(self, request_id: int, held: PositionReport) -> bytes:
+        return replies.position_multi(request_id, held, self._exchange.instrument(held.symbol))
+
+    def _portfolio_value(self, held: PositionReport) -> bytes:
+        return replies.portfolio_value(held, self._exchange.instrument(held.symbol))
+
     # Requests
 
     def handle(self, client: Client, request: AccountRequest) -> None:
@@ -167,7 +175,7 @@ class AccountRequestHandler:
         match request:
             case PositionsRequest():
                 wanted.positions = True
-                client.send(*(replies.position(held) for held in self._exchange.positions()), replies.positions_end())
+                client.send(*(self._position(held) for held in self._exchange.positions()), replies.positions_end())
             case StopPositionsRequest():
                 wanted.positions = False
             case PositionsMultiRequest(request_id, account, model):
@@ -175,7 +183,7 @@ class AccountRequestHandler:
                     wanted.positions_multi[request_id] = accounts
                     for name in accounts:
                         held = self._exchange.positions(name)
-                        client.send(*(replies.position_multi(request_id, each) for each in held))
+                        client.send(*(self._position_multi(request_id, each) for each in held))
                     client.send(replies.position_multi_end(request_id))
             case StopPositionsMultiRequest(request_id):
                 wanted.positions_multi.pop(request_id, None)
@@ -198,7 +206,9 @@ class AccountRequestHandler:
                     self._watch(client, wanted, request_id, _ProfitSubscription(account or self._first, None))
             case ProfitSingleRequest(request_id, account, model, contract):
                 if self._accounts_for(client, request_id, account, model):
-                    symbol = next((each for each in self._exchange.symbols if contract_id(each) == contract), None)
+                    symbol = next(
+                        (name for name, each in self._exchange.instruments.items() if each.con_id == contract), None
+                    )
                     if symbol is None:
                         client.send_error(request_id, *errors.NO_CONTRACT)
                     else:
@@ -247,7 +257,7 @@ class AccountRequestHandler:
 
     def _send_account(self, client: Client, account: str) -> None:
         """Portfolio and values of one account."""
-        client.send(*(replies.portfolio_value(held) for held in self._exchange.positions(account)))
+        client.send(*(self._portfolio_value(held) for held in self._exchange.positions(account)))
         self._send_values(client, self._exchange.account_report(account))
 
     def _send_values(self, client: Client, report: AccountReport) -> None:

@@ -1,4 +1,4 @@
-"""Contract requests ("secdef"): the symbol of a contract, contract details, market rules. Pure."""
+"""Contract requests ("secdef"): the exchange's name of a contract, contract details, market rules. Pure."""
 
 from __future__ import annotations
 
@@ -23,11 +23,19 @@ class ContractRequestHandler:
 
     def __init__(self, exchange: ExchangeView) -> None:
         self._exchange = exchange
-        self.list_symbols()
+        self._listing = Listing(exchange.instruments)
 
-    def list_symbols(self) -> None:
-        """Reads the exchange's symbols anew."""
-        self._listing = Listing(self._exchange.symbols)
+    def name(self, contract: Contract) -> str | None:
+        """The exchange's name of a contract. None if there is none."""
+        return self._listing.find(contract)
+
+    def find_traded(self, client: Client, request_id: int, contract: Contract) -> str | None:
+        """The same for market data: a contract without a market gets an error too."""
+        name = self.find(client, request_id, contract)
+        if name is None or name in self._exchange.symbols:
+            return name
+        client.send_error(request_id, *errors.NOT_SUBSCRIBED)
+        return None
 
     def named(self, request: Request) -> Request:
         """The request with the symbol of its contract, which a client may name by the id alone."""
@@ -37,11 +45,11 @@ class ContractRequestHandler:
         return msgspec.structs.replace(request, contract=msgspec.structs.replace(contract, symbol=symbol))
 
     def find(self, client: Client, request_id: int, contract: Contract) -> str | None:
-        """The symbol of a client's contract. None, with an error to the client, if there is none."""
-        symbol = self._listing.find(contract)
-        if symbol is None:
+        """The exchange's name of a client's contract. None, with an error to the client, if there is none."""
+        name = self.name(contract)
+        if name is None:
             client.send_error(request_id, *errors.NO_CONTRACT)
-        return symbol
+        return name
 
     def handle(self, client: Client, request: ContractRequest) -> None:
         """Answers one request."""
@@ -64,7 +72,7 @@ class ContractRequestHandler:
         now_ns, sessions = self._exchange.now_ns, self._exchange.sessions
         return replies.contract_details(
             request_id,
-            symbol,
+            self._exchange.instrument(symbol),
             version,
             trading_hours=hours_text(now_ns, sessions, regular=False),
             liquid_hours=hours_text(now_ns, sessions, regular=True),

@@ -11,7 +11,7 @@ import zlib
 
 import msgspec
 
-__all__ = ["Instrument", "contract_id", "stock"]
+__all__ = ["InstrumentTerms", "contract_id", "stock"]
 
 WELL_KNOWN = {
     "AAPL": 265598,
@@ -33,7 +33,7 @@ WELL_KNOWN = {
 """IBKR's contract ids of some US stocks, as its documentation and public programs show them."""
 
 
-class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+class InstrumentTerms(msgspec.Struct, frozen=True, kw_only=True):
     """A contract as the broker tells it.
 
     `multiplier`, `expiry` (YYYYMMDD), `strike` (dollars) and `right` (`C` or `P`) are those of derivatives.
@@ -60,6 +60,6 @@ def contract_id(name: str) -> int:
     return WELL_KNOWN.get(name) or zlib.crc32(name.encode()) & 0x3FFF_FFFF | 0x4000_0000
 
 
-def stock(symbol: str) -> Instrument:
+def stock(symbol: str) -> InstrumentTerms:
     """The contract of a listed stock."""
-    return Instrument(con_id=contract_id(symbol), ticker=symbol)
+    return InstrumentTerms(con_id=contract_id(symbol), ticker=symbol)

@@ -43,6 +43,7 @@ TOO_MANY_SUMMARIES = ErrorMessage(
     322, "Error processing request.-'bY' : cause - Maximum number of account summary requests exceeded"
 )
 NOT_CLIENT_0 = ErrorMessage(327, "Only the default client (i.e 0) can auto bind orders.")
+NOT_SUBSCRIBED = ErrorMessage(354, "Requested market data is not subscribed.")
 NO_QUERY = ErrorMessage(366, "No historical data query found for ticker id:{}")
 NO_BARS = ErrorMessage(421, "Error cancelling real time bars {}")
 NO_FUNDAMENTALS = ErrorMessage(430, "We are sorry, but fundamentals data for the security specified is not available.")

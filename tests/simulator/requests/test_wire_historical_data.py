@@ -30,7 +30,10 @@ def test_bars_of_the_day_so_far(version: int) -> None:
             ib = await simulator.connect(highest_version=version)
             simulator.server.advance(OPEN_NS + 89 * SECOND)
             bars = await asked(simulator, ib)
-            assert [bar.date.replace(tzinfo=UTC) for bar in bars] == [OPENED, OPENED.replace(minute=31)]
+            assert [bar.date.replace(tzinfo=bar.date.tzinfo or UTC) for bar in bars] == [
+                OPENED,
+                OPENED.replace(minute=31),
+            ]
             first, second = bars
             assert (first.open, first.high, first.low, first.close) == (10.0, 10.59, 10.0, 10.59)
             lots = 100 if version < 159 else 1
