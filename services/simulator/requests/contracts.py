@@ -25,10 +25,6 @@ class ContractRequestHandler:
         self._exchange = exchange
         self._listing = Listing(exchange.instruments)
 
-    def name(self, contract: Contract) -> str | None:
-        """The exchange's name of a contract. None if there is none."""
-        return self._listing.find(contract)
-
     def find_traded(self, client: Client, request_id: int, contract: Contract) -> str | None:
         """The same for market data: a contract without a market gets an error too."""
         name = self.find(client, request_id, contract)
@@ -38,15 +34,16 @@ class ContractRequestHandler:
         return None
 
     def named(self, request: Request) -> Request:
-        """The request with the symbol of its contract, which a client may name by the id alone."""
+        """The request with the ticker of its contract, which a client may name by the id alone."""
         contract = getattr(request, "contract", None)
-        if contract is None or contract.symbol or (symbol := self._listing.find(contract)) is None:
+        if contract is None or contract.symbol or (name := self._listing.find(contract)) is None:
             return request
-        return msgspec.structs.replace(request, contract=msgspec.structs.replace(contract, symbol=symbol))
+        ticker = self._exchange.instrument(name).ticker
+        return msgspec.structs.replace(request, contract=msgspec.structs.replace(contract, symbol=ticker))
 
     def find(self, client: Client, request_id: int, contract: Contract) -> str | None:
         """The exchange's name of a client's contract. None, with an error to the client, if there is none."""
-        name = self.name(contract)
+        name = self._listing.find(contract)
         if name is None:
             client.send_error(request_id, *errors.NO_CONTRACT)
         return name

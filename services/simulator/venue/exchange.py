@@ -22,7 +22,7 @@ from services.simulator.venue.adjustments import rescaled
 from services.simulator.venue.broker_actions import BrokerActions
 from services.simulator.venue.exchange_actions import ExchangeActions
 from services.simulator.venue.holdings import AccountTerms
-from services.simulator.venue.instruments import InstrumentTerms, contract_id
+from services.simulator.venue.instruments import InstrumentTerms, contract_id, name_of
 from services.simulator.venue.lifecycle import Lifecycle
 from services.simulator.venue.liquidity import Liquidity
 from services.simulator.venue.matching_engine import MatchingEngine
@@ -278,12 +278,14 @@ class Exchange(ExchangeView):
 
     def know(self, contract: InstrumentTerms) -> str:
         """The name of a contract; a new one gets a name of its own, and has no market."""
-        for name, known in self.instruments.items():
-            if known == contract:
-                return name
-        name = f"{contract.ticker} {contract.sec_type} {contract.con_id}"
-        self._state.set_instrument(name, contract)
+        name = name_of(contract)
+        if name not in self.instruments:
+            self._state.set_instrument(name, contract)
         return name
+
+    def add_account(self, name: str) -> None:
+        """The login has this account too from now on."""
+        self._state.add_account(name)
 
     def rename(self, symbol: str, ticker: str) -> list[Report]:
         """A stock gets another ticker and keeps its contract id. The old ticker is unknown from now on."""

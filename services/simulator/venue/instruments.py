@@ -11,7 +11,7 @@ import zlib
 
 import msgspec
 
-__all__ = ["InstrumentTerms", "contract_id", "stock"]
+__all__ = ["InstrumentTerms", "contract_id", "name_of", "other", "stock"]
 
 WELL_KNOWN = {
     "AAPL": 265598,
@@ -63,3 +63,28 @@ def contract_id(name: str) -> int:
 def stock(symbol: str) -> InstrumentTerms:
     """The contract of a listed stock."""
     return InstrumentTerms(con_id=contract_id(symbol), ticker=symbol)
+
+
+def other(ticker: str, sec_type: str, currency: str) -> InstrumentTerms:
+    """A contract of the same ticker: a derivative, or a listing elsewhere. A stock in dollars is the listed one."""
+    if (sec_type, currency) == ("STK", "USD"):
+        return stock(ticker)
+    option = sec_type == "OPT"
+    return InstrumentTerms(
+        con_id=contract_id(f"{ticker}/{sec_type}/{currency}"),
+        ticker=ticker,
+        sec_type=sec_type,
+        currency=currency,
+        exchange={"OPT": "CBOE", "FUT": "CME"}.get(sec_type, "IBIS" if currency == "EUR" else "LSE"),
+        multiplier="100" if sec_type in ("OPT", "FUT") else "",
+        expiry="20301220" if sec_type in ("OPT", "FUT") else "",
+        strike=100.0 if option else 0.0,
+        right="C" if option else "",
+    )
+
+
+def name_of(contract: InstrumentTerms) -> str:
+    """The exchange's name of a contract: the symbol of a listed stock, else one with type and id."""
+    if contract == stock(contract.ticker):
+        return contract.ticker
+    return f"{contract.ticker} {contract.sec_type} {contract.con_id}"

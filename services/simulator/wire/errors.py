@@ -38,6 +38,7 @@ NO_TICKER = ErrorMessage(300, "Can't find EId with tickerId:{}")
 NO_DEPTH = ErrorMessage(310, "Can't find the subscribed market depth with tickerId:{}")
 UNREADABLE = ErrorMessage(320, "Error reading request. {}")
 INVALID = ErrorMessage(321, "Error validating request.-'bU' : cause - {}")
+READ_ONLY = INVALID.about("The API interface is currently in Read-Only mode.")
 FAILED = ErrorMessage(322, "Error processing request. {}")
 TOO_MANY_SUMMARIES = ErrorMessage(
     322, "Error processing request.-'bY' : cause - Maximum number of account summary requests exceeded"
