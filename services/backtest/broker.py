@@ -29,6 +29,7 @@ from messages.broker import (
     ToBroker,
 )
 from messages.orders import OrderRecord
+from services.configuration.broker_policy import CompletedOrdersTold
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.instruments import contract_id
 from services.simulator.venue.orders import Execution, Order, Ticket
@@ -138,13 +139,15 @@ class ExchangeBroker:
         exchange = self.exchange
         executions = [e for e in exchange.executions_told() if e.client_id == self.client_id]
         charges = [exchange.commission_of(e.exec_id) for e in executions]
+        ends = exchange.policy.completed_orders_told is not CompletedOrdersTold.NEVER_ENDED
         return BrokerSnapshot(
             account=self.account,
             positions=tuple(_position(p) for p in exchange.positions(self.account) if p.quantity),
             open_orders=tuple(_order(o) for o in exchange.open_orders()),
-            completed_orders=tuple(_order(o) for o in exchange.completed_orders_told()),
+            completed_orders=tuple(_order(o) for o in exchange.completed_orders_told()) if ends else (),
             executions=tuple(_execution(e) for e in executions),
             commissions=tuple(_commission(c) for c in charges if c is not None),
+            missing=() if ends else ("completed_orders",),
         )
 
 
