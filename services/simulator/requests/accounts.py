@@ -271,9 +271,11 @@ class AccountRequestHandler:
 
     def _send_summary(self, client: Client, request_id: int, named: _SummaryTags, accounts: Iterable[str]) -> None:
         for account in accounts:
-            for key, value, currency in rows(self._exchange.account_report(account)):
+            # In the order of the alphabet, in cents, as recorded.
+            for key, value, currency in sorted(rows(self._exchange.account_report(account)), key=lambda row: row[0]):
                 if named.wants(key, currency):
-                    client.send(replies.account_summary(request_id, key, value, currency, account))
+                    shown = f"{value:.2f}" if isinstance(value, float) and key != "ExchangeRate" else value
+                    client.send(replies.account_summary(request_id, key, shown, currency, account))
 
     # Profit
 
