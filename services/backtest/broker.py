@@ -30,6 +30,7 @@ from messages.broker import (
 )
 from messages.orders import OrderRecord
 from services.configuration.broker_policy import CompletedOrdersTold
+from services.simulator.venue.account_updates import AccountUpdates
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.instruments import contract_id
 from services.simulator.venue.orders import Execution, Order, Ticket
@@ -59,9 +60,12 @@ class ExchangeBroker:
         self.exchange = exchange
         self.client_id = client_id
         self.account = exchange.accounts[0]
+        self._streamed = ""
+        self._updates = AccountUpdates(exchange.policy.account_told_every_s, exchange.now_ns)
 
     def connect(self) -> list[FromBroker]:
         """The facts of a new connection."""
+        self._streamed = ""
         next_id = self.exchange.next_order_id(self.client_id)
         return [Connected(self.exchange.accounts, next_id, self.client_id)]
 
@@ -75,6 +79,7 @@ class ExchangeBroker:
             case RequestSnapshot():
                 return [self._snapshot()]
             case StartStreams(account):
+                self._streamed = account
                 return [_account(self.exchange.account_report(account))]
             case Qualify():
                 return [BrokerContract(s, contract_id(s), s) for s in self.exchange.symbols]
@@ -83,7 +88,10 @@ class ExchangeBroker:
 
     def advance(self, to_ns: int) -> tuple[list[FromBroker], list[Quote]]:
         """At most one event of the market: (facts about orders and the account, new prices)."""
-        return self.translate(self.exchange.advance(to_ns, one=True))
+        facts, quotes = self.translate(self.exchange.advance(to_ns, one=True))
+        if quotes and self._updates.due(self.exchange.now_ns) and self._streamed:
+            facts.append(_account(self.exchange.account_report(self._streamed)))
+        return facts, quotes
 
     def translate(self, reports: Sequence[Report]) -> tuple[list[FromBroker], list[Quote]]:
         """The reports for this client: (facts about orders and the account, new prices)."""

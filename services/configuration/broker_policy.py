@@ -305,7 +305,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     account_told_every_s: Annotated[
         float,
         _means(
-            "market seconds after which account values and portfolio are told again without a cause (0: never)",
+            "market seconds after which account values and portfolio are told again, with the next price (0: never)",
             "[D] every three minutes",
             ge=0,
         ),

@@ -12,6 +12,7 @@ from typing import assert_never
 import msgspec
 
 from services.simulator.requests.client import Client
+from services.simulator.venue.account_updates import AccountUpdates
 from services.simulator.venue.reports import AccountReport, PnlReport, PositionReport, QuoteReport
 from services.simulator.venue.statement import BASE, LEDGER, rows
 from services.simulator.venue.view import ExchangeView
@@ -92,8 +93,8 @@ class AccountRequestHandler:
 
     def __init__(self, exchange: ExchangeView) -> None:
         self._exchange = exchange
-        self._refresh_ns = round(exchange.policy.account_told_every_s * _NS)
-        self._refreshed_ns = exchange.now_ns
+        self._updates = AccountUpdates(exchange.policy.account_told_every_s, exchange.now_ns)
+        self._priced = False
         self._subscriptions: dict[int, tuple[Client, AccountSubscriptions]] = {}
         self._moved: set[str] = set()
         self._looked_ns = 0
@@ -113,6 +114,7 @@ class AccountRequestHandler:
         match report:
             case QuoteReport():
                 self._moved.add(report.symbol)
+                self._priced = True
             case PositionReport():
                 self._moved.add(report.symbol)
                 for client, wanted in self._subscriptions.values():
@@ -131,8 +133,8 @@ class AccountRequestHandler:
                         self._send_profit(client, request_id, watched)
             self._moved.clear()
             self._looked_ns = now_ns
-        if self._refresh_ns and now_ns - self._refreshed_ns >= self._refresh_ns:
-            self._refreshed_ns = now_ns
+        priced, self._priced = self._priced, False
+        if priced and self._updates.due(now_ns):
             for client, wanted in self._subscriptions.values():
                 if wanted.updates is not None:
                     self._send_account(client, wanted.updates)
