@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from services.simulator.faults.active import ActiveFault, EnterManualOrder, Fault, RunExchangeAction
@@ -76,7 +77,8 @@ class ForeignOrderFault(_ForeignFault, frozen=True, kw_only=True):
 
     def _place(self, exchange: Exchange) -> list[Report]:
         assert self.client is not None, "it is another client's"
-        return exchange.place(self._ticket(self.client, exchange.next_order_id(self.client)))
+        ticket = self._ticket(self.client, exchange.next_order_id(self.client))
+        return exchange.place(msgspec.structs.replace(ticket, account=ticket.account or exchange.accounts[0]))
 
     def _ticket(self, client_id: int, order_id: int) -> Ticket:
         return Ticket(

@@ -238,7 +238,8 @@ class RequestDispatcher:
     def enter_manual_order(self, ticket: Ticket) -> int:
         """Places an order that a person entered at the broker. Returns its permanent id, 0 if it was refused."""
         order_id = self._exchange.next_order_id(MANUAL_CLIENT_ID)
-        ticket = msgspec.structs.replace(ticket, client_id=MANUAL_CLIENT_ID, order_id=order_id)
+        account = ticket.account or self._exchange.accounts[0]
+        ticket = msgspec.structs.replace(ticket, client_id=MANUAL_CLIENT_ID, order_id=order_id, account=account)
         reports = self._exchange.place(ticket)
         owner = self.clients.get(0)
         if owner is not None and self.ownership.auto_bind:

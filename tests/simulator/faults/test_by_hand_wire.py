@@ -104,6 +104,10 @@ def test_field_47_another_account_of_the_login_holds_the_same_stock() -> None:
                 ("DU7654321", TESLA, "TSLA", "STK", "USD", 50.0),
             ]
             assert [each.order.account for each in await ib.reqAllOpenOrdersAsync()] == ["DU7654321"]
+            for client in (None, 9):  # without an account it is the first one's
+                fail(simulator, "foreign-order", symbol="TSLA", order_type="LMT", price=99.0, client=client)
+            accounts = sorted(each.order.account for each in await ib.reqAllOpenOrdersAsync())
+            assert accounts == [ACCOUNT, ACCOUNT, "DU7654321"]
             back = await simulator.connect(2)
             assert back.managedAccounts() == [ACCOUNT, "DU7654321"]
             await simulator.news(1)
