@@ -51,6 +51,7 @@ from services.gateway.book.instruments import bind, in_our_terms, snapshot_in_ou
 from services.gateway.book.queries import book_snapshot, grid_of, links_of, position_updates
 from services.gateway.book.records import (
     Block,
+    Book,
     Change,
     Confirmed,
     EntrySlot,
@@ -130,7 +131,7 @@ class GatewayCore:
 
     def note(self, state: State) -> str:
         """For the watchdog: why the gateway does nothing at all ('' if it works)."""
-        wrong = state.get(Block, "wrong_account")
+        wrong = state.get(Block, "wrong_account") or state.get(Block, "wrong_client_id")
         return wrong.text if wrong is not None else ""
 
     def deadlines(self, state: State, now: Now) -> Deadlines:
@@ -221,6 +222,7 @@ class GatewayCore:
                     d.send(symbol, MarketRule(symbol, steps))
             case Started(run):
                 d.put(Links(run=run))
+                d.put(msgspec.structs.replace(d.get(Book, "book") or Book(), fleet=self.settings.name))
                 d.send("fleet", LinkChanged("socket", False, "starting"))
             case Elapsed():
                 touched = on_elapsed(d, self.settings)

@@ -47,6 +47,9 @@ GROUPS: dict[str, dict[str, str]] = {
         "disk_full": "Hardly any room is left on the disk of the fleet's records. What is held stays protected.",
         "live_unconfirmed": "Live trading is not confirmed, or no longer. `crazy golive` confirms it.",
         "wrong_account": "The login has not the account that this fleet is for. Nothing at all is sent.",
+        "wrong_client_id": "The fleet's live orders belong to another `ibkr.client_id`. Nothing at all is sent.",
+        "other_client_id": "Orders of the fleet rest under another `ibkr.client_id`: they can't be changed with this "
+        "one. What is held stays protected.",
         "removal_pending": "The symbol was removed from the watchlist. It leaves once nothing of it is held.",
         "observed": "The fleet only observes: the entry was recorded and not sent. One a session is enough.",
         "session_break": "The exchange has its midday break.",
