@@ -142,7 +142,7 @@ def test_an_early_close_with_stops_and_a_stock_that_trades_after_it() -> None:
     )
     assert entries(result) == [
         (
-            "CT.sim-CMCT.sim-20251128-1",
+            "CT.sim-CMCT-20251128-1",
             "11-28 14:30:15",
             292.0,
             3.6,
@@ -154,7 +154,7 @@ def test_an_early_close_with_stops_and_a_stock_that_trades_after_it() -> None:
         ("CT.sim-DJT-20251128-1", "11-28 14:30:15", 89.0, 11.79, 12.38, "Cancelled", "end_of_day", "11-28 17:45:00"),
         ("CT.sim-FULC-20251128-1", "11-28 14:32:00", 90.0, 11.6, 12.18, "Cancelled", "end_of_day", "11-28 17:45:00"),
         (
-            "CT.sim-CMCT.sim-20251128-2",
+            "CT.sim-CMCT-20251128-2",
             "11-28 16:03:00",
             254.0,
             4.13,
