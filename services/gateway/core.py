@@ -48,7 +48,7 @@ from services.gateway.account import on_account
 from services.gateway.book import records
 from services.gateway.book.expiry import drop_old_records
 from services.gateway.book.instruments import bind, in_our_terms, snapshot_in_our_terms
-from services.gateway.book.queries import book_snapshot, grid_of, links_of, position_updates
+from services.gateway.book.queries import book_snapshot, grid_of, links_of, position_updates, stop_outs
 from services.gateway.book.records import (
     Block,
     Book,
@@ -121,6 +121,7 @@ class GatewayCore:
 
     def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
         return [
+            *((stop_out.fill.symbol, stop_out) for stop_out in stop_outs(state, interest)),
             *((o.symbol, OrderUpdated(o)) for o in state.table(OrderRecord).values() if o.live),
             *((update.symbol, update) for update in position_updates(state)),
             *(

@@ -25,6 +25,7 @@ from services.gateway.book.queries import links_of
 from services.gateway.book.records import (
     AccountPosition,
     Audit,
+    Block,
     Book,
     Change,
     Doubt,
@@ -156,7 +157,8 @@ def _become_ready(d: Draft, snapshot: BrokerSnapshot, account: str) -> None:
     }
     d.note("reconciled", "", **counts)
     d.send("fleet", LinkChanged("socket", True, "reconciled"))
-    d.send("fleet", ReconciliationDone(account, **counts))
+    entries = tuple(o.client_order_id for o in d.table(OrderRecord).values() if o.live and o.role == "entry")
+    d.send("fleet", ReconciliationDone(account, **counts, entries=entries, blocked=tuple(d.table(Block))))
 
 
 def on_elapsed(d: Draft, settings: Settings) -> list[str]:

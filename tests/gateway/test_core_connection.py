@@ -192,14 +192,14 @@ class TestCompleteAnswer:
         assert messages[-3:] == [
             note("reconciled", "", **counts),
             ("fleet", LinkChanged("socket", True, "reconciled")),
-            ("fleet", ReconciliationDone(ACCOUNT, **counts)),
+            ("fleet", ReconciliationDone(ACCOUNT, **counts, entries=(ENTRY,), blocked=())),
         ]
 
     def test_makes_it_ready_once(self) -> None:
         asking = changed(RECONCILING, asking=True)
         assert handle(self.EMPTY, BOOK, asking)[0] == [READY]
         assert handle(self.EMPTY, BOOK, changed(READY, asking=True)) == ([READY], [])
-        assert handle(self.EMPTY, asking)[1][-1] == ("fleet", ReconciliationDone("", 0, 0, 0))
+        assert handle(self.EMPTY, asking)[1][-1] == ("fleet", ReconciliationDone("", 0, 0, 0, (), ()))
 
     def test_of_a_closed_connection_does_not_make_it_ready(self) -> None:
         gone = Links(phase="down", asking=True)

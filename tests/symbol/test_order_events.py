@@ -89,9 +89,9 @@ TRIGGERED = {"triggered_ns": NOON, "why": "entry_triggered"}
         (WORKED, {"status": "Filled", "filled": 10.0}, FORGOTTEN),
         (WORKED, {"status": "Cancelled", "filled": 8.5}, {}),
         (WORKED, {"status": "Submitted", "filled": 9.0}, {}),
-        # Another one, or none that lives.
-        (SUBMITTED, HELD | {"client_order_id": "CT.sim-TSLA-20250106-0"}, {}),
-        (with_(SUBMITTED, entry_live=False), HELD, {}),
+        # A double, which the gateway cancels; no entry.
+        (SUBMITTED, HELD | {"client_order_id": "CT.sim-TSLA-20250106-1~2"}, {}),
+        (with_(SUBMITTED, entry_live=False), HELD | {"client_order_id": "CT.sim-TSLA-20250106-1~2"}, {}),
         (HOLDS, HELD | {"role": "foreign"}, {}),
         (with_(SUBMITTED, entry_at="held"), HELD | {"role": "flatten", "side": "SELL"}, {}),
     ],

@@ -121,6 +121,7 @@ class TestSold:
             "why": "stopped_out",
             "figures": {"price": 94.0},
             "cooldown_until_ns": self.UNTIL_NS,
+            "stopout_exec": "0001.01",
         }
         assert step(HOLDS, fill("SELL", own=0.0)) == (rests, [self.note(self.UNTIL_NS)])
         exiting = with_(EXITING, exit_told=True)
