@@ -13,8 +13,9 @@ import msgspec
 
 from messages.operator import Adopt, AdoptFound, Answer, ClearCooldown, Command, Flatten, Flattening, Pause, Resume
 from services.configuration.settings import Settings
+from services.risk.exposure import reserved
 from services.risk.guards import Tally
-from services.risk.limits import ForeignOrder, Holding, Mark, Reservation
+from services.risk.limits import ForeignOrder, Holding, Mark
 from services.risk.pauses import FLEET, NEXT_SESSION, OPERATOR, RESUME, PauseRecord, lift, pause, pauses_of
 from services.risk.track_record import record_of, trip_guards
 from services.runtime.core import Draft, State
@@ -104,7 +105,7 @@ def _answer_flatten(state: State, symbol: str | None, withdraw: bool) -> Answer:
         return Answer(True, f"the flatten of {', '.join(waiting)} is withdrawn; entries stay paused until {resume}")
     held = {h.symbol: math.floor(h.own) for h in state.table(Holding).values() if symbol in (None, h.symbol)}
     shares = {name: quantity for name, quantity in held.items() if quantity >= 1}
-    entries = [r.symbol for r in state.table(Reservation).values() if symbol in (None, r.symbol)]
+    entries = [r.symbol for r in reserved(state).values() if symbol in (None, r.symbol)]
     if not shares and not entries:
         if symbol is None:
             # Who types this wants to be out: what fills a moment later must find the fleet paused.
