@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from messages.broker import BrokerClock, BrokerOrder, BrokerSnapshot, DiskSpace
 from messages.entries import CancelEntry
+from messages.market import BrokerTime
 from messages.orders import OrderRecord
 from services.configuration.settings import Settings
 from services.gateway.book.blocks import block, unblock
@@ -34,6 +35,7 @@ __all__ = [
     "enforce_confirmation",
 ]
 
+SECOND = 1_000_000_000
 MAX_CLOCK_OFFSET_S = 1.0
 """Entries are blocked if this machine's clock differs more from the broker's: sessions and ages would be wrong."""
 
@@ -160,7 +162,13 @@ def block_deadline(state: State) -> int | None:
 
 
 def check_clock(d: Draft, clock: BrokerClock) -> None:
-    """Compare this machine's clock with the broker's. Only what the bounds prove blocks or unblocks."""
+    """Compare this machine's clock with the broker's. Only what the bounds prove blocks or unblocks.
+
+    The clock process gets the broker's time: market time follows it.
+    """
+    if clock.wall_ns:
+        ahead_ns = int((clock.least_s + clock.most_s) / 2 * SECOND)
+        d.send("clock", BrokerTime(clock.wall_ns - ahead_ns, clock.steady_ns))
     off_s = clock.least_s if clock.least_s > 0 else clock.most_s if clock.most_s < 0 else 0.0
     if abs(off_s) > MAX_CLOCK_OFFSET_S:
         way = "ahead of" if off_s > 0 else "behind"
