@@ -20,6 +20,7 @@ from messages.account import (
     RequestBook,
 )
 from messages.entries import EntryApproved, EntryDenied, EntryDropped, EntryPlan, SubmitEntry
+from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import Session, SessionClosed, SessionOpened, Tick
 from messages.operator import Adopt, AdoptFound, ClearCooldown, Flatten, Flattening, Pause, Paused, Refused, Resume
 from messages.orders import (
@@ -69,7 +70,7 @@ from services.risk.limits import (
     worst_cost,
 )
 from services.risk.operator import FlattenRecord, carry_out, fold_flattening
-from services.risk.pauses import FLEET, NEXT_SESSION, PauseRecord, lift, pause, paused_by
+from services.risk.pauses import FLEET, NEXT_SESSION, PauseRecord, SymbolBlock, lift, pause, paused_by
 from services.risk.track_record import (
     Unpriced,
     begin_rebase,
@@ -152,6 +153,7 @@ class RiskCore:
         LastMark,
         Rebase,
         PauseRecord,
+        SymbolBlock,
         Tally,
         Track,
         Pace,
@@ -216,8 +218,15 @@ class RiskCore:
                 restore_marks(d)
                 self._lift_guards_that_are_off(d)
                 self._request_book(d)
-            case ReconciliationDone():
+            case ReconciliationDone(blocked=blocked):
+                for key in d.table(SymbolBlock):
+                    if blocked is not None and key not in blocked:
+                        d.drop(SymbolBlock, key)  # the gateway's own records were lost
                 self._request_book(d)
+            case EntriesBlocked(reason, _, figures, symbol) if symbol:
+                d.put(SymbolBlock(symbol, reason, figures))
+            case EntriesUnblocked(reason, symbol) if symbol:
+                d.drop(SymbolBlock, SymbolBlock(symbol, reason).key)
             case LinkChanged(link, up, _):
                 if link == "socket" and not up and self._door(d) == "open":
                     d.put(Door("closed"))
@@ -321,6 +330,9 @@ class RiskCore:
         paused = paused_by(d, plan.symbol)
         if paused is not None:
             return Denied(paused.reason, paused.figures)
+        blocked = next((b for b in d.table(SymbolBlock).values() if b.symbol == plan.symbol), None)
+        if blocked is not None:
+            return Denied(blocked.reason, blocked.figures)
         if any(r.symbol == plan.symbol for r in reserved(d).values()):
             return Denied("entry_live")
         if d.table(Unpriced):

@@ -1,4 +1,4 @@
-"""Row 66: the clock of the machine jumps. Market time runs on evenly, follows the broker, is set back if it was wrong."""
+"""Row 66: the clock of the machine jumps. Market time runs on evenly, follows the broker, is set back where wrong."""
 
 from __future__ import annotations
 
