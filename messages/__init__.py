@@ -21,6 +21,7 @@ from messages.broker import CancelOrder, PlaceOrder, Qualify, RequestSnapshot, S
 from messages.entries import CancelEntry, EntryApproved, EntryDenied, EntryDropped, SubmitEntry
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import (
+    BrokerTime,
     MarketRule,
     MarketTime,
     SessionApproaching,
@@ -62,6 +63,7 @@ Message = (
     Tick
     | MarketTime
     | MarketRule
+    | BrokerTime
     | SessionAwaited
     | SessionApproaching
     | SessionOpened

@@ -328,10 +328,14 @@ class BrokerClock(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
     `least_s`: it is ahead by at least this.
     `most_s`: it is ahead by at most this.
+    `wall_ns`: this machine's clock at the end of the comparison; 0: not reported.
+    `steady_ns`: the machine's steady time at that moment (`services/runtime/steady_time.py`).
     """
 
     least_s: float
     most_s: float
+    wall_ns: int = 0
+    steady_ns: int = 0
 
 
 class LiveConfirmation(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -48,9 +48,10 @@ from services.gateway.account import on_account
 from services.gateway.book import records
 from services.gateway.book.expiry import drop_old_records
 from services.gateway.book.instruments import bind, in_our_terms, snapshot_in_our_terms
-from services.gateway.book.queries import book_snapshot, grid_of, links_of, position_updates
+from services.gateway.book.queries import book_snapshot, grid_of, links_of, position_updates, stop_outs
 from services.gateway.book.records import (
     Block,
+    Book,
     Change,
     Confirmed,
     EntrySlot,
@@ -120,6 +121,7 @@ class GatewayCore:
 
     def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
         return [
+            *((stop_out.fill.symbol, stop_out) for stop_out in stop_outs(state, interest)),
             *((o.symbol, OrderUpdated(o)) for o in state.table(OrderRecord).values() if o.live),
             *((update.symbol, update) for update in position_updates(state)),
             *(
@@ -130,7 +132,7 @@ class GatewayCore:
 
     def note(self, state: State) -> str:
         """For the watchdog: why the gateway does nothing at all ('' if it works)."""
-        wrong = state.get(Block, "wrong_account")
+        wrong = state.get(Block, "wrong_account") or state.get(Block, "wrong_client_id")
         return wrong.text if wrong is not None else ""
 
     def deadlines(self, state: State, now: Now) -> Deadlines:
@@ -221,6 +223,7 @@ class GatewayCore:
                     d.send(symbol, MarketRule(symbol, steps))
             case Started(run):
                 d.put(Links(run=run))
+                d.put(msgspec.structs.replace(d.get(Book, "book") or Book(), fleet=self.settings.name))
                 d.send("fleet", LinkChanged("socket", False, "starting"))
             case Elapsed():
                 touched = on_elapsed(d, self.settings)

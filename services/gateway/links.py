@@ -25,6 +25,7 @@ from services.gateway.book.queries import links_of
 from services.gateway.book.records import (
     AccountPosition,
     Audit,
+    Block,
     Book,
     Change,
     Doubt,
@@ -37,7 +38,7 @@ from services.gateway.book.records import (
     Unprotected,
 )
 from services.gateway.ibkr.error_codes import BROKER_DOWN, BROKER_UP, DATA_DOWN, DATA_UP, is_information
-from services.gateway.interlock import account_trouble, enforce_confirmation
+from services.gateway.interlock import account_trouble, check_owners, client_trouble, enforce_confirmation
 from services.gateway.market_data import publish_tick
 from services.gateway.operator.manual_sale import book_missing_shares
 from services.gateway.orders.cancels import doubt_overdue_cancels, drop_cancels, resend_cancels, resume_cancels
@@ -54,16 +55,20 @@ MAX_ABSENCES = 3
 
 
 def on_connected(d: Draft, connected: Connected, settings: Settings) -> None:
-    """Check the account, then reconcile. With a wrong account nothing is sent."""
+    """Check account and client id, then reconcile. If one of them is wrong, nothing is sent."""
     links, book = links_of(d), d.get(Book, "book") or Book()
     wanted, trouble = account_trouble(settings, connected.accounts, book.account)
-    if trouble:
-        block(d, "wrong_account", f"{trouble}; nothing is sent")
-        d.put(msgspec.structs.replace(links, phase="refused"))
-        return
-    unblock(d, "wrong_account")
+    for reason, wrong in (
+        ("wrong_account", trouble),
+        ("wrong_client_id", "" if trouble else client_trouble(d, connected.client_id, book.client_id)),
+    ):
+        if wrong:
+            block(d, reason, f"{wrong}; nothing is sent")
+            d.put(msgspec.structs.replace(links, phase="refused"))
+            return
+        unblock(d, reason)
     next_id = max(book.next_order_id, connected.next_order_id)
-    d.put(msgspec.structs.replace(book, account=wanted, next_order_id=next_id))
+    d.put(msgspec.structs.replace(book, account=wanted, next_order_id=next_id, client_id=connected.client_id))
     d.put(msgspec.structs.replace(links, broker_up=True, data_up=True, client_id=connected.client_id))
     d.send("fleet", LinkChanged("broker", True, "connected"))  # until the broker reports something else
     d.send("fleet", LinkChanged("data", True, "connected"))
@@ -123,6 +128,7 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings) -> list[
     for change in d.table(Change).values():
         if change.stage == "sent" and change.client_order_id in asked:
             d.put(msgspec.structs.replace(change, stage="refused"))  # the answer is newer, and does not show it
+    check_owners(d, snapshot)
     resend_cancels(d)
     for symbol in d.table(Audit):
         audit(d, symbol, settings)
@@ -151,7 +157,8 @@ def _become_ready(d: Draft, snapshot: BrokerSnapshot, account: str) -> None:
     }
     d.note("reconciled", "", **counts)
     d.send("fleet", LinkChanged("socket", True, "reconciled"))
-    d.send("fleet", ReconciliationDone(account, **counts))
+    entries = tuple(o.client_order_id for o in d.table(OrderRecord).values() if o.live and o.role == "entry")
+    d.send("fleet", ReconciliationDone(account, **counts, entries=entries, blocked=tuple(d.table(Block))))
 
 
 def on_elapsed(d: Draft, settings: Settings) -> list[str]:

@@ -12,7 +12,7 @@ from services.cli.rescue_actions import Rescuer
 from services.configuration import config_file
 from services.configuration.refusal import Refusal
 from services.configuration.settings import Settings
-from services.trading.ids import ORDER_PREFIX
+from services.trading.ids import fleet_prefix
 
 __all__ = ["rescue"]
 
@@ -82,7 +82,7 @@ def _by_hand(settings: Settings) -> list[str]:
     return [
         f"By hand, in TWS, IBKR Mobile or the Client Portal, with {account}:",
         "  1. Portfolio: the shares. Orders: what rests for them. The field Order Ref of the bot's orders begins with "
-        f"{ORDER_PREFIX}",
+        f"{fleet_prefix(settings.name)}",
         "  2. Cancel the bot's buy orders.",
         f"  3. Each position without a sell order: sell, order type TRAIL, {pct:g} %, GTC, for all its shares.",
         "  4. To sell instead: cancel the position's stop, wait until it is gone from the list, sell at the market.",

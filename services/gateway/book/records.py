@@ -74,10 +74,16 @@ def foreign_key(order: BrokerOrder) -> str:
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
-    """What stays across connections. Order ids only grow, even if the broker starts lower after its own restart."""
+    """What stays across connections. Order ids only grow, even if the broker starts lower after its own restart.
+
+    `client_id`: the API client id that the fleet's orders belong to, 0 before the first connection. `fleet`: the
+    fleet's name, which is in its references.
+    """
 
     account: str = ""
     next_order_id: int = 1
+    client_id: int = 0
+    fleet: str = ""
 
     @property
     def key(self) -> str:

@@ -24,6 +24,7 @@ from messages.orders import (
 )
 from services.gateway.book.identity import find
 from services.gateway.book.own_shares import bought, sold, without
+from services.gateway.book.ownership import is_ours
 from services.gateway.book.records import (
     NEVER_ARRIVED,
     AccountPosition,
@@ -44,7 +45,7 @@ from services.gateway.orders.cancels import send_cancel
 from services.gateway.orders.doubles import cancel_double, cancel_doubles_again
 from services.gateway.orders.states import TABLE, BrokerReport, Effect, OrderState, effect_of, report_of
 from services.runtime.core import Draft
-from services.trading.ids import is_flatten_reference, is_own_reference
+from services.trading.ids import is_flatten_reference
 from services.trading.shares import exact
 
 __all__ = ["fold_absence", "fold_commission", "fold_execution", "fold_order", "fold_position"]
@@ -56,15 +57,9 @@ PENDING_COMMISSION = -1.0
 """The broker reports it while it doesn't know the commission."""
 
 
-def _is_ours(d: Draft, client_order_id: str, account: str) -> bool:
-    """Only orders with our orderRef in our own account are ours."""
-    book = d.get(Book, "book") or Book()
-    return is_own_reference(client_order_id) and (not book.account or account in ("", book.account))
-
-
 def fold_order(d: Draft, reported: BrokerOrder) -> str:
     """Apply the broker's report of an order. Returns its symbol."""
-    if not _is_ours(d, reported.client_order_id, reported.account):
+    if not is_ours(d, reported):
         return _fold_foreign(d, reported)
     known = _order_of(d, reported)
     if known is None:
@@ -231,7 +226,7 @@ def fold_execution(d: Draft, execution: BrokerExecution) -> str:
 
     The key is the base id. A correction (a higher suffix) replaces the earlier execution.
     """
-    if not _is_ours(d, execution.client_order_id, execution.account):
+    if not is_ours(d, execution):
         d.drop(EarlyCommission, execution.exec_id)
         return execution.symbol  # foreign: the broker reports its position separately
     base = base_id(execution.exec_id)
