@@ -17,6 +17,8 @@ from services.runtime.core import Draft
 
 __all__ = ["on_undecoded", "on_unknown_status", "report_message"]
 
+ASKED = frozenset({3, 5, 11, 61})
+"""Orders, executions and positions: the broker's answer about everything has them again."""
 REPEAT_NS = 300 * 1_000_000_000
 """Machine time in which the same message is not recorded again."""
 
@@ -50,7 +52,9 @@ def on_undecoded(d: Draft, report: BrokerUndecoded) -> str:
     links = links_of(d)
     if order is not None and order.live:
         d.put(Doubt(order.client_order_id))
-    if links.phase == "ready" and not links.asking:  # if it is a part of an answer, another one would be the same
+    if (
+        report.message in ASKED and links.phase == "ready" and not links.asking
+    ):  # if it is a part of an answer, another one would be the same
         ask_soon(d)
     return symbol
 

@@ -166,21 +166,21 @@ class Broker:
         loop = asyncio.get_running_loop()
         window = loop.create_task(self._watch_restarts())
         longest_s = LONGEST_SIM_S if self._settings.mode == "sim" else LONGEST_S
-        attempts, since_s, told = 0, loop.time(), False
+        attempts, since_s, told = 0, time.monotonic(), False
         try:
             while True:
                 self._lost.clear()
                 trouble = await self._connect()
                 if trouble is None:
-                    connected_s = loop.time()
+                    connected_s = time.monotonic()
                     await self._lost.wait()
-                    since_s, told = loop.time(), False
+                    since_s, told = time.monotonic(), False
                     if since_s - connected_s >= STABLE_S or self._settings.mode == "sim":
                         attempts = 0
                         continue
                 else:
                     self._report_trouble(trouble)
-                    if not told and not self._restarting and loop.time() - since_s >= LOGIN_ALERT_S:
+                    if not told and not self._restarting and time.monotonic() - since_s >= LOGIN_ALERT_S:
                         told = True
                         self._report_own(error_codes.LOGIN_NEEDED)
                 attempts += 1
@@ -266,10 +266,10 @@ class Broker:
     async def _beat(self, socket: Socket) -> None:
         """Ask for the broker's time after a silence. A socket that stays silent hangs: close it."""
         loop = asyncio.get_running_loop()
-        asked_s, looked_s = 0.0, loop.time()
+        asked_s, looked_s = 0.0, time.monotonic()
         while True:
             await asyncio.sleep(WATCH_S)
-            now_s = loop.time()
+            now_s = time.monotonic()
             stalled, looked_s = now_s - looked_s > WATCH_S + STALLED_S, now_s
             if stalled or (asked_s and socket.heard_s >= asked_s):
                 asked_s = 0.0
@@ -444,7 +444,7 @@ class Broker:
     def _ask_time(self, *, for_the_clock: bool) -> None:
         socket = self._ready
         if socket is not None:
-            self._time_questions.append((asyncio.get_running_loop().time(), for_the_clock))
+            self._time_questions.append((time.monotonic(), for_the_clock))
             socket.request_current_time()
 
     # Messages.
@@ -644,7 +644,7 @@ class Broker:
         f = Fields(fields)
         f.expect("the message's number", "version")
         broker_s = f.integer("time")
-        now_s = asyncio.get_running_loop().time()
+        now_s = time.monotonic()
         while self._time_questions and now_s - self._time_questions[0][0] > FOREVER_S:
             self._time_questions.popleft()
         if self._time_questions and self._time_questions.popleft()[1]:
@@ -681,7 +681,7 @@ class Broker:
         if self._settings.mode != "sim":
             f = Fields(fields)
             f.expect("the message's number", "version")
-            self.quotes.on_size(f.integer("reqId"), asyncio.get_running_loop().time())
+            self.quotes.on_size(f.integer("reqId"), time.monotonic())
 
     def _on_generic(self, fields: list[str]) -> None:
         f = Fields(fields)
