@@ -29,7 +29,7 @@ def report_message(d: Draft, error: BrokerError) -> None:
     if error.order_id > 0 or error.code in LINKS or not meaning.level or _seen(d, f"code {error.code}"):
         return
     d.note(
-        "broker_message", "", meaning.level, code=error.code, text=error.text, means=meaning.text, fix=meaning.remedy
+        "broker_message", "", meaning.level, code=error.code, text=error.text, means=meaning.text, remedy=meaning.remedy
     )
     if error.code in UNREACHABLE and links_of(d).phase == "down":
         d.send("fleet", LinkChanged("socket", False, with_remedy(error.code, error.text)))

@@ -265,7 +265,6 @@ class Broker:
 
     async def _beat(self, socket: Socket) -> None:
         """Ask for the broker's time after a silence. A socket that stays silent hangs: close it."""
-        loop = asyncio.get_running_loop()
         asked_s, looked_s = 0.0, time.monotonic()
         while True:
             await asyncio.sleep(WATCH_S)

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import importlib.util
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -89,8 +90,8 @@ class Socket:
         self._encoded = ""
         self._next_id = 0
         self._request_id = FIRST_REQUEST_ID - 1
-        self._over = False
-        self.heard_s = self._loop.time()
+        self._logged_in = self._over = False
+        self.heard_s = time.monotonic()
         """When the last bytes came, by the event loop's clock."""
 
     # The connection.
@@ -138,7 +139,7 @@ class Socket:
     @property
     def ready(self) -> bool:
         """Whether the broker has accepted our client id."""
-        return bool(self._client.isReady()) and not self._over
+        return self._logged_in and not self._over
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -180,7 +181,7 @@ class Socket:
         """The bytes of one read, as the library's own method of this name, but without a byte that can raise."""
         if self._over:
             return
-        self.heard_s = self._loop.time()
+        self.heard_s = time.monotonic()
         buffer, at = self._buffer, 0
         buffer += data
         while len(buffer) >= at + 4:
@@ -221,12 +222,12 @@ class Socket:
         match fields:
             case ["9", _, number] if number.isdecimal() and number.isascii() and len(number) < 11:
                 self._next_id = int(number)
-            case ["15", _, accounts] if not self._client.isReady():
+            case ["15", _, accounts] if not self._logged_in:
                 self._client._accounts = [account for account in accounts.split(",") if account]
             case _:
                 return
-        if self._next_id and self._client._accounts and not self._client.isReady():
-            self._client._apiReady = True
+        if self._next_id and self._client._accounts and not self._logged_in:
+            self._client._apiReady = self._logged_in = True
             self._client.apiStart.emit()
 
     # Requests.
@@ -302,9 +303,9 @@ class Socket:
         """Send what may leave now; the rest as soon as it may."""
         if self._over:
             return
-        for message in self._outbox.release(self._loop.time()):
+        for message in self._outbox.release(time.monotonic()):
             self._send_now(message)
-        wait_s = self._outbox.wait_s(self._loop.time())
+        wait_s = self._outbox.wait_s(time.monotonic())
         if wait_s is not None and self._timer is None:
             self._timer = self._loop.call_later(wait_s + 0.001, self._on_timer)
 
