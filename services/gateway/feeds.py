@@ -2,12 +2,15 @@
 
 Real world: a feed dies without any message, and the last price stands for hours. So in the open session each symbol
 must have a tick of any kind now and then. If there is none, its stream is ended and started anew, which brings the
-present prices at once if the feed lives. If nothing comes then, its entries are blocked, and it is tried again.
+present prices at once. If nothing comes, or nothing but these first prices several times in a row, the symbol's entries
+are blocked, and its stream goes on being started anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+
+from msgspec.structs import replace
 
 from messages.broker import Resubscribe
 from services.configuration.settings import Settings
@@ -22,6 +25,10 @@ STALE = "feed_stale"
 """The reason that blocks the entries of a symbol without prices."""
 ANSWER_NS = 30 * SECOND
 """Market time in which a new stream must bring a tick."""
+FIRST_NS = 5 * SECOND
+"""Market time in which a new stream brings its first prices: they do not show that it goes on."""
+MOST_RESTARTS = 3
+"""A stream that brought only its first prices so often is dead."""
 
 
 def watch_feeds(d: Draft, symbols: Iterable[str], settings: Settings) -> None:
@@ -40,12 +47,14 @@ def watch_feeds(d: Draft, symbols: Iterable[str], settings: Settings) -> None:
 
 def on_tick(d: Draft, symbol: str, settings: Settings) -> None:
     """A tick of any kind: the feed lives."""
-    feed = d.get(Feed, symbol)
-    if settings.feed_stale_s is None or (feed and not feed.asked and d.now.market_ns - feed.tick_ns < SECOND):
+    feed, now_ns = d.get(Feed, symbol), d.now.market_ns
+    if settings.feed_stale_s is None or (feed and not feed.asked and now_ns - feed.tick_ns < SECOND):
         return
-    d.put(Feed(symbol, d.now.market_ns))
-    if feed is not None and feed.asked:
-        unblock(d, STALE, symbol)
+    if feed is not None and feed.asked and now_ns < feed.asked_ns + FIRST_NS:
+        d.put(replace(feed, tick_ns=now_ns))
+        return
+    d.put(Feed(symbol, now_ns))
+    unblock(d, STALE, symbol)
 
 
 def feed_deadline(state: State, settings: Settings) -> int | None:
@@ -59,10 +68,10 @@ def check_feeds(d: Draft, settings: Settings) -> None:
         if due_ns > d.now.market_ns:
             continue
         silent_s = round((d.now.market_ns - feed.tick_ns) / SECOND)
-        if feed.asked:
-            text = f"no price of {feed.symbol} has come for {silent_s} s, nor by a new stream; see its data in TWS"
+        if feed.asked >= MOST_RESTARTS or _brought_nothing(feed):
+            text = f"the prices of {feed.symbol} do not come, nor by a new stream; see its data in TWS"
             block(d, STALE, text, feed.symbol, silent_s=silent_s)
-        else:
+        elif not feed.asked:
             d.note("feed_silent", feed.symbol, "WARNING", silent_s=silent_s)
         d.send("broker", Resubscribe(feed.symbol))
         d.put(Feed(feed.symbol, feed.tick_ns, feed.asked + 1, d.now.market_ns))
@@ -82,9 +91,14 @@ def _due(state: State, settings: Settings) -> Iterator[tuple[int, Feed]]:
         record = state.get(QuoteRecord, feed.symbol)
         if record is not None and record.quote.refused:
             continue  # the broker refuses the prices: that is a reason of its own
-        pause_ns = ANSWER_NS if feed.asked == 1 else stale_ns
-        last_ns = max(feed.asked_ns if feed.asked else feed.tick_ns, since_ns)
+        pause_ns = ANSWER_NS if feed.asked == 1 and _brought_nothing(feed) else stale_ns
+        last_ns = max(feed.asked_ns, feed.tick_ns, since_ns)
         due_ns = last_ns + pause_ns
         if last_ns < break_end_ns and due_ns > break_start_ns:
             due_ns = max(due_ns, break_end_ns + pause_ns)
         yield due_ns, feed
+
+
+def _brought_nothing(feed: Feed) -> bool:
+    """Whether not even the first prices came after the last start of the stream."""
+    return feed.asked > 0 and feed.tick_ns < feed.asked_ns

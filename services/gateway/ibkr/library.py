@@ -101,7 +101,7 @@ class Socket:
         attempt = self._loop.create_task(self._client.connectAsync(host, port, client_id, timeout_s))
         try:
             await asyncio.wait((attempt, self._closed), return_when=asyncio.FIRST_COMPLETED)
-            if self._closed.done():
+            if not attempt.done():
                 raise ConnectionError(self._closed.result() or "the connection was closed during the login")
             attempt.result()
         finally:
