@@ -48,9 +48,9 @@ def watch_feeds(d: Draft, symbols: Iterable[str], settings: Settings) -> None:
 def on_tick(d: Draft, symbol: str, settings: Settings) -> None:
     """A tick of any kind: the feed lives."""
     feed, now_ns = d.get(Feed, symbol), d.now.market_ns
-    if settings.feed_stale_s is None or (feed and not feed.asked and now_ns - feed.tick_ns < SECOND):
+    if settings.feed_stale_s is None or feed is None or (not feed.asked and now_ns - feed.tick_ns < SECOND):
         return
-    if feed is not None and feed.asked and now_ns < feed.asked_ns + FIRST_NS:
+    if feed.asked and now_ns < feed.asked_ns + FIRST_NS:
         d.put(replace(feed, tick_ns=now_ns))
         return
     d.put(Feed(symbol, now_ns))

@@ -219,7 +219,7 @@ def _on_order_error(d: Draft, error: BrokerError) -> None:
         client_order_id=order.client_order_id,
         code=error.code,
         text=error.text,
-        remedy=meaning_of(error.code).remedy,
+        **({"remedy": remedy} if (remedy := meaning_of(error.code).remedy) else {}),
     )
     change = d.get(Change, order.client_order_id)
     if change is not None and change.stage == "sent":

@@ -27,6 +27,8 @@ from services.simulator.venue.orders import Order
 from tests.gateway.scenario import plan
 from tests.simulator.on_the_wire import OPEN_NS, SECOND, Gateway, gateway
 
+LIBRARY = "ib_insync"
+"""The library that the edge stands on; `conftest.py` plays the tests of tests/gateway with each of them."""
 NOON = datetime(2022, 3, 22, 12)  # far from the restart that a fleet expects around midnight
 DAY = Session("2022-03-22", OPEN_NS, OPEN_NS + 23_400 * SECOND)
 
@@ -35,7 +37,8 @@ class Fleet:
     """The gateway without its bus: the core's commands go to the wire, and facts from the wire to the core."""
 
     def __init__(self, simulator: Gateway, **settings: Any) -> None:
-        fields = {"watchlist": ["TSLA"], "ibkr": {"port": simulator.server.port, **settings.pop("ibkr", {})}} | settings
+        ibkr = {"port": simulator.server.port, "library": LIBRARY, **settings.pop("ibkr", {})}
+        fields = {"watchlist": ["TSLA"], "ibkr": ibkr} | settings
         chosen = msgspec.convert(fields, Settings)
         self.simulator = simulator
         self.client_id = chosen.ibkr.client_id

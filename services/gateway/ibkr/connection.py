@@ -605,7 +605,8 @@ class Broker:
         if code in self._harmless:
             return
         error = BrokerError(request_id if 0 < request_id < FIRST_REQUEST_ID else -1, code, text)
-        self.facts.append(error)
+        if code not in error_codes.DATA_UP or self._farms_down <= {error_codes.farm_of(text)}:
+            self.facts.append(error)  # one farm that works says nothing about another one that is down
         if self._ready is None:
             self._login_message = error if code in error_codes.UNREACHABLE else self._login_message
             return

@@ -160,6 +160,16 @@ def test_harmless_codes_are_only_logged(caplog: pytest.LogCaptureFixture) -> Non
     assert len(caplog.records) == 3
 
 
+def test_field_12_one_farm_that_works_says_nothing_about_another() -> None:
+    def farm(code: int, name: str) -> list[str]:
+        return ["4", "2", "-1", str(code), f"Market data farm connection:{name}"]
+
+    broker = edge()
+    broker._farms_down.add("usfarm")
+    assert received(farm(2104, "eufarm"), broker=broker) == []
+    assert [fact.code for fact in received(farm(2104, "usfarm"), broker=broker)] == [2104]
+
+
 def test_a_message_of_a_wrong_shape_is_reported() -> None:
     assert [type(fact) for fact in received(["61", "3"], ["59"], ["4", "2"])] == [BrokerUndecoded] * 3
 
