@@ -253,11 +253,14 @@ class Broker:
         if self._restarting:
             self._report_own(error_codes.RESTART_BEGINS)
 
-    def _on_lost(self, reason: str) -> None:
+    def _end_tasks(self) -> None:
         for task in self._tasks.values():
             task.cancel()
         self._tasks.clear()
         self._parts = None
+
+    def _on_lost(self, reason: str) -> None:
+        self._end_tasks()
         if self._restarting:
             reason = error_codes.meaning_of(error_codes.RESTART_BEGINS).text
         self.report(Disconnected(reason))
@@ -272,7 +275,7 @@ class Broker:
             stalled, looked_s = now_s - looked_s > WATCH_S + STALLED_S, now_s
             if stalled or (asked_s and socket.heard_s >= asked_s):
                 asked_s = 0.0
-            if stalled:
+            if stalled or not self._streamed_account:
                 continue
             if not asked_s and now_s - socket.heard_s >= HEARTBEAT_S:
                 asked_s = now_s
@@ -299,11 +302,9 @@ class Broker:
 
     def close(self) -> None:
         """Disconnect cleanly; orders stay at the broker."""
+        self._end_tasks()
         if self._socket is not None:
-            lost = self._socket.ready
             self._socket.close()
-            if lost:
-                self._on_lost("closed")
 
     @property
     def _ready(self) -> Socket | None:
@@ -588,6 +589,9 @@ class Broker:
         f = Fields(fields)
         f.expect("the message's number", "version")
         request_id, code, text = f.integer("id"), f.integer("errorCode"), f.text("errorString")
+        if self._ready is None and code in self._troubles:  # each attempt to connect has the same answer
+            self._login_message = BrokerError(-1, code, text)
+            return
         self._log_message(request_id, code, text, fields[5] if len(fields) > 5 else "")
         symbol = self.quotes.symbol_of(request_id)
         if symbol is not None:

@@ -34,6 +34,7 @@ class Quotes:
         self._symbol_of.clear()
         self._newest.clear()
         self._changed.clear()
+        self._alive_s.clear()
 
     @property
     def streams(self) -> dict[int, str]:
