@@ -11,10 +11,10 @@ CRAZY  := $(BIN)/crazy
 WITH    = $(if $(CONFIG),--config "$(CONFIG)")
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test clients check format coverage mutate soak fuzz bench install ib_async lock clean
+.PHONY: help up down status logs test clients check format coverage mutate soak fuzz bench install ibasync lock clean
 
 help: ## Describe every target (this list)
-	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  CONFIG=path chooses the configuration (default config/config.yaml), PYTHON=path the Python to install with."
 	@echo "  OBSERVE=1 with \`make up\`: decide and send nothing."
 
@@ -67,7 +67,7 @@ bench: $(VENV)/.installed-dev ## Measure latency, footprint and the speed of tic
 
 install: $(VENV)/.installed ## Create .venv and install what running needs, by hash
 
-ib_async: $(VENV)/.installed ## Install the IBKR library ib_async, too, for `ibkr.library: ib_async`
+ibasync: $(VENV)/.installed ## Install the IBKR library ib_async, too, for `ibkr.library: ib_async`
 	@$(BIN)/$(PIP) install $(LOCKED) -r requirements-ib_async.lock
 
 lock: $(VENV)/.installed ## Renew the lock files from pyproject.toml (needs the network)

@@ -29,7 +29,7 @@ def check(chosen: Fleet, supervisor: Supervisor, down: str) -> None:
         raise Refusal(f"fleet {chosen.name}: {', '.join(orphans)} still there without a supervisor; end them: {down}")
     library = chosen.settings.ibkr.library
     if find_spec(library) is None:
-        raise Refusal(f"ibkr.library is {library}, which is not installed; `make ib_async` installs it")
+        raise Refusal(f"ibkr.library is {library}, which is not installed; `make ibasync` installs it")
     if chosen.settings.mode == "sim":
         check_files(chosen.settings)
         _check_port(chosen.settings.ibkr.host, chosen.settings.ibkr.port)

@@ -19,5 +19,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def ibkr_library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if not is_installed(request.param):
-        pytest.skip(f"{request.param} is not installed: `make ib_async` installs it")
+        pytest.skip(f"{request.param} is not installed: `make ibasync` installs it")
     monkeypatch.setattr(on_the_wire, "LIBRARY", request.param)
