@@ -15,6 +15,11 @@ from tests.simulator.faults.test_faults_wire import clear, fail
 from tests.simulator.on_the_wire import CALM, gateway
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "TROUBLE_SIM_S", 0.3)
+
+
 def remedies(made: Fleet, code: int) -> list[str]:
     return [str(note.fields["remedy"]) for note in made.notes("broker_message") if note.fields["code"] == code]
 

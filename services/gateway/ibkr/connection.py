@@ -63,6 +63,8 @@ log = logging.getLogger("gateway.broker")
 
 CONNECT_S = 10.0
 """How long a connection and its login may take."""
+TROUBLE_S, TROUBLE_SIM_S = 5.0, 30.0
+"""How long there must be no connection until its cause is an event; in a simulation the gateway may start later."""
 STABLE_S = 10.0
 """A connection that lasted so long ends the row of failures: the next attempt comes at once."""
 HEARTBEAT_S, HEARTBEAT_ANSWER_S = 15.0, 10.0
@@ -128,6 +130,8 @@ class Broker:
         self._login_message: BrokerError | None = None
         self._troubles: set[int] = set()
         """Codes of what kept the connection from being made since the last one."""
+        self._told: set[int] = set()
+        """Those of them that were reported."""
         self._restarting = False
         self.clock_check = ClockCheck(self._ask_time_for_the_clock, self.report)
         self._handlers: dict[str, Callable[[list[str]], None]] = {
@@ -179,7 +183,7 @@ class Broker:
                         attempts = 0
                         continue
                 else:
-                    self._report_trouble(trouble)
+                    self._report_trouble(trouble, time.monotonic() - since_s)
                     if not told and not self._restarting and time.monotonic() - since_s >= LOGIN_ALERT_S:
                         told = True
                         self._report_own(error_codes.LOGIN_NEEDED)
@@ -214,8 +218,13 @@ class Broker:
         meaning = error_codes.meaning_of(code).text
         return self._login_message or BrokerError(-1, code, f"{ibkr.host}:{ibkr.port}: {meaning} ({text})")
 
-    def _report_trouble(self, trouble: BrokerError) -> None:
+    def _report_trouble(self, trouble: BrokerError, lasts_s: float) -> None:
         """Report each cause once until there is a connection. The broker's own message was reported as it came."""
+        wait_s = TROUBLE_SIM_S if self._settings.mode == "sim" else TROUBLE_S
+        if lasts_s >= wait_s and trouble.code not in self._told and trouble is not self._login_message:
+            self._told.add(trouble.code)
+            if not self._restarting:
+                self.report(trouble)
         if trouble.code in self._troubles:
             return
         self._troubles.add(trouble.code)
@@ -227,8 +236,6 @@ class Broker:
             self._settings.ibkr.client_id,
             error_codes.with_remedy(trouble.code, trouble.text),
         )
-        if trouble is not self._login_message and not self._restarting:
-            self.report(trouble)
 
     def _report_own(self, code: int, text: str = "") -> None:
         """Report a message of our own about the connection."""
@@ -248,6 +255,7 @@ class Broker:
         self._time_questions.clear()
         self._unreadable_ticks.clear()
         self._troubles.clear()
+        self._told.clear()
         self._start("heartbeat", self._beat(socket))
         self.report(Connected(socket.accounts, socket.next_order_id, self._settings.ibkr.client_id))
         if self._restarting:
