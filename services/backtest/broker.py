@@ -24,6 +24,7 @@ from messages.broker import (
     Qualify,
     Quote,
     RequestSnapshot,
+    Resubscribe,
     StartStreams,
     Subscribe,
     ToBroker,
@@ -83,7 +84,7 @@ class ExchangeBroker:
                 return [_account(self.exchange.account_report(account))]
             case Qualify():
                 return [BrokerContract(s, contract_id(s), s) for s in self.exchange.symbols]
-            case Subscribe():
+            case Subscribe() | Resubscribe():
                 return []  # it gets the prices of every symbol anyway
 
     def advance(self, to_ns: int) -> tuple[list[FromBroker], list[Quote]]:

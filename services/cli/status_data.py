@@ -48,6 +48,7 @@ class StatusData(msgspec.Struct, frozen=True, kw_only=True):
     symbols: list[Row] = []
     market: Row = {}
     links: dict[str, bool] = {}
+    link_details: dict[str, str] = {}
     pauses: list[Row] = []
     guards: list[Row] = []
     flattens: list[Row] = []
@@ -97,6 +98,9 @@ def _recorded(db: Records) -> dict[str, Any]:
         "symbols": db.rows("SELECT * FROM status"),
         "market": _first(db.rows("SELECT * FROM market")),
         "links": {row["link"]: row["up"] for row in db.rows("SELECT link, up FROM links")},
+        "link_details": {
+            row["link"]: row["detail"] or "" for row in db.rows("SELECT link, detail FROM links WHERE NOT up")
+        },
         "pauses": db.rows("SELECT * FROM pauses"),
         "guards": db.rows("SELECT * FROM guards"),
         "flattens": db.rows("SELECT * FROM flattens"),

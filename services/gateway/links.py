@@ -37,7 +37,15 @@ from services.gateway.book.records import (
     SessionRecord,
     Unprotected,
 )
-from services.gateway.ibkr.error_codes import BROKER_DOWN, BROKER_UP, DATA_DOWN, DATA_UP, is_information
+from services.gateway.ibkr.error_codes import (
+    BROKER_DOWN,
+    BROKER_UP,
+    DATA_DOWN,
+    DATA_UP,
+    RESTART_BEGINS,
+    is_information,
+    meaning_of,
+)
 from services.gateway.interlock import account_trouble, check_owners, client_trouble, enforce_confirmation
 from services.gateway.market_data import publish_tick
 from services.gateway.operator.manual_sale import book_missing_shares
@@ -86,7 +94,8 @@ def on_disconnected(d: Draft, reason: str) -> None:
         return
     d.put(msgspec.structs.replace(links, phase="down", ask_at_ns=0, asking=False))
     d.send("fleet", LinkChanged("socket", False, reason))
-    d.note("socket_lost", "", "WARNING", reason=reason)
+    expected = reason == meaning_of(RESTART_BEGINS).text
+    d.note("socket_lost", "", "INFO" if expected else "WARNING", reason=reason)
 
 
 def _start_reconciling(d: Draft) -> None:
@@ -186,7 +195,8 @@ def on_error(d: Draft, error: BrokerError) -> None:
     elif error.code in BROKER_DOWN and links.broker_up:
         d.put(msgspec.structs.replace(links, broker_up=False))
         d.send("fleet", LinkChanged("broker", False, error.text))
-        d.note("broker_link_lost", "", "WARNING", code=error.code, text=error.text)
+        level = "INFO" if error.code == RESTART_BEGINS else "WARNING"
+        d.note("broker_link_lost", "", level, code=error.code, text=error.text)
     elif error.code in BROKER_UP:
         d.put(msgspec.structs.replace(links, broker_up=True))
         d.send("fleet", LinkChanged("broker", True, error.text))
@@ -216,6 +226,7 @@ def _on_order_error(d: Draft, error: BrokerError) -> None:
         client_order_id=order.client_order_id,
         code=error.code,
         text=error.text,
+        **({"remedy": remedy} if (remedy := meaning_of(error.code).remedy) else {}),
     )
     change = d.get(Change, order.client_order_id)
     if change is not None and change.stage == "sent":

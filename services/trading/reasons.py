@@ -26,6 +26,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "no_trade_yet": "The symbol has not traded in this session. Yesterday's close is no reference.",
         "no_market_data": "The broker refuses the symbol's prices, with this code: 101 too many lines, 200 no such "
         "security, 354 or 10089 no subscription, 10197 another session of the login has the data.",
+        "feed_stale": "No prices of the symbol have come for too long, nor by a new stream (`ibkr.feed_stale_s`).",
         "no_quote": "The gateway has no price of the symbol.",
         "contract_unknown": "The broker has not yet said which contract the ticker is.",
         "contract_quarantined": "The broker no longer knows the ticker, or it means another contract. Shares stay "

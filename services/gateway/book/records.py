@@ -29,6 +29,7 @@ __all__ = [
     "Doubt",
     "EarlyCommission",
     "EntrySlot",
+    "Feed",
     "FillRecord",
     "FlattenRecord",
     "Fraction",
@@ -36,6 +37,7 @@ __all__ = [
     "Instrument",
     "LastError",
     "Links",
+    "MessageSeen",
     "Missing",
     "OrderRecord",
     "Own",
@@ -306,6 +308,38 @@ class EarlyCommission(msgspec.Struct, frozen=True):
     @property
     def key(self) -> str:
         return self.exec_id
+
+
+class MessageSeen(msgspec.Struct, frozen=True):
+    """When a message of the broker was last recorded as an event (machine time); in memory."""
+
+    volatile: ClassVar[bool] = True
+
+    what: str
+    at_ns: int
+
+    @property
+    def key(self) -> str:
+        return self.what
+
+
+class Feed(msgspec.Struct, frozen=True):
+    """The prices of a symbol; in memory.
+
+    `tick_ns`: when a tick last came, or the watch began; `asked`: how often the stream was started anew since then;
+    `asked_ns`: when it last was (all market time).
+    """
+
+    volatile: ClassVar[bool] = True
+
+    symbol: str
+    tick_ns: int
+    asked: int = 0
+    asked_ns: int = 0
+
+    @property
+    def key(self) -> str:
+        return self.symbol
 
 
 class LastError(msgspec.Struct, frozen=True):
