@@ -30,7 +30,7 @@ from messages.orders import (
     OrderUpdated,
     PositionUpdated,
 )
-from messages.timers import Started
+from messages.timers import LedgerLost, Started
 from messages.watchlist import WatchlistChanged
 from services.configuration.settings import Settings
 from services.risk.arming_order import PRIORITY_NS, needed_usd, priority_denial
@@ -58,7 +58,7 @@ from services.risk.limits import (
     worst_cost,
 )
 from services.risk.operator import FlattenRecord, carry_out, fold_flattening
-from services.risk.pauses import FLEET, NEXT_SESSION, PauseRecord, lift, pause, paused_by
+from services.risk.pauses import FLEET, NEXT_SESSION, PauseRecord, guard_tripped, lift, pause, paused_by
 from services.risk.track_record import Unpriced, count_commission, count_fill, price_commissions, record_of, trip_guards
 from services.runtime.core import Deadlines, Decision, Draft, Now, State
 from services.runtime.ledger import AtMost, Constraint, Unique
@@ -149,7 +149,9 @@ class RiskCore:
         return Deadlines()
 
     def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
-        return [(p.scope, Paused(p.symbol, p.by)) for p in state.table(PauseRecord).values()]
+        pauses = state.table(PauseRecord).values()
+        paused: list[tuple[str, Message]] = [(p.scope, Paused(p.symbol, p.by)) for p in pauses]
+        return paused + [("recorder", guard_tripped(p)) for p in pauses if p.is_guard]
 
     def handle(self, state: State, message: Message, now: Now) -> Decision:
         if type(message) is Tick:
@@ -188,8 +190,11 @@ class RiskCore:
                 d.put(Watchlist(self.settings.watchlist))
                 self._lift_guards_that_are_off(d)
                 self._request_book(d)
-            case ReconciliationDone():
+            case ReconciliationDone() | LedgerLost("gateway"):
                 self._request_book(d)
+            case LedgerLost("risk"):
+                # The operator's pauses and the guards' counts are gone: a person decides whether entries may go on.
+                pause(d, PauseRecord(scope=FLEET, cause="ledger_lost", by="risk's ledger was lost"))
             case LinkChanged(link, up, _):
                 if link == "socket" and not up and self._door(d) == "open":
                     d.put(Door("closed"))

@@ -6,7 +6,7 @@ It places no orders: risk approves, the gateway places. The stop that protects t
 from __future__ import annotations
 
 from messages import Message
-from messages.account import LinkChanged, ReconciliationDone
+from messages.account import LinkChanged, ReconciliationDone, SymbolBook
 from messages.entries import EntryDenied, EntryDropped, EntryPlan, SubmitEntry
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import MarketRule, SessionClosed, SessionClosing, SessionOpened, Tick
@@ -20,7 +20,7 @@ from messages.orders import (
     OrderUpdated,
     PositionUpdated,
 )
-from messages.timers import Elapsed, Started
+from messages.timers import Elapsed, LedgerLost, Started
 from messages.watchlist import SymbolRetired, WatchlistChanged
 from services.configuration.settings import Settings
 from services.runtime.core import Deadlines, Decision, Draft, Now, State
@@ -37,6 +37,7 @@ from services.symbol.outcome import (
     triggered,
 )
 from services.symbol.record import SymbolRecord, changed, moved, shown, status_of
+from services.symbol.recovery import confirm_entry, on_ledger_lost, take_book
 from services.symbol.states import Event, SymbolState
 from services.trading.sessions import is_break
 
@@ -136,7 +137,7 @@ class SymbolCore:
                 r = changed(ended(r), why=reason, figures=figures, wait_until_ns=until_ns)
                 return moved(r, Event.ENTRY_DENIED)
             case OrderPlaced(order) | OrderAccepted(order) | OrderUpdated(order):
-                return on_order(d, r, order)
+                return self._take_back_if_blocked(d, on_order(d, r, order), r)
             case OrderCancelled():
                 return on_cancelled(d, r, message, self.settings)
             case OrderRejected():
@@ -164,7 +165,8 @@ class SymbolCore:
                 return moved(changed(r, cooldown_until_ns=0, why="armed", figures={}), Event.COOLDOWN_OVER)
             case LinkChanged(link, up, _):
                 down = tuple(name for name in r.links_down if name != link)
-                return changed(r, links_down=down if up else (*down, link))
+                r = changed(r, links_down=down if up else (*down, link))
+                return confirm_entry(d, r) if link == "socket" and up else r
             case EntriesBlocked(reason, _, figures):
                 return changed(r, blocks={**r.blocks, reason: figures})
             case EntriesUnblocked(reason):
@@ -175,6 +177,10 @@ class SymbolCore:
                 return self._watch(d, r, winding=self.symbol in self.settings.winding_down)
             case ReconciliationDone():
                 return changed(r, links_down=tuple(name for name in r.links_down if name != "socket"))
+            case LedgerLost(process):
+                return on_ledger_lost(d, r, process)
+            case SymbolBook():
+                return take_book(d, r, message, self.settings)
             case MarketRule(_, steps):
                 return changed(r, grid=steps)
             case Refused(_, _, symbol, error) if symbol == self.symbol:
@@ -185,6 +191,18 @@ class SymbolCore:
                 return self._elapsed(d, r)
             case _:
                 return r
+
+    def _take_back_if_blocked(self, d: Draft, r: SymbolRecord, before: SymbolRecord) -> SymbolRecord:
+        """Take back an entry that was found, where the symbol may not have one now."""
+        if not r.entry_live or (before.entry_live and before.entry_id == r.entry_id):
+            return r
+        if r.state is not SymbolState.ENTRY_PENDING:
+            return take_back(d, r, "position_open" if r.holds else r.why)
+        if r.paused or r.fleet_paused:
+            return take_back(d, r, "paused")
+        if r.phase == "closing" and self._cancels_at_close:
+            return take_back(d, r, "end_of_day")
+        return take_back(d, r, "removal_pending") if r.winding_down else r
 
     def _elapsed(self, d: Draft, r: SymbolRecord) -> SymbolRecord:
         for what, at_ns in self._due(r).items():

@@ -14,10 +14,12 @@ from services.configuration.settings import Settings
 from services.runtime.core import Draft
 from services.symbol.record import SymbolRecord, changed, holds, moved
 from services.symbol.states import Event, SymbolState
+from services.trading.ids import entry_number
 
 __all__ = [
     "BACK_OFF_MINUTES",
     "ended",
+    "found",
     "on_cancelled",
     "on_fill",
     "on_flattening",
@@ -62,11 +64,32 @@ def triggered(r: SymbolRecord, now_ns: int) -> SymbolRecord:
     return changed(r, why="entry_triggered") if r.state is SymbolState.ENTRY_PENDING else r
 
 
+def found(d: Draft, r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
+    """A live entry of this symbol that it does not know: a ledger was lost. From now on it is the symbol's own."""
+    d.note("entry_found", r.symbol, "WARNING", client_order_id=order.client_order_id, status=order.status)
+    number = max(r.entry_number, entry_number(order.client_order_id, r.symbol, r.session_date))
+    r = changed(
+        ended(r),
+        entry_id=order.client_order_id,
+        entry_live=True,
+        entry_number=number,
+        entry_trigger=order.stop_price or 0.0,
+        anchored_ns=d.now.market_ns,
+        partial_ns=d.now.market_ns if order.filled else 0,
+    )
+    if r.state is SymbolState.NO_POSITION:
+        r = changed(r, why="waits_for_trigger", figures={"trigger": r.entry_trigger})
+    return moved(r, Event.ENTRY_FOUND)
+
+
 def on_order(d: Draft, r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
     """The broker reported the state of an order."""
     held = order.live and "trigger" in order.why_held
     working = order.status == "Submitted" and not order.why_held
+    if order.role == "entry" and order.live and not order.cancel_reason and not r.entry_live:
+        r = found(d, r, order)
     if order.role == "entry" and order.client_order_id == r.entry_id and r.entry_live:
+        r = changed(r, unsure=False)
         if not order.live and order.remaining <= 0:
             return ended(r)
         if held:
@@ -155,6 +178,8 @@ def on_fill(d: Draft, r: SymbolRecord, filled: OrderFilled, settings: Settings) 
     fill = filled.fill
     held_before = r.holds
     r = changed(r, own=filled.own, cost_usd=filled.cost_usd)
+    if fill.client_order_id == r.entry_id:
+        r = changed(r, unsure=False)
     if filled.corrects and r.holds is held_before:
         return r  # a correction of figures changes no state
     if fill.side == "BUY":

@@ -19,7 +19,8 @@ class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
     `entry_live`: the last entry may still trade. `cancelling`: why its cancel was requested, '' if it was not.
     `entry_at`: its state at the broker, '' (unconfirmed), 'held' (until its trigger) or 'working'. `stop_held`: the
     broker holds the stop until its trigger. `account`: the account's whole position, None before the first report.
-    `halt_trade_ns`: time of the last trade seen during a halt.
+    `halt_trade_ns`: time of the last trade seen during a halt. `unsure`: the gateway lost its ledger while an entry was
+    live, and has not reported that entry since.
     """
 
     symbol: str
@@ -59,6 +60,7 @@ class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
     exit_told: bool = False
     account: float | None = None
     halt_trade_ns: int = 0
+    unsure: bool = False
     grid: Grid = US_STOCKS
     whole_only: bool = False
     """The broker has refused a fraction of this symbol: it buys whole shares until the operator resumes it."""

@@ -29,6 +29,7 @@ class Event(StrEnum):
     """What can happen to a symbol."""
 
     ENTRY_SUBMITTED = "entry asked for"
+    ENTRY_FOUND = "live entry that it did not know"
     ENTRY_DENIED = "entry denied or dropped"
     ENTRY_CANCELLED = "entry cancelled or expired unfilled"
     ENTRY_REFUSED = "entry refused by the broker"
@@ -74,6 +75,9 @@ TABLE: dict[Event, Transitions] = {
     #  in:                NO_POSITION ENTRY_PENDING POSITION_OPEN EXITING COOLDOWN PAUSED
     E.ENTRY_SUBMITTED: Transitions(PENDING, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
         "Entries are submitted in NO_POSITION only."),
+    E.ENTRY_FOUND: Transitions(PENDING, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
+        "A ledger was lost, and the entry rests at the broker. The symbol follows it like any other, or takes it back "
+        "where it may not have one now."),
     E.ENTRY_DENIED: Transitions(NONE, NONE, OPEN, EXITING, COOLDOWN, PAUSED,
         "The answer changes only a pending entry. Denied is not refused: the broker never saw the entry, so nothing "
         "counts."),

@@ -22,6 +22,7 @@ __all__ = [
     "ORDER_PREFIX",
     "Kind",
     "double_reference",
+    "entry_number",
     "is_flatten_reference",
     "is_own_reference",
     "is_paper_account",
@@ -73,6 +74,13 @@ def reference_series(symbol: str, session_date: str, kind: Kind = "") -> str:
 def order_reference(symbol: str, session_date: str, number: int, kind: Kind = "") -> str:
     """The reference of the `number`th order of its kind, of one symbol and session (`2025-01-06`)."""
     return f"{reference_series(symbol, session_date, kind)}{number}"
+
+
+def entry_number(reference: str, symbol: str, session_date: str) -> int:
+    """The number of an entry by its reference: of this symbol, in this session. 0 if it is no such entry."""
+    series, _, number = reference.rpartition("-")
+    of_this = series.endswith(f"-{_dotted(symbol)}-{session_date.replace('-', '')}")
+    return int(number) if of_this and number.isdecimal() else 0
 
 
 def stop_reference(entry: str, number: int) -> str:

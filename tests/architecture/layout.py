@@ -22,7 +22,7 @@ SHELLS = ("cli", "fleet")
 
 EDGES = {
     "configuration": ("config_file.py", "settings.py", "yaml_document.py"),
-    "runtime": ("bus.py", "event_loop.py", "ledger.py", "log.py", "poll_loop.py", "process.py"),
+    "runtime": ("bus.py", "event_loop.py", "ledger.py", "log.py", "poll_loop.py", "process.py", "safekeeping.py"),
     "gateway": ("ibkr/clock_check.py", "ibkr/connection.py", "ibkr/market_rules.py", "ibkr/qualification.py"),
     "clock": ("calendar.py", "pace.py"),
     "recorder": ("sql.py", "store.py"),

@@ -91,7 +91,7 @@ TRIGGERED = {"triggered_ns": NOON, "why": "entry_triggered"}
         (WORKED, {"status": "Submitted", "filled": 9.0}, {}),
         # Another one, or none that lives.
         (SUBMITTED, HELD | {"client_order_id": "CT-TSLA-20250106-0"}, {}),
-        (with_(SUBMITTED, entry_live=False), HELD, {}),
+        (with_(SUBMITTED, entry_live=False), HELD | {"status": "Cancelled"}, {}),
         (HOLDS, HELD | {"role": "foreign"}, {}),
         (with_(SUBMITTED, entry_at="held"), HELD | {"role": "flatten", "side": "SELL"}, {}),
     ],

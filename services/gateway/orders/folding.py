@@ -326,8 +326,12 @@ def fold_commission(d: Draft, commission: BrokerCommission) -> None:
         return
     if seen is not None and _revision(seen.exec_id) >= revision:
         return
-    d.put(CommissionSeen(commission.exec_id, commission.commission))
-    rates = d.get(Rates, "rates") or Rates()
+    rate_usd = (d.get(Rates, "rates") or Rates()).usd.get(commission.currency)
+    d.put(
+        CommissionSeen(
+            commission.exec_id, commission.commission, commission.currency, commission.realized_usd, rate_usd
+        )
+    )
     fill, replaced = record.fill, seen.commission if seen is not None else 0.0
     d.send(
         fill.symbol,
@@ -339,7 +343,7 @@ def fold_commission(d: Draft, commission: BrokerCommission) -> None:
             commission.currency,
             commission.realized_usd,
             replaced,
-            rates.usd.get(commission.currency),
+            rate_usd,
         ),
     )
 

@@ -233,7 +233,7 @@ class TestWaitingForAnExecution:
         early = EarlyCommission(EXEC, BrokerCommission(EXEC, 1.25, "USD", None))
         (writes, messages) = folded(execution_of(BOUGHT, 4.0, 105.0), BOUGHT, early)
         assert (EarlyCommission, EXEC) in writes
-        assert CommissionSeen(EXEC, 1.25) in writes
+        assert CommissionSeen(EXEC, 1.25, "USD") in writes
         assert messages[-1] == ("TSLA", CommissionReported(EXEC, ENTRY, "TSLA", 1.25, "USD", None))
 
     @pytest.mark.parametrize(("counts", "over"), [(3.0, True), (4.0, True), (4.5, False), (5.0, False)])
@@ -262,7 +262,7 @@ class TestCommission:
     def test_is_reported(self) -> None:
         commission = self.commission()
         assert self.folded(commission, self.FILL) == (
-            [CommissionSeen(commission.exec_id, 1.25)],
+            [CommissionSeen(commission.exec_id, 1.25, "CAD", -3.5)],
             [("TSLA", CommissionReported(commission.exec_id, ENTRY, "TSLA", 1.25, "CAD", -3.5))],
         )
 
@@ -284,7 +284,7 @@ class TestCommission:
         commission = self.commission(revision)
         reported = CommissionReported(commission.exec_id, ENTRY, "TSLA", 1.25, "CAD", -3.5, 1.0)
         assert self.folded(commission, self.FILL, seen) == (
-            ([CommissionSeen(commission.exec_id, 1.25)], [("TSLA", reported)]) if news else NOTHING
+            ([CommissionSeen(commission.exec_id, 1.25, "CAD", -3.5)], [("TSLA", reported)]) if news else NOTHING
         )
 
 
