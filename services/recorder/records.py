@@ -50,6 +50,8 @@ class TableRow(msgspec.Struct, frozen=True, kw_only=True):
     """Columns that keep their value where a later report has none ('', 0 or NULL)."""
     first: ClassVar[tuple[str, ...]] = ()
     """Columns that keep the first value that they had. A row with a higher value of `rising` brings a new one."""
+    rules: ClassVar[dict[str, str]] = {}
+    """SQL for the new value of a column."""
     statement: ClassVar[str] = ""
     """The statement that carries out records which are no rows; '?' is the JSON array of them."""
 
@@ -110,10 +112,15 @@ class OrderRow(TableRow, frozen=True, kw_only=True):
     table = "orders"
     key_column = "client_order_id"
     lasting = (
-        *("order_id", "perm_id", "order_type", "qty", "avg_price", "stop_price", "limit_price", "trailing_pct"),
+        *("order_id", "perm_id", "order_type", "avg_price", "stop_price", "limit_price", "trailing_pct"),
         *("limit_offset", "trail_stop_price", "tif", "parent_client_order_id", "account", "con_id"),
     )
     first = ("created_at",)
+    rules: ClassVar[dict[str, str]] = {
+        # An order that is known from executions only has at least the quantity that they filled.
+        "qty": "CASE WHEN excluded.order_type = '' THEN greatest(orders.qty, excluded.qty) "
+        "ELSE coalesce(nullif(excluded.qty, 0), orders.qty) END"
+    }
 
     client_order_id: str
     order_id: int

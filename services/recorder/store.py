@@ -474,6 +474,8 @@ def _upsert(kind: type[TableRow]) -> str:
 def _changed(kind: type[TableRow], name: str, sql_type: str) -> str:
     """The new value of a column whose row is there already."""
     new, old = f"excluded.{name}", f"{kind.table}.{name}"
+    if name in kind.rules:
+        return kind.rules[name]
     if name in kind.first:
         newer = f"excluded.{kind.rising} > {kind.table}.{kind.rising}" if kind.rising else "false"
         return f"CASE WHEN {newer} THEN {new} ELSE coalesce({old}, {new}) END"

@@ -22,6 +22,7 @@ from messages.timers import Elapsed, LedgerLost, Started
 from messages.watchlist import WatchlistChanged
 from services.runtime.core import Core, Decision, Now, State, is_volatile
 from services.runtime.ledger import (
+    UNKNOWN,
     Batch,
     ConstraintBroken,
     JournalLine,
@@ -466,11 +467,12 @@ class Actor:
             self._send(link, row)
 
     def _receive_row(self, link: Link, row: Row, machine_ns: int) -> None:
-        cursor = link.cursor or 0
         envelope = _decode_envelope(row.envelope)
-        if envelope.epoch != link.epoch:  # of another ledger: our cursor means nothing there
+        # Of another ledger, in which our cursor means nothing; or sent to a run of ours that had a cursor.
+        if link.cursor is None or envelope.epoch != link.epoch:
             self._resume(link, machine_ns)
             return
+        cursor = link.cursor
         if row.seq <= cursor:
             link.owed_ack = True
             return
@@ -534,7 +536,7 @@ class Actor:
         """The consumer opened. If rows that it needs are pruned or lost, send our state as a snapshot first."""
         cursor, interest = resume.cursor, resume.interest
         acked = self._acked.get(link.peer)
-        lost = bool(acked) and self._consumers.get(link.peer, resume.ledger) != resume.ledger
+        lost = cursor is None and self._consumers.get(link.peer, UNKNOWN) not in (UNKNOWN, resume.ledger)
         other_ledger = cursor is not None and resume.epoch != self.epoch
         known = 0 if other_ledger else cursor or 0
         # Rows that it has acknowledged may be pruned, later ones never are (see `_prune`).

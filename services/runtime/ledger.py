@@ -33,6 +33,7 @@ from services.runtime import safekeeping
 from services.runtime.migrations import SCHEMA, VERSION, steps_from
 
 __all__ = [
+    "UNKNOWN",
     "AtMost",
     "Batch",
     "Constraint",
@@ -148,7 +149,7 @@ class Loaded(msgspec.Struct):
 
     Records by kind and key, the last seq, cursors by producer, acks by consumer, the number of this run. `epoch`: of
     this ledger. `epochs`: by producer, of the ledger in which its cursor counts. `consumers`: by consumer, of its
-    ledger when it last resumed.
+    ledger when it last resumed, or `UNKNOWN`.
     """
 
     records: dict[str, dict[str, bytes]]
@@ -193,6 +194,10 @@ class Ledger(Protocol):
 
 EPOCHS = 1_000_000
 """Nanoseconds of a unit of an epoch. A later ledger of the same process has a higher epoch."""
+
+
+UNKNOWN = -1
+"""Instead of the epoch of a consumer's ledger: it has never resumed."""
 
 
 def new_epoch() -> int:
@@ -525,7 +530,7 @@ class MemoryLedger:
             run=self._run,
             epoch=self.epoch,
             epochs={producer: self._epochs.get(producer, 0) for producer in self._cursors},
-            consumers={consumer: self._consumers.get(consumer, 0) for consumer in self._acked},
+            consumers={consumer: self._consumers.get(consumer, UNKNOWN) for consumer in self._acked},
         )
 
     def commit(self, batch: Batch) -> None:

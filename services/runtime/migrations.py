@@ -15,7 +15,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE records (kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
 CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, recipient TEXT NOT NULL, envelope BLOB NOT NULL);
 CREATE TABLE cursors (producer TEXT PRIMARY KEY, seq INTEGER NOT NULL, epoch INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
-CREATE TABLE acked (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL, epoch INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE TABLE acked (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL, epoch INTEGER NOT NULL DEFAULT -1) WITHOUT ROWID;
 CREATE TABLE starts (wall_ns INTEGER NOT NULL);
 CREATE TABLE journal (
     n INTEGER PRIMARY KEY,
@@ -29,10 +29,14 @@ CREATE TABLE journal (
 
 
 def add_epochs() -> tuple[str, ...]:
-    """1 to 2: a ledger has an epoch. Ledgers from before have epoch 0, and so has every cursor that counts in them."""
+    """1 to 2: a ledger has an epoch. Ledgers from before have epoch 0, and so has every cursor that counts in them.
+
+    Of a consumer that has acknowledged nothing it is not known whether it ever had a ledger (-1).
+    """
     return (
         "ALTER TABLE cursors ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0",
-        "ALTER TABLE acked ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE acked ADD COLUMN epoch INTEGER NOT NULL DEFAULT -1",
+        "UPDATE acked SET epoch = 0 WHERE seq > 0",
     )
 
 

@@ -99,6 +99,7 @@ class TestExecution:
             side="SELL",
             order_type="",
             quantity=4.0,
+            tif="",
             filled=4.0,
             avg_price=94.0,
             order_id=2,
@@ -280,7 +281,7 @@ class TestCommission:
 
     @pytest.mark.parametrize(("revision", "news"), [("01", False), ("02", False), ("03", True)])
     def test_replaces_an_older_revision(self, revision: str, news: bool) -> None:
-        seen = CommissionSeen("0000e0d5.1.02", 1.0)
+        seen = CommissionSeen("0000e0d5.1.02", 1.0, "CAD")
         commission = self.commission(revision)
         reported = CommissionReported(commission.exec_id, ENTRY, "TSLA", 1.25, "CAD", -3.5, 1.0)
         assert self.folded(commission, self.FILL, seen) == (
