@@ -16,6 +16,7 @@ from messages.account import (
     PerformanceSnapshot,
     ReconciliationDone,
     RequestBook,
+    SymbolBook,
 )
 from messages.broker import CancelOrder, PlaceOrder, Qualify, RequestSnapshot, Resubscribe, StartStreams, Subscribe
 from messages.entries import CancelEntry, EntryApproved, EntryDenied, EntryDropped, SubmitEntry
@@ -89,6 +90,7 @@ Message = (
     | PerformanceSnapshot
     | RequestBook
     | BookTold
+    | SymbolBook
     | Pause
     | Resume
     | Flatten

@@ -16,6 +16,7 @@ __all__ = [
     "PerformanceSnapshot",
     "ReconciliationDone",
     "RequestBook",
+    "SymbolBook",
 ]
 
 
@@ -104,6 +105,24 @@ class BookTold(msgspec.Struct, frozen=True, array_like=True, tag=True):
     account: AccountUpdated | None
 
 
+class SymbolBook(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """What a symbol can't read from live orders and positions, for one that has lost its ledger.
+
+    `session_date`: the session's date on the exchange, YYYY-MM-DD; '' before the first one.
+    `entry_number`: the highest number of its entries in that session; 0: none.
+    `stopped_out_ns`: when a stop sold the last of its shares; 0: it did not, or other shares were bought since.
+    `stopped_out_price` (USD per share): at which price.
+    `stopped_out_exec`: the exec_id of that execution.
+    """
+
+    symbol: str
+    session_date: str
+    entry_number: int
+    stopped_out_ns: int = 0
+    stopped_out_price: float = 0.0
+    stopped_out_exec: str = ""
+
+
 class PerformanceSnapshot(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The figures of a session, taken when it closes.
 
@@ -140,4 +159,5 @@ ROUTES: dict[type[msgspec.Struct], str] = {
     RequestBook: "risk -> gateway",
     BookTold: "gateway -> risk",
     PerformanceSnapshot: "risk -> recorder",
+    SymbolBook: "gateway -> symbol",
 }

@@ -37,6 +37,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `time_ns`: the market time at which it was sent.
     `recipient`: a process for a command or an answer; a topic ('fleet' or a ticker) for an event.
     `body`: the encoded message.
+    `epoch`: of the sender's ledger. If the ledger is lost, the next one has another epoch and counts from 1 again.
     """
 
     sender: str
@@ -46,6 +47,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True, gc=False):
     time_ns: int
     recipient: str
     body: msgspec.Raw
+    epoch: int = 0
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True, tag="r", gc=False):
@@ -65,9 +67,11 @@ class Ack(msgspec.Struct, frozen=True, array_like=True, tag="a", gc=False):
     """The consumer has committed every row up to this one.
 
     `cursor`: the number of the last row that is committed.
+    `epoch`: of the producer's ledger in which it counts.
     """
 
     cursor: int
+    epoch: int = 0
 
 
 class Resume(msgspec.Struct, frozen=True, array_like=True, tag="s"):
@@ -76,23 +80,32 @@ class Resume(msgspec.Struct, frozen=True, array_like=True, tag="s"):
     `cursor`: the last row that it has committed; None: it has nothing.
     `interest`: the topics that it wants: by name, '*' for every topic, '**' for every row. A row that is addressed to
     the consumer by name always comes.
+    `epoch`: of the producer's ledger in which the cursor counts.
+    `ledger`: the epoch of the consumer's own ledger. If the producer knows another one, the consumer has lost its
+    ledger.
     """
 
     cursor: int | None
     interest: tuple[str, ...]
+    epoch: int = 0
+    ledger: int = 0
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True, tag="n"):
-    """The producer's whole state as messages, because the rows that the consumer needs are deleted.
+    """The producer's whole state as messages, because the rows that the consumer needs are deleted or lost.
 
     `seq`: the newest row that this state includes.
     `envelopes`: the encoded `Envelope`s.
     `resumed`: the `cursor` of the `Resume` that it answers.
+    `epoch`: of the producer's ledger.
+    `lost`: True: the producer knew the consumer by another ledger, so the consumer has lost what it knew.
     """
 
     seq: int
     envelopes: tuple[msgspec.Raw, ...]
     resumed: int | None = None
+    epoch: int = 0
+    lost: bool = False
 
 
 class Beat(msgspec.Struct, frozen=True, array_like=True, tag="b", gc=False):
@@ -102,12 +115,16 @@ class Beat(msgspec.Struct, frozen=True, array_like=True, tag="b", gc=False):
 
     `head`: the sender's newest row on this link; -1 until the other side has sent `Resume` to this run.
     `cursor`: the last row of the other side that the sender has committed.
+    `epoch`: of the sender's ledger.
+    `counts_in`: the epoch of the other side's ledger in which `cursor` counts.
     """
 
     run: int
     ready: bool
     head: int
     cursor: int
+    epoch: int = 0
+    counts_in: int = 0
 
 
 class Schedule(msgspec.Struct, frozen=True, array_like=True, tag="c"):

@@ -166,6 +166,8 @@ class ClockCore:
         snapshot: list[tuple[str, Message]] = []
         if watched.watchlist:
             snapshot.append((FLEET, WatchlistChanged(watched.watchlist, watched.staying)))
+        if session is not None and record.phase == "waiting":
+            snapshot.append((FLEET, SessionAwaited(session)))
         if session is not None and record.phase != "waiting":
             snapshot.append((FLEET, SessionOpened(session, self.entries_until(session))))
             if record.phase == "closing":

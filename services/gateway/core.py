@@ -39,10 +39,8 @@ from messages.broker import (
     UnknownOrderStatus,
 )
 from messages.entries import CancelEntry, EntryApproved
-from messages.interlock import EntriesBlocked
 from messages.market import MarketRule, SessionApproaching, SessionClosed, SessionClosing, SessionOpened
 from messages.operator import Adopt, AdoptFound, Flatten, Happened
-from messages.orders import OrderUpdated
 from messages.timers import Elapsed, Started
 from messages.watchlist import WatchlistChanged
 from services.configuration.settings import Settings
@@ -50,7 +48,7 @@ from services.gateway.account import on_account
 from services.gateway.book import records
 from services.gateway.book.expiry import drop_old_records
 from services.gateway.book.instruments import bind, in_our_terms, snapshot_in_our_terms
-from services.gateway.book.queries import book_snapshot, grid_of, links_of, position_updates, stop_outs
+from services.gateway.book.queries import book_snapshot, grid_of, links_of
 from services.gateway.book.records import (
     Block,
     Book,
@@ -66,6 +64,7 @@ from services.gateway.book.records import (
     SessionRecord,
     Unprotected,
 )
+from services.gateway.book.snapshot import snapshot_of
 from services.gateway.broker_messages import on_undecoded, on_unknown_status, report_message
 from services.gateway.feeds import check_feeds, feed_deadline, watch_feeds
 from services.gateway.interlock import (
@@ -126,15 +125,7 @@ class GatewayCore:
         return links is not None and links.phase == "ready"
 
     def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
-        return [
-            *((stop_out.fill.symbol, stop_out) for stop_out in stop_outs(state, interest)),
-            *((o.symbol, OrderUpdated(o)) for o in state.table(OrderRecord).values() if o.live),
-            *((update.symbol, update) for update in position_updates(state)),
-            *(
-                (b.symbol or "fleet", EntriesBlocked(b.reason, b.text, b.figures, b.symbol))
-                for b in state.table(Block).values()
-            ),
-        ]
+        return snapshot_of(state, interest)
 
     def note(self, state: State) -> str:
         """For the watchdog: why the gateway does nothing at all ('' if it works)."""

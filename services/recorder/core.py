@@ -1,4 +1,7 @@
-"""The rows that each message becomes. The recorder has no state, decides nothing and sends nothing."""
+"""The rows that each message becomes. The recorder has no state and decides nothing.
+
+It gets the messages of all processes, so it reports which of them has lost its ledger.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import Session, SessionAwaited, SessionClosed, SessionClosing, SessionOpened
 from messages.operator import Happened, Paused, Refused, Resumed, SymbolStatus
 from messages.orders import (
+    LIVE_STATUSES,
     CommissionReported,
     Fill,
     OrderAccepted,
@@ -26,6 +30,7 @@ from messages.orders import (
     ProtectionChanged,
     execution_key,
 )
+from messages.timers import LedgerLost
 from services.recorder.records import (
     RECORDS,
     AccountRow,
@@ -36,16 +41,29 @@ from services.recorder.records import (
     LastTrail,
     MarketNow,
     OrderRow,
+    OrdersUnknown,
     PerformanceRow,
     PositionRow,
     ProtectionRow,
+    ReplacedFill,
     SessionRow,
     StateRow,
     TableRow,
 )
 from services.runtime.core import Deadlines, Decision, Now, State
+from services.trading.ids import kind_of_process
 
 __all__ = ["RecorderCore", "rows_of"]
+
+LOST = {
+    "gateway": "orders, executions and own shares that the broker no longer reports",
+    "risk": "pauses, tripped guards and the results so far; entries of all symbols are paused until `crazy resume`",
+    "symbol": "the wait after a denial or a rejection; the gateway knows its orders, shares and last stop-out",
+    "clock": "its place in the calendar, which it finds again",
+    "watchdog": "how often each process was started",
+    "recorder": "events and closed sessions; orders and fills come back as far as the gateway has them",
+}
+"""What is lost with the ledger of a process, and what is not."""
 
 
 class RecorderCore:
@@ -56,6 +74,8 @@ class RecorderCore:
 
     def handle(self, state: State, message: Message, now: Now) -> Decision:
         """The rows of one message, and the market time of its recording."""
+        if isinstance(message, LedgerLost):
+            return _ledger_lost(message, now)
         rows = rows_of(message, now)
         market_ns = max(now.market_ns, now.source.time_ns if now.source else 0)
         if rows and market_ns > 0:
@@ -75,6 +95,17 @@ class RecorderCore:
         return True
 
 
+def _ledger_lost(lost: LedgerLost, now: Now) -> Decision:
+    """Report it, and doubt what only that ledger could tell."""
+    kind = kind_of_process(lost.process)
+    fields: dict[str, Any] = {"process": lost.process, "lost": LOST.get(kind, "")}
+    decision = Decision(messages=[("recorder", Happened("ledger_lost", "", "ERROR", fields, now.market_ns))])
+    if kind == "gateway":
+        row = OrdersUnknown(live=tuple(sorted(LIVE_STATUSES)))
+        decision.changes.append((OrdersUnknown, row.key, row))
+    return decision
+
+
 def rows_of(message: Message, now: Now) -> list[TableRow]:
     """The rows that a message becomes. A message that concerns only its sender and recipient has none."""
     return [*_rows(message, now), *_event(message, now)]
@@ -86,8 +117,11 @@ def _rows(message: Message, now: Now) -> list[TableRow]:
             return _order(order, now)
         case OrderRejected(order, code, text):
             return _order(order, now, reason=f"{code}: {text}")
-        case OrderFilled(fill, order, _, _, realized_usd):
-            return [*_order(order, now), _fill(fill, realized_usd, now)]
+        case OrderFilled(fill, order, own, _, realized_usd, corrects):
+            rows = [*_order(order, now), _fill(fill, realized_usd, own, now)]
+            if corrects and execution_key(corrects)[0] != execution_key(fill.exec_id)[0]:
+                rows.append(ReplacedFill(exec_id=corrects))
+            return rows
         case CommissionReported(exec_id=exec_id):
             base, revision = execution_key(exec_id)
             return [
@@ -118,14 +152,14 @@ def _rows(message: Message, now: Now) -> list[TableRow]:
             kept = {name: values[name] for name in AccountRow.__struct_fields__ if name != "ts"}
             return [AccountRow(ts=message.time_ns, **kept)]
         case ProtectionChanged(symbol, shares, protected, time_ns):
-            sender, seq = (now.source.sender, now.source.seq) if now.source else ("recorder", 0)
             row = ProtectionRow(
-                event_id=f"{sender}:{seq}",
+                event_id=_event_id(now, f"protection:{symbol}:{shares:g}:{protected:g}"),
                 symbol=symbol,
                 ts=time_ns or _time(now),
                 shares=shares,
                 protected=protected,
-                seq=seq,
+                seq=now.source.seq if now.source else 0,
+                epoch=now.source.epoch if now.source else 0,
             )
             return [row]
         case PositionUpdated(symbol, account_quantity, avg_cost, own):
@@ -165,6 +199,7 @@ def _order(order: OrderRecord, now: Now, reason: str = "") -> list[TableRow]:
             created_at=order.created_ns or None,
             updated_at=order.updated_ns or _time(now),
             cause=_cause(now),
+            con_id=order.con_id,
         )
     ]
     if order.order_id and order.role == "entry":
@@ -174,7 +209,7 @@ def _order(order: OrderRecord, now: Now, reason: str = "") -> list[TableRow]:
     return rows
 
 
-def _fill(fill: Fill, realized_usd: float, now: Now) -> FillRow:
+def _fill(fill: Fill, realized_usd: float, own: float, now: Now) -> FillRow:
     base, revision = execution_key(fill.exec_id)
     return FillRow(
         exec_key=base,
@@ -195,6 +230,9 @@ def _fill(fill: Fill, realized_usd: float, now: Now) -> FillRow:
         realized_pnl=realized_usd,
         seq=now.source.seq if now.source else 0,
         cause=_cause(now),
+        con_id=fill.con_id,
+        witness="operator" if fill.role == "adopted" and fill.witness == "execution" else fill.witness,
+        own=own,
     )
 
 
@@ -253,10 +291,8 @@ def _event_row(
 ) -> EventRow:
     source = now.source
     sender, run, seq = (source.sender, source.run, source.seq) if source else ("recorder", 0, 0)
-    # A message of a snapshot has no row of its own: the same content from the same run is the same event.
-    event_id = f"{sender}:{seq}" if seq else f"{sender}:run{run}:{event}:{msgspec.json.encode(payload).decode()}"
     return EventRow(
-        event_id=event_id,
+        event_id=_event_id(now, f"{event}:{msgspec.json.encode(payload).decode()}"),
         event_type=event,
         symbol=symbol or None,
         level=level,
@@ -266,7 +302,19 @@ def _event_row(
         run=run,
         seq=seq,
         cause=_cause(now),
+        epoch=source.epoch if source else 0,
     )
+
+
+def _event_id(now: Now, content: str) -> str:
+    """The key of an event: its row in the sender's outbox, and the epoch of the ledger in which the row counts.
+
+    A message of a snapshot has no row of its own: the same content from the same run is the same event.
+    """
+    source = now.source
+    sender, run, seq, epoch = (source.sender, source.run, source.seq, source.epoch) if source else ("recorder", 0, 0, 0)
+    ledger = f"@{epoch}" if epoch else ""
+    return f"{sender}{ledger}:{seq}" if seq else f"{sender}{ledger}:run{run}:{content}"
 
 
 def _session(session: Session, phase: str, coming: Session | None = None) -> SessionRow:

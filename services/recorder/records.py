@@ -20,9 +20,11 @@ __all__ = [
     "LastTrail",
     "MarketNow",
     "OrderRow",
+    "OrdersUnknown",
     "PerformanceRow",
     "PositionRow",
     "ProtectionRow",
+    "ReplacedFill",
     "SessionRow",
     "StateRow",
     "TableRow",
@@ -44,6 +46,14 @@ class TableRow(msgspec.Struct, frozen=True, kw_only=True):
     """Written once, never changed."""
     fresh: ClassVar[tuple[str, ...]] = ()
     """Columns that are written only if the row is new."""
+    lasting: ClassVar[tuple[str, ...]] = ()
+    """Columns that keep their value where a later report has none ('', 0 or NULL)."""
+    first: ClassVar[tuple[str, ...]] = ()
+    """Columns that keep the first value that they had. A row with a higher value of `rising` brings a new one."""
+    rules: ClassVar[dict[str, str]] = {}
+    """SQL for the new value of a column."""
+    statement: ClassVar[str] = ""
+    """The statement that carries out records which are no rows; '?' is the JSON array of them."""
 
     @property
     def key(self) -> str:
@@ -93,10 +103,24 @@ class LastTrail(TableRow, frozen=True, kw_only=True):
 
 
 class OrderRow(TableRow, frozen=True, kw_only=True):
-    """An order, as the gateway's book last had it."""
+    """An order, as the gateway's book last had it.
+
+    A gateway that has lost its ledger knows an order only by what the broker still reports of it: what it does not know
+    any more stays as it was recorded before.
+    """
 
     table = "orders"
     key_column = "client_order_id"
+    lasting = (
+        *("order_id", "perm_id", "order_type", "avg_price", "stop_price", "limit_price", "trailing_pct"),
+        *("limit_offset", "trail_stop_price", "tif", "parent_client_order_id", "account", "con_id"),
+    )
+    first = ("created_at",)
+    rules: ClassVar[dict[str, str]] = {
+        # An order that is known from executions only has at least the quantity that they filled.
+        "qty": "CASE WHEN excluded.order_type = '' THEN greatest(orders.qty, excluded.qty) "
+        "ELSE coalesce(nullif(excluded.qty, 0), orders.qty) END"
+    }
 
     client_order_id: str
     order_id: int
@@ -126,6 +150,21 @@ class OrderRow(TableRow, frozen=True, kw_only=True):
     created_at: Timestamp
     updated_at: Timestamp
     cause: str
+    con_id: int = 0
+
+
+class OrdersUnknown(TableRow, frozen=True, kw_only=True):
+    """The gateway has lost its ledger: until it reports an order again, nobody knows its status."""
+
+    table = "orders"
+    key_column = "live"
+    statement = (
+        "UPDATE orders SET status = 'Unknown', reason = 'ledger_lost' FROM "
+        '(SELECT unnest(from_json_strict(?, \'[{"live": ["VARCHAR"]}]\')) AS r) lost '
+        "WHERE list_contains(lost.r.live, orders.status)"
+    )
+
+    live: tuple[str, ...]
 
 
 class FillRow(TableRow, frozen=True, kw_only=True):
@@ -134,6 +173,8 @@ class FillRow(TableRow, frozen=True, kw_only=True):
     table = "fills"
     key_column = "exec_key"
     rising = "revision"
+    lasting = ("con_id",)
+    first = ("realized_pnl", "own")
 
     exec_key: str
     revision: int
@@ -153,11 +194,27 @@ class FillRow(TableRow, frozen=True, kw_only=True):
     realized_pnl: float
     seq: int
     cause: str
+    con_id: int = 0
+    witness: str = "execution"
+    own: float | None = None
 
     @property
     def key(self) -> str:
         """The full id: the table decides which revision is valid, not the order of arrival."""
         return self.exec_id
+
+
+class ReplacedFill(TableRow, frozen=True, kw_only=True):
+    """A synthetic fill whose true execution was reported, under an id of its own."""
+
+    table = "fills"
+    key_column = "exec_id"
+    statement = (
+        "DELETE FROM fills WHERE exec_id IN "
+        '(SELECT r.exec_id FROM (SELECT unnest(from_json_strict(?, \'[{"exec_id": "VARCHAR"}]\')) AS r))'
+    )
+
+    exec_id: str
 
 
 class Commission(TableRow, frozen=True, kw_only=True):
@@ -184,7 +241,7 @@ class Commission(TableRow, frozen=True, kw_only=True):
 
 
 class EventRow(TableRow, frozen=True, kw_only=True):
-    """An event. `event_id` is its row in the sender's outbox."""
+    """An event. `event_id` is its row in the sender's outbox, `epoch` that of the sender's ledger."""
 
     table = "events"
     key_column = "event_id"
@@ -200,6 +257,7 @@ class EventRow(TableRow, frozen=True, kw_only=True):
     run: int
     seq: int
     cause: str
+    epoch: int = 0
 
 
 class SessionRow(TableRow, frozen=True, kw_only=True):
@@ -274,6 +332,7 @@ class ProtectionRow(TableRow, frozen=True, kw_only=True):
     shares: float
     protected: float
     seq: int
+    epoch: int = 0
 
 
 class MarketNow(TableRow, frozen=True, kw_only=True):
@@ -291,8 +350,10 @@ RECORDS: tuple[type[TableRow], ...] = (
     StateRow,
     LastParent,
     LastTrail,
+    OrdersUnknown,
     OrderRow,
     FillRow,
+    ReplacedFill,
     Commission,
     EventRow,
     SessionRow,

@@ -91,7 +91,8 @@ WITH became AS (
            coalesce(b.commission_usd, 0) / b.fill_qty + coalesce(s.commission_usd, 0) / s.fill_qty
              AS commission_per_share,
            (b.commission IS NULL AND b.role <> 'adopted') OR (s.commission IS NULL AND s.role <> 'adopted') AS pending,
-           b.no_rate OR s.no_rate AS no_rate
+           b.no_rate OR s.no_rate AS no_rate,
+           b.witness IN ('order', 'stop') OR s.witness IN ('order', 'stop') AS synthetic
     FROM runs b JOIN runs s ON s.symbol = b.symbol AND b.side = 'BUY' AND s.side = 'SELL'
      AND s.until_qty - s.qty < b.until_qty AND b.until_qty - b.qty < s.until_qty
 ), bought AS (
@@ -100,7 +101,7 @@ WITH became AS (
     SELECT symbol, client_order_id, min(entry_ts) AS entry_ts, max(exit_ts) AS exit_ts, sum(qty) AS qty,
            sum(qty * entry_price) AS cost, sum(qty * exit_price) AS proceeds,
            sum(qty * commission_per_share) AS commission, bool_or(pending) AS pending,
-           bool_or(no_rate) AS no_rate,
+           bool_or(no_rate) AS no_rate, bool_or(coalesce(synthetic, false)) AS synthetic,
            arg_max(today, exit_ts) AS today
     FROM lots WHERE qty > 1e-9 GROUP BY symbol, client_order_id
 )
@@ -109,7 +110,7 @@ SELECT symbol, client_order_id, entry_ts, exit_ts, sums.qty / today AS qty, cost
        100 * (proceeds - cost - commission) / cost AS pnl_pct, commission, exit_ts - entry_ts AS duration,
        CASE sign(pnl_usd) WHEN 1 THEN 'win' WHEN -1 THEN 'loss' ELSE 'even' END AS result,
        round(bought.qty - sums.qty, 9) AS open_qty, pending AS commission_pending,
-       no_rate AS commission_unconverted
+       no_rate AS commission_unconverted, synthetic
 FROM sums JOIN bought USING (client_order_id) ORDER BY exit_ts, symbol;
 
 -- A row per close: what the bot gained or lost since the last one, also as a part of what it may spend, and how far

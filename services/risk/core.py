@@ -31,7 +31,7 @@ from messages.orders import (
     OrderUpdated,
     PositionUpdated,
 )
-from messages.timers import Started
+from messages.timers import LedgerLost, Started
 from messages.watchlist import WatchlistChanged
 from services.configuration.settings import Settings
 from services.risk.arming_order import PRIORITY_NS, needed_usd, priority_denial
@@ -70,7 +70,7 @@ from services.risk.limits import (
     worst_cost,
 )
 from services.risk.operator import FlattenRecord, carry_out, fold_flattening
-from services.risk.pauses import FLEET, NEXT_SESSION, PauseRecord, SymbolBlock, lift, pause, paused_by
+from services.risk.pauses import FLEET, NEXT_SESSION, PauseRecord, SymbolBlock, guard_tripped, lift, pause, paused_by
 from services.risk.track_record import (
     Unpriced,
     begin_rebase,
@@ -177,7 +177,9 @@ class RiskCore:
         return Deadlines()
 
     def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
-        return [(p.scope, Paused(p.symbol, p.by)) for p in state.table(PauseRecord).values()]
+        pauses = state.table(PauseRecord).values()
+        paused: list[tuple[str, Message]] = [(p.scope, Paused(p.symbol, p.by)) for p in pauses]
+        return paused + [("recorder", guard_tripped(p)) for p in pauses if p.is_guard]
 
     def handle(self, state: State, message: Message, now: Now) -> Decision:
         if type(message) is Tick:
@@ -227,6 +229,11 @@ class RiskCore:
                 d.put(SymbolBlock(symbol, reason, figures))
             case EntriesUnblocked(reason, symbol) if symbol:
                 d.drop(SymbolBlock, SymbolBlock(symbol, reason).key)
+            case LedgerLost("gateway"):
+                self._request_book(d)
+            case LedgerLost("risk"):
+                # The operator's pauses and the guards' counts are gone: a person decides whether entries may go on.
+                pause(d, PauseRecord(scope=FLEET, cause="ledger_lost", by="risk's ledger was lost"))
             case LinkChanged(link, up, _):
                 if link == "socket" and not up and self._door(d) == "open":
                     d.put(Door("closed"))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from messages.operator import Paused, Resumed
+from messages.operator import Happened, Paused, Resumed
 from services.runtime.core import Draft, State
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "RESUME",
     "PauseRecord",
     "SymbolBlock",
+    "guard_tripped",
     "lift",
     "pause",
     "paused_by",
@@ -85,6 +86,12 @@ def pauses_of(state: State | Draft, scope: str) -> list[PauseRecord]:
 def paused_by(state: State | Draft, symbol: str) -> PauseRecord | None:
     """The pause that stops the entries of a symbol, the fleet's before its own; None if there is none."""
     return next(iter((*pauses_of(state, FLEET), *pauses_of(state, symbol))), None)
+
+
+def guard_tripped(p: PauseRecord) -> Happened:
+    """The event of a guard that has tripped, as it was sent when it did."""
+    fields: dict[str, str | float | int | bool | None] = {"guard": p.cause, "resets": p.resets, **p.figures}
+    return Happened("guard_tripped", p.symbol or "", "WARNING", fields, p.since_ns)
 
 
 def pause(d: Draft, record: PauseRecord) -> None:

@@ -18,10 +18,20 @@ from messages.broker import ToBroker
 from messages.frames import Ack, Beat, Envelope, Frame, Probe, Resume, Row, Snapshot
 from messages.market import MarketTime, Tick
 from messages.operator import Happened, Refused
-from messages.timers import Elapsed, Started
+from messages.timers import Elapsed, LedgerLost, Started
 from messages.watchlist import WatchlistChanged
 from services.runtime.core import Core, Decision, Now, State, is_volatile
-from services.runtime.ledger import Batch, ConstraintBroken, JournalLine, Ledger, OutboxRow, RecordChange
+from services.runtime.ledger import (
+    UNKNOWN,
+    Batch,
+    ConstraintBroken,
+    JournalLine,
+    Ledger,
+    OutboxRow,
+    RecordChange,
+    check_finite,
+    encode_record,
+)
 from services.runtime.link import UNOPENED, Link, matches
 from services.runtime.lockstep_probe import ProbeState
 from services.runtime.market_clock import MarketClock
@@ -41,7 +51,6 @@ JOURNAL_KEPT_NS = 31 * 24 * 3600 * SECOND
 CAREFUL_INPUTS = 64
 
 _encode = msgspec.msgpack.Encoder().encode
-_encode_record = msgspec.json.Encoder().encode
 _decode_frame = msgspec.msgpack.Decoder(Frame).decode
 _decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
 
@@ -56,14 +65,37 @@ class Outputs(msgspec.Struct):
 
 
 class _Input(msgspec.Struct):
-    """One handled input that is not committed yet. `undo` restores what it changed in memory."""
+    """One handled input that is not committed yet.
+
+    `bodies`: its changed records, encoded (None: deleted, or in memory only). `sent`: its messages, encoded. `undo`
+    restores what it changed in memory.
+    """
 
     message: Any
     now: Now
     sender: str
     seq: int
     decision: Decision
+    bodies: list[bytes | None]
+    sent: list[bytes]
     undo: list[tuple[type, str, Any]] = []
+
+
+def _encoded(message: Any, now: Now, sender: str, seq: int, decision: Decision) -> _Input:
+    """An input with its effects encoded. Raises NotFinite: no record and no message has a NaN or an infinity.
+
+    A note for the log may have one.
+    """
+    bodies = [
+        None if record is None or is_volatile(kind) else encode_record(record) for kind, _, record in decision.changes
+    ]
+    sent = []
+    for recipient, each in decision.messages:
+        body = b"" if recipient == "broker" else messages.encode(each)
+        if type(each) is not Happened:
+            check_finite(each, body or None)
+        sent.append(body)
+    return _Input(message, now, sender, seq, decision, bodies, sent)
 
 
 class Actor:
@@ -90,14 +122,23 @@ class Actor:
         self._default_interest = default_interest
         self._remembers = getattr(core, "remembers", True)
         loaded = ledger.load()
+        try:
+            self.state = self._state_of(loaded.records)
+        except msgspec.MsgspecError as error:
+            ledger.set_aside(str(error))
+            loaded = ledger.load()
+            self.state = self._state_of(loaded.records)
         self.run = loaded.run
-        self.state = State(core.kinds)
-        self._fill_state(loaded.records)
+        self.epoch = loaded.epoch
         self._head = loaded.head
         self._cursors = loaded.cursors
+        self._epochs = loaded.epochs
+        self._consumers = loaded.consumers
         # Rows are kept until all of these have them: every consumer that ever opened, and every process that we dial,
         # even before its first frame.
         self._acked = dict.fromkeys(dials, 0) | loaded.acked
+        self._told_lost = False
+        """Whether this run has reported that its own ledger is lost."""
         self.links: dict[str, Link] = {}
         self._routes: dict[str, list[Link]] = {}
         for peer, interest in dials.items():
@@ -127,8 +168,9 @@ class Actor:
         for peer in [peer for peer in self._acked if is_symbol_process(peer) and peer not in processes]:
             link = self.links.pop(peer, None)
             if link is not None and link.cursor is not None:
-                self._cursors[peer] = link.cursor
+                self._cursors[peer], self._epochs[peer] = link.cursor, link.epoch
             del self._acked[peer]
+            self._consumers.pop(peer, None)
             self.ledger.forget(peer)
         self._routes.clear()
 
@@ -138,7 +180,12 @@ class Actor:
 
     def start(self, machine_ns: int) -> None:
         """The first input of every run."""
-        self.deliver(Started(self.run), machine_ns)
+        self.deliver(Started(self.epoch + self.run), machine_ns)
+        aside = self.ledger.was_set_aside
+        if aside is not None:
+            fields = {"process": self.name, **msgspec.structs.asdict(aside)}
+            self._note("ledger_set_aside", "ERROR", fields, machine_ns)
+            self._lose_own(machine_ns)
 
     # Inputs.
 
@@ -149,12 +196,13 @@ class Actor:
         match decoded:
             case Row():
                 self._receive_row(link, decoded, machine_ns)
-            case Ack(cursor):
-                self._acknowledge(link, cursor)
+            case Ack(cursor, epoch):
+                if epoch == self.epoch:
+                    self._acknowledge(link, cursor)
             case Beat():
                 self._receive_beat(link, decoded, machine_ns)
-            case Resume(cursor, interest):
-                self._reopen(link, cursor, interest)
+            case Resume():
+                self._reopen(link, decoded)
             case Snapshot():
                 self._receive_snapshot(link, decoded, machine_ns)
             case Probe():
@@ -248,7 +296,7 @@ class Actor:
         for link in self.links.values():
             if link.owed_ack:
                 link.owed_ack = False
-                outputs.frames.append((link.peer, _encode(Ack(link.cursor or 0))))
+                outputs.frames.append((link.peer, _encode(Ack(link.cursor or 0, link.epoch))))
         if drained and self._probe_state.waiting(self.ticks) and self.ready:
             self._answer_probe(outputs, wire)
         self._outputs = Outputs()
@@ -294,10 +342,10 @@ class Actor:
             )  # after idle time, beat at once to find out which peers are there
         self._active_ns = now.machine_ns
         try:
-            decision = self.core.handle(self.state, message, now)
+            item = _encoded(message, now, sender, seq, self.core.handle(self.state, message, now))
         except Exception as error:  # a message that can't be handled must not stop the process
-            decision = self._refusal(message, sender, seq, error, now)
-        self._take(_Input(message, now, sender, seq, decision))
+            item = _encoded(message, now, sender, seq, self._refusal(message, sender, seq, error, now))
+        self._take(item)
 
     def _handle_envelope(self, envelope: Envelope, machine_ns: int, sender: str, seq: int) -> None:
         """Handle the message of a row. One that can't be decoded (of a later release) is refused."""
@@ -306,7 +354,7 @@ class Actor:
             message = messages.decode(envelope.body)
         except msgspec.DecodeError as error:
             self._work += 1
-            self._take(_Input(None, now, sender, seq, self._refusal(None, sender, seq, error, now)))
+            self._take(_encoded(None, now, sender, seq, self._refusal(None, sender, seq, error, now)))
             return
         self._handle(message, now, sender, seq)
 
@@ -319,12 +367,14 @@ class Actor:
         if type(item.message) is WatchlistChanged:
             self.forget_other_symbols((*item.message.watchlist, *item.message.winding_down))
         batch = self._batch
-        kept = [change for change in decision.changes if not is_volatile(change[0])]
-        for kind, key, record in kept:
-            batch.changes.append(RecordChange(kind.__name__, key, None if record is None else _encode_record(record)))
+        kept = 0
+        for (kind, key, _), record in zip(decision.changes, item.bodies, strict=True):
+            if not is_volatile(kind):
+                kept += 1
+                batch.changes.append(RecordChange(kind.__name__, key, record))
         now = item.now
         cause = f"{item.sender}:{item.seq}" if item.seq else ""
-        for recipient, message in decision.messages:
+        for (recipient, message), sent in zip(decision.messages, item.sent, strict=True):
             if recipient == "broker":
                 self._outputs.broker.append(message)  # type: ignore[arg-type]
                 continue
@@ -333,8 +383,10 @@ class Actor:
             elif type(message) is WatchlistChanged:  # this is the clock; removed symbols still have to report to it
                 self._set_symbols((*message.watchlist, *message.winding_down))
             self._head += 1
-            body = msgspec.Raw(messages.encode(message))
-            envelope = _encode(Envelope(self.name, self.run, self._head, cause, now.market_ns, recipient, body))
+            body = msgspec.Raw(sent)
+            envelope = _encode(
+                Envelope(self.name, self.run, self._head, cause, now.market_ns, recipient, body, self.epoch)
+            )
             row = OutboxRow(self._head, recipient, envelope)
             batch.rows.append(row)
             for link in self._route(recipient):
@@ -370,7 +422,7 @@ class Actor:
                 link.reopen(link.acked, link.peer_interest, self.ledger.rows_after(link.acked))
                 self._send_rows(link)
         refusal = self._refusal(item.message, item.sender, item.seq, broken, item.now)
-        self._take(_Input(item.message, item.now, item.sender, item.seq, refusal))
+        self._take(_encoded(item.message, item.now, item.sender, item.seq, refusal))
         self.ledger.commit(self._batch)
 
     def _refusal(self, message: Any, sender: str, seq: int, error: Exception, now: Now) -> Decision:
@@ -381,17 +433,30 @@ class Actor:
         )
         return Decision(messages=[("fleet", Refused(sender, seq, symbol, text))])
 
-    def _fill_state(self, records: Mapping[str, Mapping[str, bytes]]) -> None:
+    def _note(self, event: str, level: str, fields: dict[str, Any], machine_ns: int) -> None:
+        """An event of the actor itself."""
+        now = self._now(machine_ns)
+        decision = Decision(messages=[("recorder", Happened(event, "", level, fields, now.market_ns))])
+        self._take(_encoded(None, now, "", 0, decision))
+
+    def _lose_own(self, machine_ns: int) -> None:
+        """Our own ledger is lost: report it once, and let the core do what it can."""
+        if not self._told_lost:
+            self._told_lost = True
+            self._handle(LedgerLost(self.name, self.epoch), self._now(machine_ns), "", 0)
+
+    def _state_of(self, records: Mapping[str, Mapping[str, bytes]]) -> State:
         state = State(self.core.kinds)
         for kind in self.core.kinds:
             decode: Any = msgspec.json.Decoder(kind).decode
             state.apply([(kind, key, decode(body)) for key, body in records.get(kind.__name__, {}).items()])
-        self.state = state
+        return state
 
     # Links.
 
     def _link(self, peer: str, interest: tuple[str, ...], *, dialed: bool) -> Link:
-        link = self.links[peer] = Link(self.name, peer, interest, self._cursors.get(peer), dialed)
+        link = Link(self.name, peer, interest, self._cursors.get(peer), dialed, self._epochs.get(peer, 0))
+        self.links[peer] = link
         return link
 
     def _send(self, link: Link, frame: Frame) -> None:
@@ -402,14 +467,18 @@ class Actor:
             self._send(link, row)
 
     def _receive_row(self, link: Link, row: Row, machine_ns: int) -> None:
-        cursor = link.cursor or 0
+        envelope = _decode_envelope(row.envelope)
+        # Of another ledger, in which our cursor means nothing; or sent to a run of ours that had a cursor.
+        if link.cursor is None or envelope.epoch != link.epoch:
+            self._resume(link, machine_ns)
+            return
+        cursor = link.cursor
         if row.seq <= cursor:
             link.owed_ack = True
             return
         if row.prev > cursor:
             self._resume(link, machine_ns)
             return
-        envelope = _decode_envelope(row.envelope)
         self.market.follow(envelope.time_ns)
         self._handle_envelope(envelope, machine_ns, link.peer, row.seq)
         link.cursor = row.seq
@@ -420,6 +489,12 @@ class Actor:
     def _receive_snapshot(self, link: Link, snapshot: Snapshot, machine_ns: int) -> None:
         if snapshot.resumed != link.cursor:
             return  # a second answer: the first one is taken, and rows have followed it
+        other_ledger = link.cursor is not None and snapshot.epoch != link.epoch
+        link.epoch = self._batch.epochs[link.peer] = snapshot.epoch
+        if other_ledger:
+            self._handle(LedgerLost(link.peer, snapshot.epoch), self._now(machine_ns), link.peer, 0)
+        if snapshot.lost:
+            self._lose_own(machine_ns)
         for raw in snapshot.envelopes:
             self._handle_envelope(_decode_envelope(raw), machine_ns, link.peer, 0)
         link.cursor = self._batch.cursors[link.peer] = snapshot.seq
@@ -427,7 +502,7 @@ class Actor:
         link.owed_ack = True
 
     def _receive_beat(self, link: Link, beat: Beat, machine_ns: int) -> None:
-        if link.is_new_run(beat.run):
+        if link.is_new_run(beat.run, beat.epoch):
             if link.dialed:
                 self._send_beat(link)
             self._resume(link, machine_ns)
@@ -435,9 +510,10 @@ class Actor:
             self._send_beat(link)
         link.peer_ready = beat.ready
         link.peer_head = beat.head
-        if link.opened and beat.cursor <= link.head:
+        if link.opened and beat.counts_in == self.epoch and beat.cursor <= link.head:
             self._acknowledge(link, beat.cursor)  # an acknowledgement may have been lost
-        behind = beat.head == UNOPENED or link.cursor is None or link.cursor < beat.head
+        other_ledger = beat.epoch != link.epoch
+        behind = beat.head == UNOPENED or link.cursor is None or other_ledger or link.cursor < beat.head
         link.caught_up = not behind
         if behind:
             # No progress for a second while behind: rows were lost, or the frame that opened the link.
@@ -454,28 +530,36 @@ class Actor:
         """Request rows from our cursor on. A burst of rows after a gap requests once."""
         if again or link.resumed_at < 0 or machine_ns - link.resumed_at >= SECOND:
             link.resumed_at = machine_ns
-            self._send(link, Resume(link.cursor, link.interest))
+            self._send(link, Resume(link.cursor, link.interest, link.epoch, self.epoch))
 
-    def _reopen(self, link: Link, cursor: int | None, interest: tuple[str, ...]) -> None:
-        """The consumer opened. If rows that it needs are pruned, send our state as a snapshot first."""
-        known = cursor or 0
+    def _reopen(self, link: Link, resume: Resume) -> None:
+        """The consumer opened. If rows that it needs are pruned or lost, send our state as a snapshot first."""
+        cursor, interest = resume.cursor, resume.interest
+        acked = self._acked.get(link.peer)
+        lost = cursor is None and self._consumers.get(link.peer, UNKNOWN) not in (UNKNOWN, resume.ledger)
+        other_ledger = cursor is not None and resume.epoch != self.epoch
+        known = 0 if other_ledger else cursor or 0
         # Rows that it has acknowledged may be pruned, later ones never are (see `_prune`).
-        lost_its_place = link.peer not in self._acked or known < self._acked[link.peer]
+        lost_its_place = acked is None or known < acked
         gone = known + 1 < self.ledger.oldest() and lost_its_place
-        if gone or known > self._committed_head:
-            known = self._committed_head
+        lost = lost or (gone and known < link.confirmed)
+        link.confirmed = known
+        if lost or gone or known > self._committed_head:
+            # What a consumer acknowledged before it lost its ledger is not repeated: it would carry out old commands.
+            known = min(acked or 0, self._committed_head) if lost else self._committed_head
             wanted = [(t, m) for t, m in self.core.snapshot(self.state, interest) if matches(t, link.peer, interest)]
             envelopes = tuple(self._enclose(topic, message) for topic, message in wanted)
-            self._send(link, Snapshot(known, envelopes, cursor))
-        elif cursor is None:
-            self._send(link, Snapshot(0, (), None))
+            self._send(link, Snapshot(known, envelopes, cursor, self.epoch, lost))
+        elif cursor is None or other_ledger:
+            self._send(link, Snapshot(0, (), cursor, self.epoch))
         self._routes.clear()
         link.reopen(known, interest, self.ledger.rows_after(known))
         for row in self._batch.rows:
             if row.seq > known and link.wants(row.recipient):
                 link.add(row)
-        if link.peer not in self._acked:
-            self.ledger.commit(Batch(acked={link.peer: known}))
+        if acked is None or self._consumers.get(link.peer) != resume.ledger:
+            self.ledger.commit(Batch(acked={link.peer: known}, consumers={link.peer: resume.ledger}))
+            self._consumers[link.peer] = resume.ledger
         self._acked[link.peer] = known
         self._send_rows(link)
         self._send_beat(link)
@@ -501,7 +585,7 @@ class Actor:
 
     def _enclose(self, topic: str, message: Message) -> msgspec.Raw:
         body = msgspec.Raw(messages.encode(message))
-        return msgspec.Raw(_encode(Envelope(self.name, self.run, 0, "", self.market.now(0), topic, body)))
+        return msgspec.Raw(_encode(Envelope(self.name, self.run, 0, "", self.market.now(0), topic, body, self.epoch)))
 
     @property
     def _committed_head(self) -> int:
@@ -509,7 +593,7 @@ class Actor:
 
     def _send_beat(self, link: Link) -> None:
         head = link.head if link.opened else UNOPENED
-        self._send(link, Beat(self.run, self.ready, head, link.cursor or 0))
+        self._send(link, Beat(self.run, self.ready, head, link.cursor or 0, self.epoch, link.epoch))
 
     def _beat(self, machine_ns: int) -> None:
         """Send beats on dialled links, which answer them. Peers that have never answered get beats more often."""

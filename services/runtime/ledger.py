@@ -2,7 +2,13 @@
 
 `load()` and `commit()` are the main methods. The others serve links that resume. Two implementations pass the same
 tests: `SqliteLedger` (one file per process, which no other process opens) and `MemoryLedger` (for the in-process
-runner). A file belongs to one owner and one schema version.
+runner).
+
+A file belongs to one owner. A file of an earlier version is copied and upgraded, one of a later version is refused. A
+file that can't be read is set aside, and a new one begun (`set_aside`).
+
+Every ledger has an *epoch*, which no other ledger of the same process has. A cursor in its rows is valid in this epoch
+only: if the ledger is lost, the next one counts its rows from 1 again.
 
 Constraints are the last protection against a wrong core. They apply to intents and reservations, never to reports of
 the broker.
@@ -11,14 +17,23 @@ the broker.
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import sqlite3
-from collections.abc import Callable, Sequence
-from typing import Protocol
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
 
+from services.runtime import safekeeping
+from services.runtime.migrations import SCHEMA, VERSION, steps_from
+
 __all__ = [
+    "UNKNOWN",
     "AtMost",
     "Batch",
     "Constraint",
@@ -28,14 +43,16 @@ __all__ = [
     "LedgerError",
     "Loaded",
     "MemoryLedger",
+    "NotFinite",
     "OutboxRow",
     "RecordChange",
+    "SetAside",
     "SqliteLedger",
     "Unique",
+    "check_finite",
+    "encode_record",
+    "new_epoch",
 ]
-
-VERSION = 1
-"""Version of the schema below. A file of another version is refused."""
 
 
 class LedgerError(Exception):
@@ -44,6 +61,18 @@ class LedgerError(Exception):
 
 class ConstraintBroken(Exception):
     """A commit would have broken a constraint. Nothing of it was written."""
+
+
+class NotFinite(Exception):
+    """A record or a message has a number that is not finite. A ledger takes none: JSON would have null instead."""
+
+
+class SetAside(msgspec.Struct, frozen=True):
+    """A file that could not be read: its name, its new name, and the error."""
+
+    file: str
+    kept_as: str
+    error: str
 
 
 class Unique(msgspec.Struct, frozen=True):
@@ -97,30 +126,50 @@ class JournalLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class Batch(msgspec.Struct):
-    """Everything that one commit writes."""
+    """Everything that one commit writes.
+
+    `epochs`: of producers whose cursor now counts in another ledger, the epoch of that ledger. `consumers`: of
+    consumers that have a new ledger, its epoch. Both only together with a cursor, or an ack, of the same process.
+    """
 
     changes: list[RecordChange] = []
     rows: list[OutboxRow] = []
     cursors: dict[str, int] = {}
     acked: dict[str, int] = {}
     journal: list[JournalLine] = []
+    epochs: dict[str, int] = {}
+    consumers: dict[str, int] = {}
 
     def __bool__(self) -> bool:
         return bool(self.changes or self.rows or self.cursors or self.acked or self.journal)
 
 
 class Loaded(msgspec.Struct):
-    """The result of `load()`: records by kind and key, the last seq, cursors by producer, acks by consumer."""
+    """The result of `load()`.
+
+    Records by kind and key, the last seq, cursors by producer, acks by consumer, the number of this run. `epoch`: of
+    this ledger. `epochs`: by producer, of the ledger in which its cursor counts. `consumers`: by consumer, of its
+    ledger when it last resumed, or `UNKNOWN`.
+    """
 
     records: dict[str, dict[str, bytes]]
     head: int
     cursors: dict[str, int]
     acked: dict[str, int]
     run: int
+    epoch: int = 0
+    epochs: dict[str, int] = {}
+    consumers: dict[str, int] = {}
 
 
 class Ledger(Protocol):
     """The interface of a ledger. It has one writer, in one thread."""
+
+    was_set_aside: SetAside | None
+    """The file that could not be read, if this run has begun a new one instead."""
+
+    def set_aside(self, error: str) -> None:
+        """Its records can't be read: keep them under another name, and begin anew with another epoch."""
 
     def load(self) -> Loaded:
         """Everything that was committed. `run` is the number of this run, one more than the last."""
@@ -143,21 +192,74 @@ class Ledger(Protocol):
     def close(self) -> None: ...
 
 
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE records (kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
-CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, recipient TEXT NOT NULL, envelope BLOB NOT NULL);
-CREATE TABLE cursors (producer TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE acked (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE starts (wall_ns INTEGER NOT NULL);
-CREATE TABLE journal (
-    n INTEGER PRIMARY KEY,
-    market_ns INTEGER NOT NULL,
-    machine_ns INTEGER NOT NULL,
-    sender TEXT NOT NULL,
-    body BLOB NOT NULL
-);
-"""
+EPOCHS = 1_000_000
+"""Nanoseconds of a unit of an epoch. A later ledger of the same process has a higher epoch."""
+
+
+UNKNOWN = -1
+"""Instead of the epoch of a consumer's ledger: it has never resumed."""
+
+
+def new_epoch() -> int:
+    """The epoch of a new file: milliseconds since 1970. 0 is the epoch of files from before there were epochs."""
+    return time.time_ns() // EPOCHS
+
+
+_json = msgspec.json.Encoder().encode
+_PERHAPS_NOT_FINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
+"""In msgpack: a float whose exponent has all bits set. Other bytes may look like it."""
+
+
+def encode_record(record: Any) -> bytes:
+    """A record as JSON. Raises NotFinite."""
+    body = _json(record)
+    if b"null" in body:  # JSON has no other way to write such a number
+        check_finite(record)
+    return body
+
+
+def check_finite(value: Any, encoded: bytes | None = None) -> None:
+    """Raise NotFinite if there is a NaN or an infinity anywhere in `value`. `encoded`: its msgpack, if there is one."""
+    if encoded is not None and _PERHAPS_NOT_FINITE.search(encoded) is None:
+        return
+    for name, number in _floats(value, type(value).__name__):
+        if not math.isfinite(number):
+            raise NotFinite(f"{name} is {number}")
+
+
+def _floats(value: Any, name: str) -> Iterator[tuple[str, float]]:
+    match value:
+        case float():
+            yield name, value
+        case msgspec.Struct():
+            for field in value.__struct_fields__:
+                yield from _floats(getattr(value, field), f"{name}.{field}")
+        case dict():
+            for key, item in value.items():
+                yield from _floats(item, f"{name}.{key}")
+        case list() | tuple():
+            for item in value:
+                yield from _floats(item, name)
+
+
+_UNREADABLE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_SHORT_READ = sqlite3.SQLITE_IOERR_SHORT_READ
+
+
+class _Unreadable(Exception):
+    """The file is no ledger, or a damaged one."""
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Tell damage to a file from other errors, such as a lock or a missing permission."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code & 0xFF in _UNREADABLE or code == _SHORT_READ:
+            raise _Unreadable(str(error)) from None
+        raise
 
 
 class SqliteLedger:
@@ -176,51 +278,119 @@ class SqliteLedger:
         formerly: Callable[[str], bool] = lambda owner: False,
     ):
         self._formerly = formerly
-        self._path = os.fspath(path)
+        self._path = Path(path)
+        self._owner = owner
+        self._durable = durable
         self._limits = tuple(c for c in constraints if isinstance(c, AtMost))
+        self._unique = tuple(c for c in constraints if isinstance(c, Unique))
+        self.was_set_aside: SetAside | None = None
+        self._db = self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        """The open file. One that can't be read is set aside first."""
         try:
-            self._db = sqlite3.connect(self._path, isolation_level=None, timeout=5.0)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-            self._prepare(owner, tuple(c for c in constraints if isinstance(c, Unique)))
-        except sqlite3.Error as error:
+            try:
+                return self._open()
+            except _Unreadable as damage:
+                self._set_aside(str(damage))
+                return self._open()
+        except (sqlite3.Error, _Unreadable, OSError) as error:
             raise LedgerError(f"{self._path}: {error}; move the file away to begin anew, or restore it") from None
 
-    def _prepare(self, owner: str, unique: Sequence[Unique]) -> None:
-        db = self._db
-        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-            first = f"INSERT INTO meta VALUES ('version', '{VERSION}'), ('owner', {_literal(owner)}), ('run', '0');"
-            db.executescript(f"BEGIN; {_SCHEMA} {first} COMMIT;")
-        meta = dict(db.execute("SELECT key, value FROM meta"))
-        if meta["version"] != str(VERSION):
-            raise LedgerError(
-                f"{self._path}: schema version {meta['version']}, this release reads {VERSION}; "
-                "use the release that wrote it"
+    def _open(self) -> sqlite3.Connection:
+        if self._path.exists() and not self._path.stat().st_size:
+            raise _Unreadable("the file is empty")
+        db = sqlite3.connect(self._path, isolation_level=None, timeout=5.0)
+        try:
+            with _reading():
+                db.execute("PRAGMA journal_mode=WAL")
+                db.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
+                self._prepare(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            first = (
+                f"INSERT INTO meta VALUES ('version', '{VERSION}'), ('owner', {_literal(self._owner)}), ('run', '0'), "
+                f"('epoch', '{new_epoch()}');"
             )
-        if meta["owner"] != owner and self._formerly(meta["owner"]):
-            db.execute("UPDATE meta SET value = ? WHERE key = 'owner'", (owner,))
-        elif meta["owner"] != owner:
-            raise LedgerError(f"{self._path}: belongs to {meta['owner']}, not to {owner}; use another fleet name")
+            db.executescript(f"BEGIN; {SCHEMA} {first} COMMIT;")
+        elif (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise _Unreadable(found)
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            raise _Unreadable("it is no ledger")
+        meta = dict(db.execute("SELECT key, value FROM meta"))
+        if not meta.keys() >= {"version", "owner", "run"} or not meta["version"].isdecimal():
+            raise _Unreadable("it is no ledger")
+        version = int(meta["version"])
+        if version > VERSION:
+            raise LedgerError(
+                f"{self._path}: schema version {version}, this release reads {VERSION}; use the release that wrote it"
+            )
+        if meta["owner"] != self._owner and self._formerly(meta["owner"]):
+            db.execute("UPDATE meta SET value = ? WHERE key = 'owner'", (self._owner,))
+        elif meta["owner"] != self._owner:
+            raise LedgerError(f"{self._path}: belongs to {meta['owner']}, not to {self._owner}; use another fleet name")
+        if version < VERSION:
+            self._upgrade(db, version)
         # Rebuilt at each start: another release may have other constraints.
         for (name,) in db.execute("SELECT name FROM sqlite_master WHERE name LIKE 'constraint_%'").fetchall():
             db.execute(f"DROP INDEX {name}")
-        for number, constraint in enumerate(unique):
+        for number, constraint in enumerate(self._unique):
             db.execute(_index(number, constraint))
+
+    def _upgrade(self, db: sqlite3.Connection, version: int) -> None:
+        """Copy the file of an earlier release, then take all steps in one transaction."""
+
+        def copy(target: Path) -> None:
+            with closing(sqlite3.connect(target)) as other:
+                db.backup(other)
+
+        safekeeping.back_up(self._path, str(version), copy)
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for step in steps_from(version):
+                for statement in step():
+                    db.execute(statement)
+            db.execute("UPDATE meta SET value = ? WHERE key = 'version'", (str(VERSION),))
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+    def set_aside(self, error: str) -> None:
+        self._db.close()
+        self._set_aside(error)
+        self._db = self._opened()
+
+    def _set_aside(self, error: str) -> None:
+        kept_as = safekeeping.set_aside(self._path, ("-wal", "-shm"))
+        self.was_set_aside = SetAside(self._path.name, kept_as.name, error)
 
     def load(self) -> Loaded:
         db = self._db
-        run = int(db.execute("SELECT value FROM meta WHERE key = 'run'").fetchone()[0]) + 1
+        meta = dict(db.execute("SELECT key, value FROM meta"))
+        run = int(meta["run"]) + 1
         db.execute("UPDATE meta SET value = ? WHERE key = 'run'", (str(run),))
         records: dict[str, dict[str, bytes]] = {}
         for kind, key, body in db.execute("SELECT kind, key, body FROM records ORDER BY kind, key"):
             records.setdefault(kind, {})[key] = body.encode()
         head = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+        cursors = db.execute("SELECT producer, seq, epoch FROM cursors").fetchall()
+        acked = db.execute("SELECT consumer, seq, epoch FROM acked").fetchall()
         return Loaded(
             records=records,
             head=head[0] if head else 0,
-            cursors=dict(db.execute("SELECT producer, seq FROM cursors")),
-            acked=dict(db.execute("SELECT consumer, seq FROM acked")),
+            cursors={producer: seq for producer, seq, _ in cursors},
+            acked={consumer: seq for consumer, seq, _ in acked},
             run=run,
+            epoch=int(meta.get("epoch", 0)),  # an upgraded file has none
+            epochs={producer: epoch for producer, _, epoch in cursors},
+            consumers={consumer: epoch for consumer, _, epoch in acked},
         )
 
     def commit(self, batch: Batch) -> None:
@@ -244,10 +414,21 @@ class SqliteLedger:
                 db.executemany(
                     "INSERT INTO outbox VALUES (?, ?, ?)", [(r.seq, r.recipient, r.envelope) for r in batch.rows]
                 )
-            if batch.cursors:
-                db.executemany("INSERT OR REPLACE INTO cursors VALUES (?, ?)", list(batch.cursors.items()))
-            if batch.acked:
-                db.executemany("INSERT OR REPLACE INTO acked VALUES (?, ?)", list(batch.acked.items()))
+            for table, key, places, epochs in (
+                ("cursors", "producer", batch.cursors, batch.epochs),
+                ("acked", "consumer", batch.acked, batch.consumers),
+            ):
+                if places:
+                    db.executemany(
+                        f"INSERT INTO {table} ({key}, seq) VALUES (?, ?) "
+                        f"ON CONFLICT ({key}) DO UPDATE SET seq = excluded.seq",
+                        list(places.items()),
+                    )
+                if epochs:
+                    db.executemany(
+                        f"UPDATE {table} SET epoch = ? WHERE {key} = ?",
+                        [(epoch, name) for name, epoch in epochs.items()],
+                    )
             if batch.journal:
                 db.executemany(
                     "INSERT INTO journal (market_ns, machine_ns, sender, body) VALUES (?, ?, ?, ?)",
@@ -324,21 +505,45 @@ def _check_limit(limit: AtMost, before: float, after: float) -> None:
 class MemoryLedger:
     """The same ledger without a disk. A restart of a simulated process is another `load()`."""
 
-    def __init__(self, owner: str = "", constraints: Sequence[Constraint] = ()):
+    def __init__(self, owner: str = "", constraints: Sequence[Constraint] = (), *, epoch: int = 0):
         self._owner = owner
         self._constraints = tuple(constraints)
+        self._begin(epoch)
+
+    def _begin(self, epoch: int) -> None:
+        self.epoch = epoch
+        self.was_set_aside: SetAside | None = None
         self._records: dict[str, dict[str, bytes]] = {}
         self._outbox: dict[int, OutboxRow] = {}
         self._cursors: dict[str, int] = {}
         self._acked: dict[str, int] = {}
+        self._epochs: dict[str, int] = {}
+        self._consumers: dict[str, int] = {}
         self._head = 0
         self._run = 0
         self.journal: list[JournalLine] = []
 
+    def lose(self) -> None:
+        """Everything is lost: the file was removed. The next run begins a new ledger with another epoch."""
+        self._begin(self.epoch + 1)
+
+    def set_aside(self, error: str) -> None:
+        self.lose()
+        self.was_set_aside = SetAside("memory", f"memory {self.epoch - 1}", error)
+
     def load(self) -> Loaded:
         self._run += 1
         records = {kind: dict(sorted(table.items())) for kind, table in sorted(self._records.items())}
-        return Loaded(records, self._head, dict(self._cursors), dict(self._acked), self._run)
+        return Loaded(
+            records=records,
+            head=self._head,
+            cursors=dict(self._cursors),
+            acked=dict(self._acked),
+            run=self._run,
+            epoch=self.epoch,
+            epochs={producer: self._epochs.get(producer, 0) for producer in self._cursors},
+            consumers={consumer: self._consumers.get(consumer, UNKNOWN) for consumer in self._acked},
+        )
 
     def commit(self, batch: Batch) -> None:
         self._check(batch.changes)
@@ -353,6 +558,8 @@ class MemoryLedger:
             self._head = max(self._head, row.seq)
         self._cursors.update(batch.cursors)
         self._acked.update(batch.acked)
+        self._epochs.update(batch.epochs)
+        self._consumers.update(batch.consumers)
         self.journal.extend(batch.journal)
 
     def _check(self, changes: Sequence[RecordChange]) -> None:
@@ -393,6 +600,7 @@ class MemoryLedger:
 
     def forget(self, consumer: str) -> None:
         self._acked.pop(consumer, None)
+        self._consumers.pop(consumer, None)
 
     def close(self) -> None:
         """Nothing to close."""

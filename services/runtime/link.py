@@ -35,15 +35,19 @@ def matches(recipient: str, consumer: str, interest: tuple[str, ...]) -> bool:
 class Link:
     """What one process knows about another."""
 
-    def __init__(self, me: str, peer: str, interest: tuple[str, ...], cursor: int | None, dialed: bool):
+    def __init__(self, me: str, peer: str, interest: tuple[str, ...], cursor: int | None, dialed: bool, epoch: int = 0):
         self.me = me
         self.peer = peer
         self.interest = interest
         self.dialed = dialed
         # As consumer.
         self.cursor = cursor
+        self.epoch = epoch
+        """Of the peer's ledger in which the cursor counts."""
         self.owed_ack = False
         self.peer_run = 0
+        self.peer_epoch = 0
+        """Of the ledger that the peer has now."""
         self.peer_ready = False
         self.peer_head = 0
         self.caught_up = False
@@ -52,6 +56,9 @@ class Link:
         # As producer.
         self.peer_interest: tuple[str, ...] | None = None
         self.acked = 0
+        self.confirmed = 0
+        """The highest row that the consumer has acknowledged in this run of ours. Its cursor never falls behind it,
+        unless the consumer's ledger was set back."""
         self.head = 0
         self._prev = 0
         self._waiting: deque[OutboxRow] = deque()
@@ -95,6 +102,7 @@ class Link:
     def acknowledge(self, cursor: int) -> None:
         """The consumer has committed everything up to `cursor`."""
         self.acked = max(self.acked, cursor)
+        self.confirmed = max(self.confirmed, cursor)
         while self._unacked and self._unacked[0] <= cursor:
             self._unacked.popleft()
 
@@ -105,11 +113,11 @@ class Link:
 
     # The consumer's side.
 
-    def is_new_run(self, run: int) -> bool:
-        """A frame of the peer's run `run` arrived. True if that run is new to us."""
-        if run == self.peer_run:
+    def is_new_run(self, run: int, epoch: int) -> bool:
+        """A frame of the peer's run `run` arrived. True if that run is new to us. Each ledger counts runs from 1."""
+        if (run, epoch) == (self.peer_run, self.peer_epoch):
             return False
-        self.peer_run = run
+        self.peer_run, self.peer_epoch = run, epoch
         self.peer_ready = False
         self.caught_up = False
         self.resumed_at = -1

@@ -6,7 +6,7 @@ It places no orders: risk approves, the gateway places. The stop that protects t
 from __future__ import annotations
 
 from messages import Message
-from messages.account import LinkChanged, ReconciliationDone
+from messages.account import LinkChanged, ReconciliationDone, SymbolBook
 from messages.entries import EntryDenied, EntryDropped, EntryPlan, SubmitEntry
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import MarketRule, SessionClosed, SessionClosing, SessionOpened, Tick
@@ -20,7 +20,7 @@ from messages.orders import (
     OrderUpdated,
     PositionUpdated,
 )
-from messages.timers import Elapsed, Started
+from messages.timers import Elapsed, LedgerLost, Started
 from messages.watchlist import SymbolRetired, WatchlistChanged
 from services.configuration.settings import Settings
 from services.runtime.core import Deadlines, Decision, Draft, Now, State
@@ -37,6 +37,7 @@ from services.symbol.outcome import (
     triggered,
 )
 from services.symbol.record import SymbolRecord, changed, moved, shown, status_of
+from services.symbol.recovery import confirm_entry, on_ledger_lost, take_book
 from services.symbol.states import Event, SymbolState
 from services.trading.ids import parse_reference
 from services.trading.sessions import is_break
@@ -169,7 +170,8 @@ class SymbolCore:
                 return moved(r, Event.COOLDOWN_OVER)
             case LinkChanged(link, up, _):
                 down = tuple(name for name in r.links_down if name != link)
-                return changed(r, links_down=down if up else (*down, link))
+                r = changed(r, links_down=down if up else (*down, link))
+                return confirm_entry(d, r) if link == "socket" and up else r
             case EntriesBlocked(reason, _, figures, symbol):
                 if symbol == self.symbol:
                     r = take_back(d, r, reason)  # what is wrong with this symbol is wrong with its entry, too
@@ -183,6 +185,10 @@ class SymbolCore:
                 return self._watch(d, r, winding=self.symbol in self.settings.winding_down)
             case ReconciliationDone():
                 return self._reconciled(r, message)
+            case LedgerLost(process):
+                return on_ledger_lost(d, r, process)
+            case SymbolBook():
+                return take_book(d, r, message, self.settings)
             case MarketRule(_, steps):
                 return changed(r, grid=steps)
             case Refused(_, _, symbol, error) if symbol == self.symbol:

@@ -70,6 +70,7 @@ def on_order(d: Draft, r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
     if order.role == "entry" and order.live:
         r = _own_entry(d, r, order)
     if order.role == "entry" and order.client_order_id == r.entry_id and r.entry_live:
+        r = changed(r, unsure=False)
         if not order.live and order.remaining <= 0:
             return ended(r)
         if held:
@@ -194,6 +195,8 @@ def on_fill(d: Draft, r: SymbolRecord, filled: OrderFilled, settings: Settings) 
         if r.state is not SymbolState.COOLDOWN and until_ns <= d.now.market_ns:
             return changed(r, stopout_exec=fill.exec_id)
         return _rest(d, r, fill, settings)
+    if fill.client_order_id == r.entry_id:
+        r = changed(r, unsure=False)
     if filled.corrects and r.holds is held_before:
         return r  # a correction of figures changes no state
     if fill.side == "BUY":

@@ -21,6 +21,8 @@ class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
     broker holds the stop until its trigger. `account`: the account's whole position, None before the first report.
     `halt_trade_ns`: time of the last trade seen during a halt. `own_blocks`: those of `blocks` that concern this symbol
     alone.
+    `halt_trade_ns`: time of the last trade seen during a halt. `unsure`: the gateway lost its ledger while an entry was
+    live, and has not reported that entry since.
     """
 
     symbol: str
@@ -61,6 +63,7 @@ class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
     exit_told: bool = False
     account: float | None = None
     halt_trade_ns: int = 0
+    unsure: bool = False
     grid: Grid = US_STOCKS
     stopout_exec: str = ""
     """The execution that the last cooldown counts from: its exec_id, '' once the operator has cleared the cooldown."""

@@ -34,6 +34,7 @@ __all__ = [
     "Kind",
     "Reference",
     "double_reference",
+    "entry_number",
     "entry_of_stop",
     "fleet_prefix",
     "is_flatten_reference",
@@ -140,6 +141,13 @@ def reference_series(fleet: str, symbol: str, session_date: str, kind: Kind = ""
 def order_reference(fleet: str, symbol: str, session_date: str, number: int, kind: Kind = "") -> str:
     """The reference of the `number`th order of its kind, of one fleet, symbol and session (`2025-01-06`)."""
     return f"{reference_series(fleet, symbol, session_date, kind)}{number}"
+
+
+def entry_number(reference: str, symbol: str, session_date: str) -> int:
+    """The number of an entry by its reference: of this symbol, in this session. 0 if it is no such entry."""
+    series, _, number = reference.rpartition("-")
+    of_this = series.endswith(f"-{_dotted(symbol)}-{session_date.replace('-', '')}")
+    return int(number) if of_this and number.isdecimal() else 0
 
 
 def stop_reference(entry: str, number: int) -> str:

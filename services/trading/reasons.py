@@ -69,6 +69,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "sell_live": "A stop of shares that are gone may still be live at the broker: it would sell what is bought.",
         "entry_ending": "The last entry's end is not confirmed yet.",
         "placed_before": "This entry was sent before: it is never sent twice.",
+        "ledger_lost": "A process lost its ledger, and nobody knew of this entry any more: it was taken back.",
     },
     "Risk says no": {
         "risk_not_ready": "Risk does not know the account or the book yet.",

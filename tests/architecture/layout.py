@@ -22,7 +22,16 @@ SHELLS = ("cli", "fleet")
 
 EDGES = {
     "configuration": ("config_file.py", "settings.py", "yaml_document.py"),
-    "runtime": ("bus.py", "event_loop.py", "ledger.py", "log.py", "poll_loop.py", "process.py", "steady_time.py"),
+    "runtime": (
+        "bus.py",
+        "event_loop.py",
+        "ledger.py",
+        "log.py",
+        "poll_loop.py",
+        "process.py",
+        "safekeeping.py",
+        "steady_time.py",
+    ),
     "gateway": (
         "ibkr/clock_check.py",
         "ibkr/connection.py",

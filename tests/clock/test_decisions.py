@@ -266,7 +266,7 @@ class TestParticipants:
     @pytest.mark.parametrize(
         ("record", "sessions"),
         [
-            (AUDITED, []),
+            (AUDITED, [("fleet", SessionAwaited(THURSDAY))]),
             (OPEN, [("fleet", SessionOpened(THURSDAY, ENDING_NS))]),
             (CLOSING, [("fleet", SessionOpened(THURSDAY, ENDING_NS)), ("fleet", SessionClosing(THURSDAY))]),
             (ClockRecord(date="2025-01-01", phase="open"), []),  # a session that the calendar does not have

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from messages.account import RequestBook
+from messages.account import LinkChanged, RequestBook, SymbolBook
 from messages.broker import BrokerClock, BrokerCommission, CancelOrder, Connected, LiveConfirmation, Subscribe
 from messages.entries import CancelEntry, EntryApproved
 from messages.interlock import EntriesBlocked
@@ -72,11 +72,16 @@ class TestQueries:
 
     def test_the_snapshot_has_live_orders_positions_and_blocks(self) -> None:
         blocked = Block("clock_off", "set it", {"off_s": 1.5})
-        update = self.CORE.snapshot(state_of(entry(), stop(status="Filled"), *held(4.0, 5.0), blocked), ())
+        links = Links(phase="ready", data_up=False)
+        update = self.CORE.snapshot(state_of(entry(), stop(status="Filled"), *held(4.0, 5.0), blocked, links), ())
         assert update == [
             ("TSLA", OrderUpdated(entry())),
             ("TSLA", PositionUpdated("TSLA", 5.0, 105.0, 4.0, 420.0)),
+            ("symbol-TSLA", SymbolBook("TSLA", "", 0)),
             ("fleet", EntriesBlocked("clock_off", "set it", {"off_s": 1.5})),
+            ("fleet", LinkChanged("broker", True, "")),
+            ("fleet", LinkChanged("data", False, "")),
+            ("fleet", LinkChanged("socket", True, "reconciled")),
         ]
 
     def test_the_note_names_a_wrong_account(self) -> None:

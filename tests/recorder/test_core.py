@@ -190,6 +190,7 @@ def test_events(message: messages.Message, event: str, symbol: str | None, level
             "run": 1,
             "seq": 7,
             "cause": "symbol-TSLA:3",
+            "epoch": 0,
         }
     }
 

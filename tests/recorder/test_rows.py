@@ -114,6 +114,7 @@ class TestAFill:
         realized_pnl=3.5,
         seq=7,
         cause="symbol-TSLA:3",
+        own=10.0,
     )
 
     def row(self, at: Now, **fields: Any) -> Any:
@@ -175,7 +176,7 @@ class TestASymbol:
     [
         (RECEIVED, T0 + 1, "gateway:7", T0 + 1, 7),
         (RECEIVED, 0, "gateway:7", T0, 7),
-        (NO_SENDER, T0 + 1, "recorder:0", T0 + 1, 0),
+        (NO_SENDER, T0 + 1, "recorder:run0:protection:TSLA:12:10", T0 + 1, 0),
     ],
 )
 def test_what_is_protected_of_a_symbol(at: Now, reported_ns: int, event_id: str, ts: int, seq: int) -> None:

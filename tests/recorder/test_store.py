@@ -289,8 +289,8 @@ def test_an_older_file_that_cannot_be_brought_up_to_date_is_one_line_and_stays_a
 
 def test_no_database_and_a_file_in_use_are_one_line(path: Path) -> None:
     path.write_bytes(b"no database " * 1000)
-    with pytest.raises(LedgerError, match=r"^\S+bot.duckdb: .*not a valid DuckDB database.*$"):
-        opened(path)
+    with pytest.raises(LedgerError, match=r"^\S+bot.duckdb: .*not a valid DuckDB database.*; .* start the fleet.*$"):
+        open_at_rest(path)
     path.unlink()
     code = f"from services.recorder.store import *; l = DuckLedger({str(path)!r}, fleet='sim', account=None); input()"
     with subprocess.Popen(

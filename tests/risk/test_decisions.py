@@ -17,9 +17,9 @@ from messages.account import (
 )
 from messages.entries import EntryApproved, EntryDenied, EntryDropped, EntryPlan, SubmitEntry
 from messages.market import Session, SessionClosed, SessionOpened, Tick
-from messages.operator import Flattening, Pause, Paused, Refused, Resumed
+from messages.operator import Flattening, Happened, Pause, Paused, Refused, Resume, Resumed
 from messages.orders import CommissionReported, OrderAccepted, OrderCancelled, OrderRejected, OrderUpdated
-from messages.timers import Elapsed, Started
+from messages.timers import Elapsed, LedgerLost, Started
 from messages.watchlist import WatchlistChanged
 from services.risk.arming_order import PRIORITY_NS
 from services.risk.core import Asked, Door, RiskCore, SessionRecord, Watchlist, constraints
@@ -487,10 +487,15 @@ class TestASessionCloses:
 
 
 def test_a_snapshot_has_every_pause() -> None:
-    risk = PreparedRisk(PauseRecord(scope="fleet", by="flatten"), PauseRecord(scope="TSLA", by="guard symbol_stopouts"))
+    guard = PauseRecord(scope="TSLA", cause="symbol_stopouts", by="guard symbol_stopouts")
+    risk = PreparedRisk(PauseRecord(scope="fleet", by="flatten"), guard)
     assert risk.core.snapshot(risk.state, ()) == [
         ("fleet", Paused(None, "flatten")),
         ("TSLA", Paused("TSLA", "guard symbol_stopouts")),
+        (
+            "recorder",
+            Happened("guard_tripped", "TSLA", "WARNING", {"guard": "symbol_stopouts", "resets": "resume"}, 0),
+        ),
     ]
 
 
@@ -501,3 +506,17 @@ def test_nothing_is_ever_due() -> None:
 def test_the_last_line_of_defence_stands_in_the_ledger() -> None:
     settings = configured(allocation={"total_usd_cap": 5000.0})
     assert constraints(settings) == (Unique("Reservation", "symbol"), AtMost("Reservation", "usd", 5000.0))
+
+
+def test_after_the_loss_of_its_ledger_all_entries_are_paused_until_the_operator_resumes() -> None:
+    risk = PreparedRisk()
+    risk.handle(LedgerLost("risk", 5))
+    (lost,) = risk.state.table(PauseRecord).values()
+    assert (lost.scope, lost.cause, lost.resets) == ("fleet", "ledger_lost", "resume")
+    risk.handle(Resume(None))
+    assert not risk.state.table(PauseRecord)
+
+
+def test_after_the_loss_of_the_gateways_ledger_it_asks_for_the_book() -> None:
+    risk = PreparedRisk()
+    assert risk.both(LedgerLost("gateway", 5)) == ([Door("asking")], [("gateway", RequestBook())])

@@ -94,6 +94,33 @@ def test_acknowledgements_alone_are_worth_a_commit() -> None:
     assert not Batch()
 
 
+def test_it_knows_in_which_ledgers_its_cursors_count(reopen: Open) -> None:
+    ledger = reopen()
+    epoch = ledger.load().epoch
+    ledger.commit(Batch(cursors={"risk": 7, "clock": 1}, acked={"risk": 3}, epochs={"risk": 5}, consumers={"risk": 6}))
+    ledger.commit(Batch(cursors={"risk": 8}, acked={"risk": 4}))
+    loaded = reopen().load()
+    assert (loaded.cursors, loaded.epochs) == ({"risk": 8, "clock": 1}, {"risk": 5, "clock": 0})
+    assert (loaded.acked, loaded.consumers) == ({"risk": 4}, {"risk": 6})
+    assert loaded.epoch == epoch
+
+
+def test_set_aside_it_begins_anew_with_a_later_epoch(reopen: Open) -> None:
+    ledger = reopen(Unique("Slot", "symbol"))
+    before = ledger.load()
+    ledger.commit(Batch(changes=[change("a", symbol="TSLA")], rows=[row(1)], cursors={"gateway": 7}, acked={"risk": 1}))
+    ledger.set_aside("a null")
+    loaded = ledger.load()
+    assert (loaded.records, loaded.head, loaded.cursors, loaded.acked, loaded.run) == ({}, 0, {}, {}, 1)
+    assert loaded.epoch > before.epoch
+    aside = ledger.was_set_aside
+    assert aside is not None
+    assert (aside.error, bool(aside.file), aside.kept_as != aside.file) == ("a null", True, True)
+    ledger.commit(Batch(changes=[change("a", symbol="TSLA")], rows=[row(1)]))
+    with pytest.raises(ConstraintBroken):
+        ledger.commit(Batch(changes=[change("b", symbol="TSLA")]))
+
+
 def test_seq_outlives_pruning_and_restart(reopen: Open) -> None:
     ledger = reopen()
     ledger.commit(Batch(rows=[row(1), row(2), row(3)]))
@@ -228,15 +255,19 @@ class TestFile:
         db.execute("UPDATE meta SET value = '99' WHERE key = 'version'")
         db.commit()
         db.close()
-        with pytest.raises(LedgerError, match="version 99") as refused:
+        before = (tmp_path / "x.sqlite").read_bytes()
+        with pytest.raises(LedgerError, match=r"x\.sqlite: schema version 99, .*; use the release") as refused:
             SqliteLedger(tmp_path / "x.sqlite", "risk")
         assert "\n" not in str(refused.value)
+        assert (tmp_path / "x.sqlite").read_bytes() == before
+        assert len(list(tmp_path.iterdir())) == 1
 
-    def test_that_is_none_is_refused(self, tmp_path: Path) -> None:
-        (tmp_path / "x.sqlite").write_bytes(b"this is no database, and it is long enough to be looked at" * 20)
+    def test_that_may_not_be_opened_is_refused_and_not_set_aside(self, tmp_path: Path) -> None:
+        (tmp_path / "x.sqlite").mkdir()
         with pytest.raises(LedgerError, match=r"x\.sqlite") as refused:
             SqliteLedger(tmp_path / "x.sqlite", "risk")
         assert "\n" not in str(refused.value)
+        assert [path.name for path in tmp_path.iterdir()] == ["x.sqlite"]
 
     def test_an_owner_with_a_quote(self, tmp_path: Path) -> None:
         SqliteLedger(tmp_path / "x.sqlite", "risk@o'clock").close()

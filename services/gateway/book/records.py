@@ -125,11 +125,15 @@ class FillRecord(msgspec.Struct, frozen=True):
 class CommissionSeen(msgspec.Struct, frozen=True):
     """The commission of an execution was reported; the broker repeats it after a reconnect.
 
-    Kept under the base id: of an execution and its corrections only the newest has a cost.
+    Kept under the base id: of an execution and its corrections only the newest has a cost. `currency`, `realized_usd`
+    and `rate_usd`: as in `CommissionReported`; '' and None in records of an earlier release.
     """
 
     exec_id: str
     commission: float
+    currency: str = ""
+    realized_usd: float | None = None
+    rate_usd: float | None = None
 
     @property
     def key(self) -> str:

@@ -102,7 +102,7 @@ def _order_of(d: Draft, reported: BrokerOrder) -> OrderRecord | None:
         return known
     first = d.get(OrderRecord, reported.client_order_id)
     if first is None:
-        return _unknown_order(d, reported, reported.order_type, reported.quantity)
+        return _described(_unknown_order(d, reported, reported.quantity), reported)
     if not TABLE[report_of(reported.status)].to.live and not reported.filled:
         return None
     return cancel_double(d, first, reported.quantity, reported)
@@ -110,6 +110,8 @@ def _order_of(d: Draft, reported: BrokerOrder) -> OrderRecord | None:
 
 def _merge(d: Draft, known: OrderRecord, reported: BrokerOrder) -> OrderRecord:
     """The record, updated with the report."""
+    if not known.order_type:
+        known = _described(known, reported)
     level = reported.trail_stop_price if known.order_type.startswith("TRAIL") else None
     if level is not None and known.trail_stop_price is not None:
         level = max(level, known.trail_stop_price)
@@ -138,6 +140,18 @@ def _merge(d: Draft, known: OrderRecord, reported: BrokerOrder) -> OrderRecord:
         account=reported.account or known.account,
         con_id=reported.con_id or known.con_id,
         reason=reported.completed_status or ("" if known.reason == NEVER_ARRIVED else known.reason),
+    )
+
+
+def _described(order: OrderRecord, reported: BrokerOrder) -> OrderRecord:
+    """The order of a lost ledger with what the report says of it."""
+    return msgspec.structs.replace(
+        order,
+        order_type=reported.order_type,
+        quantity=reported.quantity or order.quantity,
+        limit_price=reported.limit_price,
+        stop_price=None if reported.order_type.startswith("TRAIL") else reported.stop_price,
+        tif=reported.tif,
     )
 
 
@@ -204,8 +218,11 @@ def _fold_foreign(d: Draft, reported: BrokerOrder) -> str:
     return reported.symbol
 
 
-def _unknown_order(d: Draft, reported: BrokerOrder | BrokerExecution, order_type: str, quantity: float) -> OrderRecord:
-    """An order with our prefix that the ledger does not have, because the ledger was lost. It is still ours."""
+def _unknown_order(d: Draft, reported: BrokerOrder | BrokerExecution, quantity: float) -> OrderRecord:
+    """An order with our prefix that the ledger does not have, because the ledger was lost. It is still ours.
+
+    It has what the report says, and no more: an execution does not tell the type, prices and time in force.
+    """
     key, side = reported.client_order_id, reported.side
     d.note("unknown_own_order", reported.symbol, "WARNING", client_order_id=key, order_id=reported.order_id)
     return OrderRecord(
@@ -213,8 +230,9 @@ def _unknown_order(d: Draft, reported: BrokerOrder | BrokerExecution, order_type
         symbol=reported.symbol,
         role="entry" if side == "BUY" else "flatten" if is_flatten_reference(key) else "stop",
         side="BUY" if side == "BUY" else "SELL",
-        order_type=order_type,
+        order_type="",
         quantity=quantity,
+        tif="",
         order_id=reported.order_id,
         created_ns=d.now.market_ns,
         con_id=reported.con_id,
@@ -237,7 +255,7 @@ def fold_execution(d: Draft, execution: BrokerExecution) -> str:
     if order is None:
         first = d.get(OrderRecord, execution.client_order_id)
         if first is None:
-            order = _unknown_order(d, execution, "", execution.cum_quantity)
+            order = _unknown_order(d, execution, execution.cum_quantity)
         else:
             order = cancel_double(d, first, max(first.quantity, execution.cum_quantity), execution)
     own = d.get(Own, execution.symbol) or Own(execution.symbol)
@@ -319,10 +337,14 @@ def fold_commission(d: Draft, commission: BrokerCommission) -> None:
     if record is None:
         d.put(EarlyCommission(commission.exec_id, commission))
         return
-    if seen is not None and _revision(seen.exec_id) >= revision:
-        return
-    d.put(CommissionSeen(commission.exec_id, commission.commission))
-    rates = d.get(Rates, "rates") or Rates()
+    if seen is not None and (_revision(seen.exec_id), bool(seen.currency)) >= (revision, True):
+        return  # (an earlier release recorded no currency: then it is reported once more)
+    rate_usd = (d.get(Rates, "rates") or Rates()).usd.get(commission.currency)
+    d.put(
+        CommissionSeen(
+            commission.exec_id, commission.commission, commission.currency, commission.realized_usd, rate_usd
+        )
+    )
     fill, replaced = record.fill, seen.commission if seen is not None else 0.0
     d.send(
         fill.symbol,
@@ -334,7 +356,7 @@ def fold_commission(d: Draft, commission: BrokerCommission) -> None:
             commission.currency,
             commission.realized_usd,
             replaced,
-            rates.usd.get(commission.currency),
+            rate_usd,
         ),
     )
 

@@ -58,6 +58,7 @@ class TestOwnership:
             side=side,  # type: ignore[arg-type]
             order_type="LMT",
             quantity=10.0,
+            stop_price=105.0,
             status="PreSubmitted",
             order_id=1,
             perm_id=77,

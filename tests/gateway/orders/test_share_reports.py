@@ -99,6 +99,7 @@ class TestExecution:
             side="SELL",
             order_type="",
             quantity=4.0,
+            tif="",
             filled=4.0,
             avg_price=94.0,
             order_id=2,
@@ -233,7 +234,7 @@ class TestWaitingForAnExecution:
         early = EarlyCommission(EXEC, BrokerCommission(EXEC, 1.25, "USD", None))
         (writes, messages) = folded(execution_of(BOUGHT, 4.0, 105.0), BOUGHT, early)
         assert (EarlyCommission, EXEC) in writes
-        assert CommissionSeen(EXEC, 1.25) in writes
+        assert CommissionSeen(EXEC, 1.25, "USD") in writes
         assert messages[-1] == ("TSLA", CommissionReported(EXEC, ENTRY, "TSLA", 1.25, "USD", None))
 
     @pytest.mark.parametrize(("counts", "over"), [(3.0, True), (4.0, True), (4.5, False), (5.0, False)])
@@ -262,7 +263,7 @@ class TestCommission:
     def test_is_reported(self) -> None:
         commission = self.commission()
         assert self.folded(commission, self.FILL) == (
-            [CommissionSeen(commission.exec_id, 1.25)],
+            [CommissionSeen(commission.exec_id, 1.25, "CAD", -3.5)],
             [("TSLA", CommissionReported(commission.exec_id, ENTRY, "TSLA", 1.25, "CAD", -3.5))],
         )
 
@@ -280,11 +281,11 @@ class TestCommission:
 
     @pytest.mark.parametrize(("revision", "news"), [("01", False), ("02", False), ("03", True)])
     def test_replaces_an_older_revision(self, revision: str, news: bool) -> None:
-        seen = CommissionSeen("0000e0d5.1.02", 1.0)
+        seen = CommissionSeen("0000e0d5.1.02", 1.0, "CAD")
         commission = self.commission(revision)
         reported = CommissionReported(commission.exec_id, ENTRY, "TSLA", 1.25, "CAD", -3.5, 1.0)
         assert self.folded(commission, self.FILL, seen) == (
-            ([CommissionSeen(commission.exec_id, 1.25)], [("TSLA", reported)]) if news else NOTHING
+            ([CommissionSeen(commission.exec_id, 1.25, "CAD", -3.5)], [("TSLA", reported)]) if news else NOTHING
         )
 
 
