@@ -14,7 +14,7 @@ from messages.timers import LedgerLost
 from services.symbol.states import SymbolState
 from tests.symbol.scenario import MINUTE, MONDAY, TUESDAY, Symbol
 
-OLD = "CT-TSLA-20250106-3"
+OLD = "CT.sim-TSLA-20250106-3"
 HELD = {"status": "PreSubmitted", "why_held": "trigger"}
 
 
@@ -90,20 +90,23 @@ class TestAnEntryThatItFinds:
         assert (symbol.is_in, symbol.record.entry_live) == (SymbolState.POSITION_OPEN, False)
 
     @pytest.mark.parametrize("kind", [OrderPlaced, OrderAccepted, OrderUpdated])
-    @pytest.mark.parametrize(
-        "other", [{"cancel_reason": "came_late"}, {"status": "Cancelled"}, {"role": "foreign"}, {"role": "stop"}]
-    )
-    def test_is_live_and_not_being_cancelled(self, kind: type, other: dict[str, str]) -> None:
+    @pytest.mark.parametrize("other", [{"status": "Cancelled"}, {"role": "foreign"}, {"role": "stop"}])
+    def test_is_live(self, kind: type, other: dict[str, str]) -> None:
         symbol = Symbol()
         symbol.handle(kind(entry(**other)))
         assert (symbol.record.entry_live, cancels(symbol)) == (False, [])
+
+    def test_is_awaited_while_it_is_being_cancelled(self) -> None:
+        symbol = Symbol()
+        symbol.handle(OrderUpdated(entry(cancel_reason="came_late")))
+        assert (symbol.record.entry_live, cancels(symbol)) == (True, [])
 
     def test_its_number_is_not_used_again(self) -> None:
         symbol = lost()
         symbol.cancelled(asked=True, client_order_id=OLD)
         symbol.now += MINUTE
         symbol.tick(100.0)
-        assert symbol.submitted()[-1].plan.client_order_id == "CT-TSLA-20250106-4"
+        assert symbol.submitted()[-1].plan.client_order_id == "CT.sim-TSLA-20250106-4"
 
 
 class TestTheGatewaysLedgerIsLost:
@@ -203,7 +206,7 @@ class TestItsOwnLedgerIsLost:
         symbol.now = r.cooldown_until_ns
         symbol.elapse()
         symbol.tick(100.0)
-        assert symbol.submitted()[-1].plan.client_order_id == "CT-TSLA-20250106-3"
+        assert symbol.submitted()[-1].plan.client_order_id == "CT.sim-TSLA-20250106-3"
 
     def test_a_cooldown_that_is_over_is_over(self) -> None:
         symbol = Symbol()
