@@ -97,7 +97,7 @@ class Runner:
         self.symbol_of = {symbol_process(s): s for s in settings.watchlist}
         self.actors: dict[str, Actor] = {}
         self._add("clock", self.clock_core, MemoryLedger("clock"))
-        self._add("gateway", GatewayCore(settings), MemoryLedger("gateway", CONSTRAINTS))
+        self._add("gateway", GatewayCore(settings, lockstep=True), MemoryLedger("gateway", CONSTRAINTS))
         self._add("risk", RiskCore(settings), MemoryLedger("risk", constraints(settings)))
         for process, symbol in self.symbol_of.items():
             self._add(process, SymbolCore(symbol, settings), MemoryLedger(process))

@@ -22,6 +22,7 @@ __all__ = [
     "ORDER_PREFIX",
     "Kind",
     "double_reference",
+    "entry_of_stop",
     "is_flatten_reference",
     "is_own_reference",
     "is_paper_account",
@@ -99,6 +100,13 @@ def is_own_reference(client_order_id: str) -> bool:
 def is_stop_reference(client_order_id: str, entry: str) -> bool:
     """Whether a reference is that of a stop for the shares of this entry."""
     return client_order_id.startswith(f"{entry}{_STOP}")
+
+
+def entry_of_stop(client_order_id: str) -> str:
+    """The entry whose shares a stop or its double protects; the reference itself if it is not that of a stop."""
+    reference = referenced(client_order_id)
+    entry, mark, number = reference.rpartition(_STOP)
+    return entry if mark and number.isdecimal() else reference
 
 
 def is_flatten_reference(client_order_id: str) -> bool:

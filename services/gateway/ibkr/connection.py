@@ -79,7 +79,7 @@ class _SnapshotParts:
         self.executions: list[BrokerExecution] = []
         self.commissions: list[BrokerCommission] = []
 
-    def snapshot(self, account: str) -> BrokerSnapshot:
+    def snapshot(self, account: str, question: int) -> BrokerSnapshot:
         """The complete answer."""
         return BrokerSnapshot(
             account=account,
@@ -88,6 +88,7 @@ class _SnapshotParts:
             completed_orders=tuple(self.completed),
             executions=tuple(self.executions),
             commissions=tuple(self.commissions),
+            question=question,
         )
 
 
@@ -328,11 +329,12 @@ class Broker:
                     qualify(self._ib, list(map(_ib_contract, self._symbols)), self.report)
                 )
                 self._qualify_task.add_done_callback(lambda _: self._notify())
-            case RequestSnapshot():
-                if self._snapshot_task is None or self._snapshot_task.done():
-                    self._snapshot_task = asyncio.get_running_loop().create_task(self._collect_snapshot())
+            case RequestSnapshot(question):
+                if self._snapshot_task is not None:
+                    self._snapshot_task.cancel()
+                self._snapshot_task = asyncio.get_running_loop().create_task(self._collect_snapshot(question))
 
-    async def _collect_snapshot(self) -> None:
+    async def _collect_snapshot(self, question: int) -> None:
         """Ask for positions, all open orders and completed orders, then executions. A missing answer is a failure."""
         ib, parts = self._ib, _SnapshotParts()
         self._parts = parts
@@ -346,12 +348,15 @@ class Broker:
                 await ib.reqExecutionsAsync()
         except (TimeoutError, ConnectionError) as error:
             self.report(
-                SnapshotFailed(f"{type(error).__name__}: {error}" if str(error) else "no complete answer in time")
+                SnapshotFailed(
+                    f"{type(error).__name__}: {error}" if str(error) else "no complete answer in time", question
+                )
             )
             return
         finally:
-            self._parts = None
-        self.report(parts.snapshot(self._settings.ibkr.account or ""))
+            if self._parts is parts:
+                self._parts = None
+        self.report(parts.snapshot(self._settings.ibkr.account or "", question))
 
     def close(self) -> None:
         """Disconnect cleanly; orders stay at the broker."""
