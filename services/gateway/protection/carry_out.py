@@ -104,7 +104,9 @@ def protect(d: Draft, symbol: str, links: Links, settings: Settings, *, lockstep
     held = position.quantity if position is not None else None
     actions = [] if _change_in_flight(d, stops) else plan(own.quantity, held, sells, entry_live and not bare_entry)
     actions = _adjust(d, stops, actions)
-    short = covered(sells) < math.floor(own.quantity) and (bare_entry or not entry_live)
+    # (Less than one share less than own is a fraction that is gone, no dispute.)
+    to_protect = own.quantity if held is None or own.quantity - held >= 1 else min(own.quantity, held)
+    short = covered(sells) < math.floor(to_protect) and (bare_entry or not entry_live)
     oversold = own.quantity < 0
     if not short and not actions and not oversold:
         return _end_alert(d, symbol)
