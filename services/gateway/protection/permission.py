@@ -43,7 +43,7 @@ from services.runtime.core import Draft
 from services.trading.ids import entry_of_stop
 from services.trading.sessions import is_break
 
-__all__ = ["NoRelease", "claimed", "claimed_by_stops", "decide", "permit", "permit_cancel"]
+__all__ = ["EXCHANGES", "NoRelease", "claimed", "claimed_by_stops", "decide", "permit", "permit_cancel"]
 
 SECOND = 1_000_000_000
 BEFORE_CLOSE_NS = 60 * SECOND

