@@ -56,6 +56,7 @@ from services.gateway.book.records import (
     Confirmed,
     EntrySlot,
     Evidence,
+    FillRecord,
     FlattenRecord,
     HeldBack,
     Links,
@@ -171,7 +172,8 @@ class GatewayCore:
                     watch_acks(d)
             case BrokerExecution() if (execution := in_our_terms(d, message)) is not None:
                 touched = [fold_execution(d, execution)]
-                disturb(d, execution.symbol)
+                if any(kind is FillRecord for kind, _, _ in d.decision.changes):
+                    disturb(d, execution.symbol)  # (an answer repeats the executions that are known)
             case BrokerCommission():
                 fold_commission(d, message)
             case BrokerPosition() if (position := in_our_terms(d, message)) is not None:
