@@ -51,6 +51,7 @@ from services.gateway.book.expiry import drop_old_records
 from services.gateway.book.instruments import bind, in_our_terms, snapshot_in_our_terms
 from services.gateway.book.queries import book_snapshot, grid_of, links_of, position_updates
 from services.gateway.book.records import (
+    AccountPosition,
     Block,
     Change,
     Confirmed,
@@ -177,8 +178,10 @@ class GatewayCore:
             case BrokerCommission():
                 fold_commission(d, message)
             case BrokerPosition() if (position := in_our_terms(d, message)) is not None:
-                evidence = d.get(Evidence, position.symbol)
-                if evidence is not None and evidence.quantity != exact(position.quantity):
+                seen = d.get(Evidence, position.symbol) or d.get(AccountPosition, position.symbol)
+                if isinstance(seen, Evidence) and seen.quantity is None:
+                    seen = d.get(AccountPosition, position.symbol)  # (an answer repeats positions that are known)
+                if seen is None or seen.quantity != exact(position.quantity):
                     disturb(d, position.symbol)
                 touched = [fold_position(d, position)]
             case BrokerAccount():
