@@ -77,8 +77,8 @@ class ExchangeBroker:
                 return list(self.facts(self.exchange.place(self._ticket(order, transmit))))
             case CancelOrder(order_id):
                 return list(self.facts(self.exchange.cancel(self.client_id, order_id)))
-            case RequestSnapshot():
-                return [self._snapshot()]
+            case RequestSnapshot(question):
+                return [self._snapshot(question)]
             case StartStreams(account):
                 self._streamed = account
                 return [_account(self.exchange.account_report(account))]
@@ -144,7 +144,7 @@ class ExchangeBroker:
             order_ref=order.client_order_id,
         )
 
-    def _snapshot(self) -> BrokerSnapshot:
+    def _snapshot(self, question: int = 0) -> BrokerSnapshot:
         exchange = self.exchange
         executions = [e for e in exchange.executions_told() if e.client_id == self.client_id]
         charges = [exchange.commission_of(e.exec_id) for e in executions]
@@ -157,6 +157,7 @@ class ExchangeBroker:
             executions=tuple(_execution(e) for e in executions),
             commissions=tuple(_commission(c) for c in charges if c is not None),
             missing=() if ends else ("completed_orders",),
+            question=question,
         )
 
 

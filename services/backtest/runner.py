@@ -45,6 +45,9 @@ from services.trading.ids import symbol_process
 
 __all__ = ["ExchangeAction", "Result", "Runner", "run"]
 
+QUIET_S = 600.0
+"""How often the gateway asks its broker while all is quiet: nobody trades by hand here, and each answer costs time."""
+
 ExchangeAction = Callable[[Exchange], list[Report]]
 """An action at the exchange that no client requested."""
 
@@ -97,7 +100,9 @@ class Runner:
         self.symbol_of = {symbol_process(s): s for s in settings.watchlist}
         self.actors: dict[str, Actor] = {}
         self._add("clock", self.clock_core, MemoryLedger("clock"))
-        self._add("gateway", GatewayCore(settings), MemoryLedger("gateway", CONSTRAINTS))
+        self._add(
+            "gateway", GatewayCore(settings, lockstep=True, quiet_s=QUIET_S), MemoryLedger("gateway", CONSTRAINTS)
+        )
         self._add("risk", RiskCore(settings), MemoryLedger("risk", constraints(settings)))
         for process, symbol in self.symbol_of.items():
             self._add(process, SymbolCore(symbol, settings), MemoryLedger(process))

@@ -19,6 +19,8 @@ __all__ = ["ESTIMATED", "Money", "Summary", "SymbolLine", "Verdict", "summarize"
 
 LINKS = {"socket": "socket to the gateway", "broker": "the gateway's link to the broker", "data": "market data"}
 EPOCH = datetime(1970, 1, 1)
+PROTECTION_REFUSED = "protection_refused"
+"""A block with this reason is about a stop: it needs a person, like shares without a stop."""
 ESTIMATED = "~"
 """Stands before a level that was estimated from ticks."""
 
@@ -100,7 +102,8 @@ def summarize(data: StatusData) -> Summary:
     processes = _processes(data)
     links = _links(data)
     problems = [f"{line.symbol}: {line.why}" for line in unprotected]
-    verdict = Verdict.UNPROTECTED if unprotected else Verdict.WELL
+    refused = any(row["reason"] == PROTECTION_REFUSED for row in data.blocks)
+    verdict = Verdict.UNPROTECTED if unprotected or refused else Verdict.WELL
     if not data.alive:
         verdict = Verdict.DOWN
         problems.append("the fleet is down; orders at the broker stay live")

@@ -20,7 +20,7 @@ POLL_S = 5.0
 async def main() -> None:
     """Run the broker's socket and the bus in one event loop."""
     with process.enter("gateway") as p:
-        core = GatewayCore(p.settings)
+        core = GatewayCore(p.settings, lockstep=p.lockstep)
         actor = p.actor(core, p.ledger(CONSTRAINTS))
         loop = event_loop.EventLoop(actor, p.bus(), p.log, lambda: core.note(actor.state))
         broker = Broker(p.settings, loop.turn_soon, now_ns=lambda: actor.market.now(time.monotonic_ns()))

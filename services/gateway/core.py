@@ -46,15 +46,19 @@ from messages.watchlist import WatchlistChanged
 from services.configuration.settings import Settings
 from services.gateway.account import on_account
 from services.gateway.book import records
+from services.gateway.book.evidence import disturb
 from services.gateway.book.expiry import drop_old_records
 from services.gateway.book.instruments import bind, in_our_terms, snapshot_in_our_terms
 from services.gateway.book.queries import book_snapshot, grid_of, links_of
 from services.gateway.book.records import (
+    AccountPosition,
     Block,
     Book,
     Change,
     Confirmed,
     EntrySlot,
+    Evidence,
+    FillRecord,
     FlattenRecord,
     HeldBack,
     Links,
@@ -73,23 +77,26 @@ from services.gateway.interlock import (
     check_disk_space,
     enforce_confirmation,
 )
-from services.gateway.links import on_connected, on_disconnected, on_elapsed, on_error, on_snapshot
+from services.gateway.links import on_connected, on_disconnected, on_elapsed, on_error, on_failure, on_snapshot
 from services.gateway.market_data import on_quote
 from services.gateway.operator.adopt import accept_found, adopt
 from services.gateway.operator.flatten import flatten_step, handle_flatten
 from services.gateway.orders.cancels import (
     cancel_deadline,
+    decide_cancels,
     drop_cancels,
     resume_cancels,
 )
 from services.gateway.orders.folding import fold_commission, fold_execution, fold_order, fold_position
 from services.gateway.orders.placing import cancel_entry, place_entry
-from services.gateway.orders.questions import ask_later, ask_soon, watch_acks
+from services.gateway.orders.questions import ask_soon, question_deadline, watch_acks
 from services.gateway.protection.carry_out import protect, protection_deadline
 from services.gateway.protection.coverage import report_coverage
 from services.gateway.protection.morning_audit import request_audits, save_anchors
+from services.gateway.protection.permission import permit_cancel
 from services.runtime.core import Deadlines, Decision, Draft, Now, State, record_types
 from services.runtime.ledger import Constraint, Unique
+from services.trading.shares import exact
 
 __all__ = ["CONSTRAINTS", "GatewayCore"]
 
@@ -112,13 +119,20 @@ CONSTRAINTS: tuple[Constraint, ...] = (Unique("EntrySlot", "symbol"),)
 """The ledger refuses a second live entry of a symbol, even if the core has a bug."""
 
 
+QUIET_S = 30.0
+"""While all is quiet the broker is asked so often: what is done by hand is known within a minute."""
+
+
 class GatewayCore:
     """See `services.runtime.core.Core`."""
 
     kinds = record_types(records)
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, *, lockstep: bool = False, quiet_s: float = QUIET_S):
+        """`lockstep`: machine time means nothing. `quiet_s`: how often to ask the broker while all is quiet."""
         self.settings = settings
+        self.lockstep = lockstep
+        self.quiet_ns = int(quiet_s * 1e9)
 
     def ready(self, state: State) -> bool:
         links = state.get(Links, "links")
@@ -136,10 +150,13 @@ class GatewayCore:
         links = state.get(Links, "links")
         if links is None or links.phase in ("down", "refused"):
             return Deadlines()
-        wanted = [links.ask_at_ns] if links.ask_at_ns and not links.asking else []
-        wanted += [at for at in (protection_deadline(state), cancel_deadline(state)) if at is not None]
-        market = [at for at in (block_deadline(state), feed_deadline(state, self.settings)) if at is not None]
-        return Deadlines(market_ns=min(market, default=None), machine_ns=min(wanted, default=None))
+        market_ns, machine_ns = question_deadline(links, self.quiet_ns, lockstep=self.lockstep)
+        market = [market_ns, block_deadline(state), feed_deadline(state, self.settings)]
+        machine = [machine_ns, protection_deadline(state), cancel_deadline(state)]
+        return Deadlines(
+            market_ns=min((at for at in market if at is not None), default=None),
+            machine_ns=min((at for at in machine if at is not None), default=None),
+        )
 
     def handle(self, state: State, message: Message | Any, now: Now) -> Decision:
         d = Draft(state, now)
@@ -158,9 +175,16 @@ class GatewayCore:
                     watch_acks(d)
             case BrokerExecution() if (execution := in_our_terms(d, message)) is not None:
                 touched = [fold_execution(d, execution)]
+                if any(kind is FillRecord for kind, _, _ in d.decision.changes):
+                    disturb(d, execution.symbol)  # (an answer repeats the executions that are known)
             case BrokerCommission():
                 fold_commission(d, message)
             case BrokerPosition() if (position := in_our_terms(d, message)) is not None:
+                seen = d.get(Evidence, position.symbol) or d.get(AccountPosition, position.symbol)
+                if isinstance(seen, Evidence) and seen.quantity is None:
+                    seen = d.get(AccountPosition, position.symbol)  # (an answer repeats positions that are known)
+                if seen is None or seen.quantity != exact(position.quantity):
+                    disturb(d, position.symbol)
                 touched = [fold_position(d, position)]
             case BrokerAccount():
                 on_account(d, message)
@@ -191,10 +215,9 @@ class GatewayCore:
             case BrokerContract():
                 bind(d, message)
             case BrokerSnapshot():
-                touched = on_snapshot(d, snapshot_in_our_terms(d, message), self.settings)
-            case SnapshotFailed(reason):
-                d.note("snapshot_failed", "", "WARNING", reason=reason)
-                ask_later(d, asking=False)
+                touched = on_snapshot(d, snapshot_in_our_terms(d, message), self.settings, lockstep=self.lockstep)
+            case SnapshotFailed():
+                touched = on_failure(d, message)
             case SessionOpened(session, entries_until_ns):
                 d.put(
                     SessionRecord(
@@ -209,7 +232,7 @@ class GatewayCore:
                 drop_old_records(d)
                 if links_of(d).phase == "ready":
                     drop_cancels(d, given_up=True)
-                    resume_cancels(d)
+                    resume_cancels(d, permit_cancel)
                 touched = [*d.state.table(Own), *d.state.table(FlattenRecord)]
             case SessionApproaching():
                 self._qualify(d)
@@ -231,7 +254,7 @@ class GatewayCore:
                 d.send("fleet", LinkChanged("socket", False, "starting"))
             case Elapsed():
                 check_feeds(d, self.settings)
-                touched = on_elapsed(d, self.settings)
+                touched = on_elapsed(d, self.settings, quiet_ns=self.quiet_ns, lockstep=self.lockstep)
             case LiveConfirmation(account, until_ns):
                 d.put(Confirmed(account, until_ns))
                 enforce_confirmation(d, self.settings)
@@ -245,6 +268,11 @@ class GatewayCore:
                 self._qualify(d)
         for symbol in dict.fromkeys(touched):
             self._update_symbol(d, symbol)
+        if links_of(d).phase == "ready":
+            decide_cancels(d, permit_cancel)
+        for recipient, sent in d.decision.messages:
+            if recipient == "broker" and isinstance(sent, PlaceOrder) and sent.order.role != "stop":
+                disturb(d, sent.order.symbol)  # it changes the position when it fills
         report_coverage(d)
         return self._withhold_orders(d.decision, now) if self.settings.observe else d.decision
 
@@ -274,7 +302,7 @@ class GatewayCore:
         if self._flatten_step(d, symbol):
             d.drop(Unprotected, symbol)
             return
-        if protect(d, symbol, links_of(d), self.settings):
+        if protect(d, symbol, links_of(d), self.settings, lockstep=self.lockstep):
             ask_soon(d)
         if d.state.get(FlattenRecord, symbol) is None and self._flatten_step(d, symbol):
             d.drop(Unprotected, symbol)  # `protect` has started a flatten: the shares can't be protected

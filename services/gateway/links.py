@@ -1,6 +1,8 @@
 """The connection to the broker: connect, reconcile, errors, loss. Pure.
 
-After every connect the gateway asks for everything again. Until the answer is processed, no order is placed.
+After every connect the gateway asks for everything again. Until the answer is processed, no entry is placed. An answer
+counts only if it answers the newest question and no link has changed since that was asked. Of any other answer only the
+executions are taken: they are facts for ever.
 """
 
 from __future__ import annotations
@@ -17,10 +19,12 @@ from messages.broker import (
     BrokerSnapshot,
     Connected,
     Qualify,
+    SnapshotFailed,
     StartStreams,
 )
 from services.configuration.settings import Settings
 from services.gateway.book.blocks import block, unblock
+from services.gateway.book.evidence import confirmed_position, link_changed, take_evidence
 from services.gateway.book.queries import links_of
 from services.gateway.book.records import (
     AccountPosition,
@@ -31,6 +35,8 @@ from services.gateway.book.records import (
     Doubt,
     FlattenRecord,
     LastError,
+    Links,
+    Missing,
     OrderRecord,
     Own,
     QuoteRecord,
@@ -51,12 +57,26 @@ from services.gateway.market_data import publish_tick
 from services.gateway.operator.manual_sale import book_missing_shares
 from services.gateway.orders.cancels import doubt_overdue_cancels, drop_cancels, resend_cancels, resume_cancels
 from services.gateway.orders.folding import fold_absence, fold_commission, fold_execution, fold_order, fold_position
-from services.gateway.orders.questions import ask, ask_later, ask_soon, doubt_unacknowledged
-from services.gateway.orders.reconciliation import absent, facts
-from services.gateway.protection.morning_audit import audit, cancel_refused_stop
+from services.gateway.orders.questions import (
+    FAILURES,
+    ask,
+    ask_later,
+    ask_soon,
+    ask_to_confirm,
+    doubt_unacknowledged,
+    is_overdue,
+)
+from services.gateway.orders.reconciliation import absent, execution_order, facts
+from services.gateway.protection.morning_audit import (
+    audit,
+    cancel_refused_stop,
+    renew_anchors,
+    request_missed_audits,
+)
+from services.gateway.protection.permission import permit_cancel
 from services.runtime.core import Draft
 
-__all__ = ["on_connected", "on_disconnected", "on_elapsed", "on_error", "on_snapshot"]
+__all__ = ["on_connected", "on_disconnected", "on_elapsed", "on_error", "on_failure", "on_snapshot"]
 
 MAX_ABSENCES = 3
 """An order is dead after so many complete answers without it."""
@@ -77,7 +97,11 @@ def on_connected(d: Draft, connected: Connected, settings: Settings) -> None:
         unblock(d, reason)
     next_id = max(book.next_order_id, connected.next_order_id)
     d.put(msgspec.structs.replace(book, account=wanted, next_order_id=next_id, client_id=connected.client_id))
-    d.put(msgspec.structs.replace(links, broker_up=True, data_up=True, client_id=connected.client_id))
+    d.put(
+        msgspec.structs.replace(
+            links, broker_up=True, data_up=True, client_id=connected.client_id, failures=0, without_completed=False
+        )
+    )
     d.send("fleet", LinkChanged("broker", True, "connected"))  # until the broker reports something else
     d.send("fleet", LinkChanged("data", True, "connected"))
     d.send("broker", Qualify())
@@ -92,7 +116,8 @@ def on_disconnected(d: Draft, reason: str) -> None:
     if links.phase in ("down", "refused"):
         d.put(msgspec.structs.replace(links, phase="down"))
         return
-    d.put(msgspec.structs.replace(links, phase="down", ask_at_ns=0, asking=False))
+    links = link_changed(d, links)
+    d.put(msgspec.structs.replace(links, phase="down", ask_at_ns=0, confirm_at_ns=0, asking=False))
     d.send("fleet", LinkChanged("socket", False, reason))
     expected = reason == meaning_of(RESTART_BEGINS).text
     d.note("socket_lost", "", "INFO" if expected else "WARNING", reason=reason)
@@ -100,9 +125,10 @@ def on_disconnected(d: Draft, reason: str) -> None:
 
 def _start_reconciling(d: Draft) -> None:
     """Every own order is in doubt: ask for everything. Until the answer is processed, no order is placed."""
+    links = link_changed(d, links_of(d))
     d.put(
         msgspec.structs.replace(
-            links_of(d), phase="reconciling", up_since_ns=d.now.machine_ns, up_since_market_ns=d.now.market_ns
+            links, phase="reconciling", up_since_ns=d.now.machine_ns, up_since_market_ns=d.now.market_ns
         )
     )
     for order in d.state.table(OrderRecord).values():
@@ -112,8 +138,14 @@ def _start_reconciling(d: Draft) -> None:
     ask(d)
 
 
-def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings) -> list[str]:
+def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings, *, lockstep: bool = False) -> list[str]:
     """Fold the broker's complete answer; the broker wins. Returns the symbols that it may have changed."""
+    links = links_of(d)
+    if not _counts(links, snapshot):
+        touched = _fold_executions(d, snapshot)
+        if snapshot.question == links.question and links.asking:
+            d.put(msgspec.structs.replace(links, asking=False))  # (the broker is asked again once its link is back)
+        return touched
     touched = [*d.state.table(Own), *d.state.table(FlattenRecord)]
     asked = {doubt.client_order_id for doubt in d.table(Doubt).values() if doubt.asked}
     account = (d.get(Book, "book") or Book()).account
@@ -138,23 +170,65 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings) -> list[
         if change.stage == "sent" and change.client_order_id in asked:
             d.put(msgspec.structs.replace(change, stage="refused"))  # the answer is newer, and does not show it
     check_owners(d, snapshot)
-    resend_cancels(d)
+    take_evidence(d, snapshot, lockstep=lockstep)
+    resend_cancels(d, permit_cancel)
+    request_missed_audits(d)
     for symbol in d.table(Audit):
         audit(d, symbol, settings)
+    renew_anchors(d)
     touched += book_missing_shares(d)
-    links = msgspec.structs.replace(links_of(d), asking=False)
+    _report_missing_parts(d, snapshot)
+    links = msgspec.structs.replace(links_of(d), asking=False, failures=0)
     first = links.phase == "reconciling"
     d.put(msgspec.structs.replace(links, phase="ready") if first else links)
     if d.table(Doubt):
         ask_later(d, asking=False)
+    if any(confirmed_position(d, symbol) is None for symbol in d.table(Audit)):
+        ask_to_confirm(d, first=False, lockstep=lockstep)
     if first:
         _become_ready(d, snapshot, account)
+    resume_cancels(d, permit_cancel)
     return touched
+
+
+def _counts(links: Links, snapshot: BrokerSnapshot) -> bool:
+    """Whether this is the answer to the newest question, and the broker was reachable when it came."""
+    return snapshot.question == links.question and links.phase in ("reconciling", "ready") and links.broker_up
+
+
+def _fold_executions(d: Draft, snapshot: BrokerSnapshot) -> list[str]:
+    """Take the executions of an answer that does not count."""
+    for execution in sorted(snapshot.executions, key=execution_order):
+        fold_execution(d, execution)
+    for commission in snapshot.commissions:
+        fold_commission(d, commission)
+    return list(dict.fromkeys(e.symbol for e in snapshot.executions))
+
+
+def _report_missing_parts(d: Draft, snapshot: BrokerSnapshot) -> None:
+    """Completed orders are optional: report once per connection that they never came, and do without them."""
+    links = links_of(d)
+    if snapshot.missing and not links.without_completed:
+        d.put(msgspec.structs.replace(links, without_completed=True))
+        d.note("snapshot_incomplete", "", "ERROR", missing=", ".join(snapshot.missing))
+
+
+def on_failure(d: Draft, failed: SnapshotFailed) -> list[str]:
+    """No complete answer: ask again. Returns the symbols to look at again: shares without a stop don't wait for it."""
+    links = links_of(d)
+    if failed.question != links.question or links.phase == "down":
+        return []  # another question was asked since
+    failures = links.failures + 1
+    d.put(msgspec.structs.replace(links, failures=failures))
+    d.note("snapshot_failed", "", "WARNING", reason=failed.reason)
+    if failures == FAILURES:
+        d.note("reconciliation_failing", "", "ERROR", failures=failures, reason=failed.reason)
+    ask_later(d, asking=False)
+    return list(d.state.table(Own)) if failures >= FAILURES else []
 
 
 def _become_ready(d: Draft, snapshot: BrokerSnapshot, account: str) -> None:
     """The book agrees with the broker's: resume work and report it."""
-    resume_cancels(d)
     for record in list(d.state.table(QuoteRecord).values()):
         if record.quote.refused:  # no other tick will report it
             d.put(msgspec.structs.replace(record, number=record.number + 1))
@@ -170,7 +244,7 @@ def _become_ready(d: Draft, snapshot: BrokerSnapshot, account: str) -> None:
     d.send("fleet", ReconciliationDone(account, **counts, entries=entries, blocked=tuple(d.table(Block))))
 
 
-def on_elapsed(d: Draft, settings: Settings) -> list[str]:
+def on_elapsed(d: Draft, settings: Settings, *, quiet_ns: int = 0, lockstep: bool = False) -> list[str]:
     """A deadline has passed: ask the broker what is overdue. Returns the symbols to look at again."""
     links = links_of(d)
     enforce_confirmation(d, settings)
@@ -178,10 +252,13 @@ def on_elapsed(d: Draft, settings: Settings) -> list[str]:
     if links.ask_at_ns and not links.asking and links.ask_at_ns <= d.now.machine_ns:
         doubt_unacknowledged(d)
         d.put(msgspec.structs.replace(links, ask_at_ns=0))
-        if d.table(Doubt) or links.phase == "reconciling":
+        unasked = any(not missing.asked for missing in d.table(Missing).values())
+        if d.table(Doubt) or unasked or links.phase == "reconciling" or links.failures:
             ask(d)
     elif overdue:
         ask_soon(d)
+    if is_overdue(links_of(d), d.now.market_ns, d.now.machine_ns, quiet_ns, lockstep=lockstep):
+        ask(d)
     return list(d.state.table(Unprotected))
 
 
@@ -193,7 +270,7 @@ def on_error(d: Draft, error: BrokerError) -> None:
     elif links.phase == "down":
         pass  # it is about a connection that is closed
     elif error.code in BROKER_DOWN and links.broker_up:
-        d.put(msgspec.structs.replace(links, broker_up=False))
+        d.put(msgspec.structs.replace(link_changed(d, links), broker_up=False))
         d.send("fleet", LinkChanged("broker", False, error.text))
         level = "INFO" if error.code == RESTART_BEGINS else "WARNING"
         d.note("broker_link_lost", "", level, code=error.code, text=error.text)
@@ -205,7 +282,7 @@ def on_error(d: Draft, error: BrokerError) -> None:
     elif error.code in DATA_DOWN | DATA_UP:
         up = error.code in DATA_UP
         if links.data_up != up:
-            d.put(msgspec.structs.replace(links, data_up=up))
+            d.put(msgspec.structs.replace(link_changed(d, links), data_up=up))
             d.send("fleet", LinkChanged("data", up, error.text))
             d.note("data_farm_restored" if up else "data_farm_lost", "", "WARNING", code=error.code, text=error.text)
 

@@ -61,6 +61,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "message_refused": "A message could not be handled, so the symbol's entries are paused. The log has the error.",
         "position_mismatch": "The account's position differs from the bot's own shares: somebody traded by hand. "
         "Entries wait until they agree.",
+        "protection_refused": "A stop should be cancelled or made smaller, and that is refused: the account holds "
+        "shares that may be the bot's, or the broker's answers do not agree. The stop stays. Compare with TWS.",
         "position_open": "Shares are held already.",
         "oversold": "More was sold for the bot than it had bought: two orders filled where one was meant. Buy the "
         "shares back by hand, then `crazy adopt` them.",

@@ -10,7 +10,16 @@ from services.gateway.book.records import Book, Coverage, Links
 from services.gateway.core import GatewayCore
 from services.gateway.orders.folding import fold_order
 from services.runtime.core import Draft, Now, State
-from tests.gateway.one_decision import ACCOUNT, MACHINE_NS, NOON_NS, draft, messages_of, rules
+from tests.gateway.one_decision import (
+    ACCOUNT,
+    MACHINE_NS,
+    NOON_NS,
+    draft,
+    messages_of,
+    rules,
+    unnumbered,
+    without_numbers,
+)
 
 Outcome = tuple[list[Any], list[tuple[str, Any]]]
 """The records written, and the messages with their recipients."""
@@ -92,7 +101,7 @@ def updated(order: OrderRecord) -> Outcome:
 
 def all_changes(d: Draft) -> list[Any]:
     """The records written, also sent cancels; dropped ones as (type, key)."""
-    return [record if record is not None else (kind, key) for kind, key, record in d.decision.changes]
+    return without_numbers(d.decision.changes)
 
 
 def folded(message: BrokerOrder, *records: Any) -> Outcome:
@@ -117,9 +126,9 @@ def handle(message: Any, *records: Any, published: Any = (), stale: bool = False
 
     The coverage by stops is left out.
     """
-    core, state = GatewayCore(rules(**sections)), state_of(*records)
+    core, state = GatewayCore(rules(**sections), quiet_s=0), state_of(*records)
     decision = core.handle(state, message, Now(NOON_NS, MACHINE_NS, None, stale))
     assert decision.published == list(published)
     changes = [(kind, key, r) for kind, key, r in decision.changes if r is not None or key in state.table(kind)]
-    written = [r if r is not None else (kind, key) for kind, key, r in changes if kind is not Coverage]
-    return written, [(to, m) for to, m in decision.messages if not isinstance(m, ProtectionChanged)]
+    written = without_numbers([change for change in changes if change[0] is not Coverage])
+    return written, [unnumbered(to, m) for to, m in decision.messages if not isinstance(m, ProtectionChanged)]

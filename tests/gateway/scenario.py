@@ -79,8 +79,9 @@ class Gateway:
     The session is open and the link is up, unless `cold`.
     """
 
-    def __init__(self, *, cold: bool = False, **settings: Any):
-        self.core = GatewayCore(msgspec.convert({"watchlist": ["TSLA", "NVDA"]} | settings, Settings))
+    def __init__(self, *, cold: bool = False, quiet_s: float = 0, **settings: Any):
+        fields = {"watchlist": ["TSLA", "NVDA"]} | settings
+        self.core = GatewayCore(msgspec.convert(fields, Settings), quiet_s=quiet_s)
         self.state = State(self.core.kinds)
         self.market_ns = DAY.open_ns + 60 * SECOND
         self.machine_ns = 1000 * SECOND
@@ -142,6 +143,7 @@ class Gateway:
                 tuple(o for o in orders if o.completed_status),
                 of(BrokerExecution),
                 of(BrokerCommission),
+                question=self.links().question,
             )
         )
 
@@ -154,6 +156,25 @@ class Gateway:
         ]
         positions = self.state.table(AccountPosition).values()
         self.answer(*fields, *(BrokerPosition(ACCOUNT, p.symbol, p.quantity, p.avg_cost) for p in positions))
+
+    def confirm(self, **changes: Any) -> None:
+        """Answer every question so that the answers agree with the book, until two of them agree on the positions."""
+        for _ in range(5):
+            if self.links().asking:
+                self.answer_as_known(**changes)
+            self.wait(2)
+        if self.links().asking:
+            self.answer_as_known(**changes)
+
+    def confirm_until(self, command: str) -> None:
+        """Answer every question so that it agrees with the book, until a command that begins so is sent."""
+        for _ in range(20):
+            if self.links().asking:
+                self.answer_as_known()
+            if any(sent.startswith(command) for sent in self.orders_sent()):
+                return
+            self.wait(1)
+        raise AssertionError(f"{command} was never sent: {self.orders_sent()}")
 
     def disconnect(self) -> None:
         self.receive(Disconnected("socket closed"))

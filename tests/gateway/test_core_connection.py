@@ -169,9 +169,16 @@ class TestConnection:
     def test_without_an_answer_is_asked_again(self) -> None:
         asking = changed(READY, asking=True)
         assert handle(SnapshotFailed("timeout"), asking) == (
-            [changed(READY, ask_at_ns=MACHINE_NS + 2 * SECOND)],
+            [changed(READY, ask_at_ns=MACHINE_NS + 2 * SECOND, failures=1)],
             [note("snapshot_failed", "", "WARNING", reason="timeout")],
         )
+        assert handle(SnapshotFailed("timeout", 3), changed(asking, question=4)) == NOTHING, "another was asked since"
+
+    def test_three_failures_in_a_row_are_an_error(self) -> None:
+        _, messages = handle(SnapshotFailed("timeout"), changed(READY, asking=True, failures=2))
+        assert messages[1] == note("reconciliation_failing", "", "ERROR", failures=3, reason="timeout")
+        _, messages = handle(SnapshotFailed("timeout"), changed(READY, asking=True, failures=3))
+        assert len(messages) == 1, "reported once"
 
 
 class TestCompleteAnswer:
@@ -210,9 +217,9 @@ class TestCompleteAnswer:
         answer = BrokerSnapshot(ACCOUNT, (), (reported(known),), (), (), ())
         asking = changed(RECONCILING, asking=True)
         _, messages = handle(answer, BOOK, asking, known)
-        assert messages[0] == ("broker", CancelOrder(1, ENTRY))
+        assert [m for to, m in messages if to == "broker"] == [CancelOrder(1, ENTRY)]
         _, messages = handle(answer, BOOK, changed(READY, asking=True), known)
-        assert messages == []
+        assert messages == [("broker", CancelOrder(1, ENTRY))], "whenever it is wanted and not sent"
 
     def test_sends_a_cancel_again_that_was_asked_about(self) -> None:
         known, sent = entry(cancel_reason="paused"), CancelSent(ENTRY, 1, MACHINE_NS, asked=True)
@@ -269,7 +276,7 @@ class TestCompleteAnswer:
             (bought,),
             (BrokerCommission(bought.exec_id, 1.0, "USD", None),),
         )
-        _, gone = held(0.0, 7.0)
+        _, gone, _ = held(0.0, 7.0)
         records = (entry(), stop(), EntrySlot(ENTRY, "TSLA"), changed(gone, symbol="NVDA"))
         writes, messages = handle(answer, BOOK, changed(READY, asking=True), *records)
         kinds = [type(m).__name__ if not isinstance(m, Happened) else m.event for _, m in messages]
@@ -391,11 +398,14 @@ class TestOrderErrors:
         """A stop that could not be adjusted before the open could trigger: it is cancelled."""
         change = Change(STOP, "TSLA", 5.0, stage)
         session = changed(OPEN, phase=phase)
-        writes, messages = handle(BrokerError(2, 201, "x"), READY, session, stop(), change)
+        writes, messages = handle(BrokerError(2, 201, "x"), READY, session, stop(), change, *held())
         assert (changed(change, stage="refused") in writes) is (refused and not goes)
         assert ((Change, STOP) in writes) is goes
         assert (("broker", CancelOrder(2, STOP)) in messages) is goes
 
     def test_an_error_refuses_a_change_before_any_session(self) -> None:
-        _, messages = handle(BrokerError(2, 201, "x"), READY, stop(), Change(STOP, "TSLA", 5.0, "sent"))
+        change = Change(STOP, "TSLA", 5.0, "sent")
+        _, messages = handle(BrokerError(2, 201, "x"), READY, stop(), change, *held())
         assert ("broker", CancelOrder(2, STOP)) in messages
+        _, messages = handle(BrokerError(2, 201, "x"), READY, stop(), change, *held()[:2])
+        assert ("broker", CancelOrder(2, STOP)) not in messages, "two answers must agree on the shares"

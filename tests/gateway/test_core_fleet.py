@@ -61,7 +61,7 @@ from tests.gateway.scenario import UNTIL, changed, plan
 
 
 class TestQueries:
-    CORE = GatewayCore(rules())
+    CORE = GatewayCore(rules(), quiet_s=0)
 
     @pytest.mark.parametrize(
         ("phase", "ready"), [("down", False), ("reconciling", False), ("ready", True), ("refused", False)]
@@ -97,7 +97,8 @@ class TestQueries:
             ((), None, None),
             ((READY,), None, None),
             ((changed(READY, ask_at_ns=7),), 7, None),
-            ((changed(READY, ask_at_ns=7, asking=True),), None, None),
+            ((changed(READY, ask_at_ns=7, asking=True, asked_ns=5),), 5 + 180 * SECOND, None),  # an answer can be lost
+            ((changed(READY, confirm_at_ns=6),), 6, None),
             ((READY, LOOKS), MACHINE_NS + SECOND, None),
             ((READY, SENT), MACHINE_NS + 3, None),
             ((READY, SENT, LOOKS), MACHINE_NS + 3, None),
@@ -151,8 +152,12 @@ class TestSession:
         under_way = CancelSent(ENTRY, 2, MACHINE_NS)
         orders = (entry(cancel_reason="paused"), stop(cancel_reason="x"))
         writes, messages = handle(SessionOpened(self.SESSION, UNTIL), READY, *orders, given_up, under_way)
-        assert writes == [self.RECORD, CancelSent(STOP, 1, MACHINE_NS + 10 * SECOND)]
-        assert messages == [("broker", CancelOrder(2, STOP))]
+        assert writes == [self.RECORD, (CancelSent, STOP), changed(orders[1], cancel_reason="")], "decided anew"
+        assert [m for to, m in messages if to == "broker"] == []
+        late = CancelSent(ENTRY, 5, 0, asked=True)
+        writes, messages = handle(SessionOpened(self.SESSION, UNTIL), READY, orders[0], late)
+        assert writes == [self.RECORD, CancelSent(ENTRY, 1, MACHINE_NS + 10 * SECOND)]
+        assert messages == [("broker", CancelOrder(1, ENTRY))]
         writes, messages = handle(SessionOpened(self.SESSION, UNTIL), RECONCILING, *orders, given_up, under_way)
         assert (writes, messages) == ([self.RECORD], [])
 
@@ -241,7 +246,7 @@ class TestFleetCommands:
         assert handle(command, RECONCILING, entry()) == ([taken], [])
 
     def test_shares_are_adopted(self) -> None:
-        _, position = held(0.0, 10.0)
+        _, position, _ = held(0.0, 10.0)
         _, messages = handle(Adopt("TSLA", 4.0), OPEN, READY, BOOK, position, quoted())
         assert "shares_adopted" in [m.event for _, m in messages if isinstance(m, Happened)]
         writes, _ = handle(Adopt("TSLA", 4.0), OPEN, READY, BOOK, position, quoted())
@@ -296,7 +301,7 @@ class TestTime:
         ("links", "then"),
         [
             (changed(READY, ask_at_ns=MACHINE_NS + 1), []),
-            (changed(READY, ask_at_ns=MACHINE_NS, asking=True), []),
+            (changed(READY, ask_at_ns=MACHINE_NS, asking=True, asked_ns=MACHINE_NS), []),
             (READY, []),
             (changed(READY, ask_at_ns=MACHINE_NS), [READY]),  # nothing is in doubt
         ],

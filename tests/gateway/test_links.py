@@ -24,7 +24,7 @@ def test_the_links_at_a_start() -> None:
     assert links(gateway) == [("socket", False)]
     assert not gateway.core.ready(gateway.state)
     gateway.receive(Connected((ACCOUNT,), 7, 12))
-    assert gateway.to_broker == [Qualify(), StartStreams(ACCOUNT), RequestSnapshot()], "on the wire in this order"
+    assert gateway.to_broker == [Qualify(), StartStreams(ACCOUNT), RequestSnapshot(1)], "on the wire in this order"
     assert not gateway.core.ready(gateway.state)
     gateway.answer()
     assert gateway.core.ready(gateway.state)

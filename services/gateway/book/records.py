@@ -29,6 +29,7 @@ __all__ = [
     "Doubt",
     "EarlyCommission",
     "EntrySlot",
+    "Evidence",
     "Feed",
     "FillRecord",
     "FlattenRecord",
@@ -45,6 +46,7 @@ __all__ = [
     "PriceGrid",
     "QuoteRecord",
     "Rates",
+    "Refusals",
     "SessionRecord",
     "Tombstone",
     "Unprotected",
@@ -190,6 +192,46 @@ class AccountPosition(msgspec.Struct, frozen=True):
         return self.symbol
 
 
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What complete answers prove about the account's position in a symbol; in memory.
+
+    `quantity`: the position in all answers since the first of them was asked for at `first_ns` (`first_market_ns`);
+    None: no answer yet. `confirmed`: two answers agree. `after`: only answers of later questions count.
+    """
+
+    volatile: ClassVar[bool] = True
+
+    symbol: str
+    after: int = 0
+    quantity: float | None = None
+    first_ns: int = 0
+    first_market_ns: int = 0
+    confirmed: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.symbol
+
+
+class Refusals(msgspec.Struct, frozen=True):
+    """Why stops of a symbol were not cancelled or made smaller, as last reported; in memory.
+
+    `since_ns`: since when the plan wants it (machine time). `reported`: the reasons that were reported in the session
+    of `date`.
+    """
+
+    volatile: ClassVar[bool] = True
+
+    symbol: str
+    since_ns: int
+    date: str = ""
+    reported: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return self.symbol
+
+
 class Tombstone(msgspec.Struct, frozen=True):
     """An entry was cancelled before its approval arrived: never place it."""
 
@@ -216,7 +258,12 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
     """The connection, in memory. `phase`: down, reconciling, ready, refused (a wrong account: send nothing at all).
 
     `up_since_ns` and `ask_at_ns` (when to ask for a snapshot again, 0: never) are machine time. `up_since_market_ns`
-    is the same moment as `up_since_ns`, in market time.
+    is the same moment as `up_since_ns`, in market time. `confirm_at_ns`: when to ask again so that a second answer can
+    confirm the first (market time in lock-step, else machine time; 0: never).
+
+    `question`: the number of the newest question, asked at `asked_ns` and `asked_market_ns`. Answers of questions up to
+    `stale_question` are from before the last change of a link: they prove nothing. `failures`: questions in a row
+    without a complete answer. `without_completed`: on this connection the completed orders never came.
     """
 
     volatile: ClassVar[bool] = True
@@ -230,6 +277,13 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
     ask_at_ns: int = 0
     asking: bool = False
     client_id: int = 0
+    confirm_at_ns: int = 0
+    question: int = 0
+    asked_ns: int = 0
+    asked_market_ns: int = 0
+    stale_question: int = 0
+    failures: int = 0
+    without_completed: bool = False
 
     @property
     def key(self) -> str:
@@ -406,9 +460,10 @@ class Fraction(msgspec.Struct, frozen=True):
 
 
 class Anchor(msgspec.Struct, frozen=True):
-    """A position at the last close, for the morning audit: the account's shares, their average cost, the price.
+    """A position as last seen in a session, for the next audit: the account's shares, their average cost, the price.
 
     `levels`: stop levels of the live stops by client_order_id. The broker may adjust its stops for a split itself.
+    `audited_ns`: when an audit last compared the position with it.
     """
 
     symbol: str
@@ -417,6 +472,7 @@ class Anchor(msgspec.Struct, frozen=True):
     price: float
     time_ns: int
     levels: dict[str, float] = {}
+    audited_ns: int = 0
 
     @property
     def key(self) -> str:
@@ -446,13 +502,17 @@ class PriceGrid(msgspec.Struct, frozen=True):
 
 
 class Unprotected(msgspec.Struct, frozen=True):
-    """Own shares without a protecting stop: since when, and when last checked (machine time); in memory."""
+    """Own shares without a protecting stop: since when, and when last checked (machine time); in memory.
+
+    `since_ns` starts again with each alert; `first_ns` does not.
+    """
 
     volatile: ClassVar[bool] = True
 
     symbol: str
     since_ns: int
     looked_ns: int
+    first_ns: int = 0
 
     @property
     def key(self) -> str:

@@ -31,12 +31,12 @@ from services.gateway.book.records import (
     QuoteRecord,
     SessionRecord,
 )
-from services.gateway.orders.cancels import send_cancel
+from services.gateway.orders.cancels import request_cancel
 from services.gateway.orders.placing import cancel_entry
 from services.runtime.core import Draft
 from services.trading.ids import order_reference, reference_series
 
-__all__ = ["flatten_step", "handle_flatten"]
+__all__ = ["flatten_step", "handle_flatten", "reason_to_wait"]
 
 SECOND = 1_000_000_000
 BEFORE_CLOSE_NS = 15 * SECOND
@@ -82,7 +82,7 @@ def flatten_step(d: Draft, symbol: str, links: Links, *, observe: bool = False) 
         _end(d, record, "done")
         return False
     sellable = min(shares, math.floor(max(0.0, position.quantity if position is not None else 0.0)))
-    reason = _reason_to_wait(d, symbol, links)
+    reason = reason_to_wait(d, symbol, links)
     if reason is None and shares and not sellable:
         reason = "position_mismatch"
     if reason is not None:
@@ -94,7 +94,7 @@ def flatten_step(d: Draft, symbol: str, links: Links, *, observe: bool = False) 
         _report(d, record, "clearing", shares)
         for stop in live:
             if stop.role == "stop" and not stop.cancel_reason:
-                send_cancel(d, stop, "flatten")
+                request_cancel(d, stop, "flatten")
         return True
     record = _count_refusal(d, record)
     if record.refusals >= MAX_REFUSALS:
@@ -104,7 +104,7 @@ def flatten_step(d: Draft, symbol: str, links: Links, *, observe: bool = False) 
     return True
 
 
-def _reason_to_wait(d: Draft, symbol: str, links: Links) -> str | None:
+def reason_to_wait(d: Draft, symbol: str, links: Links) -> str | None:
     """Why a sale can't be executed now; None if it can."""
     session, quote = d.get(SessionRecord, "session") or SessionRecord(), d.get(QuoteRecord, symbol)
     if links.phase != "ready" or not links.broker_up:

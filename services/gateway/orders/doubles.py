@@ -10,7 +10,7 @@ from messages.broker import BrokerExecution, BrokerOrder
 from messages.orders import OrderRecord
 from services.gateway.book.identity import DOUBLE, doubles_of, reference_of
 from services.gateway.book.records import Doubt, Links
-from services.gateway.orders.cancels import send_cancel
+from services.gateway.orders.cancels import request_cancel
 from services.gateway.orders.questions import ask_soon
 from services.runtime.core import Draft
 
@@ -20,12 +20,14 @@ __all__ = ["cancel_double", "cancel_doubles_again"]
 def cancel_double(
     d: Draft, first: OrderRecord, quantity: float, reported: BrokerOrder | BrokerExecution
 ) -> OrderRecord:
-    """Record a second order with the reference of `first`, and cancel it at once, whatever becomes of the first.
+    """Record a second order with the reference of `first`, and cancel it.
 
+    A purchase is cancelled at once, a sell only once the first protects the shares for certain.
     Its executions still change own shares. Both orders can have the same order id, so the broker may cancel the first
     instead: all of them are in doubt until a complete answer. Only a person can cancel an order of another client: its
-    order ids mean other orders of ours.
+    order ids mean other orders of ours, so it is recorded without one.
     """
+    ours = reported.client_id == (d.get(Links, "links") or Links()).client_id
     other_doubles, key = doubles_of(partial(d.get, OrderRecord), first.client_order_id)
     double = d.put(
         msgspec.structs.replace(
@@ -38,7 +40,7 @@ def cancel_double(
             why_held="",
             filled=0.0,
             avg_price=0.0,
-            order_id=reported.order_id,
+            order_id=reported.order_id if ours else 0,
             perm_id=reported.perm_id,
             created_ns=d.now.market_ns,
             updated_ns=d.now.market_ns,
@@ -47,7 +49,6 @@ def cancel_double(
             renewed_ns=0,
         )
     )
-    ours = reported.client_id == (d.get(Links, "links") or Links()).client_id
     d.note(
         "double_order",
         reported.symbol,
@@ -65,11 +66,11 @@ def cancel_double(
         if order.live:
             d.put(Doubt(order.key))
     ask_soon(d)
-    return send_cancel(d, double, DOUBLE) if ours else double
+    return request_cancel(d, double, DOUBLE) if ours else double
 
 
 def cancel_doubles_again(d: Draft, ended: OrderRecord) -> None:
     """Cancel doubles with the order id of the order that ended: the earlier cancel may have ended that one instead."""
     for double in doubles_of(partial(d.get, OrderRecord), reference_of(ended))[0]:
         if double.live and double.cancel_reason == DOUBLE and double.order_id == ended.order_id:
-            send_cancel(d, double, DOUBLE)
+            request_cancel(d, double, DOUBLE)

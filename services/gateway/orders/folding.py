@@ -41,7 +41,7 @@ from services.gateway.book.records import (
     base_id,
     foreign_key,
 )
-from services.gateway.orders.cancels import send_cancel
+from services.gateway.orders.cancels import request_cancel
 from services.gateway.orders.doubles import cancel_double, cancel_doubles_again
 from services.gateway.orders.states import TABLE, BrokerReport, Effect, OrderState, effect_of, report_of
 from services.runtime.core import Draft
@@ -84,10 +84,13 @@ def fold_order(d: Draft, reported: BrokerOrder) -> str:
     order = known if effect is Effect.IGNORED else _merge(d, known, reported)
     if order == known:
         return known.symbol
-    if effect is Effect.LATE or (effect is Effect.REVIVED and known.role == "entry"):
+    if (effect is Effect.REVIVED and known.role == "entry") or (effect is Effect.LATE and known.role != "stop"):
         # Real world: it was given up, or Inactive, and works after all. The symbol may have a newer entry: cancel it.
         d.note("late_order_cancelled", order.symbol, "WARNING", client_order_id=order.key, order_id=order.order_id)
-        order = send_cancel(d, order, "came_late")
+        order = request_cancel(d, order, "came_late")
+    elif effect is Effect.LATE:
+        d.note("late_stop_kept", order.symbol, "WARNING", client_order_id=order.key, order_id=order.order_id)
+        order = msgspec.structs.replace(order, cancel_reason="")  # it may protect shares: the guard decides anew
     d.put(order)
     _send_event(d, effect, known, order)
     if not order.live:

@@ -8,24 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from messages.broker import BrokerPosition, BrokerSnapshot, FromBroker
+from messages.broker import BrokerExecution, BrokerPosition, BrokerSnapshot, FromBroker
 from services.gateway.book.identity import find
 from services.gateway.book.records import AccountPosition, OrderRecord, foreign_key
 
-__all__ = ["absent", "facts"]
+__all__ = ["absent", "execution_order", "facts"]
+
+
+def execution_order(execution: BrokerExecution) -> tuple[int, bool, str]:
+    """Sorts executions. Their times are whole seconds: within a second, purchases come before sales."""
+    return execution.time_ns, execution.side == "SELL", execution.exec_id
 
 
 def facts(snapshot: BrokerSnapshot, positions: Mapping[str, AccountPosition], account: str) -> list[FromBroker]:
     """The snapshot as single facts, in the order in which to fold them.
 
-    A position of `account` that the broker does not list is flat: the answer is complete. Execution times are whole
-    seconds: within a second, purchases come before sales. Of two unknown open orders with one reference the older one
-    keeps it.
+    A position of `account` that the broker does not list is flat: the answer is complete. Of two unknown open orders
+    with one reference the older one keeps it.
     """
     listed = {p.symbol for p in snapshot.positions if p.account == account}
     gone = [p for p in positions.values() if p.symbol not in listed and p.quantity != 0]
     return [
-        *sorted(snapshot.executions, key=lambda e: (e.time_ns, e.side == "SELL", e.exec_id)),
+        *sorted(snapshot.executions, key=execution_order),
         *snapshot.commissions,
         *snapshot.completed_orders,
         *sorted(snapshot.open_orders, key=lambda o: o.perm_id),

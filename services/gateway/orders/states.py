@@ -94,7 +94,7 @@ MEANING: dict[Effect, str] = {
     Effect.CANCELLED_AT_ONCE: "`OrderCancelled`, without waiting for executions: the order was no longer live",
     Effect.REJECTED: "`OrderRejected`, with the last error that had the order's id",
     Effect.REVIVED: "`OrderUpdated`: a rejected order works; an entry is cancelled, any other order stays",
-    Effect.LATE: "`OrderUpdated`: an order that was given up works; it is cancelled, whatever its role",
+    Effect.LATE: "`OrderUpdated`: an order that was given up works; an entry or a sale is cancelled, a stop stays",
     Effect.GIVEN_UP: "`OrderRejected` if an error had the order's id, else `OrderCancelled`",
 }
 
@@ -151,7 +151,7 @@ TABLE: dict[BrokerReport, ReportRow] = {
         IGNORED, IGNORED, REVIVED, LATE, IGNORED,
         "It works. After PendingCancel: the broker did not cancel it. After Inactive: an entry is cancelled, because "
         "its symbol may have a newer one by now, and only one may be live; a stop stays, because it protects. After it "
-        "was given up: it is cancelled, whatever its role."),
+        "was given up: likewise, and a late sale at the market is cancelled, too: another one may have been sent."),
     R.PENDING_CANCEL: ReportRow(S.PENDING_CANCEL, True,
         ACCEPTED, UPDATED, UPDATED, UPDATED, UPDATED,
         IGNORED, IGNORED, REVIVED, LATE, IGNORED,

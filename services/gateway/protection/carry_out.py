@@ -6,6 +6,9 @@ account has fewer shares than the executions say, no stop is added; after 5 s a 
 
 Before a stop is changed, the broker is asked for it: its level may have risen without a report, and a change with the
 old level would lower it. A refused change is not repeated: the stop is cancelled, and replaced once that is confirmed.
+
+What takes protection away needs the permission of `permission.py`. If that waits for answers of the broker, they are
+asked for; if it is refused, entries of the symbol are blocked and the operator is alerted.
 """
 
 from __future__ import annotations
@@ -16,22 +19,30 @@ import msgspec
 
 from messages.orders import OrderRecord
 from services.configuration.settings import Settings
+from services.gateway.book.blocks import block, unblock
+from services.gateway.book.evidence import MIN_LINK_AGE_NS
+from services.gateway.book.identity import DOUBLE, is_double
 from services.gateway.book.queries import stops_of
 from services.gateway.book.records import (
     AccountPosition,
     Change,
     Disputed,
     Doubt,
+    Evidence,
     FlattenRecord,
     Fraction,
     Links,
     Own,
     Paced,
     QuoteRecord,
+    Refusals,
     SessionRecord,
     Unprotected,
 )
 from services.gateway.operator.manual_sale import request_check
+from services.gateway.orders.cancels import Release
+from services.gateway.orders.questions import FAILURES, ask_to_confirm
+from services.gateway.protection.permission import NoRelease, permit
 from services.gateway.protection.plan import (
     Action,
     CancelStop,
@@ -46,14 +57,18 @@ from services.gateway.protection.plan import (
 )
 from services.gateway.protection.stops import cancel_stop, change_stop, place_stop
 from services.runtime.core import Draft, State
+from services.trading.ids import stop_reference
 
 __all__ = ["protect", "protection_deadline", "replace_fixed_stop"]
 
 SECOND = 1_000_000_000
-MIN_LINK_AGE_NS = 10 * SECOND
-"""How long all links must have been up before a stop is touched."""
 ALERT_NS = 5 * SECOND
 RECHECK_NS = SECOND
+PATIENCE_NS = 30 * SECOND
+"""How long an entry that filled in part may stay live before its shares get a stop of their own, and how long answers
+that agree may take before the operator is alerted."""
+REFUSED = "protection_refused"
+"""The reason that blocks the entries of a symbol whose stop may not be taken away."""
 MAX_REFUSALS = 2
 """After so many definite refusals of a stop in a row its shares count as unprotectable."""
 PACE_NS, PACE_MAX_NS = 2 * SECOND, 60 * SECOND
@@ -66,7 +81,7 @@ def protection_deadline(state: State) -> int | None:
     return min(last_checks) + RECHECK_NS if last_checks else None
 
 
-def protect(d: Draft, symbol: str, links: Links, settings: Settings) -> bool:
+def protect(d: Draft, symbol: str, links: Links, settings: Settings, *, lockstep: bool = False) -> bool:
     """Check one symbol, and act if its stops sell too few or too many shares and it is safe to act.
 
     True if the broker must be asked first.
@@ -79,23 +94,30 @@ def protect(d: Draft, symbol: str, links: Links, settings: Settings) -> bool:
     entry_live = any(o.role == "entry" for o in live)
     if own.quantity == 0 and not stops:
         return _end_alert(d, symbol)
+    # Real world: the cancel of an entry that filled in part is never confirmed, and its stop is dead.
+    keys = {o.key for o in stops}
+    childless = all(stop_reference(o.key, 1) not in keys for o in live if o.role == "entry")
+    bare_entry = entry_live and childless and own.quantity >= 1
     _report_fraction(d, own)
     sells = [_as_confirmed(d, o) for o in stops]
     position = d.get(AccountPosition, symbol)
     held = position.quantity if position is not None else None
-    actions = [] if _change_in_flight(d, stops) else plan(own.quantity, held, sells, entry_live)
+    actions = [] if _change_in_flight(d, stops) else plan(own.quantity, held, sells, entry_live and not bare_entry)
     actions = _adjust(d, stops, actions)
-    short, oversold = covered(sells) < math.floor(own.quantity) and not entry_live, own.quantity < 0
+    # (Less than one share less than own is a fraction that is gone, no dispute.)
+    to_protect = own.quantity if held is None or own.quantity - held >= 1 else min(own.quantity, held)
+    short = covered(sells) < math.floor(to_protect) and (bare_entry or not entry_live)
+    oversold = own.quantity < 0
     if not short and not actions and not oversold:
         return _end_alert(d, symbol)
     since_ns = _uncovered_since(d, symbol, links)
     if since_ns is None:
         return False
     overdue, missing = d.now.machine_ns - since_ns >= ALERT_NS, False
-    if oversold or held is None or held < own.quantity:
+    if oversold or held is None or own.quantity - held >= 1:
         # Late executions look like this, and so does a manual sale. If it lasts, it is a manual sale, and the stop must
         # not sell shares that are gone.
-        if overdue:
+        if overdue or d.get(Disputed, symbol) == Disputed(symbol, own.quantity, held):
             _report_dispute(d, own, held)
             # (A stop that would sell too many shares is shrunk first.)
             missing = not oversold and held is not None and not actions and request_check(d, symbol)
@@ -106,12 +128,16 @@ def protect(d: Draft, symbol: str, links: Links, settings: Settings) -> bool:
         if short and overdue:
             d.note("position_unprotected", symbol, "ERROR", own=own.quantity, covered=covered(sells))
             actions = actions or _cancels_of_stuck_children(stops)
-    questions = [_carry_out(d, symbol, action, settings) for action in actions]
+    if bare_entry:  # (only stops that sell more: the entry can still buy)
+        patient = d.now.machine_ns - (d.get(Unprotected, symbol) or Unprotected(symbol, 0, 0)).first_ns >= PATIENCE_NS
+        actions = [a for a in actions if patient and _adds_protection(a)]
+    questions = [_carry_out(d, symbol, action, settings, lockstep=lockstep) for action in actions]
     return missing or any(questions)
 
 
 def _end_alert(d: Draft, symbol: str) -> bool:
     d.drop(Unprotected, symbol)
+    _end_refusal(d, symbol)
     _end_dispute(d, symbol)
     return False
 
@@ -139,11 +165,11 @@ def _uncovered_since(d: Draft, symbol: str, links: Links) -> int | None:
     """Since when shares are unprotected although it is safe to act (machine time); None while it is not safe."""
     before, now_ns = d.get(Unprotected, symbol), d.now.machine_ns
     if not _is_safe(d, symbol, links):
-        d.put(Unprotected(symbol, now_ns, now_ns))
+        d.put(Unprotected(symbol, now_ns, now_ns, now_ns))
         return None
-    since_ns = before.since_ns if before is not None else now_ns
+    since_ns, first_ns = (before.since_ns, before.first_ns) if before is not None else (now_ns, now_ns)
     # After each alert the time starts again, so the alert is repeated while it lasts.
-    d.put(Unprotected(symbol, now_ns if now_ns - since_ns >= ALERT_NS else since_ns, now_ns))
+    d.put(Unprotected(symbol, now_ns if now_ns - since_ns >= ALERT_NS else since_ns, now_ns, first_ns))
     return since_ns
 
 
@@ -174,7 +200,11 @@ def _cancels_of_stuck_children(stops: list[OrderRecord]) -> list[Action]:
     return [CancelStop(o, "stuck_child") for o in stops if "child" in o.why_held and not o.cancel_reason]
 
 
-def _carry_out(d: Draft, symbol: str, action: Action, settings: Settings) -> bool:
+def _adds_protection(action: Action) -> bool:
+    return isinstance(action, PlaceStop) or (isinstance(action, ResizeStop) and action.quantity > action.order.quantity)
+
+
+def _carry_out(d: Draft, symbol: str, action: Action, settings: Settings, *, lockstep: bool) -> bool:
     """True if the broker must be asked first."""
     match action:
         case PlaceStop() if settings.risk.flatten_if_unprotectable and _is_unprotectable(d, symbol):
@@ -182,15 +212,65 @@ def _carry_out(d: Draft, symbol: str, action: Action, settings: Settings) -> boo
         case PlaceStop(quantity):
             if _may_place_now(d, symbol):
                 place_stop(d, symbol, quantity, settings)
+        case ResizeStop(order) | CancelStop(order) if order.order_id <= 0:
+            _refuse(d, order, NoRelease("another_client"), lockstep=lockstep)  # its id means another order of ours
         case ResizeStop(order, quantity):
+            release = None
+            if quantity < order.quantity:
+                found = permit(d, order, "too_large", quantity - order.filled)
+                if isinstance(found, NoRelease):
+                    return _refuse(d, order, found, lockstep=lockstep)
+                release = found
             if d.get(Change, order.client_order_id) is None:
                 d.put(Change(order.client_order_id, symbol, quantity, "reading"))
                 d.put(Doubt(order.client_order_id))
                 return True
-            change_stop(d, order, quantity)
+            change_stop(d, order, quantity, release=release)
         case CancelStop(order, reason):
-            cancel_stop(d, order, reason)
+            found = permit(d, order, DOUBLE if is_double(order) else reason)
+            if isinstance(found, NoRelease):
+                return _refuse(d, order, found, lockstep=lockstep)
+            cancel_stop(d, order, DOUBLE if is_double(order) else reason, found)
     return False
+
+
+def _refuse(d: Draft, stop: OrderRecord, refusal: NoRelease, *, lockstep: bool) -> bool:
+    """Leave the stop as it is. Ask for the answers that are missing, and report what can't be decided. Always False."""
+    symbol, session = stop.symbol, d.get(SessionRecord, "session") or SessionRecord()
+    before = d.get(Refusals, symbol) or Refusals(symbol, d.now.machine_ns)
+    reported = before.reported if before.date == session.date else ()
+    d.put(Refusals(symbol, before.since_ns, session.date, reported))
+    if refusal.reason == "unconfirmed":
+        evidence = d.get(Evidence, symbol)
+        ask_to_confirm(d, first=evidence is None or evidence.quantity is None, lockstep=lockstep)
+        if d.now.machine_ns - before.since_ns < PATIENCE_NS:
+            return False
+    if refusal.reason in reported:
+        return False
+    d.put(Refusals(symbol, before.since_ns, session.date, (*reported, refusal.reason)))
+    fields: dict[str, str | float | None] = {"client_order_id": stop.key, "why": refusal.reason, "qty": stop.remaining}
+    if refusal.reason == "not_now":
+        d.note("stop_exchange_waits", symbol, "WARNING", **fields)
+        return False
+    d.note("protection_cancel_refused", symbol, "ERROR", **fields, account=refusal.account, claim=refusal.claim)
+    block(d, REFUSED, f"{symbol}: {TEXTS[refusal.reason]}", symbol)
+    return False
+
+
+TEXTS = {
+    "unconfirmed": "its stop stays as it is, because no two answers of the broker agree on the position; look in TWS",
+    "shares_held": "its stop stays as it is, because the account holds shares that may be the bot's; compare the "
+    "position in TWS with `crazy status`, then `crazy adopt` them or cancel the stop in TWS",
+    "another_client": "a stop of the bot belongs to another API client and can't be changed; cancel it in TWS",
+}
+"""What a person should know, by the reason of a refusal."""
+
+
+def _end_refusal(d: Draft, symbol: str) -> None:
+    """Nothing is refused any more."""
+    if d.get(Refusals, symbol) is not None:
+        d.drop(Refusals, symbol)
+    unblock(d, REFUSED, symbol)
 
 
 def _is_unprotectable(d: Draft, symbol: str) -> bool:
@@ -230,7 +310,9 @@ def replace_fixed_stop(d: Draft, symbol: str, links: Links, settings: Settings) 
         return
     _, own_stops = stops_of(d, symbol)
     if may_become_trailing(sells[0], own_stops, quote.quote.last):
-        cancel_stop(d, sells[0], "exchanged")
+        found = permit(d, sells[0], "exchanged")
+        if isinstance(found, Release):
+            cancel_stop(d, sells[0], "exchanged", found)
 
 
 def _report_fraction(d: Draft, own: Own) -> None:
@@ -258,9 +340,10 @@ def _is_safe(d: Draft, symbol: str, links: Links) -> bool:
     session = d.get(SessionRecord, "session") or SessionRecord()
     quote = d.get(QuoteRecord, symbol)
     link_age_ns = max(d.now.machine_ns - links.up_since_ns, d.now.market_ns - links.up_since_market_ns)
+    failing = links.phase == "reconciling" and links.failures >= FAILURES  # protect on what is known
     return (
         session.phase != "closed"
-        and links.phase == "ready"
+        and (links.phase == "ready" or failing)
         and links.broker_up
         and link_age_ns >= MIN_LINK_AGE_NS
         and not (quote is not None and quote.quote.halted)

@@ -4,6 +4,10 @@ A stop from before a split could trigger at once. A position is split if its qua
 times average cost stayed the same within 2 %, and a price confirms it. A reverse split pays fractions of a share in
 cash, so that product may shrink more. After a split the audit adjusts the shares, and the levels and quantities of
 stops. It reports any other change to the operator: the position no longer matches, which stops the symbol's entries.
+
+The position is compared with the *anchor*: how it was in the last session in which the fleet saw it. Anchors are saved
+all through a session, because the machine can be off at the close, and a split can follow. Nothing is adjusted before
+two answers of the broker agree.
 """
 
 from __future__ import annotations
@@ -15,15 +19,42 @@ import msgspec
 
 from messages.orders import OrderRecord, PositionUpdated
 from services.configuration.settings import Settings
+from services.gateway.book.evidence import confirmed_position
 from services.gateway.book.queries import grid_of
-from services.gateway.book.records import COST_TOLERANCE_PCT, AccountPosition, Anchor, Audit, Own, QuoteRecord
+from services.gateway.book.records import (
+    COST_TOLERANCE_PCT,
+    AccountPosition,
+    Anchor,
+    Audit,
+    Own,
+    QuoteRecord,
+    SessionRecord,
+)
+from services.gateway.orders.cancels import Release
+from services.gateway.protection.permission import NoRelease, permit
 from services.gateway.protection.plan import protects
 from services.gateway.protection.stops import cancel_stop, change_stop
 from services.runtime.core import Draft
 from services.trading.prices import round_down
 
-__all__ = ["AuditVerdict", "audit", "cancel_refused_stop", "compare_positions", "request_audits", "save_anchors"]
+__all__ = [
+    "AuditVerdict",
+    "audit",
+    "cancel_refused_stop",
+    "compare_positions",
+    "renew_anchors",
+    "request_audits",
+    "request_missed_audits",
+    "save_anchors",
+]
 
+SECOND = 1_000_000_000
+ANCHOR_AGE_NS = 600 * SECOND
+"""How old an anchor may become while the session is open. A new quantity or cost is saved at once."""
+LATE_NS = 600 * SECOND
+"""A close that is reported so late was not seen: the machine was off."""
+EARLY_NS = 2 * 3600 * SECOND
+"""An audit in this time before the open counts for the session."""
 PRICE_TOLERANCE = 1.25
 """A price confirms a split if it fits the split within this factor, and better than no split."""
 
@@ -87,17 +118,40 @@ def _fits_split(moved: float, ratio: float) -> bool:
 
 
 def save_anchors(d: Draft) -> None:
-    """At the close: save the positions for the next morning's audit."""
+    """At the close: save the positions for the next morning's audit. Not if the fleet did not see the close."""
+    session = d.get(SessionRecord, "session") or SessionRecord()
+    if session.close_ns and d.now.market_ns > session.close_ns + LATE_NS:
+        return
     for own in d.table(Own).values():
-        position, quote = d.get(AccountPosition, own.symbol), d.get(QuoteRecord, own.symbol)
         d.drop(Audit, own.symbol)
-        if own.quantity <= 0 or position is None:
-            d.drop(Anchor, own.symbol)
+        _save_anchor(d, own)
+
+
+def renew_anchors(d: Draft) -> None:
+    """While the session is open: save positions that changed, and all of them now and then."""
+    session = d.get(SessionRecord, "session") or SessionRecord()
+    if session.phase == "closed" or d.now.market_ns < session.open_ns:
+        return
+    for own in d.table(Own).values():
+        before, position = d.get(Anchor, own.symbol), d.get(AccountPosition, own.symbol)
+        if d.get(Audit, own.symbol) is not None or position is None or (before is None and own.quantity <= 0):
             continue
-        price = quote.quote.last if quote is not None else 0.0
-        stops = [o for o in d.table(OrderRecord).values() if o.symbol == own.symbol and o.role == "stop" and o.live]
-        levels = {o.client_order_id: level for o in stops if (level := _level(o)) is not None}
-        d.put(Anchor(own.symbol, position.quantity, position.avg_cost, price, d.now.market_ns, levels))
+        if own.quantity - position.quantity >= 1:
+            continue  # shares are missing: the anchor shows whether they were sold or a reverse split took them
+        same = before is not None and (before.account, before.avg_cost) == (position.quantity, position.avg_cost)
+        if not same or (before is not None and d.now.market_ns - before.time_ns >= ANCHOR_AGE_NS):
+            _save_anchor(d, own)
+
+
+def _save_anchor(d: Draft, own: Own) -> None:
+    position, quote = d.get(AccountPosition, own.symbol), d.get(QuoteRecord, own.symbol)
+    if own.quantity <= 0 or position is None:
+        d.drop(Anchor, own.symbol)
+        return
+    price = quote.quote.last if quote is not None else 0.0
+    stops = [o for o in d.table(OrderRecord).values() if o.symbol == own.symbol and o.role == "stop" and o.live]
+    levels = {o.client_order_id: level for o in stops if (level := _level(o)) is not None}
+    d.put(Anchor(own.symbol, position.quantity, position.avg_cost, price, d.now.market_ns, levels))
 
 
 def _level(stop: OrderRecord) -> float | None:
@@ -111,8 +165,21 @@ def request_audits(d: Draft) -> bool:
     return bool(d.table(Audit))
 
 
+def request_missed_audits(d: Draft) -> None:
+    """In a session: audit every position whose anchor is of an earlier one and was not audited since."""
+    session = d.get(SessionRecord, "session") or SessionRecord()
+    if session.phase == "closed" or not session.open_ns:
+        return
+    for found in d.table(Anchor).values():
+        if max(found.time_ns, found.audited_ns) < session.open_ns - EARLY_NS and d.get(Audit, found.symbol) is None:
+            d.put(Audit(found.symbol))
+
+
 def audit(d: Draft, symbol: str, settings: Settings) -> None:
-    """Audit one position: adjust it for a split, or report what is wrong. It stays due until a price confirms it."""
+    """Audit one position: adjust it for a split, or report what is wrong.
+
+    It stays due until a price confirms the split, and until two answers of the broker agree on the position.
+    """
     due, before, own = d.get(Audit, symbol), d.get(Anchor, symbol), d.get(Own, symbol)
     if due is None:
         return
@@ -133,6 +200,8 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
                 d.put(Audit(symbol, True))
                 d.note("split_unconfirmed", symbol, "ERROR", ratio=round(verdict.ratio, 6), **figures)
             return
+        case "split" if confirmed_position(d, symbol) is None:
+            return
         case "split":
             own_after = _own_after_split(own, before, position, verdict)
             figures |= {"own_was": own.quantity, "own_is": own_after}
@@ -144,6 +213,7 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
         case "same":
             d.note("audit_passed", symbol, shares=position.quantity)
     d.drop(Audit, symbol)
+    d.put(msgspec.structs.replace(d.get(Anchor, symbol) or before, audited_ns=d.now.market_ns))
 
 
 def _own_after_split(own: Own, before: Anchor, position: AccountPosition, verdict: AuditVerdict) -> float:
@@ -179,13 +249,32 @@ def _apply_split(d: Draft, own: Own, before: Anchor, ratio: float, settings: Set
             continue
         reached = before.levels.get(stop.client_order_id, _level(stop))
         level = None if reached is None else round_down(reached / ratio, grid)
-        if stop.live and not stop.cancel_reason and not settings.observe:
-            change_stop(d, stop, float(math.floor(own.quantity) + stop.filled), level)
-        else:
+        if not stop.live or stop.cancel_reason or settings.observe or stop.order_id <= 0:
             d.put(msgspec.structs.replace(stop, stop_price=level, trail_stop_price=level))
+            continue
+        wanted, release = float(math.floor(own.quantity) + stop.filled), None
+        if wanted < stop.quantity:
+            found = permit(d, stop, "split", wanted - stop.filled, split=ratio)
+            if isinstance(found, NoRelease):
+                d.note(
+                    "protection_cancel_refused",
+                    own.symbol,
+                    "ERROR",
+                    client_order_id=stop.key,
+                    why=found.reason,
+                    qty=stop.remaining,
+                )
+                wanted = stop.quantity
+            else:
+                release = found
+        change_stop(d, stop, wanted, level, release=release)
 
 
 def cancel_refused_stop(d: Draft, stop: OrderRecord) -> None:
-    """Cancel a stop that the broker refused to adjust before the open: it could trigger. The open replaces it."""
-    if protects(stop):
-        cancel_stop(d, stop, "modify_refused")
+    """Cancel a stop that the broker refused to adjust before the open: it could trigger. The open replaces it.
+
+    If that is not permitted now, the stop stays, and the guard decides in the session.
+    """
+    found = permit(d, stop, "split_refused")
+    if protects(stop) and isinstance(found, Release):
+        cancel_stop(d, stop, "split_refused", found)

@@ -16,6 +16,7 @@ from messages.orders import OrderRecord
 from services.gateway.book.records import NEVER_ARRIVED
 
 __all__ = [
+    "MIN_DISTANCE_PCT",
     "Action",
     "CancelStop",
     "PlaceStop",
@@ -88,7 +89,7 @@ def plan(own: float, account: float | None, sells: Sequence[OrderRecord], entry_
         return []
     oldest_first = sorted(sells, key=lambda o: (o.created_ns, o.order_id))
     if protected < shares:
-        if account is None or account < own:
+        if account is None or own - account >= 1:
             return []  # the position is disputed: a stop for shares that may not be there could sell short
         if not sells:
             return [PlaceStop(shares)]

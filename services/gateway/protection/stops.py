@@ -14,7 +14,7 @@ from services.configuration.settings import Settings
 from services.gateway.book.instruments import con_id_of
 from services.gateway.book.queries import grid_of, next_order_ids, stops_of
 from services.gateway.book.records import Book, Change, Own
-from services.gateway.orders.cancels import send_cancel
+from services.gateway.orders.cancels import Release, send_cancel
 from services.gateway.protection.plan import level_reached, replacement_type
 from services.runtime.core import Draft
 from services.trading.ids import is_stop_reference, stop_reference
@@ -69,11 +69,15 @@ def place_stop(d: Draft, symbol: str, quantity: float, settings: Settings) -> No
     d.send("broker", PlaceOrder(stop, True))
 
 
-def change_stop(d: Draft, order: OrderRecord, quantity: float, level: float | None = None) -> None:
-    """Change a stop in place: its quantity, and after a split its level.
+def change_stop(
+    d: Draft, order: OrderRecord, quantity: float, level: float | None = None, *, release: Release | None = None
+) -> None:
+    """Change a stop in place: its quantity, and after a split its level. To make it smaller needs a release.
 
     Its entry is over, and the broker refuses a change that still names the parent (135).
     """
+    if quantity < order.quantity and (release is None or not _permits(release, order, quantity)):
+        raise ValueError(f"{order.key}: a stop is not made smaller without a release")
     kept = msgspec.structs.replace(order, parent_id=0, renewed_ns=d.now.market_ns)
     if level is not None:
         kept = msgspec.structs.replace(kept, stop_price=level, trail_stop_price=level, level_estimated=False)
@@ -83,7 +87,11 @@ def change_stop(d: Draft, order: OrderRecord, quantity: float, level: float | No
     d.send("broker", PlaceOrder(msgspec.structs.replace(kept, quantity=quantity), True))
 
 
-def cancel_stop(d: Draft, order: OrderRecord, reason: str) -> None:
+def _permits(release: Release, order: OrderRecord, quantity: float) -> bool:
+    return release.client_order_id == order.key and quantity - order.filled >= release.remaining
+
+
+def cancel_stop(d: Draft, order: OrderRecord, reason: str, release: Release) -> None:
     """Cancel a stop. Its shares are free once the broker has confirmed the end."""
     events = {"duplicate_stop": "duplicate_stop_cancelled", "orphan_stop": "orphan_stop_cancelled"}
     d.note(
@@ -94,5 +102,5 @@ def cancel_stop(d: Draft, order: OrderRecord, reason: str) -> None:
         order_id=order.order_id,
         reason=reason,
     )
-    send_cancel(d, order, reason)
+    send_cancel(d, order, reason, release)
     d.drop(Change, order.client_order_id)

@@ -49,7 +49,7 @@ def cancelled(gateway: Gateway) -> list[int]:
 
 
 @pytest.mark.parametrize("order_id", [500, None])
-def test_field_06_a_double_is_cancelled_at_once_and_the_first_order_stays(order_id: int | None) -> None:
+def test_field_06_a_double_is_cancelled_and_the_first_order_stays(order_id: int | None) -> None:
     """With an id of its own, or with the id of the first."""
     gateway, stop = held()
     first = gateway.order(stop)
@@ -57,11 +57,14 @@ def test_field_06_a_double_is_cancelled_at_once_and_the_first_order_stays(order_
     gateway.receive(doubled(gateway, stop, order_id=order_id))
     assert gateway.order(stop) == first, "a report about the second does not change the first"
     (double,) = doubles(gateway)
-    assert (double.order_id, double.perm_id, double.cancel_reason) == (order_id, PERM, "double_order")
+    assert (double.order_id, double.perm_id) == (order_id, PERM)
     assert reference_of(double) == stop
+    assert "double_order" in gateway.notes()
+    assert gateway.orders_sent() == ["ask"], "which of them lives is asked at once"
+    gateway.answer_as_known()
+    assert cancelled(gateway) == [], "one answer proves little"
+    gateway.confirm_until("cancel")
     assert cancelled(gateway) == [order_id]
-    assert gateway.notes() == ["double_order"]
-    assert gateway.orders_sent().count("ask") == 1, "which of them lives is asked at once"
     gateway.receive(doubled(gateway, stop, "Cancelled", order_id=order_id))
     gateway.answer_as_known()
     gateway.wait(60)
@@ -80,31 +83,35 @@ def test_a_change_becomes_a_second_order() -> None:
     gateway.receive(gateway.status(key, "Cancelled", filled=4.0))
     gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=94.5))
     gateway.wait(12)
+    for _ in range(2):
+        gateway.answer_as_known()
+        gateway.wait(2)
     gateway.answer_as_known()
     assert gateway.orders_sent()[-1] == "SELL 4 TRAIL"
     gateway.clear()
     first = gateway.status(stop, "PreSubmitted", why_held="trigger")
     second = changed(first, quantity=4.0, perm_id=PERM)
     gateway.receive(second)
-    assert cancelled(gateway) == [first.order_id]
     gateway.receive(changed(second, status="Cancelled", why_held=""))
     held_now = BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0)
     gateway.answer(first, held_now)
-    assert cancelled(gateway) == [first.order_id] * 2, "the change was not made: cancel, confirm, replace"
+    assert cancelled(gateway) == [first.order_id], "the change was not made: cancel, confirm, replace"
     gateway.receive(changed(first, status="Cancelled", why_held=""))
     gateway.wait(12)
     assert [c for c in gateway.orders_sent() if c.startswith("SELL")] == ["SELL 4 TRAIL"]
 
 
 def test_the_cancel_of_a_double_may_end_the_first_order() -> None:
-    """Both have one order id. The other covers the shares until it has ended; then a new stop follows."""
+    """Both have one order id. The other is the last one that protects: it stays, and a new one follows it."""
     gateway, stop = held()
     shared = gateway.order(stop).order_id
     second = doubled(gateway, stop, order_id=shared)
     gateway.receive(second)
+    gateway.confirm()
+    assert cancelled(gateway) == [shared]
     gateway.receive(gateway.status(stop, "Cancelled"))
-    assert cancelled(gateway) == [shared, shared], "the live order with the id is cancelled again at once"
-    gateway.wait(3)
+    gateway.confirm()
+    assert cancelled(gateway) == [shared], "it protects the shares"
     assert not [c for c in gateway.orders_sent() if c.startswith("SELL")], "while it lives nothing is added"
     gateway.receive(changed(second, status="Cancelled", why_held=""))
     assert [c for c in gateway.orders_sent() if c.startswith("SELL")] == ["SELL 10 TRAIL"]
@@ -119,13 +126,13 @@ def test_sales_of_a_double_change_own_shares_and_the_first_stop_is_cancelled() -
     assert gateway.own() == 0
     (event,) = gateway.events(OrderFilled)
     assert (event.fill.client_order_id, event.order.filled, event.realized_usd) == (f"{stop}~2", 10.0, -110.0)
-    gateway.answer(gateway.status(stop, "PreSubmitted", why_held="trigger"))
-    assert cancelled(gateway) == [500, gateway.order(stop).order_id], "its shares are gone"
+    gateway.confirm()
+    assert cancelled(gateway) == [gateway.order(stop).order_id], "its shares are gone"
 
 
 @pytest.mark.parametrize("heard_of", [True, False])
 def test_an_execution_may_be_the_first_report_of_a_double(heard_of: bool) -> None:
-    """Part of it sold before any report: the rest is cancelled, and it is one order in the book."""
+    """Part of it sold before any report: it is one order in the book."""
     gateway, stop = held()
     gateway.receive(gateway.execution(stop, 4.0, 94.0, perm_id=PERM, order_id=500))
     if heard_of:
@@ -133,7 +140,7 @@ def test_an_execution_may_be_the_first_report_of_a_double(heard_of: bool) -> Non
     assert gateway.own() == 6.0
     (double,) = doubles(gateway)
     assert (double.live, double.filled, double.remaining) == (True, 4.0, 6.0)
-    assert cancelled(gateway) == [500]
+    assert cancelled(gateway) == []
     assert gateway.order(stop).filled == 0
 
 
@@ -183,7 +190,8 @@ def test_a_double_of_an_order_that_ended() -> None:
     gateway.receive(gateway.status(stop, "Cancelled"))
     gateway.clear()
     gateway.receive(doubled(gateway, stop))
-    assert cancelled(gateway) == [500]
+    gateway.confirm()
+    assert cancelled(gateway) == [], "it is the only one that protects the shares"
     assert gateway.order(stop).status == "Cancelled"
 
 
@@ -231,7 +239,9 @@ def test_a_double_is_known_after_a_restart() -> None:
     gateway.restart()
     gateway.connect(first, second, BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
     assert len(doubles(gateway)) == 1
-    assert cancelled(gateway) == [500], "a cancel that may be lost is sent on the new link"
+    assert cancelled(gateway) == [], "it is decided anew on the new link"
+    gateway.confirm_until("cancel")
+    assert cancelled(gateway) == [500]
     assert "double_order" not in gateway.notes()
 
 
@@ -256,7 +266,8 @@ def test_two_unknown_orders_with_one_reference() -> None:
     fresh = Gateway(cold=True)
     fresh.connect(second, first, BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
     assert fresh.order(stop).perm_id == first.perm_id
-    assert cancelled(fresh) == [500]
+    assert [o.client_order_id for o in doubles(fresh)] == [f"{stop}~2"]
+    assert cancelled(fresh) == []
 
 
 def test_a_second_double_gets_its_own_key() -> None:
@@ -264,6 +275,7 @@ def test_a_second_double_gets_its_own_key() -> None:
     gateway.receive(doubled(gateway, stop))
     gateway.receive(doubled(gateway, stop, perm_id=PERM + 1, order_id=501))
     assert [o.client_order_id for o in doubles(gateway)] == [f"{stop}~2", f"{stop}~3"]
+    gateway.confirm()
     assert cancelled(gateway) == [500, 501]
 
 

@@ -41,7 +41,7 @@ def test_a_missing_answer_does_not_count_as_absence() -> None:
     gateway.connect()
     for _ in range(10):
         gateway.wait(3)
-        gateway.receive(SnapshotFailed("no complete answer in time"))
+        gateway.receive(SnapshotFailed("no complete answer in time", gateway.links().question))
     assert gateway.order(key).live
     assert gateway.links().phase == "ready"
 
@@ -51,7 +51,7 @@ def test_a_failed_snapshot_is_requested_again_while_reconciling() -> None:
     from messages.broker import Connected
 
     gateway.receive(Connected(("DU1234567",), 1, 12))
-    gateway.receive(SnapshotFailed("timeout"))
+    gateway.receive(SnapshotFailed("timeout", gateway.links().question))
     gateway.wait(3)
     assert gateway.orders_sent() == ["ask", "ask"]
     assert gateway.links().phase == "reconciling"

@@ -39,7 +39,6 @@ class TestLateOrder:
         [
             (GONE, "came_late"),
             (entry(status="Inactive"), "came_late"),
-            (stop(status="Cancelled", reason=NEVER_ARRIVED), "came_late"),
             (entry(status="Inactive", cancel_reason="halted"), "halted"),
         ],
     )
@@ -58,6 +57,15 @@ class TestLateOrder:
     def test_stays_if_it_is_a_stop(self) -> None:
         known = stop(status="Inactive")
         assert fold_status(known, "Submitted") == updated(changed(known, status="Submitted", updated_ns=NOON_NS))
+
+    def test_a_stop_that_was_given_up_counts_again(self) -> None:
+        known = stop(status="Cancelled", reason=NEVER_ARRIVED, cancel_reason="orphan_stop")
+        order = changed(known, status="Submitted", cancel_reason="", reason="", updated_ns=NOON_NS)
+        fields = {"client_order_id": STOP, "order_id": 2}
+        assert fold_status(known, "Submitted") == (
+            [order],
+            [note("late_stop_kept", level="WARNING", **fields), ("TSLA", OrderUpdated(order))],
+        )
 
     def test_can_be_filled_already(self) -> None:
         assert fold_status(GONE, "Filled") == updated(changed(GONE, status="Filled", reason="", updated_ns=NOON_NS))
@@ -142,7 +150,8 @@ class TestDouble:
             cancelled=cancelled,
         )
 
-    def test_is_cancelled_at_once_and_all_orders_are_asked_about(self) -> None:
+    def test_is_to_be_cancelled_and_all_orders_are_asked_about(self) -> None:
+        """A sell is cancelled once the first protects for certain (`protection/permission.py`)."""
         taken = changed(self.DOUBLE, cancel_reason="double_order")
         assert folded(self.WORD, self.FIRST, BOOK, self.OURS) == (
             [
@@ -150,18 +159,17 @@ class TestDouble:
                 Doubt(STOP, asked=True),
                 Doubt(taken.key, asked=True),
                 changed(self.OURS, asking=True),
-                CancelSent(taken.key, 1, MACHINE_NS + 10 * SECOND),
+                (CancelSent, taken.key),
             ],
             [
                 self.noted(cancelled=True),
                 ("broker", RequestSnapshot()),
-                ("broker", CancelOrder(3, taken.key)),
             ],
         )
 
     def test_of_another_client_is_not_cancelled(self) -> None:
         (writes, messages) = folded(self.WORD, self.FIRST, BOOK, changed(READY, client_id=13))
-        assert writes[0] == self.DOUBLE
+        assert writes[0] == changed(self.DOUBLE, order_id=0), "its order id is that of another order of ours"
         assert not [w for w in writes if isinstance(w, CancelSent)]
         assert messages == [self.noted(cancelled=False), ("broker", RequestSnapshot())]
         assert folded(self.WORD, self.FIRST, BOOK)[1][0] == self.noted(cancelled=False), "not ours, without a link"
@@ -217,9 +225,8 @@ class TestDouble:
         double = changed(self.DOUBLE, order_id=2, status="Submitted", cancel_reason="double_order")
         double = changed(double, **fields)
         (writes, messages) = folded(reported(self.FIRST, status="Cancelled"), self.FIRST, double, BOOK, self.OURS)
-        sent = CancelSent(double.key, 1, MACHINE_NS + 10 * SECOND)
-        assert ([w for w in writes if isinstance(w, CancelSent)] == [sent]) is again
-        assert (messages[-1] == ("broker", CancelOrder(2, double.key))) is again
+        assert ((CancelSent, double.key) in writes) is again, "it is to be decided anew"
+        assert [m for to, m in messages if to == "broker"] == []
 
     def test_is_not_cancelled_again_while_the_first_lives(self) -> None:
         double = changed(self.DOUBLE, order_id=2, status="Submitted", cancel_reason="double_order")

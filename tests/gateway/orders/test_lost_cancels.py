@@ -117,6 +117,9 @@ def test_a_report_of_its_level_does_not_answer_the_cancel() -> None:
     gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
     gateway.wait(6)
     listed = gateway.status(stop, "PreSubmitted", why_held="trigger")
+    gateway.answer(listed)
+    gateway.wait(2)
+    gateway.answer(listed)
     assert cancels(gateway) == 1, "sold manually"
     gateway.wait(11)
     gateway.receive(SnapshotFailed("no complete answer in time"))

@@ -104,6 +104,14 @@ class TestMorning:
         gateway.answer(
             gateway.status(stop, "PreSubmitted", why_held="trigger"), BrokerPosition(ACCOUNT, "TSLA", quantity, cost)
         )
+        self.second_answer(gateway)
+
+    def second_answer(self, gateway: Gateway) -> None:
+        """If the broker was asked again: the same answer."""
+        assert self.changed(gateway) == [], "one answer adjusts nothing"
+        gateway.wait(2)
+        if gateway.links().asking:
+            gateway.answer_as_known()
 
     def changed(self, gateway: Gateway) -> list[tuple[str, float, float | None]]:
         orders = [c.order for c in gateway.to_broker if isinstance(c, PlaceOrder)]
@@ -195,4 +203,6 @@ class TestMorning:
             gateway.status(stop, "PreSubmitted", why_held="trigger"), BrokerPosition(ACCOUNT, "TSLA", 20.0, 52.5)
         )
         gateway.quote(53.0)
+        gateway.wait(12)
+        gateway.answer_as_known()
         assert self.changed(gateway) == [(stop, 20.0, 47.7)]

@@ -8,20 +8,25 @@ import pytest
 
 from messages.broker import CancelOrder, PlaceOrder
 from messages.orders import OrderRecord, PositionUpdated
-from services.gateway.book.records import AccountPosition, Anchor, Audit, Change, Own, PriceGrid
+from services.gateway.book.records import AccountPosition, Anchor, Audit, Change, Evidence, Own, PriceGrid
 from services.gateway.protection.morning_audit import (
     AuditVerdict,
     audit,
     cancel_refused_stop,
     compare_positions,
+    renew_anchors,
     request_audits,
+    request_missed_audits,
     save_anchors,
 )
+from services.runtime.core import Draft
+from tests.gateway import one_decision
 from tests.gateway.one_decision import (
     ENTRY,
     NOON_NS,
+    OPEN,
+    READY,
     STOP,
-    draft,
     entry,
     foreign,
     held,
@@ -33,6 +38,17 @@ from tests.gateway.one_decision import (
     written,
 )
 from tests.gateway.scenario import changed
+
+
+def draft(*records: Any, **times: Any) -> Draft:
+    """A decision from these records; two answers of the broker agree on the positions."""
+    proved = [
+        Evidence(symbol=r.symbol, quantity=r.quantity, confirmed=True)
+        for r in records
+        if isinstance(r, AccountPosition)
+    ]
+    return one_decision.draft(READY, *records, *proved, **times)
+
 
 CLOSE_NS = NOON_NS - 17 * 3600 * 10**9
 RULES = rules()
@@ -173,6 +189,7 @@ class TestThreeForTwo:
             changed(going, stop_price=58.0, trail_stop_price=58.0),
             unknown,
             (Audit, "TSLA"),
+            changed(BEFORE, audited_ns=NOON_NS),
         ]
         assert messages_of(d) == [
             note("split_mended", level="WARNING", ratio=1.5, **self.FIGURES, own_was=9.0, own_is=13.5),
@@ -264,7 +281,7 @@ def test_a_penny_stock_is_confirmed_as_well() -> None:
 def test_any_other_change_is_reported_and_nothing_is_changed() -> None:
     d = draft(Audit("TSLA"), BEFORE, *held(10.0, 15.0), quoted(106.0), stop())
     audit(d, "TSLA", RULES)
-    assert written(d) == [(Audit, "TSLA")]
+    assert written(d)[0] == (Audit, "TSLA")
     assert messages_of(d) == [
         note("audit_failed", level="ERROR", was=10.0, cost_was=105.0, cost_is=105.0, **{"is": 15.0})
     ]
@@ -279,7 +296,7 @@ def test_a_missing_position_has_no_shares() -> None:
 def test_an_unchanged_position_passes() -> None:
     d = draft(Audit("TSLA"), BEFORE, *held())
     audit(d, "TSLA", RULES)
-    assert written(d) == [(Audit, "TSLA")]
+    assert written(d)[0] == (Audit, "TSLA")
     assert messages_of(d) == [note("audit_passed", shares=10.0)]
 
 
@@ -299,10 +316,55 @@ def test_without_an_anchor_or_own_shares_the_audit_ends(records: list[Any], wrot
 
 @pytest.mark.parametrize(("order", "goes"), [(stop(), True), (stop(status="InFlight"), False)])
 def test_a_stop_that_could_not_be_adjusted_is_cancelled(order: OrderRecord, goes: bool) -> None:
-    d = draft(order)
+    d = draft(order, *held())
     cancel_refused_stop(d, order)
     if not goes:
         assert written(d) == []
         return
-    assert written(d) == [changed(order, cancel_reason="modify_refused"), (Change, STOP)]
+    assert written(d) == [changed(order, cancel_reason="split_refused"), (Change, STOP)]
     assert messages_of(d)[-1] == ("broker", CancelOrder(2, STOP))
+
+
+def test_a_stop_is_not_cancelled_before_two_answers_agree() -> None:
+    d = one_decision.draft(READY, stop(), *held()[:2])
+    cancel_refused_stop(d, stop())
+    assert (written(d), messages_of(d)) == ([], [])
+
+
+class TestTheLastSessionSeen:
+    """The machine can be off over the close, and a split can follow."""
+
+    SEEN = changed(BEFORE, time_ns=NOON_NS - 3 * 24 * 3600 * 10**9)
+
+    def test_a_close_that_was_not_seen_saves_nothing(self) -> None:
+        late_ns = OPEN.close_ns + 3600 * 10**9
+        d = draft(OPEN, *held(20.0), quoted(53.0), Audit("TSLA"), self.SEEN, market_ns=late_ns)
+        save_anchors(d)
+        assert written(d) == []
+
+    def test_a_position_that_changed_is_saved_in_the_session(self) -> None:
+        d = draft(OPEN, *held(), quoted(106.0), stop(trail_stop_price=95.4))
+        renew_anchors(d)
+        assert written(d) == [Anchor("TSLA", 10.0, 105.0, 106.0, NOON_NS, {STOP: 95.4})]
+        known = Anchor("TSLA", 10.0, 105.0, 100.0, NOON_NS - 599 * 10**9)
+        for before, saved in ((known, False), (changed(known, time_ns=NOON_NS - 600 * 10**9), True)):
+            d = draft(OPEN, *held(), quoted(106.0), before)
+            renew_anchors(d)
+            assert bool(written(d)) is saved
+
+    @pytest.mark.parametrize("records", [[Audit("TSLA")], [changed(OPEN, phase="closed")]])
+    def test_nothing_is_saved_before_the_audit_or_outside_the_session(self, records: list[Any]) -> None:
+        d = draft(OPEN, *held(20.0), quoted(53.0), self.SEEN, *records)
+        renew_anchors(d)
+        assert written(d) == []
+
+    def test_a_gap_of_sessions_is_audited(self) -> None:
+        d = draft(OPEN, self.SEEN)
+        request_missed_audits(d)
+        assert written(d) == [Audit("TSLA")]
+
+    @pytest.mark.parametrize("fields", [{"audited_ns": OPEN.open_ns - 60 * 10**9}, {"time_ns": OPEN.open_ns + 1}])
+    def test_an_audit_of_this_session_is_enough(self, fields: dict[str, int]) -> None:
+        d = draft(OPEN, changed(self.SEEN, **fields))
+        request_missed_audits(d)
+        assert written(d) == []

@@ -249,7 +249,11 @@ class TestProtect:
         )
         gateway.clear()
         gateway.wait(12)
-        assert gateway.orders_sent() == ["ask"], "it is read before it is changed"
+        assert gateway.orders_sent() == ["ask"]
+        gateway.answer_as_known()
+        gateway.wait(2)
+        gateway.answer_as_known()
+        assert gateway.orders_sent() == ["ask", "ask", "ask"], "two answers agree, and it is read before it is changed"
         gateway.answer_as_known()
         (resized,) = self.stops_placed(gateway)
         assert (resized.client_order_id, resized.quantity) == (entry.stop_client_order_id, 4.0)
@@ -277,9 +281,11 @@ class TestProtect:
         gateway.wait(4)
         assert gateway.orders_sent() == [], "its own executions may be on their way"
         gateway.wait(4)
+        assert gateway.orders_sent() == ["ask"]
+        gateway.answer_as_known()
+        assert [c for c in gateway.orders_sent() if c != "ask"] == [], "one answer proves little"
+        gateway.confirm_until(sent)
         if left:
-            assert gateway.orders_sent() == ["ask"]
-            gateway.answer_as_known()
             gateway.receive(
                 gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="trigger", quantity=left)
             )
@@ -310,7 +316,8 @@ class TestProtect:
             )
         )
         gateway.clear()
-        gateway.wait(20)
+        gateway.wait(10)
+        gateway.confirm()
         cancels = [c for c in gateway.orders_sent() if c.startswith("cancel")]
         assert len(cancels) == 1
         gateway.wait(60)

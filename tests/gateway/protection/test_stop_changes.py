@@ -20,7 +20,10 @@ def placed(gateway: Gateway) -> list[OrderRecord]:
 
 
 def part_filled(**settings: Any) -> tuple[Gateway, EntryPlan]:
-    """Four of ten filled and the rest cancelled. The stop is live for all ten, and was read for its change."""
+    """Four of ten filled and the rest cancelled. The stop is live for all ten, and is read for its change.
+
+    Two answers of the broker agree that the account has four shares.
+    """
     gateway = Gateway(**settings)
     entry = gateway.working()
     stop = entry.stop_client_order_id
@@ -36,6 +39,11 @@ def part_filled(**settings: Any) -> tuple[Gateway, EntryPlan]:
     assert gateway.orders_sent() == [f"cancel {entry.client_order_id}"], "no stop is changed while the entry is live"
     gateway.receive(gateway.status(entry.client_order_id, "Cancelled", filled=4.0))
     assert gateway.orders_sent()[1:] == ["ask"]
+    gateway.answer_as_known(oca_group="9", oca_type=3)
+    gateway.wait(2)
+    assert gateway.orders_sent()[1:] == ["ask", "ask"], "the second one confirms the first"
+    gateway.answer_as_known(oca_group="9", oca_type=3)
+    assert gateway.orders_sent()[1:] == ["ask", "ask", "ask"], "it is read before it is changed"
     return gateway, entry
 
 

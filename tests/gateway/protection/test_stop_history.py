@@ -170,7 +170,8 @@ class TestPlan:
         [
             (1.0, 1.0, [PlaceStop(1)]),
             (10.0, 10.0, [PlaceStop(10)]),
-            (10.0, 9.99, []),
+            (10.0, 9.0, []),
+            (10.0, 9.99, [PlaceStop(9)]),  # a fraction of a share is no dispute
             (10.9, 10.9, [PlaceStop(10)]),
             (0.9, 1.0, []),
         ],

@@ -10,6 +10,7 @@ from messages.broker import CancelOrder, PlaceOrder
 from messages.orders import OrderPlaced, OrderRecord
 from services.gateway.book.queries import grid_of, stops_of
 from services.gateway.book.records import Book, Change, FillRecord, Own, PriceGrid
+from services.gateway.orders.cancels import Release
 from services.gateway.protection.stops import cancel_stop, change_stop, place_stop
 from services.trading.prices import US_STOCKS
 from tests.gateway.one_decision import ENTRY, NOON_NS, STOP, draft, entry, fill, messages_of, note, rules, stop, written
@@ -161,7 +162,7 @@ class TestChange:
     def test_a_change_of_the_quantity(self) -> None:
         """The level stays, sampled or reported; the parent is no longer named."""
         d = draft(self.RESTING)
-        change_stop(d, self.RESTING, 4.0)
+        change_stop(d, self.RESTING, 4.0, release=Release(STOP, 4.0))
         kept = changed(self.RESTING, parent_id=0, renewed_ns=NOON_NS)
         assert written(d) == [kept, Change(STOP, "TSLA", 4.0, "sent")]
         assert messages_of(d) == [
@@ -196,7 +197,7 @@ class TestChange:
 )
 def test_a_cancelled_stop_is_noted_with_its_reason(reason: str, event: str, level: str) -> None:
     d = draft(stop(), Change(STOP, "TSLA", 4.0, "refused"))
-    cancel_stop(d, stop(), reason)
+    cancel_stop(d, stop(), reason, Release(STOP, 0.0))
     assert written(d) == [changed(stop(), cancel_reason=reason), (Change, STOP)]
     assert messages_of(d) == [
         note(event, level=level, client_order_id=STOP, order_id=2, reason=reason),
