@@ -30,6 +30,7 @@ from services.gateway.book.records import (
     Doubt,
     FlattenRecord,
     LastError,
+    Missing,
     OrderRecord,
     Own,
     QuoteRecord,
@@ -43,6 +44,7 @@ from services.gateway.operator.manual_sale import book_missing_shares
 from services.gateway.orders.cancels import doubt_overdue_cancels, drop_cancels, resend_cancels, resume_cancels
 from services.gateway.orders.folding import fold_absence, fold_commission, fold_execution, fold_order, fold_position
 from services.gateway.orders.questions import ask, ask_later, ask_soon, doubt_unacknowledged
+from services.gateway.orders.rebuilding import rebuild, settle
 from services.gateway.orders.reconciliation import absent, facts
 from services.gateway.protection.morning_audit import audit, cancel_refused_stop
 from services.runtime.core import Draft
@@ -63,7 +65,8 @@ def on_connected(d: Draft, connected: Connected, settings: Settings) -> None:
         return
     unblock(d, "wrong_account")
     next_id = max(book.next_order_id, connected.next_order_id)
-    d.put(msgspec.structs.replace(book, account=wanted, next_order_id=next_id))
+    born_ns = book.born_ns if d.get(Book, "book") is not None else d.now.market_ns
+    d.put(msgspec.structs.replace(book, account=wanted, next_order_id=next_id, born_ns=born_ns))
     d.put(msgspec.structs.replace(links, broker_up=True, data_up=True, client_id=connected.client_id))
     d.send("fleet", LinkChanged("broker", True, "connected"))  # until the broker reports something else
     d.send("fleet", LinkChanged("data", True, "connected"))
@@ -113,6 +116,7 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings) -> list[
                 touched.append(fold_order(d, fact))
             case BrokerPosition():
                 touched.append(fold_position(d, fact))
+    touched += rebuild(d, snapshot, asked)
     missing = {o.client_order_id: o for o in absent(snapshot, d.table(OrderRecord))}
     for key in d.table(Doubt):
         if key not in missing:
@@ -127,6 +131,7 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings) -> list[
     for symbol in d.table(Audit):
         audit(d, symbol, settings)
     touched += book_missing_shares(d)
+    settle(d)
     links = msgspec.structs.replace(links_of(d), asking=False)
     first = links.phase == "reconciling"
     d.put(msgspec.structs.replace(links, phase="ready") if first else links)
@@ -162,7 +167,7 @@ def on_elapsed(d: Draft, settings: Settings) -> list[str]:
     if links.ask_at_ns and not links.asking and links.ask_at_ns <= d.now.machine_ns:
         doubt_unacknowledged(d)
         d.put(msgspec.structs.replace(links, ask_at_ns=0))
-        if d.table(Doubt) or links.phase == "reconciling":
+        if bool(d.table(Doubt)) or bool(d.table(Missing)) or links.phase == "reconciling":
             ask(d)
     elif overdue:
         ask_soon(d)

@@ -22,6 +22,7 @@ __all__ = [
     "ORDER_PREFIX",
     "Kind",
     "double_reference",
+    "entry_of_stop",
     "is_flatten_reference",
     "is_own_reference",
     "is_paper_account",
@@ -78,6 +79,12 @@ def order_reference(symbol: str, session_date: str, number: int, kind: Kind = ""
 def stop_reference(entry: str, number: int) -> str:
     """The reference of the `number`th stop for the shares of an entry."""
     return f"{entry}{_STOP}{number}"
+
+
+def entry_of_stop(client_order_id: str) -> str:
+    """The reference of the entry whose shares this stop protects; '' if the reference is not that of a stop."""
+    entry, mark, number = referenced(client_order_id).rpartition(_STOP)
+    return entry if mark and number.isdecimal() else ""
 
 
 def double_reference(reference: str, number: int) -> str:

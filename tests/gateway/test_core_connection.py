@@ -131,7 +131,7 @@ class TestConnection:
     def test_order_ids_only_grow(self, ours: int, theirs: int, then: int) -> None:
         writes, _ = handle(Connected((ACCOUNT,), theirs, 12), Book(account=ACCOUNT, next_order_id=ours))
         assert writes[0] == Book(account=ACCOUNT, next_order_id=then)
-        assert handle(Connected((ACCOUNT,), 1, 12))[0][0] == Book(account=ACCOUNT, next_order_id=1)
+        assert handle(Connected((ACCOUNT,), 1, 12))[0][0] == Book(account=ACCOUNT, next_order_id=1, born_ns=NOON_NS)
 
     def test_to_the_right_account_ends_the_block(self) -> None:
         block = Block("wrong_account", "x", {})

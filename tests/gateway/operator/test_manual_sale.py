@@ -33,9 +33,32 @@ def short_of(left: float) -> Gateway:
     return gateway
 
 
+def answers_twice(gateway: Gateway) -> None:
+    """Two complete answers that agree with the book and with each other."""
+    gateway.answer_as_known()
+    gateway.wait(3)
+    gateway.answer_as_known()
+
+
+def test_two_answers_that_differ_prove_nothing() -> None:
+    gateway = short_of(4.0)
+    gateway.answer_as_known()
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 5.0, 105.0))
+    gateway.wait(3)
+    gateway.answer_as_known()
+    assert gateway.own() == 10.0
+    gateway.wait(3)
+    gateway.answer_as_known()
+    assert gateway.own() == 5.0, "the third one agrees with the second"
+
+
 def test_the_remaining_shares_keep_their_stop() -> None:
     gateway = short_of(4.0)
     assert gateway.own() == 10.0, "not before the broker has answered"
+    gateway.answer_as_known()
+    assert (gateway.own(), gateway.orders_sent()) == (10.0, []), "one answer is not enough"
+    gateway.wait(3)
+    assert gateway.orders_sent() == ["ask"]
     gateway.answer_as_known()
     assert gateway.state.get(Own, "TSLA") == Own("TSLA", 4.0, 420.0)
     (filled,) = gateway.events(OrderFilled)
@@ -45,14 +68,14 @@ def test_the_remaining_shares_keep_their_stop() -> None:
     (position,) = gateway.events(PositionUpdated)
     assert (position.account_quantity, position.own, position.own_cost_usd) == (4.0, 4.0, 420.0)
     assert gateway.order("CT-TSLA-20250106-M1").status == "Filled"
-    assert gateway.orders_sent() == []
+    assert gateway.orders_sent() == ["ask"]
     assert "sold_by_hand" in gateway.notes()
     assert gateway.state.get(Missing, "TSLA") is None
 
 
 def test_all_shares_were_sold() -> None:
     gateway = short_of(0.0)
-    gateway.answer_as_known()
+    answers_twice(gateway)
     assert gateway.own() == 0.0
     gateway.clear()
     gateway.wait(60)
@@ -62,7 +85,7 @@ def test_all_shares_were_sold() -> None:
 def test_a_short_position_counts_as_no_shares() -> None:
     gateway = short_of(0.0)
     gateway.receive(BrokerPosition(ACCOUNT, "TSLA", -5.0, 105.0))
-    gateway.answer_as_known()
+    answers_twice(gateway)
     assert gateway.own() == 0.0
 
 
@@ -91,7 +114,7 @@ def put(record: Any) -> Any:
 def test_other_causes_are_not_booked_as_a_sale(meanwhile: Any, own: float) -> None:
     gateway = short_of(0.0)
     meanwhile(gateway)
-    gateway.answer_as_known()
+    answers_twice(gateway)
     assert gateway.own() == own
     assert "sold_by_hand" not in gateway.notes()
     assert not [o for o in gateway.state.table(OrderRecord).values() if o.role == "adopted"]
@@ -108,7 +131,7 @@ def test_an_unconfirmed_split_may_explain_it() -> None:
     gateway = short_of(4.0)
     for record in (Anchor("TSLA", 10.0, 42.0, 120.0, 2**62), Audit("TSLA")):
         gateway.state.apply([(type(record), record.key, record)])
-    gateway.answer_as_known()
+    answers_twice(gateway)
     assert gateway.own() == 10.0
 
 
@@ -132,7 +155,7 @@ def test_fewer_shares_with_a_higher_cost_were_not_sold(
     gateway = short_of(left)
     gateway.state.apply([(Anchor, "TSLA", Anchor("TSLA", 10.0, cost_was, 30.0, closed_ns))])
     gateway.receive(BrokerPosition(ACCOUNT, "TSLA", left, cost_is))
-    gateway.answer_as_known()
+    answers_twice(gateway)
     assert gateway.own() == own
     assert ("sold_by_hand" in gateway.notes()) == (own == left)
 
@@ -140,6 +163,6 @@ def test_fewer_shares_with_a_higher_cost_were_not_sold(
 def test_without_a_price_the_sale_is_booked_at_cost() -> None:
     gateway = short_of(0.0)
     gateway.quote(0.0)
-    gateway.answer_as_known()
+    answers_twice(gateway)
     (filled,) = gateway.events(OrderFilled)
     assert (filled.fill.price, filled.realized_usd) == (105.0, 0.0)
