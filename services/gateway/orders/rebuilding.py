@@ -122,8 +122,8 @@ def _sales_unseen(d: Draft, missing: list[OrderRecord], asked: set[str]) -> list
 
 def _entries_unseen(d: Draft, missing: list[OrderRecord], asked: set[str]) -> list[str]:
     absent_keys = {o.key for o in missing}
+    touched = _purchases_sold_again(d, absent_keys)
     given_up = [o for o in d.table(OrderRecord).values() if o.reason == NEVER_ARRIVED and not o.live]
-    touched = []
     for entry in (*(o for o in missing if o.key in asked), *given_up):
         if entry.role != "entry" or entry.side != "BUY" or entry.remaining <= 0:
             continue
@@ -147,6 +147,21 @@ def _entries_unseen(d: Draft, missing: list[OrderRecord], asked: set[str]) -> li
             entry = msgspec.structs.replace(entry, reason=FOUND_AT_BROKER)
         _book(d, entry, quantity, _level(d, entry), _last_live_ns(d, entry), "order" if certain else "stop")
         touched.append(symbol)
+    return touched
+
+
+def _purchases_sold_again(d: Draft, absent_keys: set[str]) -> list[str]:
+    """An entry whose stops have sold more than it is known to have bought: it has bought at least as much."""
+    touched = []
+    for symbol in [own.symbol for own in d.table(Own).values() if own.quantity < 0]:
+        for entry in [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.role == "entry"]:
+            quantity = min(entry.remaining, -_shares_under(d, entry.key))
+            if quantity <= 0 or (entry.live and entry.key not in absent_keys):
+                continue
+            sales = [r.fill for r in d.table(FillRecord).values() if _is_sale_of(d, r.fill, entry.key)]
+            time_ns = min([_last_live_ns(d, entry), *(f.time_ns for f in sales)])
+            _book(d, entry, quantity, _level(d, entry), time_ns, "order")
+            touched.append(symbol)
     return touched
 
 
@@ -423,9 +438,14 @@ def _shares_under(d: Draft, entry_id: str) -> float:
     """How many shares of an entry are known and not sold by its stops."""
     held = 0.0
     for record in d.table(FillRecord).values():
-        fill, order = record.fill, d.get(OrderRecord, record.fill.client_order_id)
-        if fill.client_order_id == entry_id:
-            held += fill.quantity
-        elif order is not None and order.role == "stop" and _is_of(order, entry_id):
-            held -= fill.quantity
-    return held
+        if record.fill.client_order_id == entry_id:
+            held += record.fill.quantity
+        elif _is_sale_of(d, record.fill, entry_id):
+            held -= record.fill.quantity
+    return exact(held)
+
+
+def _is_sale_of(d: Draft, fill: Fill, entry_id: str) -> bool:
+    """Whether a stop of this entry sold these shares."""
+    order = d.get(OrderRecord, fill.client_order_id)
+    return order is not None and order.role == "stop" and _is_of(order, entry_id)
