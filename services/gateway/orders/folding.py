@@ -35,7 +35,6 @@ from services.gateway.book.records import (
     FillRecord,
     HeldBack,
     LastError,
-    Links,
     Own,
     Rates,
     base_id,
@@ -251,29 +250,21 @@ def _unknown_order(d: Draft, reported: BrokerOrder | BrokerExecution, order_type
         order_id=reported.order_id,
         created_ns=d.now.market_ns,
         con_id=reported.con_id,
+        parent_client_order_id=entry_of_stop(key) if side == "SELL" else "",
         reason=FOUND_AT_BROKER if side == "BUY" else "",
     )
 
 
 def _found_order(d: Draft, reported: BrokerOrder) -> OrderRecord:
-    """An order that the ledger does not know. An entry is taken back: nobody knows why it should still buy.
-
-    A stop stays: it is a claim to shares (`rebuilding.py`). Only a person can cancel an order of another client.
-    """
+    """An order at the broker that the ledger does not know, with its terms: a change of it must keep them."""
     order = _unknown_order(d, reported, reported.order_type, reported.quantity or reported.filled)
-    if order.role != "entry" or not TABLE[report_of(reported.status)].to.live:
-        return order
-    ours = reported.client_id == (d.get(Links, "links") or Links()).client_id
-    d.note(
-        "found_entry_taken_back" if ours else "found_entry_of_other_client",
-        order.symbol,
-        "ERROR",
-        client_order_id=order.key,
-        order_id=reported.order_id,
-        client_id=reported.client_id,
-        qty=reported.quantity,
+    return msgspec.structs.replace(
+        order,
+        stop_price=reported.stop_price,
+        limit_price=reported.limit_price,
+        trailing_pct=reported.trailing_pct,
+        tif=reported.tif or order.tif,
     )
-    return send_cancel(d, order, FOUND_AT_BROKER) if ours else d.put(order)
 
 
 def fold_execution(d: Draft, execution: BrokerExecution) -> str:

@@ -8,7 +8,7 @@ It runs after the broker's complete answer is folded. `book/witnesses.py` says h
    bought (witness `order`).
 4. A stop that rests under our reference and whose entry the ledger has never known: the ledger was lost. The shares are
    a *claim* (witness `stop`): min(stop, account). They are own and stay under their stop, and entries of the symbol are
-   blocked (`shares_found`) until the operator accepts them.
+   blocked (`shares_found`) until the operator accepts them. An entry that the ledger has never known is cancelled.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from services.gateway.book.blocks import block, unblock
 from services.gateway.book.fills import book_fill, fills_of
 from services.gateway.book.identity import find, reference_of
 from services.gateway.book.own_shares import chronological
+from services.gateway.book.queries import links_of
 from services.gateway.book.records import (
     FOUND_AT_BROKER,
     NEVER_ARRIVED,
@@ -51,6 +52,7 @@ from services.gateway.book.witnesses import (
     synthetic_exec_id,
     unexplained,
 )
+from services.gateway.orders.cancels import send_cancel
 from services.gateway.orders.folding import is_forgotten, release_held_back
 from services.gateway.orders.reconciliation import absent
 from services.runtime.core import Draft
@@ -72,6 +74,7 @@ def rebuild(d: Draft, snapshot: BrokerSnapshot, asked: set[str]) -> list[str]:
     touched += _sales_unseen(d, missing, asked)
     touched += _entries_unseen(d, missing, asked)
     touched += _claims(d, snapshot)
+    touched += _take_entries_back(d, snapshot)
     _report_found(d, snapshot)
     return touched
 
@@ -284,6 +287,36 @@ def _found_entry(
     )
 
 
+def _take_entries_back(d: Draft, snapshot: BrokerSnapshot) -> list[str]:
+    """Cancel the entries that were found: nobody knows why they should still buy. Returns their symbols.
+
+    Only a person can cancel an order of another client: its order ids mean other orders of ours.
+    """
+    touched = []
+    for reported in snapshot.open_orders:
+        entry = find(partial(d.get, OrderRecord), reported.client_order_id, reported.order_id, reported.perm_id)
+        if entry is None or entry.reason != FOUND_AT_BROKER or not entry.live or entry.cancel_reason:
+            continue
+        ours = reported.client_id == links_of(d).client_id
+        if not ours and not entry.order_id:
+            continue  # it was reported
+        d.note(
+            "found_entry_taken_back" if ours else "found_entry_of_other_client",
+            entry.symbol,
+            "ERROR",
+            client_order_id=entry.key,
+            order_id=reported.order_id,
+            client_id=reported.client_id,
+            qty=reported.quantity,
+        )
+        if ours:
+            send_cancel(d, entry, FOUND_AT_BROKER)
+        else:
+            d.put(msgspec.structs.replace(entry, order_id=0))
+        touched.append(entry.symbol)
+    return touched
+
+
 def _is_older(d: Draft, reported: BrokerOrder) -> bool:
     """Whether this completed order ended before the ledger began, so that it is not one that the ledger has dropped."""
     born_ns = (d.get(Book, "book") or Book()).born_ns
@@ -414,9 +447,12 @@ def _level(d: Draft, order: OrderRecord) -> float:
 
 
 def _last_live_ns(d: Draft, order: OrderRecord) -> int:
-    """When the order was last known to be live."""
+    """When the order was last known to be live. A sale comes after the purchase of its shares."""
     settled = d.get(Settled, order.symbol)
-    return max(order.updated_ns, settled.time_ns if settled is not None and order.live else 0)
+    times = [order.updated_ns, settled.time_ns if settled is not None and order.live else 0]
+    if order.side == "SELL":
+        times += [f.time_ns for r in d.table(FillRecord).values() if (f := r.fill).symbol == order.symbol]
+    return max(times)
 
 
 def _entry_of(stop: OrderRecord) -> str:

@@ -1,7 +1,7 @@
 """Whatever the broker forgets and whenever the fleet is away: own shares are those of the exchange.
 
-A small exchange fills entries and stops while the fleet is there or away. Executions are forgotten at midnight, completed
-orders are told or not, and the gateway's ledger can be lost. The judge is the exchange's own count.
+A small exchange fills entries and stops while the fleet is there or away. Executions are forgotten at midnight,
+completed orders are told or not, and the gateway's ledger can be lost. The judge is the exchange's own count.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class TestOwnership:
     )
     def test_an_order_of_a_lost_book_is_recorded(self, key: str, side: str, role: str) -> None:
         before = entry(key, side=side, role=role, why_held="")
-        (writes, says_) = folded(reported(before, perm_id=77, order_type="LMT"), Book(next_order_id=9))
+        (writes, says_) = folded(reported(before, perm_id=77, order_type="LMT", tif="GTC"), Book(next_order_id=9))
         order = OrderRecord(
             client_order_id=key,
             symbol="TSLA",
@@ -65,13 +65,14 @@ class TestOwnership:
             created_ns=NOON_NS,
             updated_ns=NOON_NS,
             reason=FOUND_AT_BROKER if role == "entry" else "",
+            stop_price=105.0,
+            tif="GTC",
+            parent_client_order_id=key.removesuffix("-S1").removesuffix("-S2") if role == "stop" else "",
         )
-        of_other = {"client_order_id": key, "order_id": 1, "client_id": 12, "qty": 10.0}
         placed = {"entry": "entry_order_placed", "flatten": "flatten_order_placed"}.get(role, "trailing_stop_placed")
         assert writes == [order]
         assert says_ == [
             note("unknown_own_order", level="WARNING", client_order_id=key, order_id=1),
-            *([note("found_entry_of_other_client", level="ERROR", **of_other)] if role == "entry" else []),
             ("TSLA", OrderAccepted(order)),
             note(placed, **fields_of(order)),
         ]
