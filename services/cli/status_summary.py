@@ -272,7 +272,7 @@ def _find_problems(data: StatusData, processes: dict[str, str], links: dict[str,
         entries = data.settings.enters_on_delayed_data
         what = "entries are made on prices that are minutes old" if entries else "no entries"
         found.append(f"DELAYED DATA: {what} (ibkr.allow_delayed)")
-    found += [f"entries are blocked: {row['text']}" for row in data.blocks]
+    found += [_block(row) for row in data.blocks]
     found += [
         f"entries of {row['symbol'] or 'the fleet'} are paused by {row['paused_by']}"
         for row in data.pauses
@@ -287,6 +287,11 @@ def _reported(data: StatusData, process: str) -> str:
     """Why a process is not ready, as far as it has reported it."""
     state = data.processes.get(process)
     return f": {state.note}" if state is not None and process in data.alive and state.note else ""
+
+
+def _block(row: dict[str, Any]) -> str:
+    whose = f" of {row['symbol']}" if row.get("symbol") else ""
+    return f"entries{whose} are blocked: {row['text']}"
 
 
 def _guard(row: dict[str, Any]) -> str:
@@ -304,14 +309,14 @@ def _flatten(row: dict[str, Any]) -> str:
 
 
 def _entries(data: StatusData) -> str:
-    if data.blocks:
+    if any(not row.get("symbol") for row in data.blocks):
         return "BLOCKED"
     if data.settings.observe:
         return "OBSERVED, nothing is sent"
     if any(row["symbol"] is None for row in data.pauses):
         return "PAUSED"
-    paused = sorted(row["symbol"] for row in data.pauses)
-    return f"ON, except {', '.join(paused)}" if paused else "ON"
+    stopped = sorted({row["symbol"] for row in (*data.pauses, *data.blocks)})
+    return f"ON, except {', '.join(stopped)}" if stopped else "ON"
 
 
 def _phase(data: StatusData, now: datetime | None) -> str:

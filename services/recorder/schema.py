@@ -125,9 +125,9 @@ SELECT symbol, ts AS since_ts, payload_json->>'by' AS paused_by FROM (
 
 -- What blocks entries of the whole fleet now without a pause: a reason code, and a line with the remedy.
 CREATE OR REPLACE VIEW blocks AS
-SELECT payload_json->>'reason' AS reason, payload_json->>'text' AS text, ts AS since_ts FROM (
+SELECT payload_json->>'reason' AS reason, payload_json->>'text' AS text, ts AS since_ts, symbol FROM (
     SELECT * FROM events WHERE event_type IN ('entries_blocked', 'entries_unblocked')
-    QUALIFY row_number() OVER (PARTITION BY payload_json->>'reason' ORDER BY run DESC, seq DESC) = 1
+    QUALIFY row_number() OVER (PARTITION BY symbol, payload_json->>'reason' ORDER BY run DESC, seq DESC) = 1
 ) WHERE event_type = 'entries_blocked';
 
 -- Tripped guards with their figures, and what resets them; symbol NULL: of all symbols.

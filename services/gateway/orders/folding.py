@@ -169,8 +169,15 @@ def _merge(d: Draft, known: OrderRecord, reported: BrokerOrder) -> OrderRecord:
         oca_type=known.oca_type if completed else reported.oca_type,
         account=reported.account or known.account,
         con_id=reported.con_id or known.con_id,
-        reason=reported.completed_status or ("" if known.reason == NEVER_ARRIVED else known.reason),
+        reason=_reason(known, reported),
     )
+
+
+def _reason(known: OrderRecord, reported: BrokerOrder) -> str:
+    """Why the order ended; that it was found at the broker stays."""
+    if known.reason == FOUND_AT_BROKER:
+        return known.reason
+    return reported.completed_status or ("" if known.reason == NEVER_ARRIVED else known.reason)
 
 
 def _send_event(d: Draft, effect: Effect, known: OrderRecord, order: OrderRecord) -> None:

@@ -347,6 +347,13 @@ class TestMemoryLost:
         gateway.connect(sold)
         assert (gateway.own(), gateway.state.table(Block)) == (0.0, {})
 
+    def test_shares_bought_today_are_found_by_their_executions(self) -> None:
+        gateway = Gateway(cold=True)
+        done = broker_order(KEY, status="Filled", quantity=0.0, order_id=0, filled=10.0, completed_status="Filled")
+        gateway.connect(broker_execution(KEY, 10.0, 105.0), done, active_stop(), held_by_account(10.0))
+        assert [f.witness for f in fills(gateway)] == ["execution"]
+        assert [b.reason for b in gateway.state.table(Block).values()] == ["shares_found"], "nobody remembers why"
+
     def test_the_operator_accepts(self) -> None:
         gateway = Gateway(cold=True)
         gateway.connect(active_stop(), held_by_account(10.0, 104.0))
