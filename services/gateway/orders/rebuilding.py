@@ -19,7 +19,7 @@ from functools import partial
 import msgspec
 
 from messages.broker import BrokerOrder, BrokerSnapshot
-from messages.orders import Fill, OrderRecord, Witness
+from messages.orders import Fill, OrderRecord, PositionUpdated, Witness
 from services.gateway.book.blocks import block, unblock
 from services.gateway.book.fills import book_fill, fills_of
 from services.gateway.book.identity import find, reference_of
@@ -76,6 +76,7 @@ def rebuild(d: Draft, snapshot: BrokerSnapshot, asked: set[str]) -> list[str]:
     touched += _claims(d, snapshot)
     touched += _take_entries_back(d, snapshot)
     _report_found(d, snapshot)
+    _report_own(d)
     return touched
 
 
@@ -428,6 +429,15 @@ def _book(d: Draft, order: OrderRecord, quantity: float, price: float, time_ns: 
         exec_id=fill.exec_id,
         own=own.quantity,
     )
+
+
+def _report_own(d: Draft) -> None:
+    """A position that was reported before its shares were known to be own is reported again."""
+    for symbol, own in d.table(Own).items():
+        position = d.get(AccountPosition, symbol)
+        known = position == d.state.get(AccountPosition, symbol) and own != d.state.get(Own, symbol)
+        if known and position is not None:
+            d.send(symbol, PositionUpdated(symbol, position.quantity, position.avg_cost, own.quantity, own.cost_usd))
 
 
 def _account(d: Draft, symbol: str) -> float:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from messages.broker import BrokerPosition
+from messages.broker import BrokerPosition, Connected
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.operator import AdoptFound
-from messages.orders import Fill, OrderFilled
+from messages.orders import Fill, OrderFilled, PositionUpdated
 from services.gateway.book.own_shares import chronological
 from services.gateway.book.records import AccountPosition, Block, FillRecord, HeldBack, OrderRecord, Own, Settled
 from tests.gateway.scenario import ACCOUNT, SECOND, Gateway, broker_execution, broker_order
@@ -353,6 +353,14 @@ class TestMemoryLost:
         gateway.connect(broker_execution(KEY, 10.0, 105.0), done, active_stop(), held_by_account(10.0))
         assert [f.witness for f in fills(gateway)] == ["execution"]
         assert [b.reason for b in gateway.state.table(Block).values()] == ["shares_found"], "nobody remembers why"
+
+    def test_a_position_that_was_reported_before_is_reported_again_as_own(self) -> None:
+        gateway = Gateway(cold=True)
+        gateway.receive(Connected((ACCOUNT,), 1, 12))
+        gateway.receive(held_by_account(10.0, 104.0))
+        gateway.clear()
+        gateway.answer(active_stop(), held_by_account(10.0, 104.0))
+        assert gateway.events(PositionUpdated) == [PositionUpdated("TSLA", 10.0, 104.0, 10.0, 1040.0)]
 
     def test_the_operator_accepts(self) -> None:
         gateway = Gateway(cold=True)
