@@ -37,6 +37,7 @@ class SymbolLine(msgspec.Struct, frozen=True, kw_only=True):
 
     `distance_pct`: from the last price to the order's level. `pnl_usd`: open and realized today, after commission; None
     if shares are held and have no price. `quantity`: the shares held, or else those that the entry would buy.
+    `synthetic`: how many own shares have no execution, and `witness` what they are known from (docs/recovery.md).
     `unprotected`: whole own shares without a live stop. `level_estimated`: the broker has not reported the newest level
     of its stop, and `order` marks the level with a ~.
     """
@@ -52,6 +53,8 @@ class SymbolLine(msgspec.Struct, frozen=True, kw_only=True):
     own: float
     unprotected: float
     level_estimated: bool = False
+    synthetic: float = 0.0
+    witness: str = ""
 
 
 class Money(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,6 +167,8 @@ def _line(data: StatusData, row: dict[str, Any], now: datetime | None) -> Symbol
         own=own,
         unprotected=unprotected,
         level_estimated=estimated,
+        synthetic=min(own, row.get("synthetic_qty") or 0.0),
+        witness=data.witnesses.get(symbol, "") if own and row.get("synthetic_qty") else "",
     )
 
 
