@@ -11,7 +11,7 @@ CRAZY  := $(BIN)/crazy
 WITH    = $(if $(CONFIG),--config "$(CONFIG)")
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test clients check format coverage mutate soak fuzz bench install lock clean
+.PHONY: help up down status logs test clients check format coverage mutate soak fuzz bench install ibasync lock clean
 
 help: ## Describe every target (this list)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,10 +67,14 @@ bench: $(VENV)/.installed-dev ## Measure latency, footprint and the speed of tic
 
 install: $(VENV)/.installed ## Create .venv and install what running needs, by hash
 
+ibasync: $(VENV)/.installed ## Install the IBKR library ib_async, too, for `ibkr.library: ib_async`
+	@$(BIN)/$(PIP) install $(LOCKED) -r requirements-ib_async.lock
+
 lock: $(VENV)/.installed ## Renew the lock files from pyproject.toml (needs the network)
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile $(LOCK) --extra build -o requirements.lock pyproject.toml
-	$(BIN)/uv pip compile $(LOCK) --extra build --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --extra build --extra ib_async -c requirements.lock -o requirements-ib_async.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --extra build --extra dev --extra ib_async -c requirements.lock -o requirements-dev.lock pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) -o tests/clients/requirements.lock tests/clients/requirements.in
 LOCK := -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         --no-emit-index-url --no-emit-find-links

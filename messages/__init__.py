@@ -17,10 +17,11 @@ from messages.account import (
     ReconciliationDone,
     RequestBook,
 )
-from messages.broker import CancelOrder, PlaceOrder, Qualify, RequestSnapshot, StartStreams, Subscribe
+from messages.broker import CancelOrder, PlaceOrder, Qualify, RequestSnapshot, Resubscribe, StartStreams, Subscribe
 from messages.entries import CancelEntry, EntryApproved, EntryDenied, EntryDropped, SubmitEntry
 from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import (
+    BrokerTime,
     MarketRule,
     MarketTime,
     SessionApproaching,
@@ -62,6 +63,7 @@ Message = (
     Tick
     | MarketTime
     | MarketRule
+    | BrokerTime
     | SessionAwaited
     | SessionApproaching
     | SessionOpened
@@ -105,6 +107,7 @@ Message = (
     | CancelOrder
     | RequestSnapshot
     | Qualify
+    | Resubscribe
     | StartStreams
     | Subscribe
     | EntriesBlocked

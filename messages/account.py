@@ -67,12 +67,16 @@ class ReconciliationDone(msgspec.Struct, frozen=True, array_like=True, tag=True)
     `open_orders`: how many open orders the broker reported.
     `executions`: how many executions it reported.
     `positions`: how many positions it reported.
+    `entries`: the client_order_ids of all live entries; None: not reported.
+    `blocked`: the reasons that block entries now, `REASON` for all symbols or `REASON SYMBOL`; None: not reported.
     """
 
     account: str
     open_orders: int
     executions: int
     positions: int
+    entries: tuple[str, ...] | None = None
+    blocked: tuple[str, ...] | None = None
 
 
 class RequestBook(msgspec.Struct, frozen=True, array_like=True, tag=True):

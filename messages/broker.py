@@ -25,6 +25,7 @@ __all__ = [
     "BrokerOrder",
     "BrokerPosition",
     "BrokerSnapshot",
+    "BrokerUndecoded",
     "CancelOrder",
     "Connected",
     "Disconnected",
@@ -35,10 +36,12 @@ __all__ = [
     "Qualify",
     "Quote",
     "RequestSnapshot",
+    "Resubscribe",
     "SnapshotFailed",
     "StartStreams",
     "Subscribe",
     "ToBroker",
+    "UnknownOrderStatus",
 ]
 
 
@@ -92,9 +95,6 @@ class StartStreams(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """
 
     account: str
-
-
-ToBroker = PlaceOrder | CancelOrder | Qualify | RequestSnapshot | StartStreams | Subscribe
 
 
 class Connected(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -170,6 +170,7 @@ class BrokerExecution(msgspec.Struct, frozen=True, array_like=True, tag=True):
     `con_id`: the broker's id of the contract; 0: not reported.
     `sec_type`: IBKR's type of the contract: STK, OPT, FUT, and others.
     `currency`: the currency of its price.
+    `time_guessed`: the broker's text of the time could not be read; `time_ns` is the best guess.
     """
 
     exec_id: str
@@ -188,6 +189,7 @@ class BrokerExecution(msgspec.Struct, frozen=True, array_like=True, tag=True):
     con_id: int = 0
     sec_type: str = "STK"
     currency: str = "USD"
+    time_guessed: bool = False
 
 
 class BrokerCommission(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -251,8 +253,8 @@ class BrokerError(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """An error message of the broker.
 
     `order_id`: the order that it is about; -1: no order.
-    `code`: IBKR's code.
-    `text`: IBKR's text.
+    `code`: IBKR's code; below 100 the gateway's own, about the connection.
+    `text`: IBKR's text, or the gateway's own.
     """
 
     order_id: int
@@ -328,10 +330,14 @@ class BrokerClock(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
     `least_s`: it is ahead by at least this.
     `most_s`: it is ahead by at most this.
+    `wall_ns`: this machine's clock at the end of the comparison; 0: not reported.
+    `steady_ns`: the machine's steady time at that moment (`services/runtime/steady_time.py`).
     """
 
     least_s: float
     most_s: float
+    wall_ns: int = 0
+    steady_ns: int = 0
 
 
 class LiveConfirmation(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -358,6 +364,42 @@ class DiskSpace(msgspec.Struct, frozen=True, array_like=True, tag=True):
     free_mb: float
 
 
+class BrokerUndecoded(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A message of the broker that could not be read, in whole or in part. What it is about is in doubt.
+
+    `message`: IBKR's number of the message: 3 orderStatus, 5 openOrder, 11 execution, 61 position, and others.
+    `order_id`: the order that it is about; 0: not known.
+    `client_order_id`: its orderRef; '': not known.
+    `text`: what is wrong with it.
+    """
+
+    message: int
+    order_id: int
+    client_order_id: str
+    text: str
+
+
+class UnknownOrderStatus(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The status of an order that the broker has not described on this connection: ask for its open orders.
+
+    `order_id`: its order id; 0 or below 0 for an order of another client.
+    `perm_id`: the broker's number of it.
+    `status`: IBKR's status.
+    """
+
+    order_id: int
+    perm_id: int
+    status: str
+
+
+class Resubscribe(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """End the stream of this symbol's prices and start it again: nothing came for too long."""
+
+    symbol: str
+
+
+ToBroker = PlaceOrder | CancelOrder | Qualify | RequestSnapshot | Resubscribe | StartStreams | Subscribe
+
 FromBroker = (
     Connected
     | Disconnected
@@ -375,6 +417,8 @@ FromBroker = (
     | BrokerMarketRule
     | LiveConfirmation
     | DiskSpace
+    | BrokerUndecoded
+    | UnknownOrderStatus
 )
 
 ROUTES: dict[type[msgspec.Struct], str] = {

@@ -31,6 +31,6 @@ class EntriesUnblocked(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 ROUTES: dict[type[msgspec.Struct], str] = {
-    EntriesBlocked: "gateway -> recorder, symbol",
-    EntriesUnblocked: "gateway -> recorder, symbol",
+    EntriesBlocked: "gateway -> recorder, risk, symbol",
+    EntriesUnblocked: "gateway -> recorder, risk, symbol",
 }

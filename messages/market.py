@@ -6,6 +6,7 @@ import msgspec
 
 __all__ = [
     "ROUTES",
+    "BrokerTime",
     "MarketRule",
     "MarketTime",
     "Session",
@@ -82,12 +83,27 @@ class MarketTime(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=Fals
     `machine_ns`: monotonic time of this machine.
     `speed` (market seconds per second): how fast market time passes; 0 in lock-step.
     `until_ns`: the next market event of the clock; a reader does not go past it by itself.
+    `doubtful`: True while this machine's clock contradicts itself or the broker: no entries.
+    `era`: another number after market time was set back, because it had been wrong.
     """
 
     market_ns: int
     machine_ns: int
     speed: float
     until_ns: int
+    doubtful: bool = False
+    era: int = 0
+
+
+class BrokerTime(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The broker's time, as far as the gateway knows it: market time follows it.
+
+    `broker_ns`: the broker's time at `steady_ns`.
+    `steady_ns`: a steady time of this machine (`services/runtime/steady_time.py`).
+    """
+
+    broker_ns: int
+    steady_ns: int
 
 
 class SessionAwaited(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -135,6 +151,7 @@ ROUTES: dict[type[msgspec.Struct], str] = {
     Tick: "gateway -> cli, risk, symbol",
     MarketRule: "gateway -> symbol",
     MarketTime: "clock -> cli, gateway, recorder, risk, symbol, watchdog",
+    BrokerTime: "gateway -> clock",
     SessionAwaited: "clock -> recorder",
     SessionApproaching: "clock -> gateway",
     SessionOpened: "clock -> gateway, recorder, risk, symbol",

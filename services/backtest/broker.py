@@ -24,18 +24,23 @@ from messages.broker import (
     Qualify,
     Quote,
     RequestSnapshot,
+    Resubscribe,
     StartStreams,
     Subscribe,
     ToBroker,
 )
 from messages.orders import OrderRecord
+from services.configuration.broker_policy import CompletedOrdersTold
+from services.simulator.venue.account_updates import AccountUpdates
 from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.instruments import contract_id
 from services.simulator.venue.orders import Execution, Order, Ticket
 from services.simulator.venue.reports import (
     AccountReport,
     CommissionReport,
     ErrorReport,
     ExecutionReport,
+    OpenOrderReport,
     OrderReport,
     PositionReport,
     QuoteReport,
@@ -43,7 +48,6 @@ from services.simulator.venue.reports import (
     StatusReport,
 )
 from services.simulator.venue.statement import rows
-from services.simulator.wire.contracts import contract_id
 
 __all__ = ["ExchangeBroker"]
 
@@ -57,9 +61,12 @@ class ExchangeBroker:
         self.exchange = exchange
         self.client_id = client_id
         self.account = exchange.accounts[0]
+        self._streamed = ""
+        self._updates = AccountUpdates(exchange.policy.account_told_every_s, exchange.now_ns)
 
     def connect(self) -> list[FromBroker]:
         """The facts of a new connection."""
+        self._streamed = ""
         next_id = self.exchange.next_order_id(self.client_id)
         return [Connected(self.exchange.accounts, next_id, self.client_id)]
 
@@ -73,15 +80,19 @@ class ExchangeBroker:
             case RequestSnapshot():
                 return [self._snapshot()]
             case StartStreams(account):
+                self._streamed = account
                 return [_account(self.exchange.account_report(account))]
             case Qualify():
                 return [BrokerContract(s, contract_id(s), s) for s in self.exchange.symbols]
-            case Subscribe():
+            case Subscribe() | Resubscribe():
                 return []  # it gets the prices of every symbol anyway
 
     def advance(self, to_ns: int) -> tuple[list[FromBroker], list[Quote]]:
         """At most one event of the market: (facts about orders and the account, new prices)."""
-        return self.translate(self.exchange.advance(to_ns, one=True))
+        facts, quotes = self.translate(self.exchange.advance(to_ns, one=True))
+        if quotes and self._updates.due(self.exchange.now_ns) and self._streamed:
+            facts.append(_account(self.exchange.account_report(self._streamed)))
+        return facts, quotes
 
     def translate(self, reports: Sequence[Report]) -> tuple[list[FromBroker], list[Quote]]:
         """The reports for this client: (facts about orders and the account, new prices)."""
@@ -92,7 +103,9 @@ class ExchangeBroker:
         """The reports for this client, as broker messages."""
         for report in reports:
             match report:
-                case OrderReport(order) | StatusReport(order) if order.ticket.client_id == self.client_id:
+                case OrderReport(order) | OpenOrderReport(order) | StatusReport(order) if (
+                    order.ticket.client_id == self.client_id
+                ):
                     yield _order(order)
                 case ExecutionReport(execution) if execution.client_id == self.client_id:
                     yield _execution(execution)
@@ -133,15 +146,17 @@ class ExchangeBroker:
 
     def _snapshot(self) -> BrokerSnapshot:
         exchange = self.exchange
-        executions = [e for e in exchange.executions() if e.client_id == self.client_id]
+        executions = [e for e in exchange.executions_told() if e.client_id == self.client_id]
         charges = [exchange.commission_of(e.exec_id) for e in executions]
+        ends = exchange.policy.completed_orders_told is not CompletedOrdersTold.NEVER_ENDED
         return BrokerSnapshot(
             account=self.account,
             positions=tuple(_position(p) for p in exchange.positions(self.account) if p.quantity),
             open_orders=tuple(_order(o) for o in exchange.open_orders()),
-            completed_orders=tuple(_order(o) for o in exchange.completed_orders()),
+            completed_orders=tuple(_order(o) for o in exchange.completed_orders_told()) if ends else (),
             executions=tuple(_execution(e) for e in executions),
             commissions=tuple(_commission(c) for c in charges if c is not None),
+            missing=() if ends else ("completed_orders",),
         )
 
 

@@ -14,17 +14,18 @@ from cyclopts import App, CycloptsError, Group, UnusedCliTokensError
 
 from services.configuration.refusal import Refusal
 
-__all__ = ["COMMANDS", "app", "run"]
+__all__ = ["COMMANDS", "FAMILIES", "app", "run"]
 
 COMMANDS = {
-    "Start and stop": ("up", "down", "wait", "golive"),
+    "Start and stop": ("up", "down", "wait", "paper_probe", "golive"),
     "Look": ("status", "performance", "events", "logs", "sql", "export", "audit"),
     "Act": ("pause", "resume", "flatten", "adopt", "rescue", "cooldown_list", "cooldown_clear"),
     "Symbols": ("symbols_list", "symbols_add", "symbols_remove", "symbols_file", "reload"),
     "Configure": ("config_check", "config_show", "config_keys", "config_schema"),
     "Simulate": ("simulator", "simulator_fault", "simulator_advance", "simulator_policy"),
 }
-"""Every command under its heading, in the order of `crazy --help`. `config_show` is typed `crazy config show`."""
+"""Every command under its heading, in the order of `crazy --help`. `config_show` is typed `crazy config show`, because
+`config` is one of `FAMILIES`; `paper_probe` is typed `crazy paper-probe`."""
 
 FAMILIES = {
     "cooldown": "The rest of a symbol after a stop-out (list, clear).",
@@ -50,7 +51,10 @@ def _register() -> None:
         group = Group(heading, sort_key=place)
         for order, file in enumerate(files):
             family, _, name = file.rpartition("_")
-            family, name = (file, "") if file in FAMILIES else (family, name)
+            if file in FAMILIES:
+                family, name = file, ""
+            elif family not in FAMILIES:
+                family, name = "", file.replace("_", "-")
             if family and family not in families:
                 families[family] = App(name=family, help=FAMILIES[family], group=group)
                 app.command(families[family])

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from messages.broker import (
+    BrokerContract,
     BrokerError,
     BrokerOrder,
     BrokerSnapshot,
@@ -21,8 +22,11 @@ from messages.broker import (
     Connected,
     FromBroker,
     PlaceOrder,
+    Qualify,
+    Quote,
     RequestSnapshot,
     SnapshotFailed,
+    StartStreams,
 )
 from messages.orders import OrderRecord
 from services.configuration.refusal import Refusal
@@ -79,6 +83,36 @@ class BrokerSession:
     def cancel(self, order_id: int, client_order_id: str) -> None:
         """Send the cancel."""
         self._broker.execute(CancelOrder(order_id, client_order_id))
+
+    async def listen(self, seconds: float) -> list[FromBroker]:
+        """All facts that came since the last call, and that come within so many seconds."""
+        await asyncio.sleep(seconds)
+        heard = list(self._facts)
+        self._facts.clear()
+        return heard
+
+    async def con_id(self, symbol: str) -> int:
+        """The contract id of a symbol of the watchlist. NoBroker if the broker knows none."""
+        self._broker.execute(Qualify())
+        found = await self._first(
+            lambda fact: isinstance(fact, BrokerContract) and fact.symbol == symbol,
+            SNAPSHOT_S,
+            f"the contract {symbol}",
+        )
+        assert isinstance(found, BrokerContract)
+        if not found.con_id:
+            raise NoBroker(f"the broker knows no contract {symbol}: {found.error}")
+        return found.con_id
+
+    async def price(self, symbol: str) -> Quote:
+        """The price of a symbol of the watchlist. NoBroker if none comes."""
+        self._broker.execute(StartStreams(self.account))
+        for _ in range(int(ANSWER_S * 10)):
+            for quote in self._broker.quotes.take():
+                if quote.symbol == symbol and quote.last > 0:
+                    return quote
+            await asyncio.sleep(0.1)
+        raise NoBroker(f"no price of {symbol} within {ANSWER_S:g} s")
 
     async def report(
         self, order_id: int, accept: Callable[[BrokerOrder], bool], timeout_s: float = ANSWER_S

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 from services.configuration.refusal import Refusal
@@ -26,6 +27,9 @@ def check(chosen: Fleet, supervisor: Supervisor, down: str) -> None:
     orphans = supervisor.orphans()
     if orphans:
         raise Refusal(f"fleet {chosen.name}: {', '.join(orphans)} still there without a supervisor; end them: {down}")
+    library = chosen.settings.ibkr.library
+    if find_spec(library) is None:
+        raise Refusal(f"ibkr.library is {library}, which is not installed; `make ibasync` installs it")
     if chosen.settings.mode == "sim":
         check_files(chosen.settings)
         _check_port(chosen.settings.ibkr.host, chosen.settings.ibkr.port)

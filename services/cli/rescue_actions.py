@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from messages.broker import BrokerError, BrokerOrder
+from messages.broker import BrokerError, BrokerExecution, BrokerOrder
 from messages.orders import LIVE_STATUSES, OrderRecord
 from services.cli.broker_session import BrokerSession, connected
 from services.cli.render import console, table
@@ -60,7 +60,7 @@ class Rescuer:
             return UNPROTECTED if any(c.uncovered for c in contracts if self._may_protect(c)) else 0
 
     async def _survey(self, broker: BrokerSession) -> list[TradedContract]:
-        return survey(await broker.snapshot(), broker.account, is_own_reference)
+        return survey(await broker.snapshot(), broker.account, self._is_ours)
 
     async def _show(self, broker: BrokerSession) -> list[TradedContract]:
         contracts = await self._survey(broker)
@@ -147,6 +147,10 @@ class Rescuer:
         """How many shares a sale sells: those that are the bot's, or as many as the operator says."""
         return c.claimed if self._quantity is None else min(c.whole, self._quantity)
 
+    def _is_ours(self, reported: BrokerOrder | BrokerExecution) -> bool:
+        client_id = self._settings.ibkr.client_id
+        return is_own_reference(reported.client_order_id, reported.client_id, self._settings.name, client_id)
+
     # What is done.
 
     def _confirm(self, what: str) -> bool:
@@ -187,7 +191,7 @@ class Rescuer:
         if not self._confirm(f"place a trailing stop, {pct:g} %, good till cancelled, for {shares} {c.symbol}"):
             return
         self._number += 1
-        reference = stop_reference(order_reference(c.symbol, self._date, self._number, "R"), 1)
+        reference = stop_reference(order_reference(self._settings.name, c.symbol, self._date, self._number, "R"), 1)
         order = OrderRecord(
             client_order_id=reference,
             symbol=c.symbol,
@@ -224,7 +228,7 @@ class Rescuer:
             return
         self._number += 1
         order = OrderRecord(
-            client_order_id=order_reference(c.symbol, self._date, self._number, "F"),
+            client_order_id=order_reference(self._settings.name, c.symbol, self._date, self._number, "F"),
             symbol=c.symbol,
             role="flatten",
             side="SELL",

@@ -70,10 +70,12 @@ class TradedContract(msgspec.Struct, frozen=True):
         return "child" in order.why_held
 
 
-def survey(snapshot: BrokerSnapshot, account: str, is_ours: Callable[[str], bool]) -> list[TradedContract]:
+def survey(
+    snapshot: BrokerSnapshot, account: str, is_ours: Callable[[BrokerOrder | BrokerExecution], bool]
+) -> list[TradedContract]:
     """Every contract that the account holds, or in which it has a live order; by ticker.
 
-    `is_ours`: whether an orderRef is one of this fleet's.
+    `is_ours`: whether an order or execution is this fleet's.
     """
     found: dict[int | str, TradedContract] = {}
 
@@ -90,11 +92,11 @@ def survey(snapshot: BrokerSnapshot, account: str, is_ours: Callable[[str], bool
     for order in _of_account(snapshot.open_orders, account):
         if order.status in LIVE_STATUSES:
             contract = of(order)
-            kind = "others" if not is_ours(order.client_order_id) else "stops" if order.side == "SELL" else "entries"
+            kind = "others" if not is_ours(order) else "stops" if order.side == "SELL" else "entries"
             put(msgspec.structs.replace(contract, **{kind: (*getattr(contract, kind), order)}))
     for execution in _of_account(snapshot.executions, account):
         key = execution.con_id or execution.symbol
-        if is_ours(execution.client_order_id) and key in found:
+        if is_ours(execution) and key in found:
             signed = execution.quantity if execution.side == "BUY" else -execution.quantity
             put(msgspec.structs.replace(found[key], bought=found[key].bought + signed))
     return sorted(found.values(), key=lambda c: (c.symbol, c.sec_type, c.con_id))

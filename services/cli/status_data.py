@@ -49,6 +49,7 @@ class StatusData(msgspec.Struct, frozen=True, kw_only=True):
     witnesses: dict[str, str] = {}
     market: Row = {}
     links: dict[str, bool] = {}
+    link_details: dict[str, str] = {}
     pauses: list[Row] = []
     guards: list[Row] = []
     flattens: list[Row] = []
@@ -101,6 +102,9 @@ def _recorded(db: Records) -> dict[str, Any]:
         "witnesses": {row["symbol"]: row["witness"] for row in db.rows(WITNESSES)} if synthetic else {},
         "market": _first(db.rows("SELECT * FROM market")),
         "links": {row["link"]: row["up"] for row in db.rows("SELECT link, up FROM links")},
+        "link_details": {
+            row["link"]: row["detail"] or "" for row in db.rows("SELECT link, detail FROM links WHERE NOT up")
+        },
         "pauses": db.rows("SELECT * FROM pauses"),
         "guards": db.rows("SELECT * FROM guards"),
         "flattens": db.rows("SELECT * FROM flattens"),

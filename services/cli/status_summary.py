@@ -255,6 +255,12 @@ def _links(data: StatusData) -> dict[str, str]:
     return links
 
 
+def _why_down(data: StatusData, link: str) -> str:
+    """What the broker or the gateway says about a link that is down, with the remedy."""
+    detail = data.link_details.get(link, "")
+    return f" ({detail})" if detail and detail != "starting" else ""
+
+
 def _find_problems(data: StatusData, processes: dict[str, str], links: dict[str, str]) -> list[str]:
     found = [
         f"{name} is {state}{_reported(data, name)}"
@@ -271,7 +277,7 @@ def _find_problems(data: StatusData, processes: dict[str, str], links: dict[str,
     if data.records_error:
         found.append(data.records_error)
     if processes["gateway"] != "down":
-        found += [f"{LINKS[name]}: {state}" for name, state in links.items() if state == "DOWN"]
+        found += [f"{LINKS[name]}: {state}{_why_down(data, name)}" for name, state in links.items() if state == "DOWN"]
         found += [f"{LINKS['socket']}: unknown"] if links["socket"] == "unknown" else []
     if links["data"] == "DELAYED":
         entries = data.settings.enters_on_delayed_data

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from typing import ClassVar
 
 import msgspec
 
 from messages import Message
 from messages.market import (
+    BrokerTime,
     Session,
     SessionApproaching,
     SessionAwaited,
@@ -23,7 +25,18 @@ from messages.timers import Started
 from messages.watchlist import SymbolRetired, Watch, WatchlistChanged
 from services.runtime.core import Deadlines, Decision, Draft, Now, State
 
-__all__ = ["LEAD_NS", "ClockCore", "ClockRecord", "MarketEnded", "StepBegun", "TimeReached", "Watched"]
+__all__ = [
+    "LEAD_NS",
+    "BrokerSeen",
+    "ClockCore",
+    "ClockDoubted",
+    "ClockRecord",
+    "MarketEnded",
+    "StepBegun",
+    "TimeCorrected",
+    "TimeReached",
+    "Watched",
+]
 
 MINUTE = 60_000_000_000
 FLEET = "fleet"
@@ -37,6 +50,19 @@ class TimeReached(msgspec.Struct, frozen=True, array_like=True, tag=True):
     market_ns: int
 
 
+class TimeCorrected(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Market time was wrong by `off_s` (above 0: ahead): it is this. Sessions announced too early are over."""
+
+    market_ns: int
+    off_s: float
+
+
+class ClockDoubted(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """This machine's clock jumped by `jump_s`, and market time does not follow it; or (0) it is right again."""
+
+    jump_s: float
+
+
 class StepBegun(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Lock-step: this step starts. It is committed before its effects."""
 
@@ -46,6 +72,9 @@ class StepBegun(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 class MarketEnded(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The market source has nothing left: the market stays closed."""
+
+
+ClockInput = TimeReached | TimeCorrected | ClockDoubted | StepBegun | MarketEnded
 
 
 class ClockRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +94,18 @@ class ClockRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         return "clock"
+
+
+class BrokerSeen(msgspec.Struct, frozen=True):
+    """The broker's time as last reported; in memory. The source of market time reads it."""
+
+    volatile: ClassVar[bool] = True
+
+    reported: BrokerTime
+
+    @property
+    def key(self) -> str:
+        return "broker"
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +131,7 @@ class ClockCore:
     `cancel_before_close_minutes`: when entries end. `audit_before_open_minutes`: when stops are checked.
     """
 
-    kinds: tuple[type, ...] = (ClockRecord, Watched)
+    kinds: tuple[type, ...] = (ClockRecord, Watched, BrokerSeen)
 
     def __init__(
         self, sessions: Sequence[Session], cancel_before_close_minutes: int, audit_before_open_minutes: int = 0
@@ -170,11 +211,20 @@ class ClockCore:
         index = bisect_right(self._closes, market_ns)
         return self.sessions[index] if index < len(self.sessions) else None
 
-    def handle(self, state: State, message: Message | TimeReached | StepBegun | MarketEnded, now: Now) -> Decision:
+    def handle(self, state: State, message: Message | ClockInput, now: Now) -> Decision:
         d = Draft(state, now)
         match message:
             case TimeReached(market_ns):
                 self._pass_time(d, market_ns)
+            case BrokerTime():
+                d.put(BrokerSeen(message))
+            case TimeCorrected(market_ns, off_s):
+                self._correct(d, market_ns, off_s)
+            case ClockDoubted(jump_s):
+                if jump_s:
+                    d.note("clock_jumped", "", "ERROR", jump_s=jump_s, followed=False)
+                else:
+                    d.note("clock_jumped_over")
             case StepBegun(number, time_ns):
                 d.put(msgspec.structs.replace(self.record(state), step=number, now_ns=time_ns))
             case MarketEnded():
@@ -222,6 +272,31 @@ class ClockCore:
             record = self._cross(d, record, market_ns)
         if record is not before:
             d.put(msgspec.structs.replace(record, now_ns=max(record.now_ns, market_ns)))
+
+    def _correct(self, d: Draft, market_ns: int, off_s: float) -> None:
+        """Go to the session of this time, as at a start. What was announced of later ones does not hold."""
+        d.note("market_time_corrected", "", "ERROR", off_s=round(off_s, 1))
+        before = self.record(d.state)
+        session = self.session_after(market_ns)
+        if session is not None and session.date == before.date and not self._is_ahead(before, session, market_ns):
+            self._pass_time(d, market_ns)
+            return
+        record = self._await(d, msgspec.structs.replace(before, phase="waiting", audited=""), market_ns)
+        if session is not None and session.open_ns <= market_ns:
+            record = msgspec.structs.replace(record, audited=session.date)
+        while (boundary := self.next_boundary(record)) is not None and boundary <= market_ns:
+            record = self._cross(d, record, market_ns)
+        d.put(msgspec.structs.replace(record, now_ns=market_ns))
+
+    def _is_ahead(self, record: ClockRecord, session: Session, market_ns: int) -> bool:
+        """Whether a boundary of this session was announced that is not reached yet."""
+        match record.phase:
+            case "waiting":
+                return False
+            case "open":
+                return market_ns < session.open_ns
+            case _:
+                return market_ns < self.entries_until(session)
 
     def _await(self, d: Draft, record: ClockRecord, market_ns: int) -> ClockRecord:
         """Announce the session that is open at this time, or the next one."""

@@ -12,8 +12,18 @@ from typing import Protocol
 
 from messages.frames import Advance, Advanced, Beat, Frame, Schedule
 from messages.market import MarketTime, Session
-from services.clock.core import LEAD_NS, ClockCore, ClockRecord, MarketEnded, TimeReached
+from services.clock.core import (
+    LEAD_NS,
+    BrokerSeen,
+    ClockCore,
+    ClockDoubted,
+    ClockRecord,
+    MarketEnded,
+    TimeCorrected,
+    TimeReached,
+)
 from services.runtime.actor import Actor
+from services.runtime.steady_time import steady_ns
 
 __all__ = ["FreePace", "RealPace", "SimulatorLink", "TimeSource"]
 
@@ -30,6 +40,12 @@ STALL_NS = SECOND // 5
 LINGER_NS = SECOND
 """Machine time after a close before the night is skipped. Meanwhile the last statuses arrive."""
 RESEND_NS = SECOND // 2
+JUMP_NS = 2 * SECOND
+"""The machine's clock, its steady time and the broker's time may differ by this. More is a jump."""
+FRESH_NS = 60 * SECOND
+"""A report of the broker's time is good for so long."""
+ERAS = 1000
+"""Numbers of eras in one run of the clock."""
 
 Send = Callable[[str, Frame], None]
 Publish = Callable[[MarketTime], None]
@@ -55,11 +71,30 @@ class TimeSource(Protocol):
 
 
 class RealPace:
-    """Paper and live: the market's time is the machine's UTC clock."""
+    """Paper and live: market time starts at this machine's UTC clock, runs with its steady time, follows the broker's.
 
-    def __init__(self, actor: Actor, core: ClockCore, publish: Publish, wall: Callable[[], int] = time.time_ns):
-        self._actor, self._core, self._publish, self._wall = actor, core, publish, wall
+    The machine's clock is followed while it runs with the steady time: so small corrections (NTP) are taken. A jump is
+    not: entries stop, market time runs on evenly, and so does protection. It ends when the clock jumps back, or when
+    the broker's time decides. If market time itself was wrong from the start, the broker's time sets it right, forwards
+    or back.
+    """
+
+    def __init__(
+        self,
+        actor: Actor,
+        core: ClockCore,
+        publish: Publish,
+        wall: Callable[[], int] = time.time_ns,
+        steady: Callable[[], int] = steady_ns,
+    ):
+        self._actor, self._core, self._publish, self._wall, self._steady = actor, core, publish, wall, steady
         self._next_publish = 0
+        self._base_ns, self._base_steady_ns = wall(), steady()
+        self._doubted = self._noted = False
+        self._jump_s = 0.0
+        self._seen: BrokerSeen | None = None
+        self._era = actor.run * ERAS
+        self._started = False
         self.note = ""
 
     def frame(self, peer: str, frame: Frame, machine_ns: int) -> None:
@@ -69,7 +104,12 @@ class RealPace:
         return True
 
     def work(self, machine_ns: int) -> None:
-        now_ns = self._wall()
+        now_ns = self._now()
+        if not self._started:
+            self._started = True
+            if self._core.record(self._actor.state).now_ns > now_ns + JUMP_NS:
+                self._set(now_ns, self._core.record(self._actor.state).now_ns - now_ns, machine_ns)
+        now_ns = self._follow_broker(now_ns, machine_ns)
         self._actor.market.reach(now_ns)
         record = self._core.record(self._actor.state)
         boundary = self._core.next_boundary(record)
@@ -81,11 +121,48 @@ class RealPace:
             self._next_publish = machine_ns + _publish_after(record)
             self.note = record.phase
             boundary = self._core.next_boundary(record)
-            self._publish(MarketTime(now_ns, machine_ns, 1.0, boundary or now_ns + 10 * SECOND))
+            until_ns = boundary or now_ns + 10 * SECOND
+            self._publish(MarketTime(now_ns, machine_ns, 1.0, until_ns, self._doubted, self._era))
+        if self._doubted is not self._noted:
+            self._noted = self._doubted
+            self._next_publish = 0
+            self._actor.deliver(ClockDoubted(self._jump_s if self._doubted else 0.0), machine_ns)
+
+    def _now(self) -> int:
+        """Market time: by the machine's clock, unless that jumped against the steady time."""
+        wall_ns, steady = self._wall(), self._steady()
+        even_ns = self._base_ns + steady - self._base_steady_ns
+        self._doubted = abs(wall_ns - even_ns) > JUMP_NS
+        if self._doubted:
+            self._jump_s = round((wall_ns - even_ns) / SECOND, 1)
+            return even_ns
+        self._base_ns, self._base_steady_ns = wall_ns, steady
+        return wall_ns
+
+    def _follow_broker(self, now_ns: int, machine_ns: int) -> int:
+        """Market time, set to the broker's if they differ by more than clocks may."""
+        seen, steady = self._actor.state.get(BrokerSeen, "broker"), self._steady()
+        if seen is None or seen is self._seen:
+            return now_ns
+        self._seen = seen
+        passed_ns = steady - seen.reported.steady_ns
+        broker_ns = seen.reported.broker_ns + passed_ns
+        # A report of another run of the machine, or one that waited too long on its way, is worth nothing.
+        if not 0 <= passed_ns <= FRESH_NS or abs(now_ns - broker_ns) <= JUMP_NS:
+            return now_ns
+        self._base_ns, self._base_steady_ns = broker_ns, steady
+        self._set(broker_ns, now_ns - broker_ns, machine_ns)
+        return broker_ns
+
+    def _set(self, market_ns: int, off_ns: int, machine_ns: int) -> None:
+        self._era += 1
+        self._actor.market.set_back(market_ns)
+        self._actor.deliver(TimeCorrected(market_ns, off_ns / SECOND), machine_ns)
+        self._next_publish = 0
 
     def wake(self, machine_ns: int) -> int:
         boundary = self._core.next_boundary(self._core.record(self._actor.state))
-        until = (boundary - self._wall()) if boundary is not None else PUBLISH_NS
+        until = (boundary - self._now()) if boundary is not None else PUBLISH_NS
         return min(self._next_publish, machine_ns + max(0, until))
 
 

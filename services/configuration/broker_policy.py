@@ -16,7 +16,13 @@ from msgspec import Meta
 __all__ = [
     "AccountKind",
     "BaseCurrency",
+    "ChildChange",
     "ChildOnPartialFill",
+    "CompletedOrdersTold",
+    "ExecutionTimeForm",
+    "ExecutionsTold",
+    "FarLimits",
+    "FilledTold",
     "OffHoursWord",
     "OnSplit",
     "OrderPriceGrid",
@@ -31,6 +37,57 @@ class ChildOnPartialFill(StrEnum):
     AT_ONCE = "active_at_once"
     AT_FULL_FILL = "at_full_fill"
     FOLLOWS = "follows_the_fill"
+
+
+class ChildChange(StrEnum):
+    """Which changes of an attached order are accepted, as to the OCA group that the broker gave it."""
+
+    LEFT_OUT = "group_left_out"
+    NAMED = "group_named"
+    NONE = "none"
+
+
+class FarLimits(StrEnum):
+    """What becomes of an order whose limit is far beyond the market when it could fill."""
+
+    FILL = "fill"
+    IMMEDIATE_END = "immediate_end"
+    ALL_END = "all_end"
+
+
+class FilledTold(StrEnum):
+    """Which messages tell that an order is filled, besides its executions."""
+
+    TWICE = "twice"
+    ONCE = "once"
+    OPEN_ORDER = "by_open_order"
+    STATUS = "by_status"
+    EXECUTION = "by_execution"
+
+
+class ExecutionsTold(StrEnum):
+    """Which executions are told on request."""
+
+    MIDNIGHT = "since_midnight"
+    SEVEN_DAYS = "seven_days"
+
+
+class CompletedOrdersTold(StrEnum):
+    """Which completed orders are told on request, and whether the answer ends."""
+
+    MIDNIGHT = "since_midnight"
+    SEVEN_DAYS = "seven_days"
+    NEVER = "never"
+    NEVER_ENDED = "never_ended"
+
+
+class ExecutionTimeForm(StrEnum):
+    """How the time of an execution is spelled, for clients from server version 174 on."""
+
+    EASTERN = "us_eastern"
+    UTC = "utc"
+    UTC_DASH = "utc_dash"
+    JST = "jst"
 
 
 class RejectedAs(StrEnum):
@@ -116,6 +173,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     child_oca_overwritten: Annotated[
         bool, _means("a child's own OCA group is replaced by its parent's permId and type 3", "[R] [C]")
     ] = True
+    child_change: Annotated[
+        ChildChange,
+        _means(
+            "which changes of an attached order are accepted: those that leave its OCA group out or name it, those "
+            "that name it, or none; others get 10326",
+            "[C] nautilus#2978, #2699: left out is accepted, another group is refused; some report any refused",
+        ),
+    ] = ChildChange.LEFT_OUT
     child_on_partial_fill: Annotated[
         ChildOnPartialFill,
         _means(
@@ -139,8 +204,40 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = False
     other_clients_may_cancel: Annotated[
-        bool, _means("a client may cancel the orders of another", "[D] says no, [R] one paper server did")
+        bool,
+        _means("a client may cancel the orders of another; otherwise 10147", "[R] it worked, twice; [D] says no"),
+    ] = True
+    order_ids_must_rise: Annotated[
+        bool,
+        _means(
+            "a new order whose id is below the highest accepted one of its client is refused (103), and so is the "
+            "id 0 (10149)",
+            "[C] read in a gateway's program, and a report",
+        ),
+    ] = True
+    cancelled_id_is_a_change: Annotated[
+        bool,
+        _means(
+            "an order under the id of a cancelled one is refused as a change of it (104); otherwise as a duplicate "
+            "(103)",
+            "[C] read in a gateway's program",
+        ),
+    ] = True
+    tif_may_change: Annotated[
+        bool,
+        _means("a change may name another time in force; otherwise 462", "[C] logs of users, a gateway's program"),
     ] = False
+    far_limits: Annotated[
+        FarLimits,
+        _means(
+            "what becomes of an order whose limit is `far_limit_pct` or more beyond the price at which it would fill: "
+            "it fills; IOC and FOK orders end unfilled and others fill; or all end, the others with 202",
+            "[R] an IOC and a FOK at 20 %; [I] others: the broker's price check is documented for all",
+        ),
+    ] = FarLimits.IMMEDIATE_END
+    far_limit_pct: Annotated[
+        float, _means("percent beyond the market from which a limit is far", "[I] 20 was seen to be too much", gt=0)
+    ] = 10.0
 
     # Trailing stops and triggers
 
@@ -154,6 +251,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         float,
         _means("least market seconds between two reports of a trailing stop's moves", "[I] the rate is unknown", ge=0),
     ] = 0.0
+    stops_trade_outside_rth: Annotated[
+        bool,
+        _means(
+            "STP and TRAIL orders keep `outsideRth`; otherwise it is taken off with a warning (2109), as from MKT",
+            "[R] gateway 10.40",
+        ),
+    ] = False
     last_filtered_to_quote: Annotated[
         bool, _means("a trade more than 0.5 % off the quote triggers nothing", "[C] IBKR's support")
     ] = False
@@ -166,6 +270,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     resting_told_before: Annotated[
         bool, _means("a limit order is PreSubmitted before it is Submitted", "[R] both occur")
     ] = False
+    filled_told: Annotated[
+        FilledTold,
+        _means(
+            "how the status Filled is told: by openOrder and orderStatus, and by both again with the commission in "
+            "it; by both once; by one of the two; or by neither, so that only executions say it",
+            "[R] twice; [D] no orderStatus is promised",
+        ),
+    ] = FilledTold.TWICE
     filled_before_execution: Annotated[
         bool, _means("the status Filled comes before execDetails", "[R] [D] no order is guaranteed")
     ] = False
@@ -185,9 +297,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     ] = False
     global_cancel_tells_done: Annotated[
         bool,
-        _means(
-            "what an earlier cancel of a global one ended already (children, an OCA group) is told of by 161", "[R] [I]"
-        ),
+        _means("a global cancel tells each order that was cancelled before, since midnight, by 161", "[R] [I]"),
     ] = True
     modify_refused_while_new: Annotated[
         bool, _means("an order that met no market event yet can't be modified (2102)", "[D] error 2102")
@@ -195,11 +305,37 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     account_told_every_s: Annotated[
         float,
         _means(
-            "market seconds after which account values and portfolio are told again without a cause (0: never)",
-            "[I] about every three minutes, 180, is remembered",
+            "market seconds after which account values and portfolio are told again, with the next price (0: never)",
+            "[D] every three minutes",
             ge=0,
         ),
-    ] = 0.0
+    ] = 180.0
+    execution_time: Annotated[
+        ExecutionTimeForm,
+        _means(
+            "how times of executions are spelled from server version 174 on: `20260116 09:31:00 US/Eastern`, the same "
+            "in UTC, `20260116-14:31:00` (UTC without saying so), or `20260116 23:31:00 JST`, a zone that few know",
+            "[R] US/Eastern, on a machine in another zone; [D] [C] the others",
+        ),
+    ] = ExecutionTimeForm.EASTERN
+
+    # How much is remembered
+
+    executions_told: Annotated[
+        ExecutionsTold,
+        _means(
+            "which executions are told on request: those since midnight in New York, or of seven days",
+            "[D] since midnight, unless TWS's trade log is set to more",
+        ),
+    ] = ExecutionsTold.MIDNIGHT
+    completed_orders_told: Annotated[
+        CompletedOrdersTold,
+        _means(
+            "which completed orders are told on request: those since midnight in New York, or of seven days; with "
+            "`never` none, with `never_ended` those since midnight in an answer that never ends",
+            "[I] as executions; [C] answers that never end",
+        ),
+    ] = CompletedOrdersTold.MIDNIGHT
 
     # How much a client may ask
 

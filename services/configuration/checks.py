@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin, get_type_hints
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -109,6 +110,14 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:39]}…"
 
 
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        return False
+    return True
+
+
 def contradictions(settings: Settings) -> Iterator[Mistake]:
     """The mistakes of keys that are right each by itself and wrong together."""
     seen: set[str] = set()
@@ -135,6 +144,9 @@ def contradictions(settings: Settings) -> Iterator[Mistake]:
     elif hours.extended and hours.calendar not in EXTENDED:
         key = "hours.allow_pre_market" if hours.allow_pre_market else "hours.allow_after_hours"
         yield Mistake(key, f"known for New York only, not for {hours.calendar}; set it to false")
+    zone = settings.ibkr.time_zone
+    if zone is not None and not _is_zone(zone):
+        yield Mistake("ibkr.time_zone", f"no time zone {zone}; name one like America/New_York or Asia/Tokyo")
     account = settings.ibkr.account
     if settings.mode == "live" and account is None:
         yield Mistake("ibkr.account", "live is never left to guess; give the id of the account (`U…`)")

@@ -53,6 +53,9 @@ CalendarName = Annotated[str, Meta(pattern=r"^[A-Z0-9_]{3,12}$", description="a 
 ZoneName = Annotated[
     str, Meta(pattern=r"^[A-Z][A-Za-z]+(/[A-Z][A-Za-z_]+)*$", description="a time zone like UTC or America/New_York")
 ]
+ClockTime = Annotated[
+    str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description='a time of the day in quotes, like "23:45"')
+]
 SwitchName = Annotated[str, Meta(description="the name of a switch")]
 SwitchValue = Annotated[bool | float | str, Meta(description="a value that fits the switch")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -60,6 +63,9 @@ Usd = Annotated[float, Meta(gt=0, le=1_000_000_000)]
 Percent = Annotated[float, Meta(gt=0, lt=100)]
 PercentOrZero = Annotated[float, Meta(ge=0, lt=100)]
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
+MessageRate = Annotated[int, Meta(ge=3, le=1000)]
+MessageCode = Annotated[int, Meta(ge=100, le=99_999, description="a code of IBKR's messages")]
+StaleSeconds = Annotated[float, Meta(ge=0, le=3600)]
 Count = Annotated[int, Meta(ge=1, le=100_000)]
 
 
@@ -101,6 +107,25 @@ class Ibkr(Section, frozen=True, kw_only=True):
     start."""
     allow_delayed: Annotated[bool, GATEWAY, SYMBOL] = False
     """Let a paper fleet enter on delayed market data. Live never does."""
+    library: Annotated[Literal["ib_insync", "ib_async"], GATEWAY] = "ib_insync"
+    """The Python library that speaks with IB Gateway. `ib_async` is the maintained fork; it is installed apart."""
+    time_zone: Annotated[ZoneName | None, GATEWAY] = None
+    """Time zone of the machine that IB Gateway runs on: its times name none, or name it in its own way. `null`: that of
+    this machine."""
+    nightly_restart: Annotated[ClockTime | None, GATEWAY] = None
+    """When IB Gateway restarts each day, in quotes, in `time_zone`: `"23:45"`. From a minute before, nothing is sent,
+    and lost connections are no news. `null`: 23:45 in paper and live mode, no restart in the simulation."""
+    nightly_restart_minutes: Annotated[int, Meta(ge=1, le=60), GATEWAY] = 5
+    """How many minutes that restart takes."""
+    harmless_codes: Annotated[tuple[MessageCode, ...], GATEWAY] = ()
+    """Codes of broker messages that are only logged, besides those that the fleet knows to be harmless. Codes about the
+    links are never harmless."""
+    max_messages_per_s: Annotated[MessageRate | None, GATEWAY] = None
+    """Most messages a second that are sent to IB Gateway, which takes 50. `null`: 45 in paper and live mode, without
+    limit in the simulation."""
+    feed_stale_s: Annotated[StaleSeconds | None, GATEWAY] = None
+    """A symbol without any tick for so many seconds of an open session is subscribed again; if nothing comes then, its
+    entries are blocked. 0: feeds are not watched. `null`: 120 in paper and live mode, off in the simulation."""
 
 
 class Allocation(Section, frozen=True, kw_only=True):
@@ -369,6 +394,18 @@ class Settings(Section, frozen=True, kw_only=True):
         That is where its limit is. A bare STP has no limit: there it is the slippage that risk assumes.
         """
         return self.risk.stop_slippage_pct if self.entries.native_stp else self.entries.limit_pct
+
+    @property
+    def nightly_restart(self) -> str | None:
+        """When IB Gateway restarts each day (HH:MM in its time zone); None for never."""
+        return self.ibkr.nightly_restart or (None if self.mode == "sim" else "23:45")
+
+    @property
+    def feed_stale_s(self) -> float | None:
+        """After how many seconds without a tick a feed is stale; None: feeds are not watched."""
+        if self.ibkr.feed_stale_s is None:
+            return None if self.mode == "sim" else 120.0
+        return self.ibkr.feed_stale_s or None
 
     @property
     def enters_on_delayed_data(self) -> bool:

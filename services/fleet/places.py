@@ -128,6 +128,11 @@ class Fleet:
         return self.var / "confirmation.json"
 
     @property
+    def probe_results(self) -> Path:
+        """What `crazy paper-probe` found out about the broker."""
+        return self.var / "probe.json"
+
+    @property
     def pidfile(self) -> Path:
         """Where supervisord writes its process id."""
         return self.var / "supervisord.pid"

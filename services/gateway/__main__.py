@@ -1,6 +1,7 @@
 """python -m services.gateway SETTINGS"""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from shutil import disk_usage
@@ -22,7 +23,7 @@ async def main() -> None:
         core = GatewayCore(p.settings)
         actor = p.actor(core, p.ledger(CONSTRAINTS))
         loop = event_loop.EventLoop(actor, p.bus(), p.log, lambda: core.note(actor.state))
-        broker = Broker(p.settings, loop.turn_soon)
+        broker = Broker(p.settings, loop.turn_soon, now_ns=lambda: actor.market.now(time.monotonic_ns()))
         if p.settings.mode == "live":
             watching = asyncio.get_running_loop().create_task(watch_confirmation(p.fleet.confirmation, broker.report))
             watching.add_done_callback(lambda task: task.cancelled() or task.result())

@@ -25,6 +25,7 @@ from messages.broker import (
     BrokerOrder,
     BrokerPosition,
     BrokerSnapshot,
+    BrokerUndecoded,
     CancelOrder,
     Connected,
     Disconnected,
@@ -35,6 +36,7 @@ from messages.broker import (
     Quote,
     SnapshotFailed,
     Subscribe,
+    UnknownOrderStatus,
 )
 from messages.entries import CancelEntry, EntryApproved
 from messages.interlock import EntriesBlocked
@@ -48,9 +50,10 @@ from services.gateway.account import on_account
 from services.gateway.book import records
 from services.gateway.book.expiry import drop_old_records
 from services.gateway.book.instruments import bind, in_our_terms, snapshot_in_our_terms
-from services.gateway.book.queries import book_snapshot, grid_of, links_of, position_updates
+from services.gateway.book.queries import book_snapshot, grid_of, links_of, position_updates, stop_outs
 from services.gateway.book.records import (
     Block,
+    Book,
     Change,
     Confirmed,
     EntrySlot,
@@ -63,6 +66,8 @@ from services.gateway.book.records import (
     SessionRecord,
     Unprotected,
 )
+from services.gateway.broker_messages import on_undecoded, on_unknown_status, report_message
+from services.gateway.feeds import check_feeds, feed_deadline, watch_feeds
 from services.gateway.interlock import (
     block_deadline,
     check_clock,
@@ -98,7 +103,9 @@ _FACTS_OF_AN_ACCOUNT = (
     | BrokerContract
     | BrokerError
     | BrokerSnapshot
+    | BrokerUndecoded
     | SnapshotFailed
+    | UnknownOrderStatus
 )
 
 
@@ -120,6 +127,7 @@ class GatewayCore:
 
     def snapshot(self, state: State, interest: tuple[str, ...]) -> list[tuple[str, Message]]:
         return [
+            *((stop_out.fill.symbol, stop_out) for stop_out in stop_outs(state, interest)),
             *((o.symbol, OrderUpdated(o)) for o in state.table(OrderRecord).values() if o.live),
             *((update.symbol, update) for update in position_updates(state)),
             *(
@@ -130,7 +138,7 @@ class GatewayCore:
 
     def note(self, state: State) -> str:
         """For the watchdog: why the gateway does nothing at all ('' if it works)."""
-        wrong = state.get(Block, "wrong_account")
+        wrong = state.get(Block, "wrong_account") or state.get(Block, "wrong_client_id")
         return wrong.text if wrong is not None else ""
 
     def deadlines(self, state: State, now: Now) -> Deadlines:
@@ -139,7 +147,8 @@ class GatewayCore:
             return Deadlines()
         wanted = [links.ask_at_ns] if links.ask_at_ns and not links.asking else []
         wanted += [at for at in (protection_deadline(state), cancel_deadline(state)) if at is not None]
-        return Deadlines(market_ns=block_deadline(state), machine_ns=min(wanted, default=None))
+        market = [at for at in (block_deadline(state), feed_deadline(state, self.settings)) if at is not None]
+        return Deadlines(market_ns=min(market, default=None), machine_ns=min(wanted, default=None))
 
     def handle(self, state: State, message: Message | Any, now: Now) -> Decision:
         d = Draft(state, now)
@@ -165,7 +174,12 @@ class GatewayCore:
             case BrokerAccount():
                 on_account(d, message)
             case BrokerError():
+                report_message(d, message)
                 on_error(d, message)
+            case BrokerUndecoded():
+                touched = [symbol] if (symbol := on_undecoded(d, message)) else []
+            case UnknownOrderStatus():
+                on_unknown_status(d, message)
             case EntryApproved():
                 self._place(d, message)
             case RequestBook():
@@ -221,8 +235,11 @@ class GatewayCore:
                     d.send(symbol, MarketRule(symbol, steps))
             case Started(run):
                 d.put(Links(run=run))
+                d.put(msgspec.structs.replace(d.get(Book, "book") or Book(), fleet=self.settings.name))
+                watch_feeds(d, (*self.settings.watchlist, *self.settings.winding_down), self.settings)
                 d.send("fleet", LinkChanged("socket", False, "starting"))
             case Elapsed():
+                check_feeds(d, self.settings)
                 touched = on_elapsed(d, self.settings)
             case LiveConfirmation(account, until_ns):
                 d.put(Confirmed(account, until_ns))
@@ -233,6 +250,7 @@ class GatewayCore:
                 check_disk_space(d, message)
             case WatchlistChanged(watchlist, winding_down):
                 d.send("broker", Subscribe((*watchlist, *winding_down)))
+                watch_feeds(d, (*watchlist, *winding_down), self.settings)
                 self._qualify(d)
         for symbol in dict.fromkeys(touched):
             self._update_symbol(d, symbol)

@@ -1,17 +1,20 @@
-"""Checks that block entries: the account, the live confirmation, the clock, the disk. Pure.
+"""Checks that block entries: account, client id, live confirmation, clock, disk. Pure.
 
-A block stops entries only; stops stay and are kept. The exception is a wrong account: nothing at all is sent to it.
+A block stops entries only; stops stay and are kept. The exceptions are a wrong account and a wrong client id: then
+nothing at all is sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from messages.broker import BrokerClock, DiskSpace
+from messages.broker import BrokerClock, BrokerOrder, BrokerSnapshot, DiskSpace
 from messages.entries import CancelEntry
+from messages.market import BrokerTime
 from messages.orders import OrderRecord
 from services.configuration.settings import Settings
 from services.gateway.book.blocks import block, unblock
+from services.gateway.book.ownership import is_ours
 from services.gateway.book.queries import links_of
 from services.gateway.book.records import Block, Book, Confirmed
 from services.gateway.orders.placing import cancel_entry
@@ -27,9 +30,12 @@ __all__ = [
     "check_clock",
     "check_confirmation",
     "check_disk_space",
+    "check_owners",
+    "client_trouble",
     "enforce_confirmation",
 ]
 
+SECOND = 1_000_000_000
 MAX_CLOCK_OFFSET_S = 1.0
 """Entries are blocked if this machine's clock differs more from the broker's: sessions and ages would be wrong."""
 
@@ -60,6 +66,56 @@ def account_trouble(settings: Settings, accounts: Sequence[str], bound_to: str) 
     else:
         return wanted, ""
     return "", trouble
+
+
+def client_trouble(d: Draft, client_id: int, bound_to: int) -> str:
+    """One line that says what is wrong with the client id of this connection; '' if nothing is.
+
+    The broker lets only the client that placed an order change or cancel it. So a fleet keeps the client id that its
+    orders belong to (`bound_to`, 0: none yet) until none of them is live.
+    """
+    if not bound_to or client_id == bound_to:
+        return ""
+    live = [order for order in d.table(OrderRecord).values() if order.live and order.role != "foreign"]
+    if not live:
+        return ""
+    symbols = ", ".join(dict.fromkeys(order.symbol for order in live))
+    return (
+        f"ibkr.client_id is {client_id}, the live orders of this fleet ({symbols}) belong to client id {bound_to}, and "
+        f"only that one can change or cancel them; set ibkr.client_id: {bound_to}. To change it, start with "
+        f"{bound_to}, `crazy flatten --yes`, `crazy down`, then set the new one"
+    )
+
+
+def check_owners(d: Draft, snapshot: BrokerSnapshot) -> None:
+    """Block entries while orders of ours rest under another client id: a fleet without its records started anew.
+
+    Their shares are protected, but this connection can neither change nor cancel these orders.
+    """
+    ours = links_of(d).client_id
+    others = [
+        order
+        for order in snapshot.open_orders
+        if ours and order.client_id not in (0, ours) and is_ours(d, order) and not _is_double(d, order)
+    ]
+    if not others:
+        unblock(d, "other_client_id")
+        return
+    symbols = ", ".join(sorted({order.symbol for order in others}))
+    ids = ", ".join(str(client_id) for client_id in sorted({order.client_id for order in others}))
+    block(
+        d,
+        "other_client_id",
+        f"orders of this fleet ({symbols}) belong to client id {ids}, and this is client id {ours}, which can't change "
+        f"or cancel them; set ibkr.client_id: {ids} and restart",
+        orders=float(len(others)),
+    )
+
+
+def _is_double(d: Draft, reported: BrokerOrder) -> bool:
+    """Whether the order with this reference in the book is another one: `orders/doubles.py` reports it."""
+    first = d.get(OrderRecord, reported.client_order_id)
+    return first is not None and first.perm_id not in (0, reported.perm_id)
 
 
 def check_confirmation(d: Draft, settings: Settings, account: str) -> bool:
@@ -106,7 +162,13 @@ def block_deadline(state: State) -> int | None:
 
 
 def check_clock(d: Draft, clock: BrokerClock) -> None:
-    """Compare this machine's clock with the broker's. Only what the bounds prove blocks or unblocks."""
+    """Compare this machine's clock with the broker's. Only what the bounds prove blocks or unblocks.
+
+    The clock process gets the broker's time: market time follows it.
+    """
+    if clock.wall_ns:
+        ahead_ns = int((clock.least_s + clock.most_s) / 2 * SECOND)
+        d.send("clock", BrokerTime(clock.wall_ns - ahead_ns, clock.steady_ns))
     off_s = clock.least_s if clock.least_s > 0 else clock.most_s if clock.most_s < 0 else 0.0
     if abs(off_s) > MAX_CLOCK_OFFSET_S:
         way = "ahead of" if off_s > 0 else "behind"

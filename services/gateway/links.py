@@ -25,6 +25,7 @@ from services.gateway.book.queries import links_of
 from services.gateway.book.records import (
     AccountPosition,
     Audit,
+    Block,
     Book,
     Change,
     Doubt,
@@ -37,8 +38,16 @@ from services.gateway.book.records import (
     SessionRecord,
     Unprotected,
 )
-from services.gateway.ibkr.error_codes import BROKER_DOWN, BROKER_UP, DATA_DOWN, DATA_UP, is_information
-from services.gateway.interlock import account_trouble, enforce_confirmation
+from services.gateway.ibkr.error_codes import (
+    BROKER_DOWN,
+    BROKER_UP,
+    DATA_DOWN,
+    DATA_UP,
+    RESTART_BEGINS,
+    is_information,
+    meaning_of,
+)
+from services.gateway.interlock import account_trouble, check_owners, client_trouble, enforce_confirmation
 from services.gateway.market_data import publish_tick
 from services.gateway.operator.manual_sale import book_missing_shares
 from services.gateway.orders.cancels import doubt_overdue_cancels, drop_cancels, resend_cancels, resume_cancels
@@ -56,17 +65,25 @@ MAX_ABSENCES = 3
 
 
 def on_connected(d: Draft, connected: Connected, settings: Settings) -> None:
-    """Check the account, then reconcile. With a wrong account nothing is sent."""
+    """Check account and client id, then reconcile. If one of them is wrong, nothing is sent."""
     links, book = links_of(d), d.get(Book, "book") or Book()
     wanted, trouble = account_trouble(settings, connected.accounts, book.account)
-    if trouble:
-        block(d, "wrong_account", f"{trouble}; nothing is sent")
-        d.put(msgspec.structs.replace(links, phase="refused"))
-        return
-    unblock(d, "wrong_account")
+    for reason, wrong in (
+        ("wrong_account", trouble),
+        ("wrong_client_id", "" if trouble else client_trouble(d, connected.client_id, book.client_id)),
+    ):
+        if wrong:
+            block(d, reason, f"{wrong}; nothing is sent")
+            d.put(msgspec.structs.replace(links, phase="refused"))
+            return
+        unblock(d, reason)
     next_id = max(book.next_order_id, connected.next_order_id)
-    born_ns = book.born_ns if d.get(Book, "book") is not None else d.now.market_ns
-    d.put(msgspec.structs.replace(book, account=wanted, next_order_id=next_id, born_ns=born_ns))
+    born_ns = book.born_ns if book.account else d.now.market_ns  # (the first connection of this ledger)
+    d.put(
+        msgspec.structs.replace(
+            book, account=wanted, next_order_id=next_id, client_id=connected.client_id, born_ns=born_ns
+        )
+    )
     d.put(msgspec.structs.replace(links, broker_up=True, data_up=True, client_id=connected.client_id))
     d.send("fleet", LinkChanged("broker", True, "connected"))  # until the broker reports something else
     d.send("fleet", LinkChanged("data", True, "connected"))
@@ -84,7 +101,8 @@ def on_disconnected(d: Draft, reason: str) -> None:
         return
     d.put(msgspec.structs.replace(links, phase="down", ask_at_ns=0, asking=False))
     d.send("fleet", LinkChanged("socket", False, reason))
-    d.note("socket_lost", "", "WARNING", reason=reason)
+    expected = reason == meaning_of(RESTART_BEGINS).text
+    d.note("socket_lost", "", "INFO" if expected else "WARNING", reason=reason)
 
 
 def _start_reconciling(d: Draft) -> None:
@@ -127,6 +145,7 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings) -> list[
     for change in d.table(Change).values():
         if change.stage == "sent" and change.client_order_id in asked:
             d.put(msgspec.structs.replace(change, stage="refused"))  # the answer is newer, and does not show it
+    check_owners(d, snapshot)
     resend_cancels(d)
     for symbol in d.table(Audit):
         audit(d, symbol, settings)
@@ -156,7 +175,8 @@ def _become_ready(d: Draft, snapshot: BrokerSnapshot, account: str) -> None:
     }
     d.note("reconciled", "", **counts)
     d.send("fleet", LinkChanged("socket", True, "reconciled"))
-    d.send("fleet", ReconciliationDone(account, **counts))
+    entries = tuple(o.client_order_id for o in d.table(OrderRecord).values() if o.live and o.role == "entry")
+    d.send("fleet", ReconciliationDone(account, **counts, entries=entries, blocked=tuple(d.table(Block))))
 
 
 def on_elapsed(d: Draft, settings: Settings) -> list[str]:
@@ -184,7 +204,8 @@ def on_error(d: Draft, error: BrokerError) -> None:
     elif error.code in BROKER_DOWN and links.broker_up:
         d.put(msgspec.structs.replace(links, broker_up=False))
         d.send("fleet", LinkChanged("broker", False, error.text))
-        d.note("broker_link_lost", "", "WARNING", code=error.code, text=error.text)
+        level = "INFO" if error.code == RESTART_BEGINS else "WARNING"
+        d.note("broker_link_lost", "", level, code=error.code, text=error.text)
     elif error.code in BROKER_UP:
         d.put(msgspec.structs.replace(links, broker_up=True))
         d.send("fleet", LinkChanged("broker", True, error.text))
@@ -214,6 +235,7 @@ def _on_order_error(d: Draft, error: BrokerError) -> None:
         client_order_id=order.client_order_id,
         code=error.code,
         text=error.text,
+        **({"remedy": remedy} if (remedy := meaning_of(error.code).remedy) else {}),
     )
     change = d.get(Change, order.client_order_id)
     if change is not None and change.stage == "sent":

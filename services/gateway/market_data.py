@@ -7,6 +7,7 @@ from messages.market import Tick
 from services.configuration.settings import Settings
 from services.gateway.book.queries import links_of
 from services.gateway.book.records import Audit, QuoteRecord
+from services.gateway.feeds import on_tick
 from services.gateway.protection.carry_out import replace_fixed_stop
 from services.gateway.protection.levels import sample_level
 from services.gateway.protection.morning_audit import audit
@@ -18,6 +19,7 @@ __all__ = ["on_quote", "publish_tick"]
 def on_quote(d: Draft, quote: Quote, settings: Settings) -> None:
     """Record the quote. Once the book is reconciled: use it for stops and audits, and publish it as a tick."""
     links = links_of(d)
+    on_tick(d, quote.symbol, settings)
     before = d.get(QuoteRecord, quote.symbol)
     number = before.number + 1 if before else 1
     if quote.refused and (before is None or before.quote.refused != quote.refused):

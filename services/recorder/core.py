@@ -238,8 +238,9 @@ def _event(message: Message, now: Now) -> list[TableRow]:
             return [_event_row("entries_unblocked", symbol or None, "INFO", {"reason": reason}, now)]
         case LinkChanged(link, up, detail):
             return [_event_row("link_changed", None, "INFO", {"link": link, "up": up, "detail": detail}, now)]
-        case ReconciliationDone():
-            return [_event_row("reconciliation_done", None, "INFO", msgspec.structs.asdict(message), now)]
+        case ReconciliationDone(account, open_orders, executions, positions):
+            payload = {"account": account, "open_orders": open_orders, "executions": executions}
+            return [_event_row("reconciliation_done", None, "INFO", payload | {"positions": positions}, now)]
         case EntryDenied(client_order_id, symbol, reason, figures):
             payload = {"client_order_id": client_order_id, "reason": reason, **figures}
             return [_event_row("entry_denied", symbol, "INFO", payload, now)]

@@ -20,6 +20,7 @@ from messages.account import (
     RequestBook,
 )
 from messages.entries import EntryApproved, EntryDenied, EntryDropped, EntryPlan, SubmitEntry
+from messages.interlock import EntriesBlocked, EntriesUnblocked
 from messages.market import Session, SessionClosed, SessionOpened, Tick
 from messages.operator import Adopt, AdoptFound, ClearCooldown, Flatten, Flattening, Pause, Paused, Refused, Resume
 from messages.orders import (
@@ -34,10 +35,19 @@ from messages.timers import Started
 from messages.watchlist import WatchlistChanged
 from services.configuration.settings import Settings
 from services.risk.arming_order import PRIORITY_NS, needed_usd, priority_denial
-from services.risk.exposure import fold_account, fold_fill, fold_foreign, fold_position, rebuild
+from services.risk.exposure import (
+    fold_account,
+    fold_fill,
+    fold_foreign,
+    fold_position,
+    rebuild,
+    release,
+    reserved,
+)
 from services.risk.guards import (
     MINUTE_NS,
     Pace,
+    Rebase,
     Tally,
     Track,
     denial,
@@ -49,7 +59,9 @@ from services.risk.limits import (
     AccountRecord,
     Denied,
     ForeignOrder,
+    FoundEntry,
     Holding,
+    LastMark,
     Mark,
     Reservation,
     cap_usd,
@@ -58,8 +70,20 @@ from services.risk.limits import (
     worst_cost,
 )
 from services.risk.operator import FlattenRecord, carry_out, fold_flattening
-from services.risk.pauses import FLEET, NEXT_SESSION, PauseRecord, lift, pause, paused_by
-from services.risk.track_record import Unpriced, count_commission, count_fill, price_commissions, record_of, trip_guards
+from services.risk.pauses import FLEET, NEXT_SESSION, PauseRecord, SymbolBlock, lift, pause, paused_by
+from services.risk.track_record import (
+    Unpriced,
+    begin_rebase,
+    count_commission,
+    count_fill,
+    keep_mark,
+    mark_fill,
+    price_commissions,
+    rebase,
+    record_of,
+    restore_marks,
+    trip_guards,
+)
 from services.runtime.core import Deadlines, Decision, Draft, Now, State
 from services.runtime.ledger import AtMost, Constraint, Unique
 from services.trading.ids import symbol_process
@@ -125,7 +149,11 @@ class RiskCore:
         Holding,
         ForeignOrder,
         Reservation,
+        FoundEntry,
+        LastMark,
+        Rebase,
         PauseRecord,
+        SymbolBlock,
         Tally,
         Track,
         Pace,
@@ -162,16 +190,17 @@ class RiskCore:
                 else:
                     self._decide(d, plan)
             case EntryDropped(client_order_id):
-                d.drop(Reservation, client_order_id)
+                release(d, client_order_id)
                 d.drop(Asked, client_order_id)
             case OrderCancelled(order) | OrderRejected(order):
                 if order.role == "entry":
-                    d.drop(Reservation, order.client_order_id)
+                    release(d, order.client_order_id)
             case OrderUpdated(order):
                 if order.role == "foreign":
                     fold_foreign(d, order)
             case OrderFilled():
                 fold_fill(d, message)
+                mark_fill(d, message.fill)
                 count_fill(d, message)
                 trip_guards(d, self.settings)
             case CommissionReported():
@@ -186,17 +215,25 @@ class RiskCore:
                 self._take_book(d, message)
             case Started():
                 d.put(Watchlist(self.settings.watchlist))
+                restore_marks(d)
                 self._lift_guards_that_are_off(d)
                 self._request_book(d)
-            case ReconciliationDone():
+            case ReconciliationDone(blocked=blocked):
+                for key in d.table(SymbolBlock):
+                    if blocked is not None and key not in blocked:
+                        d.drop(SymbolBlock, key)  # the gateway's own records were lost
                 self._request_book(d)
+            case EntriesBlocked(reason, _, figures, symbol) if symbol:
+                d.put(SymbolBlock(symbol, reason, figures))
+            case EntriesUnblocked(reason, symbol) if symbol:
+                d.drop(SymbolBlock, SymbolBlock(symbol, reason).key)
             case LinkChanged(link, up, _):
                 if link == "socket" and not up and self._door(d) == "open":
                     d.put(Door("closed"))
             case SessionOpened(session):
                 self._session_opened(d, session)
-            case SessionClosed(session):
-                self._snapshot(d, session.date)
+            case SessionClosed(session, following):
+                self._snapshot(d, session.date, following.date if following is not None else "")
             case Pause() | Resume() | Flatten() | Adopt() | AdoptFound() | ClearCooldown():
                 carry_out(d, message, self.settings)
             case WatchlistChanged(watchlist):
@@ -222,6 +259,8 @@ class RiskCore:
             return Decision(changes=[(Mark, tick.symbol, Mark(tick.symbol, tick.last))])
         d = Draft(state, now)
         d.put(Mark(tick.symbol, tick.last))
+        keep_mark(d, tick.symbol, tick.last)
+        rebase(d, tick.symbol, tick.last, tick.last_ns)
         trip_guards(d, self.settings)
         return d.decision
 
@@ -291,7 +330,10 @@ class RiskCore:
         paused = paused_by(d, plan.symbol)
         if paused is not None:
             return Denied(paused.reason, paused.figures)
-        if any(r.symbol == plan.symbol for r in d.table(Reservation).values()):
+        blocked = next((b for b in d.table(SymbolBlock).values() if b.symbol == plan.symbol), None)
+        if blocked is not None:
+            return Denied(blocked.reason, blocked.figures)
+        if any(r.symbol == plan.symbol for r in reserved(d).values()):
             return Denied("entry_live")
         if d.table(Unpriced):
             return Denied("commission_unpriced", {"commissions": float(len(d.table(Unpriced)))})
@@ -299,7 +341,7 @@ class RiskCore:
 
     def _limit(self, d: Draft, plan: EntryPlan, usd: float) -> Denied | None:
         """Caps and cash, then the arming order."""
-        holdings, reservations = d.table(Holding), d.table(Reservation)
+        holdings, reservations = d.table(Holding), reserved(d)
         exposed = exposures(holdings, d.table(ForeignOrder), d.table(Mark))
         account = d.table(AccountRecord)["account"]  # without an account risk is not ready
         denied = first_limit(plan, usd, exposed, reservations, account, self.settings)
@@ -335,6 +377,8 @@ class RiskCore:
             kept = tuple(day for day in track.day_trades if day in sessions)
             if track.stopouts or kept != track.day_trades:
                 d.put(msgspec.structs.replace(track, stopouts=0, day_trades=kept))
+        if (tally.next_date and tally.next_date != session.date) or tally.session_date not in ("", tally.closed_date):
+            begin_rebase(d, session.open_ns)
         d.put(SessionRecord(session))
         for scope in dict.fromkeys(p.scope for p in d.table(PauseRecord).values()):
             lift(d, scope, lambda p: p.resets == NEXT_SESSION, "next session")
@@ -356,7 +400,7 @@ class RiskCore:
                 order="watchlist",
             )
 
-    def _snapshot(self, d: Draft, date: str) -> None:
+    def _snapshot(self, d: Draft, date: str, following: str) -> None:
         """Send the figures of the close. The day's P&L is the change of the bot's whole P&L since the last close."""
         record, account = record_of(d), d.get(AccountRecord, "account")
         realized = realized_pnl_usd(record.tally)
@@ -375,4 +419,13 @@ class RiskCore:
                 base_usd=self.settings.allocation.total_usd_cap,
             ),
         )
-        d.put(msgspec.structs.replace(record.tally, last_close_pnl_usd=record.pnl_usd))
+        for holding in record.holdings.values():
+            if holding.own and holding.symbol in record.marks:
+                keep_mark(d, holding.symbol, record.marks[holding.symbol].price, step=0.0)
+        for waiting in d.table(Rebase):
+            d.drop(Rebase, waiting)
+        d.put(
+            msgspec.structs.replace(
+                record.tally, last_close_pnl_usd=record.pnl_usd, next_date=following, closed_date=date
+            )
+        )

@@ -12,10 +12,20 @@ import msgspec
 from messages.account import AccountUpdated, BookTold
 from messages.orders import OrderFilled, OrderRecord, PositionUpdated
 from services.configuration.settings import Settings
-from services.risk.limits import AccountRecord, ForeignOrder, Holding, Reservation, commission, worst_price
-from services.runtime.core import Draft
+from services.risk.limits import (
+    AccountRecord,
+    ForeignOrder,
+    FoundEntry,
+    Holding,
+    Mark,
+    Reservation,
+    Reserved,
+    commission,
+    worst_price,
+)
+from services.runtime.core import Draft, State
 
-__all__ = ["fold_account", "fold_fill", "fold_foreign", "fold_position", "rebuild"]
+__all__ = ["fold_account", "fold_fill", "fold_foreign", "fold_position", "rebuild", "release", "reserved"]
 
 
 def rebuild(d: Draft, book: BookTold, settings: Settings) -> None:
@@ -30,6 +40,8 @@ def rebuild(d: Draft, book: BookTold, settings: Settings) -> None:
     for key in d.table(Reservation):
         if key not in live:
             d.drop(Reservation, key)
+    for key in d.table(FoundEntry):
+        d.drop(FoundEntry, key)
     for order in live.values():
         _reserve(d, order, settings)
     for order in book.orders:
@@ -41,16 +53,36 @@ def rebuild(d: Draft, book: BookTold, settings: Settings) -> None:
 
 
 def _reserve(d: Draft, order: OrderRecord, settings: Settings) -> None:
-    """Reserve what a live entry may still cost: at the price that was reserved, or, if that is lost, at the worst."""
-    known = d.get(Reservation, order.client_order_id)
+    """Count what a live entry may still cost: at the price that was reserved, or, if nothing was, at the worst.
+
+    A reservation only shrinks here: the ledger bounds what risk approves, and no report may break that bound.
+    """
+    key, leaves, known = order.client_order_id, max(0.0, order.remaining), d.get(Reservation, order.client_order_id)
     if known is not None:
+        leaves = min(leaves, known.quantity)
+        usd = leaves * known.usd_per_share
+        if usd <= known.usd + 1e-6:
+            d.put(Reservation(key, order.symbol, order.quantity, leaves, known.usd_per_share, usd))
+            return
+        d.drop(Reservation, key)
         per_share = known.usd_per_share
     else:
-        price = worst_price(order.limit_price, order.stop_price, settings)
-        per_share = price + commission(order.quantity) / order.quantity
-    leaves = max(0.0, order.remaining)
-    key = order.client_order_id
-    d.put(Reservation(key, order.symbol, order.quantity, leaves, per_share, leaves * per_share))
+        mark = d.get(Mark, order.symbol)
+        price = worst_price(order.limit_price, order.stop_price, settings) or (mark.price if mark is not None else 0.0)
+        per_share = price + commission(order.quantity) / max(1.0, order.quantity)
+    d.put(FoundEntry(key, order.symbol, order.quantity, leaves, per_share, leaves * per_share))
+
+
+def reserved(d: State | Draft) -> dict[str, Reserved]:
+    """What all live entries may still cost, reserved or found."""
+    return {**d.table(Reservation), **d.table(FoundEntry)}
+
+
+def release(d: Draft, client_order_id: str) -> None:
+    """This entry is over."""
+    for kind in (Reservation, FoundEntry):
+        if d.get(kind, client_order_id) is not None:
+            d.drop(kind, client_order_id)
 
 
 def fold_fill(d: Draft, filled: OrderFilled) -> None:
@@ -58,11 +90,11 @@ def fold_fill(d: Draft, filled: OrderFilled) -> None:
     fill, order = filled.fill, filled.order
     holding = d.get(Holding, fill.symbol) or Holding(fill.symbol)
     d.put(msgspec.structs.replace(holding, own=filled.own, cost_usd=filled.cost_usd))
-    reservation = d.get(Reservation, fill.client_order_id)
+    reservation = reserved(d).get(fill.client_order_id)
     if reservation is not None:
-        leaves = order.quantity - fill.cum_quantity
+        leaves = min(order.quantity - fill.cum_quantity, reservation.leaves)
         if leaves <= 0 or not order.live:
-            d.drop(Reservation, reservation.key)
+            release(d, reservation.key)
         else:
             d.put(msgspec.structs.replace(reservation, leaves=leaves, usd=leaves * reservation.usd_per_share))
     account = d.get(AccountRecord, "account")

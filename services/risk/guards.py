@@ -15,7 +15,7 @@ import msgspec
 
 from messages.entries import EntryPlan
 from services.configuration.settings import Settings
-from services.risk.limits import Denied, Holding, Mark, Reservation
+from services.risk.limits import Denied, Holding, Mark, Reserved
 from services.risk.pauses import NEXT_SESSION, RESUME
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "TRIPS",
     "Closed",
     "Pace",
+    "Rebase",
     "Tally",
     "Track",
     "TrackRecord",
@@ -42,6 +43,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """The bot's own money since the ledger began, the P&L at the last close and at its peak, and today's counts.
 
     `losses`: how many closed positions in a row lost money. `sessions`: the dates of the last sessions, today included.
+    `closed_date` and `next_date`: the last session whose close was seen, and the one that follows it.
     Closed positions are numbered up to `closed`. `wins` are the newest of them that lost nothing. Losses in a row count
     from the position after number `forgiven`.
     """
@@ -49,6 +51,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     realized_usd: float = 0.0
     commissions_usd: float = 0.0
     last_close_pnl_usd: float = 0.0
+    next_date: str = ""
+    closed_date: str = ""
     peak_pnl_usd: float = 0.0
     session_date: str = ""
     sessions: tuple[str, ...] = ()
@@ -62,6 +66,23 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         return "tally"
+
+
+class Rebase(msgspec.Struct, frozen=True):
+    """A close was missed: the day's P&L of these shares counts from the first price of the session.
+
+    `own` shares were held when the session opened, at the last known `price`. Without this, what they gained while
+    nobody looked would pay for the losses of today.
+    """
+
+    symbol: str
+    own: float
+    price: float
+    since_ns: int
+
+    @property
+    def key(self) -> str:
+        return self.symbol
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,16 +124,25 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 class TrackRecord(msgspec.Struct, frozen=True):
-    """The bot's own record, as guards see it. `pnl_usd` is its whole P&L now, open positions included."""
+    """The bot's own record, as guards see it. `pnl_usd` is its whole P&L now, open positions included.
+
+    `rebases`: the day's P&L is not known yet, because a close was missed (see `Rebase`).
+    """
 
     tally: Tally
     tracks: Mapping[str, Track]
     holdings: Mapping[str, Holding]
-    reservations: Mapping[str, Reservation]
+    reservations: Mapping[str, Reserved]
     marks: Mapping[str, Mark]
     pace: Pace
     pnl_usd: float
     now_ns: int
+    rebases: bool = False
+
+    @property
+    def valued(self) -> bool:
+        """Whether every share has a price: guards of money wait for it. At cost there would be false peaks."""
+        return all(h.symbol in self.marks for h in self.holdings.values() if h.own)
 
 
 class Trip(msgspec.Struct, frozen=True):
@@ -146,7 +176,7 @@ def pnl_usd(tally: Tally, holdings: Mapping[str, Holding], marks: Mapping[str, M
 
 def _daily_loss(record: TrackRecord, settings: Settings) -> list[Trip]:
     pct = settings.guards.daily_loss_pct
-    if pct is None:
+    if pct is None or not record.valued or record.rebases:
         return []
     today = record.pnl_usd - record.tally.last_close_pnl_usd
     limit = settings.allocation.total_usd_cap * pct / 100
@@ -157,7 +187,7 @@ def _daily_loss(record: TrackRecord, settings: Settings) -> list[Trip]:
 
 def _drawdown(record: TrackRecord, settings: Settings) -> list[Trip]:
     pct = settings.guards.drawdown_pct
-    if pct is None:
+    if pct is None or not record.valued:
         return []
     below = record.tally.peak_pnl_usd - record.pnl_usd
     limit = settings.allocation.total_usd_cap * pct / 100

@@ -17,12 +17,16 @@ from messages.orders import OrderRecord
 from services.configuration.settings import Settings
 
 __all__ = [
+    "MARK_STEP",
     "AccountRecord",
     "Denied",
     "ForeignOrder",
+    "FoundEntry",
     "Holding",
+    "LastMark",
     "Mark",
     "Reservation",
+    "Reserved",
     "cap_usd",
     "commission",
     "exposure_of",
@@ -31,6 +35,9 @@ __all__ = [
     "worst_cost",
     "worst_price",
 ]
+
+MARK_STEP = 0.002
+"""A price that moved by less than this part of itself is not written to the ledger."""
 
 COMMISSION_PER_SHARE, COMMISSION_MINIMUM = 0.005, 1.0
 """IBKR's fixed US schedule, in dollars. IBKR's maximum of 1 % of the trade could only lower it."""
@@ -93,6 +100,28 @@ class Reservation(msgspec.Struct, frozen=True):
         return self.client_order_id
 
 
+class FoundEntry(msgspec.Struct, frozen=True):
+    """Money that a live entry of the gateway's book may still cost, and for which nothing was reserved.
+
+    Risk's records were lost, or two orders are live where one was approved. It is a fact: no constraint of the ledger
+    may refuse it.
+    """
+
+    client_order_id: str
+    symbol: str
+    quantity: float
+    leaves: float
+    usd_per_share: float
+    usd: float
+
+    @property
+    def key(self) -> str:
+        return self.client_order_id
+
+
+Reserved = Reservation | FoundEntry
+
+
 class AccountRecord(msgspec.Struct, frozen=True):
     """The account by the broker's last report, in dollars. Entry fills since then have lowered the cash.
 
@@ -127,9 +156,20 @@ class AccountRecord(msgspec.Struct, frozen=True):
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
-    """The newest price of a symbol. In memory only."""
+    """The newest price of a symbol. In memory only; `LastMark` is what a restart knows of it."""
 
     volatile: ClassVar[bool] = True
+
+    symbol: str
+    price: float
+
+    @property
+    def key(self) -> str:
+        return self.symbol
+
+
+class LastMark(msgspec.Struct, frozen=True):
+    """The newest price of a symbol that is held, as the ledger knows it: within `MARK_STEP` of the true one."""
 
     symbol: str
     price: float
@@ -202,7 +242,7 @@ def first_limit(
     plan: EntryPlan,
     usd: float,
     exposed: Mapping[str, float],
-    reservations: Mapping[str, Reservation],
+    reservations: Mapping[str, Reserved],
     account: AccountRecord,
     settings: Settings,
 ) -> Denied | None:

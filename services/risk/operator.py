@@ -13,15 +13,18 @@ import msgspec
 
 from messages.operator import Adopt, AdoptFound, Answer, ClearCooldown, Command, Flatten, Flattening, Pause, Resume
 from services.configuration.settings import Settings
+from services.risk.exposure import reserved
 from services.risk.guards import Tally
-from services.risk.limits import ForeignOrder, Holding, Mark, Reservation
-from services.risk.pauses import FLEET, NEXT_SESSION, OPERATOR, RESUME, PauseRecord, lift, pause, pauses_of
+from services.risk.limits import ForeignOrder, Holding, Mark
+from services.risk.pauses import FLEET, NEXT_SESSION, OPERATOR, RESUME, PauseRecord, SymbolBlock, lift, pause, pauses_of
 from services.risk.track_record import record_of, trip_guards
 from services.runtime.core import Draft, State
 
 __all__ = ["FlattenRecord", "answer_to", "carry_out", "fold_flattening"]
 
 ENDED = ("done", "failed", "withdrawn")
+FOUND = "shares_found"
+"""The gateway's reason: shares were found under a stop of ours."""
 
 
 class FlattenRecord(msgspec.Struct, frozen=True):
@@ -60,7 +63,7 @@ def answer_to(state: State, command: Command, symbols: Sequence[str], *, ready: 
         case Adopt(quantity=quantity):
             return _answer_adopt(state, command.symbol, quantity, symbols, ready=ready)
         case AdoptFound():
-            return Answer(True, f"accepting the shares found of {_scope_name(symbol)}: entries may go on")
+            return _answer_found(state, symbol, ready=ready)
         case ClearCooldown():
             return Answer(True, f"the cooldown of {_scope_name(symbol)} ends now")
         case _:
@@ -104,7 +107,7 @@ def _answer_flatten(state: State, symbol: str | None, withdraw: bool) -> Answer:
         return Answer(True, f"the flatten of {', '.join(waiting)} is withdrawn; entries stay paused until {resume}")
     held = {h.symbol: math.floor(h.own) for h in state.table(Holding).values() if symbol in (None, h.symbol)}
     shares = {name: quantity for name, quantity in held.items() if quantity >= 1}
-    entries = [r.symbol for r in state.table(Reservation).values() if symbol in (None, r.symbol)]
+    entries = [r.symbol for r in reserved(state).values() if symbol in (None, r.symbol)]
     if not shares and not entries:
         if symbol is None:
             # Who types this wants to be out: what fills a moment later must find the fleet paused.
@@ -144,6 +147,16 @@ def _answer_adopt(state: State, symbol: str, quantity: float, symbols: Sequence[
     if state.get(Mark, symbol) is None:
         return Answer(False, f"{symbol} has no price yet to place a stop by; try again after its next tick")
     return Answer(True, f"adopting {quantity:g} {symbol}: they become own shares and get a stop")
+
+
+def _answer_found(state: State, symbol: str | None, *, ready: bool) -> Answer:
+    found = [b for b in state.table(SymbolBlock).values() if b.reason == FOUND and symbol in (None, b.symbol)]
+    if not ready:
+        return Answer(False, "the broker's positions are not known at this moment; try again when the links stand")
+    if not found:
+        return Answer(False, f"nothing to accept: no shares of {_scope_name(symbol)} were found")
+    what = ", ".join(f"{b.figures.get('shares', 0.0):g} {b.symbol}" for b in found)
+    return Answer(True, f"accepted {what}: they are the bot's own, and entries of these symbols are allowed again")
 
 
 def carry_out(

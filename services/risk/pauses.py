@@ -12,7 +12,18 @@ import msgspec
 from messages.operator import Paused, Resumed
 from services.runtime.core import Draft, State
 
-__all__ = ["FLEET", "NEXT_SESSION", "OPERATOR", "RESUME", "PauseRecord", "lift", "pause", "paused_by", "pauses_of"]
+__all__ = [
+    "FLEET",
+    "NEXT_SESSION",
+    "OPERATOR",
+    "RESUME",
+    "PauseRecord",
+    "SymbolBlock",
+    "lift",
+    "pause",
+    "paused_by",
+    "pauses_of",
+]
 
 FLEET = "fleet"
 """The scope of all symbols."""
@@ -51,6 +62,18 @@ class PauseRecord(msgspec.Struct, frozen=True, kw_only=True):
     def reason(self) -> str:
         """The reason code of a denial."""
         return f"guard_{self.cause}" if self.is_guard else "paused"
+
+
+class SymbolBlock(msgspec.Struct, frozen=True):
+    """The gateway blocks the entries of one symbol: its contract is in question, or shares of it were found."""
+
+    symbol: str
+    reason: str
+    figures: dict[str, float] = {}
+
+    @property
+    def key(self) -> str:
+        return f"{self.reason} {self.symbol}"
 
 
 def pauses_of(state: State | Draft, scope: str) -> list[PauseRecord]:

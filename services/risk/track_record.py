@@ -6,14 +6,28 @@ from collections.abc import Mapping
 
 import msgspec
 
-from messages.orders import CommissionReported, OrderFilled
+from messages.orders import CommissionReported, Fill, OrderFilled
 from services.configuration.settings import Settings
-from services.risk.guards import Closed, Pace, Tally, Track, TrackRecord, guards_on, pnl_usd, trips
-from services.risk.limits import AccountRecord, Holding, Mark, Reservation
+from services.risk.exposure import reserved
+from services.risk.guards import Closed, Pace, Rebase, Tally, Track, TrackRecord, guards_on, pnl_usd, trips
+from services.risk.limits import MARK_STEP, AccountRecord, Holding, LastMark, Mark
 from services.risk.pauses import FLEET, PauseRecord, pause
 from services.runtime.core import Draft
 
-__all__ = ["Unpriced", "count_commission", "count_fill", "in_dollars", "price_commissions", "record_of", "trip_guards"]
+__all__ = [
+    "Unpriced",
+    "begin_rebase",
+    "count_commission",
+    "count_fill",
+    "in_dollars",
+    "keep_mark",
+    "mark_fill",
+    "price_commissions",
+    "rebase",
+    "record_of",
+    "restore_marks",
+    "trip_guards",
+]
 
 WINS_KEPT = 20
 """Only the newest closed positions can still get a commission."""
@@ -42,11 +56,12 @@ def record_of(d: Draft) -> TrackRecord:
         tally=tally,
         tracks=d.table(Track),
         holdings=holdings,
-        reservations=d.table(Reservation),
+        reservations=reserved(d),
         marks=marks,
         pace=d.get(Pace, "pace") or Pace(),
         pnl_usd=pnl_usd(tally, holdings, marks),
         now_ns=d.now.market_ns,
+        rebases=bool(d.table(Rebase)),
     )
 
 
@@ -56,6 +71,8 @@ def count_fill(d: Draft, filled: OrderFilled) -> None:
     A closed position lost money if what it realized is below zero. Commissions that are reported later may change that.
     """
     fill, new = filled.fill, not filled.corrects
+    if fill.side == "SELL" and new:
+        rebase(d, fill.symbol, fill.price, fill.time_ns, fill.quantity)
     tally, track = d.get(Tally, "tally") or Tally(), d.get(Track, fill.symbol) or Track(symbol=fill.symbol)
     realized = filled.realized_usd - filled.undone_usd
     tally = msgspec.structs.replace(
@@ -146,12 +163,63 @@ def _with_result(tally: Tally, closed: Closed) -> Tally:
     return msgspec.structs.replace(tally, wins=wins, losses=tally.closed - max((*wins, tally.forgiven)))
 
 
+def keep_mark(d: Draft, symbol: str, price: float, step: float = MARK_STEP) -> None:
+    """Write the price of a held symbol to the ledger, if it moved by at least this part of itself."""
+    kept = d.get(LastMark, symbol)
+    if kept is None or abs(price - kept.price) > step * kept.price:
+        d.put(LastMark(symbol, price))
+
+
+def mark_fill(d: Draft, fill: Fill) -> None:
+    """The price of a fill is the newest one where no tick was seen."""
+    if d.get(Mark, fill.symbol) is None and fill.price > 0:
+        d.put(Mark(fill.symbol, fill.price))
+        keep_mark(d, fill.symbol, fill.price)
+
+
+def restore_marks(d: Draft) -> None:
+    """After a start: the last known prices, until the first tick."""
+    for kept in d.table(LastMark).values():
+        if d.get(Mark, kept.symbol) is None:
+            d.put(Mark(kept.symbol, kept.price))
+
+
+def begin_rebase(d: Draft, session_open_ns: int) -> None:
+    """A session opens, and the close before it was missed: the day's P&L counts from the first prices of today."""
+    marks = d.table(Mark)
+    for holding in d.table(Holding).values():
+        if holding.own and holding.symbol in marks:
+            d.put(Rebase(holding.symbol, holding.own, marks[holding.symbol].price, session_open_ns))
+    tally = d.get(Tally, "tally") or Tally()
+    d.put(msgspec.structs.replace(tally, last_close_pnl_usd=record_of(d).pnl_usd))
+
+
+def rebase(d: Draft, symbol: str, price: float, time_ns: int, sold: float = 0.0) -> None:
+    """The first price of a session after a missed close: what came before it is not of today.
+
+    `sold`: shares that were sold at this price. Before the session, only these are settled by it.
+    """
+    waiting = d.get(Rebase, symbol)
+    if waiting is None or price <= 0:
+        return
+    shares = waiting.own if time_ns >= waiting.since_ns else min(sold, waiting.own)
+    if shares <= 0:
+        return
+    tally = d.get(Tally, "tally") or Tally()
+    gained = shares * (price - waiting.price)
+    d.put(msgspec.structs.replace(tally, last_close_pnl_usd=tally.last_close_pnl_usd + gained))
+    if waiting.own > shares:
+        d.put(msgspec.structs.replace(waiting, own=waiting.own - shares))
+    else:
+        d.drop(Rebase, symbol)
+
+
 def trip_guards(d: Draft, settings: Settings) -> None:
     """Trip guards that reached their limit: a pause, and an event with the figures."""
     if not guards_on(settings):
         return
     record = record_of(d)
-    if settings.guards.drawdown_pct is not None:
+    if settings.guards.drawdown_pct is not None and record.valued:
         step = settings.allocation.total_usd_cap * PEAK_STEP
         if record.pnl_usd >= record.tally.peak_pnl_usd + step:
             d.put(msgspec.structs.replace(record.tally, peak_pnl_usd=record.pnl_usd))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -161,11 +161,21 @@ CREATE TABLE journal (
 
 
 class SqliteLedger:
-    """A ledger in one SQLite file (WAL). `durable` commits reach the disk before they return (synchronous=FULL)."""
+    """A ledger in one SQLite file (WAL). `durable` commits reach the disk before they return (synchronous=FULL).
+
+    `formerly`: whether the owner that the file names is this one, in the form of an earlier release.
+    """
 
     def __init__(
-        self, path: str | os.PathLike[str], owner: str, constraints: Sequence[Constraint] = (), *, durable: bool = True
+        self,
+        path: str | os.PathLike[str],
+        owner: str,
+        constraints: Sequence[Constraint] = (),
+        *,
+        durable: bool = True,
+        formerly: Callable[[str], bool] = lambda owner: False,
     ):
+        self._formerly = formerly
         self._path = os.fspath(path)
         self._limits = tuple(c for c in constraints if isinstance(c, AtMost))
         try:
@@ -187,7 +197,9 @@ class SqliteLedger:
                 f"{self._path}: schema version {meta['version']}, this release reads {VERSION}; "
                 "use the release that wrote it"
             )
-        if meta["owner"] != owner:
+        if meta["owner"] != owner and self._formerly(meta["owner"]):
+            db.execute("UPDATE meta SET value = ? WHERE key = 'owner'", (owner,))
+        elif meta["owner"] != owner:
             raise LedgerError(f"{self._path}: belongs to {meta['owner']}, not to {owner}; use another fleet name")
         # Rebuilt at each start: another release may have other constraints.
         for (name,) in db.execute("SELECT name FROM sqlite_master WHERE name LIKE 'constraint_%'").fetchall():

@@ -12,9 +12,12 @@ __all__ = ["MarketClock"]
 STALE_NS = 5_000_000_000
 """Machine time for which the clock's last publication is good. Then time stands still, and entries stop."""
 
+BACK_NS = 1_000_000_000
+"""Market time is set back by more than this, or not at all."""
+
 
 class MarketClock:
-    """Market time for one process. It never runs backwards.
+    """Market time for one process. It never runs backwards, unless the clock process says that it was wrong (`era`).
 
     In lock-step (`lockstep`) only `reach` moves it. Otherwise `update` sets it, and it runs on at the clock's speed up
     to the boundary in the publication, until that is stale.
@@ -27,7 +30,14 @@ class MarketClock:
 
     def update(self, published: MarketTime) -> None:
         """Take the clock's newest publication."""
+        before = self._published
+        if before is not None and before.era != published.era and published.market_ns < self._reached - BACK_NS:
+            self._reached = published.market_ns
         self._published = published
+
+    def set_back(self, market_ns: int) -> None:
+        """Market time was wrong: it is this. Only the clock process knows."""
+        self._reached = market_ns
 
     def reach(self, market_ns: int) -> None:
         """Market time is at least this."""
@@ -49,10 +59,14 @@ class MarketClock:
         return self._reached
 
     def stale(self, machine_ns: int) -> bool:
-        """Whether the clock has been silent for too long. Never in lock-step, where the clock drives."""
+        """Whether market time is uncertain: the clock has been silent for too long, or is in doubt itself.
+
+        Never in lock-step, where the clock drives.
+        """
         if self.lockstep:
             return False
-        return self._published is None or machine_ns - self._published.machine_ns > STALE_NS
+        published = self._published
+        return published is None or published.doubtful or machine_ns - published.machine_ns > STALE_NS
 
     def machine_at(self, market_ns: int, machine_ns: int) -> int | None:
         """The machine time at which it will be `market_ns`; None if unknown (lock-step, no fresh publication)."""

@@ -11,10 +11,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, get_args
 
 from services.configuration.calendars import zone_of
 from services.configuration.refusal import Refusal
+from services.configuration.settings import Mode
 from services.fleet import process_lock
 from services.fleet.places import Fleet
 from services.runtime import log
@@ -24,9 +25,9 @@ from services.runtime.core import Core
 from services.runtime.ledger import Constraint, Ledger, LedgerError, SqliteLedger
 from services.runtime.market_clock import MarketClock
 from services.runtime.wiring import wiring_of
-from services.trading.ids import symbol_process
+from services.trading.ids import is_paper_account, symbol_process
 
-__all__ = ["RunningProcess", "enter"]
+__all__ = ["RunningProcess", "enter", "was_owner"]
 
 STARTS_ALLOWED, STARTS_WITHIN_S = 10, 60
 """A process that starts more often is broken: it logs an error and stays down (exit 0)."""
@@ -61,10 +62,20 @@ class RunningProcess:
         self._closing: list[Bus | Ledger] = []
 
     def ledger(self, constraints: Sequence[Constraint] = (), *, durable: bool = True) -> SqliteLedger:
-        """This process's own ledger, which belongs to the account. A process that starts too often ends here."""
-        owner = f"{self.name}@{self.settings.ibkr.account or self.settings.mode}"
+        """This process's own ledger. It belongs to the mode. A process that starts too often ends here.
+
+        Which account a fleet's records belong to is known to the gateway alone, from the broker (`Book.account`): the
+        configuration may name it later, or never.
+        """
+        mode = self.settings.mode
         try:
-            ledger = SqliteLedger(self.fleet.ledger(self.name), owner, constraints, durable=durable)
+            ledger = SqliteLedger(
+                self.fleet.ledger(self.name),
+                f"{self.name}@{mode}",
+                constraints,
+                durable=durable,
+                formerly=lambda owner: was_owner(owner, self.name, mode),
+            )
         except LedgerError as error:
             self.log.event("process_failed", level="ERROR", error=str(error))
             raise SystemExit(f"{self.name}: {error}") from None
@@ -120,6 +131,17 @@ class RunningProcess:
         for thing in reversed(self._closing):
             thing.close()
         self._lock.release()
+
+
+def was_owner(owner: str, process: str, mode: str) -> bool:
+    """Whether a ledger's owner, as earlier releases wrote it, is this process in this mode.
+
+    They named the account (`risk@DU1234567`) where the configuration did.
+    """
+    name, _, account = owner.partition("@")
+    if name != process or account in get_args(Mode) or not account:
+        return False
+    return is_paper_account(account) is (mode != "live")
 
 
 def enter(kind: str) -> RunningProcess:

@@ -23,8 +23,8 @@ then; `probability` is drawn from the seed, so that the same run fails in the sa
 _FIELD = """\
 ## What goes wrong with bots in real life
 
-Forty-three ways in which real bots on IBKR lost orders, money or sleep. The tests of this project that replay one carry
-its number (`test_field_05_order_id_rolls_back`).
+Seventy-four ways in which real bots on IBKR, and this fleet, lost orders, money or sleep. The tests of this project
+that replay one carry its number (`test_field_05_order_id_rolls_back`).
 """
 
 

@@ -272,6 +272,10 @@ class _Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _startup_timed_out(self) -> None:
+        if self._server.dispatcher.faults.hangs(self.client_id):
+            loop = asyncio.get_running_loop()
+            self._startup_timer = loop.call_later(_OPENING_S, self._startup_timed_out)
+            return
         log.error("%s is cut off: it hasn't started the API within %g s", self._name, _OPENING_S)
         self._transport.abort()
 

@@ -38,6 +38,7 @@ from services.symbol.outcome import (
 )
 from services.symbol.record import SymbolRecord, changed, moved, shown, status_of
 from services.symbol.states import Event, SymbolState
+from services.trading.ids import parse_reference
 from services.trading.sessions import is_break
 
 __all__ = ["SymbolCore", "SymbolRecord"]
@@ -116,7 +117,7 @@ class SymbolCore:
                     session_date=session.date,
                     session_open_ns=session.open_ns,
                     entries_until_ns=entries_until_ns,
-                    entry_number=0 if new_day else r.entry_number,
+                    entry_number=_entries_of(r, session.date) if new_day else r.entry_number,
                     refusals=0 if new_day else r.refusals,
                     wait_until_ns=0 if new_day else r.wait_until_ns,
                 )
@@ -136,7 +137,10 @@ class SymbolCore:
                 r = changed(ended(r), why=reason, figures=figures, wait_until_ns=until_ns)
                 return moved(r, Event.ENTRY_DENIED)
             case OrderPlaced(order) | OrderAccepted(order) | OrderUpdated(order):
-                return on_order(d, r, order)
+                before, r = r, on_order(d, r, order)
+                found = r.entry_live and (not before.entry_live or r.entry_id != before.entry_id)
+                reason = self._may_not_rest(r) if found else ""
+                return take_back(d, r, reason) if reason else r
             case OrderCancelled():
                 return on_cancelled(d, r, message, self.settings)
             case OrderRejected():
@@ -161,20 +165,24 @@ class SymbolCore:
                 if r.state is not SymbolState.COOLDOWN:
                     return r
                 d.note("stopout_cooldown_cleared", self.symbol)
-                return moved(changed(r, cooldown_until_ns=0, why="armed", figures={}), Event.COOLDOWN_OVER)
+                r = changed(r, cooldown_until_ns=0, stopout_exec="", why="armed", figures={})
+                return moved(r, Event.COOLDOWN_OVER)
             case LinkChanged(link, up, _):
                 down = tuple(name for name in r.links_down if name != link)
                 return changed(r, links_down=down if up else (*down, link))
-            case EntriesBlocked(reason, _, figures):
-                return changed(r, blocks={**r.blocks, reason: figures})
+            case EntriesBlocked(reason, _, figures, symbol):
+                if symbol == self.symbol:
+                    r = take_back(d, r, reason)  # what is wrong with this symbol is wrong with its entry, too
+                return changed(r, blocks={**r.blocks, reason: figures}, own_blocks=_with(r, reason, symbol))
             case EntriesUnblocked(reason):
-                return changed(r, blocks={key: figures for key, figures in r.blocks.items() if key != reason})
+                blocks = {key: figures for key, figures in r.blocks.items() if key != reason}
+                return changed(r, blocks=blocks, own_blocks=tuple(key for key in r.own_blocks if key != reason))
             case WatchlistChanged(watchlist, winding_down):
                 return self._watch(d, r, winding=self.symbol in winding_down or self.symbol not in watchlist)
             case Started():
                 return self._watch(d, r, winding=self.symbol in self.settings.winding_down)
             case ReconciliationDone():
-                return changed(r, links_down=tuple(name for name in r.links_down if name != "socket"))
+                return self._reconciled(r, message)
             case MarketRule(_, steps):
                 return changed(r, grid=steps)
             case Refused(_, _, symbol, error) if symbol == self.symbol:
@@ -185,6 +193,34 @@ class SymbolCore:
                 return self._elapsed(d, r)
             case _:
                 return r
+
+    def _reconciled(self, r: SymbolRecord, done: ReconciliationDone) -> SymbolRecord:
+        """The gateway's book is complete: drop what it does not have, because its own records were lost."""
+        r = changed(r, links_down=tuple(name for name in r.links_down if name != "socket"))
+        if done.blocked is not None:
+            kept = [key for key in r.blocks if key in done.blocked or f"{key} {self.symbol}" in done.blocked]
+            r = changed(
+                r,
+                blocks={key: r.blocks[key] for key in kept},
+                own_blocks=tuple(key for key in r.own_blocks if key in kept),
+            )
+        # An entry that the broker never had may still be on its way to the gateway.
+        if done.entries is not None and r.entry_live and r.entry_at and r.entry_id not in done.entries:
+            r = changed(ended(r), why="entry_lost" if r.state is SymbolState.ENTRY_PENDING else r.why, figures={})
+            r = moved(r, Event.ENTRY_CANCELLED)
+        return r
+
+    def _may_not_rest(self, r: SymbolRecord) -> str:
+        """Why an entry that was found at the broker is taken back; '' if it may stay."""
+        if r.holds or r.state in (SymbolState.COOLDOWN, SymbolState.PAUSED):
+            return "position_open" if r.holds else "stopped_out" if r.state is SymbolState.COOLDOWN else "paused"
+        if r.paused or r.fleet_paused:
+            return "paused"
+        if r.winding_down:
+            return "removal_pending"
+        if r.phase == "closing" and self._cancels_at_close:
+            return "end_of_day"
+        return next(iter(r.own_blocks), "")
 
     def _elapsed(self, d: Draft, r: SymbolRecord) -> SymbolRecord:
         for what, at_ns in self._due(r).items():
@@ -328,3 +364,14 @@ class SymbolCore:
         if r.winding_down:
             return Blocked("removal_pending")
         return None
+
+
+def _entries_of(r: SymbolRecord, date: str) -> int:
+    """The number of the newest known entry of this session: an entry that was found may be of it already."""
+    found = parse_reference(r.entry_id)
+    return found.number if found is not None and found.session_date == date and not found.kind else 0
+
+
+def _with(r: SymbolRecord, reason: str, symbol: str) -> tuple[str, ...]:
+    """The reasons that block this symbol alone, with one more."""
+    return (*r.own_blocks, reason) if symbol and reason not in r.own_blocks else r.own_blocks

@@ -82,7 +82,7 @@ def plan_entry(
     if tick.ask >= trigger:
         return Blocked("price_through_trigger", {"last": tick.last, "ask": tick.ask, "trigger": trigger})
     limit = round_up(trigger * (1 + entries.limit_pct / 100), grid)
-    client_order_id = order_reference(symbol, session_date, number)
+    client_order_id = order_reference(settings.name, symbol, session_date, number)
     offset = limit_offset(trigger, stops.trail_limit_offset_pct, grid) if stops.use_trailing_limit else None
     # IBKR attaches trailing stops to LMT and STP LMT parents only (328): a bare STP gets a fixed one.
     bare = entries.native_stp

@@ -9,11 +9,12 @@ import math
 
 from messages.entries import CancelEntry
 from messages.operator import Flattening
-from messages.orders import OrderCancelled, OrderFilled, OrderRecord, OrderRejected, PositionUpdated
+from messages.orders import Fill, OrderCancelled, OrderFilled, OrderRecord, OrderRejected, PositionUpdated
 from services.configuration.settings import Settings
 from services.runtime.core import Draft
 from services.symbol.record import SymbolRecord, changed, holds, moved
 from services.symbol.states import Event, SymbolState
+from services.trading.ids import parse_reference, referenced
 
 __all__ = [
     "BACK_OFF_MINUTES",
@@ -66,6 +67,8 @@ def on_order(d: Draft, r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
     """The broker reported the state of an order."""
     held = order.live and "trigger" in order.why_held
     working = order.status == "Submitted" and not order.why_held
+    if order.role == "entry" and order.live:
+        r = _own_entry(d, r, order)
     if order.role == "entry" and order.client_order_id == r.entry_id and r.entry_live:
         if not order.live and order.remaining <= 0:
             return ended(r)
@@ -87,6 +90,36 @@ def on_order(d: Draft, r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
     if working and r.stop_held and order.order_type in CAPPED and r.holds:
         return _exiting(d, changed(r, why="stop_triggered", figures={}), Event.STOP_TRIGGERED)
     return r
+
+
+def _own_entry(d: Draft, r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
+    """A live entry of the symbol: follow it, whoever remembers it.
+
+    The symbol does not know it if its own records are lost, or if it was given up and works after all. The gateway
+    alone deals with doubles.
+    """
+    key = order.client_order_id
+    if referenced(key) != key or (r.entry_live and key == r.entry_id):
+        return r
+    if r.entry_live:
+        if not order.cancel_reason:
+            d.send("gateway", CancelEntry(key, r.symbol, "entry_live"))  # one entry of a symbol at a time
+        return r
+    d.note("entry_found", r.symbol, "WARNING", client_order_id=key, status=order.status)
+    reference = parse_reference(key)
+    of_today = reference is not None and reference.session_date == r.session_date
+    r = changed(
+        ended(r),
+        entry_id=key,
+        entry_live=True,
+        entry_trigger=order.stop_price or 0.0,
+        anchored_ns=d.now.market_ns,
+        cancelling=order.cancel_reason,
+        entry_number=max(r.entry_number, reference.number) if reference is not None and of_today else r.entry_number,
+    )
+    if r.state in (SymbolState.NO_POSITION, SymbolState.ENTRY_PENDING):
+        r = changed(r, why=order.cancel_reason or "waits_for_trigger", figures={"trigger": r.entry_trigger})
+    return moved(r, Event.ENTRY_FOUND)
 
 
 def on_cancelled(d: Draft, r: SymbolRecord, report: OrderCancelled, settings: Settings) -> SymbolRecord:
@@ -155,6 +188,12 @@ def on_fill(d: Draft, r: SymbolRecord, filled: OrderFilled, settings: Settings) 
     fill = filled.fill
     held_before = r.holds
     r = changed(r, own=filled.own, cost_usd=filled.cost_usd)
+    if filled.corrects and filled.corrects == r.stopout_exec and not r.holds:
+        # The true execution of a stop-out that was rebuilt, or a correction by the broker.
+        until_ns = _cooldown_until(fill, settings)
+        if r.state is not SymbolState.COOLDOWN and until_ns <= d.now.market_ns:
+            return changed(r, stopout_exec=fill.exec_id)
+        return _rest(d, r, fill, settings)
     if filled.corrects and r.holds is held_before:
         return r  # a correction of figures changes no state
     if fill.side == "BUY":
@@ -170,7 +209,18 @@ def on_fill(d: Draft, r: SymbolRecord, filled: OrderFilled, settings: Settings) 
     if fill.role != "stop":
         why = "flattened" if fill.role == "flatten" else "sold_otherwise"
         return moved(changed(r, why=why, figures={}), Event.SOLD_OTHERWISE)
-    until = fill.time_ns + settings.cooldowns.after_stopout_minutes * MINUTE
+    if fill.exec_id == r.stopout_exec:
+        return r  # reported before: its cooldown runs, or is over
+    return _rest(d, r, fill, settings)
+
+
+def _rest(d: Draft, r: SymbolRecord, fill: Fill, settings: Settings) -> SymbolRecord:
+    """The cooldown after a stop-out. It counts from the broker's time of the fill, however late that is reported.
+
+    A stop-out that the gateway has rebuilt counts like any other. If the true execution is reported later, time and
+    price follow it. A cooldown that is over by then is over.
+    """
+    until = _cooldown_until(fill, settings)
     d.note(
         "stopout_cooldown_started",
         r.symbol,
@@ -178,9 +228,13 @@ def on_fill(d: Draft, r: SymbolRecord, filled: OrderFilled, settings: Settings) 
         price=fill.price,
         client_order_id=fill.client_order_id,
     )
-    r = changed(r, cooldown_until_ns=until, why="stopped_out", figures={"price": fill.price})
+    r = changed(r, cooldown_until_ns=until, why="stopped_out", figures={"price": fill.price}, stopout_exec=fill.exec_id)
     # The rest of a live entry would buy while the price falls.
     return moved(take_back(d, r, "stopped_out"), Event.STOPPED_OUT)
+
+
+def _cooldown_until(fill: Fill, settings: Settings) -> int:
+    return fill.time_ns + settings.cooldowns.after_stopout_minutes * MINUTE
 
 
 def _bought(d: Draft, r: SymbolRecord, filled: OrderFilled) -> SymbolRecord:

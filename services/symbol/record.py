@@ -19,7 +19,8 @@ class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
     `entry_live`: the last entry may still trade. `cancelling`: why its cancel was requested, '' if it was not.
     `entry_at`: its state at the broker, '' (unconfirmed), 'held' (until its trigger) or 'working'. `stop_held`: the
     broker holds the stop until its trigger. `account`: the account's whole position, None before the first report.
-    `halt_trade_ns`: time of the last trade seen during a halt.
+    `halt_trade_ns`: time of the last trade seen during a halt. `own_blocks`: those of `blocks` that concern this symbol
+    alone.
     """
 
     symbol: str
@@ -45,6 +46,7 @@ class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
     links_down: tuple[str, ...] = ()
     last_tick: tuple[int, int] = (0, 0)
     blocks: dict[str, dict[str, float]] = {}
+    own_blocks: tuple[str, ...] = ()
     winding_down: bool = False
     retired: bool = False
     entry_live: bool = False
@@ -60,6 +62,8 @@ class SymbolRecord(msgspec.Struct, frozen=True, kw_only=True):
     account: float | None = None
     halt_trade_ns: int = 0
     grid: Grid = US_STOCKS
+    stopout_exec: str = ""
+    """The execution that the last cooldown counts from: its exec_id, '' once the operator has cleared the cooldown."""
     whole_only: bool = False
     """The broker has refused a fraction of this symbol: it buys whole shares until the operator resumes it."""
 

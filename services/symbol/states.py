@@ -33,6 +33,7 @@ class Event(StrEnum):
     ENTRY_CANCELLED = "entry cancelled or expired unfilled"
     ENTRY_REFUSED = "entry refused by the broker"
     REFUSED_TOO_OFTEN = "third refusal in a session"
+    ENTRY_FOUND = "live entry reported that it did not know"
     ENTRY_FILLED = "entry fills"
     REMAINDER_ENDED = "rest of the entry ends"
     STOP_TRIGGERED = "stop triggered, not filled"
@@ -84,6 +85,9 @@ TABLE: dict[Event, Transitions] = {
         "filled before stay held."),
     E.REFUSED_TOO_OFTEN: Transitions(PAUSED, PAUSED, OPEN, EXITING, COOLDOWN, PAUSED,
         "The refusal of an older entry does not pause a symbol that holds shares or has a cooldown."),
+    E.ENTRY_FOUND: Transitions(PENDING, PENDING, OPEN, EXITING, COOLDOWN, PAUSED,
+        "The symbol's records are lost, or an entry that was given up works after all. It is followed like any other, "
+        "and taken back where no entry may rest."),
     E.ENTRY_FILLED: Transitions(OPEN, OPEN, OPEN, EXITING, OPEN, OPEN,
         "Executions win over all earlier reports: a fill may follow a cancel, a wrong rejection, or an entry that had "
         "ended. If the rest of the entry fills while the stop sells, it is held until it is sold as well."),

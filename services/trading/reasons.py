@@ -26,6 +26,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "no_trade_yet": "The symbol has not traded in this session. Yesterday's close is no reference.",
         "no_market_data": "The broker refuses the symbol's prices, with this code: 101 too many lines, 200 no such "
         "security, 354 or 10089 no subscription, 10197 another session of the login has the data.",
+        "feed_stale": "No prices of the symbol have come for too long, nor by a new stream (`ibkr.feed_stale_s`).",
         "no_quote": "The gateway has no price of the symbol.",
         "contract_unknown": "The broker has not yet said which contract the ticker is.",
         "contract_quarantined": "The broker no longer knows the ticker, or it means another contract. Shares stay "
@@ -47,6 +48,11 @@ GROUPS: dict[str, dict[str, str]] = {
         "disk_full": "Hardly any room is left on the disk of the fleet's records. What is held stays protected.",
         "live_unconfirmed": "Live trading is not confirmed, or no longer. `crazy golive` confirms it.",
         "wrong_account": "The login has not the account that this fleet is for. Nothing at all is sent.",
+        "shares_found": "Shares were found under a stop of the fleet, without a record of their purchase. They stay "
+        "protected; `crazy adopt --found` accepts them.",
+        "wrong_client_id": "The fleet's live orders belong to another `ibkr.client_id`. Nothing at all is sent.",
+        "other_client_id": "Orders of the fleet rest under another `ibkr.client_id`: they can't be changed with this "
+        "one. What is held stays protected.",
         "removal_pending": "The symbol was removed from the watchlist. It leaves once nothing of it is held.",
         "observed": "The fleet only observes: the entry was recorded and not sent. One a session is enough.",
         "session_break": "The exchange has its midday break.",
@@ -97,6 +103,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "fraction_refused": "The broker trades no fraction of this symbol: whole shares from now on.",
         "refused_too_often": "The broker refused three entries in this session. `crazy resume SYMBOL` arms it again.",
         "found_at_broker": "It rested at the broker, and the gateway had no record of it: it was cancelled.",
+        "entry_lost": "The entry is at the broker no more, and no report of its end is left.",
         "came_late": "The broker showed an order that had been given up: it was cancelled.",
     },
     "How shares are sold, and what became of their stop": {

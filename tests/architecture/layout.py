@@ -22,8 +22,16 @@ SHELLS = ("cli", "fleet")
 
 EDGES = {
     "configuration": ("config_file.py", "settings.py", "yaml_document.py"),
-    "runtime": ("bus.py", "event_loop.py", "ledger.py", "log.py", "poll_loop.py", "process.py"),
-    "gateway": ("ibkr/clock_check.py", "ibkr/connection.py", "ibkr/market_rules.py", "ibkr/qualification.py"),
+    "runtime": ("bus.py", "event_loop.py", "ledger.py", "log.py", "poll_loop.py", "process.py", "steady_time.py"),
+    "gateway": (
+        "ibkr/clock_check.py",
+        "ibkr/connection.py",
+        "ibkr/host_zone.py",
+        "ibkr/library.py",
+        "ibkr/market_rules.py",
+        "ibkr/qualification.py",
+        "ibkr/snapshot.py",
+    ),
     "clock": ("calendar.py", "pace.py"),
     "recorder": ("sql.py", "store.py"),
     "simulator": (

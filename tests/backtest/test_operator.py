@@ -158,9 +158,9 @@ def test_manually_bought_shares_are_adopted() -> None:
         (True, "adopting 10 TSLA: they become own shares and get a stop"),
         (False, "the account has 12 TSLA, 10 of them own: 3 can't be adopted"),
     ]
-    adopted = result.orders["CT-TSLA-20250106-A1"]
+    adopted = result.orders["CT.sim-TSLA-20250106-A1"]
     assert (adopted.role, adopted.status, adopted.filled) == ("adopted", "Filled", 10.0)
-    stop = result.orders["CT-TSLA-20250106-A1-S1"]
+    stop = result.orders["CT.sim-TSLA-20250106-A1-S1"]
     assert (stop.order_type, stop.quantity, stop.status, stop.why_held) == ("TRAIL", 10.0, "PreSubmitted", "trigger")
     assert stop.created_ns <= at + 7 * MINUTE
     assert stop.trail_stop_price is not None
@@ -194,10 +194,10 @@ def test_adopted_shares_are_stopped_out_like_any_others() -> None:
     )
     result = runner.run()
     assert [answer.ok for answer in runner.answers] == [True]
-    stop = result.orders["CT-TSLA-20250106-A1-S1"]
+    stop = result.orders["CT.sim-TSLA-20250106-A1-S1"]
     assert (stop.status, stop.filled) == ("Filled", 10.0)
     (sold,) = [r for r in result.fills.values() if r.fill.client_order_id == stop.client_order_id]
-    adopted = result.orders["CT-TSLA-20250106-A1"]
+    adopted = result.orders["CT.sim-TSLA-20250106-A1"]
     assert sold.realized_usd == pytest.approx(10 * (sold.fill.price - adopted.avg_price))
     assert any(e.event == "stopout_cooldown_started" for e in result.events)
     later = [o for o in result.orders.values() if o.role == "entry" and o.created_ns > sold.fill.time_ns]
@@ -219,7 +219,7 @@ def test_manually_sold_shares_are_no_longer_own(left: float) -> None:
         exchange_actions=[(bought.time_ns + MINUTE // 2, by_hand("SELL", sold, 1, symbol))],
     )
     result = runner.run()
-    gone = result.orders[f"CT-{symbol}-20250106-M1"]
+    gone = result.orders[f"CT.sim-{symbol}-20250106-M1"]
     assert (gone.role, gone.side, gone.filled) == ("adopted", "SELL", sold)
     assert gone.created_ns - bought.time_ns < 3 * MINUTE
     (fill,) = [r for r in result.fills.values() if r.fill.client_order_id == gone.client_order_id]

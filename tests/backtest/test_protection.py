@@ -98,10 +98,10 @@ def test_a_split_over_night(broker: OnSplit, ratio: float, shares: float, level:
     (stop,) = [o for o in result.orders.values() if o.live]
     assert (stop.role, stop.quantity, stop.filled) == ("stop", shares, 0.0)
     cancelled = broker is OnSplit.CANCELLED
-    assert stop.client_order_id == f"CT-PLTR-20230123-1-S{2 if cancelled else 1}"
+    assert stop.client_order_id == f"CT.sim-PLTR-20230123-1-S{2 if cancelled else 1}"
     sent = [e for e in result.events if e.event == ("trailing_stop_recreated" if cancelled else "stop_resized")]
     assert [e.fields["qty"] for e in sent] == [shares]
-    first = [o for o in result.orders.values() if o.client_order_id == "CT-PLTR-20230123-1-S1"]
+    first = [o for o in result.orders.values() if o.client_order_id == "CT.sim-PLTR-20230123-1-S1"]
     assert stop.trail_stop_price is not None
     assert level <= stop.trail_stop_price < level * 1.06, "the day's high is 3 to 4 % above that of the day before"
     assert not cancelled or first[0].trail_stop_price == level
@@ -210,7 +210,7 @@ def test_a_second_stop_under_our_reference_is_cancelled() -> None:
             trailing_pct=10.0,
             trail_stop_price=6.6,
             tif="GTC",
-            order_ref="CT-PLTR-20230123-1-S7",
+            order_ref="CT.sim-PLTR-20230123-1-S7",
         )
         return exchange.place(ticket)
 

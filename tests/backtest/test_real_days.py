@@ -72,7 +72,7 @@ def fills(result: Result) -> list[tuple[str, str, float, float]]:
             "2022-11-28",
             [
                 (
-                    "CT-GME-20221125-1",
+                    "CT.sim-GME-20221125-1",
                     "11-25 14:31:15",
                     37.0,
                     27.86,
@@ -82,7 +82,7 @@ def fills(result: Result) -> list[tuple[str, str, float, float]]:
                     "11-25 17:45:00",
                 ),
                 (
-                    "CT-GME-20221128-1",
+                    "CT.sim-GME-20221128-1",
                     "11-28 14:31:15",
                     39.0,
                     26.84,
@@ -98,7 +98,7 @@ def fills(result: Result) -> list[tuple[str, str, float, float]]:
             "2024-12-02",
             [
                 (
-                    "CT-GME-20241129-1",
+                    "CT.sim-GME-20241129-1",
                     "11-29 14:31:15",
                     32.0,
                     32.64,
@@ -108,7 +108,7 @@ def fills(result: Result) -> list[tuple[str, str, float, float]]:
                     "11-29 17:45:00",
                 ),
                 (
-                    "CT-GME-20241202-1",
+                    "CT.sim-GME-20241202-1",
                     "12-02 14:31:15",
                     34.0,
                     30.39,
@@ -141,10 +141,28 @@ def test_an_early_close_with_stops_and_a_stock_that_trades_after_it() -> None:
         market_file("iex_bars_1m_2025.parquet"), ["CMCT", "DJT", "WBUY", "FULC"], "2025-11-28", "2025-11-28"
     )
     assert entries(result) == [
-        ("CT-CMCT-20251128-1", "11-28 14:30:15", 292.0, 3.6, 3.78, "Cancelled", "partial_fill", "11-28 14:37:10"),
-        ("CT-DJT-20251128-1", "11-28 14:30:15", 89.0, 11.79, 12.38, "Cancelled", "end_of_day", "11-28 17:45:00"),
-        ("CT-FULC-20251128-1", "11-28 14:32:00", 90.0, 11.6, 12.18, "Cancelled", "end_of_day", "11-28 17:45:00"),
-        ("CT-CMCT-20251128-2", "11-28 16:03:00", 254.0, 4.13, 4.34, "Cancelled", "end_of_day", "11-28 17:45:00"),
+        (
+            "CT.sim-CMCT-20251128-1",
+            "11-28 14:30:15",
+            292.0,
+            3.6,
+            3.78,
+            "Cancelled",
+            "partial_fill",
+            "11-28 14:37:10",
+        ),
+        ("CT.sim-DJT-20251128-1", "11-28 14:30:15", 89.0, 11.79, 12.38, "Cancelled", "end_of_day", "11-28 17:45:00"),
+        ("CT.sim-FULC-20251128-1", "11-28 14:32:00", 90.0, 11.6, 12.18, "Cancelled", "end_of_day", "11-28 17:45:00"),
+        (
+            "CT.sim-CMCT-20251128-2",
+            "11-28 16:03:00",
+            254.0,
+            4.13,
+            4.34,
+            "Cancelled",
+            "end_of_day",
+            "11-28 17:45:00",
+        ),
     ]
     assert fills(result) == [("11-28 14:37:00", "BUY", 100.0, 3.71), ("11-28 15:33:30", "SELL", 100.0, 4.04)]
     cooldown = [(utc(e.time_ns), e.event) for e in result.events if "cooldown" in e.event]
@@ -162,12 +180,12 @@ def test_gme_13_and_14_may_2024() -> None:
     """
     result, promises = run_days(market_file(GME), ["GME"], "2024-05-13", "2024-05-14")
     assert entries(result) == [
-        ("CT-GME-20240513-1", "05-13 13:31:15", 37.0, 27.98, 29.38, "Filled", "", "05-13 13:42:30"),
-        ("CT-GME-20240513-2", "05-13 14:30:00", 30.0, 34.56, 36.29, "Cancelled", "end_of_day", "05-13 19:45:00"),
-        ("CT-GME-20240514-1", "05-14 13:31:15", 15.0, 68.08, 71.49, "Cancelled", "end_of_day", "05-14 19:45:00"),
+        ("CT.sim-GME-20240513-1", "05-13 13:31:15", 37.0, 27.98, 29.38, "Filled", "", "05-13 13:42:30"),
+        ("CT.sim-GME-20240513-2", "05-13 14:30:00", 30.0, 34.56, 36.29, "Cancelled", "end_of_day", "05-13 19:45:00"),
+        ("CT.sim-GME-20240514-1", "05-14 13:31:15", 15.0, 68.08, 71.49, "Cancelled", "end_of_day", "05-14 19:45:00"),
     ]
     assert fills(result) == [("05-13 13:42:30", "BUY", 37.0, 27.99), ("05-13 14:10:00", "SELL", 37.0, 32.51)]
-    assert result.orders["CT-GME-20240513-1-S1"].trail_stop_price == 34.2
+    assert result.orders["CT.sim-GME-20240513-1-S1"].trail_stop_price == 34.2
     assert promises.counts["shares to protect"] > 50
 
 
@@ -179,8 +197,8 @@ def test_pltr_bad_open_of_24_january_2023() -> None:
     path = market_file("alpaca_bars_5m_2022_2024.parquet")
     result, _ = run_days(path, ["PLTR"], "2023-01-23", "2023-01-24")
     assert entries(result) == [
-        ("CT-PLTR-20230123-1", "01-23 14:31:15", 143.0, 7.34, 7.71, "Filled", "", "01-23 18:52:30"),
-        ("CT-PLTR-20230124-1", "01-24 14:50:00", 135.0, 7.74, 8.13, "Cancelled", "end_of_day", "01-24 20:45:00"),
+        ("CT.sim-PLTR-20230123-1", "01-23 14:31:15", 143.0, 7.34, 7.71, "Filled", "", "01-23 18:52:30"),
+        ("CT.sim-PLTR-20230124-1", "01-24 14:50:00", 135.0, 7.74, 8.13, "Cancelled", "end_of_day", "01-24 20:45:00"),
     ]
     assert fills(result) == [("01-23 18:52:30", "BUY", 143.0, 7.35), ("01-24 14:30:00", "SELL", 143.0, 5.81)]
 
@@ -190,8 +208,8 @@ def test_pltr_entered_on_its_bad_open() -> None:
     path = market_file("alpaca_bars_5m_2022_2024.parquet")
     result, _ = run_days(path, ["PLTR"], "2023-01-24", "2023-01-24")
     assert [each[:6] for each in entries(result)] == [
-        ("CT-PLTR-20230124-1", "01-24 14:31:15", 171.0, 6.12, 6.43, "Filled"),
-        ("CT-PLTR-20230124-2", "01-24 14:53:45", 136.0, 7.67, 8.06, "Cancelled"),
+        ("CT.sim-PLTR-20230124-1", "01-24 14:31:15", 171.0, 6.12, 6.43, "Filled"),
+        ("CT.sim-PLTR-20230124-2", "01-24 14:53:45", 136.0, 7.67, 8.06, "Cancelled"),
     ]
     assert fills(result) == [("01-24 14:32:30", "BUY", 171.0, 6.13), ("01-24 14:33:45", "SELL", 171.0, 6.88)]
 
@@ -234,7 +252,7 @@ def test_a_print_above_the_market_drags_the_trailing_stop_up(case: str, tmp_path
     result, _ = run_days(path, ["BAC"], "2013-10-08", "2013-10-08", policy, **sections)
     exits = [("10-08 14:28:41", "SELL", 72.0, 13.87)] if sold else []
     assert fills(result) == [("10-08 14:11:43", "BUY", 72.0, 13.87), *exits]
-    stop = result.orders["CT-BAC-20131008-1-S1"]
+    stop = result.orders["CT.sim-BAC-20131008-1-S1"]
     assert (stop.status, stop.trail_stop_price) == (("Filled", 13.959) if sold else ("PreSubmitted", 13.7511))
 
 
@@ -247,7 +265,7 @@ def test_a_print_below_the_market_fires_the_stop(case: str, tmp_path: Path) -> N
     result, _ = run_days(path, ["BAC"], "2013-10-09", "2013-10-09", policy, **sections)
     exits = [("10-09 19:43:34", "SELL", 72.0, 13.86)] if sold else []
     assert fills(result) == [("10-09 19:26:18", "BUY", 72.0, 13.89), *exits]
-    stop = result.orders["CT-BAC-20131009-1-S1"]
+    stop = result.orders["CT.sim-BAC-20131009-1-S1"]
     assert (stop.status, stop.trail_stop_price) == ("Filled" if sold else "PreSubmitted", 13.68165)
 
 
@@ -258,5 +276,5 @@ def test_a_print_above_the_market_buys(case: str, tmp_path: Path) -> None:
     path = ticks(tmp_path, "2013-10-08 14:25:00", "2013-10-08 14:33:00")
     sections: dict[str, Any] = {"entries": {"buy_stop_pct_above_last": 1.2}, "stops": {"trailing_stop_pct": 5.0}}
     result, _ = run_days(path, ["BAC"], "2013-10-08", "2013-10-08", policy, **sections)
-    assert result.orders["CT-BAC-20131008-1"].stop_price == 14.06
+    assert result.orders["CT.sim-BAC-20131008-1"].stop_price == 14.06
     assert fills(result) == ([("10-08 14:28:41", "BUY", 71.0, 13.88)] if bought else [])

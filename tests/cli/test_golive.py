@@ -14,7 +14,9 @@ from messages.orders import OrderPlaced, ProtectionChanged
 from services.cli.commands.golive import golive
 from services.configuration.refusal import Refusal
 from services.configuration.settings import Settings
+from services.fleet import probe_results
 from services.fleet.places import Fleet
+from services.fleet.probe_results import Probed, Results
 from services.recorder.store import DuckLedger
 from tests.recorder.scenario import SECOND, T0, first_release, order, record
 
@@ -33,7 +35,7 @@ def paper(config: Path, tmp_path: Path) -> Fleet:
 def shown(config: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
     with pytest.raises(Refusal, match="that is not U1234567; nothing is confirmed"):
-        golive(config=config)
+        golive(without_probe=True, config=config)
     return capsys.readouterr().out.splitlines()
 
 
@@ -59,6 +61,30 @@ def test_sessions_audits_restarts_and_seconds_without_a_stop(
         "    3 morning audits of what was held, 2 clean",
         "    shares without a stop: 10.0 s while the market was open, 1,000.5 s while it was closed; 1 alert",
     ]
+
+
+def test_the_answers_of_a_paper_probe_are_asked_for(
+    paper: Fleet, config: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(
+        Refusal, match="run `crazy paper-probe --buy` on your paper account first, or say --without-probe"
+    ):
+        golive(config=config)
+    unanswered = Probed("", "the market was closed", "2025-01-06")
+    probe_results.write(paper.probe_results, Results("DU1", {"filled_told": unanswered}))
+    with pytest.raises(Refusal, match="paper-probe"):
+        golive(config=config)
+    answers = {
+        name: Probed(value, "", "2025-01-06")
+        for name, value in (("tif_may_change", "true"), ("far_limits", "immediate_end"))
+    }
+    probe_results.write(paper.probe_results, Results("DU1", {"filled_told": unanswered, **answers}))
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    with pytest.raises(Refusal, match="nothing is confirmed"):
+        golive(config=config)
+    assert (
+        "  paper-probe of DU1: 2 answers; not as the simulator assumes: tif_may_change true" in capsys.readouterr().out
+    )
 
 
 def test_records_of_a_release_that_did_not_count_them(

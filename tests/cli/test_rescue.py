@@ -23,7 +23,7 @@ from services.simulator.testing import Simulator
 Capture = pytest.CaptureFixture[str]
 CLIENT_ID = 12
 TSLA = ibi.Stock("TSLA", "SMART", "USD")
-ENTRY, STOP = "CT-TSLA-20250106-1", "CT-TSLA-20250106-1-S1"
+ENTRY, STOP = "CT.paper-TSLA-20250106-1", "CT.paper-TSLA-20250106-1-S1"
 
 
 @asynccontextmanager
@@ -130,7 +130,7 @@ def test_a_stop_is_placed_for_what_is_bare(left: Left, capsys: Capture) -> None:
         ("SELL", "TRAIL", 4.0),
         ("SELL", "TRAIL", 6.0),
     ]
-    assert all(reference.startswith("CT-TSLA-") for *_, reference in live), "the fleet will know it for its own"
+    assert all(reference.startswith("CT.paper-TSLA-") for *_, reference in live), "the fleet will know it for its own"
     assert rescue(place_stops=True, yes=True, config=left.config) == 0
     assert len(left.exchange()[1]) == 2, "once"
     assert "place a trailing stop, 10 %, good till cancelled, for 6 TSLA" in capsys.readouterr().out
@@ -139,7 +139,7 @@ def test_a_stop_is_placed_for_what_is_bare(left: Left, capsys: Capture) -> None:
 def test_entries_are_cancelled_and_nothing_else(left: Left) -> None:
     left.bought()
     foreign = ibi.LimitOrder("BUY", 5, 1.0, tif="GTC", orderRef="mine")
-    entry = ibi.LimitOrder("BUY", 3, 1.0, tif="GTC", orderRef="CT-TSLA-20250106-2")
+    entry = ibi.LimitOrder("BUY", 3, 1.0, tif="GTC", orderRef="CT.paper-TSLA-20250106-2")
     left.trade(stop_of(10), entry, foreign)
     assert rescue(cancel_entries=True, yes=True, config=left.config) == 0
     assert left.exchange() == (

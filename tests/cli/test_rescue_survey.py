@@ -8,7 +8,7 @@ import pytest
 
 from messages.broker import BrokerOrder, BrokerPosition, BrokerSnapshot
 from services.cli.rescue_survey import TradedContract, survey
-from services.trading.ids import is_own_reference
+from services.trading.ids import is_old_reference
 from tests.gateway.scenario import ACCOUNT, broker_execution, broker_order
 
 STOP = "CT-TSLA-20250106-1-S1"
@@ -29,7 +29,11 @@ def held(quantity: float, **more: Any) -> BrokerPosition:
 def of(*facts: Any, executions: tuple[Any, ...] = ()) -> list[TradedContract]:
     positions = tuple(f for f in facts if isinstance(f, BrokerPosition))
     orders = tuple(f for f in facts if isinstance(f, BrokerOrder))
-    return survey(BrokerSnapshot(ACCOUNT, positions, orders, (), executions, ()), ACCOUNT, is_own_reference)
+    return survey(
+        BrokerSnapshot(ACCOUNT, positions, orders, (), executions, ()),
+        ACCOUNT,
+        lambda each: is_old_reference(each.client_order_id),
+    )
 
 
 @pytest.mark.parametrize(

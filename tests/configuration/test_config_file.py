@@ -87,6 +87,11 @@ def refused(folder: Path, text: str) -> list[str]:
             "overnight",
         ),
         (
+            "watchlist: [TSLA]\nibkr: {time_zone: Europe/Zurigo}",
+            "my.yaml:2: ibkr.time_zone: no time zone Europe/Zurigo",
+            "America/New_York",
+        ),
+        (
             "watchlist: [TSLA]\nhours: {calendar: XNSY}",
             "my.yaml:2: hours.calendar: no calendar XNSY",
             "did you mean XNYS?",

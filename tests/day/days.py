@@ -41,8 +41,8 @@ def recorded(fleet: Any) -> Day:
 
 
 def run_in_process(config: dict[str, Any]) -> Day:
-    """The same configuration through the runner."""
-    settings = msgspec.convert(config, Settings, strict=False)
+    """The same configuration through the runner, as the first fleet of a test: its name is in its references."""
+    settings = msgspec.convert({"fleet": "t0", **config}, Settings, strict=False)
     simulation = settings.simulation
     assert simulation.start is not None
     assert simulation.end is not None

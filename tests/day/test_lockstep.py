@@ -98,10 +98,10 @@ def test_entries_end_before_an_early_close_and_arm_again(start_fleet: Callable[.
         "WHERE role = 'entry' ORDER BY client_order_id"
     )
     assert [tuple(row.values()) for row in ends] == [
-        ("CT-GME-20250703-1", "Cancelled", "16:45"),
-        ("CT-GME-20250707-1", "Cancelled", "19:45"),
-        ("CT-TSLA-20250703-1", "Cancelled", "16:45"),
-        ("CT-TSLA-20250707-1", "Cancelled", "19:45"),
+        ("CT.t0-GME-20250703-1", "Cancelled", "16:45"),
+        ("CT.t0-GME-20250707-1", "Cancelled", "19:45"),
+        ("CT.t0-TSLA-20250703-1", "Cancelled", "16:45"),
+        ("CT.t0-TSLA-20250707-1", "Cancelled", "19:45"),
     ]
     assert {order["order_type"] for order in ours.orders} == {"STP LMT", "TRAIL LIMIT"}
 

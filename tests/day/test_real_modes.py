@@ -155,5 +155,5 @@ def test_live_trades_for_as_long_as_its_owner_says(tmp_path: Path, start_fleet: 
         fleet.crazy("up")
         assert live_orders(fleet) == [("RISE", "stop")]
         assert fleet.status()["entries"] != "ON"
-        fleet.crazy("golive", typed="U1234567")
+        fleet.crazy("golive", "--without-probe", typed="U1234567")
         until(lambda: ("CALM", "entry") in live_orders(fleet), "it does not trade again")

@@ -69,7 +69,7 @@ def write_market(path: Path) -> None:
 
 QUERIES = {
     "orders": (
-        "SELECT symbol, right(client_order_id, -length('CT-' || symbol || '-20250106-')) AS id,"
+        "SELECT symbol, right(client_order_id, -length('CT.t0-' || symbol || '-20250106-')) AS id,"
         " strftime(created_at, '%H:%M:%S') AS placed, strftime(updated_at, '%H:%M:%S') AS changed,"
         " qty, stop_price, limit_price, status, filled, reason, role, tif FROM orders ORDER BY client_order_id"
     ),

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.__main__ import main
-from services.cli.app import COMMANDS
+from services.cli.app import COMMANDS, FAMILIES
 from services.configuration.settings import Settings
 from services.fleet.places import Fleet
 from services.fleet.supervision import Supervisor
@@ -159,7 +159,7 @@ def test_the_first_live_start_needs_a_confirmation_and_later_ones_do_not(
     for typed, code in (("U7654321\n", 4), ("\n", 4), ("U1234567\n", 0)):
         assert not confirmation.exists()
         monkeypatch.setattr("sys.stdin", io.StringIO(typed))
-        assert crazy("golive", "--config", config)[0] == code
+        assert crazy("golive", "--without-probe", "--config", config)[0] == code
     assert confirmation.stat().st_mode & 0o777 == 0o600
 
     # Without a confirmation, but with records: positions may need protection, so it starts.
@@ -176,7 +176,7 @@ def test_the_first_live_start_needs_a_confirmation_and_later_ones_do_not(
 
 
 def test_only_live_is_confirmed(home: Path, crazy: Run) -> None:
-    code, _, errors = crazy("golive", "--config", configured(home))
+    code, _, errors = crazy("golive", "--without-probe", "--config", configured(home))
     assert (code, "only `mode: live` is confirmed" in errors[0]) == (4, True)
 
 
@@ -278,10 +278,10 @@ def test_logs_of_a_process_that_does_not_exist(home: Path, crazy: Run) -> None:
 
 @pytest.mark.parametrize("given", [(), ("--help",), ("config",)])
 def test_a_list_of_commands_says_what_each_is_for(crazy: Run, given: tuple[str, ...]) -> None:
-    commands = [file.split("_") for files in COMMANDS.values() for file in files]
-    names = (
-        {names[1] for names in commands if names[0] == "config"} if given == ("config",) else {n[0] for n in commands}
-    )
+    files = [file for files in COMMANDS.values() for file in files]
+    names = {file.partition("_")[0] if file.partition("_")[0] in FAMILIES else file.replace("_", "-") for file in files}
+    if given == ("config",):
+        names = {file.removeprefix("config_") for file in files if file.startswith("config_")}
     code, out, _ = crazy(*given)
     listed = {cells[1]: cells[2:-1] for line in out if len(cells := line.split()) > 2}
     assert code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -26,6 +27,9 @@ from services.simulator.venue.orders import Order
 from tests.gateway.scenario import plan
 from tests.simulator.on_the_wire import OPEN_NS, SECOND, Gateway, gateway
 
+LIBRARY = "ib_insync"
+"""The library that the edge stands on; `conftest.py` plays the tests of tests/gateway with each of them."""
+NOON = datetime(2022, 3, 22, 12)  # far from the restart that a fleet expects around midnight
 DAY = Session("2022-03-22", OPEN_NS, OPEN_NS + 23_400 * SECOND)
 
 
@@ -33,14 +37,20 @@ class Fleet:
     """The gateway without its bus: the core's commands go to the wire, and facts from the wire to the core."""
 
     def __init__(self, simulator: Gateway, **settings: Any) -> None:
-        fields = {"watchlist": ["TSLA"], "ibkr": {"port": simulator.server.port, **settings.pop("ibkr", {})}} | settings
+        ibkr = {"port": simulator.server.port, "library": LIBRARY, **settings.pop("ibkr", {})}
+        fields = {"watchlist": ["TSLA"], "ibkr": ibkr} | settings
         chosen = msgspec.convert(fields, Settings)
         self.simulator = simulator
         self.client_id = chosen.ibkr.client_id
         self.core = GatewayCore(chosen)
         self.state = State(self.core.kinds)
         self.messages: list[Any] = []
-        self.broker = Broker(chosen, lambda: asyncio.get_running_loop().call_soon(self.take) and None)
+        self.broker = Broker(
+            chosen,
+            lambda: asyncio.get_running_loop().call_soon(self.take) and None,
+            now_ns=lambda: simulator.exchange.now_ns,
+            clock=lambda zone: NOON.replace(tzinfo=zone),
+        )
         self.receive(Started(1))
 
     def receive(self, message: Any) -> None:

@@ -19,6 +19,7 @@ from services.configuration.settings import Settings
 from services.gateway.account import account_update
 from services.gateway.ibkr.connection import Broker
 from services.simulator.venue.account import terms_of
+from tests.gateway import on_the_wire
 from tests.simulator.on_the_wire import ACCOUNT, TSLA, Gateway, gateway, ready, trades
 
 EUR = BaseCurrency.EUR
@@ -26,7 +27,9 @@ EUR = BaseCurrency.EUR
 
 async def reports(simulator: Gateway, kind: Callable[[Any], bool]) -> list[Any]:
     """The facts on a new connection that streams, as soon as there is one of this kind."""
-    settings = msgspec.convert({"watchlist": ["TSLA"], "ibkr": {"port": simulator.server.port}}, Settings)
+    settings = msgspec.convert(
+        {"watchlist": ["TSLA"], "ibkr": {"port": simulator.server.port, "library": on_the_wire.LIBRARY}}, Settings
+    )
     broker = Broker(settings, lambda: None)
     running = asyncio.get_running_loop().create_task(broker.run())
     try:

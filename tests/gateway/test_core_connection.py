@@ -119,7 +119,7 @@ class TestConnection:
         records = (Book(), before, entry(), stop(status="Filled"), foreign(), CancelSent(ENTRY, 2, 7))
         assert handle(Connected((ACCOUNT,), 7, 12), *records) == (
             [
-                Book(account=ACCOUNT, next_order_id=7),
+                Book(account=ACCOUNT, next_order_id=7, client_id=12),
                 self.UP,
                 Doubt(ENTRY, asked=True),
                 (CancelSent, ENTRY),
@@ -130,8 +130,10 @@ class TestConnection:
     @pytest.mark.parametrize(("ours", "theirs", "then"), [(9, 7, 9), (7, 9, 9), (0, 0, 0)])
     def test_order_ids_only_grow(self, ours: int, theirs: int, then: int) -> None:
         writes, _ = handle(Connected((ACCOUNT,), theirs, 12), Book(account=ACCOUNT, next_order_id=ours))
-        assert writes[0] == Book(account=ACCOUNT, next_order_id=then)
-        assert handle(Connected((ACCOUNT,), 1, 12))[0][0] == Book(account=ACCOUNT, next_order_id=1, born_ns=NOON_NS)
+        assert writes[0] == Book(account=ACCOUNT, next_order_id=then, client_id=12)
+        assert handle(Connected((ACCOUNT,), 1, 12))[0][0] == Book(
+            account=ACCOUNT, next_order_id=1, client_id=12, born_ns=NOON_NS
+        )
 
     def test_to_the_right_account_ends_the_block(self) -> None:
         block = Block("wrong_account", "x", {})
@@ -161,7 +163,10 @@ class TestConnection:
         assert handle(Disconnected("gone"), before) == ([changed(before, phase="down")], [])
 
     def test_starts_anew_after_a_restart(self) -> None:
-        assert handle(Started(4), READY) == ([Links(run=4)], [("fleet", LinkChanged("socket", False, "starting"))])
+        assert handle(Started(4), READY, Book(account=ACCOUNT)) == (
+            [Links(run=4), Book(account=ACCOUNT, fleet="sim")],
+            [("fleet", LinkChanged("socket", False, "starting"))],
+        )
 
     def test_without_an_answer_is_asked_again(self) -> None:
         asking = changed(READY, asking=True)
@@ -189,14 +194,14 @@ class TestCompleteAnswer:
         assert messages[-3:] == [
             note("reconciled", "", **counts),
             ("fleet", LinkChanged("socket", True, "reconciled")),
-            ("fleet", ReconciliationDone(ACCOUNT, **counts)),
+            ("fleet", ReconciliationDone(ACCOUNT, **counts, entries=(ENTRY,), blocked=())),
         ]
 
     def test_makes_it_ready_once(self) -> None:
         asking = changed(RECONCILING, asking=True)
         assert handle(self.EMPTY, BOOK, asking)[0] == [READY]
         assert handle(self.EMPTY, BOOK, changed(READY, asking=True)) == ([READY], [])
-        assert handle(self.EMPTY, asking)[1][-1] == ("fleet", ReconciliationDone("", 0, 0, 0))
+        assert handle(self.EMPTY, asking)[1][-1] == ("fleet", ReconciliationDone("", 0, 0, 0, (), ()))
 
     def test_of_a_closed_connection_does_not_make_it_ready(self) -> None:
         gone = Links(phase="down", asking=True)

@@ -70,7 +70,7 @@ def test_mode_account_and_login_must_agree(
 
 def live(confirmation: LiveConfirmation | None = None) -> Gateway:
     """A live gateway in an open session; by default its owner has confirmed until an hour after the open."""
-    gateway = Gateway(cold=True, mode="live", ibkr={"account": LIVE})
+    gateway = Gateway(cold=True, mode="live", ibkr={"account": LIVE, "feed_stale_s": 0})
     gateway.receive(LiveConfirmation(LIVE, UNTIL) if confirmation is None else confirmation)
     gateway.receive(Connected((LIVE,), 1, 12))
     gateway.qualify()
@@ -158,7 +158,7 @@ class TestLive:
         assert [m.reason for m in event] == ["live_unconfirmed"]
 
     def test_a_wrong_account_sends_nothing_and_is_reported_once(self) -> None:
-        gateway = Gateway(cold=True, mode="live", ibkr={"account": LIVE})
+        gateway = Gateway(cold=True, mode="live", ibkr={"account": LIVE, "feed_stale_s": 0})
         for _ in range(3):
             gateway.receive(Connected((ACCOUNT,), 1, 12))
             gateway.disconnect()

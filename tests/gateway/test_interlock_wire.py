@@ -92,7 +92,7 @@ def test_no_price_request_reaches_a_wrong_account() -> None:
         async with fleet((LIVE,), mode="paper") as made:
             await made.until(lambda: made.blocks(), "no block is reported")
             made.receive(WatchlistChanged(("GME",), ()))
-            made.broker.on_error(-1, 1101, "connectivity restored, data lost")
+            made.broker.on_message(["4", "2", "-1", "1101", "connectivity restored, data lost"])
             await asyncio.sleep(0.1)
             assert made.simulator.server.wire_counts()[CLIENT_ID][0] == 1, "startApi only"
 

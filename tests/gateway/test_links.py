@@ -29,7 +29,7 @@ def test_the_links_at_a_start() -> None:
     gateway.answer()
     assert gateway.core.ready(gateway.state)
     assert links(gateway) == [("socket", False), ("broker", True), ("data", True), ("socket", True)]
-    assert gateway.events(ReconciliationDone) == [ReconciliationDone(ACCOUNT, 0, 0, 0)]
+    assert gateway.events(ReconciliationDone) == [ReconciliationDone(ACCOUNT, 0, 0, 0, (), ())]
     assert (gateway.book().account, gateway.book().next_order_id) == (ACCOUNT, 7)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.simulator.requests.dispatch import RequestDispatcher
+from services.simulator.venue.exchange import Exchange
 from tests.hostile.__main__ import attack, replay, save
 from tests.hostile.attacked_gateway import inputs
 from tests.hostile.corpus import VERSIONS, valid_requests
@@ -32,14 +32,14 @@ def test_a_seed_gives_the_same_inputs() -> None:
 def test_a_failure_is_found_saved_and_replayed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The fuzzer can fail."""
 
-    def stumble(_desk: RequestDispatcher, *_: object) -> None:
+    def stumble(_exchange: Exchange, *_: object) -> None:
         raise ZeroDivisionError("stumbled")
 
     monkeypatch.chdir(tmp_path)
 
     async def play() -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(RequestDispatcher, "_cancel_all", stumble)
+            patch.setattr(Exchange, "cancel_all", stumble)
             given = attack(0, 2000)
             assert 0 < len(given) < 2000
             path = save(0, given)

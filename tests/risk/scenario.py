@@ -25,6 +25,7 @@ from messages.orders import (
 from messages.timers import Started
 from services.configuration.settings import Settings
 from services.risk.core import RiskCore, constraints
+from services.risk.exposure import reserved
 from services.risk.limits import Holding, Mark, Reservation, exposure_of
 from services.runtime.core import Now, State, is_volatile
 from services.runtime.ledger import Batch, MemoryLedger, RecordChange
@@ -182,7 +183,7 @@ class Risk:
         self.handle(OrderFilled(fill, filled, own, cost, fields["realized"], **extra))
 
     def reserved(self) -> float:
-        return sum(r.usd for r in self.state.table(Reservation).values())
+        return sum(r.usd for r in reserved(self.state).values())
 
     def exposure(self) -> float:
         """What is held at max(cost, market), calculated from the records again."""

@@ -10,7 +10,7 @@ from messages.account import AccountUpdated, BookTold
 from messages.orders import OrderFilled, OrderRecord, PositionUpdated
 from services.risk.core import RiskCore
 from services.risk.exposure import fold_account, fold_fill, fold_foreign, fold_position, rebuild
-from services.risk.limits import AccountRecord, ForeignOrder, Holding, Reservation
+from services.risk.limits import AccountRecord, ForeignOrder, FoundEntry, Holding, Reservation
 from services.runtime.core import Draft, Now, Record, State
 from tests.risk.scenario import configured, execution, order
 
@@ -164,9 +164,8 @@ class TestRebuild:
     def test_one_that_was_lost_is_made_at_the_worst_price(self, prices: dict[str, Any], price: float) -> None:
         d = self.rebuilt(orders=(order("CT-TSLA", "TSLA", quantity=10.0, filled=6.0, **prices),))
         per_share = price + 1.0 / 10.0
-        assert d.table(Reservation) == {
-            "CT-TSLA": Reservation("CT-TSLA", "TSLA", 10.0, 4.0, per_share, 4.0 * per_share)
-        }
+        assert d.table(FoundEntry) == {"CT-TSLA": FoundEntry("CT-TSLA", "TSLA", 10.0, 4.0, per_share, 4.0 * per_share)}
+        assert d.table(Reservation) == {}
 
     def test_more_filled_than_ordered_reserves_nothing(self) -> None:
         d = self.rebuilt(SET_ASIDE, orders=(order("CT-TSLA", "TSLA", filled=11.0),))

@@ -24,7 +24,7 @@ from messages.watchlist import WatchlistChanged
 from services.risk.arming_order import PRIORITY_NS
 from services.risk.core import Asked, Door, RiskCore, SessionRecord, Watchlist, constraints
 from services.risk.guards import MINUTE_NS, Pace, Tally, Track
-from services.risk.limits import AccountRecord, ForeignOrder, Holding, Mark, Reservation
+from services.risk.limits import AccountRecord, ForeignOrder, FoundEntry, Holding, LastMark, Mark, Reservation
 from services.risk.operator import FlattenRecord
 from services.risk.pauses import NEXT_SESSION, RESUME, PauseRecord
 from services.risk.track_record import Unpriced
@@ -93,7 +93,7 @@ class TestReadiness:
         live = order(ENTRY, "TSLA", order_type="STP", stop_price=100.0)
         risk = PreparedRisk(door="asking", risk={"stop_slippage_pct": 4.0})
         kept, opened = risk.changed(BookTold(True, (), (live,), None))
-        assert (kept, opened) == (Reservation(ENTRY, "TSLA", 10.0, 10.0, 104.1, 1041.0), Door("open"))
+        assert (kept, opened) == (FoundEntry(ENTRY, "TSLA", 10.0, 10.0, 104.1, 1041.0), Door("open"))
 
     @pytest.mark.parametrize(
         ("door", "link", "up", "changes"),
@@ -381,7 +381,12 @@ class TestASessionOpens:
         )
         assert risk.both(SessionOpened(self.TUESDAY, 10)) == (
             [
-                Tally(realized_usd=5.0, session_date=self.TUESDAY.date, sessions=("b", MONDAY.date, self.TUESDAY.date)),
+                Tally(
+                    realized_usd=5.0,
+                    last_close_pnl_usd=5.0,  # Monday's close was missed
+                    session_date=self.TUESDAY.date,
+                    sessions=("b", MONDAY.date, self.TUESDAY.date),
+                ),
                 Track(symbol="TSLA", realized_usd=-5.0, bought=MONDAY.date, day_trades=(MONDAY.date,)),
                 Track(symbol="AMD", day_trades=("b",)),
                 SessionRecord(self.TUESDAY),
@@ -468,15 +473,17 @@ class TestASessionCloses:
                 ),
             )
         ]
-        (after,) = changes
+        kept, after = changes
+        assert kept == LastMark("TSLA", 97.0123678)
         assert isinstance(after, Tally)
+        assert (after.closed_date, after.next_date) == (MONDAY.date, "")
         assert after.last_close_pnl_usd == pytest.approx(113.247134)
         assert after.trades == 4
 
     def test_before_the_account_is_known(self) -> None:
         risk = PreparedRisk(account=None)
         nothing = PerformanceSnapshot(MONDAY.date, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, 20_000.0)
-        assert risk.both(SessionClosed(MONDAY)) == ([Tally()], [("fleet", nothing)])
+        assert risk.both(SessionClosed(MONDAY)) == ([Tally(closed_date=MONDAY.date)], [("fleet", nothing)])
 
 
 def test_a_snapshot_has_every_pause() -> None:

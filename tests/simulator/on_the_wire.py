@@ -101,7 +101,7 @@ class Gateway:
         self.clients: list[ibi.IB] = []
         self.received: dict[int, list[list[str]]] = {}
 
-    async def connect(self, client_id: int = 1, *, highest_version: int = 176) -> ibi.IB:
+    async def connect(self, client_id: int = 1, *, highest_version: int = 176, readonly: bool = False) -> ibi.IB:
         """A connected and synchronized client of the real library; its messages are also kept in `received`."""
         ib = ibi.IB()
         ib.client.MaxClientVersion = highest_version
@@ -115,7 +115,7 @@ class Gateway:
             interpret(fields)
 
         ib.client.decoder.interpret = record
-        await ib.connectAsync("127.0.0.1", self.server.port, client_id)
+        await ib.connectAsync("127.0.0.1", self.server.port, client_id, readonly=readonly)
         self.clients.append(ib)
         return ib
 

@@ -17,6 +17,7 @@ from services.simulator.venue.reports import (
     CommissionReport,
     ErrorReport,
     ExecutionReport,
+    OpenOrderReport,
     OrderReport,
     PositionReport,
     QuoteReport,
@@ -96,6 +97,8 @@ def _short(report: Report) -> tuple[Any, ...]:
     match report:
         case OrderReport(order):
             return ("order", order.ticket.order_id, order.status, order.why_held)
+        case OpenOrderReport(order):
+            return ("open order", order.ticket.order_id, order.status)
         case StatusReport(order):
             return ("status", order.ticket.order_id, order.status)
         case ExecutionReport(execution):

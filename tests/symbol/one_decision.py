@@ -19,7 +19,7 @@ from tests.symbol.scenario import MINUTE, MONDAY, SECOND, settings_of
 S = SymbolState
 NOON = MONDAY.open_ns + 150 * MINUTE
 ENTRIES_UNTIL = MONDAY.close_ns - 15 * MINUTE
-ENTRY, STOP = "CT-TSLA-20250106-1", "CT-TSLA-20250106-1-S1"
+ENTRY, STOP = "CT.sim-TSLA-20250106-1", "CT.sim-TSLA-20250106-1-S1"
 
 ARMED = SymbolRecord(
     symbol="TSLA",

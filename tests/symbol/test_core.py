@@ -42,7 +42,7 @@ class TestEndOfDay:
         symbol.open(TUESDAY)
         symbol.now += MINUTE
         symbol.enter()
-        assert symbol.record.entry_id == "CT-TSLA-20250107-1"
+        assert symbol.record.entry_id == "CT.sim-TSLA-20250107-1"
 
     def test_left_to_expire_if_configured(self) -> None:
         symbol = Symbol(entries={"cancel_at_close": False})
@@ -112,7 +112,7 @@ class TestEndOfDay:
         symbol.drop("price_through_trigger")
         symbol.open()
         symbol.tick()
-        assert symbol.record.entry_id == "CT-TSLA-20250106-2"
+        assert symbol.record.entry_id == "CT.sim-TSLA-20250106-2"
 
 
 class TestStopOut:
@@ -138,7 +138,7 @@ class TestStopOut:
         symbol.elapse()
         assert symbol.is_in is S.NO_POSITION
         assert symbol.core.deadlines(symbol.state, Now(symbol.now, 0)).market_ns is None
-        assert symbol.enter() == "CT-TSLA-20250106-2"
+        assert symbol.enter() == "CT.sim-TSLA-20250106-2"
 
     def test_across_sessions(self) -> None:
         symbol = Symbol()
@@ -150,7 +150,7 @@ class TestStopOut:
         symbol.elapse()
         symbol.open(TUESDAY)
         symbol.now += MINUTE
-        assert symbol.enter() == "CT-TSLA-20250107-1"
+        assert symbol.enter() == "CT.sim-TSLA-20250107-1"
 
     def test_in_parts(self) -> None:
         symbol = Symbol()
@@ -174,18 +174,18 @@ class TestStopOut:
         symbol.elapse()
         symbol.enter()
         before = symbol.record
-        symbol.fill("CT-TSLA-20250106-1-S1", "SELL", own=0.0, price=93.0, corrects="e.1.01")
+        symbol.fill("CT.sim-TSLA-20250106-1-S1", "SELL", own=0.0, price=93.0, corrects="e.1.01")
         assert symbol.record == before
 
     def test_a_correction_of_the_entry_while_flat_opens_nothing(self) -> None:
         symbol = self.stopped()
-        symbol.fill("CT-TSLA-20250106-1", "BUY", own=0.0, corrects="e.1.01")
+        symbol.fill("CT.sim-TSLA-20250106-1", "BUY", own=0.0, corrects="e.1.01")
         assert symbol.is_in is S.COOLDOWN
 
     def test_sold_by_something_else_waits_for_the_operator(self) -> None:
         symbol = Symbol()
         symbol.hold()
-        symbol.fill("CT-TSLA-20250106-1-X", "SELL", own=0.0, role="foreign")
+        symbol.fill("CT.sim-TSLA-20250106-1-X", "SELL", own=0.0, role="foreign")
         assert (symbol.is_in, symbol.why) == (S.PAUSED, "sold_otherwise")
         symbol.tick()
         symbol.handle(Resumed("TSLA", "operator"))
@@ -194,9 +194,9 @@ class TestStopOut:
     def test_a_manual_sale_of_a_part_is_no_exit(self) -> None:
         symbol = Symbol()
         symbol.hold()
-        symbol.fill("CT-TSLA-20250106-M1", "SELL", own=2.0, quantity=7.0, role="adopted")
+        symbol.fill("CT.sim-TSLA-20250106-M1", "SELL", own=2.0, quantity=7.0, role="adopted")
         assert (symbol.is_in, symbol.why, symbol.record.own) == (S.POSITION_OPEN, "protected_by_stop", 2.0)
-        symbol.fill("CT-TSLA-20250106-M2", "SELL", own=0.0, quantity=2.0, role="adopted")
+        symbol.fill("CT.sim-TSLA-20250106-M2", "SELL", own=0.0, quantity=2.0, role="adopted")
         assert (symbol.is_in, symbol.why) == (S.PAUSED, "sold_otherwise")
 
 
@@ -500,7 +500,7 @@ class TestTriggered:
         assert symbol.cancels() == [(entry, "triggered_unfilled")]
         symbol.cancelled(asked=True, cancel_reason="triggered_unfilled")
         assert (symbol.is_in, symbol.why, symbol.record.refusals) == (S.NO_POSITION, "triggered_unfilled", 0)
-        assert symbol.enter() == "CT-TSLA-20250106-2"
+        assert symbol.enter() == "CT.sim-TSLA-20250106-2"
 
     def test_an_exchange_that_holds_the_stop_itself_calls_it_working_all_along(self) -> None:
         symbol = Symbol()

@@ -104,7 +104,10 @@ class TestThePlan:
             None,
             "GTC",
         )
-        assert (entry.client_order_id, entry.stop_client_order_id) == ("CT-TSLA-20250106-3", "CT-TSLA-20250106-3-S1")
+        assert (entry.client_order_id, entry.stop_client_order_id) == (
+            "CT.sim-TSLA-20250106-3",
+            "CT.sim-TSLA-20250106-3-S1",
+        )
 
     def test_stop_limit_slips_less(self) -> None:
         assert self.plan(entries={"type": "buy_stop_limit"}).limit_price == 106.05
@@ -143,14 +146,14 @@ class TestThePlan:
     def test_whole(self) -> None:
         """Every field of both orders, of each kind."""
         common = {
-            "client_order_id": "CT-TSLA-20250106-3",
+            "client_order_id": "CT.sim-TSLA-20250106-3",
             "symbol": "TSLA",
             "session_date": "2025-01-06",
             "quantity": 10.0,
             "stop_price": 105.0,
             "reference": 100.0,
             "tif": "DAY",
-            "stop_client_order_id": "CT-TSLA-20250106-3-S1",
+            "stop_client_order_id": "CT.sim-TSLA-20250106-3-S1",
             "trailing_pct": 10.0,
             "stop_tif": "GTC",
             "decided_ns": NOW,
@@ -190,7 +193,7 @@ class TestThePlan:
     def test_a_share_class_has_no_blank_in_its_order_ids(self) -> None:
         entry = plan_entry("BRK B", "2025-01-06", 1, tick(), NOW, settings_of(watchlist=["BRK B"]))
         assert not isinstance(entry, Blocked)
-        assert (entry.symbol, entry.client_order_id) == ("BRK B", "CT-BRK.B-20250106-1")
+        assert (entry.symbol, entry.client_order_id) == ("BRK B", "CT.sim-BRK.B-20250106-1")
 
 
 @pytest.mark.parametrize("price", [0.0001, 0.5, 0.99991, 0.9999, 1.0, 1.001, 1.005, 104.999999, 3.3333, 12345.678])
@@ -272,7 +275,7 @@ def test_fifteen_seconds_after_the_open_there_is_one() -> None:
     symbol.now = MONDAY.open_ns + 15 * SECOND
     symbol.tick()
     (asked,) = symbol.submitted()
-    assert asked.plan.client_order_id == "CT-TSLA-20250106-1"
+    assert asked.plan.client_order_id == "CT.sim-TSLA-20250106-1"
     assert [recipient for recipient, m in symbol.sent if m is asked] == ["risk"]
     assert symbol.why == "waits_for_trigger"
 

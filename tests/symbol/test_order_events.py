@@ -56,7 +56,7 @@ class TestTheAnswer:
 
     @pytest.mark.parametrize("answer", [EntryDenied, EntryDropped])
     def test_an_answer_about_an_older_entry_changes_nothing(self, answer: type) -> None:
-        assert step(SUBMITTED, answer("CT-TSLA-20250106-0", "TSLA", "links_down", {})) == NOTHING
+        assert step(SUBMITTED, answer("CT.sim-TSLA-20250106-0", "TSLA", "links_down", {})) == NOTHING
 
 
 HELD = {"status": "PreSubmitted", "why_held": "trigger"}
@@ -89,9 +89,9 @@ TRIGGERED = {"triggered_ns": NOON, "why": "entry_triggered"}
         (WORKED, {"status": "Filled", "filled": 10.0}, FORGOTTEN),
         (WORKED, {"status": "Cancelled", "filled": 8.5}, {}),
         (WORKED, {"status": "Submitted", "filled": 9.0}, {}),
-        # Another one, or none that lives.
-        (SUBMITTED, HELD | {"client_order_id": "CT-TSLA-20250106-0"}, {}),
-        (with_(SUBMITTED, entry_live=False), HELD, {}),
+        # A double, which the gateway cancels; no entry.
+        (SUBMITTED, HELD | {"client_order_id": "CT.sim-TSLA-20250106-1~2"}, {}),
+        (with_(SUBMITTED, entry_live=False), HELD | {"client_order_id": "CT.sim-TSLA-20250106-1~2"}, {}),
         (HOLDS, HELD | {"role": "foreign"}, {}),
         (with_(SUBMITTED, entry_at="held"), HELD | {"role": "flatten", "side": "SELL"}, {}),
     ],
@@ -279,7 +279,7 @@ class TestTheEntryEnds:
 
     @pytest.mark.parametrize(
         "order",
-        [{"client_order_id": "CT-TSLA-20250106-0"}, {"role": "flatten"}, {"role": "foreign"}, {"role": "adopted"}],
+        [{"client_order_id": "CT.sim-TSLA-20250106-0"}, {"role": "flatten"}, {"role": "foreign"}, {"role": "adopted"}],
     )
     def test_of_another_order_changes_nothing(self, order: dict[str, Any]) -> None:
         assert step(SUBMITTED, self.cancelled(**order)) == NOTHING
@@ -313,5 +313,5 @@ class TestTheStopEnds:
 
 def test_a_stop_is_named_by_its_order() -> None:
     """So a report about the stop of an older entry does not concern the present one's shares."""
-    order: OrderRecord = stop_order(client_order_id="CT-TSLA-20250106-0-S1", status="Cancelled")
+    order: OrderRecord = stop_order(client_order_id="CT.sim-TSLA-20250106-0-S1", status="Cancelled")
     assert step(HOLDS, OrderCancelled(order, True)) == NOTHING

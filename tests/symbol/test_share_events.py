@@ -88,14 +88,14 @@ class TestBought:
         assert step(given, message) == (known | then, [])
 
     def test_that_was_given_up_take_the_next_one_back(self) -> None:
-        message = fill("BUY", own=9.0, cost_usd=945.0, of="CT-TSLA-20250106-0")
+        message = fill("BUY", own=9.0, cost_usd=945.0, of="CT.sim-TSLA-20250106-0")
         then = {"own": 9.0, "cost_usd": 945.0, "state": S.POSITION_OPEN, "why": "protected_by_stop", "figures": {}}
         assert step(SUBMITTED, message) == (then | {"cancelling": "position_open"}, [takes_back("position_open")])
         idle = with_(ARMED, entry_id=ENTRY, figures={"x": 1.0})
         assert step(idle, message) == (then, [])
 
     def test_in_part_while_the_next_one_fills_too(self) -> None:
-        message = fill("BUY", own=8.0, cost_usd=840.0, of="CT-TSLA-20250106-0", filled=4.0)
+        message = fill("BUY", own=8.0, cost_usd=840.0, of="CT.sim-TSLA-20250106-0", filled=4.0)
         assert step(FILLING, message) == (
             {"own": 8.0, "cost_usd": 840.0, "cancelling": "position_open"},
             [takes_back("position_open")],
@@ -103,7 +103,7 @@ class TestBought:
 
     @pytest.mark.parametrize("role", ["entry", "adopted"])
     def test_or_adopted_by_the_operator(self, role: str) -> None:
-        message = fill("BUY", own=5.0, cost_usd=500.0, of="CT-TSLA-A1", role=role)
+        message = fill("BUY", own=5.0, cost_usd=500.0, of="CT.sim-TSLA-A1", role=role)
         then = {"own": 5.0, "cost_usd": 500.0, "state": S.POSITION_OPEN, "why": "protected_by_stop"}
         assert step(ARMED, message) == (then, [])
 
@@ -121,6 +121,7 @@ class TestSold:
             "why": "stopped_out",
             "figures": {"price": 94.0},
             "cooldown_until_ns": self.UNTIL_NS,
+            "stopout_exec": "0001.01",
         }
         assert step(HOLDS, fill("SELL", own=0.0)) == (rests, [self.note(self.UNTIL_NS)])
         exiting = with_(EXITING, exit_told=True)
@@ -156,7 +157,7 @@ class TestSold:
     def test_by_something_else_it_waits_for_the_operator(self, role: str, why: str) -> None:
         given = with_(EXITING, figures={"x": 1.0}, exit_told=True)
         gone = self.SOLD | {"exiting_ns": 0, "exit_told": False}
-        message = fill("SELL", own=0.0, role=role, of="CT-TSLA-F1")
+        message = fill("SELL", own=0.0, role=role, of="CT.sim-TSLA-F1")
         assert step(given, message) == (gone | {"state": S.PAUSED, "why": why, "figures": {}}, [])
 
     @pytest.mark.parametrize(("role", "why"), [("stop", "stop_filling"), ("flatten", "flattening")])
@@ -171,7 +172,7 @@ class TestSold:
         )
 
     def test_a_manual_sale_of_a_part_leaves_the_rest_unchanged(self) -> None:
-        message = fill("SELL", own=5.0, cost_usd=525.0, of="CT-TSLA-20250106-M1", role="adopted", filled=4.0)
+        message = fill("SELL", own=5.0, cost_usd=525.0, of="CT.sim-TSLA-20250106-M1", role="adopted", filled=4.0)
         assert step(HOLDS, message) == ({"own": 5.0, "cost_usd": 525.0}, [])
 
     def test_exactly_one_share_is_left(self) -> None:

@@ -39,9 +39,9 @@ def test_only_a_stop_out_leads_to_a_cooldown() -> None:
     assert into == {E.STOPPED_OUT}
 
 
-def test_only_asking_leads_to_an_entry() -> None:
+def test_only_asking_or_a_live_entry_leads_to_an_entry() -> None:
     into = {event for state, event in EVERY if after(state, event) is S.ENTRY_PENDING and state is not S.ENTRY_PENDING}
-    assert into == {E.ENTRY_SUBMITTED}
+    assert into == {E.ENTRY_SUBMITTED, E.ENTRY_FOUND}
 
 
 def test_a_symbol_that_holds_shares_never_makes_an_entry() -> None:

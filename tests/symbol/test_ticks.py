@@ -81,8 +81,8 @@ class TestAnEntry:
         then, _ = step(before, tick())
         assert (then["entry_number"], then["entry_id"], then["stop_id"], then["stop_held"], then["entry_trigger"]) == (
             2,
-            "CT-TSLA-20250106-2",
-            "CT-TSLA-20250106-2-S1",
+            "CT.sim-TSLA-20250106-2",
+            "CT.sim-TSLA-20250106-2-S1",
             False,
             105.0,
         )

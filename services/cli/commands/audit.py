@@ -16,7 +16,7 @@ from services.cli.records import Records
 from services.cli.render import console, table
 from services.configuration.refusal import Refusal
 from services.fleet.places import Fleet
-from services.trading.ids import DOUBLE_MARK, ORDER_PREFIX
+from services.trading.ids import DOUBLE_MARK, OLD_PREFIX, fleet_prefix
 
 __all__ = ["audit", "compare_ledgers"]
 
@@ -42,33 +42,42 @@ OURS = {
         FROM fills WHERE role IS DISTINCT FROM 'foreign' AND commission_revision = revision""",
 }
 
-# An order that the fleet did not place has no reference of ours, so neither side counts it. A second order with the
-# same reference gets a number, as in the gateway.
-NAMED = f"""
-    WITH numbered AS (
-        SELECT *, row_number() OVER (PARTITION BY order_ref ORDER BY perm_id) AS number
-        FROM orders WHERE order_ref LIKE '{ORDER_PREFIX}%'
-    ), named AS (
-        SELECT *, order_ref || CASE WHEN number > 1 THEN '{DOUBLE_MARK}' || number ELSE '' END AS client_order_id
-        FROM numbered
-    )"""
 
-THEIRS = {
-    ORDERS: f"""{NAMED}
-        SELECT client_order_id, order_id, perm_id, account, symbol, side, order_type, quantity AS qty, tif,
-               status, filled, avg_price, trailing_pct, trail_stop_price,
-               CASE WHEN order_type NOT LIKE 'TRAIL%' THEN limit_price END AS limit_price,
-               CASE WHEN order_type NOT LIKE 'TRAIL%' THEN stop_price END AS stop_price
-        FROM named ORDER BY perm_id""",
-    EXECUTIONS: f"""{NAMED}
-        SELECT exec_id, coalesce(client_order_id, e.order_ref) AS client_order_id, e.order_id, perm_id, e.account,
-               e.symbol, e.side, e.quantity AS qty, price, cum_quantity AS cum_qty, e.avg_price,
-               time_ns / 1000000000 AS time_s
-        FROM executions e LEFT JOIN named USING (perm_id) WHERE e.order_ref LIKE '{ORDER_PREFIX}%' ORDER BY exec_id""",
-    COMMISSIONS: f"""
-        SELECT exec_id, commission, currency, commissions.realized_pnl AS realized_pnl
-        FROM commissions JOIN executions USING (exec_id) WHERE order_ref LIKE '{ORDER_PREFIX}%' ORDER BY exec_id""",
-}
+def theirs(fleet_name: str, client_id: int) -> dict[Table, str]:
+    """The SQL for the broker's side: what this fleet placed.
+
+    An order of anybody else has no reference of this fleet, so neither side counts it. References of earlier releases
+    do not name the fleet: then the client id decides. A second order with the same reference gets a number, as in the
+    gateway.
+    """
+    prefix = fleet_prefix(fleet_name)
+    ours = f"""(substr(order_ref, 1, {len(prefix)}) = '{prefix}'
+                OR substr(order_ref, 1, {len(OLD_PREFIX)}) = '{OLD_PREFIX}' AND client_id = {client_id:d})"""
+    named = f"""
+        WITH numbered AS (
+            SELECT *, row_number() OVER (PARTITION BY order_ref ORDER BY perm_id) AS number FROM orders WHERE {ours}
+        ), named AS (
+            SELECT *, order_ref || CASE WHEN number > 1 THEN '{DOUBLE_MARK}' || number ELSE '' END AS client_order_id
+            FROM numbered
+        ), matched AS (
+            SELECT * FROM executions WHERE {ours}
+        )"""
+    return {
+        ORDERS: f"""{named}
+            SELECT client_order_id, order_id, perm_id, account, symbol, side, order_type, quantity AS qty, tif,
+                   status, filled, avg_price, trailing_pct, trail_stop_price,
+                   CASE WHEN order_type NOT LIKE 'TRAIL%' THEN limit_price END AS limit_price,
+                   CASE WHEN order_type NOT LIKE 'TRAIL%' THEN stop_price END AS stop_price
+            FROM named ORDER BY perm_id""",
+        EXECUTIONS: f"""{named}
+            SELECT exec_id, coalesce(client_order_id, e.order_ref) AS client_order_id, e.order_id, perm_id, e.account,
+                   e.symbol, e.side, e.quantity AS qty, price, cum_quantity AS cum_qty, e.avg_price,
+                   time_ns / 1000000000 AS time_s
+            FROM matched e LEFT JOIN named USING (perm_id) ORDER BY exec_id""",
+        COMMISSIONS: f"""{named}
+            SELECT exec_id, commission, currency, commissions.realized_pnl AS realized_pnl
+            FROM commissions JOIN matched USING (exec_id) ORDER BY exec_id""",
+    }
 
 
 def audit(*, settle: float = 0.0, config: Config = None) -> int:
@@ -115,8 +124,9 @@ def compare_ledgers(chosen: Fleet) -> list[Comparison]:
         raise Refusal(f"{chosen.simulator_ledger}: no such ledger; start the fleet with `crazy up`")
     with records.opened(chosen) as database, closing(_read_only(chosen.simulator_ledger)) as broker:
         # The broker first: what it has by now, the database must have too once it has settled.
-        theirs = {each: list(_rows(broker, each)) for each in THEIRS}
-        return [compare(each, _recorded(database, each), theirs[each]) for each in (ORDERS, EXECUTIONS, COMMISSIONS)]
+        queries = theirs(chosen.name, chosen.settings.ibkr.client_id)
+        found = {each: list(_rows(broker, sql)) for each, sql in queries.items()}
+        return [compare(each, _recorded(database, each), found[each]) for each in (ORDERS, EXECUTIONS, COMMISSIONS)]
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
@@ -125,9 +135,9 @@ def _read_only(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _rows(broker: sqlite3.Connection, each: Table) -> Iterator[Row]:
+def _rows(broker: sqlite3.Connection, sql: str) -> Iterator[Row]:
     try:
-        yield from (dict(row) for row in broker.execute(THEIRS[each]))
+        yield from (dict(row) for row in broker.execute(sql))
     except sqlite3.Error as error:
         raise Refusal(f"the simulated broker's ledger can't be read: {error}") from error
 

@@ -11,7 +11,7 @@ from services.cli import records
 from services.cli.options import Config, config_path, crazy, load
 from services.cli.wording import counted, dollars
 from services.configuration.refusal import Refusal
-from services.fleet import live_confirmation
+from services.fleet import live_confirmation, probe_results
 from services.fleet.live_confirmation import Confirmation
 from services.fleet.places import Fleet, home
 
@@ -31,7 +31,7 @@ SELECT (SELECT count(*) FROM performance_snapshots) AS sessions,
 """The evidence from a paper fleet; docs/database.md (*Evidence*) explains each figure."""
 
 
-def golive(*, revoke: bool = False, config: Config = None) -> int:
+def golive(*, revoke: bool = False, without_probe: bool = False, config: Config = None) -> int:
     """Confirm that this fleet may trade real money, or take that back.
 
     Shows what there is to go by (paper sessions, clean morning audits, restarts survived, seconds in which shares were
@@ -43,6 +43,8 @@ def golive(*, revoke: bool = False, config: Config = None) -> int:
     ----------
     revoke:
         Take the word back at once: no entries any more, protection goes on.
+    without_probe:
+        Do not ask for the answers of `crazy paper-probe`.
     """
     settings = load(config)
     if settings.mode != "live":
@@ -54,10 +56,16 @@ def golive(*, revoke: bool = False, config: Config = None) -> int:
         chosen.confirmation.unlink(missing_ok=True)
         print(f"{account} is confirmed no longer: no entries; stops stay and are kept")
         return 0
+    probed = _probed()
+    if not probed and not without_probe:
+        raise Refusal(
+            "no paper fleet of this checkout has asked the broker what its documents leave open; run "
+            "`crazy paper-probe --buy` on your paper account first, or say --without-probe"
+        )
     cap = min(settings.allocation.total_usd_cap, settings.risk.max_total_exposure_usd)
     pct = settings.stops.trailing_stop_pct
     print(f"LIVE: real money, account {account}, fleet {chosen.name}, {len(settings.watchlist)} symbols")
-    for line in _evidence():
+    for line in (*_evidence(), *probed):
         print(f"  {line}")
     print(f"  with everything bought ({dollars(cap)}): about {dollars(cap * pct / 100)} is lost if every stop is hit,")
     print(f"  {dollars(cap / 2)} if everything opens 50 % lower: a gap or a halt jumps over stops")
@@ -70,6 +78,19 @@ def golive(*, revoke: bool = False, config: Config = None) -> int:
     live_confirmation.write(chosen.confirmation, Confirmation(account, until, now))
     print(f"confirmed until {until:%Y-%m-%d %H:%M} UTC; {crazy(config, 'up')}")
     return 0
+
+
+def _probed() -> list[str]:
+    """What the paper fleets of this checkout found out about the broker, in lines."""
+    lines = []
+    for file in sorted((home() / "var").glob("*/probe.json")):
+        results = probe_results.read(file)
+        if results is None or not results.policy():
+            continue
+        differing = ", ".join(f"{name} {value}" for name, value in results.differing().items())
+        found = f"paper-probe of {results.account}: {counted(len(results.policy()), 'answer')}"
+        lines.append(f"{found}; not as the simulator assumes: {differing or 'none'}")
+    return lines
 
 
 def _evidence() -> list[str]:

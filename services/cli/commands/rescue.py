@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from services.cli.broker_session import NoBroker
-from services.cli.options import Config, config_path, crazy, load
+from services.cli.gateway_lock import gateway_locked
+from services.cli.options import Config, config_path, load
 from services.cli.rescue_actions import Rescuer
 from services.configuration import config_file
 from services.configuration.refusal import Refusal
 from services.configuration.settings import Settings
-from services.fleet.places import Fleet, home
-from services.fleet.process_lock import Lock, holder
-from services.trading.ids import ORDER_PREFIX
+from services.trading.ids import fleet_prefix
 
 __all__ = ["rescue"]
 
@@ -61,7 +58,7 @@ def rescue(
     flags = {"entries": cancel_entries, "stops": place_stops, "flatten": flatten}
     wanted = [name for name, on in flags.items() if on]
     rescuer = Rescuer(settings, symbol and symbol.upper(), quantity, yes=yes)
-    with _gateway_locked(settings, config):
+    with gateway_locked(settings, config):
         try:
             return asyncio.run(rescuer.run(wanted))
         except NoBroker as trouble:
@@ -79,39 +76,13 @@ def _settings(config: Config) -> Settings:
         return config_file.load(config_path(config))
 
 
-@contextmanager
-def _gateway_locked(settings: Settings, config: Config) -> Iterator[None]:
-    """Hold the gateway's lock, so that no fleet starts meanwhile.
-
-    Where the lock can't be taken because its folder can't be used, the broker still refuses a second connection of this
-    client id.
-    """
-    fleet = Fleet(settings, home())
-    lock = Lock(fleet.lock("gateway"))
-    try:
-        lock.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        taken = lock.take()
-    except OSError as error:
-        print(f"the gateway's lock can't be taken ({error}); make sure that no fleet runs", file=sys.stderr)
-        taken = True
-    if not taken:
-        raise Refusal(
-            f"the gateway of fleet {fleet.name} runs (process {holder(lock.path)}): {crazy(config, 'status')}, "
-            f"{crazy(config, 'flatten')}; or stop it first: {crazy(config, 'down')}"
-        )
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _by_hand(settings: Settings) -> list[str]:
     """The same by hand."""
     account, pct = settings.ibkr.account or "the fleet's account", settings.stops.trailing_stop_pct
     return [
         f"By hand, in TWS, IBKR Mobile or the Client Portal, with {account}:",
         "  1. Portfolio: the shares. Orders: what rests for them. The field Order Ref of the bot's orders begins with "
-        f"{ORDER_PREFIX}",
+        f"{fleet_prefix(settings.name)}",
         "  2. Cancel the bot's buy orders.",
         f"  3. Each position without a sell order: sell, order type TRAIL, {pct:g} %, GTC, for all its shares.",
         "  4. To sell instead: cancel the position's stop, wait until it is gone from the list, sell at the market.",

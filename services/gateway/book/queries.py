@@ -7,7 +7,7 @@ import math
 import msgspec
 
 from messages.account import BookTold
-from messages.orders import OrderRecord, PositionUpdated
+from messages.orders import OrderFilled, OrderRecord, PositionUpdated
 from services.gateway.book.records import (
     AccountPosition,
     AccountSeen,
@@ -29,6 +29,7 @@ __all__ = [
     "links_of",
     "next_order_ids",
     "position_updates",
+    "stop_outs",
     "stops_of",
     "whole_shares",
 ]
@@ -95,6 +96,22 @@ def position_updates(state: State) -> list[PositionUpdated]:
         own = owned.get(symbol) or Own(symbol)
         updates.append(PositionUpdated(symbol, position.quantity, position.avg_cost, own.quantity, own.cost_usd))
     return updates
+
+
+def stop_outs(state: State, symbols: tuple[str, ...]) -> list[OrderFilled]:
+    """The fill that ended the position of each of these symbols, where a stop sold it: a cooldown counts from it.
+
+    A symbol whose records are lost does not know of it. Processes that count fills are not sent any again.
+    """
+    found = []
+    for symbol in symbols:
+        fills = [r for r in state.table(FillRecord).values() if r.fill.symbol == symbol]
+        last = max(fills, key=lambda r: (r.fill.time_ns, r.fill.side == "SELL", r.fill.exec_id), default=None)
+        own = state.get(Own, symbol) or Own(symbol)
+        order = state.get(OrderRecord, last.fill.client_order_id) if last is not None else None
+        if last is not None and order is not None and last.fill.role == "stop" and own.quantity < 1:
+            found.append(OrderFilled(last.fill, order, own.quantity, own.cost_usd, last.realized_usd))
+    return found
 
 
 def book_snapshot(state: State) -> BookTold:

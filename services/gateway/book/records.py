@@ -30,6 +30,7 @@ __all__ = [
     "Doubt",
     "EarlyCommission",
     "EntrySlot",
+    "Feed",
     "FillRecord",
     "FlattenRecord",
     "Fraction",
@@ -37,6 +38,7 @@ __all__ = [
     "Instrument",
     "LastError",
     "Links",
+    "MessageSeen",
     "Missing",
     "OrderRecord",
     "Own",
@@ -82,11 +84,15 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     """What stays across connections. Order ids only grow, even if the broker starts lower after its own restart.
 
     `born_ns`: when this ledger began (market time); 0: not known. An order that ended before has no record here.
+    `client_id`: the API client id that the fleet's orders belong to, 0 before the first connection. `fleet`: the
+    fleet's name, which is in its references.
     """
 
     account: str = ""
     next_order_id: int = 1
     born_ns: int = 0
+    client_id: int = 0
+    fleet: str = ""
 
     @property
     def key(self) -> str:
@@ -332,6 +338,38 @@ class EarlyCommission(msgspec.Struct, frozen=True):
     @property
     def key(self) -> str:
         return self.exec_id
+
+
+class MessageSeen(msgspec.Struct, frozen=True):
+    """When a message of the broker was last recorded as an event (machine time); in memory."""
+
+    volatile: ClassVar[bool] = True
+
+    what: str
+    at_ns: int
+
+    @property
+    def key(self) -> str:
+        return self.what
+
+
+class Feed(msgspec.Struct, frozen=True):
+    """The prices of a symbol; in memory.
+
+    `tick_ns`: when a tick last came, or the watch began; `asked`: how often the stream was started anew since then;
+    `asked_ns`: when it last was (all market time).
+    """
+
+    volatile: ClassVar[bool] = True
+
+    symbol: str
+    tick_ns: int
+    asked: int = 0
+    asked_ns: int = 0
+
+    @property
+    def key(self) -> str:
+        return self.symbol
 
 
 class LastError(msgspec.Struct, frozen=True):

@@ -1,1 +1,1 @@
-"""The edge: the one IBKR connection. Only `connection.py` knows the library."""
+"""The edge: the one IBKR connection. Only `library.py` knows the library."""

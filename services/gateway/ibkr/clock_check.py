@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from messages.broker import BrokerClock
 from services.gateway.ibkr.clock_offset import ASK_EVERY_S, QUESTIONS, bounds
+from services.runtime.steady_time import steady_ns
 
 __all__ = ["ClockCheck"]
 
@@ -35,7 +36,7 @@ class ClockCheck:
         while True:
             found = bounds(await self._samples())
             if found is not None:
-                self._report(BrokerClock(*found))
+                self._report(BrokerClock(*found, time.time_ns(), steady_ns()))
             apart = found is None or max(abs(found[0]), abs(found[1])) > 1.0
             await asyncio.sleep(COMPARE_SOON_S if apart else COMPARE_S)
 

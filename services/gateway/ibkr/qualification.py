@@ -1,15 +1,15 @@
 """Asks the broker which contract each symbol is. Part of the edge.
 
-`connection.py` passes in the library's object, so this file does not import the library.
+`connection.py` passes in the question, so this file does not know the socket.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from messages.broker import BrokerContract
+from services.gateway.ibkr.market_rules import AskContract
 
 __all__ = ["qualify"]
 
@@ -17,24 +17,22 @@ ANSWER_S = 10.0
 """How long one contract may take: the question about everything waits for it."""
 
 
-async def qualify(ib: Any, contracts: Iterable[Any], report: Callable[[BrokerContract], None]) -> None:
+async def qualify(ask: AskContract, symbols: Iterable[str], report: Callable[[BrokerContract], None]) -> None:
     """Report the contract of each symbol; all questions at once."""
-    await asyncio.gather(*(_one(ib, contract, report) for contract in contracts))
+    await asyncio.gather(*(_one(ask, symbol, report) for symbol in symbols))
 
 
-async def _one(ib: Any, contract: Any, report: Callable[[BrokerContract], None]) -> None:
-    symbol = contract.symbol
+async def _one(ask: AskContract, symbol: str, report: Callable[[BrokerContract], None]) -> None:
     try:
         async with asyncio.timeout(ANSWER_S):
-            found = await ib.reqContractDetailsAsync(contract)
+            found = await ask(symbol)
     except TimeoutError:
         report(BrokerContract(symbol, 0, error="no answer", answered=False))
         return
     except ConnectionError:
         return  # the next connection asks again
     if len(found) == 1:
-        ours = found[0].contract
-        report(BrokerContract(symbol, ours.conId, ours.symbol))
+        report(BrokerContract(symbol, found[0].con_id, found[0].ticker))
     else:
         error = f"{len(found)} contracts have this ticker" if found else "no security definition"
         report(BrokerContract(symbol, 0, error=error))

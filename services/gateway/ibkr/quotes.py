@@ -10,10 +10,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from messages.broker import Quote
+from services.gateway.ibkr.fields import integer_of
 
 __all__ = ["Quotes"]
 
 SECOND = 1_000_000_000
+ALIVE_S = 5.0
 LIVE = (1, 2)
 """Market data types: real-time, and frozen at the close. 3 and 4 are delayed."""
 
@@ -25,12 +27,14 @@ class Quotes:
         self._symbol_of: dict[int, str] = {}
         self._newest: dict[str, Quote] = {}
         self._changed: dict[str, None] = {}
+        self._alive_s: dict[str, float] = {}
 
     def clear(self) -> None:
         """The connection is new: nothing is streamed, and no price is known."""
         self._symbol_of.clear()
         self._newest.clear()
         self._changed.clear()
+        self._alive_s.clear()
 
     @property
     def streams(self) -> dict[int, str]:
@@ -66,7 +70,7 @@ class Quotes:
     def on_price(self, request_id: int, tick_type: int, price: float) -> None:
         match tick_type:  # live or delayed
             case 4 | 68:
-                self._quote(request_id, last=price)
+                self._quote(request_id, last=max(0.0, price))
             case 9 | 75:
                 self._quote(request_id, close=max(0.0, price))
             case 1 | 66:
@@ -75,8 +79,15 @@ class Quotes:
                 self._quote(request_id, ask=max(0.0, price))
 
     def on_string(self, request_id: int, tick_type: int, value: str) -> None:
-        if tick_type in (45, 88):  # the last trade's own time; ib_insync drops it
-            self._quote(request_id, last_ns=int(value) * SECOND)
+        if tick_type in (45, 88):  # the last trade's own time
+            self._quote(request_id, last_ns=(integer_of(value, "lastTimestamp") or 0) * SECOND)
+
+    def on_size(self, request_id: int, now_s: float) -> None:
+        """A size shows that the feed lives. It counts as a tick, but not more often than `ALIVE_S`."""
+        symbol = self._symbol_of.get(request_id)
+        if symbol in self._newest and now_s - self._alive_s.get(symbol, -ALIVE_S) >= ALIVE_S:
+            self._alive_s[symbol] = now_s
+            self._changed[symbol] = None
 
     def on_generic(self, request_id: int, tick_type: int, value: float) -> None:
         if tick_type == 49:

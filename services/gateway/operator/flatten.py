@@ -130,13 +130,17 @@ def _count_refusal(d: Draft, record: FlattenRecord) -> FlattenRecord:
 
 
 def _sell(d: Draft, record: FlattenRecord, quantity: int) -> None:
-    symbol, session, book = record.symbol, d.get(SessionRecord, "session") or SessionRecord(), d.get(Book, "book")
-    series = reference_series(symbol, session.date, "F")
+    symbol, session, book = (
+        record.symbol,
+        d.get(SessionRecord, "session") or SessionRecord(),
+        d.get(Book, "book") or Book(),
+    )
+    series = reference_series(book.fleet, symbol, session.date, "F")
     number = 1 + sum(key.startswith(series) for key in d.table(OrderRecord))
     (order_id,) = next_order_ids(d, 1)
     sale = d.put(
         OrderRecord(
-            client_order_id=order_reference(symbol, session.date, number, "F"),
+            client_order_id=order_reference(book.fleet, symbol, session.date, number, "F"),
             symbol=symbol,
             role="flatten",
             side="SELL",
@@ -144,7 +148,7 @@ def _sell(d: Draft, record: FlattenRecord, quantity: int) -> None:
             quantity=float(quantity),
             tif="DAY",
             order_id=order_id,
-            account=book.account if book is not None else "",
+            account=book.account,
             con_id=con_id_of(d, symbol),
             created_ns=d.now.market_ns,
             updated_ns=d.now.market_ns,

@@ -27,10 +27,10 @@ def book_manual_trade(
     symbol, now_ns = own.symbol, d.now.market_ns
     kind, order_type, beginning = TERMS[side]
     date = (d.get(SessionRecord, "session") or SessionRecord()).date
-    series = reference_series(symbol, date, kind)
+    book = d.get(Book, "book") or Book()
+    series = reference_series(book.fleet, symbol, date, kind)
     before = [o for o in d.table(OrderRecord).values() if o.role == "adopted" and o.key.startswith(series)]
-    key = order_reference(symbol, date, 1 + len(before), kind)
-    account = (d.get(Book, "book") or Book()).account
+    key = order_reference(book.fleet, symbol, date, 1 + len(before), kind)
     order = d.put(
         OrderRecord(
             client_order_id=key,
@@ -42,7 +42,7 @@ def book_manual_trade(
             status="Filled",
             filled=quantity,
             avg_price=price,
-            account=account,
+            account=book.account,
             con_id=con_id_of(d, symbol),
             created_ns=now_ns,
             updated_ns=now_ns,
@@ -60,7 +60,7 @@ def book_manual_trade(
         avg_price=price,
         order_id=0,
         perm_id=0,
-        account=account,
+        account=book.account,
         time_ns=now_ns,
         con_id=order.con_id,
         witness="operator",

@@ -23,6 +23,7 @@ from messages.orders import (
 )
 from services.gateway.book.fills import book_fill, fills_of, is_synthetic, shrunk
 from services.gateway.book.identity import find
+from services.gateway.book.ownership import is_ours
 from services.gateway.book.records import (
     FOUND_AT_BROKER,
     NEVER_ARRIVED,
@@ -45,7 +46,7 @@ from services.gateway.orders.cancels import send_cancel
 from services.gateway.orders.doubles import cancel_double, cancel_doubles_again
 from services.gateway.orders.states import TABLE, BrokerReport, Effect, OrderState, effect_of, report_of
 from services.runtime.core import Draft
-from services.trading.ids import entry_of_stop, is_flatten_reference, is_own_reference
+from services.trading.ids import entry_of_stop, is_flatten_reference
 from services.trading.shares import exact
 
 __all__ = [
@@ -65,15 +66,9 @@ PENDING_COMMISSION = -1.0
 """The broker reports it while it doesn't know the commission."""
 
 
-def _is_ours(d: Draft, client_order_id: str, account: str) -> bool:
-    """Only orders with our orderRef in our own account are ours."""
-    book = d.get(Book, "book") or Book()
-    return is_own_reference(client_order_id) and (not book.account or account in ("", book.account))
-
-
 def fold_order(d: Draft, reported: BrokerOrder) -> str:
     """Apply the broker's report of an order. Returns its symbol."""
-    if not _is_ours(d, reported.client_order_id, reported.account):
+    if not is_ours(d, reported):
         return _fold_foreign(d, reported)
     if is_forgotten(d, reported):
         return reported.symbol
@@ -279,7 +274,7 @@ def fold_execution(d: Draft, execution: BrokerExecution) -> str:
 
     The key is the base id. A correction (a higher suffix) replaces the earlier execution.
     """
-    if not _is_ours(d, execution.client_order_id, execution.account):
+    if not is_ours(d, execution):
         d.drop(EarlyCommission, execution.exec_id)
         return execution.symbol  # foreign: the broker reports its position separately
     base = base_id(execution.exec_id)

@@ -24,6 +24,7 @@ from services.gateway.book.blocks import block, unblock
 from services.gateway.book.fills import book_fill, fills_of
 from services.gateway.book.identity import find, reference_of
 from services.gateway.book.own_shares import chronological
+from services.gateway.book.ownership import is_ours
 from services.gateway.book.queries import links_of
 from services.gateway.book.records import (
     FOUND_AT_BROKER,
@@ -56,7 +57,7 @@ from services.gateway.orders.cancels import send_cancel
 from services.gateway.orders.folding import is_forgotten, release_held_back
 from services.gateway.orders.reconciliation import absent
 from services.runtime.core import Draft
-from services.trading.ids import entry_of_stop, is_own_reference, is_stop_reference, order_reference, reference_series
+from services.trading.ids import entry_of_stop, is_stop_reference, order_reference, reference_series
 from services.trading.shares import exact
 
 __all__ = ["FOUND", "rebuild", "settle"]
@@ -87,7 +88,7 @@ def _count_orders(d: Draft, snapshot: BrokerSnapshot, asked: set[str]) -> list[s
     told: dict[str, BrokerOrder] = {}
     for reported in (*snapshot.open_orders, *snapshot.completed_orders):
         known = find(partial(d.get, OrderRecord), reported.client_order_id, reported.order_id, reported.perm_id)
-        if known is not None and known.role != "foreign" and is_own_reference(reported.client_order_id):
+        if known is not None and known.role != "foreign" and is_ours(d, reported):
             told[known.key] = reported
     # A status that overtook its executions counts once a question that was asked after it is answered without them.
     held = {h.key: h.told for h in d.table(HeldBack).values() if h.key in asked}
@@ -183,7 +184,7 @@ def _agrees(d: Draft, order: OrderRecord, asked: set[str]) -> bool:
 def _claims(d: Draft, snapshot: BrokerSnapshot) -> list[str]:
     orders = d.table(OrderRecord)
     absent_keys = {o.key for o in absent(snapshot, orders)}
-    forgotten = [r for r in snapshot.completed_orders if is_own_reference(r.client_order_id) and _is_older(d, r)]
+    forgotten = [r for r in snapshot.completed_orders if is_ours(d, r) and _is_older(d, r)]
     symbols = [o.symbol for o in orders.values() if o.live and o.role == "stop"]
     symbols += [r.symbol for r in forgotten]
     symbols += [o.symbol for o in d.table(Own).values() if o.quantity < 0]
@@ -260,17 +261,19 @@ def _found_entry(
     d: Draft, symbol: str, entry_id: str, quantity: float, resting: list[OrderRecord], completed: BrokerOrder | None
 ) -> OrderRecord:
     """The record of the entry that must have bought the shares; made if there is none."""
+    book = d.get(Book, "book") or Book()
     if not entry_id:
         date = (d.get(SessionRecord, "session") or SessionRecord()).date
-        series = reference_series(symbol, date, "A")
-        entry_id = order_reference(symbol, date, 1 + sum(key.startswith(series) for key in d.table(OrderRecord)), "A")
+        series = reference_series(book.fleet, symbol, date, "A")
+        entry_id = order_reference(
+            book.fleet, symbol, date, 1 + sum(key.startswith(series) for key in d.table(OrderRecord)), "A"
+        )
         for stop in resting:
             if not _entry_of(stop):
                 d.put(msgspec.structs.replace(stop, parent_client_order_id=entry_id))
     known = d.get(OrderRecord, entry_id)
     if known is not None:
         return msgspec.structs.replace(known, quantity=max(known.quantity, known.filled + quantity))
-    book = d.get(Book, "book") or Book()
     return OrderRecord(
         client_order_id=entry_id,
         symbol=symbol,

@@ -44,6 +44,10 @@ KINDS = {
     "commissionReport": "59",
     "position": "61",
     "positionEnd": "62",
+    "accountSummary": "63",
+    "accountSummaryEnd": "64",
+    "accountUpdateMulti": "73",
+    "accountUpdateMultiEnd": "74",
     "completedOrder": "101",
     "completedOrdersEnd": "102",
 }

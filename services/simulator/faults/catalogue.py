@@ -14,6 +14,8 @@ from services.configuration.keys import texts_of
 from services.configuration.refusal import Refusal
 from services.configuration.validation import as_given, converted, describe, misfit, suggestion
 from services.simulator.faults import (
+    answers,
+    by_hand,
     callbacks,
     data,
     links,
@@ -27,7 +29,10 @@ from services.simulator.faults.active import Fault
 
 __all__ = ["FAULTS", "Argument", "arguments", "check_symbol", "fault", "listing", "markdown", "meaning", "name_of"]
 
-MODULES = (links, data, callbacks, refusals, lost_requests, working_orders, order_reports, market_events)
+MODULES = (
+    *(links, data, callbacks, answers, refusals, lost_requests, working_orders, order_reports, market_events),
+    by_hand,
+)
 
 
 def name_of(kind: type[Fault]) -> str:

@@ -23,7 +23,15 @@ from services.simulator.faults.data import DeadFeed
 from services.simulator.venue.reports import QuoteReport, Report
 from services.simulator.wire import errors
 from services.simulator.wire.place_order import PlaceOrderRequest
-from services.simulator.wire.requests import CancelOrderRequest, GlobalCancelRequest, Request
+from services.simulator.wire.requests import (
+    AllOpenOrdersRequest,
+    AutoOpenOrdersRequest,
+    CancelOrderRequest,
+    CompletedOrdersRequest,
+    GlobalCancelRequest,
+    OpenOrdersRequest,
+    Request,
+)
 
 __all__ = [
     "BrokerLost",
@@ -33,8 +41,10 @@ __all__ = [
     "GatewayRestart",
     "Hang",
     "Message",
+    "Mute",
     "NightlyReset",
     "Pacing",
+    "ReadOnly",
     "Refuse",
     "WeeklyReset",
 ]
@@ -55,6 +65,19 @@ FARMS = {
     "secdefnj": (2157, 2158, "Sec-def data farm connection is {}:secdefnj"),
 }
 
+NOBODY = -1
+"""The client id of a connection that hasn't started the API."""
+
+TEXTS = {
+    507: "Bad Message Length",
+    1300: "TWS socket port has been reset and this connection is being dropped. Please reconnect on the new port -4003",
+    2100: "New account data requested from TWS. API client has been unsubscribed from account data.",
+    2108: "Market data farm connection is inactive but should be available upon demand.usfarm",
+    2119: "Market data farm is connecting:usfarm",
+}
+"""IBKR's texts of some messages of the system."""
+
+ORDER_QUESTIONS = (OpenOrdersRequest, AllOpenOrdersRequest, AutoOpenOrdersRequest, CompletedOrdersRequest)
 ORDERS = (PlaceOrderRequest, CancelOrderRequest, GlobalCancelRequest)
 
 Client = Annotated[int, Meta(ge=0)] | None
@@ -85,6 +108,27 @@ class Hang(TimedFault, frozen=True, kw_only=True):
 
     def end(self, active: ActiveFault) -> None:
         active.do(ReviewStreams())
+
+
+class Mute(TimedFault, frozen=True, kw_only=True):
+    """Who connects gets no answer, not even to its greeting. Who is connected goes on."""
+
+    def hangs(self, client_id: int) -> bool:
+        return client_id == NOBODY
+
+
+class ReadOnly(TimedFault, frozen=True, kw_only=True):
+    """The API is read-only: 321 for orders, for cancels and for questions about orders, which get no other answer.
+
+    Only the error of an order has its id.
+    """
+
+    def request(self, active: ActiveFault, client_id: int, request: Request) -> Request | None:
+        if not isinstance(request, (*ORDERS, *ORDER_QUESTIONS)):
+            return request
+        order_id = request.ticket.order_id if isinstance(request, PlaceOrderRequest) else -1
+        active.do(Notice(*errors.READ_ONLY, client_id, order_id))
+        return None
 
 
 class Refuse(TimedFault, frozen=True, kw_only=True):
@@ -235,16 +279,16 @@ class Pacing(Fault, frozen=True, kw_only=True):
 
 
 class Message(Fault, frozen=True, kw_only=True):
-    """Any message of the system, as error with this code: 2119 connecting, 1300 another port, 2108 an idle farm."""
+    """Any message of the system, as error with this code: 2119 connecting, 1300 another port, 2100 no account data."""
 
     code: Annotated[int, Meta(ge=1)]
     """Code of the message."""
     text: str = ""
-    """Its text."""
+    """Its text. Default: IBKR's, of 507, 1300, 2100, 2108 and 2119."""
     client: Client = None
     """Client id. Default: all."""
     request_id: int = -1
     """Request or order id that it is about."""
 
     def begin(self, active: ActiveFault) -> None:
-        active.do(Notice(self.code, self.text, self.client, self.request_id))
+        active.do(Notice(self.code, self.text or TEXTS.get(self.code, ""), self.client, self.request_id))

@@ -1,28 +1,27 @@
-"""Faults of exchange and broker: halts, splits, dividends, corrected or busted executions, manual orders."""
+"""Faults of exchange and broker: halts, splits, dividends, new tickers, corrected or busted executions."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
 from services.simulator.faults.active import (
     ActiveFault,
     CountedFault,
-    EnterManualOrder,
     Fault,
     RunExchangeAction,
     Seconds,
     TimedFault,
 )
-from services.simulator.venue.orders import Execution, Side, Ticket
+from services.simulator.venue.orders import Execution
 from services.simulator.venue.reports import ExecutionReport, Report
 
 if TYPE_CHECKING:
     from services.simulator.venue.exchange import Exchange
 
-__all__ = ["BustExecution", "CorrectExecution", "Dividend", "ForeignOrderFault", "Halt", "LimitUpLimitDown", "Split"]
+__all__ = ["BustExecution", "CorrectExecution", "Dividend", "Halt", "LimitUpLimitDown", "Reassign", "Rename", "Split"]
 
 Symbol = Annotated[str, Meta(min_length=1, description="a symbol")]
 
@@ -71,6 +70,28 @@ class Dividend(Fault, frozen=True, kw_only=True):
         active.do(RunExchangeAction(lambda exchange: exchange.dividend(self.symbol, self.usd)))
 
 
+class Rename(Fault, frozen=True, kw_only=True):
+    """A stock gets another ticker and keeps its contract id: what was asked by the old ticker is unknown (200)."""
+
+    symbol: Symbol
+    """Symbol."""
+    to: Annotated[str, Meta(min_length=1, description="a ticker")]
+    """Its ticker from now on."""
+
+    def begin(self, active: ActiveFault) -> None:
+        active.do(RunExchangeAction(lambda exchange: exchange.rename(self.symbol, self.to)))
+
+
+class Reassign(Fault, frozen=True, kw_only=True):
+    """A ticker passes to another contract, which has no market; the old one keeps its id, and is now `….OLD`."""
+
+    symbol: Symbol
+    """Symbol."""
+
+    def begin(self, active: ActiveFault) -> None:
+        active.do(RunExchangeAction(lambda exchange: exchange.reassign(self.symbol)))
+
+
 class BustExecution(CountedFault, frozen=True, kw_only=True):
     """The exchange takes an execution back: corrected to no shares at all."""
 
@@ -105,38 +126,3 @@ class CorrectExecution(CountedFault, frozen=True, kw_only=True):
 
 def _correct(exchange: Exchange, *, wrong: Execution, by: float) -> list[Report]:
     return exchange.correct_execution(wrong.exec_id, round(wrong.price + by, 4))
-
-
-class ForeignOrderFault(Fault, frozen=True, kw_only=True):
-    """Somebody trades by hand in the same account: only reqAllOpenOrders shows the order, with the order id 0.
-
-    Client 0 may make it its own (reqAutoOpenOrders, reqOpenOrders).
-    """
-
-    symbol: Annotated[str, Meta(min_length=1, description="a symbol")]
-    """Symbol."""
-    side: Side = "SELL"
-    """Side."""
-    quantity: Annotated[float, Meta(gt=0)] = 1.0
-    """Shares."""
-    order_type: Literal["MKT", "LMT", "STP"] = "MKT"
-    """Type."""
-    price: Annotated[float, Meta(gt=0)] | None = None
-    """Limit of LMT, stop of STP."""
-    tif: Literal["DAY", "GTC"] = "GTC"
-    """Time in force."""
-
-    def begin(self, active: ActiveFault) -> None:
-        ticket = Ticket(
-            client_id=0,
-            order_id=0,
-            account="",
-            symbol=self.symbol,
-            side=self.side,
-            quantity=self.quantity,
-            order_type=self.order_type,
-            limit_price=self.price if self.order_type == "LMT" else None,
-            stop_price=self.price if self.order_type == "STP" else None,
-            tif=self.tif,
-        )
-        active.do(EnterManualOrder(ticket))

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from services.simulator.faults.active import ActiveFault, BeginFault, CountedFault, DeliverReports, Disconnect, Seconds
 from services.simulator.faults.links import Refuse
+from services.simulator.venue.orders import Order
 from services.simulator.venue.reports import (
     CommissionReport,
     ErrorReport,
     ExecutionReport,
+    OpenOrderReport,
     OrderReport,
     QuoteReport,
     Report,
     StatusReport,
 )
 
-__all__ = ["CommissionLate", "ErrorBeforeStatus", "FillUnseen", "StatusBeforeError", "StatusBeforeExecution"]
+__all__ = [
+    "CommissionLate",
+    "ErrorBeforeStatus",
+    "FillUnseen",
+    "LastStatusLost",
+    "StatusBeforeError",
+    "StatusBeforeExecution",
+]
 
 
 class StatusBeforeExecution(CountedFault, frozen=True, kw_only=True):
     """The status of a fill comes before its execution."""
 
     def reports(self, active: ActiveFault, reports: list[Report]) -> list[Report]:
-        return _swapped(active, reports, ExecutionReport, (OrderReport, StatusReport))
+        return _swapped(active, reports, ExecutionReport, (OrderReport, OpenOrderReport, StatusReport))
 
 
 class ErrorBeforeStatus(CountedFault, frozen=True, kw_only=True):
@@ -70,6 +79,34 @@ class CommissionLate(CountedFault, frozen=True, kw_only=True):
             else:
                 passed.append(report)
         return passed
+
+
+class LastStatusLost(CountedFault, frozen=True, kw_only=True):
+    """The last orderStatus of an order never comes, which IBKR does not promise; executions do."""
+
+    status: Literal["Filled", "Cancelled", "Inactive", "any"] = "Filled"
+    """Which last status."""
+    open_order: bool = False
+    """Whether no openOrder says it either."""
+
+    def reports(self, active: ActiveFault, reports: list[Report]) -> list[Report]:
+        passed: list[Report] = []
+        for report in reports:
+            if not isinstance(report, OrderReport | OpenOrderReport | StatusReport) or not self._hits(
+                active, report.order
+            ):
+                passed.append(report)
+            elif not self.open_order and not isinstance(report, StatusReport):
+                passed.append(OpenOrderReport(report.order))
+        return passed
+
+    def _hits(self, active: ActiveFault, order: Order) -> bool:
+        """Whether it strikes this order; once it has, it strikes every report of its end."""
+        if not order.done or self.status not in ("any", order.status):
+            return False
+        if order.perm_id not in active.data:
+            active.data[order.perm_id] = active.strikes()
+        return bool(active.data[order.perm_id])
 
 
 class FillUnseen(CountedFault, frozen=True, kw_only=True):

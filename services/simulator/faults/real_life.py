@@ -80,6 +80,79 @@ ROWS: dict[int, RealLifeCase] = {
     43: RealLifeCase(
         "a change of an attached order is refused", ("refuse-modify code=10326", "refuse-modify code=10327")
     ),
+    44: RealLifeCase("an entry fills unseen, and midnight passes", ("fill-unseen", "short-memory")),
+    45: RealLifeCase("the ledgers are lost", (), "the fleet loses its own files"),
+    46: RealLifeCase(
+        "another instrument of the same ticker is held or ordered",
+        (
+            "foreign-position sec_type=OPT quantity=-1",
+            "foreign-position currency=EUR quantity=50",
+            "foreign-position sec_type=FUT",
+            "foreign-order sec_type=OPT order_type=LMT price=1",
+        ),
+    ),
+    47: RealLifeCase(
+        "two accounts on one login hold the same stock", ("foreign-position account=DU7654321 quantity=50",)
+    ),
+    48: RealLifeCase("the client id changes while a stop rests", (), "the user edits the configuration"),
+    49: RealLifeCase(
+        "one position answer lacks all positions, or one", ("stale-positions", "stale-positions symbol=TSLA")
+    ),
+    50: RealLifeCase("a ticker is renamed, or passes to another contract", ("rename to=TSLB", "reassign")),
+    51: RealLifeCase("the last orderStatus never comes", ("last-status-lost", "last-status-lost open_order=true")),
+    52: RealLifeCase("a split while the machine is off", ("split",)),
+    53: RealLifeCase(
+        "a cancel is never acknowledged, after a partial fill whose child is dead",
+        ("reject code=201 attached=child", "partial-fill", "ignore-cancel"),
+    ),
+    54: RealLifeCase(
+        "one of the answers never ends",
+        (
+            "lose kind=completedOrdersEnd",
+            "lose kind=positionEnd",
+            "lose kind=openOrderEnd",
+            "lose kind=execDetailsEnd",
+        ),
+    ),
+    55: RealLifeCase(
+        "1102 comes while an answer is under way", ("delay kind=openOrderEnd seconds=20", "broker-lost seconds=5")
+    ),
+    56: RealLifeCase(
+        "another fleet on the account uses the same references", ("foreign-order client=9 order_ref=CT-TSLA-1",)
+    ),
+    57: RealLifeCase("a symbol's ledger is lost", (), "the fleet loses its own files"),
+    58: RealLifeCase("the backtest's broker differs from the wire", (), "there is no gateway in a backtest"),
+    59: RealLifeCase("a restart values shares at their cost", (), "the fleet's own risk process does it"),
+    60: RealLifeCase("the account is named later", (), "the user edits the configuration"),
+    61: RealLifeCase("two live entries have one reference", ("two-perm-ids",)),
+    62: RealLifeCase("the socket hangs, a feed dies silently", ("hang", "dead-feed")),
+    63: RealLifeCase(
+        "orders are placed, cancelled or changed by hand",
+        ("foreign-order", "cancel-by-hand", "cancel-by-hand told=false", "change-by-hand quantity=1 told=false"),
+    ),
+    64: RealLifeCase("a dividend is reinvested in a fraction of a share", ("transfer quantity=0.05",)),
+    65: RealLifeCase(
+        "a number is NaN or infinite",
+        (
+            "bad-number",
+            "bad-number kind=execDetails number=price value=inf",
+            "bad-number kind=orderStatus number=average",
+            "bad-number kind=accountValue value=-inf",
+            "bad-number kind=tickPrice number=price",
+        ),
+    ),
+    66: RealLifeCase("the clock is a day ahead", ("clock-skew by=86400",)),
+    67: RealLifeCase("times of executions in other forms", ("time-form form=jst", "time-form form=utc_dash")),
+    68: RealLifeCase(
+        "messages without an order id, and a socket that never answers",
+        ("read-only", "mute", "message code=2100", "message code=1300", "message code=507"),
+    ),
+    69: RealLifeCase("the runtime folder is swept", (), "the machine does it"),
+    70: RealLifeCase("the disk fills", (), "the machine does it"),
+    71: RealLifeCase("types and dates of files are guessed", (), "the fleet reads them"),
+    72: RealLifeCase("market files hold nothing usable", (), "the fleet reads them"),
+    73: RealLifeCase("YAML makes booleans of tickers", (), "the fleet reads it"),
+    74: RealLifeCase("paths, terminals and hosts are unusual", (), "the machine does it"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Faults of working orders: the broker cancels, expires or partly fills them."""
+"""Faults of working orders: the broker cancels, expires or partly fills them, or somebody changes them by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.simulator.faults.order_filter import OrderFault
 from services.simulator.venue.orders import Order, Ticket
 from services.simulator.venue.reports import OrderReport, Report
 
-__all__ = ["EarlyExpiry", "PartialFill", "UnaskedCancel"]
+__all__ = ["CancelByHand", "ChangeByHand", "EarlyExpiry", "PartialFill", "UnaskedCancel"]
 
 
 class _WorkingOrderFault(OrderFault, frozen=True, kw_only=True):
@@ -49,6 +49,32 @@ class UnaskedCancel(_WorkingOrderFault, frozen=True, kw_only=True):
     def strike(self, exchange: Any, order: Order) -> list[Report]:
         ended: list[Report] = exchange.broker_actions.end(order.perm_id, self.text)
         return ended
+
+
+class CancelByHand(_WorkingOrderFault, frozen=True, kw_only=True):
+    """Somebody cancels orders in TWS, or through another client: anybody's."""
+
+    told: bool = True
+    """Whether the owner is told."""
+
+    def strike(self, exchange: Any, order: Order) -> list[Report]:
+        ended: list[Report] = exchange.broker_actions.cancel(order.perm_id)
+        return ended if self.told else []
+
+
+class ChangeByHand(_WorkingOrderFault, frozen=True, kw_only=True):
+    """Somebody changes orders in TWS, or through another client: anybody's."""
+
+    quantity: Annotated[float, Meta(gt=0)] | None = None
+    """Shares that they have then. Default: as before."""
+    price: Annotated[float, Meta(gt=0)] | None = None
+    """Their stop then or, without one, their limit. Default: as before."""
+    told: bool = True
+    """Whether the owner is told."""
+
+    def strike(self, exchange: Any, order: Order) -> list[Report]:
+        changed: list[Report] = exchange.broker_actions.change(order.perm_id, self.quantity, self.price)
+        return changed if self.told else []
 
 
 class EarlyExpiry(_WorkingOrderFault, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ __all__ = [
     "bar_size",
     "hours_of",
     "read_duration",
+    "start_of",
     "stretches",
 ]
 
@@ -123,6 +124,21 @@ def stretches(duration: Duration, end_ns: int, sessions: Sequence[Session], *, r
         if left_ns <= 0:
             break
     return found[::-1]
+
+
+def start_of(duration: Duration, end_ns: int) -> int:
+    """Where a request begins: its end less its duration, by the calendar, at the earliest in 1970.
+
+    The answer names it, whatever bars there are.
+    """
+    count, unit = duration
+    if unit in ("S", "D"):
+        return max(0, end_ns - count * (86_400 if unit == "D" else 1) * _NS)
+    end = datetime.fromtimestamp(end_ns // _NS, UTC).astimezone(NEW_YORK)
+    day = _back(end.date(), count, unit)
+    if day.year <= 1970:
+        return 0
+    return int(datetime.combine(day, end.time(), NEW_YORK).timestamp()) * _NS
 
 
 def _back(day: date, count: int, unit: str) -> date:

@@ -12,11 +12,11 @@ from typing import assert_never
 import msgspec
 
 from services.simulator.requests.client import Client
+from services.simulator.venue.account_updates import AccountUpdates
 from services.simulator.venue.reports import AccountReport, PnlReport, PositionReport, QuoteReport
 from services.simulator.venue.statement import BASE, LEDGER, rows
 from services.simulator.venue.view import ExchangeView
 from services.simulator.wire import errors, replies
-from services.simulator.wire.contracts import contract_id
 from services.simulator.wire.requests import (
     AccountRequest,
     AccountSummaryRequest,
@@ -93,8 +93,8 @@ class AccountRequestHandler:
 
     def __init__(self, exchange: ExchangeView) -> None:
         self._exchange = exchange
-        self._refresh_ns = round(exchange.policy.account_told_every_s * _NS)
-        self._refreshed_ns = exchange.now_ns
+        self._updates = AccountUpdates(exchange.policy.account_told_every_s, exchange.now_ns)
+        self._priced = False
         self._subscriptions: dict[int, tuple[Client, AccountSubscriptions]] = {}
         self._moved: set[str] = set()
         self._looked_ns = 0
@@ -114,6 +114,7 @@ class AccountRequestHandler:
         match report:
             case QuoteReport():
                 self._moved.add(report.symbol)
+                self._priced = True
             case PositionReport():
                 self._moved.add(report.symbol)
                 for client, wanted in self._subscriptions.values():
@@ -132,8 +133,8 @@ class AccountRequestHandler:
                         self._send_profit(client, request_id, watched)
             self._moved.clear()
             self._looked_ns = now_ns
-        if self._refresh_ns and now_ns - self._refreshed_ns >= self._refresh_ns:
-            self._refreshed_ns = now_ns
+        priced, self._priced = self._priced, False
+        if priced and self._updates.due(now_ns):
             for client, wanted in self._subscriptions.values():
                 if wanted.updates is not None:
                     self._send_account(client, wanted.updates)
@@ -142,12 +143,12 @@ class AccountRequestHandler:
 
     def _position_changed(self, client: Client, wanted: AccountSubscriptions, held: PositionReport) -> None:
         if wanted.positions:
-            client.send(replies.position(held))
+            client.send(self._position(held))
         if wanted.updates == held.account:
-            client.send(replies.portfolio_value(held))
+            client.send(self._portfolio_value(held))
         for request_id, accounts in wanted.positions_multi.items():
             if held.account in accounts:
-                client.send(replies.position_multi(request_id, held))
+                client.send(self._position_multi(request_id, held))
 
     def _values_changed(self, client: Client, wanted: AccountSubscriptions, report: AccountReport) -> None:
         if wanted.updates == report.account:
@@ -159,6 +160,15 @@ class AccountRequestHandler:
             if report.account in accounts:
                 self._send_summary(client, request_id, named, (report.account,))
 
+    def _position(self, held: PositionReport) -> bytes:
+        return replies.position(held, self._exchange.instrument(held.symbol))
+
+    def _position_multi(self, request_id: int, held: PositionReport) -> bytes:
+        return replies.position_multi(request_id, held, self._exchange.instrument(held.symbol))
+
+    def _portfolio_value(self, held: PositionReport) -> bytes:
+        return replies.portfolio_value(held, self._exchange.instrument(held.symbol))
+
     # Requests
 
     def handle(self, client: Client, request: AccountRequest) -> None:
@@ -167,7 +177,7 @@ class AccountRequestHandler:
         match request:
             case PositionsRequest():
                 wanted.positions = True
-                client.send(*(replies.position(held) for held in self._exchange.positions()), replies.positions_end())
+                client.send(*(self._position(held) for held in self._exchange.positions()), replies.positions_end())
             case StopPositionsRequest():
                 wanted.positions = False
             case PositionsMultiRequest(request_id, account, model):
@@ -175,7 +185,7 @@ class AccountRequestHandler:
                     wanted.positions_multi[request_id] = accounts
                     for name in accounts:
                         held = self._exchange.positions(name)
-                        client.send(*(replies.position_multi(request_id, each) for each in held))
+                        client.send(*(self._position_multi(request_id, each) for each in held))
                     client.send(replies.position_multi_end(request_id))
             case StopPositionsMultiRequest(request_id):
                 wanted.positions_multi.pop(request_id, None)
@@ -198,7 +208,9 @@ class AccountRequestHandler:
                     self._watch(client, wanted, request_id, _ProfitSubscription(account or self._first, None))
             case ProfitSingleRequest(request_id, account, model, contract):
                 if self._accounts_for(client, request_id, account, model):
-                    symbol = next((each for each in self._exchange.symbols if contract_id(each) == contract), None)
+                    symbol = next(
+                        (name for name, each in self._exchange.instruments.items() if each.con_id == contract), None
+                    )
                     if symbol is None:
                         client.send_error(request_id, *errors.NO_CONTRACT)
                     else:
@@ -247,7 +259,7 @@ class AccountRequestHandler:
 
     def _send_account(self, client: Client, account: str) -> None:
         """Portfolio and values of one account."""
-        client.send(*(replies.portfolio_value(held) for held in self._exchange.positions(account)))
+        client.send(*(self._portfolio_value(held) for held in self._exchange.positions(account)))
         self._send_values(client, self._exchange.account_report(account))
 
     def _send_values(self, client: Client, report: AccountReport) -> None:
@@ -261,9 +273,11 @@ class AccountRequestHandler:
 
     def _send_summary(self, client: Client, request_id: int, named: _SummaryTags, accounts: Iterable[str]) -> None:
         for account in accounts:
-            for key, value, currency in rows(self._exchange.account_report(account)):
+            # In the order of the alphabet, in cents, as recorded.
+            for key, value, currency in sorted(rows(self._exchange.account_report(account)), key=lambda row: row[0]):
                 if named.wants(key, currency):
-                    client.send(replies.account_summary(request_id, key, value, currency, account))
+                    shown = f"{value:.2f}" if isinstance(value, float) and key != "ExchangeRate" else value
+                    client.send(replies.account_summary(request_id, key, shown, currency, account))
 
     # Profit
 

@@ -1,4 +1,4 @@
-"""Contract requests ("secdef"): the symbol of a contract, contract details, market rules. Pure."""
+"""Contract requests ("secdef"): the exchange's name of a contract, contract details, market rules. Pure."""
 
 from __future__ import annotations
 
@@ -23,25 +23,30 @@ class ContractRequestHandler:
 
     def __init__(self, exchange: ExchangeView) -> None:
         self._exchange = exchange
-        self.list_symbols()
+        self._listing = Listing(exchange.instruments)
 
-    def list_symbols(self) -> None:
-        """Reads the exchange's symbols anew."""
-        self._listing = Listing(self._exchange.symbols)
+    def find_traded(self, client: Client, request_id: int, contract: Contract) -> str | None:
+        """The same for market data: a contract without a market gets an error too."""
+        name = self.find(client, request_id, contract)
+        if name is None or name in self._exchange.symbols:
+            return name
+        client.send_error(request_id, *errors.NOT_SUBSCRIBED)
+        return None
 
     def named(self, request: Request) -> Request:
-        """The request with the symbol of its contract, which a client may name by the id alone."""
+        """The request with the ticker of its contract, which a client may name by the id alone."""
         contract = getattr(request, "contract", None)
-        if contract is None or contract.symbol or (symbol := self._listing.find(contract)) is None:
+        if contract is None or contract.symbol or (name := self._listing.find(contract)) is None:
             return request
-        return msgspec.structs.replace(request, contract=msgspec.structs.replace(contract, symbol=symbol))
+        ticker = self._exchange.instrument(name).ticker
+        return msgspec.structs.replace(request, contract=msgspec.structs.replace(contract, symbol=ticker))
 
     def find(self, client: Client, request_id: int, contract: Contract) -> str | None:
-        """The symbol of a client's contract. None, with an error to the client, if there is none."""
-        symbol = self._listing.find(contract)
-        if symbol is None:
+        """The exchange's name of a client's contract. None, with an error to the client, if there is none."""
+        name = self._listing.find(contract)
+        if name is None:
             client.send_error(request_id, *errors.NO_CONTRACT)
-        return symbol
+        return name
 
     def handle(self, client: Client, request: ContractRequest) -> None:
         """Answers one request."""
@@ -64,7 +69,7 @@ class ContractRequestHandler:
         now_ns, sessions = self._exchange.now_ns, self._exchange.sessions
         return replies.contract_details(
             request_id,
-            symbol,
+            self._exchange.instrument(symbol),
             version,
             trading_hours=hours_text(now_ns, sessions, regular=False),
             liquid_hours=hours_text(now_ns, sessions, regular=True),

@@ -17,12 +17,14 @@ from services.simulator.venue.reports import (
     CommissionReport,
     ErrorReport,
     ExecutionReport,
+    OpenOrderReport,
     OrderReport,
     PositionReport,
     QuoteReport,
     Report,
     StatusReport,
 )
+from services.simulator.venue.view import ExchangeView
 from services.simulator.wire import order_replies
 
 __all__ = ["deliver", "send_order"]
@@ -31,6 +33,7 @@ __all__ = ["deliver", "send_order"]
 def deliver(
     reports: Iterable[Report],
     clients: Mapping[int, Client],
+    exchange: ExchangeView,
     accounts: AccountRequestHandler,
     live_data: LiveDataHandler,
 ) -> None:
@@ -42,13 +45,17 @@ def deliver(
                 accounts.on_report(report)
             case OrderReport(order):
                 if owner := clients.get(order.ticket.client_id):
-                    send_order(owner, order)
+                    send_order(owner, order, exchange)
+            case OpenOrderReport(order):
+                if owner := clients.get(order.ticket.client_id):
+                    owner.send(order_replies.open_order(order, exchange.instrument(order.ticket.symbol), owner.version))
             case StatusReport(order):
                 if owner := clients.get(order.ticket.client_id):
                     owner.send(order_replies.order_status(order))
             case ExecutionReport(execution):
                 if owner := clients.get(execution.client_id):
-                    owner.send(order_replies.execution_details(execution, owner.version))
+                    held, form = exchange.instrument(execution.symbol), exchange.policy.execution_time
+                    owner.send(order_replies.execution_details(execution, held, owner.version, time_form=form))
             case CommissionReport():
                 if owner := clients.get(report.client_id):
                     owner.send(order_replies.commission_report(report))
@@ -59,8 +66,8 @@ def deliver(
                 accounts.on_report(report)
 
 
-def send_order(client: Client, order: Order) -> None:
+def send_order(client: Client, order: Order, exchange: ExchangeView) -> None:
     """Sends an order as openOrder, then orderStatus. A what-if order has no status."""
-    client.send(order_replies.open_order(order, client.version))
+    client.send(order_replies.open_order(order, exchange.instrument(order.ticket.symbol), client.version))
     if order.margin is None:
         client.send(order_replies.order_status(order))

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, assert_never
 
 import msgspec
 
+from services.configuration.broker_policy import CompletedOrdersTold
 from services.simulator.faults.active import Faults
 from services.simulator.market.history import History
 from services.simulator.requests import unsupported
@@ -22,11 +23,11 @@ from services.simulator.requests.delivery import deliver, send_order
 from services.simulator.requests.historical_data import HistoricalDataHandler
 from services.simulator.requests.live_data import LiveDataHandler
 from services.simulator.requests.ownership import MANUAL_CLIENT_ID, Ownership
-from services.simulator.venue.acceptance import not_cancellable
 from services.simulator.venue.exchange import Exchange
+from services.simulator.venue.instruments import InstrumentTerms
 from services.simulator.venue.orders import Execution, Order, Ticket
 from services.simulator.venue.persistence import Changes
-from services.simulator.venue.reports import ErrorReport, QuoteReport, Report, StatusReport
+from services.simulator.venue.reports import QuoteReport, Report, StatusReport
 from services.simulator.venue.source import MarketSource
 from services.simulator.wire import errors, order_replies, replies, requests
 from services.simulator.wire.contracts import PRIMARY_EXCHANGE
@@ -43,9 +44,6 @@ _FARMS = (
     (2106, "HMDS data farm connection is OK:ushmds"),
     (2158, "Sec-def data farm connection is OK:secdefnj"),
 )
-
-EXECUTION_HISTORY_NS = 7 * 24 * 3600 * 10**9
-"""How far back executions are reported: IBKR since midnight, or up to seven days if TWS's trade log is set so."""
 
 
 class ExchangeLedger(Protocol):
@@ -92,25 +90,19 @@ class RequestDispatcher:
         history = History(
             lambda: exchange.source, lambda: exchange.sessions, lambda: exchange.market_key, exchange.adjustments
         )
-        self.live_data = LiveDataHandler(history, exchange, self.contracts.find, self.faults)
-        self.historical_data = HistoricalDataHandler(history, exchange, self.contracts.find, self.live_data)
+        self.live_data = LiveDataHandler(history, exchange, self.contracts.find_traded, self.faults)
+        self.historical_data = HistoricalDataHandler(history, exchange, self.contracts.find_traded, self.live_data)
         self.ownership = Ownership()
         self.accounts = AccountRequestHandler(exchange)
 
     def list_symbols(self, source: MarketSource) -> None:
         """Add symbols: `source` is the market with all of them."""
         self._exchange.list_symbols(source)
-        self.contracts.list_symbols()
 
     @property
     def now_ns(self) -> int:
         """The market's time."""
         return self._exchange.now_ns
-
-    @property
-    def _history_start_ns(self) -> int:
-        """Earlier executions and completed orders are not reported."""
-        return self.now_ns - EXECUTION_HISTORY_NS
 
     def add_client(self, client: Client) -> None:
         """Sends the first messages in the order of real gateways: open orders, accounts, next id, farms."""
@@ -164,7 +156,7 @@ class RequestDispatcher:
             case requests.CancelOrderRequest(order_id):
                 self._cancel(client, order_id)
             case requests.GlobalCancelRequest():
-                self._cancel_all()
+                self._publish(self._exchange.cancel_all())
             case requests.OpenOrdersRequest():
                 self._bind(client)
                 self._send_open_orders(client, own=True)
@@ -176,10 +168,11 @@ class RequestDispatcher:
                 else:
                     self.ownership.auto_bind = bind
             case requests.CompletedOrdersRequest():
-                for order in self._exchange.completed_orders():
-                    if order.completed_ns >= self._history_start_ns:
-                        client.send(order_replies.completed_order(order, client.version))
-                client.send(replies.completed_orders_end())
+                for order in self._exchange.completed_orders_told():
+                    held = self._exchange.instrument(order.ticket.symbol)
+                    client.send(order_replies.completed_order(order, held, client.version))
+                if self._exchange.policy.completed_orders_told is not CompletedOrdersTold.NEVER_ENDED:
+                    client.send(replies.completed_orders_end())
             case requests.ExecutionsRequest():
                 self._send_executions(client, request)
             case requests.ContractDetailsRequest() | requests.MatchingSymbolsRequest() | requests.MarketRuleRequest():
@@ -245,7 +238,8 @@ class RequestDispatcher:
     def enter_manual_order(self, ticket: Ticket) -> int:
         """Places an order that a person entered at the broker. Returns its permanent id, 0 if it was refused."""
         order_id = self._exchange.next_order_id(MANUAL_CLIENT_ID)
-        ticket = msgspec.structs.replace(ticket, client_id=MANUAL_CLIENT_ID, order_id=order_id)
+        account = ticket.account or self._exchange.accounts[0]
+        ticket = msgspec.structs.replace(ticket, client_id=MANUAL_CLIENT_ID, order_id=order_id, account=account)
         reports = self._exchange.place(ticket)
         owner = self.clients.get(0)
         if owner is not None and self.ownership.auto_bind:
@@ -265,31 +259,23 @@ class RequestDispatcher:
 
     def _cancel(self, client: Client, order_id: int) -> None:
         owner, number = self.ownership.resolve(client.client_id, order_id)
-        others = [order for order in self._exchange.open_orders() if order.ticket.order_id == number]
-        allowed = self._exchange.policy.other_clients_may_cancel
-        if allowed and others and owner not in {order.ticket.client_id for order in others}:
-            # Seen once on a paper account (server version 200): the order of another client was cancelled, and the
-            # status went to the client that asked, with that client's id.
-            theirs = others[0].ticket.client_id
-            reports = self._exchange.cancel(theirs, number)
-            self._publish(reports)
-            for report in reports:
-                if isinstance(report, StatusReport) and report.order.perm_id == others[0].perm_id:
-                    mine = msgspec.structs.replace(report.order.ticket, client_id=client.client_id)
-                    client.send(order_replies.order_status(msgspec.structs.replace(report.order, ticket=mine)))
-        else:
+        others = [order for order in self._open_orders() if order.ticket.order_id == order_id != 0]
+        known = self._exchange.find(owner, number)
+        if known is not None or not others or not self._exchange.policy.other_clients_may_cancel:
             self._publish(self._exchange.cancel(owner, number))
-
-    def _cancel_all(self) -> None:
-        reports: list[Report] = []
-        # One at a time: a cancel can end other orders too (children, the rest of an OCA group).
-        for order in self._exchange.open_orders():
-            owner, number = order.ticket.client_id, order.ticket.order_id
-            if any(order.perm_id == each.perm_id for each in self._exchange.open_orders()):
-                reports += self._exchange.cancel(owner, number)
-            elif self._exchange.policy.global_cancel_tells_done:
-                reports.append(ErrorReport(owner, number, *not_cancellable(order.perm_id)))
+            return
+        # Recorded from a paper account: the order of another client was cancelled, and its status came with the id of
+        # the client that asked.
+        reports = self._exchange.cancel(*self._owner_of(others[0]))
         self._publish(reports)
+        for report in reports:
+            if isinstance(report, StatusReport) and report.order.perm_id == others[0].perm_id:
+                mine = msgspec.structs.replace(report.order.ticket, client_id=client.client_id, order_id=order_id)
+                client.send(order_replies.order_status(msgspec.structs.replace(report.order, ticket=mine)))
+
+    def _owner_of(self, shown: Order) -> tuple[int, int]:
+        """The exchange's client id and order id of an order as clients see it."""
+        return self.ownership.resolve(shown.ticket.client_id, shown.ticket.order_id)
 
     def _publish(self, reports: Sequence[Report]) -> Sequence[Report]:
         """Saves the changes and delivers the reports that faults let pass. Returns those."""
@@ -303,21 +289,32 @@ class RequestDispatcher:
             self._ledger.save(self._exchange.changes())
         except Exception as error:
             raise LedgerFailed(f"the simulator's ledger can't be written: {error}") from error
-        deliver(filter(None, map(self.ownership.report, reports)), self.clients, self.accounts, self.live_data)
+        deliver(
+            filter(None, map(self.ownership.report, reports)),
+            self.clients,
+            self._exchange,
+            self.accounts,
+            self.live_data,
+        )
 
     def _send_open_orders(self, client: Client, *, own: bool) -> None:
         for order in self._open_orders():
             if not own or (order.ticket.client_id == client.client_id and order.ticket.order_id):
-                send_order(client, order)
+                send_order(client, order, self._exchange)
         client.send(replies.open_orders_end())
 
     def _has_open_orders(self, client: Client) -> bool:
         return any(order.ticket.client_id == client.client_id for order in self._open_orders())
 
     def _send_executions(self, client: Client, wanted: requests.ExecutionsRequest) -> None:
-        for execution in map(self.ownership.execution, self._exchange.executions()):
-            if execution.time_ns >= self._history_start_ns and _passes(execution, wanted):
-                client.send(order_replies.execution_details(execution, client.version, request_id=wanted.request_id))
+        for execution in map(self.ownership.execution, self._exchange.executions_told()):
+            if _passes(execution, self._exchange.instrument(execution.symbol), wanted):
+                held, form = self._exchange.instrument(execution.symbol), self._exchange.policy.execution_time
+                client.send(
+                    order_replies.execution_details(
+                        execution, held, client.version, request_id=wanted.request_id, time_form=form
+                    )
+                )
                 if commission := self._exchange.commission_of(execution.exec_id):
                     client.send(order_replies.commission_report(commission))
         client.send(replies.executions_end(wanted.request_id))
@@ -330,13 +327,13 @@ class RequestDispatcher:
         client.send_error(request_id, *errors.INVALID.about(cause))
 
 
-def _passes(execution: Execution, wanted: requests.ExecutionsRequest) -> bool:
+def _passes(execution: Execution, held: InstrumentTerms, wanted: requests.ExecutionsRequest) -> bool:
     return (
         wanted.client_id in (0, execution.client_id)
         and wanted.account in ("", execution.account)
         and (wanted.since_ns is None or execution.time_ns >= wanted.since_ns)
-        and wanted.symbol in ("", execution.symbol)
-        and wanted.security_type in ("", "STK")
+        and wanted.symbol in ("", held.ticker)
+        and wanted.security_type in ("", held.sec_type)
         and wanted.exchange in ("", PRIMARY_EXCHANGE)
         and wanted.side in ("", execution.side, {"BUY": "BOT", "SELL": "SLD"}[execution.side])
     )

@@ -22,6 +22,7 @@ from services.simulator.market.bars import (
     bar_size,
     hours_of,
     read_duration,
+    start_of,
     stretches,
 )
 from services.simulator.market.history import History, Search
@@ -150,7 +151,8 @@ class HistoricalDataHandler:
             if size.unit == "second" and traded_s // size.seconds > MAX_BARS:
                 client.send_error(request_id, *errors.TOO_LONG)
             else:
-                search = self._bar_search(client, request, symbol, size, wanted, end_ns)
+                begin_ns = start_of(duration, end_ns)
+                search = self._bar_search(client, request, symbol, size, wanted, begin_ns, end_ns)
                 self._start(client, request_id, search)
 
     @staticmethod
@@ -181,6 +183,7 @@ class HistoricalDataHandler:
         symbol: str,
         size: BarSize,
         wanted: list[Stretch],
+        begin_ns: int,
         end_ns: int,
     ) -> Search[None]:
         builder = BarBuilder(size, request.what, regular=request.regular)
@@ -191,7 +194,7 @@ class HistoricalDataHandler:
         client.send(
             market_replies.historical_bars(
                 request.request_id,
-                wanted[0].begin_ns if wanted else end_ns,
+                begin_ns,
                 end_ns,
                 bars,
                 size,

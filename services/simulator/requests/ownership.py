@@ -15,6 +15,7 @@ from services.simulator.venue.reports import (
     CommissionReport,
     ErrorReport,
     ExecutionReport,
+    OpenOrderReport,
     OrderReport,
     QuoteReport,
     Report,
@@ -69,7 +70,9 @@ class Ownership:
         match report:
             case QuoteReport():
                 return report  # the most frequent one
-            case OrderReport(order) | StatusReport(order) if order.ticket.client_id == MANUAL_CLIENT_ID:
+            case OrderReport(order) | OpenOrderReport(order) | StatusReport(order) if (
+                order.ticket.client_id == MANUAL_CLIENT_ID
+            ):
                 return type(report)(self.order(order)) if order.perm_id in self._bound else None
             case ExecutionReport(execution) if execution.client_id == MANUAL_CLIENT_ID:
                 if execution.perm_id not in self._bound:

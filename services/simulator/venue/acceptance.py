@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from services.configuration.broker_policy import Policy
+from services.configuration.broker_policy import ChildChange, Policy
 from services.simulator.venue.orders import Order, Ticket
 from services.simulator.venue.price_grid import GRIDS, on_grid
 from services.simulator.venue.triggers import LIMITED, STOPS, TRAILING
@@ -24,6 +24,8 @@ TRIGGER_METHODS = frozenset({0, 1, 2, 3, 4, 7, 8})
 
 Error = tuple[int, str]
 
+_FILLED: Error = (104, "Cannot modify a filled order.")
+
 
 def not_cancellable(perm_id: int) -> Error:
     """The answer to a cancel of an order that is done or not transmitted."""
@@ -38,13 +40,19 @@ def error_for(
     accounts: Sequence[str],
     symbols: Collection[str],
     policy: Policy,
+    highest_id: int,
     now_ns: int,
 ) -> Error | None:
     """The error for a ticket that is refused, None for one that is accepted.
 
     `known` is the order of the same client and id, if there is one (a modification); `parent` is the order of its
-    `parent_id`.
+    `parent_id`; `highest_id` is the highest order id that was accepted from this client.
     """
+    if policy.order_ids_must_rise and not ticket.what_if:
+        if not ticket.order_id:
+            return 10149, "Invalid order id: 0"
+        if known is None and ticket.order_id < highest_id:
+            return 103, "Duplicate order id"
     return _invalid(ticket, known, accounts, symbols, policy) or (
         _unmodifiable(ticket, known, policy, now_ns) if known is not None else _unattachable(ticket, parent, policy)
     )
@@ -60,7 +68,7 @@ def _invalid(
     if ticket.account and ticket.account not in accounts:
         return _validation(ticket, f"Invalid account code '{ticket.account}'.")
     if ticket.order_type not in ORDER_TYPES:
-        return 387, "Unsupported order type for this exchange and security type."
+        return _validation(ticket, "Invalid order type was entered.")
     if ticket.quantity <= 0:
         return 434, "The order size cannot be zero."
     if ticket.quantity != int(ticket.quantity) and (error := _fractional(ticket, known, policy)):
@@ -124,9 +132,10 @@ def _ill_adjusted(ticket: Ticket) -> Error | None:
 
 def _unmodifiable(ticket: Ticket, known: Order, policy: Policy, now_ns: int) -> Error | None:
     if known.status == "Filled":
-        return 104, "Cannot modify a filled order."
+        return _FILLED
     if known.done:
-        return 103, "Duplicate order id"
+        cancelled = known.status == "Cancelled" and policy.cancelled_id_is_a_change
+        return _FILLED if cancelled else (103, "Duplicate order id")
     before = known.ticket
     attached_as_before = ticket.parent_id == before.parent_id or (not ticket.parent_id and not known.waits_for_parent)
     same = (ticket.symbol, ticket.side) == (before.symbol, before.side) and ticket.account in ("", before.account)
@@ -140,7 +149,17 @@ def _unmodifiable(ticket: Ticket, known: Order, policy: Policy, now_ns: int) -> 
         return 2102, "Unable to modify this order as it is still being processed."
     if ticket.quantity < known.filled:
         return _validation(ticket, "The quantity is less than what is filled.")
-    if ticket.oca_group != known.oca_group:
+    if ticket.tif != before.tif and not policy.tif_may_change:
+        return 462, f"Order modify failed. Cannot change to the new Time in Force.{ticket.tif}"
+    return _regrouped(ticket, known, policy.child_change)
+
+
+def _regrouped(ticket: Ticket, known: Order, allowed: ChildChange) -> Error | None:
+    """A change may not move an order to another OCA group. One of an attached order may leave the group out."""
+    attached = bool(known.parent_perm_id)
+    if attached and allowed is ChildChange.LEFT_OUT and not ticket.oca_group:
+        return None
+    if ticket.oca_group != known.oca_group or (attached and allowed is ChildChange.NONE):
         return 10326, "OCA group revision is not allowed."
     if known.oca_group and ticket.oca_type != known.oca_type:
         return 10327, "OCA group type revision is not allowed."

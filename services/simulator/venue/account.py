@@ -169,6 +169,19 @@ class Account:
         self.funds.dividends += amount
         self._pay(amount, today)
 
+    def transfer(self, symbol: str, quantity: float, price: float | None, today: str) -> None:
+        """Shares come in or leave without an order and without money. Profits are not affected."""
+        held = self._of_today(symbol, today)
+        cost = self._price(held) if price is None and not held.quantity else held.avg_cost if price is None else price
+        held.day_flow -= quantity * cost
+        after = exact(held.quantity + quantity)
+        opens = held.quantity * quantity >= 0
+        if opens and after:
+            held.avg_cost = (held.quantity * held.avg_cost + quantity * cost) / after
+        held.quantity = after
+        if not after:
+            held.avg_cost = 0.0
+
     def correct(self, execution: Execution, price: float, *, closed: bool, today: str) -> float:
         """Corrects the price of an execution. Returns the change of the realized profit.
 

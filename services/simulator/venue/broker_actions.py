@@ -62,6 +62,24 @@ class BrokerActions:
             self._lifecycle.cancel_by_broker(order, text)
         return self._state.take_reports()
 
+    def cancel(self, perm_id: int) -> list[Report]:
+        """Somebody cancels an order by hand: as its client would."""
+        order = self._working(perm_id)
+        if order is not None:
+            self._lifecycle.cancel(order)
+        return self._state.take_reports()
+
+    def change(self, perm_id: int, quantity: float | None, price: float | None) -> list[Report]:
+        """Somebody changes an order by hand: its shares, its stop or, if it has none, its limit."""
+        order = self._working(perm_id)
+        if order is not None:
+            new = {} if quantity is None else {"quantity": quantity}
+            if price is not None:
+                stop = "trail_stop_price" if order.ticket.order_type in triggers.TRAILING else "stop_price"
+                new["limit_price" if order.ticket.order_type == "LMT" else stop] = price
+            self._lifecycle.change(order, msgspec.structs.replace(order.ticket, **new))
+        return self._state.take_reports()
+
     def expire(self, perm_id: int) -> list[Report]:
         """End an order as if it had expired."""
         order = self._working(perm_id)

@@ -22,6 +22,7 @@ from services.simulator.venue.adjustments import rescaled
 from services.simulator.venue.broker_actions import BrokerActions
 from services.simulator.venue.exchange_actions import ExchangeActions
 from services.simulator.venue.holdings import AccountTerms
+from services.simulator.venue.instruments import InstrumentTerms, contract_id, name_of
 from services.simulator.venue.lifecycle import Lifecycle
 from services.simulator.venue.liquidity import Liquidity
 from services.simulator.venue.matching_engine import MatchingEngine
@@ -160,8 +161,9 @@ class Exchange(ExchangeView):
             known,
             parent,
             accounts=self.accounts,
-            symbols=self.symbols,
+            symbols=self.instruments,
             policy=self.policy,
+            highest_id=orders.highest_id(ticket.client_id),
             now_ns=self.now_ns,
         )
         if error is not None:
@@ -205,8 +207,6 @@ class Exchange(ExchangeView):
     def cancel(self, client_id: int, order_id: int) -> list[Report]:
         """Cancel an order, the children of an unfilled parent and, by policy, its OCA group."""
         order = self._state.orders.find(client_id, order_id)
-        if order is None and self.policy.other_clients_may_cancel:
-            order = self._state.orders.newest_of_any_client(order_id)
         if order is None:
             text = f"OrderId {order_id} that needs to be cancelled is not found."
             return [ErrorReport(client_id, order_id, 10147, text)]
@@ -220,6 +220,27 @@ class Exchange(ExchangeView):
         else:
             self._lifecycle.cancel(order)
         return self._state.take_reports()
+
+    def cancel_all(self) -> list[Report]:
+        """Cancel every order of every client, as recorded from a real gateway.
+
+        Working orders end as by `cancel`. Of an untransmitted family only the parent is told. What was cancelled
+        before, since midnight, is not cancellable: error 161.
+        """
+        state = self._state
+        before = [order for order in self.completed_orders_today() if order.status == "Cancelled"]
+        for order in state.orders.all():
+            if order.done:
+                continue
+            if not order.untransmitted:
+                self._lifecycle.cancel(order)
+            elif state.orders.parent(order) is None:
+                self._lifecycle.discard_family(order)
+        if self.policy.global_cancel_tells_done:
+            for order in before:
+                error = acceptance.not_cancellable(order.perm_id)
+                state.reports.append(ErrorReport(order.ticket.client_id, order.ticket.order_id, *error))
+        return state.take_reports()
 
     # Actions of the exchange (those of the broker are `broker_actions`)
 
@@ -244,6 +265,38 @@ class Exchange(ExchangeView):
     def dividend(self, symbol: str, usd: float) -> list[Report]:
         """Pay `usd` dollars a share for present positions. The source's prices don't change."""
         self._exchange_actions.dividend(symbol, usd)
+        return self._state.take_reports()
+
+    def transfer(self, name: str, quantity: float, *, account: str = "", price: float | None = None) -> list[Report]:
+        """Shares come into an account, or leave it, without an order.
+
+        `account`: default the first; an unknown one joins the login. `price` is their cost; default: that of the shares
+        held, or the last price.
+        """
+        self._exchange_actions.transfer(name, quantity, account or self.accounts[0], price)
+        return self._state.take_reports()
+
+    def know(self, contract: InstrumentTerms) -> str:
+        """The name of a contract; a new one gets a name of its own, and has no market."""
+        name = name_of(contract)
+        if name not in self.instruments:
+            self._state.set_instrument(name, contract)
+        return name
+
+    def add_account(self, name: str) -> None:
+        """The login has this account too from now on."""
+        self._state.add_account(name)
+
+    def rename(self, symbol: str, ticker: str) -> list[Report]:
+        """A stock gets another ticker and keeps its contract id. The old ticker is unknown from now on."""
+        self._exchange_actions.rename(symbol, ticker)
+        return self._state.take_reports()
+
+    def reassign(self, symbol: str) -> list[Report]:
+        """A ticker passes to another contract, without a market. The old contract keeps its id, and is `….OLD` now."""
+        ticker = self.instrument(symbol).ticker
+        self._exchange_actions.rename(symbol, f"{ticker}.OLD")
+        self.know(InstrumentTerms(con_id=contract_id(f"{symbol}/{ticker}/reassigned"), ticker=ticker))
         return self._state.take_reports()
 
     def correct_execution(self, exec_id: str, price: float) -> list[Report]:

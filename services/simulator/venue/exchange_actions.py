@@ -97,6 +97,19 @@ class ExchangeActions:
             corporate_actions.reduce_by_dividend(symbol, usd, self._state.orders, self._lifecycle, self._state.policy)
         self._report_holders(symbol)
 
+    def transfer(self, name: str, quantity: float, account: str, price: float | None) -> None:
+        """Shares come into an account, or leave it, without an order."""
+        self._state.add_account(account)
+        holder = self._state.accounts[account]
+        holder.transfer(name, quantity, price, self._state.today)
+        self._state.touched_holdings.add((account, name))
+        self._state.reports += [holder.position(name, self._state.today), holder.report(self._state.today)]
+
+    def rename(self, symbol: str, ticker: str) -> None:
+        """A stock gets another ticker. Positions are reported under it, from now on also on request."""
+        self._state.set_instrument(symbol, msgspec.structs.replace(self._state.instrument(symbol), ticker=ticker))
+        self._report_holders(symbol)
+
     def correct(self, exec_id: str, price: float) -> None:
         """Correct the price of an execution. KeyError unless `exec_id` is the latest version of one."""
         old, charge = self._state.executions.latest(exec_id)

@@ -18,11 +18,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from messages.market import Session
-from services.configuration.broker_policy import ChildOnPartialFill
-from services.simulator.venue import triggers
+from services.configuration.broker_policy import ChildOnPartialFill, FilledTold
+from services.simulator.venue import acceptance, triggers
 from services.simulator.venue.orders import LOCATE, Order, Ticket
 from services.simulator.venue.price_grid import GRIDS
-from services.simulator.venue.reports import ErrorReport, OrderReport, Report, StatusReport
+from services.simulator.venue.reports import ErrorReport, OpenOrderReport, OrderReport, Report, StatusReport
 from services.simulator.venue.state import ExchangeState
 from services.trading.shares import exact
 
@@ -32,8 +32,14 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 DAY_NS = 86_400 * 10**9
 
+DISCARDED = "Order Canceled - reason:Order was discarded."
+TOO_FAR = "Order Canceled - reason:Limit price too far outside of NBBO"
+
 BY_TRADER = "Cancelled by Trader"
 BY_SYSTEM = "Cancelled by System:"
+
+STRAY_LIMIT = 0.03
+"""By how much the limit that the first openOrder of a stop shows is above the stop (recorded while a market trades)."""
 
 OUTSIDE_RTH_IGNORED = (
     "Order Event Warning: Attribute 'Outside Regular Trading Hours' is ignored based on the order type and "
@@ -75,6 +81,7 @@ class Lifecycle:
         self._take_ticket(order, ticket)
         self._book.changed(order)
         if not order.untransmitted:
+            self._restrict_to_rth(order)
             order.live_from_ns = self._state.now_ns
             order.why_held = self._why_held(order)
             self.move(order, order.status)
@@ -84,6 +91,8 @@ class Lifecycle:
         ticket, calendar = order.ticket, self._state.calendar
         tape, session = self._state.tapes[ticket.symbol], calendar.at(self._state.now_ns)
         order.created_ns = order.live_from_ns = self._state.now_ns
+        self._restrict_to_rth(order)
+        ticket = order.ticket
         if ticket.parent_id and ticket.adjusted_order_type and not self._policy.adjustable_child_works:
             return
         order.why_held = self._why_held(order)
@@ -91,22 +100,32 @@ class Lifecycle:
         if unlevelled and not order.waits_for_parent and session is not None and tape.date == session.date:
             assert tape.last is not None, "a tape with a date has traded"
             self._set_level(order, triggers.trail_level(ticket, tape.last))
-        open_for_it = session is not None or may_trade_outside(order)
-        if ticket.outside_rth and ticket.order_type == "MKT":
-            self._warn(order, 2109, OUTSIDE_RTH_IGNORED)
+        open_for_it = self._open_for(order)
         if not open_for_it:
             self._warn(
                 order, 399, _not_before(ticket, calendar.coming(self._state.now_ns), self._policy.off_hours_word)
             )
         works = open_for_it and works_at_once(order)
+        if ticket.order_type == "STP" and session is not None:
+            assert ticket.stop_price is not None, "refused on entry"
+            order.limit_price = round(ticket.stop_price + STRAY_LIMIT, 4)
         if not works or self._policy.resting_told_before:
             self.move(order, "PreSubmitted")
+            if ticket.order_type == "STP":
+                order.limit_price = None
         if works:
             self.move(order, "Submitted")
 
     def cancel(self, order: Order) -> None:
-        """A client cancels a working order, and by policy the rest of its OCA group."""
+        """A client cancels a working order, and by policy the rest of its OCA group.
+
+        Outside of its hours the order is told as PendingCancel first, twice.
+        """
         peers = self._book.peers(order) if self._policy.oca_client_cancel_cascades else []
+        if not self._open_for(order):
+            pending = copy.copy(order)
+            pending.status = "PendingCancel"
+            self._reports += [OrderReport(pending)] * 2
         for member in (order, *peers):
             self.end(member, BY_TRADER)
 
@@ -146,9 +165,20 @@ class Lifecycle:
 
     def discard(self, order: Order) -> None:
         """A client cancels an order that was never transmitted, children included."""
-        self._cancelled(order, BY_TRADER, "Order Canceled - reason:Order was discarded.")
+        self._cancelled(order, BY_TRADER, DISCARDED)
         for child in self._book.children(order):
             self.discard(child)
+
+    def discard_family(self, order: Order) -> None:
+        """A global cancel discards an order that was never transmitted; nothing is told of its children."""
+        order.status, order.why_held = "Cancelled", ""
+        self._complete(order, BY_TRADER)
+        self._reports += [StatusReport(copy.copy(order))] * 3
+        self._warn(order, 202, DISCARDED)
+        self._warn(order, *acceptance.not_cancellable(order.perm_id))
+        for child in self._book.children(order):
+            child.status, child.why_held = "Cancelled", ""
+            self._complete(child, BY_TRADER)
 
     # Market and time
 
@@ -166,7 +196,7 @@ class Lifecycle:
         self.move(order, "Submitted")
 
     def filled(self, order: Order) -> None:
-        """Set the status after a fill."""
+        """Set the status after a fill, and report it as the policy says."""
         if order.remaining and self._policy.partial_fill_told_in_full:
             self.move(order, "Submitted")
         elif order.remaining:
@@ -175,7 +205,29 @@ class Lifecycle:
             self._reports.append(StatusReport(copy.copy(order)))
         else:
             self._complete(order, f"Filled Size: {order.filled:g}")
+            self._report_filled(order)
+
+    def filled_again(self, order: Order) -> None:
+        """By policy, report an order that is filled a second time, now with its commission."""
+        if order.status == "Filled" and self._policy.filled_told is FilledTold.TWICE:
             self.move(order, "Filled")
+
+    def _report_filled(self, order: Order) -> None:
+        told = self._policy.filled_told
+        if told is FilledTold.ONCE:
+            self.move(order, "Filled")
+            return
+        order.status = "Filled"
+        self._book.changed(order)
+        copied = copy.copy(order)
+        if told is FilledTold.TWICE:
+            copied.commission = 0.0
+            report = OrderReport(copied)
+            self._reports += [report, report] if self._policy.pairs_told_twice else [report]
+        elif told is FilledTold.OPEN_ORDER:
+            self._reports.append(OpenOrderReport(copied))
+        elif told is FilledTold.STATUS:
+            self._reports.append(StatusReport(copied))
 
     def adjust(self, order: Order) -> None:
         """The market reached `adjusts_at`: an adjustable stop becomes its adjusted order."""
@@ -260,6 +312,15 @@ class Lifecycle:
             peer.ticket = msgspec.structs.replace(peer.ticket, quantity=peer.ticket.quantity - quantity)
             self.move(peer, peer.status)
 
+    def end_far(self, order: Order) -> None:
+        """The broker's price check ends an order with its limit far beyond the market."""
+        if order.ticket.tif == "IOC":
+            self.end_unfilled_ioc(order)
+        elif order.ticket.tif == "FOK":
+            self.end_unfilled_fok(order)
+        else:
+            self.cancel_by_broker(order, TOO_FAR)
+
     def end_unfilled_ioc(self, order: Order) -> None:
         """Cancel an immediate-or-cancel order that was not filled."""
         self.move(order, "PendingCancel")
@@ -301,7 +362,7 @@ class Lifecycle:
         self._take_prices(order)
         if order.parent_perm_id and self._policy.child_oca_overwritten:
             order.oca_group, order.oca_type = str(order.parent_perm_id), 3
-        else:
+        elif not (order.parent_perm_id and order.oca_group and not ticket.oca_group):  # left out: it stays
             order.oca_group, order.oca_type = ticket.oca_group, ticket.oca_type or 3
 
     def _take_prices(self, order: Order) -> None:
@@ -318,6 +379,17 @@ class Lifecycle:
         order.trail_stop_price = level
         if order.ticket.order_type == "TRAIL LIMIT":
             order.limit_price = triggers.trail_limit(order.ticket, level, GRIDS[self._policy.price_grid])
+
+    def _restrict_to_rth(self, order: Order) -> None:
+        """Take `outsideRth` off an order type that can't have it, with a warning."""
+        kinds = ("MKT",) if self._policy.stops_trade_outside_rth else ("MKT", "STP", "TRAIL")
+        if order.ticket.outside_rth and order.ticket.order_type in kinds:
+            order.ticket = msgspec.structs.replace(order.ticket, outside_rth=False)
+            self._warn(order, 2109, OUTSIDE_RTH_IGNORED)
+
+    def _open_for(self, order: Order) -> bool:
+        """Whether the market is open for this order now."""
+        return self._state.calendar.at(self._state.now_ns) is not None or may_trade_outside(order)
 
     def _why_held(self, order: Order) -> str:
         if order.why_held == LOCATE:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from services.configuration.broker_policy import FarLimits
 from services.simulator.venue import triggers
 from services.simulator.venue.account import commission
 from services.simulator.venue.lifecycle import Lifecycle, may_trade_outside, works_at_once
@@ -43,6 +44,8 @@ class MatchingEngine:
                 self._lifecycle.adjust(order)
             elif step.fill is None:
                 self._lifecycle.trigger(order)
+            elif self._too_far(order, step.fill):
+                self._lifecycle.end_far(order)
             else:
                 quantity = liquidity.for_order(order)
                 liquidity.take(order.ticket.side, quantity)
@@ -64,6 +67,16 @@ class MatchingEngine:
             price = triggers.watched(order, path)
             if price is not None and (order in active or policy.ratchet_outside_rth):
                 self._lifecycle.ratchet(order, price)
+
+    def _too_far(self, order: Order, price: float) -> bool:
+        """Whether the broker's price check ends this order: it could fill here, and its limit is far beyond it."""
+        policy = self._state.policy
+        if order.limit_price is None or policy.far_limits is FarLimits.FILL:
+            return False
+        if policy.far_limits is FarLimits.IMMEDIATE_END and order.ticket.tif not in ("IOC", "FOK"):
+            return False
+        beyond = (order.limit_price - price) * (1.0 if order.ticket.side == "BUY" else -1.0)
+        return beyond >= price * policy.far_limit_pct / 100.0
 
     def fill(self, order: Order, quantity: float, price: float, path: triggers.Path) -> None:
         """Book one fill at this price; the path starts at the market's price of that moment."""
@@ -87,6 +100,7 @@ class MatchingEngine:
         else:
             state.reports.append(ExecutionReport(execution))
             self._lifecycle.filled(order)
+        self._lifecycle.filled_again(order)
         state.reports += [charge, account.position(ticket.symbol, state.today), account.report(state.today)]
         for child in state.orders.children(order):
             self._lifecycle.update_child(child, order, path.start)

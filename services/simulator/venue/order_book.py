@@ -25,6 +25,7 @@ class OrderBook:
     def __init__(self, *, day_orders_linger_ns: int = 0) -> None:
         self._linger_ns = day_orders_linger_ns
         self.last_order_ids: dict[int, int] = {}
+        self._highest_ids: dict[int, int] = {}
         self._orders: dict[int, Order] = {}
         self._by_id: dict[tuple[int, int], Order] = {}
         self._doubled: dict[tuple[int, int], list[Order]] = {}
@@ -47,6 +48,7 @@ class OrderBook:
         if name in self._by_id:
             self._doubled.setdefault(name, [self._by_id[name]]).append(order)
         self._by_id[name] = order
+        self._highest_ids[name[0]] = max(name[1], self.highest_id(name[0]))
         if order.parent_perm_id:
             self._children.setdefault(order.parent_perm_id, []).append(order)
         self.changed(order)
@@ -54,6 +56,10 @@ class OrderBook:
     def use_id(self, client_id: int, order_id: int) -> None:
         """Remember the highest id that each client used."""
         self.last_order_ids[client_id] = max(order_id, self.last_order_ids.get(client_id, 0))
+
+    def highest_id(self, client_id: int) -> int:
+        """The highest id of an order that was accepted from this client; 0 without any."""
+        return self._highest_ids.get(client_id, 0)
 
     def changed(self, order: Order) -> None:
         """Note that an order changed: update the working orders, and save it next time."""
@@ -148,11 +154,6 @@ class OrderBook:
     def overdue_gtc(self, today: str) -> list[Order]:
         """Expired GTC orders: the quarter after that of their placing or last change is over."""
         return [order for order in self.working() if order.ticket.tif == "GTC" and today >= _last_quarter(order)]
-
-    def newest_of_any_client(self, order_id: int) -> Order | None:
-        """The newest order of any client with this id."""
-        found = [order for (_, number), order in self._by_id.items() if number == order_id]
-        return max(found, key=lambda order: order.perm_id, default=None)
 
     def _root(self, order: Order) -> Order:
         parent = self.parent(order)

@@ -9,6 +9,7 @@ import msgspec
 
 from services.simulator.venue.events import EventKey
 from services.simulator.venue.holdings import AccountHolding, Funds
+from services.simulator.venue.instruments import InstrumentTerms
 from services.simulator.venue.orders import Execution, Order
 from services.simulator.venue.reports import CommissionReport
 from services.simulator.venue.state import ExchangeState
@@ -20,13 +21,17 @@ S = TypeVar("S", Funds, Tape)
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange's time, the last market event processed, the money, each client's highest order id."""
+    """The exchange's time, the last market event processed, the money, each client's highest order id.
+
+    `others` are the contracts that aren't listed stocks, by name.
+    """
 
     now_ns: int
     market_key: EventKey
     funds: list[Funds]
     last_order_ids: dict[int, int]
     last_login_ns: int = 0
+    others: dict[str, InstrumentTerms] = {}
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +66,7 @@ def take_changes(state: ExchangeState) -> Changes:
             funds=[_copy(account.funds, unsettled=account.funds.unsettled) for account in state.accounts.values()],
             last_order_ids=dict(state.orders.last_order_ids),
             last_login_ns=state.now_ns if state.logged_in else state.last_login_ns,
+            others=dict(state.others),
         ),
         orders=[copy.copy(order) for order in state.orders.take_changed()],
         executions=executions,
@@ -78,7 +84,10 @@ def restore_state(state: ExchangeState, saved: SavedExchange) -> None:
     state.now_ns = saved.checkpoint.now_ns
     state.market_key = saved.checkpoint.market_key
     state.last_login_ns = saved.checkpoint.last_login_ns
+    for name, contract in saved.checkpoint.others.items():
+        state.set_instrument(name, contract)
     for funds in saved.checkpoint.funds:
+        state.add_account(funds.account)
         state.accounts[funds.account].funds = funds
     for holding in saved.holdings:
         state.accounts[holding.account].holdings[holding.symbol] = holding

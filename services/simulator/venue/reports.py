@@ -14,6 +14,7 @@ __all__ = [
     "CommissionReport",
     "ErrorReport",
     "ExecutionReport",
+    "OpenOrderReport",
     "OrderReport",
     "PnlReport",
     "PositionReport",
@@ -25,6 +26,12 @@ __all__ = [
 
 class OrderReport(msgspec.Struct, frozen=True, tag=True):
     """The order changed: openOrder followed by orderStatus. Holds a copy of the order."""
+
+    order: Order
+
+
+class OpenOrderReport(msgspec.Struct, frozen=True, tag=True):
+    """openOrder alone, without orderStatus."""
 
     order: Order
 
@@ -125,6 +132,7 @@ class ErrorReport(msgspec.Struct, frozen=True, tag=True):
 
 Report = (
     OrderReport
+    | OpenOrderReport
     | StatusReport
     | ExecutionReport
     | CommissionReport

@@ -14,6 +14,7 @@ from services.simulator.venue.account import Account
 from services.simulator.venue.events import EventKey
 from services.simulator.venue.executions import Executions
 from services.simulator.venue.holdings import AccountTerms
+from services.simulator.venue.instruments import InstrumentTerms, stock
 from services.simulator.venue.order_book import OrderBook
 from services.simulator.venue.reports import Report
 from services.simulator.venue.source import SessionCalendar
@@ -34,6 +35,10 @@ class ExchangeState:
         self.market_key: EventKey = (now_ns, "", -1)
         self.calendar = SessionCalendar(())
         self.orders = OrderBook(day_orders_linger_ns=round(policy.day_orders_linger_s * 1e9))
+        self.instruments: dict[str, InstrumentTerms] = {}
+        """Every contract that the broker knows, by name."""
+        self.others: dict[str, InstrumentTerms] = {}
+        """Those that aren't listed stocks under their own symbols."""
         self.tapes: dict[str, Tape] = {}
         daily = policy.realized_pnl_resets_daily
         self.accounts = {terms.account: Account(terms, self.tapes, daily_profit=daily) for terms in accounts}
@@ -54,10 +59,26 @@ class ExchangeState:
         """How long no client has been connected; 0 if that is unknown."""
         return 0 if self.logged_in or not self.last_login_ns else self.now_ns - self.last_login_ns
 
+    def instrument(self, name: str) -> InstrumentTerms:
+        """The contract that a name stands for: that of the listed stock, unless it is another one."""
+        return self.instruments.get(name) or stock(name)
+
     def list_symbols(self, symbols: Iterable[str]) -> None:
-        """Give each new symbol a tape."""
+        """Give each new symbol a contract and a tape."""
         for symbol in symbols:
+            self.instruments.setdefault(symbol, stock(symbol))
             self.tapes.setdefault(symbol, Tape(symbol=symbol))
+
+    def set_instrument(self, name: str, contract: InstrumentTerms) -> None:
+        """What a name stands for from now on. A new name has a tape on which nothing happens."""
+        self.instruments[name] = self.others[name] = contract
+        self.tapes.setdefault(name, Tape(symbol=name))
+
+    def add_account(self, name: str) -> None:
+        """The login has this account too from now on, without money."""
+        if name not in self.accounts:
+            terms = AccountTerms(account=name, cash=0.0)
+            self.accounts[name] = Account(terms, self.tapes, daily_profit=self.policy.realized_pnl_resets_daily)
 
     def set_calendar(self, calendar: SessionCalendar) -> None:
         """Set the calendar."""

@@ -6,11 +6,14 @@ Handlers that change nothing (accounts, market data) get only this view.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 from messages.market import Session
 from services.configuration.broker_policy import Policy
 from services.simulator.venue.adjustments import Adjustments
 from services.simulator.venue.events import EventKey
+from services.simulator.venue.instruments import InstrumentTerms
+from services.simulator.venue.memory import completed_orders_since_ns, executions_since_ns, midnight_ns
 from services.simulator.venue.orders import Execution, Order
 from services.simulator.venue.reports import AccountReport, CommissionReport, PnlReport, PositionReport, QuoteReport
 from services.simulator.venue.source import MarketSource
@@ -21,12 +24,16 @@ __all__ = ["ExchangeView"]
 
 
 class ExchangeView:
-    """A read-only exchange. `accounts` has the names of its accounts, `source` is the source of its market."""
+    """A read-only exchange. `source` is the source of its market."""
 
     def __init__(self, state: ExchangeState, source: MarketSource) -> None:
         self.source = source
-        self.accounts = tuple(state.accounts)
         self._state = state
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts of the login."""
+        return tuple(self._state.accounts)
 
     # The market
 
@@ -39,6 +46,15 @@ class ExchangeView:
     def symbols(self) -> tuple[str, ...]:
         """The symbols that are traded."""
         return self.source.symbols
+
+    @property
+    def instruments(self) -> Mapping[str, InstrumentTerms]:
+        """Every contract that the broker knows, by name; more may be added later."""
+        return self._state.instruments
+
+    def instrument(self, name: str) -> InstrumentTerms:
+        """The contract that this name of the exchange stands for now."""
+        return self._state.instrument(name)
 
     @property
     def now_ns(self) -> int:
@@ -88,6 +104,16 @@ class ExchangeView:
         """Orders that are done, by perm_id."""
         return [copy.copy(order) for order in self._state.orders.all() if order.done]
 
+    def completed_orders_told(self) -> list[Order]:
+        """The completed orders that the broker tells now, by perm_id."""
+        since_ns = completed_orders_since_ns(self.policy.completed_orders_told, self.now_ns)
+        return [] if since_ns is None else [each for each in self.completed_orders() if each.completed_ns >= since_ns]
+
+    def completed_orders_today(self) -> list[Order]:
+        """The orders that were done since midnight in New York, by perm_id."""
+        since_ns = midnight_ns(self.now_ns)
+        return [order for order in self.completed_orders() if order.completed_ns >= since_ns]
+
     def next_order_id(self, client_id: int) -> int:
         """One more than the highest id that this client ever used, also for refused orders and before a restart."""
         return self._state.orders.last_order_ids.get(client_id, 0) + 1
@@ -95,6 +121,11 @@ class ExchangeView:
     def executions(self) -> list[Execution]:
         """Every execution in its last version, oldest first; a correction counts as new."""
         return self._state.executions.all()
+
+    def executions_told(self) -> list[Execution]:
+        """The executions that the broker tells now, oldest first."""
+        since_ns = executions_since_ns(self.policy.executions_told, self.now_ns)
+        return [each for each in self.executions() if each.time_ns >= since_ns]
 
     def commission_of(self, exec_id: str) -> CommissionReport | None:
         """The commission of an execution."""

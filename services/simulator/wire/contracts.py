@@ -1,19 +1,18 @@
-"""Contracts: their fields on the wire, and the listing that finds the symbol of a contract.
+"""Contracts: their fields on the wire, and the listing that finds the exchange's name of a contract.
 
-The simulated exchange lists US stocks only. A contract id is derived from the symbol, so it is the same in every
-simulation.
+The simulated exchange trades US stocks only. Others can be held and ordered by hand, and have no market.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import msgspec
 
+from services.simulator.venue.instruments import InstrumentTerms
 from services.simulator.wire.fields import Field, FieldReader
 
-__all__ = ["EXCHANGES", "PRIMARY_EXCHANGE", "Contract", "Listing", "contract_fields", "contract_id", "read_contract"]
+__all__ = ["EXCHANGES", "PRIMARY_EXCHANGE", "Contract", "Listing", "contract_fields", "read_contract"]
 
 PRIMARY_EXCHANGE = "NASDAQ"
 EXCHANGES = ("SMART", "NASDAQ", "NYSE", "ARCA", "BATS", "IEX", "ISLAND")
@@ -38,32 +37,55 @@ def read_contract(fields: FieldReader) -> Contract:
     return Contract(contract_id, symbol or local_symbol, security_type, exchange, currency)
 
 
-def contract_fields(symbol: str, *, exchange: str = "SMART", order: bool = False) -> tuple[Field, ...]:
+def contract_fields(held: InstrumentTerms, *, exchange: str = "SMART", order: bool = False) -> tuple[Field, ...]:
     """The 11 contract fields of a reply. Order messages have `0` and `?` instead of `0.0` and an empty field."""
     strike, right = ("0", "?") if order else ("0.0", "")
-    return (contract_id(symbol), symbol, "STK", "", strike, right, "", exchange, "USD", symbol, "NMS")
-
-
-def contract_id(symbol: str) -> int:
-    """The contract id of a symbol: below 2**31, as clients expect."""
-    return zlib.crc32(symbol.encode()) & 0x7FFF_FFFF
+    place = exchange if held.sec_type == "STK" and held.currency == "USD" else held.exchange
+    return (
+        held.con_id,
+        held.ticker,
+        held.sec_type,
+        held.expiry,
+        str(held.strike) if held.strike else strike,
+        held.right or right,
+        held.multiplier,
+        place,
+        held.currency,
+        held.ticker,
+        "NMS" if held.sec_type == "STK" else held.ticker,
+    )
 
 
 class Listing:
-    """The symbols of the market source."""
+    """The contracts that the broker knows, by the exchange's names."""
 
-    def __init__(self, symbols: Iterable[str]) -> None:
-        self._symbols = {contract_id(symbol): symbol for symbol in symbols}
+    def __init__(self, instruments: Mapping[str, InstrumentTerms]) -> None:
+        """Of these contracts; more may be added to the mapping."""
+        self._instruments = instruments
 
     def find(self, contract: Contract) -> str | None:
-        """The symbol of a contract, None if there is no such contract."""
-        if contract.security_type not in ("STK", "") or contract.currency not in ("USD", ""):
+        """The name of a contract, None if there is no such contract. Without a type and a currency, a US stock's."""
+        if not contract.contract_id and not contract.symbol:
             return None
-        if contract.exchange not in (*EXCHANGES, ""):
-            return None
-        symbol = self._symbols.get(contract.contract_id or contract_id(contract.symbol))
-        return symbol if symbol is not None and contract.symbol in (symbol, "") else None
+        named = self._instruments.get(contract.symbol)
+        if named is not None and _is(contract, named):
+            return contract.symbol  # nearly always
+        return next((name for name, each in self._instruments.items() if _is(contract, each)), None)
 
-    def matching(self, pattern: str) -> list[str]:
-        """The symbols that begin with the pattern."""
-        return [symbol for symbol in self._symbols.values() if symbol.startswith(pattern.upper())]
+    def matching(self, pattern: str) -> list[InstrumentTerms]:
+        """The stocks whose tickers begin with the pattern."""
+        stocks = (each for each in self._instruments.values() if each.sec_type == "STK")
+        return [each for each in stocks if each.ticker.startswith(pattern.upper())]
+
+
+def _is(contract: Contract, known: InstrumentTerms) -> bool:
+    """Whether this is the contract that a client means."""
+    listed = (known.sec_type, known.currency) == ("STK", "USD")
+    if contract.exchange not in ("", *(EXCHANGES if listed else ("SMART", known.exchange))):
+        return False
+    if contract.symbol not in ("", known.ticker):
+        return False
+    if contract.contract_id:
+        kind = contract.security_type in ("", known.sec_type) and contract.currency in ("", known.currency)
+        return contract.contract_id == known.con_id and kind
+    return (contract.security_type or "STK", contract.currency or "USD") == (known.sec_type, known.currency)

@@ -38,11 +38,13 @@ NO_TICKER = ErrorMessage(300, "Can't find EId with tickerId:{}")
 NO_DEPTH = ErrorMessage(310, "Can't find the subscribed market depth with tickerId:{}")
 UNREADABLE = ErrorMessage(320, "Error reading request. {}")
 INVALID = ErrorMessage(321, "Error validating request.-'bU' : cause - {}")
+READ_ONLY = INVALID.about("The API interface is currently in Read-Only mode.")
 FAILED = ErrorMessage(322, "Error processing request. {}")
 TOO_MANY_SUMMARIES = ErrorMessage(
     322, "Error processing request.-'bY' : cause - Maximum number of account summary requests exceeded"
 )
 NOT_CLIENT_0 = ErrorMessage(327, "Only the default client (i.e 0) can auto bind orders.")
+NOT_SUBSCRIBED = ErrorMessage(354, "Requested market data is not subscribed.")
 NO_QUERY = ErrorMessage(366, "No historical data query found for ticker id:{}")
 NO_BARS = ErrorMessage(421, "Error cancelling real time bars {}")
 NO_FUNDAMENTALS = ErrorMessage(430, "We are sorry, but fundamentals data for the security specified is not available.")

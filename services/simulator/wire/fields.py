@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
+from services.configuration.broker_policy import ExecutionTimeForm
 from services.simulator.wire.framing import frame
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "FieldReader",
     "date_time",
     "execution_time",
+    "local_time",
     "market_size",
     "message",
     "nanoseconds",
@@ -37,6 +39,7 @@ _CONCEIVABLE = 1e15
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?|[+-]?nan", re.ASCII | re.IGNORECASE)
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _NS = 1_000_000_000
+_EASTERN, _TOKYO = ZoneInfo("America/New_York"), ZoneInfo("Asia/Tokyo")
 
 Field = str | int | float | bool | None
 
@@ -150,18 +153,29 @@ class FieldReader:
             raise FieldError(f"{len(left)} fields left over from field {self._next + 1} on")
 
 
-# Times. The simulated gateway's zone is UTC: every client can parse it, and for a client of a version without zone
-# names on a machine that is set to UTC the times are right.
+# Times. Since version 174 they name their zone, that of the market. Before, they are in the gateway's own zone, here
+# UTC: for a client on a machine that is set to UTC they are right.
 
 
 def date_time(ns: int) -> str:
-    """`20220322 13:30:00 UTC`."""
-    return f"{_utc(ns):%Y%m%d %H:%M:%S} UTC"
+    """`20220322 09:30:00 US/Eastern`."""
+    return f"{_in(_EASTERN, ns):%Y%m%d %H:%M:%S} US/Eastern"
 
 
-def execution_time(ns: int, version: int) -> str:
-    """The time of an execution: with its zone since version 174; two spaces and the gateway's own zone before."""
-    return date_time(ns) if version >= 174 else f"{_utc(ns):%Y%m%d  %H:%M:%S}"
+def local_time(ns: int, version: int) -> str:
+    """A time with its zone since version 174; two spaces and the gateway's own zone before."""
+    return date_time(ns) if version >= 174 else f"{_in(UTC, ns):%Y%m%d  %H:%M:%S}"
+
+
+def execution_time(ns: int, version: int, form: ExecutionTimeForm = ExecutionTimeForm.EASTERN) -> str:
+    """The time of an execution, since version 174 in this form."""
+    if version < 174 or form is ExecutionTimeForm.EASTERN:
+        return local_time(ns, version)
+    if form is ExecutionTimeForm.JST:
+        return f"{_in(_TOKYO, ns):%Y%m%d %H:%M:%S} JST"
+    if form is ExecutionTimeForm.UTC_DASH:
+        return f"{_in(UTC, ns):%Y%m%d-%H:%M:%S}"
+    return f"{_in(UTC, ns):%Y%m%d %H:%M:%S} UTC"
 
 
 def nanoseconds(text: str) -> int | None:
@@ -179,5 +193,5 @@ def nanoseconds(text: str) -> int | None:
     return int(moment.timestamp()) * _NS
 
 
-def _utc(ns: int) -> datetime:
-    return datetime.fromtimestamp(ns // _NS, UTC)
+def _in(zone: tzinfo, ns: int) -> datetime:
+    return datetime.fromtimestamp(ns // _NS, zone)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from services.simulator.market.bars import Bar, BarSize
 from services.simulator.wire.contracts import PRIMARY_EXCHANGE
-from services.simulator.wire.fields import Field, execution_time, market_size, message
+from services.simulator.wire.fields import Field, local_time, market_size, message
 
 __all__ = [
     "QuoteTick",
@@ -64,7 +64,7 @@ def historical_bars(
     lots: bool = False,
 ) -> bytes:
     """All bars of a request, and the time that it covers."""
-    fields: list[Field] = [17, request_id, execution_time(begin_ns, version), execution_time(end_ns, version)]
+    fields: list[Field] = [17, request_id, local_time(begin_ns, version), local_time(end_ns, version)]
     fields.append(len(bars))
     for bar in bars:
         fields += [_label(bar, size, date_format, version), bar.open, bar.high, bar.low, bar.close]
@@ -92,7 +92,7 @@ def _label(bar: Bar, size: BarSize, date_format: int, version: int) -> Field:
     """The label of a bar: the date of a day or longer bar; else its start, as text (1) or in seconds (2)."""
     if size.unit != "second":
         return bar.day.replace("-", "")
-    return bar.start_ns // _NS if date_format == 2 else execution_time(bar.start_ns, version)
+    return bar.start_ns // _NS if date_format == 2 else local_time(bar.start_ns, version)
 
 
 def _volume(bar: Bar, *, trades: bool, lots: bool) -> list[Field]:
@@ -102,7 +102,7 @@ def _volume(bar: Bar, *, trades: bool, lots: bool) -> list[Field]:
 
 def head_timestamp(request_id: int, time_ns: int, date_format: int) -> bytes:
     """How far back the data reach: `20040123-14:30:00`, or seconds."""
-    text = execution_time(time_ns, 0).replace("  ", "-")
+    text = local_time(time_ns, 0).replace("  ", "-")
     return message(88, request_id, time_ns // _NS if date_format == 2 else text)
 
 

@@ -6,6 +6,8 @@ doesn't use have the value that real gateways send for a plain stock order.
 
 from __future__ import annotations
 
+from services.configuration.broker_policy import ExecutionTimeForm
+from services.simulator.venue.instruments import InstrumentTerms
 from services.simulator.venue.orders import Execution, Order
 from services.simulator.venue.reports import CommissionReport
 from services.simulator.wire.contracts import PRIMARY_EXCHANGE, contract_fields
@@ -14,6 +16,7 @@ from services.simulator.wire.fields import UNSET_FLOAT, UNSET_INT, Field, date_t
 __all__ = ["commission_report", "completed_order", "execution_details", "open_order", "order_status"]
 
 _NO_PARENT = 9223372036854775807
+_SHAREHOLDER = "Not an insider or substantial shareholder"
 
 
 def order_status(order: Order) -> bytes:
@@ -35,11 +38,19 @@ def order_status(order: Order) -> bytes:
     )
 
 
-def execution_details(execution: Execution, version: int, *, request_id: int = -1) -> bytes:
+def execution_details(
+    execution: Execution,
+    held: InstrumentTerms,
+    version: int,
+    *,
+    request_id: int = -1,
+    time_form: ExecutionTimeForm = ExecutionTimeForm.EASTERN,
+) -> bytes:
     """One execution; `request_id` -1 for a new one, else that of the request."""
     fields: list[Field] = [11, request_id, execution.order_id]
-    fields += contract_fields(execution.symbol, exchange=PRIMARY_EXCHANGE)
-    fields += [execution.exec_id, execution_time(execution.time_ns, version), execution.account, PRIMARY_EXCHANGE]
+    fields += contract_fields(held, exchange=PRIMARY_EXCHANGE)
+    fields += [execution.exec_id, execution_time(execution.time_ns, version, time_form)]
+    fields += [execution.account, PRIMARY_EXCHANGE]
     fields += ["BOT" if execution.side == "BUY" else "SLD", quantity(execution.quantity), execution.price]
     fields += [execution.perm_id, execution.client_id, 0]
     fields += [quantity(execution.cum_quantity), execution.avg_price, execution.order_ref]
@@ -55,10 +66,10 @@ def commission_report(report: CommissionReport) -> bytes:
     return message(59, 1, report.exec_id, report.commission, report.currency, earned, UNSET_FLOAT, "")
 
 
-def open_order(order: Order, version: int) -> bytes:
+def open_order(order: Order, held: InstrumentTerms, version: int) -> bytes:
     """An open order with all its fields."""
     ticket = order.ticket
-    fields: list[Field] = [5, ticket.order_id, *contract_fields(ticket.symbol, order=True)]
+    fields: list[Field] = [5, ticket.order_id, *contract_fields(held, order=True)]
     fields += _instruction(order, ticket.quantity)
     fields += ["", 0, ticket.order_ref, ticket.client_id, order.perm_id, ticket.outside_rth, False, 0.0, ""]
     fields += [f"{order.perm_id}.0/{ticket.account}/{quantity(ticket.quantity)}"]
@@ -100,10 +111,10 @@ def open_order(order: Order, version: int) -> bytes:
     return message(*fields)
 
 
-def completed_order(order: Order, version: int) -> bytes:
+def completed_order(order: Order, held: InstrumentTerms, version: int) -> bytes:
     """An order that is done. It has no order id and no client: its key is the permanent id."""
     ticket = order.ticket
-    fields: list[Field] = [101, *contract_fields(ticket.symbol, order=True)]
+    fields: list[Field] = [101, *contract_fields(held, order=True)]
     # A filled order has no quantity here, and the filled quantity further on: seen in recorded frames.
     fields += _instruction(order, 0.0 if order.status == "Filled" else ticket.quantity)
     fields += ["", 0, ticket.order_ref, order.perm_id, ticket.outside_rth, False, 0.0, ""]
@@ -115,7 +126,8 @@ def completed_order(order: Order, version: int) -> bytes:
     fields += [UNSET_INT, UNSET_INT, "", "", "", "IB", False, 0, "", False]  # scale … solicited
     fields += [order.status, False, False, 0]  # randomize size and price, conditions
     fields += [_trail_stop(order), _offset(order), "0", True, False, ""]  # … automatic cancel date
-    fields += [quantity(order.filled), 0, False, "", False, False]  # … route marketable to BBO
+    # … reference of a future, cancel the parent too, shareholder, imbalance only, route marketable to BBO
+    fields += [quantity(order.filled), UNSET_INT, False, _SHAREHOLDER, False, False]
     fields += [order.parent_perm_id or _NO_PARENT, date_time(order.completed_ns), order.completed_status]
     if version >= 170:
         fields += _pegged()
@@ -149,8 +161,14 @@ def _pegged() -> list[Field]:
 
 
 def _trail_stop(order: Order) -> Field:
-    """The current level. A message has it twice, and clients keep the second: both must be right."""
-    return order.ticket.stop_price if order.trail_stop_price is None else order.trail_stop_price
+    """The current level. A message has it twice, and clients keep the second: both must be right.
+
+    Orders that don't trail have one too, as recorded: a stop its own price, a limit order a dollar beyond its limit.
+    """
+    ticket = order.ticket
+    if ticket.order_type == "LMT" and order.limit_price is not None:
+        return round(order.limit_price + (1.0 if ticket.side == "BUY" else -1.0), 4)
+    return ticket.stop_price if order.trail_stop_price is None else order.trail_stop_price
 
 
 def _adjusted(order: Order) -> list[Field]:

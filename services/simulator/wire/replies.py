@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.configuration.broker_policy import OrderPriceGrid
+from services.simulator.venue.instruments import InstrumentTerms
 from services.simulator.venue.price_grid import GRIDS
 from services.simulator.venue.reports import PositionReport
-from services.simulator.wire.contracts import EXCHANGES, PRIMARY_EXCHANGE, contract_fields, contract_id
+from services.simulator.wire.contracts import EXCHANGES, PRIMARY_EXCHANGE, contract_fields
 from services.simulator.wire.fields import Field, date_time, message, quantity
 from services.trading.prices import increment
 
@@ -114,12 +115,12 @@ def account_summary_end(request_id: int) -> bytes:
     return message(64, 1, request_id)
 
 
-def portfolio_value(held: PositionReport) -> bytes:
+def portfolio_value(held: PositionReport, contract: InstrumentTerms) -> bytes:
     """A position with its value and profit."""
     return message(
         7,
         8,
-        *contract_fields(held.symbol, exchange=PRIMARY_EXCHANGE),
+        *contract_fields(contract, exchange=PRIMARY_EXCHANGE),
         quantity(held.quantity),
         held.market_price,
         held.quantity * held.market_price,
@@ -130,10 +131,10 @@ def portfolio_value(held: PositionReport) -> bytes:
     )
 
 
-def position(held: PositionReport) -> bytes:
+def position(held: PositionReport, contract: InstrumentTerms) -> bytes:
     """A position, signed."""
-    contract = contract_fields(held.symbol, exchange=PRIMARY_EXCHANGE)
-    return message(61, 3, held.account, *contract, quantity(held.quantity), held.avg_cost)
+    fields = contract_fields(contract, exchange=PRIMARY_EXCHANGE)
+    return message(61, 3, held.account, *fields, quantity(held.quantity), held.avg_cost)
 
 
 def positions_end() -> bytes:
@@ -141,10 +142,10 @@ def positions_end() -> bytes:
     return message(62, 1)
 
 
-def position_multi(request_id: int, held: PositionReport) -> bytes:
+def position_multi(request_id: int, held: PositionReport, contract: InstrumentTerms) -> bytes:
     """A position under a request id; models are not known here."""
-    contract = contract_fields(held.symbol, exchange=PRIMARY_EXCHANGE)
-    return message(71, 3, request_id, held.account, *contract, quantity(held.quantity), held.avg_cost, "")
+    fields = contract_fields(contract, exchange=PRIMARY_EXCHANGE)
+    return message(71, 3, request_id, held.account, *fields, quantity(held.quantity), held.avg_cost, "")
 
 
 def position_multi_end(request_id: int) -> bytes:
@@ -196,34 +197,34 @@ def snapshot_end(request_id: int) -> bytes:
 
 def contract_details(
     request_id: int,
-    symbol: str,
+    held: InstrumentTerms,
     version: int,
     *,
     trading_hours: str = "",
     liquid_hours: str = "",
     grid: OrderPriceGrid = OrderPriceGrid.CENT,
 ) -> bytes:
-    """The contract details of a stock. The hours are from `trading_hours.py`, in the zone of the field before them."""
+    """The details of a contract. The hours are from `trading_hours.py`, in the zone of the field before them."""
     min_tick = increment(1.0, GRIDS[grid])
     fields: list[Field] = [10, 8] if version < 164 else [10]
     fields += [
         request_id,
-        symbol,
-        "STK",
-        "",
-        "0",
-        "",
+        held.ticker,
+        held.sec_type,
+        held.expiry,
+        str(held.strike) if held.strike else "0",
+        held.right,
         "SMART",
-        "USD",
-        symbol,
+        held.currency,
+        held.ticker,
         "NMS",
         "NMS",
-        contract_id(symbol),
+        held.con_id,
         min_tick,
     ]
     if version < 164:
         fields += [100]  # size multiplier of market data
-    fields += ["", _ORDER_TYPES, ",".join(EXCHANGES), 1, 0, symbol, PRIMARY_EXCHANGE, "", "", "", ""]
+    fields += [held.multiplier, _ORDER_TYPES, ",".join(EXCHANGES), 1, 0, held.ticker, held.exchange, "", "", "", ""]
     fields += [
         "US/Eastern",
         trading_hours,
@@ -250,13 +251,13 @@ def contract_details_end(request_id: int) -> bytes:
     return message(52, 1, request_id)
 
 
-def symbol_samples(request_id: int, symbols: Sequence[str], version: int) -> bytes:
-    """Symbols that match a search."""
-    fields: list[Field] = [79, request_id, len(symbols)]
-    for symbol in symbols:
-        fields += [contract_id(symbol), symbol, "STK", PRIMARY_EXCHANGE, "USD", 0]
+def symbol_samples(request_id: int, found: Sequence[InstrumentTerms], version: int) -> bytes:
+    """The stocks that match a search."""
+    fields: list[Field] = [79, request_id, len(found)]
+    for each in found:
+        fields += [each.con_id, each.ticker, "STK", each.exchange, each.currency, 0]
         if version >= 176:
-            fields += [symbol, ""]
+            fields += [each.ticker, ""]
     return message(*fields)
 
 

@@ -169,8 +169,8 @@ def encode_ticks(quote: QuoteReport, before: QuoteReport | None, shape: Shape, i
                 write(string_heads, f"{kinds.time}\0{quote.last_time_s}\0")
             same_size = quote.last_size == then.last_size
             traded(kinds.last, kinds.last_size, last, quote.last_size, last == then.last, same_size, 0)
-        if first or quote.volume != then.volume:
-            write(size_heads, f"{kinds.volume}\0{quote.volume // 100 if lots else quote.volume}\0")
+        if first or quote.volume // 100 != then.volume // 100:  # told in hundreds of shares, to every client
+            write(size_heads, f"{kinds.volume}\0{quote.volume // 100}\0")
         if quote.high != then.high:
             level(kinds.high, quote.high, then.high)
         if quote.low != then.low:

@@ -31,7 +31,7 @@ def test_adopted_shares_cost_the_market_price_and_get_a_stop() -> None:
     (position,) = gateway.events(PositionUpdated)
     assert (position.account_quantity, position.own, position.own_cost_usd) == (20.0, 15.0, 1500.0)
     assert gateway.orders_sent() == ["SELL 15 TRAIL"]
-    assert gateway.order("CT-TSLA-20250106-A1-S1").trail_stop_price == 90.0
+    assert gateway.order("CT.sim-TSLA-20250106-A1-S1").trail_stop_price == 90.0
 
 
 def test_adopted_shares_are_added_to_own_shares() -> None:
@@ -51,7 +51,7 @@ def test_two_adoptions_in_a_day_have_two_references() -> None:
     gateway.answer_as_known()
     gateway.receive(Adopt("TSLA", 5.0))
     adopted = [o.client_order_id for o in gateway.state.table(OrderRecord).values() if o.role == "adopted"]
-    assert adopted == ["CT-TSLA-20250106-A1", "CT-TSLA-20250106-A2"]
+    assert adopted == ["CT.sim-TSLA-20250106-A1", "CT.sim-TSLA-20250106-A2"]
     assert gateway.own() == 10
 
 

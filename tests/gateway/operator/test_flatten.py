@@ -18,7 +18,7 @@ from services.gateway.core import GatewayCore
 from tests.gateway.scenario import ACCOUNT, DAY, UNTIL, Gateway
 
 STOP = "CT-TSLA-20250106-1-S1"
-SALE = "CT-TSLA-20250106-F1"
+SALE = "CT.sim-TSLA-20250106-F1"
 
 
 def steady(**more: Any) -> Gateway:
@@ -192,7 +192,7 @@ def test_after_two_refusals_the_stop_is_placed_again_and_the_operator_alerted() 
     gateway.receive(gateway.status(STOP, "Cancelled"))
     gateway.receive(gateway.status(SALE, "Inactive"))
     gateway.clear()
-    gateway.receive(gateway.status("CT-TSLA-20250106-F2", "Inactive"))
+    gateway.receive(gateway.status("CT.sim-TSLA-20250106-F2", "Inactive"))
     assert phases(gateway) == [("failed", "")]
     assert "flatten_failed" in gateway.notes()
     assert gateway.orders_sent() == ["SELL 10 TRAIL"]

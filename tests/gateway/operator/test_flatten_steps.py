@@ -296,7 +296,7 @@ def test_two_refusals_by_the_broker_end_the_flatten() -> None:
     gateway.receive(Flatten("TSLA"))
     gateway.receive(gateway.status(STOP, "Cancelled"))
     for number in (1, 2):
-        gateway.receive(gateway.status(f"CT-TSLA-20250106-F{number}", "Inactive"))
+        gateway.receive(gateway.status(f"CT.sim-TSLA-20250106-F{number}", "Inactive"))
     told_phases = [(m.phase, m.quantity) for m in gateway.events(Flattening)]
     assert told_phases == [("clearing", 10.0), ("selling", 10.0), ("failed", 10.0)]
     assert gateway.orders_sent() == [f"cancel {STOP}", "SELL 10 MKT", "SELL 10 MKT", "SELL 10 TRAIL"]

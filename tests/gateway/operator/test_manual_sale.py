@@ -67,7 +67,7 @@ def test_the_remaining_shares_keep_their_stop() -> None:
     assert (filled.realized_usd, filled.cost_usd) == (90.0, 420.0)
     (position,) = gateway.events(PositionUpdated)
     assert (position.account_quantity, position.own, position.own_cost_usd) == (4.0, 4.0, 420.0)
-    assert gateway.order("CT-TSLA-20250106-M1").status == "Filled"
+    assert gateway.order("CT.sim-TSLA-20250106-M1").status == "Filled"
     assert gateway.orders_sent() == ["ask"]
     assert "sold_by_hand" in gateway.notes()
     assert gateway.state.get(Missing, "TSLA") is None

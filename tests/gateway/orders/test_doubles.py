@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from messages.broker import BrokerError, BrokerOrder, BrokerPosition, CancelOrder, Connected
 from messages.orders import OrderCancelled, OrderFilled
 from services.gateway.book.identity import find, is_double, reference_of
-from services.gateway.book.records import FillRecord, OrderRecord, Own
+from services.gateway.book.records import Book, FillRecord, OrderRecord, Own
 from tests.gateway.scenario import ACCOUNT, Gateway, broker_execution, changed, plan
 
 PERM = 88_000
@@ -210,6 +211,9 @@ def test_a_double_of_an_entry() -> None:
 def test_another_clients_double_is_reported_and_not_cancelled() -> None:
     """Order ids are per client: to cancel its number would cancel an order of our own."""
     gateway, stop = held()
+    book = gateway.state.get(Book, "book")
+    assert book is not None
+    gateway.state.apply([(Book, "book", msgspec.structs.replace(book, fleet=""))])  # its references name this fleet
     gateway.receive(doubled(gateway, stop, client_id=13, order_id=gateway.order(stop).order_id))
     assert cancelled(gateway) == []
     (note,) = [m for _, m in gateway.messages if getattr(m, "event", "") == "double_order"]

@@ -16,6 +16,8 @@ from tests.gateway.scenario import ACCOUNT, SECOND, Gateway, broker_execution, b
 
 KEY = "CT-TSLA-20250106-1"
 STOP = f"{KEY}-S1"
+NAMED = "CT.sim-TSLA-20250106-1"
+"""A reference that names its fleet."""
 HOUR = 3600 * SECOND
 
 
@@ -379,7 +381,7 @@ class TestMemoryLost:
         gateway = Gateway()
         gateway.disconnect()
         done = broker_order(
-            KEY, status="Filled", quantity=0.0, order_id=0, filled=10.0, stop_price=105.0, completed_status="Filled"
+            NAMED, status="Filled", quantity=0.0, order_id=0, filled=10.0, stop_price=105.0, completed_status="Filled"
         )
         gateway.connect(done, held_by_account(10.0))
         assert [(f.quantity, f.price, f.witness) for f in fills(gateway)] == [(10.0, 105.0, "order")]
@@ -391,8 +393,8 @@ class TestMemoryLost:
         gateway = Gateway(cold=True)
         done = {"status": "Filled", "quantity": 0.0, "order_id": 0, "filled": 10.0, "completed_status": "Filled"}
         gateway.connect(
-            broker_order(KEY, **done),
-            broker_order(STOP, **(done | {"side": "SELL", "perm_id": 78})),
+            broker_order(NAMED, **done),
+            broker_order(f"{NAMED}-S1", **(done | {"side": "SELL", "perm_id": 78})),
             held_by_account(10.0),
         )
         assert (gateway.own(), list(gateway.state.table(OrderRecord))) == (0.0, [])
@@ -402,7 +404,7 @@ class TestMemoryLost:
         gateway.market_ns += 20 * 24 * HOUR
         gateway.disconnect()
         done = broker_order(
-            KEY,
+            NAMED,
             status="Filled",
             quantity=0.0,
             order_id=0,
@@ -427,7 +429,7 @@ class TestMemoryLost:
 
     def test_an_entry_of_another_client_is_left_alone_and_reported(self) -> None:
         gateway = Gateway(cold=True)
-        gateway.connect(broker_order(KEY, status="PreSubmitted", client_id=99))
+        gateway.connect(broker_order(NAMED, status="PreSubmitted", client_id=99))
         assert gateway.orders_sent() == ["ask"]
         assert "found_entry_of_other_client" in gateway.notes()
 

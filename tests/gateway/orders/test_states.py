@@ -14,7 +14,7 @@ from messages.broker import BrokerOrder, CancelOrder
 from messages.orders import LIVE_STATUSES, OrderAccepted, OrderCancelled, OrderFilled, OrderRejected, OrderUpdated
 from services.gateway.book.records import NEVER_ARRIVED, Doubt, HeldBack, Links, OrderRecord
 from services.gateway.core import GatewayCore
-from services.gateway.ibkr.translation import STATUSES
+from services.gateway.ibkr.decoding import STATUSES
 from services.gateway.orders.diagram import markdown
 from services.gateway.orders.folding import fold_absence, fold_order
 from services.gateway.orders.states import (

@@ -782,7 +782,7 @@ def test_status_before_execution_and_errors_before_status() -> None:
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5))
             await simulator.step()
             kinds = [each.split()[0] for each in await orders(simulator)]
-            assert kinds[-4:] == ["5", "3", "11", "59"]
+            assert kinds[-6:] == ["5", "3", "11", "5", "3", "59"]
             fail(simulator, "error-before-status")
             trade = ib.placeOrder(TSLA, limit())
             await simulator.news(1)

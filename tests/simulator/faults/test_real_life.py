@@ -9,8 +9,9 @@ import pytest
 
 from services.simulator.faults import catalogue, real_life
 from services.simulator.requests.ownership import MANUAL_CLIENT_ID
+from services.simulator.venue.instruments import contract_id
 from tests.simulator.faults.test_faults_wire import clear, codes, fail, gone, limit, orders, pass_time
-from tests.simulator.on_the_wire import CALM, TSLA, Gateway, gateway, ready, trades, trail
+from tests.simulator.on_the_wire import ACCOUNT, CALM, TSLA, Gateway, gateway, ready, trades, trail
 
 NEEDED = {"symbol": "TSLA", "text": "text"}
 
@@ -58,7 +59,8 @@ def test_the_gateway_recovers_after_every_row_of_real_life(row: int) -> None:
             back = await simulator.connect(7)
             assert await back.reqCurrentTimeAsync()
             await simulator.news(7)
-            trade = back.placeOrder(TSLA, limit())
+            tesla = ibi.Contract(conId=contract_id("TSLA"), exchange="SMART")  # whatever its ticker is now
+            trade = back.placeOrder(tesla, limit(account=ACCOUNT))
             assert f"5 {trade.order.orderId}" in await simulator.news(7)
 
     asyncio.run(play())

@@ -11,7 +11,7 @@ from ib_insync.client import Client as IbClient
 
 from services.configuration.broker_policy import Policy
 from services.simulator.venue.holdings import AccountTerms
-from services.simulator.wire.contracts import contract_id
+from services.simulator.venue.instruments import contract_id
 from tests.simulator.on_the_wire import ACCOUNT, TSLA, gateway, ready, trades
 
 OTHER = "DU7654321"
@@ -24,13 +24,13 @@ def test_a_login_with_two_accounts() -> None:
             ib = await simulator.connect()
             assert ib.managedAccounts() == [ACCOUNT, OTHER]
             cash = {v.account: v.value for v in await ib.accountSummaryAsync() if v.tag == "TotalCashValue"}
-            assert cash == {ACCOUNT: "100000.0", OTHER: "5000.0"}
+            assert cash == {ACCOUNT: "100000.00", OTHER: "5000.00"}
             await simulator.step()
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 100, account=OTHER))
             await simulator.step()
             assert [(held.account, held.position) for held in ib.positions()] == [(OTHER, 100)]
             cash = {v.account: v.value for v in await ib.accountSummaryAsync() if v.tag == "TotalCashValue"}
-            assert cash == {ACCOUNT: "100000.0", OTHER: "3998.0"}
+            assert cash == {ACCOUNT: "100000.00", OTHER: "3998.00"}
             await simulator.news(1)
             simulator.received[1].clear()
             ib.client.reqAccountUpdates(True, OTHER)

@@ -30,7 +30,12 @@ def test_bars_of_the_day_so_far(version: int) -> None:
             ib = await simulator.connect(highest_version=version)
             simulator.server.advance(OPEN_NS + 89 * SECOND)
             bars = await asked(simulator, ib)
-            assert [bar.date.replace(tzinfo=UTC) for bar in bars] == [OPENED, OPENED.replace(minute=31)]
+            told = next(fields for fields in simulator.received[1] if fields[0] == "17")
+            assert told[2].split()[1] == ("09:31:29" if version >= 174 else "13:31:29"), "a day before the end"
+            assert [bar.date.replace(tzinfo=bar.date.tzinfo or UTC) for bar in bars] == [
+                OPENED,
+                OPENED.replace(minute=31),
+            ]
             first, second = bars
             assert (first.open, first.high, first.low, first.close) == (10.0, 10.59, 10.0, 10.59)
             lots = 100 if version < 159 else 1

@@ -42,7 +42,7 @@ def test_a_stream_of_quotes() -> None:
                 f"46 45 {opened}",
                 "1 4 10.0",
                 "2 5 100",
-                "2 8 100",
+                "2 8 1",
                 "1 6 10.0",
                 "1 7 10.0",
                 "1 14 10.0",
@@ -53,11 +53,11 @@ def test_a_stream_of_quotes() -> None:
             await simulator.step()  # TSM has no stream
             assert await simulator.news(1) == []
             await simulator.step()  # the same price again
-            assert await simulator.news(1) == [f"46 45 {opened + 1}", "2 5 101", "2 8 201"]
+            assert await simulator.news(1) == [f"46 45 {opened + 1}", "2 5 101", "2 8 2"]
             await simulator.step(2)
             await simulator.step()
             assert (ticker.bid, ticker.ask, ticker.last, ticker.lastSize) == (9.49, 9.51, 9.5, 103)
-            assert (ticker.open, ticker.high, ticker.low, ticker.volume) == (10.0, 10.5, 9.5, 406)
+            assert (ticker.open, ticker.high, ticker.low, ticker.volume) == (10.0, 10.5, 9.5, 4)
 
     asyncio.run(play())
 
@@ -145,7 +145,7 @@ def test_account_values_follow_a_fill_for_all_who_subscribed() -> None:
         async with gateway(trades("TSLA", 10.0, 10.0, 10.0)) as simulator:
             ib, other = await simulator.connect(1), await simulator.connect(2)
             summary = {v.tag: v.value for v in await other.accountSummaryAsync()}
-            assert summary["TotalCashValue"] == "100000.0"
+            assert summary["TotalCashValue"] == "100000.00"
             await simulator.step()
             ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 100))
             await simulator.step()
@@ -155,7 +155,7 @@ def test_account_values_follow_a_fill_for_all_who_subscribed() -> None:
                 (held,) = client.portfolio()
                 assert (held.position, held.marketPrice, held.marketValue, held.account) == (100, 10.0, 1000.0, ACCOUNT)
                 assert (held.averageCost, held.unrealizedPNL) == (pytest.approx(10.02), pytest.approx(-2.0))
-            assert {v.tag: v.value for v in await other.accountSummaryAsync()}["TotalCashValue"] == "98998.0"
+            assert {v.tag: v.value for v in await other.accountSummaryAsync()}["TotalCashValue"] == "98998.00"
 
     asyncio.run(play())
 

@@ -70,6 +70,8 @@ def test_a_bracket_from_trigger_to_stop_out() -> None:
                 f"11 {a}",
                 f"5 {a}",
                 f"3 {a} Filled",
+                f"5 {a}",  # again, with the commission in it
+                f"3 {a} Filled",
                 "59",
                 f"5 {b}",
                 f"3 {b} PreSubmitted trigger",
@@ -84,7 +86,13 @@ def test_a_bracket_from_trigger_to_stop_out() -> None:
             await simulator.step()  # 10.90
             assert await simulator.news(1) == []
             await simulator.step()  # 10.70: below 12.00 - 10 %
-            assert await simulator.news(1) == [f"5 {b}", f"3 {b} Submitted", f"11 {b}", f"5 {b}", f"3 {b} Filled", "59"]
+            assert await simulator.news(1) == [
+                f"5 {b}",
+                f"3 {b} Submitted",
+                f"11 {b}",
+                *[f"5 {b}", f"3 {b} Filled"] * 2,
+                "59",
+            ]
             assert fills == [("BOT", 10.61), ("SLD", 10.69)]
             assert commissions == [(1.0, 0.0), (1.0, pytest.approx(-1.2))]
             assert ib.positions() == []
@@ -138,7 +146,7 @@ def test_immediate_fills_happen_at_the_next_event(order: ibi.Order, first: str, 
 
 
 RESTING = [
-    (ibi.LimitOrder("BUY", 5, 9.0, tif="GTD", goodTillDate="20220323 20:00:00 UTC"), {"lmtPrice": 9.0}),
+    (ibi.LimitOrder("BUY", 5, 9.0, tif="GTD", goodTillDate="20220323 16:00:00 US/Eastern"), {"lmtPrice": 9.0}),
     (ibi.LimitOrder("BUY", 5, 9.0), {"lmtPrice": 9.0}),
     (ibi.StopOrder("BUY", 5, 11.0), {"auxPrice": 11.0}),
     (ibi.StopLimitOrder("BUY", 5, 11.5, 11.0), {"auxPrice": 11.0, "lmtPrice": 11.5}),
@@ -274,7 +282,7 @@ def test_global_cancel_reaches_everybody_once() -> None:
             ib.reqGlobalCancel()
             cancelled = [t.order.orderId for t in (mine, parent, child)]
             ended = [line for n in cancelled for line in (f"3 {n} Cancelled", f"4 {n} 202")]
-            assert await simulator.news(1) == [*ended, f"4 {child.order.orderId} 161"], "the child went with its parent"
+            assert await simulator.news(1) == ended
             assert await simulator.news(2) == [f"3 {theirs.order.orderId} Cancelled", f"4 {theirs.order.orderId} 202"]
             assert simulator.exchange.open_orders() == []
 
@@ -303,7 +311,7 @@ def test_an_oca_group() -> None:
         (TSLA, ibi.MarketOrder("BUY", 1, allOrNone=True), 321),
         (TSLA, ibi.LimitOrder("BUY", 1, 9.001), 110),
         (TSLA, ibi.MarketOrder("BUY", 1, tif="NEVER"), 10052),
-        (TSLA, ibi.Order(action="BUY", totalQuantity=1, orderType="PEG MID"), 387),
+        (TSLA, ibi.Order(action="BUY", totalQuantity=1, orderType="PEG MID"), 321),
     ],
 )
 def test_a_refused_order_is_only_an_error(contract: ibi.Contract, order: ibi.Order, code: int) -> None:

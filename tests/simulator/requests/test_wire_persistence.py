@@ -8,8 +8,22 @@ from typing import Any
 import ib_insync as ibi
 import pytest
 
+from services.configuration.broker_policy import CompletedOrdersTold, ExecutionsTold, Policy
 from services.simulator.requests.dispatch import LedgerFailed
-from tests.simulator.on_the_wire import ACCOUNT, CALM, OPEN_NS, SECOND, TSLA, gateway, ready, trades, trail
+from services.simulator.venue.orders import Ticket
+from tests.simulator.on_the_wire import (
+    ACCOUNT,
+    CALM,
+    OPEN_NS,
+    SECOND,
+    TSLA,
+    ask,
+    gateway,
+    ready,
+    rows,
+    trades,
+    trail,
+)
 
 
 @pytest.mark.shows(request=(5, 7, 61, 99), reply=(5, 7, 11, 59, 61, 101))
@@ -73,7 +87,7 @@ def test_executions_are_filtered() -> None:
 @pytest.mark.shows(request=(5, 16), reply=(53, 61))
 def test_two_clients_get_reports_of_their_own_orders_only() -> None:
     async def play() -> None:
-        async with gateway(CALM) as simulator:
+        async with gateway(CALM, policy=Policy(other_clients_may_cancel=False)) as simulator:
             ib, other = await ready(simulator, 1), await simulator.connect(2)
             await simulator.news(2)
             mine = ib.placeOrder(TSLA, ibi.LimitOrder("BUY", 5, 9.0))
@@ -209,3 +223,62 @@ def test_one_step_is_one_write() -> None:
             assert len(ib.fills()) == 1
 
     asyncio.run(play())
+
+
+@pytest.mark.shows(request=(7, 99), reply=(11, 55, 101, 102))
+@pytest.mark.parametrize("long", [False, True])
+def test_field_34_executions_and_completed_orders_are_told_since_midnight_in_new_york_or_of_seven_days(
+    long: bool,
+) -> None:
+    async def play() -> None:
+        policy = Policy(executions_told=ExecutionsTold.SEVEN_DAYS, completed_orders_told=CompletedOrdersTold.SEVEN_DAYS)
+        async with gateway(CALM, policy=policy if long else Policy()) as simulator:
+            ib = await ready(simulator)
+            ib.placeOrder(TSLA, ibi.MarketOrder("BUY", 5, orderRef="bought"))
+            await simulator.step()
+
+            async def told() -> tuple[int, int]:
+                await simulator.settle()
+                return len(await ib.reqExecutionsAsync()), len(await ib.reqCompletedOrdersAsync(apiOnly=False))
+
+            midnight_ns = OPEN_NS + (14 * 3600 + 1800) * SECOND
+            simulator.server.advance(midnight_ns - SECOND)
+            assert await told() == (1, 1)
+            simulator.server.advance(midnight_ns)  # on the same connection
+            assert await told() == ((1, 1) if long else (0, 0))
+            assert len(simulator.exchange.executions()) == 1
+            simulator.server.advance(midnight_ns + 7 * 24 * 3600 * SECOND)
+            assert await told() == (0, 0)
+
+    asyncio.run(play())
+
+
+@pytest.mark.shows(request=99)
+@pytest.mark.parametrize("told", [CompletedOrdersTold.NEVER, CompletedOrdersTold.NEVER_ENDED])
+def test_field_54_completed_orders_may_never_be_told_or_never_end(told: CompletedOrdersTold) -> None:
+    async def play() -> None:
+        async with gateway(CALM, policy=Policy(completed_orders_told=told)) as simulator:
+            reader, writer = await asyncio.open_connection("127.0.0.1", simulator.server.port)
+            writer.write(b"API\0" + b"\0\0\0\x09v157..178")
+            await rows(reader, 1)
+            writer.write(ask(71, 2, 1, ""))
+            await rows(reader, 5)
+            simulator.exchange.place(bought := market_order())
+            simulator.server.advance(OPEN_NS + SECOND)
+            simulator.server.advance(OPEN_NS + 2 * SECOND)
+            found = simulator.exchange.find(1, bought.order_id)
+            assert found is not None
+            assert found.status == "Filled"
+            writer.write(ask(99, 0) + ask(49, 1))
+            kinds: list[str] = []
+            while "49" not in kinds:
+                kinds += [fields[0] for fields in await rows(reader, 1)]
+            answer = [kind for kind in kinds if kind in ("101", "102")]
+            assert answer == (["102"] if told is CompletedOrdersTold.NEVER else ["101"])
+            writer.close()
+
+    asyncio.run(play())
+
+
+def market_order() -> Ticket:
+    return Ticket(client_id=1, order_id=1, account=ACCOUNT, symbol="TSLA", side="BUY", quantity=5.0, order_type="MKT")

@@ -9,7 +9,7 @@ import ib_insync as ibi
 import pytest
 
 from services.configuration.broker_policy import OrderPriceGrid, Policy
-from services.simulator.wire.contracts import contract_id
+from services.simulator.venue.instruments import contract_id
 from tests.simulator.on_the_wire import ACCOUNT, OPEN_NS, SECOND, TSLA, Gateway, ask, gateway, ready, rows, trades
 
 
@@ -41,7 +41,7 @@ def test_the_first_messages_of_a_connection(caplog: pytest.LogCaptureFixture) ->
         async with gateway(trades("TSLA", 10.0)) as simulator:
             reader, writer = await asyncio.open_connection("127.0.0.1", simulator.server.port)
             writer.write(b"API\0" + b"\0\0\0\x09v100..176")
-            assert await rows(reader, 1) == [["176", "20220322 13:29:00 UTC"]]
+            assert await rows(reader, 1) == [["176", "20220322 09:29:00 US/Eastern"]]
             writer.write(ask(61, 1) + ask(9999))  # too early: must not be answered
             writer.write(ask(71, 2, 5, ""))
             accounts, next_id, *farms = await rows(reader, 5)

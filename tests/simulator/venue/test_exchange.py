@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from messages.market import Session
-from services.configuration.broker_policy import Policy
+from services.configuration.broker_policy import ChildChange, Policy
 from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.orders import Ticket
 from services.simulator.venue.reports import ErrorReport, ExecutionReport
@@ -35,6 +35,7 @@ def filled(
     return [
         ("execution", order_id, quantity, price),
         ("order", order_id, "Filled", ""),
+        ("order", order_id, "Filled", ""),  # again, with the commission in it
         ("commission", fee),
         ("position", position),
         ("account",),
@@ -229,7 +230,7 @@ def test_the_switch_accepts_a_trail_on_any_parent() -> None:
     [
         (ticket(1, "BUY", "MKT", symbol="NONE"), 200),
         (ticket(1, "BUY", "MKT", account="DU2"), 321),
-        (ticket(1, "BUY", "REL"), 387),
+        (ticket(1, "BUY", "REL"), 321),
         (ticket(1, "BUY", "MKT", quantity=0.0), 434),
         (ticket(1, "BUY", "MKT", quantity=1.5), 10243),
         (ticket(1, "BUY", "MKT", tif="OPG"), 10052),
@@ -305,21 +306,42 @@ def test_a_trail_keeps_its_level_unless_the_client_names_one() -> None:
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        (ticket(2, "SELL", "TRAIL", trailing_pct=5.0, parent_id=1, oca_group="1000001", oca_type=3), None),
-        (ticket(2, "SELL", "TRAIL", trailing_pct=5.0, oca_group="1000001", oca_type=3), 105),
-        (ticket(2, "BUY", "TRAIL", trailing_pct=5.0, parent_id=1, oca_group="1000001", oca_type=3), 105),
-        (ticket(2, "SELL", "LMT", limit_price=9.0, parent_id=1, oca_group="1000001", oca_type=3), 329),
-        (ticket(2, "SELL", "TRAIL", trailing_pct=5.0, parent_id=1), 10326),
-        (ticket(2, "SELL", "TRAIL", trailing_pct=5.0, parent_id=1, oca_group="1000001", oca_type=1), 10327),
+        ({"parent_id": 1, "oca_group": "1000001", "oca_type": 3}, None),
+        ({"oca_group": "1000001", "oca_type": 3}, 105),
+        ({"side": "BUY", "parent_id": 1, "oca_group": "1000001", "oca_type": 3}, 105),
+        ({"order_type": "LMT", "limit_price": 9.0, "parent_id": 1, "oca_group": "1000001", "oca_type": 3}, 329),
+        ({"parent_id": 1, "oca_group": "1000001", "oca_type": 3, "tif": "DAY"}, 462),
+        ({"parent_id": 1}, None),
+        ({"parent_id": 1, "oca_group": "another", "oca_type": 3}, 10326),
+        ({"parent_id": 1, "oca_group": "1000001", "oca_type": 1}, 10327),
     ],
 )
-def test_an_attached_child_is_modified_by_its_last_open_order_only(change: Ticket, code: int | None) -> None:
+def test_a_change_of_an_attached_child(change: dict[str, Any], code: int | None) -> None:
     market = exchange(prints(100.0))
     market.advance(MONDAY.open_ns)
     for each in TRAIL_BRACKET:
         market.place(each)
+    settings: dict[str, Any] = {"side": "SELL", "order_type": "TRAIL", "trailing_pct": 5.0, "tif": "GTC"}
     expected = ("order", 2, "PreSubmitted", "child,trigger") if code is None else ("error", 2, code)
-    assert reported(market.place(change)) == [expected]
+    assert reported(market.place(ticket(2, **settings | change))) == [expected]
+    assert market.orders()[1].oca_group == "1000001"
+
+
+def test_what_a_change_of_an_attached_child_must_name_is_a_switch() -> None:
+    for allowed, codes in (
+        (ChildChange.LEFT_OUT, [None, None]),
+        (ChildChange.NAMED, [10326, None]),
+        (ChildChange.NONE, [10326, 10326]),
+    ):
+        market = exchange(prints(100.0), policy=Policy(child_change=allowed))
+        for each in TRAIL_BRACKET:
+            market.place(each)
+        for group, code in zip(({}, {"oca_group": "1000001", "oca_type": 3}), codes, strict=True):
+            (report,) = reported(
+                market.place(ticket(2, "SELL", "TRAIL", trailing_pct=5.0, parent_id=1, tif="GTC", **group))
+            )
+            assert report[0] == ("order" if code is None else "error")
+            assert code is None or report[2] == code
 
 
 def test_a_child_whose_parent_filled_may_be_modified_without_it() -> None:
@@ -328,7 +350,7 @@ def test_a_child_whose_parent_filled_may_be_modified_without_it() -> None:
     for each in TRAIL_BRACKET:
         market.place(each)
     market.advance(MONDAY.open_ns + MINUTE)
-    change = ticket(2, "SELL", "TRAIL", trailing_pct=5.0, oca_group="1000001", oca_type=3)
+    change = ticket(2, "SELL", "TRAIL", trailing_pct=5.0, oca_group="1000001", oca_type=3, tif="GTC")
     assert reported(market.place(change)) == [("order", 2, "PreSubmitted", "trigger")]
 
 
@@ -340,7 +362,7 @@ def test_done_orders_are_not_modified() -> None:
     market.cancel(1, 2)
     market.advance(MONDAY.close_ns - 1)
     assert reported(market.place(ticket(1, "BUY", "MKT"))) == [("error", 1, 104)]
-    assert reported(market.place(ticket(2, "BUY", "LMT", limit_price=8.0))) == [("error", 2, 103)]
+    assert reported(market.place(ticket(2, "BUY", "LMT", limit_price=8.0))) == [("error", 2, 104)]
 
 
 # Cancel
@@ -432,7 +454,20 @@ def test_orders_for_all_hours_work_outside_of_the_session() -> None:
         reported(market.place(ticket(3, "SELL", "STP LMT", limit_price=90.0, outside_rth=True, **stop)))[0][2]
         == "PreSubmitted"
     )
-    assert [each[1] for each in reported(market.advance(evening)) if each[0] == "execution"] == [2, 3]
+    assert [each[1] for each in reported(market.advance(evening)) if each[0] == "execution"] == [3]
+
+
+def test_a_stop_without_a_limit_loses_its_flag_for_all_hours_with_a_warning_or_keeps_it_by_switch() -> None:
+    evening = MONDAY.close_ns + MINUTE
+    for kept in (False, True):
+        market = exchange(prints(100.0) + prints(95.0, start_ns=evening), policy=Policy(stops_trade_outside_rth=kept))
+        market.advance(MONDAY.open_ns)
+        stop = ticket(1, "SELL", "STP", outside_rth=True, stop_price=96.0, tif="GTC")
+        warned = [] if kept else [("error", 1, 2109)]
+        for _ in range(2):  # placed, and changed
+            assert reported(market.place(stop)) == [*warned, ("order", 1, "PreSubmitted", "trigger")]
+        assert market.orders()[0].ticket.outside_rth is kept
+        assert bool([each for each in reported(market.advance(evening)) if each[0] == "execution"]) is kept
 
 
 def test_a_market_order_ignores_all_hours_with_a_warning() -> None:

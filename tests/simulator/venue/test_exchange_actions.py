@@ -52,7 +52,7 @@ def fills(market: Exchange) -> list[tuple[int, float, float]]:
 def bought(*prices: float, quantity: float = 100.0, **more: Any) -> Exchange:
     """A market in which these shares were bought at 100.01 a minute ago."""
     market = begun(prints(100.0, 100.0, *prices), **more)
-    market.place(ticket(9, "BUY", "MKT", quantity=quantity))
+    market.place(ticket(9, "BUY", "MKT", client_id=2, quantity=quantity))
     market.advance(MONDAY.open_ns + MINUTE)
     return market
 

@@ -31,7 +31,7 @@ def market_with(*prices: float, policy: Policy | None = None, **terms: Any) -> E
 def bought(quantity: float, **terms: Any) -> Exchange:
     """The same, with a position."""
     market = market_with(100.0, 100.0, 100.0, 100.0, **terms)
-    market.place(ticket(9, "BUY", "MKT", quantity=quantity))
+    market.place(ticket(9, "BUY", "MKT", client_id=2, quantity=quantity))
     market.advance(MONDAY.open_ns + MINUTE)
     return market
 
@@ -72,7 +72,7 @@ def test_field_28_a_rejected_parent_rejects_its_children() -> None:
 
 def test_the_working_buys_of_a_cash_account_reserve_its_cash() -> None:
     market = market_with(100.0, kind="cash")
-    market.place(ticket(2, "BUY", "LMT", limit_price=60.0))
+    market.place(ticket(1, "BUY", "LMT", limit_price=60.0, client_id=2))
     assert reported(market.place(ticket(1, "BUY", "LMT", limit_price=50.0))) == REJECTED
     assert reported(market.place(ticket(3, "BUY", "LMT", limit_price=39.0)))[0][2] == "Submitted"
     # Changing an order does not count it twice; a change that is too expensive leaves it as it was.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.configuration.broker_policy import OffHoursWord, Policy
+from services.configuration.broker_policy import FarLimits, FilledTold, OffHoursWord, Policy
 from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.orders import Ticket
@@ -183,8 +183,8 @@ def test_an_adjustable_stop_becomes_another_one(
 def test_an_attached_adjustable_stop_may_never_be_submitted(works: bool) -> None:
     market = exchange(prints(100.0, 100.0), policy=Policy(adjustable_child_works=works))
     market.advance(MONDAY.open_ns)
-    market.place(ticket(9, "BUY", "MKT", transmit=False))
-    child = msgspec.structs.replace(STOP, parent_id=9, adjusted_order_type="STP", adjusted_stop_price=99.0)
+    market.place(ticket(1, "BUY", "MKT", transmit=False))
+    child = msgspec.structs.replace(STOP, order_id=2, parent_id=1, adjusted_order_type="STP", adjusted_stop_price=99.0)
     assert len(reported(market.place(child))) == (2 if works else 1)
     market.advance(MONDAY.close_ns)
     assert len(market.open_orders()) == (1 if works else 0)
@@ -227,7 +227,29 @@ def test_the_reports_of_a_resting_order() -> None:
     ]
     assert reports_of(Policy(pairs_told_twice=True), LIMIT)[:2] == [("order", 1, "Submitted", "")] * 2
     kinds = [each[0] for each in reports_of(Policy(filled_before_execution=True), LIMIT)]
-    assert kinds == ["order", "order", "execution", "commission", "position", "account"]
+    assert kinds == ["order", "order", "execution", "order", "commission", "position", "account"]
+
+
+@pytest.mark.parametrize(
+    ("told", "kinds"),
+    [
+        (FilledTold.TWICE, ["order", "execution", "order", "order", "commission"]),
+        (FilledTold.ONCE, ["order", "execution", "order", "commission"]),
+        (FilledTold.OPEN_ORDER, ["order", "execution", "open order", "commission"]),
+        (FilledTold.STATUS, ["order", "execution", "status", "commission"]),
+        (FilledTold.EXECUTION, ["order", "execution", "commission"]),
+    ],
+)
+def test_who_says_that_an_order_is_filled_is_a_switch(told: FilledTold, kinds: list[str]) -> None:
+    assert [each[0] for each in reports_of(Policy(filled_told=told), LIMIT)][: len(kinds)] == kinds
+
+
+def test_the_commission_is_in_the_second_report_of_a_filled_order() -> None:
+    market = exchange(prints(100.0, 96.0))
+    market.advance(MONDAY.open_ns)
+    market.place(LIMIT)
+    reports = market.advance(MONDAY.close_ns)
+    assert [each.order.commission for each in reports if isinstance(each, OrderReport)] == [0.0, 1.0]
 
 
 def test_off_hours_the_warning_has_two_spellings() -> None:
@@ -261,11 +283,35 @@ def test_a_trail_on_a_stop_parent_by_switch() -> None:
         assert len(market.place(ticket(2, "SELL", "TRAIL", trailing_pct=5.0, parent_id=1))) == count
 
 
-def test_another_client_may_cancel_by_switch() -> None:
-    for allowed, expected in ((False, [("error", 1, 10147)]), (True, [("status", 1, "Cancelled"), ("error", 1, 202)])):
-        market = exchange(prints(100.0), policy=Policy(other_clients_may_cancel=allowed))
-        market.place(ticket(1, "BUY", "LMT", limit_price=50.0))
-        assert reported(market.cancel(2, 1)) == expected
+@pytest.mark.parametrize(
+    ("policy", "tif", "limit", "status"),
+    [
+        (Policy(), "IOC", 120.0, "Cancelled"),
+        (Policy(), "FOK", 120.0, "Inactive"),
+        (Policy(), "DAY", 120.0, "Filled"),
+        (Policy(), "IOC", 109.0, "Filled"),
+        (Policy(far_limit_pct=30.0), "IOC", 120.0, "Filled"),
+        (Policy(far_limits=FarLimits.FILL), "FOK", 120.0, "Filled"),
+        (Policy(far_limits=FarLimits.ALL_END), "DAY", 120.0, "Cancelled"),
+    ],
+)
+def test_a_limit_far_beyond_the_market_meets_the_brokers_price_check(
+    policy: Policy, tif: str, limit: float, status: str
+) -> None:
+    market = exchange(prints(100.0, 100.0), policy=policy)
+    market.advance(MONDAY.open_ns)
+    market.place(ticket(1, "BUY", "LMT", limit_price=limit, tif=tif))
+    market.advance(MONDAY.close_ns - 1)
+    assert [order.status for order in market.orders()] == [status]
+
+
+def test_a_wide_cap_of_a_stop_limit_meets_the_price_check_only_by_switch() -> None:
+    for check, status in ((FarLimits.IMMEDIATE_END, "Filled"), (FarLimits.ALL_END, "Cancelled")):
+        market = exchange(prints(100.0, 105.0, 105.0), policy=Policy(far_limits=check))
+        market.advance(MONDAY.open_ns)
+        market.place(ticket(1, "BUY", "STP LMT", stop_price=104.0, limit_price=130.0))
+        market.advance(MONDAY.close_ns - 1)
+        assert [order.status for order in market.orders()] == [status]
 
 
 @pytest.mark.parametrize("overfills", [False, True])

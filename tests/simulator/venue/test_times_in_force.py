@@ -87,6 +87,13 @@ def test_a_market_order_fills_in_every_time_in_force(tif: str) -> None:
         simulator = GatewayWithLedger(SequenceRow("", []), 176)
         simulator.do(tick())
         simulator.do(_order("MKT", tif))
-        assert simulator.do(tick()) == ["11 1 BOT 5 10.01", "5 1 MKT 0 0", "3 1 Filled 5/5", "59 0.5005"]
+        assert simulator.do(tick()) == [
+            "11 1 BOT 5 10.01",
+            "5 1 MKT 0 0",
+            "3 1 Filled 5/5",
+            "5 1 MKT 0 0",
+            "3 1 Filled 5/5",
+            "59 0.5005",
+        ]
 
     asyncio.run(run())

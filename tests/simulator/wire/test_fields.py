@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ib_insync.util import parseIBDatetime
 
+from services.configuration.broker_policy import ExecutionTimeForm
 from services.simulator.wire.fields import (
     FieldError,
     FieldReader,
     date_time,
     execution_time,
+    local_time,
     market_size,
     message,
     nanoseconds,
@@ -85,9 +87,19 @@ def test_the_format_of_fields() -> None:
 
 
 def test_the_gateways_format_of_times() -> None:
-    assert execution_time(_TEN, 174) == date_time(_TEN) == "20220322 10:00:00 UTC"
-    assert execution_time(_TEN, 173) == "20220322  10:00:00"
+    assert execution_time(_TEN, 174) == local_time(_TEN, 174) == date_time(_TEN) == "20220322 06:00:00 US/Eastern"
+    assert execution_time(_TEN, 173) == local_time(_TEN, 173) == "20220322  10:00:00"
     assert parseIBDatetime(execution_time(_TEN, 176)).timestamp() * 1e9 == _TEN  # type: ignore[union-attr]
+
+
+def test_times_of_executions_have_several_forms() -> None:
+    assert {form.value: execution_time(_TEN, 176, form) for form in ExecutionTimeForm} == {
+        "us_eastern": "20220322 06:00:00 US/Eastern",
+        "utc": "20220322 10:00:00 UTC",
+        "utc_dash": "20220322-10:00:00",
+        "jst": "20220322 19:00:00 JST",
+    }
+    assert {execution_time(_TEN, 173, form) for form in ExecutionTimeForm} == {"20220322  10:00:00"}
 
 
 @pytest.mark.parametrize(

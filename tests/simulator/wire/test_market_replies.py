@@ -8,6 +8,7 @@ import pytest
 from ib_insync.decoder import Decoder
 
 from services.simulator.market.bars import BAR_SIZES, Bar
+from services.simulator.venue.instruments import stock
 from services.simulator.venue.reports import PositionReport
 from services.simulator.wire import market_replies, replies
 from services.simulator.wire.fields import split
@@ -41,7 +42,7 @@ def received(frame: bytes, version: int) -> list[tuple[str, tuple[Any, ...]]]:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_bars(version: int) -> None:
     lots = 100 if version < 159 else 1
-    times = "20220322  16:00:00" if version < 174 else "20220322 16:00:00 UTC"
+    times = "20220322  16:00:00" if version < 174 else "20220322 12:00:00 US/Eastern"
     size = BAR_SIZES["1 min"]
     details = {"trades": True, "date_format": 1, "version": version, "lots": version < 159}
     frame = market_replies.historical_bars(5, NOON, NOON, [BAR, BAR], size, **details)
@@ -93,7 +94,9 @@ def test_the_rest(version: int) -> None:
     assert reported == (5, 1.0, 2.0, 3.0)
     ((_, reported),) = received(replies.profit_single(5, -10.0, 1.0, 2.0, 3.0, 4.0), version)
     assert reported == (5, -10, 1.0, 2.0, 3.0, 4.0)
-    ((_, (request_id, account, model, contract, shares, cost)),) = received(replies.position_multi(5, HELD), version)
+    ((_, (request_id, account, model, contract, shares, cost)),) = received(
+        replies.position_multi(5, HELD, stock("TSLA")), version
+    )
     assert (request_id, account, model, contract.symbol, shares, cost) == (5, "DU1", "", "TSLA", -10.0, 12.5)
     ((_, reported),) = received(replies.order_bound(77, 0, -1), version)
     assert reported == (77, 0, -1)

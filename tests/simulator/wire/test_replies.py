@@ -11,10 +11,11 @@ import pytest
 from ib_insync.decoder import Decoder
 from ib_insync.util import UNSET_DOUBLE
 
+from services.simulator.venue.instruments import contract_id, stock
 from services.simulator.venue.orders import Execution, Order, Ticket
 from services.simulator.venue.reports import CommissionReport, PositionReport, QuoteReport
 from services.simulator.wire import order_replies, replies
-from services.simulator.wire.contracts import Contract, Listing, contract_id
+from services.simulator.wire.contracts import Contract, Listing
 from services.simulator.wire.fields import split
 from services.simulator.wire.ticks import stream_parameters, ticks
 
@@ -67,6 +68,7 @@ EXECUTION = Execution(
     avg_price=12.4,
     time_ns=NOON,
 )
+STOCK = stock("TSLA")
 HELD = PositionReport("DU1", "TSLA", -10.0, 12.5, 12.0, 3.25)
 
 
@@ -102,10 +104,10 @@ def count(frame: bytes) -> int:
     [(157, 128, 96, 31, 39), (170, 136, 101, 31, 40), (176, 136, 101, 31, 40), (178, 135, 100, 32, 40)],
 )
 def test_fields_by_version(version: int, open_order: int, completed_order: int, execution: int, details: int) -> None:
-    assert count(order_replies.open_order(ORDER, version)) == open_order
-    assert count(order_replies.completed_order(ORDER, version)) == completed_order
-    assert count(order_replies.execution_details(EXECUTION, version)) == execution
-    assert count(replies.contract_details(1, "TSLA", version)) == details
+    assert count(order_replies.open_order(ORDER, STOCK, version)) == open_order
+    assert count(order_replies.completed_order(ORDER, STOCK, version)) == completed_order
+    assert count(order_replies.execution_details(EXECUTION, STOCK, version)) == execution
+    assert count(replies.contract_details(1, STOCK, version)) == details
 
 
 @pytest.mark.parametrize(
@@ -126,8 +128,8 @@ def test_fields_by_version(version: int, open_order: int, completed_order: int, 
         (replies.account_update_multi_end(1), 3),
         (replies.account_summary(1, "k", 1.0, "USD", "DU1"), 7),
         (replies.account_summary_end(1), 3),
-        (replies.portfolio_value(HELD), 20),
-        (replies.position(HELD), 16),
+        (replies.portfolio_value(HELD, STOCK), 20),
+        (replies.position(HELD, STOCK), 16),
         (replies.positions_end(), 2),
         (replies.open_orders_end(), 2),
         (replies.completed_orders_end(), 1),
@@ -145,7 +147,9 @@ def test_fields_of_simple_messages(frame: bytes, fields: int) -> None:
 
 @pytest.mark.parametrize("version", [157, 159, 160, 162, 170, 176])
 def test_an_open_order_is_decoded(version: int) -> None:
-    ((_, (order_id, contract, order, state)),) = DecodedCalls(version).decoded(order_replies.open_order(ORDER, version))
+    ((_, (order_id, contract, order, state)),) = DecodedCalls(version).decoded(
+        order_replies.open_order(ORDER, STOCK, version)
+    )
     assert (order_id, order.clientId, order.permId, order.parentId) == (7, 3, 77, 6)
     assert (contract.conId, contract.symbol, contract.secType) == (contract_id("TSLA"), "TSLA", "STK")
     assert (contract.exchange, contract.currency, contract.localSymbol) == ("SMART", "USD", "TSLA")
@@ -171,7 +175,7 @@ def test_an_open_order_is_decoded(version: int) -> None:
 @pytest.mark.parametrize("version", [157, 170, 176])
 def test_a_filled_order_reports_its_commission(version: int) -> None:
     done = msgspec.structs.replace(ORDER, status="Filled", filled=10.0, commission=1.25)
-    ((_, (_, _, _, state)),) = DecodedCalls(version).decoded(order_replies.open_order(done, version))
+    ((_, (_, _, _, state)),) = DecodedCalls(version).decoded(order_replies.open_order(done, STOCK, version))
     assert (state.status, state.commission, state.commissionCurrency) == ("Filled", 1.25, "USD")
 
 
@@ -189,8 +193,8 @@ def test_a_filled_order_reports_its_commission(version: int) -> None:
 def test_prices_by_order_type(details: dict[str, Any], limit: float, aux: float, trail: float) -> None:
     ticket = Ticket(client_id=3, order_id=7, account="DU1", symbol="TSLA", side="BUY", quantity=1.0, **details)
     received = DecodedCalls(176)
-    received.decoded(order_replies.open_order(Order(ticket=ticket, perm_id=7), 176))
-    received.decoded(order_replies.completed_order(Order(ticket=ticket, perm_id=7), 176))
+    received.decoded(order_replies.open_order(Order(ticket=ticket, perm_id=7), STOCK, 176))
+    received.decoded(order_replies.completed_order(Order(ticket=ticket, perm_id=7), STOCK, 176))
     (_, (_, _, opened, _)), (_, (_, completed, _)) = received.calls
     for order in (opened, completed):
         assert (order.lmtPrice, order.auxPrice, order.trailStopPrice) == (limit, aux, trail)
@@ -198,7 +202,9 @@ def test_prices_by_order_type(details: dict[str, Any], limit: float, aux: float,
 
 @pytest.mark.parametrize("version", [157, 170, 176])
 def test_a_completed_order_is_decoded(version: int) -> None:
-    ((_, (contract, order, state)),) = DecodedCalls(version).decoded(order_replies.completed_order(ORDER, version))
+    ((_, (contract, order, state)),) = DecodedCalls(version).decoded(
+        order_replies.completed_order(ORDER, STOCK, version)
+    )
     assert contract.symbol == "TSLA"
     assert (order.permId, order.parentPermId, order.action, order.totalQuantity) == (77, 76, "SELL", 10.0)
     assert (order.orderType, order.lmtPrice, order.trailStopPrice, order.trailingPercent) == (
@@ -210,19 +216,19 @@ def test_a_completed_order_is_decoded(version: int) -> None:
     assert (order.filledQuantity, order.orderRef, order.ocaGroup, order.ocaType) == (4.0, "TSLA-1", "76", 3)
     assert (order.lmtPriceOffset, order.account, order.tif, order.outsideRth) == (0.05, "DU1", "GTC", True)
     assert (state.status, state.completedStatus) == ("PreSubmitted", "Cancelled by Trader")
-    assert state.completedTime == "20220322 16:00:00 UTC"
+    assert state.completedTime == "20220322 12:00:00 US/Eastern"
 
 
 def test_a_filled_order_completes_without_quantity() -> None:
     done = msgspec.structs.replace(ORDER, status="Filled", filled=10.0, parent_perm_id=0)
-    ((_, (_, order, _)),) = DecodedCalls(176).decoded(order_replies.completed_order(done, 176))
+    ((_, (_, order, _)),) = DecodedCalls(176).decoded(order_replies.completed_order(done, STOCK, 176))
     assert (order.totalQuantity, order.filledQuantity, order.parentPermId) == (0.0, 10.0, 9223372036854775807)
 
 
 @pytest.mark.parametrize("version", [174, 176])
 def test_an_execution_is_decoded(version: int) -> None:
     ((_, (request_id, contract, execution)),) = DecodedCalls(version).decoded(
-        order_replies.execution_details(EXECUTION, version)
+        order_replies.execution_details(EXECUTION, STOCK, version)
     )
     assert (request_id, contract.conId) == (-1, contract_id("TSLA"))
     assert (execution.execId, execution.orderId, execution.permId, execution.clientId) == (EXECUTION.exec_id, 7, 77, 3)
@@ -244,7 +250,7 @@ def test_a_commission_report_has_the_realized_profit_or_none() -> None:
 
 @pytest.mark.parametrize("version", [157, 163, 164, 176])
 def test_contract_details_are_decoded(version: int) -> None:
-    ((_, (request_id, details)),) = DecodedCalls(version).decoded(replies.contract_details(5, "TSLA", version))
+    ((_, (request_id, details)),) = DecodedCalls(version).decoded(replies.contract_details(5, STOCK, version))
     contract = details.contract
     assert (request_id, contract.conId, contract.symbol, contract.secType) == (5, contract_id("TSLA"), "TSLA", "STK")
     assert (contract.exchange, contract.primaryExchange, contract.currency) == ("SMART", "NASDAQ", "USD")
@@ -256,7 +262,7 @@ def test_contract_details_are_decoded(version: int) -> None:
 
 def test_positions_and_profit() -> None:
     received = DecodedCalls(176)
-    received.decoded(replies.position(HELD), replies.portfolio_value(HELD))
+    received.decoded(replies.position(HELD, STOCK), replies.portfolio_value(HELD, STOCK))
     (_, (account, contract, shares, cost)), (_, (_, *portfolio)) = received.calls
     assert (account, contract.symbol, shares, cost) == ("DU1", "TSLA", -10.0, 12.5)
     assert portfolio == [-10.0, 12.0, -120.0, 12.5, 5.0, 3.25, "DU1"]
@@ -264,13 +270,15 @@ def test_positions_and_profit() -> None:
 
 def test_symbol_samples() -> None:
     for version in (157, 176):
-        ((_, (request_id, found)),) = DecodedCalls(version).decoded(replies.symbol_samples(4, ["TSLA", "TSM"], version))
+        ((_, (request_id, found)),) = DecodedCalls(version).decoded(
+            replies.symbol_samples(4, [stock("TSLA"), stock("TSM")], version)
+        )
         assert (request_id, [sample.contract.symbol for sample in found]) == (4, ["TSLA", "TSM"])
 
 
 # The symbol of a contract
 
-LISTING = Listing(["TSLA", "TSM", "BRK B"])
+LISTING = Listing({symbol: stock(symbol) for symbol in ("TSLA", "TSM", "BRK B")})
 
 
 @pytest.mark.parametrize(
@@ -294,7 +302,7 @@ def test_the_symbol_of_a_contract(contract: Contract, symbol: str | None) -> Non
 
 
 def test_search() -> None:
-    assert LISTING.matching("ts") == ["TSLA", "TSM"]
+    assert [each.ticker for each in LISTING.matching("ts")] == ["TSLA", "TSM"]
     assert LISTING.matching("x") == []
 
 
@@ -337,7 +345,7 @@ def test_a_stream_begins_with_everything() -> None:
         "45=1647964800",
         "4=10.0/300",
         "5=300",
-        "8=1000",
+        "8=10",
         "6=10.5/0",
         "7=9.4/0",
         "9=9.6/0",
@@ -358,10 +366,10 @@ def test_a_stream_begins_with_everything() -> None:
         ({"bid": None, "bid_size": 0}, ["1=-1.0/0", "0=0"]),
         (
             {"last": 10.6, "last_size": 5, "last_time_s": 1_647_964_801, "volume": 1_005, "high": 10.6},
-            ["45=1647964801", "4=10.6/5", "5=5", "8=1005", "6=10.6/0"],
+            ["45=1647964801", "4=10.6/5", "5=5", "6=10.6/0"],
         ),
-        ({"last": 10.6, "volume": 1_300}, ["4=10.6/300", "5=300", "8=1300"]),
-        ({"last_time_s": 1_647_964_801, "volume": 1_300}, ["45=1647964801", "8=1300"]),
+        ({"last": 10.6, "volume": 1_300}, ["4=10.6/300", "5=300", "8=13"]),
+        ({"last_time_s": 1_647_964_801, "volume": 1_300}, ["45=1647964801", "8=13"]),
         ({"halted": True}, ["49=1.0"]),
         ({"open": 9.7, "low": 9.1, "prev_close": 9.9}, ["7=9.1/0", "9=9.9/0", "14=9.7/0"]),
     ],
