@@ -119,7 +119,7 @@ class TestConnection:
         records = (Book(), before, entry(), stop(status="Filled"), foreign(), CancelSent(ENTRY, 2, 7))
         assert handle(Connected((ACCOUNT,), 7, 12), *records) == (
             [
-                Book(account=ACCOUNT, next_order_id=7, client_id=12),
+                Book(account=ACCOUNT, next_order_id=7, client_id=12, born_ns=NOON_NS),
                 self.UP,
                 Doubt(ENTRY, asked=True),
                 (CancelSent, ENTRY),
