@@ -76,12 +76,22 @@ def _symbols(lines: Sequence[SymbolLine]) -> Table:
             "" if line.last is None else price(line.last),
             line.order,
             "" if line.distance_pct is None else f"{line.distance_pct:+.1f}%".replace("-", "−"),
-            f"{line.quantity:g}" if line.quantity else "",
+            _quantity(line),
             "" if line.pnl_usd is None else f"{line.pnl_usd:+,.2f}".replace("-", "−"),
             Text(line.why),
             style="bold red" if line.unprotected else "",
         )
     return made
+
+
+def _quantity(line: SymbolLine) -> str:
+    """The shares, and what those without an execution are known from."""
+    if not line.quantity:
+        return ""
+    if not line.synthetic or not line.witness:
+        return f"{line.quantity:g}"
+    part = "" if line.synthetic == line.own else f"{line.synthetic:g} "
+    return f"{line.own:g} own ({part}synthetic: {line.witness})"
 
 
 def _footer(summary: Summary, warnings_command: str) -> list[Text | Parts]:

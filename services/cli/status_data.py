@@ -46,6 +46,7 @@ class StatusData(msgspec.Struct, frozen=True, kw_only=True):
     records_error: str = ""
     swept: str = ""
     symbols: list[Row] = []
+    witnesses: dict[str, str] = {}
     market: Row = {}
     links: dict[str, bool] = {}
     link_details: dict[str, str] = {}
@@ -94,8 +95,11 @@ def _market_ns(chosen: Fleet) -> int:
 
 
 def _recorded(db: Records) -> dict[str, Any]:
+    symbols = db.rows("SELECT * FROM status")
+    synthetic = any(row.get("synthetic_qty") for row in symbols)
     return {
-        "symbols": db.rows("SELECT * FROM status"),
+        "symbols": symbols,
+        "witnesses": {row["symbol"]: row["witness"] for row in db.rows(WITNESSES)} if synthetic else {},
         "market": _first(db.rows("SELECT * FROM market")),
         "links": {row["link"]: row["up"] for row in db.rows("SELECT link, up FROM links")},
         "link_details": {
@@ -114,6 +118,12 @@ def _recorded(db: Records) -> dict[str, Any]:
 
 FOREIGN = "SELECT symbol, account_qty - own AS qty FROM positions WHERE abs(account_qty - own) > 1e-6"
 """Shares in the account that are not the bot's."""
+
+WITNESSES = """
+SELECT symbol, arg_max(witness, ts) AS witness FROM fills
+WHERE side = 'BUY' AND qty > 0 AND witness IN ('order', 'stop') GROUP BY symbol
+"""
+"""What the newest purchase without an execution is known from."""
 
 MONEY = """
 SELECT coalesce(sum(realized_pnl), 0) AS realized, coalesce(sum(commission_usd), 0) AS commission,

@@ -39,6 +39,7 @@ class SymbolLine(msgspec.Struct, frozen=True, kw_only=True):
 
     `distance_pct`: from the last price to the order's level. `pnl_usd`: open and realized today, after commission; None
     if shares are held and have no price. `quantity`: the shares held, or else those that the entry would buy.
+    `synthetic`: how many own shares have no execution, and `witness` what they are known from (docs/recovery.md).
     `unprotected`: whole own shares without a live stop. `level_estimated`: the broker has not reported the newest level
     of its stop, and `order` marks the level with a ~.
     """
@@ -54,6 +55,8 @@ class SymbolLine(msgspec.Struct, frozen=True, kw_only=True):
     own: float
     unprotected: float
     level_estimated: bool = False
+    synthetic: float = 0.0
+    witness: str = ""
 
 
 class Money(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +170,8 @@ def _line(data: StatusData, row: dict[str, Any], now: datetime | None) -> Symbol
         own=own,
         unprotected=unprotected,
         level_estimated=estimated,
+        synthetic=min(own, row.get("synthetic_qty") or 0.0),
+        witness=data.witnesses.get(symbol, "") if own and row.get("synthetic_qty") else "",
     )
 
 
@@ -281,7 +286,7 @@ def _find_problems(data: StatusData, processes: dict[str, str], links: dict[str,
         entries = data.settings.enters_on_delayed_data
         what = "entries are made on prices that are minutes old" if entries else "no entries"
         found.append(f"DELAYED DATA: {what} (ibkr.allow_delayed)")
-    found += [f"entries are blocked: {row['text']}" for row in data.blocks]
+    found += [_block(row) for row in data.blocks]
     found += [
         f"entries of {row['symbol'] or 'the fleet'} are paused by {row['paused_by']}"
         for row in data.pauses
@@ -296,6 +301,11 @@ def _reported(data: StatusData, process: str) -> str:
     """Why a process is not ready, as far as it has reported it."""
     state = data.processes.get(process)
     return f": {state.note}" if state is not None and process in data.alive and state.note else ""
+
+
+def _block(row: dict[str, Any]) -> str:
+    whose = f" of {row['symbol']}" if row.get("symbol") else ""
+    return f"entries{whose} are blocked: {row['text']}"
 
 
 def _guard(row: dict[str, Any]) -> str:
@@ -313,14 +323,14 @@ def _flatten(row: dict[str, Any]) -> str:
 
 
 def _entries(data: StatusData) -> str:
-    if data.blocks:
+    if any(not row.get("symbol") for row in data.blocks):
         return "BLOCKED"
     if data.settings.observe:
         return "OBSERVED, nothing is sent"
     if any(row["symbol"] is None for row in data.pauses):
         return "PAUSED"
-    paused = sorted(row["symbol"] for row in data.pauses)
-    return f"ON, except {', '.join(paused)}" if paused else "ON"
+    stopped = sorted({row["symbol"] for row in (*data.pauses, *data.blocks)})
+    return f"ON, except {', '.join(stopped)}" if stopped else "ON"
 
 
 def _phase(data: StatusData, now: datetime | None) -> str:

@@ -66,6 +66,7 @@ from services.gateway.orders.questions import (
     doubt_unacknowledged,
     is_overdue,
 )
+from services.gateway.orders.rebuilding import rebuild, settle
 from services.gateway.orders.reconciliation import absent, execution_order, facts
 from services.gateway.protection.morning_audit import (
     audit,
@@ -96,7 +97,12 @@ def on_connected(d: Draft, connected: Connected, settings: Settings) -> None:
             return
         unblock(d, reason)
     next_id = max(book.next_order_id, connected.next_order_id)
-    d.put(msgspec.structs.replace(book, account=wanted, next_order_id=next_id, client_id=connected.client_id))
+    born_ns = book.born_ns if book.account else d.now.market_ns  # (the first connection of this ledger)
+    d.put(
+        msgspec.structs.replace(
+            book, account=wanted, next_order_id=next_id, client_id=connected.client_id, born_ns=born_ns
+        )
+    )
     d.put(
         msgspec.structs.replace(
             links, broker_up=True, data_up=True, client_id=connected.client_id, failures=0, without_completed=False
@@ -159,6 +165,7 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings, *, locks
                 touched.append(fold_order(d, fact))
             case BrokerPosition():
                 touched.append(fold_position(d, fact))
+    touched += rebuild(d, snapshot, asked)
     missing = {o.client_order_id: o for o in absent(snapshot, d.table(OrderRecord))}
     for key in d.table(Doubt):
         if key not in missing:
@@ -178,6 +185,7 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings, *, locks
     renew_anchors(d)
     touched += book_missing_shares(d)
     _report_missing_parts(d, snapshot)
+    settle(d)
     links = msgspec.structs.replace(links_of(d), asking=False, failures=0)
     first = links.phase == "reconciling"
     d.put(msgspec.structs.replace(links, phase="ready") if first else links)

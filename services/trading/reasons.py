@@ -105,6 +105,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "rejected_by_broker": "The broker rejected it: the symbol backs off 1, 2, then 4 minutes.",
         "fraction_refused": "The broker trades no fraction of this symbol: whole shares from now on.",
         "refused_too_often": "The broker refused three entries in this session. `crazy resume SYMBOL` arms it again.",
+        "found_at_broker": "It rested at the broker, and the gateway had no record of it: it was cancelled.",
         "entry_lost": "The entry is at the broker no more, and no report of its end is left.",
         "came_late": "The broker showed an order that had been given up: it was cancelled.",
     },

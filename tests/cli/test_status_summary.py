@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import msgspec
@@ -316,3 +317,22 @@ def test_a_process_that_is_not_ready_shows_its_reason() -> None:
     states = status_data().processes | {"simulator": ProcessState("simulator", 1, 1, False, "no row of GME", 0.1, 1)}
     summary = summarize(status_data(processes=states))
     assert (summary.exit_code, summary.problems) == (1, ["simulator is not ready: no row of GME"])
+
+
+@pytest.mark.parametrize(
+    ("synthetic", "shown"),
+    [(0.0, " 24 "), (24.0, "24 own (synthetic: order)"), (4.0, "24 own (4 synthetic: order)")],
+)
+def test_shares_without_an_execution_say_what_they_are_known_from(synthetic: float, shown: str) -> None:
+    data = status_data(symbols=[HELD | {"synthetic_qty": synthetic}], witnesses={"SMCI": "order"})
+    summary = summarize(data)
+    assert shown in printed(summary)
+    line = json.loads(msgspec.json.encode(summary))["symbols"][0]
+    assert (line["synthetic"], line["witness"]) == (synthetic, "order" if synthetic else "")
+
+
+def test_a_block_of_one_symbol_names_it_and_leaves_the_others() -> None:
+    blocks = [{"reason": "shares_found", "text": "24 SMCI were found", "symbol": "SMCI"}]
+    summary = summarize(status_data(symbols=[HELD], blocks=blocks))
+    assert (summary.entries, summary.exit_code) == ("ON, except SMCI", 1)
+    assert "entries of SMCI are blocked: 24 SMCI were found" in summary.problems

@@ -119,7 +119,7 @@ class TestConnection:
         records = (Book(), before, entry(), stop(status="Filled"), foreign(), CancelSent(ENTRY, 2, 7))
         assert handle(Connected((ACCOUNT,), 7, 12), *records) == (
             [
-                Book(account=ACCOUNT, next_order_id=7, client_id=12),
+                Book(account=ACCOUNT, next_order_id=7, client_id=12, born_ns=NOON_NS),
                 self.UP,
                 Doubt(ENTRY, asked=True),
                 (CancelSent, ENTRY),
@@ -131,7 +131,9 @@ class TestConnection:
     def test_order_ids_only_grow(self, ours: int, theirs: int, then: int) -> None:
         writes, _ = handle(Connected((ACCOUNT,), theirs, 12), Book(account=ACCOUNT, next_order_id=ours))
         assert writes[0] == Book(account=ACCOUNT, next_order_id=then, client_id=12)
-        assert handle(Connected((ACCOUNT,), 1, 12))[0][0] == Book(account=ACCOUNT, next_order_id=1, client_id=12)
+        assert handle(Connected((ACCOUNT,), 1, 12))[0][0] == Book(
+            account=ACCOUNT, next_order_id=1, client_id=12, born_ns=NOON_NS
+        )
 
     def test_to_the_right_account_ends_the_block(self) -> None:
         block = Block("wrong_account", "x", {})

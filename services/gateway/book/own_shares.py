@@ -6,10 +6,13 @@ of the shares sold. The cost contains no commissions.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from messages.orders import Fill
 from services.gateway.book.records import FillRecord, Own
 from services.trading.shares import exact
 
-__all__ = ["bought", "sold", "without"]
+__all__ = ["bought", "chronological", "replay", "sold", "without"]
 
 
 def bought(own: Own, quantity: float, price: float) -> Own:
@@ -36,3 +39,19 @@ def without(own: Own, before: FillRecord) -> Own:
         return Own(own.symbol, exact(own.quantity - fill.quantity), own.cost_usd - fill.quantity * fill.price)
     cost = fill.quantity * fill.price - before.realized_usd
     return Own(own.symbol, exact(own.quantity + fill.quantity), own.cost_usd + cost)
+
+
+def chronological(fill: Fill) -> tuple[int, bool, str]:
+    """The order in which fills happened. Times are whole seconds: within a second, purchases come before sales."""
+    return (fill.time_ns, fill.side == "SELL", fill.exec_id)
+
+
+def replay(symbol: str, fills: Iterable[Fill]) -> tuple[Own, dict[str, float]]:
+    """(the shares after all these fills, the realized profit of each by its exec_id)."""
+    own, realized = Own(symbol), dict[str, float]()
+    for fill in sorted(fills, key=chronological):
+        if fill.side == "BUY":
+            own, realized[fill.exec_id] = bought(own, fill.quantity, fill.price), 0.0
+        else:
+            own, realized[fill.exec_id] = sold(own, fill.quantity, fill.price)
+    return own, realized

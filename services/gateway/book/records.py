@@ -13,6 +13,7 @@ from services.trading.prices import Grid
 
 __all__ = [
     "COST_TOLERANCE_PCT",
+    "FOUND_AT_BROKER",
     "NEVER_ARRIVED",
     "AccountPosition",
     "AccountSeen",
@@ -48,6 +49,7 @@ __all__ = [
     "Rates",
     "Refusals",
     "SessionRecord",
+    "Settled",
     "Tombstone",
     "Unprotected",
     "base_id",
@@ -60,6 +62,9 @@ COST_TOLERANCE_PCT = 2.0
 
 NEVER_ARRIVED = "never_arrived"
 """The reason of an order that several complete answers of the broker did not list. Late reports need its record."""
+
+FOUND_AT_BROKER = "found_at_broker"
+"""The reason of an entry of ours of which the ledger had no record, until the operator accepts its shares."""
 
 
 def base_id(exec_id: str) -> str:
@@ -80,12 +85,14 @@ def foreign_key(order: BrokerOrder) -> str:
 class Book(msgspec.Struct, frozen=True, kw_only=True):
     """What stays across connections. Order ids only grow, even if the broker starts lower after its own restart.
 
+    `born_ns`: when this ledger began (market time); 0: not known. An order that ended before has no record here.
     `client_id`: the API client id that the fleet's orders belong to, 0 before the first connection. `fleet`: the
     fleet's name, which is in its references.
     """
 
     account: str = ""
     next_order_id: int = 1
+    born_ns: int = 0
     client_id: int = 0
     fleet: str = ""
 
@@ -232,6 +239,27 @@ class Refusals(msgspec.Struct, frozen=True):
         return self.symbol
 
 
+class Settled(msgspec.Struct, frozen=True):
+    """The last complete answer that left no question open about a symbol: the account's and own shares in it, and when.
+
+    What the account had beyond own shares then is not the bot's now. Own orders that were live then were live at
+    `time_ns` (market time).
+    """
+
+    symbol: str
+    account: float
+    own: float
+    time_ns: int
+
+    @property
+    def foreign(self) -> float:
+        return self.account - self.own
+
+    @property
+    def key(self) -> str:
+        return self.symbol
+
+
 class Tombstone(msgspec.Struct, frozen=True):
     """An entry was cancelled before its approval arrived: never place it."""
 
@@ -306,7 +334,8 @@ class QuoteRecord(msgspec.Struct, frozen=True, gc=False):
 class Doubt(msgspec.Struct, frozen=True):
     """An order that the broker may or may not have; in memory.
 
-    `asked`: the next complete answer covers it; `absent`: how many complete answers did not list it.
+    `asked`: the next complete answer covers it; `absent`: how many complete answers did not list it; `account`: the
+    account's shares of its symbol in the last of these answers.
     """
 
     volatile: ClassVar[bool] = True
@@ -314,6 +343,7 @@ class Doubt(msgspec.Struct, frozen=True):
     client_order_id: str
     asked: bool = False
     absent: int = 0
+    account: float | None = None
 
     @property
     def key(self) -> str:
@@ -560,12 +590,16 @@ class FlattenRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """The account has lacked own shares of this symbol for too long; `asked`: the broker was asked; in memory."""
+    """The account has lacked own shares of this symbol for too long; in memory.
+
+    `asked`: the broker was asked; `account`: the account's shares in the first complete answer that confirms it.
+    """
 
     volatile: ClassVar[bool] = True
 
     symbol: str
     asked: bool = False
+    account: float | None = None
 
     @property
     def key(self) -> str:

@@ -8,18 +8,29 @@ from __future__ import annotations
 
 import math
 
+import msgspec
+
 from messages.operator import Adopt
 from messages.orders import OrderRecord
 from services.gateway.book.blocks import unblock
 from services.gateway.book.own_shares import bought
-from services.gateway.book.records import AccountPosition, Block, FlattenRecord, Links, Own, QuoteRecord
+from services.gateway.book.records import (
+    FOUND_AT_BROKER,
+    AccountPosition,
+    Block,
+    FlattenRecord,
+    Links,
+    Own,
+    QuoteRecord,
+)
 from services.gateway.operator.manual_trade import book_manual_trade
+from services.gateway.orders.rebuilding import FOUND
 from services.runtime.core import Draft
 
-__all__ = ["FOUND", "accept_found", "adopt"]
+__all__ = ["accept_found", "adopt"]
 
-FOUND = "shares_found"
-"""The reason that blocks the entries of a symbol whose shares were found under a stop of ours."""
+FOUND_ACCEPTED = "found_accepted"
+"""The reason of an entry that was found at the broker, once the operator has accepted its shares."""
 
 
 def adopt(d: Draft, command: Adopt, links: Links) -> None:
@@ -38,12 +49,19 @@ def adopt(d: Draft, command: Adopt, links: Links) -> None:
 
 
 def accept_found(d: Draft, symbol: str | None) -> list[str]:
-    """The operator accepts the shares that were found: their symbols may enter again. Returns these symbols."""
-    found = [b.symbol for b in d.table(Block).values() if b.reason == FOUND and symbol in (None, b.symbol)]
-    for name in found:
+    """The operator accepts the shares that were found: their symbols may enter again. Returns these symbols.
+
+    Their fills stay synthetic: if the broker reports the true executions later, these still replace them.
+    """
+    found = [b for b in d.table(Block).values() if b.reason == FOUND and symbol in (None, b.symbol)]
+    for accepted in found:
+        name = accepted.symbol
         unblock(d, FOUND, name)
-        d.note("shares_found_accepted", name, "WARNING")
-    return found
+        for order in d.table(OrderRecord).values():
+            if order.symbol == name and order.reason == FOUND_AT_BROKER and not order.live:
+                d.put(msgspec.structs.replace(order, reason=FOUND_ACCEPTED))
+        d.note("shares_found_accepted", name, "WARNING", **accepted.figures)
+    return [accepted.symbol for accepted in found]
 
 
 def _reason_to_refuse(d: Draft, command: Adopt, links: Links) -> str | None:

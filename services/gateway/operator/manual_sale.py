@@ -1,9 +1,12 @@
 """A manual sale: own shares that the account no longer has are not the bot's any more. Pure; the opposite of adopting.
 
-If the account has fewer shares than the executions say, an execution may be late. If that lasts, the broker is asked
-for everything. If the account still has fewer shares in the answer, and no own order can explain it, the shares were
-sold outside the bot: the broker wins. They are booked as a sale at the present market price, because the true price is
-unknown. A stop that would sell more than is left is shrunk first (`protection/carry_out.py`).
+If the account has fewer shares than the bot owns, an execution may be late. If that lasts, the broker is asked for
+everything, twice. If both answers show the same shares, fewer than own ones, and no own order can explain it, the
+missing shares were sold outside the bot: the broker wins. They are booked as a sale at the present market price,
+because the true price is unknown. A stop that would sell more than is left is shrunk first (`protection/carry_out.py`).
+
+A sale by hand leaves the stop resting. If the stop is gone and the account lacks exactly its shares, the stop has sold
+(`orders/rebuilding.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from services.gateway.book.records import (
     QuoteRecord,
 )
 from services.gateway.operator.manual_trade import book_manual_trade
+from services.gateway.orders.questions import ask_later
 from services.runtime.core import Draft
 from services.trading.shares import exact
 
@@ -38,14 +42,21 @@ def request_check(d: Draft, symbol: str) -> bool:
 
 
 def book_missing_shares(d: Draft) -> list[str]:
-    """After a complete answer: book missing shares that it confirms as sold. Returns the symbols."""
+    """After a complete answer: book missing shares that two answers in a row confirm as sold. Returns the symbols."""
     booked = []
     for missing in d.table(Missing).values():
-        if missing.asked:
-            d.drop(Missing, missing.key)
-            if _is_certain(d, missing.symbol):
-                _book_sale(d, missing.symbol)
-                booked.append(missing.symbol)
+        if not missing.asked:
+            continue
+        symbol, position = missing.symbol, d.get(AccountPosition, missing.symbol)
+        d.drop(Missing, missing.key)
+        if position is None or not _is_certain(d, symbol):
+            continue
+        if missing.account == position.quantity:
+            _book_sale(d, symbol)
+            booked.append(symbol)
+        else:
+            d.put(Missing(symbol, account=position.quantity))
+            ask_later(d, asking=False)
     return booked
 
 

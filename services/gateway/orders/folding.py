@@ -15,17 +15,17 @@ from messages.orders import (
     Fill,
     OrderAccepted,
     OrderCancelled,
-    OrderFilled,
     OrderRecord,
     OrderRejected,
     OrderUpdated,
     PositionUpdated,
     execution_key,
 )
+from services.gateway.book.fills import book_fill, fills_of, is_synthetic, shrunk
 from services.gateway.book.identity import find
-from services.gateway.book.own_shares import bought, sold, without
 from services.gateway.book.ownership import is_ours
 from services.gateway.book.records import (
+    FOUND_AT_BROKER,
     NEVER_ARRIVED,
     AccountPosition,
     Book,
@@ -41,14 +41,23 @@ from services.gateway.book.records import (
     base_id,
     foreign_key,
 )
+from services.gateway.book.witnesses import counted, unexplained
 from services.gateway.orders.cancels import request_cancel
 from services.gateway.orders.doubles import cancel_double, cancel_doubles_again
 from services.gateway.orders.states import TABLE, BrokerReport, Effect, OrderState, effect_of, report_of
 from services.runtime.core import Draft
-from services.trading.ids import is_flatten_reference
+from services.trading.ids import entry_of_stop, is_flatten_reference
 from services.trading.shares import exact
 
-__all__ = ["fold_absence", "fold_commission", "fold_execution", "fold_order", "fold_position"]
+__all__ = [
+    "fold_absence",
+    "fold_commission",
+    "fold_execution",
+    "fold_order",
+    "fold_position",
+    "is_forgotten",
+    "release_held_back",
+]
 
 PLACED = {"entry": "entry_order_placed", "flatten": "flatten_order_placed"}
 """The event of the broker's first report of an order, by its role."""
@@ -61,6 +70,8 @@ def fold_order(d: Draft, reported: BrokerOrder) -> str:
     """Apply the broker's report of an order. Returns its symbol."""
     if not is_ours(d, reported):
         return _fold_foreign(d, reported)
+    if is_forgotten(d, reported):
+        return reported.symbol
     known = _order_of(d, reported)
     if known is None:
         return reported.symbol
@@ -69,7 +80,7 @@ def fold_order(d: Draft, reported: BrokerOrder) -> str:
     if (
         effect in (Effect.FILLED, Effect.CANCELLED)  # these wait for executions
         and not reported.completed_status
-        and reported.filled > known.filled
+        and counted(reported, known.quantity) > known.filled
     ):
         # Real world: the status overtakes the executions. If the order ended now, another entry could be placed before
         # they count.
@@ -98,6 +109,22 @@ def fold_order(d: Draft, reported: BrokerOrder) -> str:
     return order.symbol
 
 
+def is_forgotten(d: Draft, reported: BrokerOrder) -> bool:
+    """Whether this completed order is of a time that the ledger does not know. Only `rebuilding.py` counts it."""
+    if not reported.completed_status or d.get(OrderRecord, reported.client_order_id) is not None:
+        return False
+    return d.get(OrderRecord, entry_of_stop(reported.client_order_id)) is None
+
+
+def release_held_back(d: Draft) -> None:
+    """Apply the final reports whose shares are all explained now."""
+    for held in d.table(HeldBack).values():
+        order = d.get(OrderRecord, held.key)
+        if order is not None and counted(held.told, order.quantity) <= order.filled:
+            d.drop(HeldBack, held.key)
+            fold_order(d, held.told)
+
+
 def _order_of(d: Draft, reported: BrokerOrder) -> OrderRecord | None:
     """The order that the report is about, new if the book does not have it; None for a double that ended unfilled."""
     known = find(partial(d.get, OrderRecord), reported.client_order_id, reported.order_id, reported.perm_id)
@@ -105,7 +132,7 @@ def _order_of(d: Draft, reported: BrokerOrder) -> OrderRecord | None:
         return known
     first = d.get(OrderRecord, reported.client_order_id)
     if first is None:
-        return _described(_unknown_order(d, reported, reported.quantity), reported)
+        return _described(_unknown_order(d, reported, reported.quantity or reported.filled), reported)
     if not TABLE[report_of(reported.status)].to.live and not reported.filled:
         return None
     return cancel_double(d, first, reported.quantity, reported)
@@ -142,7 +169,7 @@ def _merge(d: Draft, known: OrderRecord, reported: BrokerOrder) -> OrderRecord:
         oca_type=known.oca_type if completed else reported.oca_type,
         account=reported.account or known.account,
         con_id=reported.con_id or known.con_id,
-        reason=reported.completed_status or ("" if known.reason == NEVER_ARRIVED else known.reason),
+        reason=_reason(known, reported),
     )
 
 
@@ -154,8 +181,16 @@ def _described(order: OrderRecord, reported: BrokerOrder) -> OrderRecord:
         quantity=reported.quantity or order.quantity,
         limit_price=reported.limit_price,
         stop_price=None if reported.order_type.startswith("TRAIL") else reported.stop_price,
+        trailing_pct=reported.trailing_pct,
         tif=reported.tif,
     )
+
+
+def _reason(known: OrderRecord, reported: BrokerOrder) -> str:
+    """Why the order ended; that it was found at the broker stays."""
+    if known.reason == FOUND_AT_BROKER:
+        return known.reason
+    return reported.completed_status or ("" if known.reason == NEVER_ARRIVED else known.reason)
 
 
 def _send_event(d: Draft, effect: Effect, known: OrderRecord, order: OrderRecord) -> None:
@@ -239,6 +274,8 @@ def _unknown_order(d: Draft, reported: BrokerOrder | BrokerExecution, quantity: 
         order_id=reported.order_id,
         created_ns=d.now.market_ns,
         con_id=reported.con_id,
+        parent_client_order_id=entry_of_stop(key) if side == "SELL" else "",
+        reason=FOUND_AT_BROKER if side == "BUY" else "",
     )
 
 
@@ -261,9 +298,7 @@ def fold_execution(d: Draft, execution: BrokerExecution) -> str:
             order = _unknown_order(d, execution, execution.cum_quantity)
         else:
             order = cancel_double(d, first, max(first.quantity, execution.cum_quantity), execution)
-    own = d.get(Own, execution.symbol) or Own(execution.symbol)
     if before is not None:
-        own = without(own, before)
         d.note(
             "execution_corrected",
             execution.symbol,
@@ -272,11 +307,6 @@ def fold_execution(d: Draft, execution: BrokerExecution) -> str:
             price=execution.price,
             qty=execution.quantity,
         )
-    if execution.side == "BUY":
-        own, realized = bought(own, execution.quantity, execution.price), 0.0
-    else:
-        own, realized = sold(own, execution.quantity, execution.price)
-    d.put(own)
     fill = Fill(
         exec_id=execution.exec_id,
         client_order_id=order.client_order_id,
@@ -293,20 +323,20 @@ def fold_execution(d: Draft, execution: BrokerExecution) -> str:
         time_ns=execution.time_ns,
         con_id=execution.con_id or order.con_id,
     )
-    d.put(FillRecord(base, fill, realized))
+    order = msgspec.structs.replace(
+        order,
+        filled=max(order.filled, execution.cum_quantity),
+        avg_price=execution.avg_price,
+        perm_id=execution.perm_id or order.perm_id,
+        updated_ns=d.now.market_ns,
+    )
+    explained = _explained(d, order, fill, before)
+    book_fill(d, order, fill, before, explained)
     if d.get(Doubt, order.key) is not None:
         d.drop(Doubt, order.key)
-    order = d.put(
-        msgspec.structs.replace(
-            order,
-            filled=max(order.filled, execution.cum_quantity),
-            avg_price=execution.avg_price,
-            perm_id=execution.perm_id or order.perm_id,
-            updated_ns=d.now.market_ns,
-        )
-    )
-    corrects, replaced = (before.fill.exec_id, before.realized_usd) if before is not None else ("", 0.0)
-    d.send(execution.symbol, OrderFilled(fill, order, own.quantity, own.cost_usd, realized, corrects, replaced))
+    d.put(order)
+    if explained:
+        d.note("synthetic_fill_replaced", order.symbol, **_fields(order), exec_id=fill.exec_id)
     d.note(
         "fill_received",
         execution.symbol,
@@ -321,11 +351,19 @@ def fold_execution(d: Draft, execution: BrokerExecution) -> str:
     if early is not None:
         d.drop(EarlyCommission, execution.exec_id)
         fold_commission(d, early.told)
-    held = d.get(HeldBack, order.key)
-    if held is not None and held.told.filled <= order.filled:
-        d.drop(HeldBack, order.key)
-        fold_order(d, held.told)
+    if d.get(HeldBack, order.key) is not None:
+        release_held_back(d)
     return execution.symbol
+
+
+def _explained(d: Draft, order: OrderRecord, fill: Fill, before: FillRecord | None) -> list[Fill]:
+    """The synthetic fills of the order that this execution stands for, as they are after it."""
+    known = [record for record in fills_of(d, order.key) if before is None or record.key != before.key]
+    synthetic = sum(record.fill.quantity for record in known if is_synthetic(record.fill))
+    if not synthetic:
+        return []
+    left = unexplained(order.filled, [r.fill for r in known if not is_synthetic(r.fill)] + [fill])
+    return shrunk(known, exact(synthetic - min(synthetic, left)))
 
 
 def fold_commission(d: Draft, commission: BrokerCommission) -> None:
@@ -402,7 +440,9 @@ def _count_absence(d: Draft, order: OrderRecord, max_absences: int) -> None:
     doubt = d.get(Doubt, order.key) or Doubt(order.key)
     absences = doubt.absent + 1 if doubt.asked else doubt.absent
     if absences < max_absences:
-        d.put(Doubt(order.key, False, absences))
+        position = d.get(AccountPosition, order.symbol)
+        account = position.quantity if position is not None and doubt.asked else doubt.account
+        d.put(Doubt(order.key, False, absences, account))
         return
     dead = d.put(
         msgspec.structs.replace(

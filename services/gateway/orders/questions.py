@@ -131,4 +131,4 @@ def doubt_unacknowledged(d: Draft) -> None:
 def mark_asked(d: Draft) -> None:
     """Mark missing shares as covered by the question that goes out now."""
     for missing in d.table(Missing).values():
-        d.put(Missing(missing.symbol, asked=True))
+        d.put(Missing(missing.symbol, True, missing.account))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from messages.orders import OrderAccepted, OrderCancelled, OrderRecord, OrderRejected, OrderUpdated
-from services.gateway.book.records import NEVER_ARRIVED, Book, LastError
+from services.gateway.book.records import FOUND_AT_BROKER, NEVER_ARRIVED, Book, Doubt, HeldBack, LastError
 from tests.gateway.broker_reports import NOTHING, fields_of, fold_status, folded, reported, updated
 from tests.gateway.one_decision import ACCOUNT, ENTRY, NOON_NS, STOP, entry, note, stop
 from tests.gateway.scenario import changed
@@ -50,7 +50,7 @@ class TestOwnership:
     )
     def test_an_order_of_a_lost_book_is_recorded(self, key: str, side: str, role: str) -> None:
         before = entry(key, side=side, role=role, why_held="")
-        (writes, says_) = folded(reported(before, perm_id=77, order_type="LMT"), Book(next_order_id=9))
+        (writes, says_) = folded(reported(before, perm_id=77, order_type="LMT", tif="GTC"), Book(next_order_id=9))
         order = OrderRecord(
             client_order_id=key,
             symbol="TSLA",
@@ -65,6 +65,9 @@ class TestOwnership:
             account=ACCOUNT,
             created_ns=NOON_NS,
             updated_ns=NOON_NS,
+            reason=FOUND_AT_BROKER if role == "entry" else "",
+            tif="GTC",
+            parent_client_order_id=key.removesuffix("-S1").removesuffix("-S2") if role == "stop" else "",
         )
         placed = {"entry": "entry_order_placed", "flatten": "flatten_order_placed"}.get(role, "trailing_stop_placed")
         assert writes == [order]
@@ -207,10 +210,15 @@ class TestMergedRecord:
             ],
         )
 
-    def test_of_an_unknown_completed_order_is_recorded(self) -> None:
+    def test_of_an_unknown_completed_order_records_nothing(self) -> None:
+        """It is of a time that the ledger does not know: `rebuilding.py` counts it, if its shares are still held."""
         report = reported(entry(), quantity=0.0, why_held="", **COMPLETED)
-        (writes, _) = folded(report, Book(next_order_id=9))
-        assert [(o.quantity, o.status) for o in writes] == [(0.0, "Cancelled")]
+        assert folded(report, Book(next_order_id=9)) == ([], [])
+
+    def test_of_an_unknown_completed_stop_of_a_known_entry_is_recorded(self) -> None:
+        report = reported(stop(), quantity=0.0, why_held="", **COMPLETED)
+        (writes, _) = folded(report, entry(), Book(next_order_id=9))
+        assert [(o.key, o.status) for o in writes] == [(STOP, "Cancelled")]
 
     @pytest.mark.parametrize(("next_id", "told_id", "then"), [(5, 4, 5), (4, 4, 5), (3, 4, 5), (1, 4, 5)])
     def test_no_order_id_is_given_out_twice(self, next_id: int, told_id: int, then: int) -> None:
@@ -251,8 +259,13 @@ class TestStatus:
         ],
     )
     def test_a_new_status_updates_the_order(self, before: str, after: str) -> None:
-        known = entry(status=before)
+        known = entry(status=before, filled=10.0 if after == "Filled" else 0.0)
         assert fold_status(known, after) == updated(changed(known, status=after, updated_ns=NOON_NS))
+
+    def test_filled_without_a_figure_waits_for_the_executions_too(self) -> None:
+        known, report = entry(), reported(entry(), status="Filled", filled=0.0)
+        writes, says_ = folded(report, known, Book(account=ACCOUNT, next_order_id=9))
+        assert (writes, says_) == ([HeldBack(ENTRY, report), Doubt(ENTRY)], [])
 
     @pytest.mark.parametrize(
         ("before", "after"),

@@ -104,6 +104,7 @@ class TestExecution:
             avg_price=94.0,
             order_id=2,
             perm_id=78,
+            parent_client_order_id=ENTRY,
             created_ns=NOON_NS,
             updated_ns=NOON_NS,
         )

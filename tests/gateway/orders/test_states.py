@@ -210,7 +210,7 @@ def test_what_the_record_takes_over(
     completed: bool,
     estimated: bool,
 ) -> None:
-    known = record(state, order_type=order_type, level_estimated=estimated, stop_price=50.0, **before)
+    known = record(state, order_type=order_type, level_estimated=estimated, stop_price=50.0, filled=10.0, **before)
     text = "so the broker says" if completed else ""
     order_id, perm_id = numbers
     event = broker_order(KEY, status=status, order_id=order_id, perm_id=perm_id, completed_status=text, **now)
@@ -261,7 +261,7 @@ class Reached:
         return state_of(self.gateway.order(self.key))
 
     def report(self, report: BrokerReport) -> None:
-        if report is R.ABSENT_FILLED:
+        if report in (R.ABSENT_FILLED, R.FILLED) and not self.gateway.order(self.key).filled:
             self.gateway.receive(self.gateway.execution(self.key, 10.0, 105.0))
         if report in ABSENCES:
             self.gateway.disconnect()
