@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import msgspec
+
 from messages.broker import (
     BrokerAccount,
     BrokerCommission,
@@ -77,8 +79,8 @@ class ExchangeBroker:
                 return list(self.facts(self.exchange.place(self._ticket(order, transmit))))
             case CancelOrder(order_id):
                 return list(self.facts(self.exchange.cancel(self.client_id, order_id)))
-            case RequestSnapshot():
-                return [self._snapshot()]
+            case RequestSnapshot(question):
+                return [self._snapshot(question)]
             case StartStreams(account):
                 self._streamed = account
                 return [_account(self.exchange.account_report(account))]
@@ -144,7 +146,7 @@ class ExchangeBroker:
             order_ref=order.client_order_id,
         )
 
-    def _snapshot(self) -> BrokerSnapshot:
+    def _snapshot(self, question: int) -> BrokerSnapshot:
         exchange = self.exchange
         executions = [e for e in exchange.executions_told() if e.client_id == self.client_id]
         charges = [exchange.commission_of(e.exec_id) for e in executions]
@@ -153,9 +155,10 @@ class ExchangeBroker:
             account=self.account,
             positions=tuple(_position(p) for p in exchange.positions(self.account) if p.quantity),
             open_orders=tuple(_order(o) for o in exchange.open_orders()),
-            completed_orders=tuple(_order(o) for o in exchange.completed_orders_told()) if ends else (),
+            completed_orders=tuple(_completed(o) for o in exchange.completed_orders_told()) if ends else (),
             executions=tuple(_execution(e) for e in executions),
             commissions=tuple(_commission(c) for c in charges if c is not None),
+            question=question,
             missing=() if ends else ("completed_orders",),
         )
 
@@ -185,9 +188,23 @@ def _order(order: Order) -> BrokerOrder:
         account=ticket.account,
         oca_group=order.oca_group,
         oca_type=order.oca_type,
-        completed_status=order.completed_status if order.done else "",
         limit_offset=ticket.limit_offset,
         con_id=contract_id(ticket.symbol),
+    )
+
+
+def _completed(order: Order) -> BrokerOrder:
+    """An order in the answer about completed orders: without an order id, and without a quantity if it is filled."""
+    found = _order(order)
+    return msgspec.structs.replace(
+        found,
+        order_id=0,
+        client_id=0,
+        quantity=0.0 if order.status == "Filled" else found.quantity,
+        avg_price=0.0,
+        parent_id=0,
+        completed_status=order.completed_status,
+        completed_ns=order.completed_ns // SECOND * SECOND,
     )
 
 
