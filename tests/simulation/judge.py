@@ -137,8 +137,8 @@ class Judge:
 
     # Looking
 
-    def on_reports(self, reports: Sequence[Report]) -> None:
-        """The exchange reported something."""
+    def on_reports(self, reports: Sequence[Report], *, ours: bool = False) -> None:
+        """The exchange reported something. `ours`: a command of the fleet was just carried out."""
         changed = False
         for report in reports:
             match report:
@@ -162,7 +162,7 @@ class Judge:
                 case _:
                     changed = True
         if changed:
-            self.refresh()
+            self.refresh(ours=ours)
 
     def refresh(self, *, ours: bool = False) -> None:
         """Read the exchange's ledger. `ours`: a command of the fleet was just carried out."""

@@ -41,7 +41,7 @@ from tests.simulation.processes import Process, processes_of
 from tests.simulation.tape import CoarseTape
 from tests.simulation.wire import Wire
 
-__all__ = ["Plan", "Result", "plan_of", "run"]
+__all__ = ["Plan", "Result", "Run", "plan_of", "run"]
 
 SYMBOLS = ("AAA", "BBB")
 QUIET_SESSIONS = 2
@@ -99,10 +99,10 @@ def plan_of(seed: int, days: int = 10) -> Plan:
 
 def run(plan: Plan, *, keep_trace: bool = False) -> Result:
     """Run it to its end, or to the first broken promise."""
-    return _Run(plan, keep_trace).run()
+    return Run(plan, keep_trace).run()
 
 
-class _Run:
+class Run:
     def __init__(self, plan: Plan, keep_trace: bool) -> None:
         self.plan = plan
         self.counts: Counter[str] = Counter()
@@ -367,22 +367,17 @@ class _Run:
         record = getattr(command, "order", None)
         if record is not None and record.side == "BUY":
             self._active.add(record.symbol)
-        self._commanded = True
 
     def _on_fault(self, symbol: str, why: str) -> None:
         self.judge.disturb(symbol, why)
         self.judge.symbols[symbol].doubled |= why == "doubled"
 
-    _commanded = False
-
-    def _on_reports(self, reports: Sequence[Report]) -> None:
-        ours, self._commanded = self._commanded, False
+    def _on_reports(self, reports: Sequence[Report], ours: bool) -> None:
         for report in reports:
             if type(report).__name__ not in ("QuoteReport", "AccountReport", "PositionReport"):
                 self._note(f"exchange: {report}")
         if any(type(report).__name__ != "QuoteReport" for report in reports):
-            self.judge.on_reports(reports)
-            self.judge.refresh(ours=ours)
+            self.judge.on_reports(reports, ours=ours)
 
     # Incidents
 
@@ -399,7 +394,6 @@ class _Run:
     def _act(self, incident: Incident, reports: Sequence[Report]) -> None:
         """Something was done at the exchange."""
         self.counts[incident.name] += 1
-        self._commanded = False
         self.wire.reported(reports)
         self._settle()
 
@@ -461,7 +455,6 @@ class _Run:
         self._fine(FINER_NS)
         self.judge.symbols[symbol].halted = False
         self.judge.disturb(symbol, "halt")
-        self._commanded = False
         self.wire.reported(self.exchange.resume(symbol))
 
     def _kill(self, incident: Incident) -> None:

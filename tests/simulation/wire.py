@@ -83,7 +83,7 @@ class Wire:
         self._holds = False
         self.on_command: Callable[[ToBroker], None] = lambda command: None
         self.on_fault: Callable[[str, str], None] = lambda symbol, why: None
-        self.on_reports: Callable[[Sequence[Report]], None] = lambda reports: None
+        self.on_reports: Callable[[Sequence[Report], bool], None] = lambda reports, ours: None
 
     # Faults
 
@@ -173,7 +173,7 @@ class Wire:
             if self._struck("command lost", type(command).__name__):
                 return
         self.on_command(command)
-        self.reported(self._carry_out(command))
+        self.reported(self._carry_out(command), ours=True)
 
     def _carry_out(self, command: ToBroker) -> Sequence[Report | Any]:
         match command:
@@ -244,11 +244,11 @@ class Wire:
 
     # Facts
 
-    def reported(self, reports: Sequence[Report]) -> None:
-        """The exchange has reported something."""
+    def reported(self, reports: Sequence[Report], *, ours: bool = False) -> None:
+        """The exchange has reported something. `ours`: in answer to a command of the fleet."""
         if not reports:
             return
-        self.on_reports(reports)
+        self.on_reports(reports, ours)
         if not self.socket_up:
             return
         facts, quotes = self.broker.translate(reports)
