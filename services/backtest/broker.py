@@ -65,10 +65,13 @@ class ExchangeBroker:
         self.account = exchange.accounts[0]
         self._streamed = ""
         self._updates = AccountUpdates(exchange.policy.account_told_every_s, exchange.now_ns)
+        self._reported: set[int] = set()
+        """Orders whose terms were reported on this connection: a status alone can't be read without them."""
 
     def connect(self) -> list[FromBroker]:
         """The facts of a new connection."""
         self._streamed = ""
+        self._reported.clear()
         next_id = self.exchange.next_order_id(self.client_id)
         return [Connected(self.exchange.accounts, next_id, self.client_id)]
 
@@ -105,10 +108,12 @@ class ExchangeBroker:
         """The reports for this client, as broker messages."""
         for report in reports:
             match report:
-                case OrderReport(order) | OpenOrderReport(order) | StatusReport(order) if (
-                    order.ticket.client_id == self.client_id
-                ):
+                case OrderReport(order) | OpenOrderReport(order) if order.ticket.client_id == self.client_id:
+                    self._reported.add(order.perm_id)
                     yield _order(order)
+                case StatusReport(order) if order.ticket.client_id == self.client_id:
+                    if order.perm_id in self._reported:
+                        yield _order(order)
                 case ExecutionReport(execution) if execution.client_id == self.client_id:
                     yield _execution(execution)
                 case CommissionReport(client_id=client_id) if client_id == self.client_id:
@@ -148,6 +153,7 @@ class ExchangeBroker:
 
     def _snapshot(self, question: int) -> BrokerSnapshot:
         exchange = self.exchange
+        self._reported |= {order.perm_id for order in exchange.open_orders()}
         executions = [e for e in exchange.executions_told() if e.client_id == self.client_id]
         charges = [exchange.commission_of(e.exec_id) for e in executions]
         ends = exchange.policy.completed_orders_told is not CompletedOrdersTold.NEVER_ENDED
