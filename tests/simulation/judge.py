@@ -138,7 +138,7 @@ class Judge:
     # Looking
 
     def on_reports(self, reports: Sequence[Report], *, ours: bool = False) -> None:
-        """The exchange reported something. `ours`: a command of the fleet was just carried out."""
+        """The exchange reported something. `ours`: an order of the fleet was just placed or changed."""
         changed = False
         for report in reports:
             match report:
@@ -165,7 +165,7 @@ class Judge:
             self.refresh(ours=ours)
 
     def refresh(self, *, ours: bool = False) -> None:
-        """Read the exchange's ledger. `ours`: a command of the fleet was just carried out."""
+        """Read the exchange's ledger. `ours`: an order of the fleet was just placed or changed."""
         before = {symbol: found.excess for symbol, found in self.symbols.items()}
         for found in self.symbols.values():
             found.account, found.sells, found.entries = 0.0, [], []
@@ -189,7 +189,7 @@ class Judge:
             if found.excess > before[symbol]:
                 self.counts["more sells than shares"] += 1
                 if ours and not found.mend_ns and not found.doubled:
-                    raise Broken("sells above shares", symbol, f"a command of the fleet: {self._shows(symbol)}")
+                    raise Broken("sells above shares", symbol, f"by an order of the fleet: {self._shows(symbol)}")
                 if not ours:
                     self.disturb(symbol, "the exchange made sells above shares")
             if found.account < 0 and not found.mend_ns and not found.doubled:

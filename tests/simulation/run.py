@@ -50,6 +50,8 @@ INCIDENTS = 24
 FINE_NS = 20 * SECOND
 """After an event of an order, and FINER_NS after an incident, timers run on time."""
 FINER_NS = 150 * SECOND
+TROUBLE_NS = 300 * SECOND
+"""What is not mended after this time is not mended by small steps."""
 
 SETTINGS = msgspec.convert(
     {
@@ -130,6 +132,7 @@ class Run:
         self._facts: deque[Any] = deque()
         self._fine_until_ns = 0
         self._not_before_ns = 0
+        self._trouble_ns = 0
         self._off_until_ns = 0
         self._hash = hashlib.blake2b(digest_size=8)
         self._keep = keep_trace
@@ -211,7 +214,10 @@ class Run:
             if (deadline := process.actor.market_deadline()) is not None:
                 due.append(deadline)
         gateway = self.processes["gateway"].actor
-        if gateway is not None and (self.now_ns < self._fine_until_ns or self.judge.in_trouble):
+        if not self.judge.in_trouble:
+            self._trouble_ns = self.now_ns
+        troubled = self.judge.in_trouble and self.now_ns - max(self._trouble_ns, self._fine_until_ns) < TROUBLE_NS
+        if gateway is not None and (self.now_ns < self._fine_until_ns or troubled):
             machine_ns = gateway.core.deadlines(gateway.state, Now(self.now_ns, self.now_ns)).machine_ns
             if machine_ns is not None:
                 due.append(max(machine_ns, self._not_before_ns))

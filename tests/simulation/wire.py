@@ -173,7 +173,7 @@ class Wire:
             if self._struck("command lost", type(command).__name__):
                 return
         self.on_command(command)
-        self.reported(self._carry_out(command), ours=True)
+        self.reported(self._carry_out(command), ours=isinstance(command, PlaceOrder))
 
     def _carry_out(self, command: ToBroker) -> Sequence[Report | Any]:
         match command:
@@ -245,7 +245,7 @@ class Wire:
     # Facts
 
     def reported(self, reports: Sequence[Report], *, ours: bool = False) -> None:
-        """The exchange has reported something. `ours`: in answer to a command of the fleet."""
+        """The exchange has reported something. `ours`: in answer to an order of the fleet."""
         if not reports:
             return
         self.on_reports(reports, ours)
