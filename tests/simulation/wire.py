@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime, time
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -31,21 +29,13 @@ from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.reports import Report
 from tests.simulation.incidents import Incident
 
-__all__ = ["Wire", "midnight_ns"]
-
-NEW_YORK = ZoneInfo("America/New_York")
+__all__ = ["Wire"]
 
 SECOND = 1_000_000_000
 ANSWER_NS = 50_000_000
 ANSWER_TIMEOUT_NS = 30 * SECOND
 
 Later = Callable[[int, Callable[[], None]], None]
-
-
-def midnight_ns(now_ns: int) -> int:
-    """The last midnight in New York."""
-    today = datetime.fromtimestamp(now_ns // SECOND, NEW_YORK).date()
-    return int(datetime.combine(today, time(), NEW_YORK).timestamp()) * SECOND
 
 
 class Wire:
@@ -220,12 +210,6 @@ class Wire:
             return
         (answer,) = self.broker.execute(command)
         assert isinstance(answer, BrokerSnapshot)
-        since_ns = midnight_ns(self.now_ns)
-        answer = msgspec.structs.replace(
-            answer,
-            executions=tuple(e for e in answer.executions if e.time_ns >= since_ns),
-            completed_orders=tuple(o for o in answer.completed_orders if o.completed_ns >= since_ns),
-        )
         if self._struck("answer", "without completed orders"):
             answer = msgspec.structs.replace(answer, completed_orders=(), missing=("completed_orders",))
         if answer.positions and self._struck("answer", "without positions"):
