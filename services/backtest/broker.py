@@ -33,6 +33,7 @@ from messages.broker import (
 )
 from messages.orders import OrderRecord
 from services.configuration.broker_policy import CompletedOrdersTold
+from services.simulator.requests.ownership import Ownership
 from services.simulator.venue.account_updates import AccountUpdates
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.instruments import contract_id
@@ -154,13 +155,14 @@ class ExchangeBroker:
     def _snapshot(self, question: int) -> BrokerSnapshot:
         exchange = self.exchange
         self._reported |= {order.perm_id for order in exchange.open_orders()}
-        executions = [e for e in exchange.executions_told() if e.client_id == self.client_id]
+        seen = Ownership()  # manual orders and their executions, as clients see them
+        executions = [seen.execution(e) for e in exchange.executions_told()]
         charges = [exchange.commission_of(e.exec_id) for e in executions]
         ends = exchange.policy.completed_orders_told is not CompletedOrdersTold.NEVER_ENDED
         return BrokerSnapshot(
             account=self.account,
             positions=tuple(_position(p) for p in exchange.positions(self.account) if p.quantity),
-            open_orders=tuple(_order(o) for o in exchange.open_orders()),
+            open_orders=tuple(_order(seen.order(o)) for o in exchange.open_orders()),
             completed_orders=tuple(_completed(o) for o in exchange.completed_orders_told()) if ends else (),
             executions=tuple(_execution(e) for e in executions),
             commissions=tuple(_commission(c) for c in charges if c is not None),

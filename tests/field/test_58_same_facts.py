@@ -14,6 +14,8 @@ from messages.broker import (
     BrokerExecution,
     BrokerOrder,
     BrokerPosition,
+    BrokerSnapshot,
+    RequestSnapshot,
 )
 from services.backtest.broker import ExchangeBroker
 from services.configuration.broker_policy import ChildOnPartialFill, Policy, RejectedAs
@@ -173,5 +175,26 @@ def test_field_58_live_facts_are_the_same(policy: Policy, monkeypatch: pytest.Mo
             accounts = [f for f in heard.facts if isinstance(f, BrokerAccount)]
             runner = [f for f in heard.runner.facts(heard.reports) if isinstance(f, BrokerAccount)]
             assert accounts[-1].values["NetLiquidation"] == runner[-1].values["NetLiquidation"]
+
+    run_scenario(play)
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+def test_field_58_answers_are_the_same(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> None:
+        async with connected(trades("TSLA", *PRICES), policy=policy) as fleet:
+            heard = Heard(fleet, monkeypatch)
+            await a_day(fleet, heard)
+            heard.facts.clear()
+            fleet.broker.execute(RequestSnapshot(77))
+            await fleet.until(lambda: any(isinstance(f, BrokerSnapshot) for f in heard.facts), "no answer")
+            wire = next(f for f in heard.facts if isinstance(f, BrokerSnapshot))
+            (runner,) = heard.runner.execute(RequestSnapshot(77))
+            assert isinstance(runner, BrokerSnapshot)
+            assert len(runner.completed_orders) >= 2
+            for part in ("positions", "open_orders", "completed_orders", "executions", "commissions"):
+                ours, theirs = (sorted(getattr(answer, part), key=str) for answer in (runner, wire))
+                assert not differences(ours, theirs), part
+            assert (runner.question, runner.missing) == (wire.question, wire.missing)
 
     run_scenario(play)

@@ -18,7 +18,7 @@ from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.executions import base_id
 from services.simulator.venue.orders import Order
 from services.simulator.venue.reports import ErrorReport, ExecutionReport, Report
-from services.trading.ids import is_own_reference
+from services.trading.ids import is_reference_of
 from tests.simulation.incidents import SECOND
 from tests.simulation.wire import Wire
 
@@ -144,7 +144,7 @@ class Judge:
             match report:
                 case ExecutionReport(execution):
                     changed = True
-                    if is_own_reference(execution.order_ref):
+                    if is_reference_of(execution.order_ref, self._settings.name):
                         signed = execution.quantity if execution.side == "BUY" else -execution.quantity
                         base = base_id(execution.exec_id)
                         found = self.symbols[execution.symbol]
@@ -174,7 +174,7 @@ class Judge:
         orders = self._exchange.open_orders()
         by_perm = {order.perm_id: order for order in orders}
         for order in orders:
-            if is_own_reference(order.ticket.order_ref):
+            if is_reference_of(order.ticket.order_ref, self._settings.name):
                 found = self.symbols[order.ticket.symbol]
                 (found.sells if order.ticket.side == "SELL" else found.entries).append(order)
         for symbol, found in self.symbols.items():
@@ -223,7 +223,7 @@ class Judge:
         found = self.symbols[symbol]
         self.counts[f"stops {how}"] += 1
         others = sum(o.remaining for o in found.sells if o.perm_id != order.perm_id and _protects(o))
-        if others + left >= found.shares or not is_own_reference(order.ticket.order_ref):
+        if others + left >= found.shares or not is_reference_of(order.ticket.order_ref, self._settings.name):
             return
         if found.ordered or order.ticket.order_id in self._refused or not _protects(order):
             self.counts[f"stops {how} by an exception"] += 1

@@ -34,7 +34,7 @@ from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.orders import Order, Ticket
 from services.simulator.venue.reports import Report
 from services.symbol.core import SymbolRecord
-from services.trading.ids import is_own_reference, symbol_process
+from services.trading.ids import is_reference_of, symbol_process
 from tests.simulation.incidents import SECOND, Incident, draw_incidents, draw_policy
 from tests.simulation.judge import Broken, Judge
 from tests.simulation.processes import Process, processes_of
@@ -393,7 +393,7 @@ class Run:
     def _own_order(self, symbol: str, side: str) -> Order | None:
         for order in self.exchange.open_orders():
             ticket = order.ticket
-            if ticket.symbol == symbol and ticket.side == side and is_own_reference(ticket.order_ref):
+            if ticket.symbol == symbol and ticket.side == side and is_reference_of(ticket.order_ref, SETTINGS.name):
                 return order
         return None
 
@@ -520,7 +520,7 @@ class Run:
                         self._act(incident, reports)
             case "corrected" | "busted":
                 own = [e for e in exchange.executions() if e.symbol == symbol and e.quantity]
-                own = [e for e in own if is_own_reference(e.order_ref)]
+                own = [e for e in own if is_reference_of(e.order_ref, SETTINGS.name)]
                 if own:
                     last = own[-1]
                     reports = (

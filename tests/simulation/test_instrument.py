@@ -85,7 +85,7 @@ def entry(stop: OrderRecord, order_id: int) -> PlaceOrder:
     return rogue(
         stop,
         order_id=order_id,
-        client_order_id=f"CT-{stop.symbol}-20250306-{order_id}",
+        client_order_id=f"{stop.parent_client_order_id.rpartition('-')[0]}-{order_id}",
         role="entry",
         side="BUY",
         order_type="STP LMT",
@@ -172,7 +172,13 @@ def test_each_rule_can_be_broken(rule: str, act: Callable[[Run, OrderRecord], No
 def test_an_entry_out_of_hours_is_found() -> None:
     trial = Run(QUIET, keep_trace=False)
     stop = OrderRecord(
-        client_order_id="CT-AAA-20250306-9-S1", symbol="AAA", role="stop", side="SELL", order_type="TRAIL", quantity=5.0
+        client_order_id="CT-AAA-20250306-9-S1",
+        parent_client_order_id="CT-AAA-20250306-9",
+        symbol="AAA",
+        role="stop",
+        side="SELL",
+        order_type="TRAIL",
+        quantity=5.0,
     )
     trial.at(trial.sessions[1].open_ns - 60 * SECOND, lambda: trial.wire.execute(entry(stop, 900)))
     assert trial.run().rule == "hours"
