@@ -11,7 +11,8 @@ CRAZY  := $(BIN)/crazy
 WITH    = $(if $(CONFIG),--config "$(CONFIG)")
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test clients check format coverage mutate soak fuzz bench install ibasync lock clean
+.PHONY: help up down status logs test clients check format coverage mutate soak simulate campaign fuzz bench install \
+        ibasync lock clean
 
 help: ## Describe every target (this list)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +57,12 @@ mutate: $(VENV)/.installed-dev ## Change the cores bit by bit and count what the
 
 soak: $(VENV)/.installed-dev ## Run free-running days on the real processes, kills included (long)
 	$(BIN)/python -m pytest -q -m soak --timeout=3600
+
+simulate: $(VENV)/.installed-dev ## Run the cores through weeks in which things go wrong (DAYS=1000, SEED=0)
+	$(BIN)/python -m tests.simulation $(if $(DAYS),--days $(DAYS)) $(if $(SEED),--seed $(SEED))
+
+campaign: $(VENV)/.installed-dev ## The same for 10,000 runs of two weeks (hours)
+	$(BIN)/python -m tests.simulation --days 100000
 
 fuzz: $(VENV)/.installed-dev ## Attack the simulated gateway with a million requests (INPUTS=, SEED=, REPLAY=file)
 	$(BIN)/python -m tests.hostile $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED)) $(if $(REPLAY),--replay $(REPLAY))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import msgspec
+
 from messages.broker import (
     BrokerAccount,
     BrokerCommission,
@@ -31,6 +33,7 @@ from messages.broker import (
 )
 from messages.orders import OrderRecord
 from services.configuration.broker_policy import CompletedOrdersTold
+from services.simulator.requests.ownership import Ownership
 from services.simulator.venue.account_updates import AccountUpdates
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.instruments import contract_id
@@ -63,10 +66,13 @@ class ExchangeBroker:
         self.account = exchange.accounts[0]
         self._streamed = ""
         self._updates = AccountUpdates(exchange.policy.account_told_every_s, exchange.now_ns)
+        self._reported: set[int] = set()
+        """Orders whose terms were reported on this connection: a status alone can't be read without them."""
 
     def connect(self) -> list[FromBroker]:
         """The facts of a new connection."""
         self._streamed = ""
+        self._reported.clear()
         next_id = self.exchange.next_order_id(self.client_id)
         return [Connected(self.exchange.accounts, next_id, self.client_id)]
 
@@ -103,10 +109,12 @@ class ExchangeBroker:
         """The reports for this client, as broker messages."""
         for report in reports:
             match report:
-                case OrderReport(order) | OpenOrderReport(order) | StatusReport(order) if (
-                    order.ticket.client_id == self.client_id
-                ):
+                case OrderReport(order) | OpenOrderReport(order) if order.ticket.client_id == self.client_id:
+                    self._reported.add(order.perm_id)
                     yield _order(order)
+                case StatusReport(order) if order.ticket.client_id == self.client_id:
+                    if order.perm_id in self._reported:
+                        yield _order(order)
                 case ExecutionReport(execution) if execution.client_id == self.client_id:
                     yield _execution(execution)
                 case CommissionReport(client_id=client_id) if client_id == self.client_id:
@@ -144,20 +152,22 @@ class ExchangeBroker:
             order_ref=order.client_order_id,
         )
 
-    def _snapshot(self, question: int = 0) -> BrokerSnapshot:
+    def _snapshot(self, question: int) -> BrokerSnapshot:
         exchange = self.exchange
-        executions = [e for e in exchange.executions_told() if e.client_id == self.client_id]
+        self._reported |= {order.perm_id for order in exchange.open_orders()}
+        seen = Ownership()  # manual orders and their executions, as clients see them
+        executions = [seen.execution(e) for e in exchange.executions_told()]
         charges = [exchange.commission_of(e.exec_id) for e in executions]
         ends = exchange.policy.completed_orders_told is not CompletedOrdersTold.NEVER_ENDED
         return BrokerSnapshot(
             account=self.account,
             positions=tuple(_position(p) for p in exchange.positions(self.account) if p.quantity),
-            open_orders=tuple(_order(o) for o in exchange.open_orders()),
-            completed_orders=tuple(_order(o) for o in exchange.completed_orders_told()) if ends else (),
+            open_orders=tuple(_order(seen.order(o)) for o in exchange.open_orders()),
+            completed_orders=tuple(_completed(o) for o in exchange.completed_orders_told()) if ends else (),
             executions=tuple(_execution(e) for e in executions),
             commissions=tuple(_commission(c) for c in charges if c is not None),
-            missing=() if ends else ("completed_orders",),
             question=question,
+            missing=() if ends else ("completed_orders",),
         )
 
 
@@ -186,9 +196,23 @@ def _order(order: Order) -> BrokerOrder:
         account=ticket.account,
         oca_group=order.oca_group,
         oca_type=order.oca_type,
-        completed_status=order.completed_status if order.done else "",
         limit_offset=ticket.limit_offset,
         con_id=contract_id(ticket.symbol),
+    )
+
+
+def _completed(order: Order) -> BrokerOrder:
+    """An order in the answer about completed orders: without an order id, and without a quantity if it is filled."""
+    found = _order(order)
+    return msgspec.structs.replace(
+        found,
+        order_id=0,
+        client_id=0,
+        quantity=0.0 if order.status == "Filled" else found.quantity,
+        avg_price=0.0,
+        parent_id=0,
+        completed_status=order.completed_status,
+        completed_ns=order.completed_ns // SECOND * SECOND,
     )
 
 

@@ -12,10 +12,10 @@ from ib_insync.decoder import Decoder
 from messages.broker import BrokerCommission
 from services.gateway.ibkr import decoding
 from services.gateway.ibkr.fields import Undecodable
+from services.simulator.venue.instruments import contract_id
 from services.simulator.venue.orders import Order, Ticket
 from services.simulator.venue.reports import CommissionReport
 from services.simulator.wire import order_replies, replies
-from services.simulator.venue.instruments import contract_id
 from services.simulator.wire.fields import split
 from tests.simulator.wire.test_replies import EXECUTION, HELD, NOON, ORDER, TICKET
 
