@@ -21,6 +21,9 @@ from services.trading.ids import symbol_process
 
 __all__ = ["Killed", "Process", "processes_of"]
 
+QUIET_S = 1800.0
+"""Seconds between two questions while all is quiet. A real fleet asks every 30 s, which would take most of the time."""
+
 SECOND = 1_000_000_000
 
 
@@ -139,7 +142,9 @@ def processes_of(
 
     found = {
         "clock": Process("clock", clock_core, (), "", SharedClock(lambda: None)),
-        "gateway": Process("gateway", lambda: GatewayCore(settings), CONSTRAINTS, "", SharedClock(clock_down_ns)),
+        "gateway": Process(
+            "gateway", lambda: GatewayCore(settings, quiet_s=QUIET_S), CONSTRAINTS, "", SharedClock(clock_down_ns)
+        ),
         "risk": Process("risk", lambda: RiskCore(settings), constraints(settings), "", SharedClock(clock_down_ns)),
     }
     for symbol in settings.watchlist:
