@@ -16,6 +16,7 @@ from services.trading.ids import symbol_process
 
 __all__ = [
     "POLL_S",
+    "await_records",
     "gateway_refusal",
     "is_ready",
     "market_note",
@@ -27,6 +28,9 @@ __all__ = [
 
 POLL_S = 0.1
 """Pause between two looks."""
+
+RECORDS_S = 5.0
+"""Longest wait until the records say what the processes say."""
 
 ROLL_CALL_S = 1.0
 """Longest wait for the watchdog's answer."""
@@ -112,3 +116,13 @@ def _end_recorded(chosen: Fleet) -> bool:
             return bool(open_records.rows("SELECT 1 FROM events WHERE event_type = 'market_ended' LIMIT 1"))
     except Refusal:  # being restarted
         return False
+
+
+def await_records(chosen: Fleet) -> None:
+    """Wait until the records know that the fleet is ready: the recorder may be behind by a moment."""
+    deadline = time.monotonic() + RECORDS_S
+    while time.monotonic() < deadline:
+        with records.opened(chosen) as db:
+            if any(row["up"] for row in db.rows("SELECT up FROM links WHERE link = 'socket'")):
+                return
+        time.sleep(POLL_S)

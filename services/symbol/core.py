@@ -37,9 +37,8 @@ from services.symbol.outcome import (
     triggered,
 )
 from services.symbol.record import SymbolRecord, changed, moved, shown, status_of
-from services.symbol.recovery import confirm_entry, on_ledger_lost, take_book
+from services.symbol.recovery import confirm_entry, count_entry, on_ledger_lost, take_book
 from services.symbol.states import Event, SymbolState
-from services.trading.ids import parse_reference
 from services.trading.sessions import is_break
 
 __all__ = ["SymbolCore", "SymbolRecord"]
@@ -104,6 +103,8 @@ class SymbolCore:
         return draft.decision
 
     def _fold(self, d: Draft, r: SymbolRecord, message: Message) -> SymbolRecord:
+        if isinstance(message, OrderAccepted | OrderUpdated | OrderCancelled | OrderRejected | OrderFilled):
+            r = count_entry(r, message.order)
         match message:
             case Tick():
                 return self._on_tick(d, r, message)
@@ -118,7 +119,7 @@ class SymbolCore:
                     session_date=session.date,
                     session_open_ns=session.open_ns,
                     entries_until_ns=entries_until_ns,
-                    entry_number=_entries_of(r, session.date) if new_day else r.entry_number,
+                    entry_number=0 if new_day else r.entry_number,
                     refusals=0 if new_day else r.refusals,
                     wait_until_ns=0 if new_day else r.wait_until_ns,
                 )
@@ -370,12 +371,6 @@ class SymbolCore:
         if r.winding_down:
             return Blocked("removal_pending")
         return None
-
-
-def _entries_of(r: SymbolRecord, date: str) -> int:
-    """The number of the newest known entry of this session: an entry that was found may be of it already."""
-    found = parse_reference(r.entry_id)
-    return found.number if found is not None and found.session_date == date and not found.kind else 0
 
 
 def _with(r: SymbolRecord, reason: str, symbol: str) -> tuple[str, ...]:

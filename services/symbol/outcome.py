@@ -14,7 +14,7 @@ from services.configuration.settings import Settings
 from services.runtime.core import Draft
 from services.symbol.record import SymbolRecord, changed, holds, moved
 from services.symbol.states import Event, SymbolState
-from services.trading.ids import parse_reference, referenced
+from services.trading.ids import referenced
 
 __all__ = [
     "BACK_OFF_MINUTES",
@@ -107,8 +107,6 @@ def _own_entry(d: Draft, r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
             d.send("gateway", CancelEntry(key, r.symbol, "entry_live"))  # one entry of a symbol at a time
         return r
     d.note("entry_found", r.symbol, "WARNING", client_order_id=key, status=order.status)
-    reference = parse_reference(key)
-    of_today = reference is not None and reference.session_date == r.session_date
     r = changed(
         ended(r),
         entry_id=key,
@@ -116,7 +114,6 @@ def _own_entry(d: Draft, r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
         entry_trigger=order.stop_price or 0.0,
         anchored_ns=d.now.market_ns,
         cancelling=order.cancel_reason,
-        entry_number=max(r.entry_number, reference.number) if reference is not None and of_today else r.entry_number,
     )
     if r.state in (SymbolState.NO_POSITION, SymbolState.ENTRY_PENDING):
         r = changed(r, why=order.cancel_reason or "waits_for_trigger", figures={"trigger": r.entry_trigger})

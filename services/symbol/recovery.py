@@ -7,13 +7,15 @@ there is none.
 from __future__ import annotations
 
 from messages.account import SymbolBook
+from messages.orders import OrderRecord
 from services.configuration.settings import Settings
 from services.runtime.core import Draft
 from services.symbol.outcome import MINUTE, take_back
 from services.symbol.record import SymbolRecord, changed, moved
 from services.symbol.states import Event
+from services.trading.ids import parse_reference
 
-__all__ = ["confirm_entry", "on_ledger_lost", "take_book"]
+__all__ = ["confirm_entry", "count_entry", "on_ledger_lost", "take_book"]
 
 REASON = "ledger_lost"
 
@@ -36,6 +38,16 @@ def confirm_entry(d: Draft, r: SymbolRecord) -> SymbolRecord:
     if not r.unsure:
         return r
     return take_back(d, changed(r, unsure=False), REASON)
+
+
+def count_entry(r: SymbolRecord, order: OrderRecord) -> SymbolRecord:
+    """Count an entry that was made before the records were lost: its number is not used again in its session."""
+    reference = parse_reference(order.client_order_id) if order.role == "entry" else None
+    if reference is None or reference.kind or reference.session_date < r.session_date:
+        return r
+    if reference.session_date > r.session_date:
+        return changed(r, session_date=reference.session_date, entry_number=reference.number)
+    return changed(r, entry_number=reference.number) if reference.number > r.entry_number else r
 
 
 def take_book(d: Draft, r: SymbolRecord, book: SymbolBook, settings: Settings) -> SymbolRecord:

@@ -43,23 +43,33 @@ FOLLOWED: dict[str, Any] = {
     "entry_at": "held",
     "entry_trigger": 105.0,
     "anchored_ns": NOON,
+    "entry_number": 3,
 }
+OF_MONDAY = FOLLOWED | {"session_date": "2025-01-06"}
+"""By a symbol that does not know the session yet."""
 NOTED = "recorder: WARNING entry_found TSLA client_order_id='CT.sim-TSLA-20250106-3' status='PreSubmitted'"
 RESTING = with_(SUBMITTED, entry_at="held", entry_number=3, entry_id="CT.sim-TSLA-20250106-3")
 
 
 def test_a_live_entry_of_lost_records_is_followed() -> None:
-    assert step(BORN, FOUND) == (FOLLOWED, [NOTED])
-    assert step(ARMED, FOUND) == (FOLLOWED | {"entry_number": 3}, [NOTED])
+    assert step(BORN, FOUND) == (OF_MONDAY, [NOTED])
+    assert step(ARMED, FOUND) == (FOLLOWED, [NOTED])
 
 
 def test_the_next_entry_of_the_session_has_the_next_number() -> None:
-    followed = with_(BORN, **FOLLOWED)
+    followed = with_(BORN, **OF_MONDAY)
     then, _ = step(followed, SessionOpened(MONDAY, ENTRIES_UNTIL))
-    assert then["entry_number"] == 3
-    assert "entry_live" not in then
-    older = with_(followed, entry_id="CT.sim-TSLA-20250103-3")
-    assert "entry_number" not in step(older, SessionOpened(MONDAY, ENTRIES_UNTIL))[0]
+    assert then.keys().isdisjoint({"entry_number", "entry_live"}), "they stay"
+    older = with_(followed, session_date="2025-01-03")
+    assert step(older, SessionOpened(MONDAY, ENTRIES_UNTIL))[0]["entry_number"] == 0
+
+
+def test_the_number_of_an_entry_that_ended_is_not_used_again() -> None:
+    ended = entry_order(client_order_id="CT.sim-TSLA-20250106-3", status="Cancelled")
+    assert step(ARMED, OrderUpdated(ended)) == ({"entry_number": 3}, [])
+    assert step(BORN, OrderUpdated(ended)) == ({"entry_number": 3, "session_date": "2025-01-06"}, [])
+    older = entry_order(client_order_id="CT.sim-TSLA-20250103-9", status="Cancelled")
+    assert step(ARMED, OrderUpdated(older)) == ({}, [])
 
 
 def test_it_is_taken_back_before_the_close_by_a_pause_and_by_a_halt() -> None:
@@ -100,9 +110,9 @@ def test_one_that_is_being_cancelled_is_not_cancelled_again() -> None:
 
 
 def test_a_second_live_entry_is_cancelled() -> None:
-    assert step(SUBMITTED, FOUND) == ({}, [takes_back("entry_live", "CT.sim-TSLA-20250106-3")])
+    assert step(SUBMITTED, FOUND) == ({"entry_number": 3}, [takes_back("entry_live", "CT.sim-TSLA-20250106-3")])
     asked = OrderUpdated(entry_order(client_order_id="CT.sim-TSLA-20250106-3", cancel_reason="entry_live", **HELD))
-    assert step(SUBMITTED, asked) == ({}, [])
+    assert step(SUBMITTED, asked) == ({"entry_number": 3}, [])
 
 
 class TestReconciliation:

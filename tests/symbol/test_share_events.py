@@ -71,7 +71,7 @@ class TestBought:
             (
                 with_(ARMED, entry_id=ENTRY),
                 fill("BUY", own=4.0, cost_usd=420.0, filled=4.0),
-                {"state": S.POSITION_OPEN, "why": "protected_by_stop"},
+                {"state": S.POSITION_OPEN, "why": "protected_by_stop", "entry_number": 1},
             ),
             # While the stop sells the reason stays what it is.
             (

@@ -9,7 +9,7 @@ import msgspec
 
 from services.cli.options import Config, crazy, load
 from services.cli.preflight import broker_notes, check, check_live, place_notes
-from services.cli.readiness import gateway_refusal, market_note, wait_ready
+from services.cli.readiness import await_records, gateway_refusal, market_note, wait_ready
 from services.cli.status_page import show_status
 from services.configuration.notices import notices
 from services.configuration.refusal import Refusal
@@ -69,6 +69,7 @@ def up(*, observe: bool = False, config: Config = None) -> int:
         f"is running already (supervisord {running})" if running else f"is ready after {time.time() - started:.1f} s"
     )
     print(f"fleet {chosen.name} {state}")
+    await_records(chosen)
     show_status(chosen, crazy(config, "events --warn"))
     commands = [(crazy(config, command), meaning) for command, meaning in NEXT]
     width = max(len(command) for command, _ in commands)
