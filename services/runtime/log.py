@@ -16,6 +16,7 @@ import re
 import sys
 import traceback
 import types
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -62,8 +63,14 @@ class Log:
     def __init__(self, process: str) -> None:
         self.process = process
 
-    def event(self, name: str, *, market_ns: int | None = None, level: str = "INFO", **fields: Any) -> None:
+    def event(self, name: str, /, *, market_ns: int | None = None, level: str = "INFO", **fields: Any) -> None:
         """Write one line. `market_ns`: the market time of the event, None or 0 if it is unknown."""
+        self.record(name, fields, market_ns=market_ns, level=level)
+
+    def record(
+        self, name: str, fields: Mapping[str, Any], *, market_ns: int | None = None, level: str = "INFO"
+    ) -> None:
+        """Write one line whose fields can have any name: one that the line has itself is left out."""
         logger.log(level, "", event=name, market_ns=market_ns, process=self.process, fields=fields)
 
 
@@ -120,7 +127,8 @@ def _line(record: Any) -> str:
     line["level"] = record["level"].name
     line["process"] = given["process"]
     line["event"] = given["event"]
-    given["line"] = masked(str(_encode(line | given["fields"]), "utf-8"))
+    fields = {name: value for name, value in given["fields"].items() if name not in line}
+    given["line"] = masked(str(_encode(line | fields), "utf-8"))
     return "{extra[line]}\n"
 
 

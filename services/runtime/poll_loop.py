@@ -110,7 +110,7 @@ def emit(outputs: Outputs, bus: Bus, log: Log, publish: Callable[[str, Message],
         publish(topic, message)
     for happened in outputs.noted:
         fields = {"symbol": happened.symbol, **happened.fields} if happened.symbol else happened.fields
-        log.event(happened.event, market_ns=happened.time_ns, level=happened.level, **fields)
+        log.record(happened.event, fields, market_ns=happened.time_ns, level=happened.level)
 
 
 def beat(actor: Actor, bus: Bus, note: str) -> None:

@@ -12,7 +12,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from messages.operator import Happened
 from services.runtime import log
+from services.runtime.actor import Outputs
+from services.runtime.poll_loop import emit
 
 ROOT = Path(__file__).parents[2]
 OPEN_NS = 1_736_173_865_250_000_000  # 2025-01-06 09:31:05.25 in New York
@@ -37,6 +40,19 @@ def test_a_line_is_one_flat_object(written: Any) -> None:
         "level": "INFO", "process": "gateway", "event": "order_filled",
         "symbol": "TSLA", "client_order_id": "T-1", "qty": 4, "stop_price": 12.5,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", ["level", "event", "process", "wall", "timestamp", "market_ns", "name", "self", "symbol"]
+)
+def test_a_fact_may_have_fields_of_any_name(written: Any, name: str) -> None:
+    """A process may not end because a field of an event is called like one of the line."""
+    journal, lines = written
+    happened = Happened("shares_found", "TSLA", "ERROR", {name: 95.0, "qty": 4}, OPEN_NS)
+    emit(Outputs(noted=[happened]), None, journal, lambda topic, message: None)  # type: ignore[arg-type]
+    (line,) = lines()
+    assert (line["level"], line["event"], line["process"], line["qty"]) == ("ERROR", "shares_found", "gateway", 4)
+    assert line.get(name) is not None
 
 
 def test_an_event_outside_market_time_has_no_timestamp(written: Any) -> None:

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 FOUND = """
     SELECT e.symbol, CAST(e.payload_json->>'shares' AS DOUBLE) AS shares,
-           CAST(e.payload_json->>'level' AS DOUBLE) AS level, CAST(e.payload_json->>'price' AS DOUBLE) AS price,
+           CAST(e.payload_json->>'stop_level' AS DOUBLE) AS level, CAST(e.payload_json->>'price' AS DOUBLE) AS price,
            s.stop_client_order_id AS stop, strftime(e.ts, '%Y-%m-%d %H:%M:%S') || ' UTC' AS since
     FROM (
         SELECT * FROM events WHERE event_type IN ('entries_blocked', 'entries_unblocked')

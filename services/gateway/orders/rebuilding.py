@@ -346,7 +346,7 @@ def _report_found(d: Draft, snapshot: BrokerSnapshot) -> None:
         stops = _resting(d, own.symbol, absent_keys)
         levels = [level for o in stops if (level := o.trail_stop_price or o.stop_price)]
         figures = {"shares": own.quantity, "price": round(own.cost_usd / own.quantity, 4)}
-        figures |= {"level": max(levels)} if levels else {}
+        figures |= {"stop_level": max(levels)} if levels else {}
         known = d.get(Block, block_key(FOUND, own.symbol))
         if known is not None and known.figures["shares"] == own.quantity:
             continue

@@ -313,7 +313,7 @@ class TestMemoryLost:
         assert (fill.client_order_id, fill.quantity, fill.price, fill.witness) == (KEY, 10.0, 104.0, "stop")
         (block,) = gateway.state.table(Block).values()
         assert (block.reason, block.symbol) == ("shares_found", "TSLA")
-        assert block.figures == {"shares": 10.0, "price": 104.0, "level": 95.0}
+        assert block.figures == {"shares": 10.0, "price": 104.0, "stop_level": 95.0}
         assert STOP in block.text
         assert [m.symbol for m in gateway.events(EntriesBlocked)] == ["TSLA"]
         answers_again(gateway, active_stop(), held_by_account(10.0, 104.0), times=3)
