@@ -271,8 +271,11 @@ class GatewayCore:
         if links_of(d).phase == "ready":
             decide_cancels(d, permit_cancel)
         for recipient, sent in d.decision.messages:
-            if recipient == "broker" and isinstance(sent, PlaceOrder) and sent.order.role != "stop":
+            if recipient != "broker" or not isinstance(sent, PlaceOrder):
+                continue
+            if sent.order.role != "stop":
                 disturb(d, sent.order.symbol)  # it changes the position when it fills
+            watch_acks(d)
         report_coverage(d)
         return self._withhold_orders(d.decision, now) if self.settings.observe else d.decision
 
@@ -306,6 +309,7 @@ class GatewayCore:
             ask_soon(d)
         if d.state.get(FlattenRecord, symbol) is None and self._flatten_step(d, symbol):
             d.drop(Unprotected, symbol)  # `protect` has started a flatten: the shares can't be protected
+        # (Questions for other reasons end the watch, so it is set again with each message of the symbol.)
         if any(change.symbol == symbol and change.stage == "sent" for change in d.table(Change).values()):
             watch_acks(d)
 
@@ -314,8 +318,6 @@ class GatewayCore:
 
     def _place(self, d: Draft, approved: EntryApproved) -> None:
         place_entry(d, approved.plan, links_of(d), self.settings)
-        if links_of(d).phase == "ready":
-            watch_acks(d)
 
 
 def _client_order_id(command: PlaceOrder | CancelOrder) -> str:

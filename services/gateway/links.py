@@ -65,6 +65,7 @@ from services.gateway.orders.questions import (
     ask_to_confirm,
     doubt_unacknowledged,
     is_overdue,
+    is_unacknowledged,
 )
 from services.gateway.orders.rebuilding import rebuild, settle
 from services.gateway.orders.reconciliation import absent, execution_order, facts
@@ -174,8 +175,11 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings, *, locks
         fold_absence(d, order, MAX_ABSENCES)
         touched.append(order.symbol)
     for change in d.table(Change).values():
-        if change.stage == "sent" and change.client_order_id in asked:
-            d.put(msgspec.structs.replace(change, stage="refused"))  # the answer is newer, and does not show it
+        # The answer is newer and does not show it. (Real world: an open order that is listed by the answer also comes
+        # on its own just before, and settles the doubt. A change that made a second order stays unconfirmed.)
+        asked_about = change.stage == "sent" and change.client_order_id in asked
+        if asked_about or is_unacknowledged(change, links, lockstep=lockstep):
+            d.put(msgspec.structs.replace(change, stage="refused"))
     check_owners(d, snapshot)
     take_evidence(d, snapshot, lockstep=lockstep)
     resend_cancels(d, permit_cancel)

@@ -447,7 +447,8 @@ class LastError(msgspec.Struct, frozen=True):
 class Change(msgspec.Struct, frozen=True):
     """A change of a stop: the wanted quantity and its stage; in memory.
 
-    `stage`: 'reading' (the broker is asked for the present order), 'sent', 'refused'.
+    `stage`: 'reading' (the broker is asked for the present order), 'sent' (at `sent_ns`, machine time, and
+    `sent_market_ns`), 'refused'.
     """
 
     volatile: ClassVar[bool] = True
@@ -456,6 +457,8 @@ class Change(msgspec.Struct, frozen=True):
     symbol: str
     quantity: float
     stage: str
+    sent_ns: int = 0
+    sent_market_ns: int = 0
 
     @property
     def key(self) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from messages.broker import BrokerExecution, BrokerOrder
 from messages.orders import OrderRecord
 from services.gateway.book.identity import DOUBLE, doubles_of, reference_of
-from services.gateway.book.records import Doubt, Links
+from services.gateway.book.records import Change, Doubt, Links
 from services.gateway.orders.cancels import request_cancel
 from services.gateway.orders.questions import ask_soon
 from services.runtime.core import Draft
@@ -62,6 +62,11 @@ def cancel_double(
         first_perm_id=first.perm_id,
         cancelled=ours,
     )
+    change = d.get(Change, first.key)
+    if change is not None and change.stage == "sent" and change.quantity == quantity:
+        d.put(
+            msgspec.structs.replace(change, stage="refused")
+        )  # the change made this order, and left the first as it was
     for order in (first, *other_doubles, double):
         if order.live:
             d.put(Doubt(order.key))

@@ -11,7 +11,7 @@ import msgspec
 
 from messages.broker import RequestSnapshot
 from messages.orders import OrderRecord
-from services.gateway.book.evidence import APART_NS, MIN_LINK_AGE_NS
+from services.gateway.book.evidence import APART_NS, MIN_LINK_AGE_NS, span_ns
 from services.gateway.book.queries import links_of
 from services.gateway.book.records import Change, Doubt, Links, Missing
 from services.runtime.core import Draft
@@ -24,6 +24,7 @@ __all__ = [
     "ask_to_confirm",
     "doubt_unacknowledged",
     "is_overdue",
+    "is_unacknowledged",
     "mark_asked",
     "question_deadline",
     "watch_acks",
@@ -126,6 +127,14 @@ def doubt_unacknowledged(d: Draft) -> None:
     for order in [o for o in orders if o.live and (o.status == "InFlight" or d.get(Change, o.key) is not None)]:
         if d.get(Doubt, order.key) is None:
             d.put(Doubt(order.client_order_id))
+
+
+def is_unacknowledged(change: Change, links: Links, *, lockstep: bool) -> bool:
+    """Whether a change was sent so long before the newest question that the answer must show it."""
+    if change.stage != "sent":
+        return False
+    asked = (links.asked_ns, links.asked_market_ns)
+    return span_ns(change.sent_ns, change.sent_market_ns, *asked, lockstep=lockstep) >= ACK_NS
 
 
 def mark_asked(d: Draft) -> None:

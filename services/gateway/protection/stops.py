@@ -82,7 +82,7 @@ def change_stop(
     if level is not None:
         kept = msgspec.structs.replace(kept, stop_price=level, trail_stop_price=level, level_estimated=False)
     d.put(kept)
-    d.put(Change(order.client_order_id, order.symbol, quantity, "sent"))
+    d.put(Change(order.client_order_id, order.symbol, quantity, "sent", d.now.machine_ns, d.now.market_ns))
     d.note("stop_resized", order.symbol, client_order_id=order.client_order_id, qty=quantity, was=order.quantity)
     d.send("broker", PlaceOrder(msgspec.structs.replace(kept, quantity=quantity), True))
 

@@ -23,6 +23,7 @@ from services.runtime.core import Draft
 from tests.gateway import one_decision
 from tests.gateway.one_decision import (
     ENTRY,
+    MACHINE_NS,
     NOON_NS,
     OPEN,
     READY,
@@ -184,7 +185,7 @@ class TestThreeForTwo:
         assert written(d) == [
             self.SHARES,
             kept,
-            Change(STOP, "TSLA", 14.0, "sent"),
+            Change(STOP, "TSLA", 14.0, "sent", MACHINE_NS, NOON_NS),
             changed(ended, stop_price=60.0, trail_stop_price=60.0),
             changed(going, stop_price=58.0, trail_stop_price=58.0),
             unknown,

@@ -13,7 +13,20 @@ from services.gateway.book.records import Book, Change, FillRecord, Own, PriceGr
 from services.gateway.orders.cancels import Release
 from services.gateway.protection.stops import cancel_stop, change_stop, place_stop
 from services.trading.prices import US_STOCKS
-from tests.gateway.one_decision import ENTRY, NOON_NS, STOP, draft, entry, fill, messages_of, note, rules, stop, written
+from tests.gateway.one_decision import (
+    ENTRY,
+    MACHINE_NS,
+    NOON_NS,
+    STOP,
+    draft,
+    entry,
+    fill,
+    messages_of,
+    note,
+    rules,
+    stop,
+    written,
+)
 from tests.gateway.scenario import ACCOUNT, DAY, changed
 
 SECOND_ENTRY = "CT-TSLA-20250106-2"
@@ -164,7 +177,7 @@ class TestChange:
         d = draft(self.RESTING)
         change_stop(d, self.RESTING, 4.0, release=Release(STOP, 4.0))
         kept = changed(self.RESTING, parent_id=0, renewed_ns=NOON_NS)
-        assert written(d) == [kept, Change(STOP, "TSLA", 4.0, "sent")]
+        assert written(d) == [kept, Change(STOP, "TSLA", 4.0, "sent", MACHINE_NS, NOON_NS)]
         assert messages_of(d) == [
             note("stop_resized", client_order_id=STOP, qty=4.0, was=10.0),
             ("broker", PlaceOrder(changed(kept, quantity=4.0), True)),
@@ -181,7 +194,7 @@ class TestChange:
             trail_stop_price=47.25,
             level_estimated=False,
         )
-        assert written(d) == [kept, Change(STOP, "TSLA", 20.0, "sent")]
+        assert written(d) == [kept, Change(STOP, "TSLA", 20.0, "sent", MACHINE_NS, NOON_NS)]
         assert messages_of(d)[-1] == ("broker", PlaceOrder(changed(kept, quantity=20.0), True))
 
 
