@@ -77,15 +77,15 @@ SESSION = SessionRecord(date="2025-01-06")
 @pytest.mark.parametrize(
     ("records", "number", "stopped_out"),
     [
-        ((entry(),), 1, (0, 0.0)),
-        ((entry("CT-TSLA-20250106-12"), entry("CT-TSLA-20250103-40")), 12, (0, 0.0)),
-        ((fill(time_ns=1), sold(price=98.0)), 0, (99, 98.0)),
-        ((fill(time_ns=1), sold(), Own("TSLA", 10.0, 1.0)), 0, (0, 0.0)),
-        ((fill(time_ns=100), sold(), Own("TSLA", 10.0, 1.0)), 0, (0, 0.0)),
-        ((fill(time_ns=1), sold(role="flatten")), 0, (0, 0.0)),
+        ((entry(),), 1, (0, 0.0, "")),
+        ((entry("CT-TSLA-20250106-12"), entry("CT-TSLA-20250103-40")), 12, (0, 0.0, "")),
+        ((fill(time_ns=1), sold(price=98.0)), 0, (99, 98.0, "0009.01")),
+        ((fill(time_ns=1), sold(), Own("TSLA", 10.0, 1.0)), 0, (0, 0.0, "")),
+        ((fill(time_ns=100), sold(), Own("TSLA", 10.0, 1.0)), 0, (0, 0.0, "")),
+        ((fill(time_ns=1), sold(role="flatten")), 0, (0, 0.0, "")),
     ],
 )
-def test_what_a_symbol_needs(records: tuple[Any, ...], number: int, stopped_out: tuple[int, float]) -> None:
+def test_what_a_symbol_needs(records: tuple[Any, ...], number: int, stopped_out: tuple[int, float, str]) -> None:
     told_to = snapshot_of(state_of(SESSION, *(_apart(records))), ())
     (book,) = [m for to, m in told_to if to == "symbol-TSLA"]
     assert book == SymbolBook("TSLA", "2025-01-06", number, *stopped_out)

@@ -17,7 +17,7 @@ from services.simulator.venue.orders import Order, Ticket
 from services.simulator.venue.reports import CommissionReport
 from services.simulator.wire import order_replies, replies
 from services.simulator.wire.fields import split
-from tests.simulator.wire.test_replies import EXECUTION, HELD, NOON, ORDER, TICKET
+from tests.simulator.wire.test_replies import EXECUTION, HELD, NOON, ORDER, STOCK, TICKET
 
 NEW_YORK = ZoneInfo("America/New_York")
 VERSIONS = [157, 159, 163, 164, 170, 174, 176, 177, 178]
@@ -29,7 +29,7 @@ def fields_of(frame: bytes) -> list[str]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_open_order(version: int) -> None:
-    order = decoding.open_order_of(fields_of(order_replies.open_order(ORDER, version)), version)
+    order = decoding.open_order_of(fields_of(order_replies.open_order(ORDER, STOCK, version)), version)
     assert (order.client_order_id, order.order_id, order.perm_id, order.client_id, order.parent_id) == (
         *("TSLA-1", 7, 77, 3),
         6,
@@ -43,7 +43,7 @@ def test_an_open_order(version: int) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_completed_order_has_its_time(version: int) -> None:
-    fields = fields_of(order_replies.completed_order(ORDER, version))
+    fields = fields_of(order_replies.completed_order(ORDER, STOCK, version))
     order, trouble = decoding.completed_of(fields, version, NEW_YORK)
     assert trouble == ""
     assert (order.client_order_id, order.order_id, order.perm_id) == ("TSLA-1", 0, 77)
@@ -63,7 +63,9 @@ def test_a_completed_order_has_its_time(version: int) -> None:
 )
 def test_only_the_prices_of_the_type_are_kept(details: dict[str, Any], limit: Any, stop: Any, trail: Any) -> None:
     ticket = Ticket(client_id=3, order_id=7, account="DU1", symbol="TSLA", side="BUY", quantity=1.0, **details)
-    order = decoding.open_order_of(fields_of(order_replies.open_order(Order(ticket=ticket, perm_id=7), 176)), 176)
+    order = decoding.open_order_of(
+        fields_of(order_replies.open_order(Order(ticket=ticket, perm_id=7), STOCK, 176)), 176
+    )
     assert (order.limit_price, order.stop_price, order.trailing_pct) == (limit, stop, trail)
 
 
@@ -90,7 +92,7 @@ class Theirs:
 )
 def test_a_persons_order_of_another_kind_is_read_as_by_the_library(changes: dict[str, list[str]]) -> None:
     """Legs, conditions, algorithms: they move the fields that follow."""
-    fields = fields_of(order_replies.open_order(ORDER, 176))
+    fields = fields_of(order_replies.open_order(ORDER, STOCK, 176))
     # the places of the counts and names in a plain order of version 176
     places = {"combo": 79, "scale": 84, "hedge": 85, "algo": 91, "conditions": 111}
     (name, inserted), *_ = changes.items()
@@ -107,7 +109,7 @@ def test_a_persons_order_of_another_kind_is_read_as_by_the_library(changes: dict
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_execution(version: int) -> None:
-    fields = fields_of(order_replies.execution_details(EXECUTION, version, request_id=5))
+    fields = fields_of(order_replies.execution_details(EXECUTION, STOCK, version, request_id=5))
     request_id, execution, trouble = decoding.execution_of(fields, ZoneInfo("UTC"), 0)
     assert (request_id, trouble, execution.time_guessed) == (5, "", False)
     assert (execution.exec_id, execution.client_order_id, execution.perm_id) == (EXECUTION.exec_id, "TSLA-1", 77)
@@ -122,7 +124,7 @@ def test_an_execution(version: int) -> None:
 )
 def test_field_67_an_execution_with_an_unknown_zone_still_counts(time: str, guess: int) -> None:
     """Its time is the best guess, never later than now, and it says so."""
-    fields = fields_of(order_replies.execution_details(EXECUTION, 176))
+    fields = fields_of(order_replies.execution_details(EXECUTION, STOCK, 176))
     fields[15] = time
     _, execution, trouble = decoding.execution_of(fields, NEW_YORK, NOON)
     assert trouble
@@ -131,7 +133,7 @@ def test_field_67_an_execution_with_an_unknown_zone_still_counts(time: str, gues
 
 @pytest.mark.parametrize(("place", "value"), [(18, "SOLD"), (19, "NaN"), (20, "Infinite"), (14, ""), (21, "x")])
 def test_field_65_an_execution_that_says_nothing_is_refused(place: int, value: str) -> None:
-    fields = fields_of(order_replies.execution_details(EXECUTION, 176))
+    fields = fields_of(order_replies.execution_details(EXECUTION, STOCK, 176))
     fields[place] = value
     with pytest.raises(Undecodable):
         decoding.execution_of(fields, NEW_YORK, NOON)
@@ -139,8 +141,8 @@ def test_field_65_an_execution_that_says_nothing_is_refused(place: int, value: s
 
 
 def test_the_subject_of_a_broken_message() -> None:
-    open_order = fields_of(order_replies.open_order(ORDER, 176))
-    completed = fields_of(order_replies.completed_order(ORDER, 176))
+    open_order = fields_of(order_replies.open_order(ORDER, STOCK, 176))
+    completed = fields_of(order_replies.completed_order(ORDER, STOCK, 176))
     status = fields_of(order_replies.order_status(ORDER))
     assert decoding.subject_of(open_order[:30]) == (7, "TSLA-1")
     assert decoding.subject_of(completed[:30]) == (0, "TSLA-1")
@@ -172,7 +174,7 @@ def test_a_commission_and_its_missing_profit() -> None:
 
 
 def test_a_position_whose_cost_cannot_be_read_keeps_its_shares() -> None:
-    fields = fields_of(replies.position(HELD))
+    fields = fields_of(replies.position(HELD, STOCK))
     position, trouble = decoding.position_of(fields)
     assert (position.account, position.symbol, position.quantity, position.avg_cost, trouble) == (
         *("DU1", "TSLA", -10.0, 12.5),
@@ -189,7 +191,7 @@ def test_a_position_whose_cost_cannot_be_read_keeps_its_shares() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_contract_details(version: int) -> None:
-    request_id, details = decoding.contract_of(fields_of(replies.contract_details(9, "TSLA", version)), version)
+    request_id, details = decoding.contract_of(fields_of(replies.contract_details(9, STOCK, version)), version)
     assert (request_id, details.con_id, details.ticker) == (9, contract_id("TSLA"), "TSLA")
     assert details.rules["SMART"] == 26
 

@@ -27,7 +27,7 @@ from services.gateway.ibkr.library import Socket
 from services.simulator.venue.reports import CommissionReport
 from services.simulator.wire import order_replies, replies
 from services.simulator.wire.fields import split
-from tests.simulator.wire.test_replies import EXECUTION, HELD, NOON, ORDER
+from tests.simulator.wire.test_replies import EXECUTION, HELD, NOON, ORDER, STOCK
 
 VERSION = 157
 """The layout that the edge reads before a handshake has named another one."""
@@ -53,7 +53,7 @@ def fields_of(frame: bytes) -> list[str]:
 def open_order(order_id: int, perm_id: int, quantity: float, ref: str, status: str = "PendingSubmit") -> list[str]:
     ticket = msgspec.structs.replace(ORDER.ticket, order_id=order_id, quantity=quantity, order_ref=ref)
     order = msgspec.structs.replace(ORDER, ticket=ticket, perm_id=perm_id, status=status, filled=0.0)
-    fields = fields_of(order_replies.open_order(order, VERSION))
+    fields = fields_of(order_replies.open_order(order, STOCK, VERSION))
     fields[25] = str(perm_id)
     return fields
 
@@ -115,7 +115,7 @@ def test_an_open_order_that_comes_again_keeps_what_filled() -> None:
 
 
 def test_field_67_a_time_in_an_unknown_zone_is_reported_and_the_shares_count() -> None:
-    fields = fields_of(order_replies.execution_details(EXECUTION, VERSION))
+    fields = fields_of(order_replies.execution_details(EXECUTION, STOCK, VERSION))
     fields[15] = "20220322 12:00:00 XYZ"
     facts = received(fields)
     assert [type(fact) for fact in facts] == [BrokerUndecoded, BrokerExecution]
@@ -125,7 +125,7 @@ def test_field_67_a_time_in_an_unknown_zone_is_reported_and_the_shares_count() -
 
 
 def test_field_67_a_time_in_utc_is_not_read_in_the_hosts_zone() -> None:
-    fields = fields_of(order_replies.execution_details(EXECUTION, VERSION))
+    fields = fields_of(order_replies.execution_details(EXECUTION, STOCK, VERSION))
     fields[15] = "20220322-16:00:00"
     (fact,) = received(fields, broker=edge(time_zone="Asia/Tokyo"))
     assert fact.time_ns == NOON
@@ -177,12 +177,12 @@ def test_a_message_of_a_wrong_shape_is_reported() -> None:
 SAMPLES = [
     open_order(7, 77, 10.0, "TSLA-1"),
     order_status(7, 77, "Submitted"),
-    fields_of(order_replies.execution_details(EXECUTION, VERSION)),
+    fields_of(order_replies.execution_details(EXECUTION, STOCK, VERSION)),
     fields_of(order_replies.commission_report(CommissionReport("x", 3, 1.0))),
-    fields_of(order_replies.completed_order(ORDER, VERSION)),
-    fields_of(replies.position(HELD)),
+    fields_of(order_replies.completed_order(ORDER, STOCK, VERSION)),
+    fields_of(replies.position(HELD, STOCK)),
     fields_of(replies.account_value("NetLiquidation", 1.0, "USD", "DU1")),
-    fields_of(replies.contract_details(1 << 30, "TSLA", VERSION)),
+    fields_of(replies.contract_details(1 << 30, STOCK, VERSION)),
     fields_of(replies.market_rule(26)),
     fields_of(replies.current_time(NOON)),
     fields_of(replies.executions_end(1)),
