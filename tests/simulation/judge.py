@@ -166,7 +166,7 @@ class Judge:
 
     def refresh(self, *, ours: bool = False) -> None:
         """Read the exchange's ledger. `ours`: an order of the fleet was just placed or changed."""
-        before = {symbol: found.excess for symbol, found in self.symbols.items()}
+        before = {symbol: (found.excess, found.account) for symbol, found in self.symbols.items()}
         for found in self.symbols.values():
             found.account, found.sells, found.entries = 0.0, [], []
         for position in self._exchange.positions():
@@ -186,14 +186,18 @@ class Judge:
                     continue
                 sells += order.remaining if parent is None else min(order.remaining, parent.filled)
             found.excess = max(0.0, sells - max(0.0, min(found.own, found.account)))
-            if found.excess > before[symbol]:
+            excess, account = before[symbol]
+            # (The fleet never buys shares back: only what makes the account short, or shorter, counts.)
+            if found.account < min(0.0, account):
+                self.counts["short"] += 1
+                if not found.mend_ns and not found.doubled:
+                    raise Broken("short", symbol, self._shows(symbol))
+            if found.excess > excess:
                 self.counts["more sells than shares"] += 1
                 if ours and not found.mend_ns and not found.doubled:
                     raise Broken("sells above shares", symbol, f"by an order of the fleet: {self._shows(symbol)}")
                 if not ours:
                     self.disturb(symbol, "the exchange made sells above shares")
-            if found.account < 0 and not found.mend_ns and not found.doubled:
-                raise Broken("short", symbol, self._shows(symbol))
             if len(found.entries) > 1 and not found.doubled:
                 raise Broken("two entries", symbol, self._shows(symbol))
 

@@ -25,6 +25,8 @@ __all__ = [
     "claimed",
     "counted",
     "entry_filled_unseen",
+    "is_busted",
+    "most_bought",
     "price_of_missing",
     "rests",
     "sold_unseen",
@@ -47,9 +49,24 @@ def counted(reported: BrokerOrder, quantity: float) -> float:
     return float(size[1]) if size is not None else reported.quantity or quantity
 
 
+def is_busted(fills: Iterable[Fill]) -> bool:
+    """Whether the exchange annulled an execution of an order: what the order counts as filled is not sure any more."""
+    return any(f.witness == "execution" and not f.quantity for f in fills)
+
+
 def unexplained(count: float, fills: Iterable[Fill]) -> float:
     """How many of the `count` filled shares of an order no known fill explains."""
     return max(0.0, exact(count - sum(f.quantity for f in fills)))
+
+
+def most_bought(entry: OrderRecord | None) -> float:
+    """The most that an entry can have bought: without limit, unless the broker reported its state for certain.
+
+    A completed order, and one that several answers did not list, can have filled more than was reported.
+    """
+    if entry is None or entry.status == "Inactive" or entry.reason:
+        return math.inf
+    return entry.filled
 
 
 def price_of_missing(count: float, average: float, fills: Sequence[Fill], level: float) -> float:

@@ -47,6 +47,8 @@ from services.gateway.book.witnesses import (
     claimed,
     counted,
     entry_filled_unseen,
+    is_busted,
+    most_bought,
     price_of_missing,
     rests,
     sold_unseen,
@@ -98,7 +100,7 @@ def _count_orders(d: Draft, snapshot: BrokerSnapshot, asked: set[str]) -> list[s
         assert order is not None
         count = counted(reported, order.quantity)
         quantity = unexplained(count, fills)
-        if quantity:
+        if quantity and not is_busted(fills):
             price = price_of_missing(count, reported.avg_price, fills, _level(d, order))
             _book(d, order, quantity, price, reported.completed_ns or _last_live_ns(d, order), "order")
             touched.append(order.symbol)
@@ -160,7 +162,7 @@ def _purchases_sold_again(d: Draft, absent_keys: set[str]) -> list[str]:
     touched = []
     for symbol in [own.symbol for own in d.table(Own).values() if own.quantity < 0]:
         for entry in [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.role == "entry"]:
-            quantity = min(entry.remaining, -_shares_under(d, entry.key))
+            quantity = min(entry.remaining, most_bought(entry) - entry.filled, -_shares_under(d, entry.key))
             if quantity <= 0 or (entry.live and entry.key not in absent_keys):
                 continue
             sales = [r.fill for r in d.table(FillRecord).values() if _is_sale_of(d, r.fill, entry.key)]

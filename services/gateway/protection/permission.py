@@ -36,6 +36,7 @@ from services.gateway.book.records import (
     QuoteRecord,
     SessionRecord,
 )
+from services.gateway.book.witnesses import most_bought
 from services.gateway.operator.flatten import reason_to_wait
 from services.gateway.orders.cancels import Release
 from services.gateway.protection.plan import MIN_DISTANCE_PCT, protects
@@ -136,19 +137,9 @@ def claimed_by_stops(orders: Sequence[OrderRecord], sure: Sequence[OrderRecord])
     for stop in orders:
         if stop.role == "stop" and stop.live:
             entry = stop.parent_client_order_id or entry_of_stop(stop.client_order_id) or reference_of(stop)
-            most = _bought(known.get(entry))
+            most = most_bought(known.get(entry))
             by_entry[entry] = max(by_entry.get(entry, 0.0), min(stop.remaining, most))
     return sum(by_entry.values())
-
-
-def _bought(entry: OrderRecord | None) -> float:
-    """The most that an entry can have bought: without limit, unless the broker reported its state for certain.
-
-    A completed order, and one that several answers did not list, can have filled more than was reported.
-    """
-    if entry is None or entry.status == "Inactive" or entry.reason:
-        return math.inf
-    return entry.filled
 
 
 def _may_exchange(d: Draft, stop: OrderRecord, reason: str) -> bool:

@@ -441,5 +441,31 @@ class TestMemoryLost:
         assert gateway.state.get(AccountPosition, "TSLA") is not None
 
 
+class TestBrokerContradicts:
+    """What the broker reported for certain is not guessed away by what an order counts."""
+
+    def test_a_busted_sale_is_no_forgotten_sale(self) -> None:
+        gateway = Gateway()
+        gateway.holding()
+        gateway.receive(gateway.execution(STOP, 10.0, 94.0, exec_id="0002.01.01.01"))
+        gateway.receive(gateway.execution(STOP, 0.0, 0.0, exec_id="0002.01.01.02", cum_quantity=0.0))
+        assert gateway.own() == 10.0
+        gateway.receive(gateway.status(STOP, "Filled", filled=0.0))
+        gateway.answer(gateway.completed(STOP, "Filled Size: 10"), held_by_account(10.0))
+        assert gateway.own() == 10.0
+        assert "fill_rebuilt" not in gateway.notes()
+
+    def test_a_stop_that_sells_more_than_its_entry_bought_is_no_forgotten_purchase(self) -> None:
+        """The child has the entry's whole size; the broker ended the entry with 1 share."""
+        gateway = Gateway()
+        gateway.working()
+        gateway.receive(gateway.execution(KEY, 1.0, 105.0))
+        gateway.receive(gateway.status(KEY, "Cancelled", filled=1.0))
+        gateway.receive(gateway.execution(STOP, 2.0, 94.0))
+        assert gateway.own() == -1.0
+        gateway.answer(held_by_account(-1.0))
+        assert gateway.own() == -1.0
+
+
 def _fields(record: Any) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__struct_fields__}
