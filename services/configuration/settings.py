@@ -102,7 +102,7 @@ class Ibkr(Section, frozen=True, kw_only=True):
     client_id: Annotated[int, Meta(ge=1, le=2_000_000_000), GATEWAY, SIMULATOR] = 12
     """API client id. Orders belong to it: keep it. A fleet with a name of its own and no client id gets a derived
     one."""
-    account: Annotated[Account | None, EVERY_PROCESS, GATEWAY, RECORDER, SIMULATOR] = None
+    account: Annotated[Account | None, GATEWAY, RECORDER, SIMULATOR] = None
     """Account to trade (`DU…` is paper). `null`: the only account of the login; with several, the fleet refuses to
     start."""
     allow_delayed: Annotated[bool, GATEWAY, SYMBOL] = False

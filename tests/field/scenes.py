@@ -13,9 +13,22 @@ from services.configuration.broker_policy import Policy
 from services.simulator.venue.events import MarketEvent
 from services.simulator.venue.orders import Order
 from tests.gateway.on_the_wire import Fleet, connected, run_scenario
-from tests.simulator.on_the_wire import trades
+from tests.simulator.faults.test_faults_wire import fail
+from tests.simulator.on_the_wire import ACCOUNT, trades
 
-__all__ = ["KEY", "RISE", "entries", "holding", "protected", "resting", "scene", "shares", "waiting"]
+__all__ = [
+    "CALM",
+    "KEY",
+    "RISE",
+    "entries",
+    "holding",
+    "protected",
+    "reconnected",
+    "resting",
+    "scene",
+    "shares",
+    "waiting",
+]
 
 KEY = "CT-TSLA-20250106-1"
 RISE = trades("TSLA", *[10.0] * 5, *[10.55] * 200)
@@ -64,9 +77,19 @@ async def holding(fleet: Fleet) -> Order:
     return stop
 
 
+async def reconnected(fleet: Fleet) -> None:
+    """The socket drops, and the next connection has reconciled."""
+    fail(fleet.simulator, "drop")
+    await fleet.until(lambda: fleet.notes("socket_lost"), "still connected")
+    await fleet.until(lambda: fleet.client_id in fleet.simulator.server.wire_counts(), "no connection")
+    await fleet.until(lambda: fleet.ready, "not reconciled")
+    await fleet.settle()
+
+
 def shares(fleet: Fleet, symbol: str = "TSLA") -> int:
-    """Shares that the account has, by the exchange."""
-    held = (p.quantity for p in fleet.simulator.exchange.positions() if p.symbol == symbol)
+    """Shares that our account has, by the exchange."""
+    positions = fleet.simulator.exchange.positions()
+    held = (p.quantity for p in positions if (p.account, p.symbol) == (ACCOUNT, symbol))
     return math.floor(next(held, 0.0))
 
 
@@ -75,8 +98,9 @@ def entries(fleet: Fleet) -> list[Order]:
     return [order for order in fleet.simulator.exchange.open_orders() if order.ticket.side == "BUY"]
 
 
-def protected(fleet: Fleet) -> float:
-    """Shares that the exchange would sell at a stop now. Never more than there are."""
-    sells = [o for o in fleet.sells() if not o.waits_for_parent]
-    assert sum(o.remaining for o in sells) <= max(0, shares(fleet)), [o.ticket for o in sells]
+def protected(fleet: Fleet, symbol: str = "TSLA") -> float:
+    """Shares of our account that the exchange would sell at a stop now. Never more than there are."""
+    ours = [o for o in fleet.sells() if (o.ticket.account, o.ticket.symbol) == (ACCOUNT, symbol)]
+    sells = [o for o in ours if not o.waits_for_parent]
+    assert sum(o.remaining for o in sells) <= max(0, shares(fleet, symbol)), [o.ticket for o in sells]
     return sum(o.remaining for o in sells if o.status in ("PreSubmitted", "Submitted"))

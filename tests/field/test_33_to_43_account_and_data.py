@@ -12,19 +12,11 @@ from messages.market import SessionApproaching, SessionClosed, SessionOpened
 from messages.orders import CommissionReported, OrderUpdated
 from services.configuration.broker_policy import OnSplit, Policy
 from services.gateway.book.records import Own
-from tests.field.scenes import CALM, KEY, RISE, entries, holding, protected, scene, shares, waiting
+from tests.field.scenes import CALM, KEY, RISE, entries, holding, protected, reconnected, scene, shares, waiting
 from tests.gateway.on_the_wire import DAY, Fleet
 from tests.gateway.scenario import plan
 from tests.simulator.faults.test_faults_wire import clear, fail
 from tests.simulator.on_the_wire import SECOND
-
-
-async def reconnected(fleet: Fleet) -> None:
-    fail(fleet.simulator, "drop")
-    await fleet.until(lambda: fleet.notes("socket_lost"), "still connected")
-    await fleet.until(lambda: fleet.client_id in fleet.simulator.server.wire_counts(), "no connection")
-    await fleet.until(lambda: fleet.ready, "not reconciled")
-    await fleet.settle()
 
 
 def test_field_33_a_manual_order_is_seen_counted_and_not_touched() -> None:
