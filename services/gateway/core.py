@@ -90,6 +90,7 @@ from services.gateway.orders.cancels import (
 from services.gateway.orders.folding import fold_commission, fold_execution, fold_order, fold_position
 from services.gateway.orders.placing import cancel_entry, place_entry
 from services.gateway.orders.questions import ask_soon, question_deadline, watch_acks
+from services.gateway.orders.rebuilding import settle_purchase
 from services.gateway.protection.carry_out import protect, protection_deadline
 from services.gateway.protection.coverage import report_coverage
 from services.gateway.protection.morning_audit import request_audits, save_anchors
@@ -186,6 +187,7 @@ class GatewayCore:
                 if seen is None or seen.quantity != exact(position.quantity):
                     disturb(d, position.symbol)
                 touched = [fold_position(d, position)]
+                settle_purchase(d, position.symbol)
             case BrokerAccount():
                 on_account(d, message)
             case BrokerError():

@@ -34,6 +34,7 @@ from services.gateway.book.records import (
     Change,
     Doubt,
     FlattenRecord,
+    Instrument,
     LastError,
     Links,
     Missing,
@@ -167,6 +168,9 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings, *, locks
             case BrokerPosition():
                 touched.append(fold_position(d, fact))
     touched += rebuild(d, snapshot, asked)
+    for symbol in (*d.table(Own), *d.table(Instrument)):
+        if d.get(AccountPosition, symbol) is None:  # (that there is nothing is told, too: the ledger may be new)
+            fold_position(d, BrokerPosition(account, symbol, 0.0, 0.0))
     missing = {o.client_order_id: o for o in absent(snapshot, d.table(OrderRecord))}
     for key in d.table(Doubt):
         if key not in missing:

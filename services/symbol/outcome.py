@@ -196,6 +196,9 @@ def on_fill(d: Draft, r: SymbolRecord, filled: OrderFilled, settings: Settings) 
         r = changed(r, unsure=False)
     if filled.corrects and r.holds is held_before:
         return r  # a correction of figures changes no state
+    if filled.corrects and fill.side == "BUY" and held_before:
+        r = changed(r, why="purchase_busted", figures={}, stop_held=False, exiting_ns=0, exit_told=False)
+        return moved(r, Event.SOLD_OTHERWISE)
     if fill.side == "BUY":
         return _bought(d, r, filled)
     if r.holds and fill.role == "adopted":

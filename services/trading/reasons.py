@@ -115,6 +115,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "stop_filling": "The stop has sold a part.",
         "sold_otherwise": "The shares were sold by hand, not by the stop. `crazy resume SYMBOL` arms it again.",
         "sold_unseen": "The shares are gone, and no execution told of it. `crazy resume SYMBOL` arms it again.",
+        "purchase_busted": "The exchange has annulled the purchase of the shares. `crazy resume SYMBOL` arms it again.",
         "flatten_observed": "A flatten was ordered, and the fleet observes: it is kept, and goes on once the fleet "
         "is started without `--observe`. The stop stays.",
         "flatten_waits": "A flatten waits: the market is closed, halted, or the links are down. The stop stays.",

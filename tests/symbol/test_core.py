@@ -182,6 +182,12 @@ class TestStopOut:
         symbol.fill("CT.sim-TSLA-20250106-1", "BUY", own=0.0, corrects="e.1.01")
         assert symbol.is_in is S.COOLDOWN
 
+    def test_a_purchase_that_the_exchange_annuls_leaves_no_position(self) -> None:
+        symbol = Symbol()
+        symbol.hold()
+        symbol.fill("CT.sim-TSLA-20250106-1", "BUY", own=0.0, corrects="e.1.01")
+        assert (symbol.is_in, symbol.why) == (S.PAUSED, "purchase_busted")
+
     def test_sold_by_something_else_waits_for_the_operator(self) -> None:
         symbol = Symbol()
         symbol.hold()

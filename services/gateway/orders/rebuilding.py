@@ -62,7 +62,7 @@ from services.runtime.core import Draft
 from services.trading.ids import entry_of_stop, is_stop_reference, order_reference, reference_series
 from services.trading.shares import exact
 
-__all__ = ["FOUND", "rebuild", "settle"]
+__all__ = ["FOUND", "rebuild", "settle", "settle_purchase"]
 
 FOUND = "shares_found"
 """The reason that blocks the entries of a symbol whose shares were found under a stop of ours."""
@@ -382,16 +382,29 @@ def _held_purchases(d: Draft, symbol: str) -> list[Fill]:
 def settle(d: Draft) -> None:
     """After the answer is folded: remember, for each symbol without an open question, what the account has."""
     orders = [o for o in d.table(OrderRecord).values() if o.role != "foreign"]
-    doubtful = {o.symbol for o in orders if d.get(Doubt, o.key) is not None or d.get(HeldBack, o.key) is not None}
     live = {o.symbol for o in orders if o.live}
     for symbol in dict.fromkeys((*d.table(Own), *d.table(AccountPosition), *(o.symbol for o in orders if o.live))):
-        own, account = d.get(Own, symbol) or Own(symbol), _account(d, symbol)
-        if symbol in doubtful or own.quantity < 0 or account < own.quantity:
-            continue
-        if symbol in live or own.quantity > 0:
-            d.put(Settled(symbol, account, own.quantity, d.now.market_ns))
-        elif d.get(Settled, symbol) is not None:
-            d.drop(Settled, symbol)
+        _settle(d, symbol, [o for o in orders if o.symbol == symbol], live=symbol in live)
+
+
+def settle_purchase(d: Draft, symbol: str) -> None:
+    """The account reports more shares than before while no entry of ours lives: a person bought them."""
+    orders = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.role != "foreign"]
+    before = d.state.get(AccountPosition, symbol)
+    risen = _account(d, symbol) > (before.quantity if before is not None else 0.0)
+    if risen and not any(o.live and o.side == "BUY" for o in orders):
+        _settle(d, symbol, orders, live=any(o.live for o in orders))
+
+
+def _settle(d: Draft, symbol: str, orders: list[OrderRecord], *, live: bool) -> None:
+    own, account = d.get(Own, symbol) or Own(symbol), _account(d, symbol)
+    doubtful = any(d.get(Doubt, o.key) is not None or d.get(HeldBack, o.key) is not None for o in orders)
+    if doubtful or own.quantity < 0 or account < own.quantity:
+        return
+    if live or own.quantity > 0:
+        d.put(Settled(symbol, account, own.quantity, d.now.market_ns))
+    elif d.get(Settled, symbol) is not None:
+        d.drop(Settled, symbol)
 
 
 def _book(d: Draft, order: OrderRecord, quantity: float, price: float, time_ns: int, witness: Witness) -> None:

@@ -8,11 +8,12 @@ import pytest
 
 from messages.broker import BrokerPosition, Connected
 from messages.interlock import EntriesBlocked, EntriesUnblocked
+from messages.market import SessionOpened
 from messages.operator import AdoptFound
 from messages.orders import Fill, OrderFilled, PositionUpdated
 from services.gateway.book.own_shares import chronological
 from services.gateway.book.records import AccountPosition, Block, FillRecord, HeldBack, OrderRecord, Own, Settled
-from tests.gateway.scenario import ACCOUNT, SECOND, Gateway, broker_execution, broker_order
+from tests.gateway.scenario import ACCOUNT, DAY, SECOND, UNTIL, Gateway, broker_execution, broker_order
 
 KEY = "CT-TSLA-20250106-1"
 STOP = f"{KEY}-S1"
@@ -200,6 +201,14 @@ class TestStopOutAway:
         away(gateway)
         gateway.connect(held_by_account(25.0))
         answers_again(gateway, held_by_account(25.0))
+        assert gateway.own() == 0.0
+
+    def test_shares_that_a_person_bought_since_the_last_answer_do_not_hide_it(self) -> None:
+        gateway = holding()
+        gateway.receive(held_by_account(16.0))
+        away(gateway)
+        gateway.connect(held_by_account(6.0))
+        answers_again(gateway, held_by_account(6.0))
         assert gateway.own() == 0.0
 
     @pytest.mark.parametrize("second", [4.0, 10.0])
@@ -432,6 +441,27 @@ class TestMemoryLost:
         gateway.connect(broker_order(NAMED, status="PreSubmitted", client_id=99))
         assert gateway.orders_sent() == ["ask"]
         assert "found_entry_of_other_client" in gateway.notes()
+
+    def test_that_there_is_nothing_is_told_too(self) -> None:
+        gateway = Gateway(cold=True)
+        gateway.connect()
+        told = gateway.events(PositionUpdated)
+        assert PositionUpdated("TSLA", 0.0, 0.0, 0.0) in told
+        assert any(isinstance(m, PositionUpdated) for _, m in gateway.core.snapshot(gateway.state, ("TSLA",)))
+
+    def test_shares_of_an_incomplete_history_that_the_account_lacks_are_given_up(self) -> None:
+        """The ledger is lost, and the broker tells a purchase whose sale it no longer knows."""
+        gateway = Gateway(cold=True)
+        purchase = broker_execution(KEY, 10.0, 105.0)
+        gateway.connect(purchase)
+        gateway.receive(SessionOpened(DAY, UNTIL))
+        gateway.quote(100.0)
+        assert gateway.own() == 10.0
+        for _ in range(30):
+            gateway.wait(1)
+            if gateway.links().asking:
+                gateway.answer(purchase)
+        assert gateway.own() == 0.0
 
     def test_the_symbol_sells_out_under_the_claim(self) -> None:
         gateway = Gateway(cold=True)
