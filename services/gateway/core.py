@@ -93,7 +93,7 @@ from services.gateway.orders.questions import ask_soon, question_deadline, watch
 from services.gateway.orders.rebuilding import settle_purchase
 from services.gateway.protection.carry_out import protect, protection_deadline
 from services.gateway.protection.coverage import report_coverage
-from services.gateway.protection.morning_audit import request_audits, save_anchors
+from services.gateway.protection.morning_audit import renew_anchors, request_audits, save_anchors
 from services.gateway.protection.permission import permit_cancel
 from services.runtime.core import Deadlines, Decision, Draft, Now, State, record_types
 from services.runtime.ledger import Constraint, Unique
@@ -187,6 +187,7 @@ class GatewayCore:
                 if seen is None or seen.quantity != exact(position.quantity):
                     disturb(d, position.symbol)
                 touched = [fold_position(d, position)]
+                renew_anchors(d)
                 settle_purchase(d, position.symbol)
             case BrokerAccount():
                 on_account(d, message)

@@ -26,9 +26,11 @@ from services.gateway.book.records import (
     AccountPosition,
     Anchor,
     Audit,
+    FillRecord,
     Own,
     QuoteRecord,
     SessionRecord,
+    Settled,
 )
 from services.gateway.orders.cancels import Release
 from services.gateway.protection.permission import NoRelease, permit
@@ -130,8 +132,8 @@ def save_anchors(d: Draft) -> None:
 def renew_anchors(d: Draft) -> None:
     """While the session is open: save positions that changed, and all of them now and then."""
     session = d.get(SessionRecord, "session") or SessionRecord()
-    if session.phase == "closed" or d.now.market_ns < session.open_ns:
-        return
+    if session.phase == "closed" or not session.open_ns <= d.now.market_ns < (session.close_ns or math.inf):
+        return  # (a fleet that was away over the close still has yesterday's session)
     for own in d.table(Own).values():
         before, position = d.get(Anchor, own.symbol), d.get(AccountPosition, own.symbol)
         if d.get(Audit, own.symbol) is not None or position is None or (before is None and own.quantity <= 0):
@@ -149,9 +151,24 @@ def _save_anchor(d: Draft, own: Own) -> None:
         d.drop(Anchor, own.symbol)
         return
     price = quote.quote.last if quote is not None else 0.0
-    stops = [o for o in d.table(OrderRecord).values() if o.symbol == own.symbol and o.role == "stop" and o.live]
-    levels = {o.client_order_id: level for o in stops if (level := _level(o)) is not None}
-    d.put(Anchor(own.symbol, position.quantity, position.avg_cost, price, d.now.market_ns, levels))
+    d.put(Anchor(own.symbol, position.quantity, position.avg_cost, price, d.now.market_ns, _levels(d, own.symbol)))
+
+
+def _anchor_by_fills(d: Draft) -> None:
+    """Where no anchor was saved, because the fleet was away soon after the fill: the fills are the anchor."""
+    for own in d.table(Own).values():
+        times = [r.fill.time_ns for r in d.table(FillRecord).values() if r.fill.symbol == own.symbol]
+        if own.quantity < 1 or not times or d.get(Anchor, own.symbol) is not None:
+            continue
+        settled, average = d.get(Settled, own.symbol), own.cost_usd / own.quantity
+        account = own.quantity + (settled.foreign if settled is not None else 0.0)
+        d.put(Anchor(own.symbol, account, average, average, max(times), _levels(d, own.symbol)))
+
+
+def _levels(d: Draft, symbol: str) -> dict[str, float]:
+    """The levels of the live stops of a symbol, by client_order_id."""
+    stops = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.role == "stop" and o.live]
+    return {o.client_order_id: level for o in stops if (level := _level(o)) is not None}
 
 
 def _level(stop: OrderRecord) -> float | None:
@@ -160,6 +177,7 @@ def _level(stop: OrderRecord) -> float | None:
 
 def request_audits(d: Draft) -> bool:
     """Shortly before the open: audit every position. True if there is one, so that the broker must be asked."""
+    _anchor_by_fills(d)
     for found in d.table(Anchor).values():
         d.put(Audit(found.symbol))
     return bool(d.table(Audit))
@@ -170,6 +188,7 @@ def request_missed_audits(d: Draft) -> None:
     session = d.get(SessionRecord, "session") or SessionRecord()
     if session.phase == "closed" or not session.open_ns:
         return
+    _anchor_by_fills(d)
     for found in d.table(Anchor).values():
         if max(found.time_ns, found.audited_ns) < session.open_ns - EARLY_NS and d.get(Audit, found.symbol) is None:
             d.put(Audit(found.symbol))

@@ -134,6 +134,34 @@ class TestMorning:
         gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=20.0, trail_stop_price=47.7))
         assert gateway.order(stop).trail_stop_price == 47.7
 
+    def test_field_52_a_machine_that_went_off_soon_after_the_fill_and_a_split_over_night(self) -> None:
+        """The close was never reported, so the session is still the day before's: its end counts."""
+        gateway = Gateway()
+        stop = gateway.holding().stop_client_order_id
+        gateway.state.apply([(Anchor, "TSLA", None)])
+        gateway.restart()
+        gateway.market_ns += 17 * 3600 * SECOND
+        gateway.connect(
+            gateway.status(stop, "PreSubmitted", why_held="trigger"), BrokerPosition(ACCOUNT, "TSLA", 20.0, 52.5)
+        )
+        assert gateway.state.get(Anchor, "TSLA") != Anchor("TSLA", 20.0, 52.5, 0.0, gateway.market_ns), "not from today"
+        gateway.clear()
+        gateway.wait(15)
+        gateway.answer_as_known()
+        gateway.clear()
+        gateway.receive(SessionApproaching(DAY))
+        gateway.quote(53.0)
+        gateway.answer_as_known()  # the two answers before agree already
+        assert self.changed(gateway) == [(stop, 20.0, 47.25)], "half of 94.5"
+        assert gateway.own() == 20.0
+
+    def test_a_live_position_is_an_anchor_at_once(self) -> None:
+        gateway = Gateway()
+        gateway.holding()
+        anchor = gateway.state.get(Anchor, "TSLA")
+        assert anchor is not None
+        assert (anchor.account, anchor.avg_cost) == (10.0, 105.0)
+
     def test_a_stop_adjusted_by_the_broker_is_not_adjusted_twice(self) -> None:
         """Two shares became one: the broker doubled the level over night, and four times the old one would trigger."""
         gateway, stop = self.night()
