@@ -57,7 +57,7 @@ from services.gateway.protection.plan import (
 )
 from services.gateway.protection.stops import cancel_stop, change_stop, place_stop
 from services.runtime.core import Draft, State
-from services.trading.ids import stop_reference
+from services.trading.ids import entry_of_stop, stop_reference
 
 __all__ = ["protect", "protection_deadline", "replace_fixed_stop"]
 
@@ -104,6 +104,9 @@ def protect(d: Draft, symbol: str, links: Links, settings: Settings, *, lockstep
     held = position.quantity if position is not None else None
     actions = [] if _change_in_flight(d, stops) else plan(own.quantity, held, sells, entry_live and not bare_entry)
     actions = _adjust(d, stops, actions)
+    stuck = _stuck_children(d, stops)
+    if stuck and not entry_live:
+        actions = [CancelStop(o, "stuck_child" if own.quantity >= 1 else "orphan_stop") for o in stuck]
     # (Less than one share less than own is a fraction that is gone, no dispute.)
     to_protect = own.quantity if held is None or own.quantity - held >= 1 else min(own.quantity, held)
     short = covered(sells) < math.floor(to_protect) and (bare_entry or not entry_live)
@@ -127,10 +130,13 @@ def protect(d: Draft, symbol: str, links: Links, settings: Settings, *, lockstep
         _end_dispute(d, symbol)
         if short and overdue:
             d.note("position_unprotected", symbol, "ERROR", own=own.quantity, covered=covered(sells))
-            actions = actions or _cancels_of_stuck_children(stops)
+            actions = actions or _cancels_of_held_children(stops)
     if bare_entry:  # (only stops that sell more: the entry can still buy)
         patient = d.now.machine_ns - (d.get(Unprotected, symbol) or Unprotected(symbol, 0, 0)).first_ns >= PATIENCE_NS
         actions = [a for a in actions if patient and _adds_protection(a)]
+    if stuck and not overdue and not _is_newer_answer(d, links, symbol):
+        ask_to_confirm(d, first=True, lockstep=lockstep)
+        return missing  # (the broker may be about to let the stop work)
     questions = [_carry_out(d, symbol, action, settings, lockstep=lockstep) for action in actions]
     return missing or any(questions)
 
@@ -195,8 +201,28 @@ def _adjust(d: Draft, stops: list[OrderRecord], actions: list[Action]) -> list[A
     return actions
 
 
-def _cancels_of_stuck_children(stops: list[OrderRecord]) -> list[Action]:
-    """Cancels of stops that still wait for their entry although it has ended: they would never sell."""
+def _stuck_children(d: Draft, stops: list[OrderRecord]) -> list[OrderRecord]:
+    """Stops that a complete answer after the end of their entry still shows as held by it: they would never sell.
+
+    Real world: a broker can keep a child whose parent was cancelled, unfilled or filled in part.
+    """
+    found = []
+    for stop in stops:
+        entry = d.get(OrderRecord, stop.parent_client_order_id or entry_of_stop(stop.client_order_id))
+        ended = entry is not None and not entry.live and d.get(Doubt, entry.key) is None
+        if ended and "child" in stop.why_held and not stop.cancel_reason and d.get(Doubt, stop.key) is None:
+            found.append(stop)
+    return found
+
+
+def _is_newer_answer(d: Draft, links: Links, symbol: str) -> bool:
+    """Whether the newest answer was asked for after the symbol's entries ended."""
+    entries = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.role == "entry"]
+    return not links.asking and links.asked_market_ns >= max((o.updated_ns for o in entries), default=0)
+
+
+def _cancels_of_held_children(stops: list[OrderRecord]) -> list[Action]:
+    """Cancels of stops that wait for an entry of which nothing is known, although shares need them."""
     return [CancelStop(o, "stuck_child") for o in stops if "child" in o.why_held and not o.cancel_reason]
 
 

@@ -47,6 +47,22 @@ def part_filled(**settings: Any) -> tuple[Gateway, EntryPlan]:
     return gateway, entry
 
 
+def held_child(*, filled: float) -> tuple[Gateway, EntryPlan]:
+    """The entry is cancelled after `filled` shares, and its child still waits for it."""
+    gateway = Gateway()
+    entry = gateway.working()
+    gateway.receive(gateway.status(entry.stop_client_order_id, "PreSubmitted", why_held="child,trigger"))
+    gateway.wait(20)
+    if filled:
+        gateway.receive(gateway.execution(entry.client_order_id, filled, 105.0))
+        gateway.receive(BrokerPosition(ACCOUNT, "TSLA", filled, 105.0))
+    gateway.cancel(entry, "partial_fill")
+    gateway.clear()
+    gateway.market_ns += SECOND
+    gateway.receive(gateway.status(entry.client_order_id, "Cancelled", filled=filled))
+    return gateway, entry
+
+
 class TestStopChange:
     def test_field_43_a_change_echoes_the_brokers_oca_group(self) -> None:
         gateway, entry = part_filled()
@@ -149,6 +165,32 @@ class TestStopChange:
         gateway.clear()
         gateway.wait(7)
         assert f"cancel {stop}" in gateway.orders_sent()
+
+    def test_a_child_that_outlives_an_entry_that_ended_in_part_is_replaced_after_one_answer(self) -> None:
+        """Held children never sell: the shares would be bare until the alert."""
+        gateway, entry = held_child(filled=4.0)
+        stop = entry.stop_client_order_id
+        assert gateway.orders_sent() == ["ask"], "the broker may be about to let it work"
+        gateway.market_ns += SECOND
+        gateway.answer(
+            gateway.status(stop, "PreSubmitted", why_held="child,trigger"), BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0)
+        )
+        gateway.wait(2)
+        assert f"cancel {stop}" in gateway.orders_sent()
+        gateway.receive(gateway.status(stop, "Cancelled"))
+        assert [o.quantity for o in placed(gateway)] == [4.0]
+        assert "position_unprotected" not in gateway.notes()
+
+    def test_a_child_that_outlives_an_entry_without_a_fill_is_cancelled(self) -> None:
+        """It would hold up the symbol's next entry for ever."""
+        gateway, entry = held_child(filled=0.0)
+        stop = entry.stop_client_order_id
+        for _ in range(4):
+            gateway.market_ns += 3 * SECOND
+            gateway.answer(gateway.status(stop, "PreSubmitted", why_held="child,trigger"))
+            gateway.wait(3)
+        assert gateway.orders_sent().count(f"cancel {stop}") == 1
+        assert "orphan_stop_cancelled" in gateway.notes()
 
 
 def test_a_broker_that_refuses_every_stop_gets_few_orders() -> None:
