@@ -212,7 +212,7 @@ def on_fill(d: Draft, r: SymbolRecord, filled: OrderFilled, settings: Settings) 
     if fill.role != "stop":
         why = "flattened" if fill.role == "flatten" else "sold_otherwise"
         return moved(changed(r, why=why, figures={}), Event.SOLD_OTHERWISE)
-    if fill.exec_id == r.stopout_exec:
+    if fill.exec_id == r.stopout_exec and not held_before:
         return r  # reported before: its cooldown runs, or is over
     return _rest(d, r, fill, settings)
 

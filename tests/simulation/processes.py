@@ -77,8 +77,8 @@ class Process:
         self.down_until_ns = 0
         self.wiring = wiring_of(name, symbol)
         self._dials = {peer: topics for peer, topics in self.wiring.dials.items() if peer != "recorder"}
-        self._core, self._rules, self._clock = core, rules, clock
-        self.ledger = _Ledger(name, rules)
+        self._core, self._clock = core, clock
+        self.ledger = _Ledger(name, rules, epoch=1)
         self._kill: tuple[str, int] | None = None
 
     def start(self, now_ns: int) -> None:
@@ -101,8 +101,8 @@ class Process:
         self.actor = None
 
     def lose_ledger(self) -> None:
-        """The file is gone: the next run begins with an empty one."""
-        self.ledger = _Ledger(self.name, self._rules)
+        """The file is gone: the next run begins with an empty one, which has another identity."""
+        self.ledger.lose()
 
     def arm(self, point: str, number: int) -> None:
         """Kill it at its next durable write: before the commit, after it, or when `number` outputs are sent."""

@@ -135,6 +135,22 @@ class TestTheGatewaysLedgerIsLost:
         symbol.tick(100.0)
         assert symbol.submitted()[-1].plan.client_order_id != old
 
+    def test_a_stop_out_that_is_reported_again_after_its_purchase_leaves_no_position(self) -> None:
+        symbol = Symbol()
+        entry = symbol.hold()
+        stopped_ns = symbol.now
+        symbol.fill(f"{entry}-S1", "SELL", own=0.0)
+        symbol.now = later_ns = symbol.record.cooldown_until_ns
+        symbol.elapse()
+        assert symbol.is_in is SymbolState.NO_POSITION
+        symbol.handle(LedgerLost("gateway", 5))
+        symbol.now = stopped_ns  # (the fills have their old times)
+        symbol.fill(entry, "BUY", own=9.0)
+        symbol.fill(f"{entry}-S1", "SELL", own=0.0)
+        symbol.now = later_ns
+        symbol.elapse()
+        assert symbol.is_in is SymbolState.NO_POSITION
+
     def test_a_cancel_that_was_lost_is_sent_again(self) -> None:
         symbol = Symbol()
         old = symbol.enter()
