@@ -105,6 +105,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The session as last reported. `phase`: closed, open, closing; `break_ns`: start and end of the break.
 
     `open_ns` and `close_ns` are the exchange's regular hours, even if entries are allowed before and after them.
+    `end_ns`: when all trading ends; 0: at `close_ns`.
     """
 
     phase: str = "closed"
@@ -113,6 +114,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     close_ns: int = 0
     break_ns: tuple[int, int] = (0, 0)
     open_ns: int = 0
+    end_ns: int = 0
 
     @property
     def key(self) -> str:
