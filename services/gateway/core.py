@@ -230,6 +230,7 @@ class GatewayCore:
                         open_ns=session.regular_open_ns or session.open_ns,
                         close_ns=session.regular_close_ns or session.close_ns,
                         break_ns=(session.break_start_ns, session.break_end_ns),
+                        end_ns=session.close_ns,
                     )
                 )
                 drop_old_records(d)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from messages.broker import BrokerSnapshot
-from messages.market import SessionOpened
+from messages.market import Session, SessionOpened
 from messages.timers import Started
 from services.gateway.book.records import Block, FillRecord
 from services.runtime.core import is_volatile
@@ -34,8 +34,11 @@ class Story:
         self.visits = 0
 
     @asynccontextmanager
-    async def visit(self, *, ledger_lost: bool = False) -> AsyncIterator[Fleet]:
-        """The fleet is there: with its ledger as it was when it left, or with an empty one."""
+    async def visit(self, *, ledger_lost: bool = False, opened: Session | None = DAY) -> AsyncIterator[Fleet]:
+        """The fleet is there: with its ledger as it was when it left, or with an empty one.
+
+        `opened`: the session that is open; None: it is night.
+        """
         kept = [] if ledger_lost else self._kept()
         self.visits += 1
         made = self.fleet = Fleet(self.simulator)
@@ -46,7 +49,8 @@ class Story:
         connection = asyncio.create_task(made.broker.run())
         try:
             await made.until(lambda: made.ready, "not ready")
-            made.receive(SessionOpened(DAY, DAY.close_ns - 900 * SECOND))
+            if opened is not None:
+                made.receive(SessionOpened(opened, opened.close_ns - 900 * SECOND))
             yield made
             await made.settle()
         finally:

@@ -1,4 +1,4 @@
-"""Rows 33 to 43: orders of others, executions, contracts, data and splits, on the wire."""
+"""Rows 33 to 43: orders of others, executions, contracts and data, on the wire."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import ib_insync
 import pytest
 
 from messages.entries import EntryApproved, EntryDropped
-from messages.market import SessionApproaching, SessionClosed, SessionOpened
+from messages.market import SessionApproaching
 from messages.orders import CommissionReported, OrderUpdated
-from services.configuration.broker_policy import OnSplit, Policy
 from services.gateway.book.records import Own
-from tests.field.scenes import CALM, KEY, RISE, entries, holding, protected, reconnected, scene, shares, waiting
+from tests.field.scenes import CALM, KEY, entries, holding, protected, reconnected, scene, shares, waiting
 from tests.gateway.on_the_wire import DAY, Fleet
 from tests.gateway.scenario import plan
 from tests.simulator.faults.test_faults_wire import clear, fail
@@ -142,28 +141,6 @@ def test_field_41_the_library_works_on_the_pythons_that_the_project_names() -> N
     """It fails to import on 3.14; `pyproject.toml` says which versions are supported."""
     assert platform.python_version_tuple()[:2] in {("3", "11"), ("3", "12"), ("3", "13")}
     assert ib_insync.IB().client is not None
-
-
-@pytest.mark.parametrize("orders", list(OnSplit))
-def test_field_42_the_stop_is_mended_before_the_open_after_a_split(orders: OnSplit) -> None:
-    async def play(fleet: Fleet) -> None:
-        stop = await holding(fleet)
-        assert stop.trail_stop_price is not None
-        fleet.receive(SessionClosed(DAY, DAY))
-        fail(fleet.simulator, "split", symbol="TSLA", ratio=2.0)
-        await fleet.settle()
-        fleet.receive(SessionApproaching(DAY))
-        await fleet.settle()
-        await fleet.step(3)
-        fleet.receive(SessionOpened(DAY, DAY.close_ns - 900 * SECOND))
-        await fleet.step(40)
-        assert shares(fleet) == 20
-        assert protected(fleet) == 20
-        (mended,) = fleet.sells()
-        assert mended.trail_stop_price is not None
-        assert mended.trail_stop_price < 5.275, "below the market after the split"
-
-    scene(play, RISE, Policy(gtc_on_split=orders))
 
 
 @pytest.mark.parametrize("code", [10326, 10327])

@@ -21,7 +21,8 @@ A_MINUTE = 60
 
 
 def nothing_happened(fleet: Fleet) -> bool:
-    """The shares, the one stop that protects them, and no sell that was cancelled."""
+    """The shares, the one stop that protects them, no sell that was cancelled, and no doubt whose shares these are."""
+    assert not fleet.notes("position_disputed")
     assert (shares(fleet), protected(fleet), fleet.own()) == (10, 10, 10)
     ours = [o for o in fleet.simulator.exchange.orders() if o.ticket.side == "SELL" and o.ticket.order_ref]
     return [o.status for o in ours] == ["PreSubmitted"]

@@ -151,5 +151,5 @@ def held(
 ) -> tuple[Own, AccountPosition, Evidence]:
     """So many own shares, and as many (or `account`) in the account, which two answers of the broker confirm."""
     quantity = own if account is None else account
-    proved = Evidence(symbol="TSLA", quantity=quantity, confirmed=True)
+    proved = Evidence(symbol="TSLA", quantity=quantity, answers=2)
     return Own("TSLA", own, own * price), AccountPosition("TSLA", quantity, price), proved

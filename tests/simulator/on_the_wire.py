@@ -92,7 +92,7 @@ class Gateway:
         self.ledger = ListLedger()
         self.exchange = Exchange(
             WrittenMarket(events),
-            [SESSION],
+            options.pop("sessions", [SESSION]),
             accounts=options.pop("accounts", [AccountTerms(account=ACCOUNT)]),
             start_ns=OPEN_NS - 60 * SECOND,
             policy=policy,

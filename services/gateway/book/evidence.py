@@ -2,7 +2,8 @@
 
 One answer proves little: it can be stale, above all after a reconnect. So a position counts as proved when two answers
 agree, asked for at least 2 s apart, and both after the last change of any link and after the last event that could
-change the position: an execution, an entry or a sale that was sent, a live report of another position.
+change the position: an execution, an entry or a sale that was sent, a live report of another position. An answer with
+fewer shares than our own is such an event itself: two more must agree with it.
 """
 
 from __future__ import annotations
@@ -52,17 +53,19 @@ def take_evidence(d: Draft, snapshot: BrokerSnapshot, *, lockstep: bool) -> None
         quantity, before = listed.get(symbol, 0.0), d.get(Evidence, symbol) or Evidence(symbol=symbol)
         if links.question <= before.after:
             continue
+        asked = {"asked_ns": links.asked_ns, "asked_market_ns": links.asked_market_ns}
         if before.quantity != quantity:
-            first = Evidence(symbol=symbol, after=before.after, quantity=quantity)
-            d.put(msgspec.structs.replace(first, first_ns=links.asked_ns, first_market_ns=links.asked_market_ns))
-        elif not before.confirmed and _is_second(links, before, lockstep=lockstep):
-            d.put(msgspec.structs.replace(before, confirmed=True))
+            own = d.get(Own, symbol)
+            lacking = own is not None and own.quantity > max(0.0, quantity)
+            d.put(Evidence(symbol=symbol, after=before.after, quantity=quantity, answers=0 if lacking else 1, **asked))
+        elif not before.confirmed and _is_another(links, before, lockstep=lockstep):
+            d.put(msgspec.structs.replace(before, answers=before.answers + 1, **asked))
 
 
-def _is_second(links: Links, first: Evidence, *, lockstep: bool) -> bool:
-    """Whether the answer that came now was asked for long enough after the first one, and after the links came up."""
+def _is_another(links: Links, last: Evidence, *, lockstep: bool) -> bool:
+    """Whether the answer that came now was asked for long enough after the last one, and after the links came up."""
     asked = (links.asked_ns, links.asked_market_ns)
-    apart_ns = span_ns(first.first_ns, first.first_market_ns, *asked, lockstep=lockstep)
+    apart_ns = span_ns(last.asked_ns, last.asked_market_ns, *asked, lockstep=lockstep)
     link_age_ns = max(asked[0] - links.up_since_ns, asked[1] - links.up_since_market_ns)
     return apart_ns >= APART_NS and link_age_ns >= MIN_LINK_AGE_NS
 

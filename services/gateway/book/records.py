@@ -105,6 +105,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The session as last reported. `phase`: closed, open, closing; `break_ns`: start and end of the break.
 
     `open_ns` and `close_ns` are the exchange's regular hours, even if entries are allowed before and after them.
+    `end_ns`: when all trading ends; 0: at `close_ns`.
     """
 
     phase: str = "closed"
@@ -113,6 +114,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     close_ns: int = 0
     break_ns: tuple[int, int] = (0, 0)
     open_ns: int = 0
+    end_ns: int = 0
 
     @property
     def key(self) -> str:
@@ -202,8 +204,8 @@ class AccountPosition(msgspec.Struct, frozen=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What complete answers prove about the account's position in a symbol; in memory.
 
-    `quantity`: the position in all answers since the first of them was asked for at `first_ns` (`first_market_ns`);
-    None: no answer yet. `confirmed`: two answers agree. `after`: only answers of later questions count.
+    `quantity`: the position in the last answers; None: no answer yet. `answers`: how many of them agree; the last of
+    these was asked for at `asked_ns` (`asked_market_ns`). `after`: only answers of later questions count.
     """
 
     volatile: ClassVar[bool] = True
@@ -211,9 +213,14 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str
     after: int = 0
     quantity: float | None = None
-    first_ns: int = 0
-    first_market_ns: int = 0
-    confirmed: bool = False
+    asked_ns: int = 0
+    asked_market_ns: int = 0
+    answers: int = 0
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether two answers agree."""
+        return self.answers >= 2
 
     @property
     def key(self) -> str:

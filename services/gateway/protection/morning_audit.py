@@ -121,8 +121,7 @@ def _fits_split(moved: float, ratio: float) -> bool:
 
 def save_anchors(d: Draft) -> None:
     """At the close: save the positions for the next morning's audit. Not if the fleet did not see the close."""
-    session = d.get(SessionRecord, "session") or SessionRecord()
-    if session.close_ns and d.now.market_ns > session.close_ns + LATE_NS:
+    if _is_over(d.get(SessionRecord, "session") or SessionRecord(), d.now.market_ns):
         return
     for own in d.table(Own).values():
         d.drop(Audit, own.symbol)
@@ -130,10 +129,13 @@ def save_anchors(d: Draft) -> None:
 
 
 def renew_anchors(d: Draft) -> None:
-    """While the session is open: save positions that changed, and all of them now and then."""
+    """While the session is open: save positions that changed, and all of them now and then.
+
+    A session can count as open for ever: nobody reports its close to a machine that is off. So its time counts, too.
+    """
     session = d.get(SessionRecord, "session") or SessionRecord()
-    if session.phase == "closed" or not session.open_ns <= d.now.market_ns < (session.close_ns or math.inf):
-        return  # (a fleet that was away over the close still has yesterday's session)
+    if session.phase == "closed" or d.now.market_ns < session.open_ns or _is_over(session, d.now.market_ns):
+        return
     for own in d.table(Own).values():
         before, position = d.get(Anchor, own.symbol), d.get(AccountPosition, own.symbol)
         if d.get(Audit, own.symbol) is not None or position is None or (before is None and own.quantity <= 0):
@@ -143,6 +145,12 @@ def renew_anchors(d: Draft) -> None:
         same = before is not None and (before.account, before.avg_cost) == (position.quantity, position.avg_cost)
         if not same or (before is not None and d.now.market_ns - before.time_ns >= ANCHOR_AGE_NS):
             _save_anchor(d, own)
+
+
+def _is_over(session: SessionRecord, now_ns: int) -> bool:
+    """Whether the session ended so long ago that a split may have followed."""
+    end_ns = session.end_ns or session.close_ns
+    return bool(end_ns) and now_ns > end_ns + LATE_NS
 
 
 def _save_anchor(d: Draft, own: Own) -> None:
@@ -186,7 +194,7 @@ def request_audits(d: Draft) -> bool:
 def request_missed_audits(d: Draft) -> None:
     """In a session: audit every position whose anchor is of an earlier one and was not audited since."""
     session = d.get(SessionRecord, "session") or SessionRecord()
-    if session.phase == "closed" or not session.open_ns:
+    if session.phase == "closed" or not session.open_ns or _is_over(session, d.now.market_ns):
         return
     _anchor_by_fills(d)
     for found in d.table(Anchor).values():

@@ -44,9 +44,7 @@ from tests.gateway.scenario import changed
 def draft(*records: Any, **times: Any) -> Draft:
     """A decision from these records; two answers of the broker agree on the positions."""
     proved = [
-        Evidence(symbol=r.symbol, quantity=r.quantity, confirmed=True)
-        for r in records
-        if isinstance(r, AccountPosition)
+        Evidence(symbol=r.symbol, quantity=r.quantity, answers=2) for r in records if isinstance(r, AccountPosition)
     ]
     return one_decision.draft(READY, *records, *proved, **times)
 

@@ -152,7 +152,7 @@ def test_never_leaves_shares_bare_that_a_witness_claims(
         for number, (quantity, parent, works) in enumerate(stops)
     ]
     first = orders[0]
-    proved = Evidence(symbol="TSLA", quantity=float(account), confirmed=confirmed)
+    proved = Evidence(symbol="TSLA", quantity=float(account), answers=2 if confirmed else 1)
     d = draft(OPEN, READY, Own("TSLA", float(own)), AccountPosition("TSLA", float(account), 1.0), *orders, proved)
     found = permit(d, first, "too_large", float(remaining))
     if not isinstance(found, Release):
