@@ -192,6 +192,8 @@ def on_fill(d: Draft, r: SymbolRecord, filled: OrderFilled, settings: Settings) 
         if r.state is not SymbolState.COOLDOWN and until_ns <= d.now.market_ns:
             return changed(r, stopout_exec=fill.exec_id)
         return _rest(d, r, fill, settings)
+    if not fill.quantity and not filled.corrects:
+        return r  # an execution that was annulled before it was ever reported
     if fill.client_order_id == r.entry_id:
         r = changed(r, unsure=False)
     if filled.corrects and r.holds is held_before:

@@ -51,6 +51,10 @@ class SharedClock(MarketClock):
         return market_ns if self._down_ns() is None else None
 
 
+EPOCHS = 1000
+"""What lies between the identities of two ledgers. Real ones are times, so run numbers added to them never meet."""
+
+
 class _Ledger(MemoryLedger):
     """Counts its commits, and dies before one if it is armed to."""
 
@@ -77,8 +81,8 @@ class Process:
         self.down_until_ns = 0
         self.wiring = wiring_of(name, symbol)
         self._dials = {peer: topics for peer, topics in self.wiring.dials.items() if peer != "recorder"}
-        self._core, self._clock = core, clock
-        self.ledger = _Ledger(name, rules, epoch=1)
+        self._core, self._rules, self._clock = core, rules, clock
+        self.ledger = _Ledger(name, rules, epoch=EPOCHS)
         self._kill: tuple[str, int] | None = None
 
     def start(self, now_ns: int) -> None:
@@ -102,7 +106,7 @@ class Process:
 
     def lose_ledger(self) -> None:
         """The file is gone: the next run begins with an empty one, which has another identity."""
-        self.ledger.lose()
+        self.ledger = _Ledger(self.name, self._rules, epoch=self.ledger.epoch + EPOCHS)
 
     def arm(self, point: str, number: int) -> None:
         """Kill it at its next durable write: before the commit, after it, or when `number` outputs are sent."""

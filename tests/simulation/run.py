@@ -50,6 +50,7 @@ INCIDENTS = 24
 FINE_NS = 20 * SECOND
 """After an event of an order, and FINER_NS after an incident, timers run on time."""
 FINER_NS = 150 * SECOND
+DAY_NS = 24 * 3600 * SECOND
 TROUBLE_NS = 300 * SECOND
 """What is not mended after this time is not mended by small steps."""
 
@@ -519,7 +520,9 @@ class Run:
                     if reports:
                         self._act(incident, reports)
             case "corrected" | "busted":
-                own = [e for e in exchange.executions() if e.symbol == symbol and e.quantity]
+                # (An exchange corrects what was traded on the same day.)
+                young_ns = self.now_ns - DAY_NS
+                own = [e for e in exchange.executions() if e.symbol == symbol and e.quantity and e.time_ns > young_ns]
                 own = [e for e in own if is_reference_of(e.order_ref, SETTINGS.name)]
                 if own:
                     last = own[-1]

@@ -188,6 +188,11 @@ class TestStopOut:
         symbol.fill("CT.sim-TSLA-20250106-1", "BUY", own=0.0, corrects="e.1.01")
         assert (symbol.is_in, symbol.why) == (S.PAUSED, "purchase_busted")
 
+    def test_a_sale_that_was_annulled_before_it_was_reported_is_no_stop_out(self) -> None:
+        symbol = Symbol()
+        symbol.fill("CT.sim-TSLA-20250106-1-S1", "SELL", own=0.0, quantity=0.0, price=0.0)
+        assert symbol.is_in is S.NO_POSITION
+
     def test_sold_by_something_else_waits_for_the_operator(self) -> None:
         symbol = Symbol()
         symbol.hold()
