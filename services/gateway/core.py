@@ -90,7 +90,7 @@ from services.gateway.orders.cancels import (
 from services.gateway.orders.folding import fold_commission, fold_execution, fold_order, fold_position
 from services.gateway.orders.placing import cancel_entry, place_entry
 from services.gateway.orders.questions import ask_soon, question_deadline, watch_acks
-from services.gateway.orders.rebuilding import settle_purchase
+from services.gateway.orders.rebuilding import end_found, settle_purchase
 from services.gateway.protection.carry_out import protect, protection_deadline
 from services.gateway.protection.coverage import report_coverage
 from services.gateway.protection.morning_audit import renew_anchors, request_audits, save_anchors
@@ -306,6 +306,7 @@ class GatewayCore:
             order = d.get(OrderRecord, slot.client_order_id)
             if slot.symbol == symbol and (order is None or not order.live):
                 d.drop(EntrySlot, slot.key)
+        end_found(d, symbol)
         if self._flatten_step(d, symbol):
             d.drop(Unprotected, symbol)
             return

@@ -24,6 +24,7 @@ from services.gateway.book.records import (
     AccountPosition,
     Book,
     Doubt,
+    Evidence,
     FlattenRecord,
     HeldBack,
     Links,
@@ -33,6 +34,7 @@ from services.gateway.book.records import (
 )
 from services.gateway.orders.cancels import request_cancel
 from services.gateway.orders.placing import cancel_entry
+from services.gateway.orders.questions import ask_to_confirm
 from services.runtime.core import Draft
 from services.trading.ids import order_reference, reference_series
 
@@ -96,6 +98,8 @@ def flatten_step(d: Draft, symbol: str, links: Links, *, observe: bool = False) 
             if stop.role == "stop" and not stop.cancel_reason:
                 request_cancel(d, stop, "flatten")
         return True
+    if record.sale_id and not _position_is_new(d, symbol):
+        return True
     record = _count_refusal(d, record)
     if record.refusals >= MAX_REFUSALS:
         _end(d, record, "failed", "ERROR", refusals=record.refusals)
@@ -119,6 +123,15 @@ def reason_to_wait(d: Draft, symbol: str, links: Links) -> str | None:
     if quote is not None and quote.quote.halted:
         return "halted"
     return None
+
+
+def _position_is_new(d: Draft, symbol: str) -> bool:
+    """Whether the broker's position counts our last sale. Before that a second sale could sell shares that are gone."""
+    found = d.get(Evidence, symbol)
+    if found is not None and found.answers:
+        return True
+    ask_to_confirm(d, first=True, lockstep=False)
+    return False
 
 
 def _count_refusal(d: Draft, record: FlattenRecord) -> FlattenRecord:

@@ -25,7 +25,7 @@ from services.gateway.book.fills import book_fill, fills_of
 from services.gateway.book.identity import find, reference_of
 from services.gateway.book.own_shares import chronological
 from services.gateway.book.ownership import is_ours
-from services.gateway.book.queries import links_of
+from services.gateway.book.queries import links_of, whole_shares
 from services.gateway.book.records import (
     FOUND_AT_BROKER,
     NEVER_ARRIVED,
@@ -62,7 +62,7 @@ from services.runtime.core import Draft
 from services.trading.ids import entry_of_stop, is_stop_reference, order_reference, reference_series
 from services.trading.shares import exact
 
-__all__ = ["FOUND", "rebuild", "settle", "settle_purchase"]
+__all__ = ["FOUND", "end_found", "rebuild", "settle", "settle_purchase"]
 
 FOUND = "shares_found"
 """The reason that blocks the entries of a symbol whose shares were found under a stop of ours."""
@@ -357,6 +357,12 @@ def _report_found(d: Draft, snapshot: BrokerSnapshot) -> None:
         under = f"under {', '.join(reference_of(o) for o in stops)}" if stops else "without a stop, which is placed"
         text = f"{own.quantity:g} {own.symbol} were found {under}, without a record of their purchase; they are kept"
         block(d, FOUND, f"{text} protected; `crazy adopt --found` accepts them", own.symbol, **figures)
+
+
+def end_found(d: Draft, symbol: str) -> None:
+    """Shares that were found are sold: there is nothing left to accept."""
+    if whole_shares(d, symbol) == 0:
+        unblock(d, FOUND, symbol)
 
 
 def _is_found(d: Draft, symbol: str) -> bool:
