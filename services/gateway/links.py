@@ -24,7 +24,7 @@ from messages.broker import (
 )
 from services.configuration.settings import Settings
 from services.gateway.book.blocks import block, unblock
-from services.gateway.book.evidence import confirmed_position, link_changed, take_evidence
+from services.gateway.book.evidence import confirmed_position, is_overtaken, link_changed, take_evidence
 from services.gateway.book.queries import links_of
 from services.gateway.book.records import (
     AccountPosition,
@@ -157,6 +157,7 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings, *, locks
     touched = [*d.state.table(Own), *d.state.table(FlattenRecord)]
     asked = {doubt.client_order_id for doubt in d.table(Doubt).values() if doubt.asked}
     account = (d.get(Book, "book") or Book()).account
+    overtaken = False
     for fact in facts(snapshot, d.state.table(AccountPosition), account):
         match fact:
             case BrokerExecution():
@@ -165,11 +166,15 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings, *, locks
                 fold_commission(d, fact)
             case BrokerOrder():
                 touched.append(fold_order(d, fact))
+            case BrokerPosition(symbol=symbol) if is_overtaken(d, symbol):
+                overtaken = True  # (what was reported since the question is newer)
             case BrokerPosition():
                 touched.append(fold_position(d, fact))
     touched += rebuild(d, snapshot, asked)
     for symbol in (*d.table(Own), *d.table(Instrument)):
-        if d.get(AccountPosition, symbol) is None:  # (that there is nothing is told, too: the ledger may be new)
+        if d.get(AccountPosition, symbol) is None and not is_overtaken(
+            d, symbol
+        ):  # (that there is nothing is told, too: the ledger may be new)
             fold_position(d, BrokerPosition(account, symbol, 0.0, 0.0))
     missing = {o.client_order_id: o for o in absent(snapshot, d.table(OrderRecord))}
     for key in d.table(Doubt):
@@ -201,6 +206,8 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings, *, locks
         ask_later(d, asking=False)
     if any(confirmed_position(d, symbol) is None for symbol in d.table(Audit)):
         ask_to_confirm(d, first=False, lockstep=lockstep)
+    if overtaken:
+        ask_to_confirm(d, first=True, lockstep=lockstep)
     if first:
         _become_ready(d, snapshot, account)
     resume_cancels(d, permit_cancel)

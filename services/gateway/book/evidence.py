@@ -16,7 +16,16 @@ from services.gateway.book.records import AccountPosition, Evidence, Links, Orde
 from services.runtime.core import Draft
 from services.trading.shares import exact
 
-__all__ = ["APART_NS", "MIN_LINK_AGE_NS", "confirmed_position", "disturb", "link_changed", "span_ns", "take_evidence"]
+__all__ = [
+    "APART_NS",
+    "MIN_LINK_AGE_NS",
+    "confirmed_position",
+    "disturb",
+    "is_overtaken",
+    "link_changed",
+    "span_ns",
+    "take_evidence",
+]
 
 SECOND = 1_000_000_000
 APART_NS = 2 * SECOND
@@ -33,6 +42,12 @@ def span_ns(from_ns: int, from_market_ns: int, to_ns: int, to_market_ns: int, *,
 def disturb(d: Draft, symbol: str) -> None:
     """The position may have changed: only answers to later questions count."""
     d.put(Evidence(symbol=symbol, after=links_of(d).question))
+
+
+def is_overtaken(d: Draft, symbol: str) -> bool:
+    """Whether the position may have changed since the question was asked that is under way: its answer can be older."""
+    found, links = d.get(Evidence, symbol), links_of(d)
+    return links.asking and found is not None and links.question <= found.after
 
 
 def link_changed(d: Draft, links: Links) -> Links:

@@ -91,7 +91,8 @@ def protect(d: Draft, symbol: str, links: Links, settings: Settings, *, lockstep
         return False  # the fleet sends nothing; the stops at the broker stay
     live = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.live]
     stops = [o for o in live if o.role in ("stop", "flatten")]
-    entry_live = any(o.role == "entry" for o in live)
+    # (Filled is filled: the last status of an entry that executions fill whole may never come.)
+    entry_live = any(o.role == "entry" and o.remaining > 0 for o in live)
     if own.quantity == 0 and not stops:
         return _end_alert(d, symbol)
     # Real world: the cancel of an entry that filled in part is never confirmed, and its stop is dead.
@@ -218,7 +219,7 @@ def _stuck_children(d: Draft, stops: list[OrderRecord]) -> list[OrderRecord]:
 def _is_newer_answer(d: Draft, links: Links, symbol: str) -> bool:
     """Whether the newest answer was asked for after the symbol's entries ended."""
     entries = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.role == "entry"]
-    return not links.asking and links.asked_market_ns >= max((o.updated_ns for o in entries), default=0)
+    return not links.asking and links.asked_market_ns > max((o.updated_ns for o in entries), default=0)
 
 
 def _cancels_of_held_children(stops: list[OrderRecord]) -> list[Action]:

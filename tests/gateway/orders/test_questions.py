@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from messages.broker import RequestSnapshot
+from messages.broker import BrokerPosition, RequestSnapshot
 from messages.orders import OrderRecord, ProtectionChanged
 from services.gateway.book.queries import links_of
 from services.gateway.book.records import AccountPosition, Change, Coverage, Doubt, Missing, Own
@@ -27,7 +27,7 @@ from tests.gateway.one_decision import (
     stop,
     written,
 )
-from tests.gateway.scenario import SECOND, changed
+from tests.gateway.scenario import ACCOUNT, SECOND, Gateway, changed
 
 SOON = MACHINE_NS + 2 * SECOND
 QUESTION = [("broker", RequestSnapshot())]
@@ -150,3 +150,26 @@ class TestCoverage:
             ("recorder", ProtectionChanged("TSLA", 0.0, 0.0, NOON_NS)),
             ("recorder", ProtectionChanged("NVDA", 5.0, 0.0, NOON_NS)),
         ]
+
+
+def test_an_answer_does_not_undo_a_position_that_was_reported_since_it_was_asked_for() -> None:
+    """The question goes out, then the entry fills, then the answer comes: it is of before the purchase."""
+    gateway = Gateway()
+    entry = gateway.working()
+    gateway.wait(20)
+    gateway.receive(gateway.status(entry.client_order_id, "Submitted"))
+    gateway.error(entry.client_order_id, 104, "Cannot modify a filled order")
+    gateway.wait(2)
+    assert gateway.orders_sent()[-1] == "ask"
+    gateway.clear()
+    gateway.receive(gateway.execution(entry.client_order_id, 10.0, 105.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
+    gateway.answer()
+    position = gateway.state.get(AccountPosition, "TSLA")
+    assert position is not None
+    assert position.quantity == 10.0
+    assert gateway.orders_sent() == ["ask"], "only a later answer can say more"
+    gateway.answer()
+    position = gateway.state.get(AccountPosition, "TSLA")
+    assert position is not None
+    assert position.quantity == 0.0

@@ -171,15 +171,27 @@ class TestStopChange:
         gateway, entry = held_child(filled=4.0)
         stop = entry.stop_client_order_id
         assert gateway.orders_sent() == ["ask"], "the broker may be about to let it work"
-        gateway.market_ns += SECOND
-        gateway.answer(
-            gateway.status(stop, "PreSubmitted", why_held="child,trigger"), BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0)
-        )
-        gateway.wait(2)
+        position = BrokerPosition(ACCOUNT, "TSLA", 4.0, 105.0)
+        for _ in range(2):
+            gateway.market_ns += SECOND
+            gateway.answer(gateway.status(stop, "PreSubmitted", why_held="child,trigger"), position)
+            gateway.wait(1)
         assert f"cancel {stop}" in gateway.orders_sent()
         gateway.receive(gateway.status(stop, "Cancelled"))
         assert [o.quantity for o in placed(gateway)] == [4.0]
         assert "position_unprotected" not in gateway.notes()
+
+    def test_field_51_shares_of_an_entry_without_its_last_status_get_a_stop(self) -> None:
+        """The child ended before; executions fill the entry whole, and its last status never comes."""
+        gateway = Gateway()
+        entry = gateway.working()
+        gateway.wait(20)
+        gateway.receive(gateway.status(entry.stop_client_order_id, "Cancelled"))
+        gateway.clear()
+        gateway.receive(gateway.execution(entry.client_order_id, 10.0, 105.0))
+        gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
+        gateway.wait(2)
+        assert [o.quantity for o in placed(gateway)] == [10.0]
 
     def test_a_child_that_outlives_an_entry_without_a_fill_is_cancelled(self) -> None:
         """It would hold up the symbol's next entry for ever."""
