@@ -196,7 +196,9 @@ def _adjust(d: Draft, stops: list[OrderRecord], actions: list[Action]) -> list[A
         if change is None or d.get(Doubt, stop.client_order_id) is not None:
             continue
         if change.stage == "refused" and protects(stop):
-            return [CancelStop(stop, "modify_refused")]
+            # (If the change made a second order for the same shares, none is left bare: that is no exchange.)
+            others = covered([_as_confirmed(d, o) for o in stops if o.key != stop.key])
+            return [CancelStop(stop, "duplicate_stop" if others >= change.quantity - stop.filled else "modify_refused")]
         if change.stage == "reading" and stop.client_order_id not in wanted:
             d.drop(Change, stop.client_order_id)
     return actions

@@ -35,6 +35,7 @@ from services.gateway.protection.carry_out import (
 )
 from services.gateway.protection.plan import RENEW_AFTER_NS
 from services.runtime.core import State
+from services.trading.ids import double_reference
 from tests.gateway.one_decision import (
     DOWN,
     ENTRY,
@@ -348,6 +349,18 @@ class TestStopChange:
         protect(d, "TSLA", READY, RULES)
         assert written(d) == [LOOKED, changed(stop(), cancel_reason="modify_refused"), (Change, STOP)]
         assert sent(d) == ["cancel S1"]
+
+    def test_field_06_beside_a_second_order_for_the_same_shares_it_is_no_exchange(self) -> None:
+        """The price is near the stop, so an exchange would have to wait; but the second order protects all shares."""
+        near = (READY, OPEN, quoted(95.0), fill(quantity=4.0), *held(4.0), stop(stop_price=94.5, trail_stop_price=94.5))
+        alone = draft(*near, Change(STOP, "TSLA", 4.0, "refused"))
+        protect(alone, "TSLA", READY, RULES)
+        assert sent(alone) == []
+        double = stop(double_reference(STOP, 2), quantity=4.0, perm_id=77)
+        d = draft(*near, double, Change(STOP, "TSLA", 4.0, "refused"))
+        protect(d, "TSLA", READY, RULES)
+        assert sent(d) == ["cancel S1"]
+        assert changed(near[-1], cancel_reason="duplicate_stop") in written(d)
 
     def test_a_refused_change_of_a_stop_in_doubt_is_asked_about_first(self) -> None:
         d = draft(*self.PART, Change(STOP, "TSLA", 4.0, "refused"), Doubt(STOP))
