@@ -592,6 +592,7 @@ class Run:
         if gateway is not None and any(b.reason == "shares_found" for b in gateway.state.table(Block).values()):
             self.counts["shares found accepted"] += 1
             self._send(AdoptFound())
+        self._send(Resume())  # (if the fleet asks for it: risk's ledger was lost)
         for symbol in SYMBOLS:
             self._send(Resume(symbol))
 

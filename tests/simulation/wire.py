@@ -68,6 +68,7 @@ class Wire:
         """The next change of an order makes a second one."""
         self._epoch = 0
         self._question_epoch = 0
+        self._was_stale = False
         self._armed: list[Incident] = []
         self._held: list[Any] = []
         self._holds = False
@@ -212,10 +213,12 @@ class Wire:
         assert isinstance(answer, BrokerSnapshot)
         if self._struck("answer", "without completed orders"):
             answer = msgspec.structs.replace(answer, completed_orders=(), missing=("completed_orders",))
-        if answer.positions and self._struck("answer", "without positions"):
-            answer = msgspec.structs.replace(answer, positions=())
-        elif answer.positions and self._struck("answer", "without one position"):
-            answer = msgspec.structs.replace(answer, positions=answer.positions[1:])
+        # One stale answer, never two in a row: two answers that agree are the proof that the fleet goes by.
+        may_be_stale, self._was_stale = bool(answer.positions) and not self._was_stale, False
+        if may_be_stale and self._struck("answer", "without positions"):
+            answer, self._was_stale = msgspec.structs.replace(answer, positions=()), True
+        elif may_be_stale and self._struck("answer", "without one position"):
+            answer, self._was_stale = msgspec.structs.replace(answer, positions=answer.positions[1:]), True
         late = self._struck("answer", "late")
 
         def arrive() -> None:
