@@ -123,9 +123,9 @@ class Judge:
     def split(self, symbol: str, ratio: float) -> None:
         found = self.symbols[symbol]
         all_own = found.own == found.account
+        self.disturb(symbol, "split")  # (it makes a short account shorter)
         self.refresh()
         found.own = found.account if all_own else math.floor(found.own * ratio + 1e-9)
-        self.disturb(symbol, "split")
         self.refresh()
 
     def ledger_lost(self) -> None:

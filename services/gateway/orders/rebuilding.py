@@ -190,7 +190,37 @@ def _claims(d: Draft, snapshot: BrokerSnapshot) -> list[str]:
     symbols = [o.symbol for o in orders.values() if o.live and o.role == "stop"]
     symbols += [r.symbol for r in forgotten]
     symbols += [o.symbol for o in d.table(Own).values() if o.quantity < 0]
-    return [symbol for symbol in dict.fromkeys(symbols) if _claim(d, symbol, absent_keys, forgotten)]
+    touched = _bought_before(d, absent_keys, {r.client_order_id for r in forgotten})
+    return touched + [symbol for symbol in dict.fromkeys(symbols) if _claim(d, symbol, absent_keys, forgotten)]
+
+
+def _unexplained_sales(d: Draft, symbol: str) -> list[Fill]:
+    """The sales of shares whose entry the ledger has never known."""
+    sales = [r.fill for r in d.table(FillRecord).values() if r.fill.symbol == symbol and r.fill.side == "SELL"]
+    return [f for f in sales if _is_unrecorded(d, symbol, entry_of_stop(f.client_order_id))]
+
+
+def _bought_before(d: Draft, absent_keys: set[str], told: set[str]) -> list[str]:
+    """A sale under our reference whose purchase nobody tells: it was bought before the ledger began.
+
+    It made no profit that can be known. `told`: completed orders that say more of an entry; a stop that still rests does
+    so, too.
+    """
+    touched = []
+    for symbol in dict.fromkeys(r.fill.symbol for r in d.table(FillRecord).values()):
+        sales = _unexplained_sales(d, symbol) if d.get(Audit, symbol) is None else []
+        more = told | {_entry_of(o) for o in _resting(d, symbol, absent_keys)}
+        for entry_id in dict.fromkeys(entry_of_stop(f.client_order_id) for f in sales):
+            own, account = d.get(Own, symbol) or Own(symbol), _account(d, symbol)
+            quantity = min(-_shares_under(d, entry_id), exact(math.floor(account + 1e-9) - own.quantity))
+            if not entry_id or entry_id in more or quantity <= 0:
+                continue
+            sold = [f for f in sales if entry_of_stop(f.client_order_id) == entry_id]
+            price = sum(f.price * f.quantity for f in sold) / sum(f.quantity for f in sold)
+            entry = _found_entry(d, symbol, entry_id, quantity, [], None)
+            _book(d, entry, quantity, price, min(f.time_ns for f in sold), "order")
+            touched.append(symbol)
+    return touched
 
 
 def _claim(d: Draft, symbol: str, absent_keys: set[str], forgotten: list[BrokerOrder]) -> bool:
@@ -216,12 +246,7 @@ def _claim(d: Draft, symbol: str, absent_keys: set[str], forgotten: list[BrokerO
     if newest is not None and not unknown:
         entry_id = newest.client_order_id
     completed = next((r for r in bought if r.client_order_id == entry_id), None)
-    sales = [r.fill for r in d.table(FillRecord).values() if r.fill.symbol == symbol and r.fill.side == "SELL"]
-    unexplained_sales = [f for f in sales if _is_unrecorded(d, symbol, entry_of_stop(f.client_order_id))]
-    if not quantity and own < 0 <= account and unexplained_sales:
-        # What was sold here was bought before the ledger began: it made no profit that can be known.
-        quantity, entry_id = -own, entry_of_stop(unexplained_sales[-1].client_order_id)
-        completed = None
+    unexplained_sales = _unexplained_sales(d, symbol)
     if quantity <= 0:
         return False
     price, time_ns = _terms_of_claim(d, symbol, resting, unexplained_sales, completed, account, own)

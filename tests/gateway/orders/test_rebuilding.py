@@ -13,7 +13,7 @@ from messages.operator import AdoptFound
 from messages.orders import Fill, OrderFilled, PositionUpdated
 from services.gateway.book.own_shares import chronological
 from services.gateway.book.records import AccountPosition, Block, FillRecord, HeldBack, OrderRecord, Own, Settled
-from tests.gateway.scenario import ACCOUNT, DAY, SECOND, UNTIL, Gateway, broker_execution, broker_order
+from tests.gateway.scenario import ACCOUNT, DAY, SECOND, UNTIL, Gateway, broker_execution, broker_order, changed
 
 KEY = "CT-TSLA-20250106-1"
 STOP = f"{KEY}-S1"
@@ -441,6 +441,22 @@ class TestMemoryLost:
         gateway.connect(broker_order(NAMED, status="PreSubmitted", client_id=99))
         assert gateway.orders_sent() == ["ask"]
         assert "found_entry_of_other_client" in gateway.notes()
+
+    def test_a_sale_whose_purchase_nobody_tells_is_no_claim_of_another_entry(self) -> None:
+        """Yesterday's shares were sold today, and others bought: the broker tells the sale and the new purchase only."""
+        gateway, new = Gateway(cold=True), "CT-TSLA-20250106-2"
+        gateway.connect(
+            broker_execution(
+                STOP, 10.0, 94.0, side="SELL", exec_id="0001.01.01.01", order_id=2, time_ns=DAY.open_ns - SECOND
+            ),
+            broker_execution(new, 10.0, 105.0, exec_id="0002.01.01.01", order_id=7, perm_id=10_007),
+            changed(active_stop(order_id=8, perm_id=10_008), client_order_id=f"{new}-S1"),
+            held_by_account(10.0),
+        )
+        assert gateway.own() == 10.0
+        assert gateway.order(new).filled == 10.0
+        assert gateway.order(KEY).filled == 10.0
+        assert gateway.state.get(Own, "TSLA") == Own("TSLA", 10.0, 1050.0)
 
     def test_that_there_is_nothing_is_told_too(self) -> None:
         gateway = Gateway(cold=True)
