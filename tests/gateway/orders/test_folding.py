@@ -314,7 +314,7 @@ class TestExecutions:
         assert [e.fill.side for e in gateway.events(OrderFilled)] == ["BUY", "SELL"]
         assert gateway.events(OrderFilled)[1].realized_usd == pytest.approx(-110.0)
 
-    def test_field_3_recovered_fills_are_events_once(self) -> None:
+    def test_field_03_recovered_fills_are_events_once(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         missed = gateway.execution(entry.client_order_id, 10.0, 105.0)
