@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ NO_TEST: dict[int, str] = {}
 """Rows that no test can show, with the reason."""
 
 
-def tested() -> set[int]:
+@cache
+def numbers() -> set[int]:
     """The numbers of the tests in this folder."""
     found = set()
     for path in Path(__file__).parent.glob("test_*.py"):
@@ -27,8 +29,8 @@ def tested() -> set[int]:
 
 @pytest.mark.parametrize("row", ROWS)
 def test_the_row_has_a_test_or_a_reason(row: int) -> None:
-    assert (row in tested()) is not (row in NO_TEST)
+    assert (row in numbers()) is not (row in NO_TEST)
 
 
 def test_no_test_has_a_number_without_a_row() -> None:
-    assert tested() <= set(ROWS)
+    assert numbers() <= set(ROWS)
