@@ -132,7 +132,7 @@ def test_a_commission_has_its_currency() -> None:
             report = trade.fills[0].commissionReport
             assert (report.commission, report.currency) == (0.8, "EUR")
             exchange = ExchangeBroker(simulator.exchange, 1)
-            (charge,) = exchange._snapshot().commissions
+            (charge,) = exchange._snapshot(1).commissions
             assert charge == BrokerCommission(report.execId, 0.8, "EUR", None)
 
     asyncio.run(play())
