@@ -26,6 +26,7 @@ from tests.backtest.test_promises import DAYS, SETTINGS
 from tests.day.conftest import market_file
 
 HOUR = 3600 * 10**9
+SECOND = 1_000_000_000
 
 
 def dead_child() -> tuple[Runner, Promises]:
@@ -49,7 +50,7 @@ def test_promise_2_with_the_guard() -> None:
 
 
 def test_promise_2_is_broken_without_the_guard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core, "protect", lambda *_: False)
+    monkeypatch.setattr(core, "protect", lambda *_, **__: False)
     runner, _ = dead_child()
     with pytest.raises(PromiseBroken, match=r"^2: \w+ was without a stop for [\d.]+ s"):
         runner.run()
@@ -89,8 +90,8 @@ def test_a_split_over_night(broker: OnSplit, ratio: float, shares: float, level:
     result = runner.run()
     mended = [e for e in result.events if e.event == "split_mended"]
     assert [(e.fields["was"], e.fields["is"], e.time_ns) for e in mended] == [
-        (143.0, shares, runner.clock_core.sessions[1].open_ns - HOUR // 2)
-    ]
+        (143.0, shares, runner.clock_core.sessions[1].open_ns - HOUR // 2 + 2 * SECOND)
+    ], "once two answers that were asked for two seconds apart agree"
     assert not [e for e in result.events if e.level == "ERROR"]
     own = runner.actors["gateway"].state.get(Own, "PLTR")
     assert own is not None

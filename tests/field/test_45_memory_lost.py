@@ -81,5 +81,5 @@ def test_field_45_var_is_removed_while_shares_are_held(start_fleet: Callable[...
         ]
 
     # What was found is accepted: entries may go on.
-    fleet.crazy("adopt", "--found")
+    fleet.crazy("adopt", "--found", "--yes")
     until(lambda: not fleet.sql(blocked), "still blocked")

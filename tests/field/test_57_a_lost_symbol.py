@@ -34,7 +34,7 @@ class Symbol:
         self.now_ns = now_ns
         self.cancels: list[CancelEntry] = []
         for topic, message in told:
-            assert topic in ("TSLA", "fleet")
+            assert topic in ("TSLA", "symbol-TSLA", "fleet")
             self.handle(message)
 
     def handle(self, message: Message) -> None:

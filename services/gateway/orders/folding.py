@@ -70,6 +70,7 @@ def fold_order(d: Draft, reported: BrokerOrder) -> str:
     """Apply the broker's report of an order. Returns its symbol."""
     if not is_ours(d, reported):
         return _fold_foreign(d, reported)
+    _end_foreign(d, reported)
     if is_forgotten(d, reported):
         return reported.symbol
     known = _order_of(d, reported)
@@ -254,6 +255,17 @@ def _fold_foreign(d: Draft, reported: BrokerOrder) -> str:
                 qty=reported.quantity,
             )
     return reported.symbol
+
+
+def _end_foreign(d: Draft, reported: BrokerOrder) -> None:
+    """An order that counted as foreign is ours after all: it must not be exposure twice.
+
+    Real world: after a connect the broker may report orders before it is known which client this is.
+    """
+    known = d.get(OrderRecord, foreign_key(reported)) if reported.perm_id else None
+    if known is not None and known.role == "foreign":
+        d.drop(OrderRecord, known.key)
+        d.send(known.symbol, OrderUpdated(msgspec.structs.replace(known, status="Cancelled")))
 
 
 def _unknown_order(d: Draft, reported: BrokerOrder | BrokerExecution, quantity: float) -> OrderRecord:

@@ -123,8 +123,9 @@ def protect(d: Draft, symbol: str, links: Links, settings: Settings, *, lockstep
         # not sell shares that are gone.
         if overdue or d.get(Disputed, symbol) == Disputed(symbol, own.quantity, held):
             _report_dispute(d, own, held)
-            # (A stop that would sell too many shares is shrunk first.)
-            missing = not oversold and held is not None and not actions and request_check(d, symbol)
+            # (A stop that would sell too many shares is shrunk first. The next question waits: an answer that is not
+            # certain enough to book a sale must not bring it at once.)
+            missing = overdue and not oversold and held is not None and not actions and request_check(d, symbol)
         elif not any(isinstance(a, ResizeStop) and d.get(Change, a.order.client_order_id) for a in actions):
             return False  # (a stop that was just read for its change is changed at once)
     else:

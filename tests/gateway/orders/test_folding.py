@@ -314,7 +314,7 @@ class TestExecutions:
         assert [e.fill.side for e in gateway.events(OrderFilled)] == ["BUY", "SELL"]
         assert gateway.events(OrderFilled)[1].realized_usd == pytest.approx(-110.0)
 
-    def test_field_3_recovered_fills_are_events_once(self) -> None:
+    def test_field_03_recovered_fills_are_events_once(self) -> None:
         gateway = Gateway()
         entry = gateway.working()
         missed = gateway.execution(entry.client_order_id, 10.0, 105.0)
@@ -343,6 +343,18 @@ class TestForeign:
         gateway.disconnect()
         gateway.connect()
         assert not gateway.order("foreign:5").live
+
+    def test_field_45_an_order_that_turns_out_to_be_ours_is_exposure_only_once(self) -> None:
+        """After a connect the broker may report orders before it is known which client this is."""
+        gateway = Gateway()
+        client_id = gateway.links().client_id
+        gateway.receive(broker_order("CT-TSLA-20250106-9", perm_id=6, client_id=client_id + 1, status="Submitted"))
+        assert gateway.order("foreign:6").live
+        gateway.clear()
+        gateway.receive(broker_order("CT-TSLA-20250106-9", perm_id=6, client_id=client_id, status="Submitted"))
+        assert {o.client_order_id for o in gateway.state.table(OrderRecord).values()} == {"CT-TSLA-20250106-9"}
+        told = [m.order for m in gateway.events(OrderUpdated) if m.order.role == "foreign"]
+        assert [(o.client_order_id, o.live) for o in told] == [("foreign:6", False)]
 
     def test_field_24_our_prefix_in_another_account_is_ignored(self) -> None:
         gateway = Gateway()
