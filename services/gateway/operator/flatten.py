@@ -98,7 +98,7 @@ def flatten_step(d: Draft, symbol: str, links: Links, *, observe: bool = False) 
             if stop.role == "stop" and not stop.cancel_reason:
                 request_cancel(d, stop, "flatten")
         return True
-    if record.sale_id and not _position_is_new(d, symbol):
+    if not _position_counts_last_sale(d, record):
         return True
     record = _count_refusal(d, record)
     if record.refusals >= MAX_REFUSALS:
@@ -125,10 +125,10 @@ def reason_to_wait(d: Draft, symbol: str, links: Links) -> str | None:
     return None
 
 
-def _position_is_new(d: Draft, symbol: str) -> bool:
-    """Whether the broker's position counts our last sale. Before that a second sale could sell shares that are gone."""
-    found = d.get(Evidence, symbol)
-    if found is not None and found.answers:
+def _position_counts_last_sale(d: Draft, record: FlattenRecord) -> bool:
+    """Whether the position that is known is newer than our last sale: if not, another could sell what is gone."""
+    sale, found = d.get(OrderRecord, record.sale_id), d.get(Evidence, record.symbol)
+    if sale is None or not sale.filled or (found is not None and found.quantity is not None):
         return True
     ask_to_confirm(d, first=True, lockstep=False)
     return False

@@ -163,7 +163,10 @@ def _save_anchor(d: Draft, own: Own) -> None:
 
 
 def _anchor_by_fills(d: Draft) -> None:
-    """Where no anchor was saved, because the fleet was away soon after the fill: the fills are the anchor."""
+    """Where no anchor was saved, because the fleet was away soon after the fill: the fills are the anchor.
+
+    The first answer makes it, before it counts what the account has beyond own shares: after a split that is wrong.
+    """
     for own in d.table(Own).values():
         times = [r.fill.time_ns for r in d.table(FillRecord).values() if r.fill.symbol == own.symbol]
         if own.quantity < 1 or not times or d.get(Anchor, own.symbol) is not None:
@@ -185,7 +188,6 @@ def _level(stop: OrderRecord) -> float | None:
 
 def request_audits(d: Draft) -> bool:
     """Shortly before the open: audit every position. True if there is one, so that the broker must be asked."""
-    _anchor_by_fills(d)
     for found in d.table(Anchor).values():
         d.put(Audit(found.symbol))
     return bool(d.table(Audit))
@@ -193,10 +195,10 @@ def request_audits(d: Draft) -> bool:
 
 def request_missed_audits(d: Draft) -> None:
     """In a session: audit every position whose anchor is of an earlier one and was not audited since."""
+    _anchor_by_fills(d)
     session = d.get(SessionRecord, "session") or SessionRecord()
     if session.phase == "closed" or not session.open_ns or _is_over(session, d.now.market_ns):
         return
-    _anchor_by_fills(d)
     for found in d.table(Anchor).values():
         if max(found.time_ns, found.audited_ns) < session.open_ns - EARLY_NS and d.get(Audit, found.symbol) is None:
             d.put(Audit(found.symbol))

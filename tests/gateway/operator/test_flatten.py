@@ -198,6 +198,23 @@ def test_after_two_refusals_the_stop_is_placed_again_and_the_operator_alerted() 
     assert gateway.orders_sent() == ["SELL 10 TRAIL"]
 
 
+def test_a_sale_by_hand_meanwhile_is_not_sold_a_second_time() -> None:
+    """Three of ten shares are sold by hand, then the flatten sells seven: the account has none for three more."""
+    gateway = steady()
+    gateway.holding()
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 7.0, 105.0))
+    gateway.receive(Flatten("TSLA"))
+    gateway.receive(gateway.status(STOP, "Cancelled"))
+    assert gateway.order(SALE).quantity == 7.0
+    gateway.clear()
+    gateway.receive(gateway.execution(SALE, 7.0, 99.0))
+    gateway.receive(gateway.status(SALE, "Filled", filled=7.0))
+    assert gateway.own() == 3.0
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
+    gateway.confirm()
+    assert not [sent for sent in gateway.orders_sent() if sent.startswith("SELL")]
+
+
 @pytest.mark.parametrize(("market_ns", "sells"), [(-1, False), (0, True)])
 def test_before_the_regular_open_the_stop_stays(market_ns: int, sells: bool) -> None:
     """With the pre-market allowed: a market order would wait for the open, and the shares would have no stop."""
