@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from messages.broker import CancelOrder, PlaceOrder, ToBroker
 from messages.market import Session
 from services.configuration.settings import Settings
-from services.gateway.protection.plan import MIN_DISTANCE_PCT
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.executions import base_id
 from services.simulator.venue.orders import Order
@@ -317,7 +316,7 @@ class Judge:
         found.bare_entry_ns = found.bare_entry_ns + passed_ns if found.bare and found.entries and follows else 0
         if found.bare_entry_ns > ENTRY_NS:
             raise Broken("bare beside an entry", symbol, f"{found.bare_entry_ns / SECOND:.0f} s: {self._shows(symbol)}")
-        found.excess_ns = found.excess_ns + passed_ns if found.excess and not self._must_wait(found) else 0
+        found.excess_ns = found.excess_ns + passed_ns if found.excess else 0
         if found.excess_ns > EXCESS_NS:
             raise Broken("sells above shares", symbol, f"{found.excess_ns / SECOND:.0f} s: {self._shows(symbol)}")
         found.doubled = found.doubled and (bool(found.excess) or len(found.entries) > 1)
@@ -325,14 +324,6 @@ class Judge:
         found.late_entry_ns = found.late_entry_ns + passed_ns if found.entries and late else 0
         if found.late_entry_ns > ENTRY_NS:
             raise Broken("hours", symbol, f"an entry lives in the last minutes: {self._shows(symbol)}")
-
-    def _must_wait(self, found: _Symbol) -> bool:
-        """Whether the broker refused to change the only stop, and the price is too near to it for an exchange."""
-        if len(found.sells) != 1 or found.sells[0].ticket.order_id not in self._refused:
-            return False
-        (stop,) = found.sells
-        quote, level = self._exchange.quote(stop.ticket.symbol), stop.trail_stop_price or stop.ticket.stop_price
-        return quote is not None and level is not None and quote.last <= level * (1 + MIN_DISTANCE_PCT / 100)
 
     @property
     def _closing_ns(self) -> int:

@@ -12,7 +12,8 @@ at least the smaller of that position and the *claim*: the most that any witness
 Foreign shares can make it undecidable whose shares are left: then the stop stays, and a person is asked.
 
 Two exceptions: a sale that was ordered, and the exchange of one stop for another while the market is open, the price is
-well above the stop and the close is far enough. A stop that was not adjusted for a split may go before the open.
+well above the stop (just above it, if the stop would sell more than the account has) and the close is far enough. A
+stop that was not adjusted for a split may go before the open.
 """
 
 from __future__ import annotations
@@ -164,4 +165,8 @@ def _may_exchange(d: Draft, stop: OrderRecord, reason: str) -> bool:
     levels = [level for level in (stop.trail_stop_price, stop.stop_price) if level is not None]
     if not protects(msgspec.structs.replace(stop, cancel_reason="")) and "child" in stop.why_held:
         return True  # it never sells, so nothing is taken away
-    return bool(levels) and quote.quote.last > max(levels) * (1 + MIN_DISTANCE_PCT / 100)
+    # The broker refuses to shrink it, and it would sell more than the account has: once it triggers, the account is
+    # short. That is worse than a moment without a stop.
+    sells_short = reason == "modify_refused" and stop.remaining > max(0.0, position.quantity)
+    distance_pct = 0.0 if sells_short else MIN_DISTANCE_PCT
+    return bool(levels) and quote.quote.last > max(levels) * (1 + distance_pct / 100)

@@ -351,16 +351,26 @@ class TestStopChange:
         assert sent(d) == ["cancel S1"]
 
     def test_field_06_beside_a_second_order_for_the_same_shares_it_is_no_exchange(self) -> None:
-        """The price is near the stop, so an exchange would have to wait; but the second order protects all shares."""
-        near = (READY, OPEN, quoted(95.0), fill(quantity=4.0), *held(4.0), stop(stop_price=94.5, trail_stop_price=94.5))
-        alone = draft(*near, Change(STOP, "TSLA", 4.0, "refused"))
+        """The stop has triggered, so an exchange would have to wait; but the second order protects all shares."""
+        at = (READY, OPEN, quoted(94.0), fill(quantity=4.0), *held(4.0), stop(stop_price=94.5, trail_stop_price=94.5))
+        alone = draft(*at, Change(STOP, "TSLA", 4.0, "refused"))
         protect(alone, "TSLA", READY, RULES)
         assert sent(alone) == []
         double = stop(double_reference(STOP, 2), quantity=4.0, perm_id=77)
-        d = draft(*near, double, Change(STOP, "TSLA", 4.0, "refused"))
+        d = draft(*at, double, Change(STOP, "TSLA", 4.0, "refused"))
         protect(d, "TSLA", READY, RULES)
         assert sent(d) == ["cancel S1"]
-        assert changed(near[-1], cancel_reason="duplicate_stop") in written(d)
+        assert changed(at[-1], cancel_reason="duplicate_stop") in written(d)
+
+    @pytest.mark.parametrize(("account", "exchanged"), [(4.0, True), (10.0, False)])
+    def test_a_stop_near_the_price_that_would_make_the_account_short_is_exchanged(
+        self, account: float, exchanged: bool
+    ) -> None:
+        """Ten shares would be sold, four are own; whether the account has the other six decides."""
+        near = (READY, OPEN, quoted(95.0), fill(quantity=4.0), stop(stop_price=94.5, trail_stop_price=94.5))
+        d = draft(*near, *held(4.0, account), Change(STOP, "TSLA", 4.0, "refused"))
+        protect(d, "TSLA", READY, RULES)
+        assert sent(d) == (["cancel S1"] if exchanged else [])
 
     def test_a_refused_change_of_a_stop_in_doubt_is_asked_about_first(self) -> None:
         d = draft(*self.PART, Change(STOP, "TSLA", 4.0, "refused"), Doubt(STOP))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from messages.broker import BrokerMarketRule, BrokerPosition, PlaceOrder
+from messages.broker import BrokerError, BrokerMarketRule, BrokerPosition, PlaceOrder, SnapshotFailed
 from messages.entries import EntryPlan
 from messages.market import MarketRule
 from messages.orders import OrderRecord, OrderUpdated
@@ -388,3 +388,19 @@ def test_stops_of_all_entries_since_the_position_was_flat() -> None:
 
     entry_id, mine = stops_of(Draft(gateway.state, Now(0, 0)), "TSLA")
     assert (entry_id, [o.client_order_id for o in mine]) == (second.client_order_id, [second.stop_client_order_id])
+
+
+def test_bare_shares_get_a_stop_although_no_answer_ever_is_complete() -> None:
+    """The child ends while the link is down; after it is up again three questions in a row fail."""
+    gateway = Gateway()
+    entry = gateway.holding()
+    gateway.wait(20)
+    gateway.receive(BrokerError(-1, 1100, "Connectivity has been lost."))
+    gateway.receive(BrokerError(-1, 1102, "Connectivity has been restored."))
+    gateway.receive(gateway.status(entry.stop_client_order_id, "Cancelled"))
+    gateway.clear()
+    for failures in range(1, 6):
+        gateway.receive(SnapshotFailed("no complete answer in time", gateway.links().question))
+        gateway.wait(5)
+        assert bool(placed(gateway)) is (failures >= 3), failures
+    assert [o.quantity for o in placed(gateway)] == [10.0], "one, however often it fails"
