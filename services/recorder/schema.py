@@ -215,7 +215,8 @@ FROM lasting ORDER BY since_ts, symbol;
 -- Fills without an execution: rebuilt, because the broker no longer reports it. `order`: its order counts the shares;
 -- `stop`: a stop rests for them, and the account has them.
 CREATE OR REPLACE VIEW synthetic AS
-SELECT symbol, ts, side, qty, price, witness, client_order_id, exec_id FROM fills WHERE witness IN ('order', 'stop')
+SELECT symbol, ts, side, qty, price, witness, client_order_id, exec_id FROM fills
+WHERE witness IN ('order', 'stop') AND qty > 0
 ORDER BY ts, symbol;
 
 -- A row per symbol: its state and why, its live entry, its live stop, and how many shares a stop at the broker

@@ -15,7 +15,7 @@ from functools import partial
 from messages.broker import BrokerExecution, BrokerOrder
 from messages.orders import OrderRecord
 from services.gateway.book.identity import doubles_of
-from services.gateway.book.records import Book, Links
+from services.gateway.book.records import Book
 from services.runtime.core import Draft
 from services.trading.ids import is_old_reference, is_reference_of, parse_reference
 
@@ -40,7 +40,8 @@ def is_ours(d: Draft, reported: BrokerOrder | BrokerExecution) -> bool:
     unconfirmed = any(not order.perm_id for order in known)
     if reported.client_id == UNKNOWN_CLIENT and unconfirmed:
         return True
-    placed_by_us = reported.client_id == (d.get(Links, "links") or Links()).client_id
+    # (The ledger's client id, not the connection's: a fact may come before the connection is reported.)
+    placed_by_us = reported.client_id == book.client_id != UNKNOWN_CLIENT
     return placed_by_us and (unconfirmed or is_old_reference(reference))
 
 

@@ -206,7 +206,7 @@ def _bought_before(d: Draft, absent_keys: set[str], told: set[str]) -> list[str]
     It made no profit that can be known. `told`: completed orders that say more of an entry; a stop that still rests
     does so, too.
     """
-    touched = []
+    touched, born_ns = [], (d.get(Book, "book") or Book()).born_ns
     for symbol in dict.fromkeys(r.fill.symbol for r in d.table(FillRecord).values()):
         sales = _unexplained_sales(d, symbol) if d.get(Audit, symbol) is None else []
         more = told | {_entry_of(o) for o in _resting(d, symbol, absent_keys)}
@@ -216,6 +216,8 @@ def _bought_before(d: Draft, absent_keys: set[str], told: set[str]) -> list[str]
             if not entry_id or entry_id in more or quantity <= 0:
                 continue
             sold = [f for f in sales if entry_of_stop(f.client_order_id) == entry_id]
+            if own.quantity >= 0 and any(f.time_ns >= born_ns for f in sold):
+                continue  # (after a split more is sold than was bought, and the entry's record may have expired)
             price = sum(f.price * f.quantity for f in sold) / sum(f.quantity for f in sold)
             entry = _found_entry(d, symbol, entry_id, quantity, [], None)
             _book(d, entry, quantity, price, min(f.time_ns for f in sold), "order")
