@@ -137,6 +137,7 @@ class TestSession:
         open_ns=DAY.open_ns,
         close_ns=DAY.close_ns,
         break_ns=(5, 6),
+        end_ns=DAY.close_ns,
     )
 
     def test_is_recorded(self) -> None:
