@@ -203,8 +203,8 @@ def _unexplained_sales(d: Draft, symbol: str) -> list[Fill]:
 def _bought_before(d: Draft, absent_keys: set[str], told: set[str]) -> list[str]:
     """A sale under our reference whose purchase nobody tells: it was bought before the ledger began.
 
-    It made no profit that can be known. `told`: completed orders that say more of an entry; a stop that still rests does
-    so, too.
+    It made no profit that can be known. `told`: completed orders that say more of an entry; a stop that still rests
+    does so, too.
     """
     touched = []
     for symbol in dict.fromkeys(r.fill.symbol for r in d.table(FillRecord).values()):

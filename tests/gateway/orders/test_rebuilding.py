@@ -443,7 +443,7 @@ class TestMemoryLost:
         assert "found_entry_of_other_client" in gateway.notes()
 
     def test_a_sale_whose_purchase_nobody_tells_is_no_claim_of_another_entry(self) -> None:
-        """Yesterday's shares were sold today, and others bought: the broker tells the sale and the new purchase only."""
+        """Yesterday's shares were sold, and others bought: the broker tells the sale and the new purchase only."""
         gateway, new = Gateway(cold=True), "CT-TSLA-20250106-2"
         gateway.connect(
             broker_execution(
