@@ -119,10 +119,16 @@ def _end_recorded(chosen: Fleet) -> bool:
 
 
 def await_records(chosen: Fleet) -> None:
-    """Wait until the records know that the fleet is ready: the recorder may be behind by a moment."""
+    """Wait until the records know that the fleet is ready: the recorder may be behind by a moment.
+
+    A recorder that doesn't answer makes no ready fleet a failure; `crazy status` says what is wrong with it.
+    """
     deadline = time.monotonic() + RECORDS_S
-    while time.monotonic() < deadline:
-        with records.opened(chosen) as db:
-            if any(row["up"] for row in db.rows("SELECT up FROM links WHERE link = 'socket'")):
-                return
+    while (left_s := deadline - time.monotonic()) > 0:
+        try:
+            rows = records.of_running(chosen, left_s).rows("SELECT up FROM links WHERE link = 'socket'")
+        except Refusal:
+            return
+        if any(row["up"] for row in rows):
+            return
         time.sleep(POLL_S)

@@ -13,7 +13,7 @@ from services.fleet.places import Fleet
 from services.runtime.bus import NoAnswer, ask
 from services.runtime.ledger import LedgerError
 
-__all__ = ["Records", "command", "opened"]
+__all__ = ["Records", "command", "of_running", "opened"]
 
 ANSWER_S = 3.0
 """Longest wait for the answer of a process."""
@@ -57,7 +57,7 @@ class Records:
 def opened(fleet: Fleet) -> Iterator[Records]:
     """The records of a fleet, whether it runs or not. Refusal if there are none."""
     if process_lock.holder(fleet.lock("recorder")) is not None:
-        yield _running(fleet)
+        yield of_running(fleet)
         return
     if not fleet.database.exists():
         raise Refusal(f"{fleet.database}: no records of fleet {fleet.name} yet; start it with `crazy up`")
@@ -70,14 +70,15 @@ def opened(fleet: Fleet) -> Iterator[Records]:
     except LedgerError as error:
         if process_lock.holder(fleet.lock("recorder")) is None:
             raise Refusal(str(error)) from error
-        yield _running(fleet)  # it was started just now
+        yield of_running(fleet)  # it was started just now
         return
     with connection:
         yield Records(ReadOnlySql(connection).run)
 
 
-def _running(fleet: Fleet) -> Records:
-    return Records(lambda statement: command(fleet, "recorder", Sql(statement), SQL_ANSWER_S))
+def of_running(fleet: Fleet, timeout_s: float = SQL_ANSWER_S) -> Records:
+    """The records of a fleet whose recorder runs."""
+    return Records(lambda statement: command(fleet, "recorder", Sql(statement), timeout_s))
 
 
 def command(fleet: Fleet, process: str, request: Command, timeout_s: float = ANSWER_S) -> Answer:

@@ -55,7 +55,7 @@ def write_market(path: Path, open_ns: int) -> None:
         out = csv.writer(file)
         out.writerow(["symbol", "ts", "price", "size", "bid", "ask", "bid_size", "ask_size"])
         for number in range(720):
-            ts = (opened + timedelta(seconds=5 * number)).strftime("%Y-%m-%d %H:%M:%S")
+            ts = (opened + timedelta(seconds=5 * number)).strftime("%Y-%m-%d %H:%M:%SZ")
             for symbol, price in (("RISE", round(100 * 1.01 ** min(number, RISES), 2)), ("CALM", 50.0)):
                 out.writerow([symbol, ts, price, 1000, round(price - 0.01, 2), round(price + 0.01, 2), 1000, 1000])
 

@@ -64,7 +64,7 @@ def write_market(path: Path) -> None:
         out.writerow(["symbol", "ts", "price", "size", "bid", "ask", "bid_size", "ask_size"])
         for symbol, at, price in sorted(trades(), key=lambda each: (each[1], each[0])):
             quote = (round(price - 0.01, 2), round(price + 0.01, 2), DISPLAYED, DISPLAYED)
-            out.writerow([symbol, at.strftime("%Y-%m-%d %H:%M:%S"), price, DISPLAYED, *quote])
+            out.writerow([symbol, at.strftime("%Y-%m-%d %H:%M:%SZ"), price, DISPLAYED, *quote])
 
 
 QUERIES = {
