@@ -186,9 +186,9 @@ class Rescuer:
     async def _place_stop(self, broker: BrokerSession, c: TradedContract) -> None:
         pct = self._settings.stops.trailing_stop_pct
         shares = c.uncovered if self._quantity is None else min(c.uncovered, self._quantity)
-        if any(not o.filled for o in c.entries):
-            print(f"{c.symbol}: an entry of the bot rests; its own stop comes with it")
-        if not self._confirm(f"place a trailing stop, {pct:g} %, good till cancelled, for {shares} {c.symbol}"):
+        what = f"place a trailing stop, {pct:g} %, good till cancelled, for {shares} {c.symbol}"
+        taken = "" if c.claimed >= shares else " (the fleet will take these shares for the bot's)"
+        if not self._confirm(what + taken):
             return
         self._number += 1
         reference = stop_reference(order_reference(self._settings.name, c.symbol, self._date, self._number, "R"), 1)
@@ -212,6 +212,12 @@ class Rescuer:
     async def _flatten(self, broker: BrokerSession, c: TradedContract) -> None:
         """Cancel and await the end of every own order, then sell: never two sells for the same shares."""
         shares = self._ours(c)
+        others = sum(o.quantity - o.filled for o in c.others if o.side == "SELL")
+        if others > c.whole - shares:
+            print(
+                f"{c.symbol}: an order that is not the bot's would still sell {others:g} of {c.whole - shares} left: "
+                "cancel it in TWS first, or the account may end short"
+            )
         if not self._confirm(f"cancel the bot's orders in {c.symbol} and sell {shares} {c.symbol} at the market"):
             return
         asking, self._yes = self._yes, True

@@ -76,7 +76,9 @@ def client_trouble(d: Draft, client_id: int, bound_to: int) -> str:
     """
     if not bound_to or client_id == bound_to:
         return ""
-    live = [order for order in d.table(OrderRecord).values() if order.live and order.role != "foreign"]
+    # (An order without an id was found under yet another client id: it is no reason to keep this one.)
+    orders = d.table(OrderRecord).values()
+    live = [order for order in orders if order.live and order.role != "foreign" and order.order_id > 0]
     if not live:
         return ""
     symbols = ", ".join(dict.fromkeys(order.symbol for order in live))

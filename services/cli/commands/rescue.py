@@ -26,7 +26,7 @@ def rescue(
     place_stops: bool = False,
     flatten: bool = False,
     symbol: str | None = None,
-    quantity: int | None = None,
+    quantity: float | None = None,
     yes: bool = False,
     config: Config = None,
 ) -> int:
@@ -52,12 +52,14 @@ def rescue(
     yes:
         Do not ask.
     """
-    if quantity is not None and (symbol is None or quantity < 1):
+    if quantity is not None and (quantity < 1 or quantity != int(quantity)):
+        raise Refusal(f"--quantity {quantity:g}: whole shares, 1 or more")
+    if quantity is not None and symbol is None:
         raise Refusal("--quantity is a number of shares of one ticker: say --symbol as well")
     settings = _settings(config)
     flags = {"entries": cancel_entries, "stops": place_stops, "flatten": flatten}
     wanted = [name for name, on in flags.items() if on]
-    rescuer = Rescuer(settings, symbol and symbol.upper(), quantity, yes=yes)
+    rescuer = Rescuer(settings, symbol and symbol.upper(), None if quantity is None else int(quantity), yes=yes)
     with gateway_locked(settings, config):
         try:
             return asyncio.run(rescuer.run(wanted))

@@ -24,6 +24,7 @@ from messages.orders import (
 from services.gateway.book.fills import book_fill, fills_of, is_synthetic, shrunk
 from services.gateway.book.identity import find
 from services.gateway.book.ownership import is_ours
+from services.gateway.book.queries import links_of
 from services.gateway.book.records import (
     FOUND_AT_BROKER,
     NEVER_ARRIVED,
@@ -155,7 +156,7 @@ def _merge(d: Draft, known: OrderRecord, reported: BrokerOrder) -> OrderRecord:
         known,
         status=reported.status,
         why_held=reported.why_held,
-        order_id=reported.order_id or known.order_id,
+        order_id=_order_id(d, reported) or known.order_id,
         perm_id=reported.perm_id or known.perm_id,
         parent_id=known.parent_id if completed else reported.parent_id,
         # A completed order is reported with quantity 0, and without the details of a working one.
@@ -268,6 +269,15 @@ def _end_foreign(d: Draft, reported: BrokerOrder) -> None:
         d.send(known.symbol, OrderUpdated(msgspec.structs.replace(known, status="Cancelled")))
 
 
+def _order_id(d: Draft, reported: BrokerOrder | BrokerExecution) -> int:
+    """The order id by which we can change or cancel the order; 0: only the client that placed it can.
+
+    The same number under our client id is another order of ours.
+    """
+    client_id = links_of(d).client_id or (d.get(Book, "book") or Book()).client_id
+    return reported.order_id if client_id in (0, reported.client_id) else 0
+
+
 def _unknown_order(d: Draft, reported: BrokerOrder | BrokerExecution, quantity: float) -> OrderRecord:
     """An order with our prefix that the ledger does not have, because the ledger was lost. It is still ours.
 
@@ -283,7 +293,7 @@ def _unknown_order(d: Draft, reported: BrokerOrder | BrokerExecution, quantity: 
         order_type="",
         quantity=quantity,
         tif="",
-        order_id=reported.order_id,
+        order_id=_order_id(d, reported),
         created_ns=d.now.market_ns,
         con_id=reported.con_id,
         parent_client_order_id=entry_of_stop(key) if side == "SELL" else "",

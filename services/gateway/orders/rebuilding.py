@@ -25,7 +25,7 @@ from services.gateway.book.fills import book_fill, fills_of
 from services.gateway.book.identity import find, reference_of
 from services.gateway.book.own_shares import chronological
 from services.gateway.book.ownership import is_ours
-from services.gateway.book.queries import links_of, whole_shares
+from services.gateway.book.queries import whole_shares
 from services.gateway.book.records import (
     FOUND_AT_BROKER,
     NEVER_ARRIVED,
@@ -323,18 +323,17 @@ def _found_entry(
 def _take_entries_back(d: Draft, snapshot: BrokerSnapshot) -> list[str]:
     """Cancel the entries that were found: nobody knows why they should still buy. Returns their symbols.
 
-    Only a person can cancel an order of another client: its order ids mean other orders of ours.
+    Only a person can cancel an order of another client, whose id is 0 here: `other_client_id` reports it.
     """
     touched = []
     for reported in snapshot.open_orders:
         entry = find(partial(d.get, OrderRecord), reported.client_order_id, reported.order_id, reported.perm_id)
         if entry is None or entry.reason != FOUND_AT_BROKER or not entry.live or entry.cancel_reason:
             continue
-        ours = reported.client_id == links_of(d).client_id
-        if not ours and not entry.order_id:
-            continue  # it was reported
+        if not entry.order_id:
+            continue
         d.note(
-            "found_entry_taken_back" if ours else "found_entry_of_other_client",
+            "found_entry_taken_back",
             entry.symbol,
             "ERROR",
             client_order_id=entry.key,
@@ -342,10 +341,7 @@ def _take_entries_back(d: Draft, snapshot: BrokerSnapshot) -> list[str]:
             client_id=reported.client_id,
             qty=reported.quantity,
         )
-        if ours:
-            send_cancel(d, entry, FOUND_AT_BROKER)
-        else:
-            d.put(msgspec.structs.replace(entry, order_id=0))
+        send_cancel(d, entry, FOUND_AT_BROKER)
         touched.append(entry.symbol)
     return touched
 

@@ -237,10 +237,12 @@ def _adds_protection(action: Action) -> bool:
 def _carry_out(d: Draft, symbol: str, action: Action, settings: Settings, *, lockstep: bool) -> bool:
     """True if the broker must be asked first."""
     match action:
-        case PlaceStop() if settings.risk.flatten_if_unprotectable and _is_unprotectable(d, symbol):
-            d.put(FlattenRecord(symbol=symbol))
         case PlaceStop(quantity):
-            if _may_place_now(d, symbol):
+            if not _may_place_now(d, symbol):
+                pass  # (a broker that refuses stops and sales does not get a hundred of them)
+            elif settings.risk.flatten_if_unprotectable and _is_unprotectable(d, symbol):
+                d.put(FlattenRecord(symbol=symbol))
+            else:
                 place_stop(d, symbol, quantity, settings)
         case ResizeStop(order) | CancelStop(order) if order.order_id <= 0:
             _refuse(d, order, NoRelease("another_client"), lockstep=lockstep)  # its id means another order of ours

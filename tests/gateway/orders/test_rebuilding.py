@@ -440,7 +440,20 @@ class TestMemoryLost:
         gateway = Gateway(cold=True)
         gateway.connect(broker_order(NAMED, status="PreSubmitted", client_id=99))
         assert gateway.orders_sent() == ["ask"]
-        assert "found_entry_of_other_client" in gateway.notes()
+        assert "other_client_id" in gateway.notes()
+
+    def test_the_client_id_of_orders_that_were_found_can_be_set_afterwards(self) -> None:
+        """The records are lost and the configuration has another client id: the remedy that is given works."""
+        gateway = Gateway(cold=True)
+        found = changed(active_stop(client_id=99), client_order_id=f"{NAMED}-S1")
+        gateway.connect(found, held_by_account(10.0))
+        assert gateway.order(f"{NAMED}-S1").order_id == 0
+        gateway.disconnect()
+        gateway.clear()
+        gateway.receive(Connected((ACCOUNT,), 1, 99))
+        gateway.answer(found, held_by_account(10.0))
+        assert gateway.links().phase == "ready"
+        assert gateway.order(f"{NAMED}-S1").order_id == found.order_id
 
     def test_a_sale_whose_purchase_nobody_tells_is_no_claim_of_another_entry(self) -> None:
         """Yesterday's shares were sold today, others were bought: the broker tells the sale and the new purchase."""

@@ -434,8 +434,14 @@ class TestUnprotectable:
     def test_after_enough_refusals_the_shares_are_flattened(self, count: int) -> None:
         d = draft(READY, OPEN, fill(), *held(), *self.refused(count))
         assert protect(d, "TSLA", READY, self.SELLS) is False
-        assert written(d) == [LOOKED, FlattenRecord(symbol="TSLA")]
+        assert written(d) == [LOOKED, Paced("TSLA", 0, MACHINE_NS + 2 * SECOND), FlattenRecord(symbol="TSLA")]
         assert messages_of(d) == [note("position_unprotectable", level="ERROR", refusals=count)]
+
+    def test_a_broker_that_refuses_sales_too_is_not_flooded(self) -> None:
+        """The last attempt was a moment ago: the next one waits, and waits longer each time."""
+        d = draft(READY, OPEN, fill(), *held(), *self.refused(4), Paced("TSLA", 3, MACHINE_NS + SECOND))
+        protect(d, "TSLA", READY, self.SELLS)
+        assert (sent(d), messages_of(d)) == ([], [])
 
     def test_after_one_refusal_a_stop_is_placed_again(self) -> None:
         d = draft(READY, OPEN, fill(), *held(), *self.refused(1))
