@@ -81,6 +81,9 @@ from services.runtime.core import Draft
 
 __all__ = ["on_connected", "on_disconnected", "on_elapsed", "on_error", "on_failure", "on_snapshot"]
 
+MAX_CHANGES = 2
+"""How often a change of a stop is sent that no answer shows."""
+
 MAX_ABSENCES = 3
 """An order is dead after so many complete answers without it."""
 
@@ -188,7 +191,9 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings, *, locks
         # on its own just before, and settles the doubt. A change that made a second order stays unconfirmed.)
         asked_about = change.stage == "sent" and change.client_order_id in asked
         if asked_about or is_unacknowledged(change, links, lockstep=lockstep):
-            d.put(msgspec.structs.replace(change, stage="refused"))
+            # Nobody refused it: it may be lost on its way, so it is sent once more before the stop is replaced.
+            stage = "reading" if change.times < MAX_CHANGES else "refused"
+            d.put(msgspec.structs.replace(change, stage=stage))
     check_owners(d, snapshot)
     take_evidence(d, snapshot, lockstep=lockstep)
     resend_cancels(d, permit_cancel)

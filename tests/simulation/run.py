@@ -37,7 +37,7 @@ from services.symbol.core import SymbolRecord
 from services.trading.ids import is_reference_of, symbol_process
 from tests.simulation.incidents import SECOND, Incident, draw_incidents, draw_policy
 from tests.simulation.judge import Broken, Judge
-from tests.simulation.processes import Process, processes_of
+from tests.simulation.processes import QUIET_S, Process, processes_of
 from tests.simulation.tape import CoarseTape
 from tests.simulation.wire import Wire
 
@@ -48,6 +48,8 @@ QUIET_SESSIONS = 2
 """At the end of a run nothing goes wrong any more: every symbol must trade again."""
 INCIDENTS = 24
 FINE_NS = 20 * SECOND
+BY_HAND_NS = 60 * SECOND
+"""What is done by hand is heard within a minute, even if its callback is lost: so long the timers run on time."""
 """After an event of an order, and FINER_NS after an incident, timers run on time."""
 FINER_NS = 150 * SECOND
 DAY_NS = 24 * 3600 * SECOND
@@ -218,7 +220,10 @@ class Run:
         if not self.judge.in_trouble:
             self._trouble_ns = self.now_ns
         troubled = self.judge.in_trouble and self.now_ns - max(self._trouble_ns, self._fine_until_ns) < TROUBLE_NS
-        if gateway is not None and (self.now_ns < self._fine_until_ns or troubled):
+        fine = self.now_ns < self._fine_until_ns or troubled
+        if gateway is not None:  # (while all is quiet a real fleet asks every 30 s, too)
+            gateway.core.quiet_ns = 30 * SECOND if fine else int(QUIET_S * SECOND)
+        if gateway is not None and fine:
             machine_ns = gateway.core.deadlines(gateway.state, Now(self.now_ns, self.now_ns)).machine_ns
             if machine_ns is not None:
                 due.append(max(machine_ns, self._not_before_ns))
@@ -552,6 +557,7 @@ class Run:
             order_type="MKT",
         )
         self.judge.disturb(incident.symbol, incident.kind)
+        self._fine(BY_HAND_NS)
         reports = self.exchange.place(ticket)
         order = self.exchange.find(MANUAL_CLIENT_ID, number)
         if order is not None and not order.done:

@@ -2,8 +2,8 @@
 
 One answer proves little: it can be stale, above all after a reconnect. So a position counts as proved when two answers
 agree, asked for at least 2 s apart, and both after the last change of any link and after the last event that could
-change the position: an execution, an entry or a sale that was sent, a live report of another position. An answer with
-fewer shares than our own is such an event itself: two more must agree with it.
+change the position: an execution, an entry or a sale that was sent, a live report of another position. An answer that
+lacks shares of ours is such an event itself: two more must agree with it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def take_evidence(d: Draft, snapshot: BrokerSnapshot, *, lockstep: bool) -> None
         asked = {"asked_ns": links.asked_ns, "asked_market_ns": links.asked_market_ns}
         if before.quantity != quantity:
             own = d.get(Own, symbol)
-            lacking = own is not None and own.quantity > max(0.0, quantity)
+            lacking = own is not None and own.quantity - max(0.0, quantity) >= 1
             d.put(Evidence(symbol=symbol, after=before.after, quantity=quantity, answers=0 if lacking else 1, **asked))
         elif not before.confirmed and _is_another(links, before, lockstep=lockstep):
             d.put(msgspec.structs.replace(before, answers=before.answers + 1, **asked))

@@ -455,7 +455,7 @@ class Change(msgspec.Struct, frozen=True):
     """A change of a stop: the wanted quantity and its stage; in memory.
 
     `stage`: 'reading' (the broker is asked for the present order), 'sent' (at `sent_ns`, machine time, and
-    `sent_market_ns`), 'refused'.
+    `sent_market_ns`, for the `times`th time), 'refused'.
     """
 
     volatile: ClassVar[bool] = True
@@ -466,6 +466,7 @@ class Change(msgspec.Struct, frozen=True):
     stage: str
     sent_ns: int = 0
     sent_market_ns: int = 0
+    times: int = 0
 
     @property
     def key(self) -> str:

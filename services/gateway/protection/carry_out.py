@@ -213,7 +213,8 @@ def _stuck_children(d: Draft, stops: list[OrderRecord]) -> list[OrderRecord]:
     found = []
     for stop in stops:
         entry = d.get(OrderRecord, stop.parent_client_order_id or entry_of_stop(stop.client_order_id))
-        ended = entry is not None and not entry.live and d.get(Doubt, entry.key) is None
+        # (An entry that nobody knows is not at the broker: a complete answer lists all that are open.)
+        ended = entry is None or (not entry.live and d.get(Doubt, entry.key) is None)
         if ended and "child" in stop.why_held and not stop.cancel_reason and d.get(Doubt, stop.key) is None:
             found.append(stop)
     return found

@@ -82,7 +82,9 @@ def change_stop(
     if level is not None:
         kept = msgspec.structs.replace(kept, stop_price=level, trail_stop_price=level, level_estimated=False)
     d.put(kept)
-    d.put(Change(order.client_order_id, order.symbol, quantity, "sent", d.now.machine_ns, d.now.market_ns))
+    before = d.get(Change, order.client_order_id)
+    times = 1 + (before.times if before is not None else 0)
+    d.put(Change(order.client_order_id, order.symbol, quantity, "sent", d.now.machine_ns, d.now.market_ns, times))
     d.note("stop_resized", order.symbol, client_order_id=order.client_order_id, qty=quantity, was=order.quantity)
     d.send("broker", PlaceOrder(msgspec.structs.replace(kept, quantity=quantity), True))
 

@@ -336,7 +336,7 @@ class TestStopChange:
         d = draft(*self.PART, Change(STOP, "TSLA", 4.0, "reading"))
         assert protect(d, "TSLA", READY, RULES) is False
         kept = changed(stop(), renewed_ns=NOON_NS)
-        assert written(d) == [LOOKED, kept, Change(STOP, "TSLA", 4.0, "sent", MACHINE_NS, NOON_NS)]
+        assert written(d) == [LOOKED, kept, Change(STOP, "TSLA", 4.0, "sent", MACHINE_NS, NOON_NS, 1)]
         assert sent(d) == ["S1 4"]
 
     def test_an_unconfirmed_change_reserves_the_larger_quantity(self) -> None:

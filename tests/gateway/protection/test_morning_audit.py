@@ -151,7 +151,7 @@ class TestMorning:
         gateway.receive(SessionApproaching(DAY))
         gateway.quote(53.0)
         gateway.confirm()
-        assert self.changed(gateway) == [(stop, 20.0, 47.25)], "half of 94.5"
+        assert self.changed(gateway)[0] == (stop, 20.0, 47.25), "half of 94.5"
         assert gateway.own() == 20.0
 
     def test_a_live_position_is_an_anchor_at_once(self) -> None:

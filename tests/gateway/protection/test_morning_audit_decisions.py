@@ -183,7 +183,7 @@ class TestThreeForTwo:
         assert written(d) == [
             self.SHARES,
             kept,
-            Change(STOP, "TSLA", 14.0, "sent", MACHINE_NS, NOON_NS),
+            Change(STOP, "TSLA", 14.0, "sent", MACHINE_NS, NOON_NS, 1),
             changed(ended, stop_price=60.0, trail_stop_price=60.0),
             changed(going, stop_price=58.0, trail_stop_price=58.0),
             unknown,

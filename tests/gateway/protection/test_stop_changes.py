@@ -113,6 +113,10 @@ class TestStopChange:
         gateway.wait(11)
         assert gateway.orders_sent() == ["ask"]
         gateway.answer_as_known()
+        assert gateway.orders_sent() == ["ask", "SELL 4 TRAIL"], "nobody refused it: it is sent once more"
+        gateway.clear()
+        gateway.wait(11)
+        gateway.answer_as_known()
         assert gateway.orders_sent() == ["ask", f"cancel {entry.stop_client_order_id}"]
 
     def test_a_change_that_answers_do_not_show_is_refused_although_the_order_is_listed_before_the_answer(self) -> None:
@@ -121,9 +125,12 @@ class TestStopChange:
         gateway.answer_as_known()
         gateway.clear()
         gateway.wait(11)
-        gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger"))  # (part of the same answer)
-        gateway.answer_as_known()
-        assert gateway.orders_sent() == ["ask", f"cancel {stop}"]
+        for sent in ("SELL 4 TRAIL", f"cancel {stop}"):
+            gateway.receive(gateway.status(stop, "PreSubmitted", why_held="trigger"))  # (part of the same answer)
+            gateway.answer_as_known()
+            assert gateway.orders_sent() == ["ask", sent]
+            gateway.clear()
+            gateway.wait(11)
 
     def test_field_08_a_new_stop_without_an_acknowledgement_is_asked_about(self) -> None:
         gateway = Gateway()

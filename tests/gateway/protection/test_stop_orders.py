@@ -177,7 +177,7 @@ class TestChange:
         d = draft(self.RESTING)
         change_stop(d, self.RESTING, 4.0, release=Release(STOP, 4.0))
         kept = changed(self.RESTING, parent_id=0, renewed_ns=NOON_NS)
-        assert written(d) == [kept, Change(STOP, "TSLA", 4.0, "sent", MACHINE_NS, NOON_NS)]
+        assert written(d) == [kept, Change(STOP, "TSLA", 4.0, "sent", MACHINE_NS, NOON_NS, 1)]
         assert messages_of(d) == [
             note("stop_resized", client_order_id=STOP, qty=4.0, was=10.0),
             ("broker", PlaceOrder(changed(kept, quantity=4.0), True)),
@@ -194,7 +194,7 @@ class TestChange:
             trail_stop_price=47.25,
             level_estimated=False,
         )
-        assert written(d) == [kept, Change(STOP, "TSLA", 20.0, "sent", MACHINE_NS, NOON_NS)]
+        assert written(d) == [kept, Change(STOP, "TSLA", 20.0, "sent", MACHINE_NS, NOON_NS, 1)]
         assert messages_of(d)[-1] == ("broker", PlaceOrder(changed(kept, quantity=20.0), True))
 
 
