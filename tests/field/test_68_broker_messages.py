@@ -148,7 +148,7 @@ def test_field_07_around_the_restart_nothing_is_sent(monkeypatch: pytest.MonkeyP
             fail(made.simulator, "drop")
             await made.until(lambda: made.notes("socket_lost"), "the loss is not recorded")
             assert {note.level for note in made.notes("socket_lost")} == {"INFO"}
-            await made.until(lambda: made.ready, "no new connection")
+            await made.until(lambda: made.phase == "reconciling", "no new connection")
             made.broker.on_message(["4", "2", "-1", "1102", "restored"])
             made.broker.on_read()
             await asyncio.sleep(0.1)

@@ -17,7 +17,7 @@ from messages.operator import Happened
 from messages.timers import Elapsed, Started
 from services.configuration.broker_policy import Policy
 from services.configuration.settings import Settings
-from services.gateway.book.records import OrderRecord, Own, QuoteRecord
+from services.gateway.book.records import Links, OrderRecord, Own, QuoteRecord
 from services.gateway.core import GatewayCore
 from services.gateway.ibkr.connection import Broker
 from services.runtime.core import Now, State
@@ -131,6 +131,11 @@ class Fleet:
     @property
     def ready(self) -> bool:
         return self.core.ready(self.state)
+
+    @property
+    def phase(self) -> str:
+        links = self.state.get(Links, "links")
+        return links.phase if links is not None else ""
 
     def enter(self) -> None:
         """Send an approved entry in the open session at a price of 10."""
