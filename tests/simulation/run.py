@@ -134,6 +134,7 @@ class Run:
         self._queue: deque[tuple[str, str, bytes]] = deque()
         self._facts: deque[Any] = deque()
         self._fine_until_ns = 0
+        self._by_hand_until_ns = 0
         self._not_before_ns = 0
         self._trouble_ns = 0
         self._off_until_ns = 0
@@ -222,7 +223,8 @@ class Run:
         troubled = self.judge.in_trouble and self.now_ns - max(self._trouble_ns, self._fine_until_ns) < TROUBLE_NS
         fine = self.now_ns < self._fine_until_ns or troubled
         if gateway is not None:  # (while all is quiet a real fleet asks every 30 s, too)
-            gateway.core.quiet_ns = 30 * SECOND if fine else int(QUIET_S * SECOND)
+            by_hand = self.now_ns < self._by_hand_until_ns
+            gateway.core.quiet_ns = 30 * SECOND if by_hand else int(QUIET_S * SECOND)
         if gateway is not None and fine:
             machine_ns = gateway.core.deadlines(gateway.state, Now(self.now_ns, self.now_ns)).machine_ns
             if machine_ns is not None:
@@ -558,6 +560,7 @@ class Run:
         )
         self.judge.disturb(incident.symbol, incident.kind)
         self._fine(BY_HAND_NS)
+        self._by_hand_until_ns = self.now_ns + BY_HAND_NS
         reports = self.exchange.place(ticket)
         order = self.exchange.find(MANUAL_CLIENT_ID, number)
         if order is not None and not order.done:
