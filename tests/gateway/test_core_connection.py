@@ -252,16 +252,20 @@ class TestCompleteAnswer:
         assert (EntrySlot, ENTRY) in writes
 
     @pytest.mark.parametrize(
-        ("stage", "doubt", "refused"),
+        ("stage", "times", "doubt", "refused"),
         [
-            ("sent", Doubt(STOP, True), True),
-            ("sent", Doubt(STOP), False),
-            ("sent", Doubt(ENTRY, True), False),
-            ("reading", Doubt(STOP, True), False),
+            ("sent", 2, Doubt(STOP, True), True),
+            ("sent", 1, Doubt(STOP, True), False),
+            ("sent", 2, Doubt(STOP), False),
+            ("sent", 2, Doubt(ENTRY, True), False),
+            ("reading", 2, Doubt(STOP, True), False),
         ],
     )
-    def test_that_does_not_show_a_change_counts_it_as_refused(self, stage: str, doubt: Doubt, refused: bool) -> None:
-        change = Change(STOP, "TSLA", 5.0, stage)
+    def test_that_does_not_show_a_change_counts_it_as_refused(
+        self, stage: str, times: int, doubt: Doubt, refused: bool
+    ) -> None:
+        """Not the first time: nobody refused it, so it is sent once more."""
+        change = Change(STOP, "TSLA", 5.0, stage, times=times)
         answer = BrokerSnapshot(ACCOUNT, (), (reported(stop()),), (), (), ())
         writes, _ = handle(answer, BOOK, OPEN, changed(READY, asking=True), stop(), change, doubt, stale=False)
         assert (changed(change, stage="refused") in writes) is refused
