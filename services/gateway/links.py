@@ -157,43 +157,14 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings, *, locks
         if snapshot.question == links.question and links.asking:
             d.put(msgspec.structs.replace(links, asking=False))  # (the broker is asked again once its link is back)
         return touched
-    touched = [*d.state.table(Own), *d.state.table(FlattenRecord)]
     asked = {doubt.client_order_id for doubt in d.table(Doubt).values() if doubt.asked}
     account = (d.get(Book, "book") or Book()).account
-    overtaken = False
-    for fact in facts(snapshot, d.state.table(AccountPosition), account):
-        match fact:
-            case BrokerExecution():
-                touched.append(fold_execution(d, fact))
-            case BrokerCommission():
-                fold_commission(d, fact)
-            case BrokerOrder():
-                touched.append(fold_order(d, fact))
-            case BrokerPosition(symbol=symbol) if is_overtaken(d, symbol):
-                overtaken = True  # (what was reported since the question is newer)
-            case BrokerPosition():
-                touched.append(fold_position(d, fact))
+    folded, overtaken = _fold_facts(d, snapshot, account)
+    touched = [*d.state.table(Own), *d.state.table(FlattenRecord), *folded]
     touched += rebuild(d, snapshot, asked)
-    for symbol in (*d.table(Own), *d.table(Instrument)):
-        if d.get(AccountPosition, symbol) is None and not is_overtaken(
-            d, symbol
-        ):  # (that there is nothing is told, too: the ledger may be new)
-            fold_position(d, BrokerPosition(account, symbol, 0.0, 0.0))
-    missing = {o.client_order_id: o for o in absent(snapshot, d.table(OrderRecord))}
-    for key in d.table(Doubt):
-        if key not in missing:
-            d.drop(Doubt, key)
-    for order in missing.values():
-        fold_absence(d, order, MAX_ABSENCES)
-        touched.append(order.symbol)
-    for change in d.table(Change).values():
-        # The answer is newer and does not show it. (Real world: an open order that is listed by the answer also comes
-        # on its own just before, and settles the doubt. A change that made a second order stays unconfirmed.)
-        asked_about = change.stage == "sent" and change.client_order_id in asked
-        if asked_about or is_unacknowledged(change, links, lockstep=lockstep):
-            # Nobody refused it: it may be lost on its way, so it is sent once more before the stop is replaced.
-            stage = "reading" if change.times < MAX_CHANGES else "refused"
-            d.put(msgspec.structs.replace(change, stage=stage))
+    _fold_nothing(d, account)
+    touched += _settle_doubts(d, snapshot)
+    _settle_changes(d, asked, lockstep=lockstep)
     check_owners(d, snapshot)
     take_evidence(d, snapshot, lockstep=lockstep)
     resend_cancels(d, permit_cancel)
@@ -217,6 +188,56 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings, *, locks
         _become_ready(d, snapshot, account)
     resume_cancels(d, permit_cancel)
     return touched
+
+
+def _fold_facts(d: Draft, snapshot: BrokerSnapshot, account: str) -> tuple[list[str], bool]:
+    """Fold every fact of the answer: (its symbols, whether newer reports stood against a position of it)."""
+    touched, overtaken = [], False
+    for fact in facts(snapshot, d.state.table(AccountPosition), account):
+        match fact:
+            case BrokerExecution():
+                touched.append(fold_execution(d, fact))
+            case BrokerCommission():
+                fold_commission(d, fact)
+            case BrokerOrder():
+                touched.append(fold_order(d, fact))
+            case BrokerPosition(symbol=symbol) if is_overtaken(d, symbol):
+                overtaken = True  # (what was reported since the question is newer)
+            case BrokerPosition():
+                touched.append(fold_position(d, fact))
+    return touched, overtaken
+
+
+def _fold_nothing(d: Draft, account: str) -> None:
+    """That the account has nothing of a symbol is told, too: the ledger may be new, and others remember shares."""
+    for symbol in (*d.table(Own), *d.table(Instrument)):
+        if d.get(AccountPosition, symbol) is None and not is_overtaken(d, symbol):
+            fold_position(d, BrokerPosition(account, symbol, 0.0, 0.0))
+
+
+def _settle_doubts(d: Draft, snapshot: BrokerSnapshot) -> list[str]:
+    """End the doubts about orders that are listed, and count those that are not. Returns the symbols of these."""
+    missing = {o.client_order_id: o for o in absent(snapshot, d.table(OrderRecord))}
+    for key in d.table(Doubt):
+        if key not in missing:
+            d.drop(Doubt, key)
+    for order in missing.values():
+        fold_absence(d, order, MAX_ABSENCES)
+    return [order.symbol for order in missing.values()]
+
+
+def _settle_changes(d: Draft, asked: set[str], *, lockstep: bool) -> None:
+    """The answer is newer than these changes and does not show them.
+
+    Nobody refused them: one may be lost on its way, so it is sent once more before its stop is replaced. (Real world:
+    an open order that is listed by the answer also comes on its own just before, and settles the doubt. A change that
+    made a second order stays unconfirmed.)
+    """
+    for change in d.table(Change).values():
+        asked_about = change.stage == "sent" and change.client_order_id in asked
+        if asked_about or is_unacknowledged(change, links_of(d), lockstep=lockstep):
+            stage = "reading" if change.times < MAX_CHANGES else "refused"
+            d.put(msgspec.structs.replace(change, stage=stage))
 
 
 def _counts(links: Links, snapshot: BrokerSnapshot) -> bool:
