@@ -603,14 +603,13 @@ class FlattenRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Missing(msgspec.Struct, frozen=True):
     """The account has lacked own shares of this symbol for too long; in memory.
 
-    `asked`: the broker was asked; `account`: the account's shares in the first complete answer that confirms it.
+    `asked`: the broker was asked.
     """
 
     volatile: ClassVar[bool] = True
 
     symbol: str
     asked: bool = False
-    account: float | None = None
 
     @property
     def key(self) -> str:

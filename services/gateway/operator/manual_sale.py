@@ -1,8 +1,8 @@
 """A manual sale: own shares that the account no longer has are not the bot's any more. Pure; the opposite of adopting.
 
 If the account has fewer shares than the bot owns, an execution may be late. If that lasts, the broker is asked for
-everything, twice. If both answers show the same shares, fewer than own ones, and no own order can explain it, the
-missing shares were sold outside the bot: the broker wins. They are booked as a sale at the present market price,
+everything. If its answers prove the position (`book/evidence.py`), and no own order can explain it, the missing shares
+were sold outside the bot: the broker wins. They are booked as a sale at the present market price,
 because the true price is unknown. A stop that would sell more than is left is shrunk first (`protection/carry_out.py`).
 
 A sale by hand leaves the stop resting. If the stop is gone and the account lacks exactly its shares, the stop has sold
@@ -12,6 +12,7 @@ A sale by hand leaves the stop resting. If the stop is gone and the account lack
 from __future__ import annotations
 
 from messages.orders import OrderRecord
+from services.gateway.book.evidence import confirmed_position
 from services.gateway.book.own_shares import sold
 from services.gateway.book.records import (
     COST_TOLERANCE_PCT,
@@ -42,7 +43,7 @@ def request_check(d: Draft, symbol: str) -> bool:
 
 
 def book_missing_shares(d: Draft) -> list[str]:
-    """After a complete answer: book missing shares that two answers in a row confirm as sold. Returns the symbols."""
+    """After a complete answer: book missing shares that the answers prove to be sold. Returns the symbols."""
     booked = []
     for missing in d.table(Missing).values():
         if not missing.asked:
@@ -51,11 +52,11 @@ def book_missing_shares(d: Draft) -> list[str]:
         d.drop(Missing, missing.key)
         if position is None or not _is_certain(d, symbol):
             continue
-        if missing.account == position.quantity:
+        if confirmed_position(d, symbol) == position.quantity:
             _book_sale(d, symbol)
             booked.append(symbol)
         else:
-            d.put(Missing(symbol, account=position.quantity))
+            d.put(Missing(symbol))
             ask_later(d, asking=False)
     return booked
 

