@@ -23,7 +23,17 @@ import msgspec
 from benchmarks.children import Measured, answer, orders
 from benchmarks.figures import TICKS_PER_SECOND
 from messages import Message
-from messages.broker import BrokerAccount, BrokerSnapshot, Connected, FromBroker, Quote, RequestSnapshot, ToBroker
+from messages.broker import (
+    BrokerAccount,
+    BrokerContract,
+    BrokerSnapshot,
+    Connected,
+    FromBroker,
+    Qualify,
+    Quote,
+    RequestSnapshot,
+    ToBroker,
+)
 from messages.entries import EntryApproved
 from messages.market import MarketTime, Session
 from services.clock.core import ClockCore
@@ -132,10 +142,15 @@ class TickSource:
         return count
 
     def execute(self, command: ToBroker) -> None:
-        if isinstance(command, RequestSnapshot):
-            self.facts.append(BrokerSnapshot(self._account, (), (), (), (), ()))
-            self.facts.append(BrokerAccount(self._account, {"NetLiquidation": 1e6, "TotalCashValue": 1e6}))
-            self._heard()
+        match command:
+            case Qualify():
+                self.facts += [BrokerContract(t, number, t) for number, t in enumerate(self._tickers, 1)]
+            case RequestSnapshot(question):
+                self.facts.append(BrokerSnapshot(self._account, (), (), (), (), (), question))
+                self.facts.append(BrokerAccount(self._account, {"NetLiquidation": 1e6, "TotalCashValue": 1e6}))
+            case _:
+                return
+        self._heard()
 
     def close(self) -> None:
         """Nothing to close."""

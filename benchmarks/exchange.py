@@ -93,7 +93,8 @@ class Stopwatch:
 
         def noted(client: Client, request: requests.Request) -> None:
             if isinstance(request, requests.PlaceOrderRequest):
-                self._ordered(request.ticket.symbol)
+                symbol = server.dispatcher.contracts.find(client, request.ticket.order_id, request.contract)
+                self._ordered(symbol or "")
             handle(client, request)
 
         server.dispatcher.handle = noted  # type: ignore[method-assign]
