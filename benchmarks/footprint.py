@@ -26,7 +26,7 @@ from services.fleet.supervision import Supervisor
 
 READY_S = 120.0
 DAY = date(2025, 1, 6)
-OPEN_TICK, LAST_TICK = "2025-01-06T14:30:20", "2025-01-06T20:59:00"
+OPEN_TICK, LAST_TICK = "2025-01-06T14:30:20Z", "2025-01-06T20:59:00Z"
 """UTC. One trade of each symbol after the open, which arms it, and one before the close."""
 
 
