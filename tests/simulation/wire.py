@@ -20,7 +20,9 @@ from messages.broker import (
     PlaceOrder,
     Quote,
     RequestSnapshot,
+    Resubscribe,
     SnapshotFailed,
+    StartStreams,
     ToBroker,
 )
 from services.backtest.broker import ExchangeBroker
@@ -188,7 +190,17 @@ class Wire:
             case _:
                 for fact in self.broker.execute(command):
                     self._pass(fact)
+                if isinstance(command, StartStreams | Resubscribe):
+                    self._deliver_present_prices()
                 return ()
+
+    def _deliver_present_prices(self) -> None:
+        """A stream begins with the present prices, the last close among them: after a split, that is the adjusted one."""
+        present = [quote for symbol in self.exchange.symbols if (quote := self.exchange.quote(symbol)) is not None]
+        _, quotes = self.broker.translate(present)
+        for quote in quotes:
+            if quote.last or quote.bid or quote.close:
+                self._deliver(quote)
 
     def _ask(self, command: RequestSnapshot) -> None:
         question, asked_ns, epoch = command.question, self.now_ns, self._epoch

@@ -521,10 +521,14 @@ class Anchor(msgspec.Struct, frozen=True):
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """This symbol's morning audit is due. `told`: it was reported that the audit waits for a price."""
+    """This symbol's morning audit is due.
+
+    `told`: it was reported that the audit waits for a price, which would confirm a split by `ratio`.
+    """
 
     symbol: str
     told: bool = False
+    ratio: float = 1.0
 
     @property
     def key(self) -> str:

@@ -158,7 +158,11 @@ def _save_anchor(d: Draft, own: Own) -> None:
     if own.quantity <= 0 or position is None:
         d.drop(Anchor, own.symbol)
         return
+    before = d.get(Anchor, own.symbol)
     price = quote.quote.last if quote is not None else 0.0
+    if price <= 0:  # no trade since the gateway started: without a price, no split could be confirmed
+        same = before is not None and before.avg_cost == position.avg_cost
+        price = before.price if before is not None and same else position.avg_cost
     d.put(Anchor(own.symbol, position.quantity, position.avg_cost, price, d.now.market_ns, _levels(d, own.symbol)))
 
 
@@ -226,7 +230,7 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
     match verdict.finding:
         case "unconfirmed":
             if not due.told:
-                d.put(Audit(symbol, True))
+                d.put(Audit(symbol, True, verdict.ratio))
                 d.note("split_unconfirmed", symbol, "ERROR", ratio=round(verdict.ratio, 6), **figures)
             return
         case "split" if confirmed_position(d, symbol) is None:

@@ -13,12 +13,12 @@ from messages.orders import OrderPlaced, OrderRecord
 from services.configuration.settings import Settings
 from services.gateway.book.instruments import con_id_of
 from services.gateway.book.queries import grid_of, next_order_ids, stops_of
-from services.gateway.book.records import Book, Change, Own
+from services.gateway.book.records import Anchor, Audit, Book, Change, Own
 from services.gateway.orders.cancels import Release, send_cancel
 from services.gateway.protection.plan import level_reached, replacement_type
 from services.runtime.core import Draft
 from services.trading.ids import is_stop_reference, stop_reference
-from services.trading.prices import limit_offset, round_down
+from services.trading.prices import Grid, limit_offset, round_down
 
 __all__ = ["cancel_stop", "change_stop", "place_stop"]
 
@@ -34,10 +34,12 @@ def place_stop(d: Draft, symbol: str, quantity: float, settings: Settings) -> No
     order_type = replacement_type(own_stops, "TRAIL LIMIT" if rules.use_trailing_limit else "TRAIL")
     limited = order_type == "TRAIL LIMIT"
     number = 1 + sum(is_stop_reference(o.client_order_id, entry_id) for o in own_stops)
+    reference = stop_reference(entry_id, number)
+    level = _level_while_audited(d, symbol, reference, level, grid)
     (order_id,) = next_order_ids(d, 1)
     stop = d.put(
         OrderRecord(
-            client_order_id=stop_reference(entry_id, number),
+            client_order_id=reference,
             symbol=symbol,
             role="stop",
             side="SELL",
@@ -67,6 +69,19 @@ def place_stop(d: Draft, symbol: str, quantity: float, settings: Settings) -> No
         stop_price=level,
     )
     d.send("broker", PlaceOrder(stop, True))
+
+
+def _level_while_audited(d: Draft, symbol: str, reference: str, level: float, grid: Grid) -> float:
+    """The level of a new stop while the audit waits for a price that confirms a split into more shares.
+
+    At the level from before the split, the stop would sell at the first trade. The anchor keeps that level: the audit
+    starts from it. If it was no split, the stop trails up from the market.
+    """
+    due, before = d.get(Audit, symbol), d.get(Anchor, symbol)
+    if due is None or before is None or due.ratio <= 1:
+        return level
+    d.put(msgspec.structs.replace(before, levels=before.levels | {reference: level}))
+    return round_down(level / due.ratio, grid)
 
 
 def change_stop(

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from messages.broker import BrokerPosition, PlaceOrder
-from messages.market import SessionApproaching
+from messages.market import SessionApproaching, SessionOpened
 from messages.operator import Happened
 from messages.orders import PositionUpdated
-from services.gateway.book.records import AccountPosition, Anchor, Audit
+from services.gateway.book.records import AccountPosition, Anchor, Audit, QuoteRecord
 from services.gateway.protection.morning_audit import AuditVerdict, compare_positions
-from tests.gateway.scenario import ACCOUNT, DAY, SECOND, Gateway
+from tests.gateway.scenario import ACCOUNT, DAY, SECOND, UNTIL, Gateway
 
 
 @pytest.mark.parametrize(
@@ -200,6 +200,36 @@ class TestMorning:
         gateway.quote(106.0, last_ns=old["last_ns"], bid=52.0, ask=54.0)
         assert self.changed(gateway) == [(stop, 20.0, 47.7)]
         assert gateway.notes().count("split_unconfirmed") == 1
+
+    def test_without_a_trade_since_the_restart_the_anchor_keeps_its_price(self) -> None:
+        """Else nothing could confirm a split in the morning, and the stop would sell at the open."""
+        gateway = Gateway()
+        gateway.holding()
+        gateway.restart()
+        gateway.state.apply([(QuoteRecord, "TSLA", None)])
+        gateway.closed()
+        anchor = gateway.state.get(Anchor, "TSLA")
+        assert anchor is not None
+        assert anchor.price == 100.0
+
+    def test_a_stop_placed_before_the_split_is_confirmed_does_not_sell_at_the_first_trade(self) -> None:
+        """The broker cancelled the stop for the split, and the session opens before anybody trades."""
+        gateway, stop = self.night()
+        old = {"last": 106.0, "last_ns": gateway.market_ns - 17 * 3600 * SECOND, "bid": 0.0, "ask": 0.0}
+        gateway.receive(gateway.status(stop, "Cancelled"))
+        self.morning(gateway, stop, 20.0, 52.5, **old)
+        gateway.receive(SessionOpened(DAY, UNTIL))
+        gateway.wait(15)
+        gateway.confirm()
+        (new, *_) = self.changed(gateway)
+        assert new == (f"{stop[:-1]}2", 10.0, 47.7), "half of 95.4"
+        gateway.receive(gateway.status(new[0], "PreSubmitted", why_held="trigger", trail_stop_price=47.7))
+        gateway.clear()
+        gateway.quote(53.0)
+        gateway.wait(2)
+        gateway.confirm()
+        assert gateway.own() == 20.0
+        assert self.changed(gateway)[-1] == (new[0], 20.0, 47.7), "not a quarter"
 
     def test_the_brokers_close_confirms_a_split(self) -> None:
         gateway, stop = self.night()

@@ -87,7 +87,7 @@ class TestClose:
             (Audit, "GME"),
             (Anchor, "GME"),
             (Audit, "TSLA"),
-            Anchor("TSLA", 0.5, 105.0, 0.0, NOON_NS),
+            Anchor("TSLA", 0.5, 105.0, 105.0, NOON_NS),
         ]
 
 
@@ -228,7 +228,7 @@ class TestUnconfirmed:
         d = draft(Audit("TSLA"), *self.RECORDS)
         audit(d, "TSLA", RULES)
         figures = {"was": 10.0, "is": 30.0, "cost_was": 105.0, "cost_is": 35.0}
-        assert written(d) == [Audit("TSLA", True)]
+        assert written(d) == [Audit("TSLA", True, 3.0)]
         assert messages_of(d) == [note("split_unconfirmed", level="ERROR", ratio=3.0, **figures)]
         d = draft(Audit("TSLA", True), *self.RECORDS)
         audit(d, "TSLA", RULES)
