@@ -195,7 +195,7 @@ class Wire:
                 return ()
 
     def _deliver_present_prices(self) -> None:
-        """A stream begins with the present prices, the last close among them: after a split, that is the adjusted one."""
+        """A stream begins with the present prices. The last close is among them, adjusted after a split."""
         present = [quote for symbol in self.exchange.symbols if (quote := self.exchange.quote(symbol)) is not None]
         _, quotes = self.broker.translate(present)
         for quote in quotes:
