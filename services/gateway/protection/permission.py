@@ -13,7 +13,8 @@ Foreign shares can make it undecidable whose shares are left: then the stop stay
 
 Two exceptions: a sale that was ordered, and the exchange of one stop for another while the market is open, the price is
 well above the stop (just above it, if the stop would sell more than the account has) and the close is far enough. A
-stop that was not adjusted for a split may go before the open.
+stop that was not adjusted for a split may go before the open. A stop that waits for an entry that is over never sells:
+to replace it needs no price and no hour.
 """
 
 from __future__ import annotations
@@ -154,6 +155,8 @@ def _may_exchange(d: Draft, stop: OrderRecord, reason: str) -> bool:
     confirmed = confirmed_position(d, stop.symbol)
     if own.quantity < 1 or position is None or (position.quantity < own.quantity and confirmed is None):
         return False  # the new stop could not be placed
+    if not protects(msgspec.structs.replace(stop, cancel_reason="")) and "child" in stop.why_held:
+        return True  # it never sells, so nothing is taken away: no price and no hour matters
     if reason == "split_refused" and session.phase == "closed":
         return confirmed is not None  # it would trigger at the open at its old level; nothing trades before
     if session.phase == "closed" or d.now.stale or not links.data_up or is_break(session.break_ns, now_ns):
@@ -163,8 +166,6 @@ def _may_exchange(d: Draft, stop: OrderRecord, reason: str) -> bool:
     if quote is None or quote.quote.halted or quote.quote.last <= 0:
         return False
     levels = [level for level in (stop.trail_stop_price, stop.stop_price) if level is not None]
-    if not protects(msgspec.structs.replace(stop, cancel_reason="")) and "child" in stop.why_held:
-        return True  # it never sells, so nothing is taken away
     # The broker refuses to shrink it, and it would sell more than the account has: once it triggers, the account is
     # short. That is worse than a moment without a stop.
     sells_short = reason == "modify_refused" and stop.remaining > max(0.0, position.quantity)

@@ -126,7 +126,10 @@ class TestExchange:
         assert decided([*self.HOLDS, *records], "modify_refused") == "not_now"
 
     def test_a_child_that_never_works_takes_nothing_away(self) -> None:
-        assert decided([*held(), stop(why_held="child,trigger"), quoted(90.0)], "stuck_child") == ""
+        child = stop(why_held="child,trigger")
+        assert decided([*held(), child, quoted(90.0)], "stuck_child") == ""
+        late = {"market_ns": DAY.close_ns - SECOND}
+        assert decided([*held(), child], "stuck_child", **late) == "", "no price and no hour matters"
 
 
 @settings(max_examples=400, deadline=None)
