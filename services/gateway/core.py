@@ -52,6 +52,7 @@ from services.gateway.book.instruments import bind, in_our_terms, snapshot_in_ou
 from services.gateway.book.queries import book_snapshot, grid_of, links_of
 from services.gateway.book.records import (
     AccountPosition,
+    Audit,
     Block,
     Book,
     Change,
@@ -89,7 +90,7 @@ from services.gateway.orders.cancels import (
 )
 from services.gateway.orders.folding import fold_commission, fold_execution, fold_order, fold_position
 from services.gateway.orders.placing import cancel_entry, place_entry
-from services.gateway.orders.questions import ask_soon, question_deadline, watch_acks
+from services.gateway.orders.questions import ask_for_evidence, ask_soon, question_deadline, watch_acks
 from services.gateway.orders.rebuilding import end_found, settle_purchase
 from services.gateway.protection.carry_out import protect, protection_deadline
 from services.gateway.protection.coverage import report_coverage
@@ -312,6 +313,8 @@ class GatewayCore:
             return
         if protect(d, symbol, links_of(d), self.settings, lockstep=self.lockstep):
             ask_soon(d)
+        if d.get(Audit, symbol) is not None and links_of(d).phase == "ready":
+            ask_for_evidence(d, symbol, lockstep=self.lockstep)  # (what moves the position undoes its proof)
         if d.state.get(FlattenRecord, symbol) is None and self._flatten_step(d, symbol):
             d.drop(Unprotected, symbol)  # `protect` has started a flatten: the shares can't be protected
         # (Questions for other reasons end the watch, so it is set again with each message of the symbol.)

@@ -173,7 +173,7 @@ class TestSession:
         assert handle(message) == ([SessionRecord(phase=phase)], [])
 
     def test_the_close_saves_the_positions(self) -> None:
-        anchored = Anchor("TSLA", 10.0, 105.0, 106.0, NOON_NS, {STOP: 94.5})
+        anchored = Anchor("TSLA", 10.0, 105.0, 106.0, NOON_NS, {STOP: 94.5}, own=10.0)
         closed = changed(OPEN, phase="closed")
         writes, _ = handle(SessionClosed(DAY), OPEN, READY, *held(), stop(), quoted())
         assert writes == [closed, anchored]

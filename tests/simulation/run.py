@@ -625,7 +625,7 @@ class Run:
             if symbol in self._active or found.shares:
                 continue
             self.counts[f"idle {record.why}"] += 1
-            # (Beside foreign shares a stop whose entry ended unseen stays: whose shares are left only a person can say.)
+            # (Beside foreign shares a stop whose entry ended unseen stays: whose shares are left, a person says.)
             real = record.why in ("position_mismatch", "protection_refused") and found.own != found.account
             real |= record.why in ("position_mismatch", "oversold") and found.own < 0
             if not real and record.why not in EXPLAINED:

@@ -504,7 +504,7 @@ class Anchor(msgspec.Struct, frozen=True):
     """A position as last seen in a session, for the next audit: the account's shares, their average cost, the price.
 
     `levels`: stop levels of the live stops by client_order_id. The broker may adjust its stops for a split itself.
-    `audited_ns`: when an audit last compared the position with it.
+    `audited_ns`: when an audit last compared the position with it. `own`: the own shares then (None: not recorded).
     """
 
     symbol: str
@@ -514,6 +514,7 @@ class Anchor(msgspec.Struct, frozen=True):
     time_ns: int
     levels: dict[str, float] = {}
     audited_ns: int = 0
+    own: float | None = None
 
     @property
     def key(self) -> str:

@@ -13,12 +13,13 @@ from messages.broker import RequestSnapshot
 from messages.orders import OrderRecord
 from services.gateway.book.evidence import APART_NS, MIN_LINK_AGE_NS, span_ns
 from services.gateway.book.queries import links_of
-from services.gateway.book.records import Change, Doubt, Links, Missing
+from services.gateway.book.records import Change, Doubt, Evidence, Links, Missing
 from services.runtime.core import Draft
 
 __all__ = [
     "FAILURES",
     "ask",
+    "ask_for_evidence",
     "ask_later",
     "ask_soon",
     "ask_to_confirm",
@@ -91,6 +92,13 @@ def ask_to_confirm(d: Draft, *, first: bool, lockstep: bool) -> None:
         ask(d)
     elif not links.confirm_at_ns or at_ns < links.confirm_at_ns:
         d.put(msgspec.structs.replace(links, confirm_at_ns=at_ns))
+
+
+def ask_for_evidence(d: Draft, symbol: str, *, lockstep: bool) -> None:
+    """Ask for the answers that prove the account's position in a symbol, unless it is proved."""
+    found = d.get(Evidence, symbol)
+    if found is None or not found.confirmed:
+        ask_to_confirm(d, first=found is None or found.quantity is None, lockstep=lockstep)
 
 
 def question_deadline(links: Links, quiet_ns: int, *, lockstep: bool) -> tuple[int | None, int | None]:

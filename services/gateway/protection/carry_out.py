@@ -28,7 +28,6 @@ from services.gateway.book.records import (
     Change,
     Disputed,
     Doubt,
-    Evidence,
     FlattenRecord,
     Fraction,
     Links,
@@ -41,7 +40,7 @@ from services.gateway.book.records import (
 )
 from services.gateway.operator.manual_sale import request_check
 from services.gateway.orders.cancels import Release
-from services.gateway.orders.questions import FAILURES, ask_to_confirm
+from services.gateway.orders.questions import FAILURES, ask_for_evidence, ask_to_confirm
 from services.gateway.protection.permission import NoRelease, permit
 from services.gateway.protection.plan import (
     Action,
@@ -274,8 +273,7 @@ def _refuse(d: Draft, stop: OrderRecord, refusal: NoRelease, *, lockstep: bool) 
     reported = before.reported if before.date == session.date else ()
     d.put(Refusals(symbol, before.since_ns, session.date, reported))
     if refusal.reason == "unconfirmed":
-        evidence = d.get(Evidence, symbol)
-        ask_to_confirm(d, first=evidence is None or evidence.quantity is None, lockstep=lockstep)
+        ask_for_evidence(d, symbol, lockstep=lockstep)
         if d.now.machine_ns - before.since_ns < PATIENCE_NS:
             return False
     if refusal.reason in reported:

@@ -6,7 +6,8 @@ cash, so that product may shrink more. After a split the audit adjusts the share
 stops. It reports any other change to the operator: the position no longer matches, which stops the symbol's entries.
 
 The position is compared with the *anchor*: how it was in the last session in which the fleet saw it. Anchors are saved
-all through a session, because the machine can be off at the close, and a split can follow. Nothing is adjusted before
+all through a session, because the machine can be off at the close, and a split can follow. What the fleet's orders
+traded since then is no split: before the night it changes the anchor, after it the position. Nothing is adjusted before
 two answers of the broker agree.
 """
 
@@ -38,6 +39,7 @@ from services.gateway.protection.plan import protects
 from services.gateway.protection.stops import cancel_stop, change_stop
 from services.runtime.core import Draft
 from services.trading.prices import round_down
+from services.trading.shares import exact
 
 __all__ = [
     "AuditVerdict",
@@ -57,6 +59,8 @@ LATE_NS = 600 * SECOND
 """A close that is reported so late was not seen: the machine was off."""
 EARLY_NS = 2 * 3600 * SECOND
 """An audit in this time before the open counts for the session."""
+NIGHT_NS = 12 * 3600 * SECOND
+"""So long before the open (and its pre-market) lies the night in which a split happens."""
 PRICE_TOLERANCE = 1.25
 """A price confirms a split if it fits the split within this factor, and better than no split."""
 
@@ -142,7 +146,8 @@ def renew_anchors(d: Draft) -> None:
             continue
         if own.quantity - position.quantity >= 1:
             continue  # shares are missing: the anchor shows whether they were sold or a reverse split took them
-        same = before is not None and (before.account, before.avg_cost) == (position.quantity, position.avg_cost)
+        now = (position.quantity, position.avg_cost, own.quantity)
+        same = before is not None and (before.account, before.avg_cost, before.own) == now
         if not same or (before is not None and d.now.market_ns - before.time_ns >= ANCHOR_AGE_NS):
             _save_anchor(d, own)
 
@@ -154,16 +159,20 @@ def _is_over(session: SessionRecord, now_ns: int) -> bool:
 
 
 def _save_anchor(d: Draft, own: Own) -> None:
-    position, quote = d.get(AccountPosition, own.symbol), d.get(QuoteRecord, own.symbol)
+    position = d.get(AccountPosition, own.symbol)
     if own.quantity <= 0 or position is None:
         d.drop(Anchor, own.symbol)
         return
     before = d.get(Anchor, own.symbol)
-    price = quote.quote.last if quote is not None else 0.0
-    if price <= 0:  # no trade since the gateway started: without a price, no split could be confirmed
-        same = before is not None and before.avg_cost == position.avg_cost
-        price = before.price if before is not None and same else position.avg_cost
-    d.put(Anchor(own.symbol, position.quantity, position.avg_cost, price, d.now.market_ns, _levels(d, own.symbol)))
+    d.put(_anchor(d, own, position, before.price if before is not None else 0.0))
+
+
+def _anchor(d: Draft, own: Own, position: AccountPosition, older: float) -> Anchor:
+    """How the position is now. Soon after a start there is no quote: an `older` price confirms a split as well."""
+    quote = d.get(QuoteRecord, own.symbol)
+    price = quote.quote.last if quote is not None and quote.quote.last > 0 else older or own.cost_usd / own.quantity
+    levels, now_ns = _levels(d, own.symbol), d.now.market_ns
+    return Anchor(own.symbol, position.quantity, position.avg_cost, price, now_ns, levels, own=own.quantity)
 
 
 def _anchor_by_fills(d: Draft) -> None:
@@ -177,7 +186,8 @@ def _anchor_by_fills(d: Draft) -> None:
             continue
         settled, average = d.get(Settled, own.symbol), own.cost_usd / own.quantity
         account = own.quantity + (settled.foreign if settled is not None else 0.0)
-        d.put(Anchor(own.symbol, account, average, average, max(times), _levels(d, own.symbol)))
+        levels = _levels(d, own.symbol)
+        d.put(Anchor(own.symbol, account, average, average, max(times), levels, own=own.quantity))
 
 
 def _levels(d: Draft, symbol: str) -> dict[str, float]:
@@ -213,14 +223,16 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
 
     It stays due until a price confirms the split, and until two answers of the broker agree on the position.
     """
-    due, before, own = d.get(Audit, symbol), d.get(Anchor, symbol), d.get(Own, symbol)
+    due, anchor, own = d.get(Audit, symbol), d.get(Anchor, symbol), d.get(Own, symbol)
     if due is None:
         return
-    if before is None or own is None:
+    if anchor is None or own is None:
         d.drop(Audit, symbol)
         return
-    position = d.get(AccountPosition, symbol) or AccountPosition(symbol, 0.0, 0.0)
-    verdict = compare_positions(before, position, *_prices_since(d, before))
+    position, today = d.get(AccountPosition, symbol) or AccountPosition(symbol, 0.0, 0.0), _traded_today(d, symbol)
+    before = _at_the_close(d, anchor, own, today)
+    after = msgspec.structs.replace(position, quantity=exact(position.quantity - today))
+    verdict = compare_positions(before, after, *_prices_since(d, before))
     figures = {
         "was": before.account,
         "is": position.quantity,
@@ -236,25 +248,60 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
         case "split" if confirmed_position(d, symbol) is None:
             return
         case "split":
-            own_after = _own_after_split(own, before, position, verdict)
+            own_after = round(_own_after_split(exact(own.quantity - today), before, after, verdict) + today, 6)
             figures |= {"own_was": own.quantity, "own_is": own_after}
             figures |= {"paid_out": verdict.paid_out} if verdict.paid_out else {}
             d.note("split_mended", symbol, "WARNING", ratio=round(verdict.ratio, 6), **figures)
-            _apply_split(d, msgspec.structs.replace(own, quantity=own_after), before, verdict.ratio, settings)
+            own = msgspec.structs.replace(own, quantity=own_after)
+            _apply_split(d, own, before, verdict.ratio, settings)
+            anchor = _anchor(d, own, position, before.price / verdict.ratio)
         case "strange":
             d.note("audit_failed", symbol, "ERROR", **figures)
         case "same":
             d.note("audit_passed", symbol, shares=position.quantity)
     d.drop(Audit, symbol)
-    d.put(msgspec.structs.replace(d.get(Anchor, symbol) or before, audited_ns=d.now.market_ns))
+    d.put(msgspec.structs.replace(anchor, audited_ns=d.now.market_ns))
 
 
-def _own_after_split(own: Own, before: Anchor, position: AccountPosition, verdict: AuditVerdict) -> float:
+def _traded_today(d: Draft, symbol: str) -> float:
+    """The shares that the fleet's orders bought since the night, less those that they sold.
+
+    A stop from before a split can sell at the open, before any price confirms the split.
+    """
+    session = d.get(SessionRecord, "session") or SessionRecord()
+    if session.phase == "closed" or _is_over(session, d.now.market_ns):
+        return 0.0
+    return _traded(d, symbol, session.open_ns - NIGHT_NS)
+
+
+def _traded(d: Draft, symbol: str, since_ns: int, *, adopted: bool = False) -> float:
+    fills = (record.fill for record in d.table(FillRecord).values())
+    found = [f for f in fills if f.symbol == symbol and f.time_ns > since_ns and (f.role == "adopted") is adopted]
+    return exact(sum(f.quantity if f.side == "BUY" else -f.quantity for f in found))
+
+
+def _at_the_close(d: Draft, anchor: Anchor, own: Own, today: float) -> Anchor:
+    """The anchor with what the fleet's orders traded after it and before the night.
+
+    It follows from the own shares, because a fill that was rebuilt has no certain time. Shares that the operator
+    adopted, or that were sold by hand, were not traded by our orders.
+    """
+    if anchor.own is None:
+        return anchor
+    since = exact(own.quantity - today - anchor.own - _traded(d, own.symbol, anchor.time_ns, adopted=True))
+    account, foreign = exact(anchor.account + since), anchor.account - anchor.own
+    if since <= 0 or account <= 0:
+        return msgspec.structs.replace(anchor, account=account)  # (a sale leaves the average cost)
+    cost_usd = foreign * anchor.avg_cost + own.cost_usd
+    return msgspec.structs.replace(anchor, account=account, avg_cost=cost_usd / account)
+
+
+def _own_after_split(own: float, before: Anchor, after: AccountPosition, verdict: AuditVerdict) -> float:
     """The own shares after a split: all of the account's if they were all own; else no fraction that was paid out."""
-    if own.quantity == before.account:
-        return position.quantity
-    exact = round(own.quantity * verdict.ratio, 6)
-    return float(math.floor(exact)) if verdict.paid_out else exact
+    if own == before.account:
+        return after.quantity
+    shares = round(own * verdict.ratio, 6)
+    return float(math.floor(shares)) if verdict.paid_out else shares
 
 
 def _prices_since(d: Draft, before: Anchor) -> tuple[float, tuple[float, ...]]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from messages.broker import BrokerPosition, PlaceOrder
-from messages.market import SessionApproaching, SessionOpened
+from messages.market import Session, SessionApproaching, SessionOpened
 from messages.operator import Happened
 from messages.orders import PositionUpdated
 from services.gateway.book.records import AccountPosition, Anchor, Audit, QuoteRecord
@@ -263,3 +263,24 @@ class TestMorning:
         gateway.wait(12)
         gateway.answer_as_known()
         assert self.changed(gateway) == [(stop, 20.0, 47.7)]
+
+    def test_a_stop_from_before_a_split_that_sells_at_the_open(self) -> None:
+        """It sells before a price confirms the split: the sale is no part of it, and the rest gets its stop."""
+        gateway, stop = self.night()
+        old = {"last": 106.0, "last_ns": gateway.market_ns - 17 * 3600 * SECOND, "bid": 0.0, "ask": 0.0}
+        self.morning(gateway, stop, 30.0, 35.0, **old)
+        day_ns = 24 * 3600 * SECOND
+        today = Session("2025-01-07", DAY.open_ns + day_ns, DAY.close_ns + day_ns)
+        gateway.market_ns = today.open_ns + SECOND
+        gateway.receive(SessionOpened(today, UNTIL + day_ns))
+        gateway.confirm()
+        gateway.clear()
+        gateway.receive(gateway.execution(stop, 10.0, 35.5))
+        gateway.receive(gateway.status(stop, "Filled"))
+        gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 20.0, 35.0))
+        assert gateway.orders_sent() == ["ask"], "the position moved, so it is proved anew"
+        gateway.quote(35.5)
+        gateway.confirm()
+        assert gateway.own() == 20.0
+        gateway.confirm_until("SELL")
+        assert gateway.orders_sent()[-1] == "SELL 20 TRAIL"

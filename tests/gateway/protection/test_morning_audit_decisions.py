@@ -29,6 +29,7 @@ from tests.gateway.one_decision import (
     READY,
     STOP,
     entry,
+    fill,
     foreign,
     held,
     messages_of,
@@ -69,7 +70,7 @@ class TestClose:
         )
         save_anchors(d)
         levels = {STOP: 95.4, f"{ENTRY}-S2": 94.0}
-        assert written(d) == [(Audit, "TSLA"), Anchor("TSLA", 25.0, 105.0, 106.0, NOON_NS, levels)]
+        assert written(d) == [(Audit, "TSLA"), Anchor("TSLA", 25.0, 105.0, 106.0, NOON_NS, levels, own=10.0)]
         assert messages_of(d) == []
 
     def test_symbols_without_shares_are_dropped_and_the_next_one_is_saved(self) -> None:
@@ -87,7 +88,7 @@ class TestClose:
             (Audit, "GME"),
             (Anchor, "GME"),
             (Audit, "TSLA"),
-            Anchor("TSLA", 0.5, 105.0, 105.0, NOON_NS),
+            Anchor("TSLA", 0.5, 105.0, 105.0, NOON_NS, own=0.5),  # (no quote: what they cost)
         ]
 
 
@@ -188,7 +189,7 @@ class TestThreeForTwo:
             changed(going, stop_price=58.0, trail_stop_price=58.0),
             unknown,
             (Audit, "TSLA"),
-            changed(BEFORE, audited_ns=NOON_NS),
+            Anchor("TSLA", 15.0, 70.0, 70.0, NOON_NS, {STOP: 63.6, f"{ENTRY}-S3": 58.0}, NOON_NS, 13.5),
         ]
         assert messages_of(d) == [
             note("split_mended", level="WARNING", ratio=1.5, **self.FIGURES, own_was=9.0, own_is=13.5),
@@ -344,12 +345,18 @@ class TestTheLastSessionSeen:
     def test_a_position_that_changed_is_saved_in_the_session(self) -> None:
         d = draft(OPEN, *held(), quoted(106.0), stop(trail_stop_price=95.4))
         renew_anchors(d)
-        assert written(d) == [Anchor("TSLA", 10.0, 105.0, 106.0, NOON_NS, {STOP: 95.4})]
-        known = Anchor("TSLA", 10.0, 105.0, 100.0, NOON_NS - 599 * 10**9)
-        for before, saved in ((known, False), (changed(known, time_ns=NOON_NS - 600 * 10**9), True)):
+        assert written(d) == [Anchor("TSLA", 10.0, 105.0, 106.0, NOON_NS, {STOP: 95.4}, own=10.0)]
+        known = Anchor("TSLA", 10.0, 105.0, 100.0, NOON_NS - 599 * 10**9, own=10.0)
+        older, adopted = changed(known, time_ns=NOON_NS - 600 * 10**9), changed(known, own=4.0)
+        for before, saved in ((known, False), (older, True), (adopted, True)):
             d = draft(OPEN, *held(), quoted(106.0), before)
             renew_anchors(d)
             assert bool(written(d)) is saved
+
+    def test_without_a_quote_the_price_before_stays(self) -> None:
+        d = draft(OPEN, *held(), Anchor("TSLA", 10.0, 105.0, 100.0, NOON_NS - 3600 * 10**9))
+        renew_anchors(d)
+        assert written(d) == [Anchor("TSLA", 10.0, 105.0, 100.0, NOON_NS, own=10.0)]
 
     @pytest.mark.parametrize("records", [[Audit("TSLA")], [changed(OPEN, phase="closed")]])
     def test_nothing_is_saved_before_the_audit_or_outside_the_session(self, records: list[Any]) -> None:
@@ -367,3 +374,42 @@ class TestTheLastSessionSeen:
         d = draft(OPEN, changed(self.SEEN, **fields))
         request_missed_audits(d)
         assert written(d) == []
+
+
+class TestTradesSinceTheAnchor:
+    """Ten shares at the anchor, two of them sold while the fleet was away; then each became two, or two became one."""
+
+    ANCHOR = changed(BEFORE, own=10.0)
+    AWAY = fill(STOP, 2.0, role="stop", side="SELL", time_ns=CLOSE_NS + 60 * 10**9)
+
+    def audited(self, *records: Any) -> Draft:
+        d = draft(OPEN, Audit("TSLA"), self.ANCHOR, self.AWAY, stop(), *records)
+        audit(d, "TSLA", RULES)
+        return d
+
+    @pytest.mark.parametrize(("shares", "cost", "last"), [(16.0, 52.5, 53.0), (4.0, 210.0, 212.0)])
+    def test_a_sale_before_the_night_is_no_part_of_the_split(self, shares: float, cost: float, last: float) -> None:
+        d = self.audited(Own("TSLA", 8.0, 840.0), AccountPosition("TSLA", shares, cost), quoted(last))
+        assert d.get(Own, "TSLA") == Own("TSLA", shares, 840.0)
+
+    def test_a_sale_after_the_night_counts_new_shares(self) -> None:
+        """The stop from before the split sold six new shares at the open."""
+        today = fill(STOP, 6.0, role="stop", side="SELL", time_ns=OPEN.open_ns + 10**9, exec_id="0000e0d5.2.01")
+        d = self.audited(today, Own("TSLA", 2.0, 210.0), AccountPosition("TSLA", 10.0, 52.5), quoted(53.0))
+        assert d.get(Own, "TSLA") == Own("TSLA", 10.0, 210.0)
+        assert d.get(Anchor, "TSLA") == Anchor("TSLA", 10.0, 52.5, 53.0, NOON_NS, {STOP: 47.7}, NOON_NS, 10.0)
+
+    def test_a_purchase_before_the_night(self) -> None:
+        bought = fill(quantity=6.0, price=115.0, time_ns=CLOSE_NS + 50 * 10**9)
+        d = self.audited(bought, Own("TSLA", 14.0, 1530.0), AccountPosition("TSLA", 28.0, 54.643), quoted(53.0))
+        assert d.get(Own, "TSLA") == Own("TSLA", 28.0, 1530.0)
+
+    def test_what_the_operator_adopted_was_not_traded(self) -> None:
+        adopted = fill("A", 3.0, role="adopted", time_ns=CLOSE_NS + 70 * 10**9, exec_id="adopted.A.01")
+        beside = changed(self.ANCHOR, account=15.0)
+        d = self.audited(beside, adopted, Own("TSLA", 11.0, 1155.0), AccountPosition("TSLA", 26.0, 52.5), quoted(53.0))
+        assert d.get(Own, "TSLA") == Own("TSLA", 22.0, 1155.0)
+
+    def test_a_sale_alone_is_no_change(self) -> None:
+        d = self.audited(Own("TSLA", 8.0, 840.0), AccountPosition("TSLA", 8.0, 105.0), quoted(106.0))
+        assert messages_of(d) == [note("audit_passed", shares=8.0)]
