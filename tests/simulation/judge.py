@@ -3,6 +3,7 @@
 *Own* shares are the net executions under the fleet's references, less what was sold by hand, times the splits. The
 fleet is excused while it can't know or can't act: it is not running, a link is down, the market is closed or halted,
 or something was done to a symbol (a fact lost, a sale by hand, a split) less than `MEND_NS` of such *steady* time ago.
+Where nothing is left that could tell it of shares, it is excused as well (`unknowable`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from messages.broker import CancelOrder, PlaceOrder, ToBroker
+from messages.broker import BrokerExecution, BrokerSnapshot, CancelOrder, PlaceOrder, ToBroker
 from messages.market import Session
 from services.configuration.settings import Settings
 from services.simulator.venue.exchange import Exchange
@@ -63,7 +64,7 @@ class _Symbol:
         """A sale of all was ordered by the operator."""
         self.doubled = False
         self.unknowable = False
-        """The ledger is lost, and nothing at the broker tells that the shares are ours."""
+        """Nothing tells that the shares are ours: no ledger, no stop at the broker, no execution that it knows."""
         self.why: list[str] = []
 
     @property
@@ -93,6 +94,10 @@ class Judge:
         self._started_ns, self.counts = started_ns, counts
         self.symbols = {symbol: _Symbol() for symbol in settings.watchlist}
         self._executions: dict[str, float] = {}
+        self._unheard: dict[str, tuple[str, float]] = {}
+        """Corrections that the fleet has not heard of yet: by exec_id, the symbol and what they added to own shares."""
+        self._lost_ns = 0
+        """When the gateway's ledger was lost last."""
         self._refused: set[int] = set()
         self._now_ns = 0
         self._seen_disturbance_ns = 0
@@ -129,6 +134,7 @@ class Judge:
 
     def ledger_lost(self) -> None:
         """The gateway's ledger is gone. Shares without a resting stop of ours have no witness left."""
+        self._lost_ns = self._now_ns
         for found in self.symbols.values():
             if found.shares and not found.sells:
                 found.unknowable = True
@@ -136,6 +142,21 @@ class Judge:
         self.disturb_all("ledger lost")
 
     # Looking
+
+    def on_fact(self, fact: object) -> None:
+        """The gateway hears this."""
+        match fact:
+            case BrokerExecution(exec_id):
+                self._unheard.pop(exec_id, None)
+            case BrokerSnapshot() if self._unheard:
+                told = {execution.exec_id for execution in fact.executions}
+                for exec_id in list(self._unheard):
+                    symbol, change = self._unheard.pop(exec_id)
+                    if exec_id not in told:
+                        self.symbols[symbol].unknowable |= change > 0
+                        self.counts["corrections never heard"] += 1
+            case _:
+                pass
 
     def on_reports(self, reports: Sequence[Report], *, ours: bool = False) -> None:
         """The exchange reported something. `ours`: an order of the fleet was just placed or changed."""
@@ -152,6 +173,10 @@ class Judge:
                         self.counts["shares bought" if execution.side == "BUY" else "shares sold"] += 1
                         if base in self._executions:
                             self.disturb(execution.symbol, "corrected")
+                            change = round(signed - self._executions[base], 6)
+                            self._unheard[execution.exec_id] = (execution.symbol, change)
+                            sale_forgotten = execution.time_ns < self._lost_ns and not found.sells
+                            found.unknowable |= change > 0 and sale_forgotten
                         self._executions[base] = signed
                         if found.own <= 0:
                             found.ordered = found.unknowable = False

@@ -48,10 +48,10 @@ QUIET_SESSIONS = 2
 """At the end of a run nothing goes wrong any more: every symbol must trade again."""
 INCIDENTS = 24
 FINE_NS = 20 * SECOND
-BY_HAND_NS = 60 * SECOND
-"""What is done by hand is heard within a minute, even if its callback is lost: so long the timers run on time."""
-"""After an event of an order, and FINER_NS after an incident, timers run on time."""
 FINER_NS = 150 * SECOND
+"""After an event of an order, and FINER_NS after an incident, timers run on time."""
+BY_HAND_NS = 60 * SECOND
+"""What is done by hand, or got lost, is heard within a minute: so long the broker is asked as often as it really is."""
 DAY_NS = 24 * 3600 * SECOND
 TROUBLE_NS = 300 * SECOND
 """What is not mended after this time is not mended by small steps."""
@@ -223,7 +223,7 @@ class Run:
         troubled = self.judge.in_trouble and self.now_ns - max(self._trouble_ns, self._fine_until_ns) < TROUBLE_NS
         fine = self.now_ns < self._fine_until_ns or troubled
         if gateway is not None:  # (while all is quiet a real fleet asks every 30 s, too)
-            by_hand = self.now_ns < self._by_hand_until_ns
+            by_hand = self.now_ns < max(self._by_hand_until_ns, self.wire.disturbed_ns + BY_HAND_NS)
             gateway.core.quiet_ns = 30 * SECOND if by_hand else int(QUIET_S * SECOND)
         if gateway is not None and fine:
             machine_ns = gateway.core.deadlines(gateway.state, Now(self.now_ns, self.now_ns)).machine_ns
@@ -374,6 +374,7 @@ class Run:
         if type(fact).__name__ != "Quote":
             self._note(f"<- {fact}")
             self._fine(FINE_NS)
+            self.judge.on_fact(fact)
         self._facts.append(fact)
 
     def _on_command(self, command: Any) -> None:

@@ -42,7 +42,7 @@ from services.gateway.book.records import (
     base_id,
     foreign_key,
 )
-from services.gateway.book.witnesses import counted, unexplained
+from services.gateway.book.witnesses import counted, is_busted, unexplained
 from services.gateway.orders.cancels import request_cancel
 from services.gateway.orders.doubles import cancel_double, cancel_doubles_again
 from services.gateway.orders.states import TABLE, BrokerReport, Effect, OrderState, effect_of, report_of
@@ -161,6 +161,7 @@ def _merge(d: Draft, known: OrderRecord, reported: BrokerOrder) -> OrderRecord:
         parent_id=known.parent_id if completed else reported.parent_id,
         # A completed order is reported with quantity 0, and without the details of a working one.
         quantity=known.quantity if completed else reported.quantity,
+        filled=known.filled if completed else _filled(d, known, reported),
         limit_price=known.limit_price if completed or reported.limit_price is None else reported.limit_price,
         stop_price=level if level is not None else known.stop_price,
         trail_stop_price=level if level is not None else known.trail_stop_price,
@@ -173,6 +174,15 @@ def _merge(d: Draft, known: OrderRecord, reported: BrokerOrder) -> OrderRecord:
         con_id=reported.con_id or known.con_id,
         reason=_reason(known, reported),
     )
+
+
+def _filled(d: Draft, known: OrderRecord, reported: BrokerOrder) -> float:
+    """How much of a working order is filled. The executions say it, unless one was annulled.
+
+    Then only the broker can say whether the order fills these shares again.
+    """
+    fills = [record.fill for record in fills_of(d, known.key)]
+    return max(reported.filled, exact(sum(f.quantity for f in fills))) if is_busted(fills) else known.filled
 
 
 def _described(order: OrderRecord, reported: BrokerOrder) -> OrderRecord:

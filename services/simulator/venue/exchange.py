@@ -307,7 +307,7 @@ class Exchange(ExchangeView):
     def bust_execution(self, exec_id: str) -> list[Report]:
         """Bust an execution: a correction to zero shares. KeyError as above.
 
-        The order keeps its status; the busted shares are not filled again.
+        An order that is over keeps its status; one that still works has the busted shares open again.
         """
         self._exchange_actions.bust(exec_id)
         return self._state.take_reports()

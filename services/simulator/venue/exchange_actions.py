@@ -125,7 +125,7 @@ class ExchangeActions:
     def bust(self, exec_id: str) -> None:
         """Bust an execution: a correction to zero shares. KeyError as above.
 
-        The order keeps its status; the busted shares are not filled again.
+        An order that is over keeps its status; one that still works has the busted shares open again.
         """
         old, charge = self._state.executions.latest(exec_id)
         order = self._order_of(old)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from messages.account import AccountUpdated
-from messages.broker import BrokerAccount, BrokerCommission, BrokerPosition
+from messages.broker import BrokerAccount, BrokerCommission, BrokerPosition, PlaceOrder
 from messages.orders import (
     CommissionReported,
     OrderAccepted,
@@ -193,6 +193,22 @@ class TestExecutions:
         (event,) = gateway.events(OrderFilled)
         assert (event.corrects, event.fill.exec_id, event.cost_usd) == ("e.1.01", "e.1.02", 1040.0)
         assert [r.fill.exec_id for r in gateway.state.table(FillRecord).values()] == ["e.1.02"]
+
+    @pytest.mark.parametrize("told", [0.0, 4.0])
+    def test_only_the_broker_says_whether_an_order_fills_busted_shares_again(self, told: float) -> None:
+        """The stop is changed to a total: with shares counted as filled that are not, it would sell too many."""
+        gateway = Gateway()
+        stop = gateway.holding().stop_client_order_id
+        gateway.receive(gateway.execution(stop, 4.0, 94.0, exec_id="s.1.01"))
+        gateway.receive(gateway.execution(stop, 0.0, 0.0, exec_id="s.1.02", cum_quantity=0.0))
+        gateway.receive(gateway.status(stop, "Submitted", filled=told))
+        gateway.confirm(filled=told)
+        assert gateway.own() == 10.0
+        order = gateway.state.get(OrderRecord, stop)
+        assert order is not None
+        assert order.filled == told
+        totals = [m.order.quantity for m in gateway.to_broker if isinstance(m, PlaceOrder) and m.order.key == stop]
+        assert (totals or [10.0])[-1] == 10.0 + told, "so that it sells 10"
 
     def test_a_corrected_sale_reports_the_profit_it_replaces(self) -> None:
         gateway = Gateway()
