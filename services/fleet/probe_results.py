@@ -20,12 +20,13 @@ class Probed(msgspec.Struct, frozen=True):
 
 
 class Results(msgspec.Struct):
-    """`account`: the paper account that was asked. `switches`: by their names in docs/switches.md.
+    """`account`: the account that was asked, in this `mode`. `switches`: by their names in docs/switches.md.
 
     `executions`: ids of our own executions, each with its date: a later run asks whether they are still reported.
     """
 
     account: str
+    mode: str = ""
     switches: dict[str, Probed] = {}
     executions: dict[str, str] = {}
 

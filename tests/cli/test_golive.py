@@ -71,14 +71,18 @@ def test_the_answers_of_a_paper_probe_are_asked_for(
     ):
         golive(config=config)
     unanswered = Probed("", "the market was closed", "2025-01-06")
-    probe_results.write(paper.probe_results, Results("DU1", {"filled_told": unanswered}))
+    probe_results.write(paper.probe_results, Results("DU1", "paper", {"filled_told": unanswered}))
     with pytest.raises(Refusal, match="paper-probe"):
         golive(config=config)
     answers = {
         name: Probed(value, "", "2025-01-06")
         for name, value in (("tif_may_change", "true"), ("far_limits", "immediate_end"))
     }
-    probe_results.write(paper.probe_results, Results("DU1", {"filled_told": unanswered, **answers}))
+    told = {"filled_told": unanswered, **answers}
+    probe_results.write(paper.probe_results, Results("DU1", "sim", told))
+    with pytest.raises(Refusal, match="paper-probe"):
+        golive(config=config)
+    probe_results.write(paper.probe_results, Results("DU1", "paper", told))
     monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
     with pytest.raises(Refusal, match="nothing is confirmed"):
         golive(config=config)

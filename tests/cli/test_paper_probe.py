@@ -117,7 +117,7 @@ def test_the_probe_finds_the_switches(switches: dict[str, str], config: Path, fl
         assert nothing_left(simulator)
     results = probe_results.read(fleet.probe_results)
     assert results is not None
-    assert results.account == "DU1234567"
+    assert (results.account, results.mode) == ("DU1234567", "paper")
     assert {name: results.switches[name].value for name in switches} == switches
     assert results.executions, "to be asked about on a later day"
 
@@ -166,7 +166,7 @@ def test_without_yes_nothing_is_done(config: Path) -> None:
 
 def test_answers_of_another_account_are_forgotten(config: Path, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "RESTING_PROBES", RESTING_PROBES[:1])
-    probe_results.write(fleet.probe_results, Results("DU9", {"far_limits": Probed("fill", "", "2020-01-02")}))
+    probe_results.write(fleet.probe_results, Results("DU9", "paper", {"far_limits": Probed("fill", "", "2020-01-02")}))
     with broker(config):
         assert paper_probe(yes=True, config=config) == 0
     results = probe_results.read(fleet.probe_results)

@@ -85,7 +85,7 @@ def _probed() -> list[str]:
     lines = []
     for file in sorted((home() / "var").glob("*/probe.json")):
         results = probe_results.read(file)
-        if results is None or not results.policy():
+        if results is None or results.mode != "paper" or not results.policy():
             continue
         differing = ", ".join(f"{name} {value}" for name, value in results.differing().items())
         found = f"paper-probe of {results.account}: {counted(len(results.policy()), 'answer')}"

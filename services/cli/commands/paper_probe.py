@@ -77,7 +77,9 @@ async def _probe(settings: Settings, symbol: str, before: Results | None, *, buy
         return connected(msgspec.structs.replace(settings, ibkr=other))
 
     async with connected(settings) as broker:
-        results = before if before is not None and before.account == broker.account else Results(broker.account)
+        results = before
+        if results is None or (results.account, results.mode) != (broker.account, settings.mode):
+            results = Results(broker.account, settings.mode)
         if "executions_told" not in results.switches or not results.switches["executions_told"].value:
             results.switches.update(_memory(results, await broker.snapshot(), today))
         con_id = await broker.con_id(symbol)
