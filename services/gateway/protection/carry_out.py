@@ -2,7 +2,8 @@
 
 It acts if the session is open, all links have been up for 10 s, the book is reconciled, the entry has ended and the
 symbol is not halted. If shares stay unprotected for 5 s under these conditions, the operator is alerted. While the
-account has fewer shares than the executions say, no stop is added; after 5 s a stop for too many shares is shrunk.
+account has fewer shares than the executions say, a stop is added only for shares that answers prove to be there; after
+5 s a stop for too many shares is shrunk.
 
 Before a stop is changed, the broker is asked for it: its level may have risen without a report, and a change with the
 old level would lower it. A refused change is not repeated: the stop is cancelled, and replaced once that is confirmed.
@@ -20,7 +21,7 @@ import msgspec
 from messages.orders import OrderRecord
 from services.configuration.settings import Settings
 from services.gateway.book.blocks import block, unblock
-from services.gateway.book.evidence import MIN_LINK_AGE_NS
+from services.gateway.book.evidence import MIN_LINK_AGE_NS, confirmed_position
 from services.gateway.book.identity import DOUBLE, is_double
 from services.gateway.book.queries import stops_of
 from services.gateway.book.records import (
@@ -102,7 +103,9 @@ def protect(d: Draft, symbol: str, links: Links, settings: Settings, *, lockstep
     sells = [_as_confirmed(d, o) for o in stops]
     position = d.get(AccountPosition, symbol)
     held = position.quantity if position is not None else None
-    actions = [] if _change_in_flight(d, stops) else plan(own.quantity, held, sells, entry_live and not bare_entry)
+    proved = held is not None and confirmed_position(d, symbol) == held
+    buying = entry_live and not bare_entry
+    actions = [] if _change_in_flight(d, stops) else plan(own.quantity, held, sells, buying, proved=proved)
     actions = _adjust(d, stops, actions)
     stuck = _stuck_children(d, stops)
     if stuck and not entry_live:

@@ -76,10 +76,13 @@ def covered(sells: Sequence[OrderRecord]) -> float:
     return sum(o.remaining for o in sells if protects(o))
 
 
-def plan(own: float, account: float | None, sells: Sequence[OrderRecord], entry_live: bool) -> list[Action]:
+def plan(
+    own: float, account: float | None, sells: Sequence[OrderRecord], entry_live: bool, *, proved: bool = False
+) -> list[Action]:
     """What to do for `own` shares with the live `sells`; nothing while one is unconfirmed or the position disputed.
 
-    `account`: the account's whole position, None if unknown. `entry_live`: the entry that bought them may still fill.
+    `account`: the account's whole position, None if unknown; `proved`: answers that agree show it. `entry_live`: the
+    entry that bought them may still fill.
     """
     shares = max(0, math.floor(own if account is None else min(own, account)))  # (oversold: nothing is left to sell)
     if entry_live or any(not protects(o) for o in sells):
@@ -89,7 +92,7 @@ def plan(own: float, account: float | None, sells: Sequence[OrderRecord], entry_
         return []
     oldest_first = sorted(sells, key=lambda o: (o.created_ns, o.order_id))
     if protected < shares:
-        if account is None or own - account >= 1:
+        if account is None or (own - account >= 1 and not proved):
             return []  # the position is disputed: a stop for shares that may not be there could sell short
         if not sells:
             return [PlaceStop(shares)]

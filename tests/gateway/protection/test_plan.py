@@ -92,6 +92,16 @@ def test_planned_actions(
     assert short(plan(own, account, sells, entry_live)) == wanted
 
 
+@pytest.mark.parametrize(
+    ("account", "sells", "wanted"),
+    [(4, [], ["place 4"]), (4, [stop(3)], ["resize S1 to 4"]), (4, [stop(4)], []), (0, [], []), (None, [], [])],
+)
+def test_of_a_disputed_position_only_what_is_proved_gets_a_stop(
+    account: float | None, sells: list[OrderRecord], wanted: list[str]
+) -> None:
+    assert short(plan(10, account, sells, False, proved=True)) == wanted
+
+
 shares = st.integers(0, 40).map(float)
 stops = st.lists(
     st.builds(
