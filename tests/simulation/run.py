@@ -626,10 +626,11 @@ class Run:
             if symbol in self._active or found.shares:
                 continue
             self.counts[f"idle {record.why}"] += 1
-            # (Beside foreign shares a stop whose entry ended unseen stays: whose shares are left, a person says.)
-            real = record.why in ("position_mismatch", "protection_refused") and found.own != found.account
-            real |= record.why in ("position_mismatch", "oversold") and found.own < 0
-            if not real and record.why not in EXPLAINED:
+            # Beside foreign shares a stop whose entry ended unseen stays: whose shares are left, a person says. Shares
+            # that a person sold, and whose purchase was annulled, are a short position beside ours: exposure.
+            foreign = found.own != found.account and record.why in ("position_mismatch", "protection_refused")
+            below = found.own < 0 and record.why in ("position_mismatch", "oversold", "symbol_exposure_exceeded")
+            if not foreign and not below and record.why not in EXPLAINED:
                 raise Broken("idle", symbol, f"state {record.state}, why {record.why!r}: {self.judge._shows(symbol)}")
 
     def _note(self, line: str) -> None:
