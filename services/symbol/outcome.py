@@ -134,6 +134,8 @@ def on_cancelled(d: Draft, r: SymbolRecord, report: OrderCancelled, settings: Se
     reason = order.cancel_reason or cancelling
     if not report.asked and not reason and r.phase == "open":
         return _refused(d, r, why="cancelled_by_broker", figures={})
+    if reason == "without_stop" and r.phase == "open":
+        return _refused(d, r, why=reason, figures={})  # (the broker may refuse the next stop as well)
     disarmed = reason in ENDINGS_OF_A_DAY and not settings.entries.rearm_next_session
     return moved(
         changed(r, why=reason or "expired", figures={}, disarmed=r.disarmed or disarmed), Event.ENTRY_CANCELLED

@@ -102,6 +102,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "partial_fill": "The rest did not follow the first fill within `entries.partial_fill_s`: cancelled.",
         "reanchored": "The price fell; the entry was cancelled to place a lower trigger (`entries.reanchor_minutes`).",
         "cancelled_by_broker": "The broker cancelled it unasked: the symbol backs off 1, 2, then 4 minutes.",
+        "without_stop": "Its stop ended before it, so it was cancelled: the symbol backs off 1, 2, then 4 minutes.",
         "rejected_by_broker": "The broker rejected it: the symbol backs off 1, 2, then 4 minutes.",
         "fraction_refused": "The broker trades no fraction of this symbol: whole shares from now on.",
         "refused_too_often": "The broker refused three entries in this session. `crazy resume SYMBOL` arms it again.",

@@ -95,10 +95,23 @@ def test_field_21_the_stop_of_a_partly_filled_entry_has_its_shares(child: ChildO
     scene(play, RISE, Policy(child_on_partial_fill=child))
 
 
+def test_field_22_an_entry_whose_child_was_rejected_is_cancelled() -> None:
+    async def play(fleet: Fleet) -> None:
+        await waiting(fleet)
+        fail(fleet.simulator, "reject", code=201, attached="child")
+        fleet.enter()
+        await fleet.pass_time(5)
+        assert entries(fleet) == []
+        assert shares(fleet) == 0
+
+    scene(play, CALM)
+
+
 def test_field_22_shares_whose_child_was_rejected_get_a_stop() -> None:
     async def play(fleet: Fleet) -> None:
         await waiting(fleet)
         fail(fleet.simulator, "reject", code=201, attached="child")
+        fail(fleet.simulator, "ignore-cancel")
         fleet.enter()
         await fleet.step(30)
         assert shares(fleet) == 10

@@ -391,7 +391,7 @@ class AnySequence(RuleBasedStateMachine):
 def test_any_sequence_of_reports_keeps_the_promises() -> None:
     SEEN.clear()
     few = settings(
-        max_examples=160,
+        max_examples=220,
         stateful_step_count=50,
         deadline=None,
         derandomize=True,

@@ -226,6 +226,7 @@ class TestTheEntryEnds:
         for message, why, figures in (
             (rejected, "rejected_by_broker", {"code": 201.0}),
             (self.cancelled(), "cancelled_by_broker", {}),
+            (self.cancelled(asked=True, cancel_reason="without_stop"), "without_stop", {}),
         ):
             shows = "refused_too_often" if sent else why
             notes = [f"recorder: WARNING symbol_paused TSLA reason='{why}' refusals={count}" for count in sent]

@@ -56,6 +56,7 @@ from services.gateway.protection.plan import (
     refused_in_a_row,
 )
 from services.gateway.protection.stops import cancel_stop, change_stop, place_stop
+from services.gateway.protection.unstopped import cancel_unstopped
 from services.runtime.core import Draft, State
 from services.trading.ids import entry_of_stop, stop_reference
 
@@ -89,6 +90,7 @@ def protect(d: Draft, symbol: str, links: Links, settings: Settings, *, lockstep
     own = d.get(Own, symbol) or Own(symbol)
     if settings.observe:
         return False  # the fleet sends nothing; the stops at the broker stay
+    cancel_unstopped(d, symbol)
     live = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.live]
     stops = [o for o in live if o.role in ("stop", "flatten")]
     # (Filled is filled: the last status of an entry that executions fill whole may never come.)
