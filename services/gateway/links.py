@@ -44,6 +44,7 @@ from services.gateway.book.records import (
     SessionRecord,
     Unprotected,
 )
+from services.gateway.book.waiting import take_waiting
 from services.gateway.ibkr.error_codes import (
     BROKER_DOWN,
     BROKER_UP,
@@ -160,6 +161,7 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings, *, locks
     asked = {doubt.client_order_id for doubt in d.table(Doubt).values() if doubt.asked}
     account = (d.get(Book, "book") or Book()).account
     folded, overtaken = _fold_facts(d, snapshot, account)
+    take_waiting(d, snapshot)
     touched = [*d.state.table(Own), *d.state.table(FlattenRecord), *folded]
     touched += rebuild(d, snapshot, asked)
     _fold_nothing(d, account)

@@ -13,8 +13,8 @@ Foreign shares can make it undecidable whose shares are left: then the stop stay
 
 Two exceptions: a sale that was ordered, and the exchange of one stop for another while the market is open, the price is
 well above the stop (just above it, if the stop would sell more than the account has) and the close is far enough. A
-stop that was not adjusted for a split may go before the open. A stop that waits for an entry that is over never sells:
-to replace it needs no price and no hour.
+stop that was not adjusted for a split may go before the open. A stop that waits for an entry that is over never sells
+(`waiting.py` says what proves that): to replace it needs no price and no hour.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from services.gateway.book.records import (
     QuoteRecord,
     SessionRecord,
 )
+from services.gateway.book.waiting import never_sells, waits
 from services.gateway.book.witnesses import most_bought
 from services.gateway.operator.flatten import reason_to_wait
 from services.gateway.orders.cancels import Release
@@ -155,8 +156,8 @@ def _may_exchange(d: Draft, stop: OrderRecord, reason: str) -> bool:
     confirmed = confirmed_position(d, stop.symbol)
     if own.quantity < 1 or position is None or (position.quantity < own.quantity and confirmed is None):
         return False  # the new stop could not be placed
-    if not protects(msgspec.structs.replace(stop, cancel_reason="")) and "child" in stop.why_held:
-        return True  # it never sells, so nothing is taken away: no price and no hour matters
+    if waits(stop):
+        return never_sells(d, stop)  # (then nothing is taken away: no price and no hour matters)
     if reason == "split_refused" and session.phase == "closed":
         return confirmed is not None  # it would trigger at the open at its old level; nothing trades before
     if session.phase == "closed" or d.now.stale or not links.data_up or is_break(session.break_ns, now_ns):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from messages.broker import CancelOrder, PlaceOrder
+from messages.broker import CancelOrder, PlaceOrder, RequestSnapshot
 from messages.orders import OrderRecord
 from services.gateway.book.records import (
     Book,
@@ -218,13 +218,21 @@ class TestUnprotected:
         """Also with a stop that is already being cancelled, which is not cancelled twice."""
         stuck = stop(why_held="child,trigger")
         gone = stop(f"{ENTRY}-S2", why_held="child", cancel_reason="stuck_child", order_id=5)
-        d = draft(READY, OPEN, fill(), *held(), stuck, gone, LONG_AGO, quoted())
-        protect(d, "TSLA", READY, RULES)
+        proved = changed(READY, waiting=(STOP,))
+        d = draft(proved, OPEN, fill(), *held(), stuck, gone, LONG_AGO, quoted())
+        protect(d, "TSLA", proved, RULES)
         assert written(d) == [LOOKED, changed(stuck, cancel_reason="stuck_child"), (Change, STOP)]
         assert sent(d) == ["cancel S1"]
         d = draft(READY, OPEN, fill(), *held(), stuck, JUST_NOW)
         protect(d, "TSLA", READY, RULES)
         assert sent(d) == []
+
+    @pytest.mark.parametrize("last", [entry(filled=10.0), entry(status="Filled", filled=10.0)])
+    def test_a_child_that_may_work_by_now_is_asked_about_and_stays(self, last: OrderRecord) -> None:
+        """The report that it works may be lost."""
+        d = draft(READY, OPEN, fill(), *held(), last, stop(why_held="child,trigger"), LONG_AGO, quoted())
+        protect(d, "TSLA", READY, RULES)
+        assert [message for to, message in messages_of(d) if to == "broker"] == [RequestSnapshot()]
 
     def test_a_stop_in_doubt_reserves_and_does_not_protect(self) -> None:
         d = draft(READY, OPEN, fill(), *held(), stop(), Doubt(STOP), LONG_AGO)

@@ -126,10 +126,13 @@ class TestExchange:
         assert decided([*self.HOLDS, *records], "modify_refused") == "not_now"
 
     def test_a_child_that_never_works_takes_nothing_away(self) -> None:
-        child = stop(why_held="child,trigger")
-        assert decided([*held(), child, quoted(90.0)], "stuck_child") == ""
+        child, proved = stop(why_held="child,trigger"), changed(READY, waiting=(STOP,))
+        assert decided([*held(), child, proved, quoted(90.0)], "stuck_child") == ""
         late = {"market_ns": DAY.close_ns - SECOND}
-        assert decided([*held(), child], "stuck_child", **late) == "", "no price and no hour matters"
+        assert decided([*held(), child, proved], "stuck_child", **late) == "", "no price and no hour matters"
+
+    def test_a_child_that_no_answer_shows_beside_the_end_of_its_entry_may_work_by_now(self) -> None:
+        assert decided([*held(), stop(why_held="child,trigger"), quoted()], "stuck_child") == "not_now"
 
 
 @settings(max_examples=400, deadline=None)
