@@ -25,6 +25,7 @@ from messages.broker import (
 from services.configuration.settings import Settings
 from services.gateway.book.blocks import block, unblock
 from services.gateway.book.evidence import confirmed_position, is_overtaken, link_changed, take_evidence
+from services.gateway.book.identity import named_by_id
 from services.gateway.book.queries import links_of
 from services.gateway.book.records import (
     AccountPosition,
@@ -356,12 +357,13 @@ def _on_order_error(d: Draft, error: BrokerError) -> None:
         text=error.text,
         **({"remedy": remedy} if (remedy := meaning_of(error.code).remedy) else {}),
     )
-    change = d.get(Change, order.client_order_id)
-    if change is not None and change.stage == "sent":
-        d.put(msgspec.structs.replace(change, stage="refused"))
-        session = d.get(SessionRecord, "session") or SessionRecord()
-        if session.phase == "closed":
-            cancel_refused_stop(d, order)
-    if order.live:
-        d.put(Doubt(order.client_order_id))
-        ask_later(d, asking=links_of(d).asking)
+    for named in named_by_id(order, found):
+        change = d.get(Change, named.client_order_id)
+        if change is not None and change.stage == "sent":
+            d.put(msgspec.structs.replace(change, stage="refused"))
+            session = d.get(SessionRecord, "session") or SessionRecord()
+            if session.phase == "closed":
+                cancel_refused_stop(d, named)
+        if named.live:
+            d.put(Doubt(named.client_order_id))
+            ask_later(d, asking=links_of(d).asking)

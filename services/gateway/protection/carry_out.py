@@ -21,7 +21,7 @@ from messages.orders import OrderRecord
 from services.configuration.settings import Settings
 from services.gateway.book.blocks import block, unblock
 from services.gateway.book.evidence import MIN_LINK_AGE_NS
-from services.gateway.book.identity import DOUBLE, is_double
+from services.gateway.book.identity import DOUBLE, is_double, named_by_id
 from services.gateway.book.queries import stops_of
 from services.gateway.book.records import (
     AccountPosition,
@@ -42,7 +42,7 @@ from services.gateway.book.waiting import never_sells, waits
 from services.gateway.operator.manual_sale import request_check
 from services.gateway.orders.cancels import Release
 from services.gateway.orders.questions import FAILURES, ask_for_evidence, ask_to_confirm
-from services.gateway.protection.permission import NoRelease, permit
+from services.gateway.protection.permission import EXCHANGES, NoRelease, permit
 from services.gateway.protection.plan import (
     Action,
     CancelStop,
@@ -197,9 +197,15 @@ def _adjust(d: Draft, stops: list[OrderRecord], actions: list[Action]) -> list[A
         if change is None or d.get(Doubt, stop.client_order_id) is not None:
             continue
         if change.stage == "refused" and protects(stop):
-            # (If the change made a second order for the same shares, none is left bare: that is no exchange.)
             others = covered([_as_confirmed(d, o) for o in stops if o.key != stop.key])
-            return [CancelStop(stop, "duplicate_stop" if others >= change.quantity - stop.filled else "modify_refused")]
+            if others < change.quantity - stop.filled:
+                return [CancelStop(stop, "modify_refused")]
+            # The change made a second order for the same shares: none is left bare, so that is no exchange. If both
+            # have one order id, the plan knows what to do with it.
+            if len(named_by_id(stop, stops)) == 1:
+                return [CancelStop(stop, "duplicate_stop")]
+            d.drop(Change, stop.client_order_id)
+            continue
         if change.stage == "reading" and stop.client_order_id not in wanted:
             d.drop(Change, stop.client_order_id)
     return actions
@@ -240,7 +246,7 @@ def _carry_out(d: Draft, symbol: str, action: Action, settings: Settings, *, loc
             _refuse(d, order, NoRelease("another_client"), lockstep=lockstep)  # its id means another order of ours
         case ResizeStop(order, quantity):
             release = None
-            if quantity < order.quantity:
+            if any(quantity < o.quantity for o in named_by_id(order, d.table(OrderRecord).values())):
                 found = permit(d, order, "too_large", quantity - order.filled)
                 if isinstance(found, NoRelease):
                     return _refuse(d, order, found, lockstep=lockstep)
@@ -251,10 +257,11 @@ def _carry_out(d: Draft, symbol: str, action: Action, settings: Settings, *, loc
                 return True
             change_stop(d, order, quantity, release=release)
         case CancelStop(order, reason):
-            found = permit(d, order, DOUBLE if is_double(order) else reason)
+            reason = DOUBLE if is_double(order) and reason not in EXCHANGES else reason
+            found = permit(d, order, reason)
             if isinstance(found, NoRelease):
                 return _refuse(d, order, found, lockstep=lockstep)
-            cancel_stop(d, order, DOUBLE if is_double(order) else reason, found)
+            cancel_stop(d, order, reason, found)
     return False
 
 
