@@ -51,6 +51,7 @@ from services.simulator.venue.reports import (
     StatusReport,
 )
 from services.simulator.venue.statement import rows
+from services.trading.ids import referenced
 
 __all__ = ["ExchangeBroker"]
 
@@ -149,7 +150,7 @@ class ExchangeBroker:
             transmit=transmit,
             oca_group=order.oca_group,
             oca_type=order.oca_type,
-            order_ref=order.client_order_id,
+            order_ref=referenced(order.client_order_id),
         )
 
     def _snapshot(self, question: int) -> BrokerSnapshot:

@@ -25,6 +25,7 @@ from messages.broker import (
 from services.configuration.settings import Settings
 from services.gateway.book.blocks import block, unblock
 from services.gateway.book.evidence import confirmed_position, is_overtaken, link_changed, take_evidence
+from services.gateway.book.identity import named_by_id
 from services.gateway.book.queries import links_of
 from services.gateway.book.records import (
     AccountPosition,
@@ -44,6 +45,7 @@ from services.gateway.book.records import (
     SessionRecord,
     Unprotected,
 )
+from services.gateway.book.waiting import take_waiting
 from services.gateway.ibkr.error_codes import (
     BROKER_DOWN,
     BROKER_UP,
@@ -160,6 +162,7 @@ def on_snapshot(d: Draft, snapshot: BrokerSnapshot, settings: Settings, *, locks
     asked = {doubt.client_order_id for doubt in d.table(Doubt).values() if doubt.asked}
     account = (d.get(Book, "book") or Book()).account
     folded, overtaken = _fold_facts(d, snapshot, account)
+    take_waiting(d, snapshot)
     touched = [*d.state.table(Own), *d.state.table(FlattenRecord), *folded]
     touched += rebuild(d, snapshot, asked)
     _fold_nothing(d, account)
@@ -354,12 +357,13 @@ def _on_order_error(d: Draft, error: BrokerError) -> None:
         text=error.text,
         **({"remedy": remedy} if (remedy := meaning_of(error.code).remedy) else {}),
     )
-    change = d.get(Change, order.client_order_id)
-    if change is not None and change.stage == "sent":
-        d.put(msgspec.structs.replace(change, stage="refused"))
-        session = d.get(SessionRecord, "session") or SessionRecord()
-        if session.phase == "closed":
-            cancel_refused_stop(d, order)
-    if order.live:
-        d.put(Doubt(order.client_order_id))
-        ask_later(d, asking=links_of(d).asking)
+    for named in named_by_id(order, found):
+        change = d.get(Change, named.client_order_id)
+        if change is not None and change.stage == "sent":
+            d.put(msgspec.structs.replace(change, stage="refused"))
+            session = d.get(SessionRecord, "session") or SessionRecord()
+            if session.phase == "closed":
+                cancel_refused_stop(d, named)
+        if named.live:
+            d.put(Doubt(named.client_order_id))
+            ask_later(d, asking=links_of(d).asking)

@@ -37,6 +37,7 @@ from messages.orders import OrderRecord
 from services.gateway.book.records import Evidence
 from services.gateway.protection.permission import EXCHANGES
 from services.runtime.core import Decision
+from services.trading.ids import referenced
 from tests.gateway.scenario import ACCOUNT, SECOND, Gateway, broker_execution, broker_order, plan
 
 SEEN: Counter[str] = Counter()
@@ -123,7 +124,8 @@ class AnySequence(RuleBasedStateMachine):
                 self.facts.append(self.snapshot(question))
 
     def takes(self, order: OrderRecord, *, refused: bool) -> None:
-        known = self.orders.get(order.client_order_id)
+        double = next((o for o in self.live_doubles() if o.order_id == order.order_id), None)
+        known = double or self.orders.get(referenced(order.client_order_id))
         if known is not None:
             if known.status not in LIVE:
                 self.facts.append(BrokerError(order.order_id, 104, "cannot modify a filled order"))
@@ -133,9 +135,12 @@ class AnySequence(RuleBasedStateMachine):
             else:
                 SEEN["changed"] += 1
                 level = order.trail_stop_price if known.trail_stop_price is not None else None
-                self.change(
-                    known.client_order_id, quantity=order.quantity, trail_stop_price=level or known.trail_stop_price
-                )
+                fields = {"quantity": order.quantity, "trail_stop_price": level or known.trail_stop_price}
+                if double is not None:
+                    SEEN["a double changed"] += 1
+                    self.change_double(double, **fields)
+                else:
+                    self.change(known.client_order_id, **fields)
             return
         waits = order.parent_id and self.parent_of(order) in LIVE and not self.filled_of(order)
         record = broker_order(
@@ -191,7 +196,7 @@ class AnySequence(RuleBasedStateMachine):
         SEEN["doubled under its id" if same_id else "doubled"] += 1
         self.doubled = True
         ids = {"order_id": first.order_id if same_id else 900 + number, "perm_id": 50_000 + number}
-        self.change_double(msgspec.structs.replace(first, **ids))
+        self.change_double(msgspec.structs.replace(first, filled=0.0, **ids))  # (it has sold nothing)
 
     @precondition(lambda self: self.live_doubles() and self.position > 0)
     @rule(part=st.booleans())
@@ -303,6 +308,10 @@ class AnySequence(RuleBasedStateMachine):
         """Whatever the second order did, and whichever of the two the cancel ended."""
         if luck:
             return
+        self.all_messages_are_exchanged(1, 1)
+        for order in self.live("BUY"):  # (beside an entry that can still fill nothing is done, so it is ended first)
+            self.gateway.receive(CancelEntry(order.client_order_id, "TSLA", "partial_fill"))
+            self.sends()
         for _ in range(6):
             self.all_messages_are_exchanged(15, 1)
         live = [*self.live("SELL"), *self.live_doubles()]

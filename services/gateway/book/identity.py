@@ -6,17 +6,18 @@ with its own key, so that reports about one are never applied to the other.
 
 Order ids prove little: they are 0 in completed orders, 0 or negative for another client, go back when the broker's
 gateway restarts, and a double may have the same id as the first order. They decide only while the permId is unknown,
-which is until an order is acknowledged.
+which is until an order is acknowledged. But an order id is all that a change or a cancel names: if two live orders have
+it, the broker may apply the command to either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from messages.orders import OrderRecord
 from services.trading.ids import double_reference, referenced
 
-__all__ = ["DOUBLE", "doubles_of", "find", "is_double", "reference_of"]
+__all__ = ["DOUBLE", "doubles_of", "find", "is_double", "named_by_id", "reference_of"]
 
 DOUBLE = "double_order"
 """The cancel reason of an order whose reference belongs to another order."""
@@ -57,3 +58,9 @@ def _may_match(order: OrderRecord, order_id: int, perm_id: int) -> bool:
     if order.perm_id and perm_id:
         return False
     return order.order_id <= 0 or order_id <= 0 or order.order_id == order_id
+
+
+def named_by_id(order: OrderRecord, orders: Iterable[OrderRecord]) -> list[OrderRecord]:
+    """The order, and the other live ones among `orders` that a command with its order id can reach."""
+    others = [o for o in orders if o.live and o.key != order.key and o.order_id == order.order_id > 0]
+    return [order, *(o for o in others if o.role != "foreign")]

@@ -298,7 +298,8 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
 
     `question`: the number of the newest question, asked at `asked_ns` and `asked_market_ns`. Answers of questions up to
     `stale_question` are from before the last change of a link: they prove nothing. `failures`: questions in a row
-    without a complete answer. `without_completed`: on this connection the completed orders never came.
+    without a complete answer. `without_completed`: on this connection the completed orders never came. `waiting`: the
+    stops that wait for an entry that is over, as the newest complete answer lists them.
     """
 
     volatile: ClassVar[bool] = True
@@ -319,6 +320,7 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
     stale_question: int = 0
     failures: int = 0
     without_completed: bool = False
+    waiting: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

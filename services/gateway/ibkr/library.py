@@ -18,6 +18,7 @@ from typing import Any, Literal
 from messages.orders import OrderRecord
 from services.gateway.ibkr.fields import UNSET_DOUBLE
 from services.gateway.ibkr.outbox import Outbox, Urgency
+from services.trading.ids import referenced
 
 __all__ = ["LibraryName", "Socket", "is_installed"]
 
@@ -332,7 +333,7 @@ class Socket:
             totalQuantity=order.quantity,
             tif=order.tif,
             account=order.account,
-            orderRef=order.client_order_id,
+            orderRef=referenced(order.client_order_id),
             parentId=order.parent_id,
             transmit=transmit,
             ocaGroup=order.oca_group,

@@ -42,6 +42,7 @@ from services.gateway.book.records import (
     base_id,
     foreign_key,
 )
+from services.gateway.book.waiting import forget_waiting, waits
 from services.gateway.book.witnesses import counted, is_busted, unexplained
 from services.gateway.orders.cancels import request_cancel
 from services.gateway.orders.doubles import cancel_double, cancel_doubles_again
@@ -97,6 +98,8 @@ def fold_order(d: Draft, reported: BrokerOrder) -> str:
     order = known if effect is Effect.IGNORED else _merge(d, known, reported)
     if order == known:
         return known.symbol
+    if not waits(order):
+        forget_waiting(d, order)
     if (effect is Effect.REVIVED and known.role == "entry") or (effect is Effect.LATE and known.role != "stop"):
         # Real world: it was given up, or Inactive, and works after all. The symbol may have a newer entry: cancel it.
         d.note("late_order_cancelled", order.symbol, "WARNING", client_order_id=order.key, order_id=order.order_id)

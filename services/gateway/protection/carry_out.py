@@ -22,7 +22,7 @@ from messages.orders import OrderRecord
 from services.configuration.settings import Settings
 from services.gateway.book.blocks import block, unblock
 from services.gateway.book.evidence import MIN_LINK_AGE_NS, confirmed_position
-from services.gateway.book.identity import DOUBLE, is_double
+from services.gateway.book.identity import DOUBLE, is_double, named_by_id
 from services.gateway.book.queries import stops_of
 from services.gateway.book.records import (
     AccountPosition,
@@ -39,10 +39,11 @@ from services.gateway.book.records import (
     SessionRecord,
     Unprotected,
 )
+from services.gateway.book.waiting import never_sells, waits
 from services.gateway.operator.manual_sale import request_check
 from services.gateway.orders.cancels import Release
 from services.gateway.orders.questions import FAILURES, ask_for_evidence, ask_to_confirm
-from services.gateway.protection.permission import NoRelease, permit
+from services.gateway.protection.permission import EXCHANGES, NoRelease, permit
 from services.gateway.protection.plan import (
     Action,
     CancelStop,
@@ -140,8 +141,8 @@ def protect(d: Draft, symbol: str, links: Links, settings: Settings, *, lockstep
     if bare_entry:  # (only stops that sell more: the entry can still buy)
         patient = d.now.machine_ns - (d.get(Unprotected, symbol) or Unprotected(symbol, 0, 0)).first_ns >= PATIENCE_NS
         actions = [a for a in actions if patient and _adds_protection(a)]
-    if stuck and not overdue and not _is_newer_answer(d, links, symbol):
-        ask_to_confirm(d, first=True, lockstep=lockstep)
+    if stuck and not overdue and not all(never_sells(d, o) for o in stuck):
+        ask_to_confirm(d, first=False, lockstep=lockstep)
         return missing  # (the broker may be about to let the stop work)
     questions = [_carry_out(d, symbol, action, settings, lockstep=lockstep) for action in actions]
     return missing or any(questions)
@@ -201,38 +202,35 @@ def _adjust(d: Draft, stops: list[OrderRecord], actions: list[Action]) -> list[A
         if change is None or d.get(Doubt, stop.client_order_id) is not None:
             continue
         if change.stage == "refused" and protects(stop):
-            # (If the change made a second order for the same shares, none is left bare: that is no exchange.)
             others = covered([_as_confirmed(d, o) for o in stops if o.key != stop.key])
-            return [CancelStop(stop, "duplicate_stop" if others >= change.quantity - stop.filled else "modify_refused")]
+            if others < change.quantity - stop.filled:
+                return [CancelStop(stop, "modify_refused")]
+            # The change made a second order for the same shares: none is left bare, so that is no exchange. If both
+            # have one order id, the plan knows what to do with it.
+            if len(named_by_id(stop, stops)) == 1:
+                return [CancelStop(stop, "duplicate_stop")]
+            d.drop(Change, stop.client_order_id)
+            continue
         if change.stage == "reading" and stop.client_order_id not in wanted:
             d.drop(Change, stop.client_order_id)
     return actions
 
 
 def _stuck_children(d: Draft, stops: list[OrderRecord]) -> list[OrderRecord]:
-    """Stops that a complete answer after the end of their entry still shows as held by it: they would never sell.
-
-    Real world: a broker can keep a child whose parent was cancelled, unfilled or filled in part.
-    """
+    """Stops that wait for an entry that is over."""
     found = []
     for stop in stops:
         entry = d.get(OrderRecord, stop.parent_client_order_id or entry_of_stop(stop.client_order_id))
         # (An entry that nobody knows is not at the broker: a complete answer lists all that are open.)
         ended = entry is None or (not entry.live and d.get(Doubt, entry.key) is None)
-        if ended and "child" in stop.why_held and not stop.cancel_reason and d.get(Doubt, stop.key) is None:
+        if ended and waits(stop) and not stop.cancel_reason and d.get(Doubt, stop.key) is None:
             found.append(stop)
     return found
 
 
-def _is_newer_answer(d: Draft, links: Links, symbol: str) -> bool:
-    """Whether the newest answer was asked for after the symbol's entries ended."""
-    entries = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.role == "entry"]
-    return not links.asking and links.asked_market_ns > max((o.updated_ns for o in entries), default=0)
-
-
 def _cancels_of_held_children(stops: list[OrderRecord]) -> list[Action]:
     """Cancels of stops that wait for an entry of which nothing is known, although shares need them."""
-    return [CancelStop(o, "stuck_child") for o in stops if "child" in o.why_held and not o.cancel_reason]
+    return [CancelStop(o, "stuck_child") for o in stops if waits(o) and not o.cancel_reason]
 
 
 def _adds_protection(action: Action) -> bool:
@@ -253,7 +251,7 @@ def _carry_out(d: Draft, symbol: str, action: Action, settings: Settings, *, loc
             _refuse(d, order, NoRelease("another_client"), lockstep=lockstep)  # its id means another order of ours
         case ResizeStop(order, quantity):
             release = None
-            if quantity < order.quantity:
+            if any(quantity < o.quantity for o in named_by_id(order, d.table(OrderRecord).values())):
                 found = permit(d, order, "too_large", quantity - order.filled)
                 if isinstance(found, NoRelease):
                     return _refuse(d, order, found, lockstep=lockstep)
@@ -264,10 +262,11 @@ def _carry_out(d: Draft, symbol: str, action: Action, settings: Settings, *, loc
                 return True
             change_stop(d, order, quantity, release=release)
         case CancelStop(order, reason):
-            found = permit(d, order, DOUBLE if is_double(order) else reason)
+            reason = DOUBLE if is_double(order) and reason not in EXCHANGES else reason
+            found = permit(d, order, reason)
             if isinstance(found, NoRelease):
                 return _refuse(d, order, found, lockstep=lockstep)
-            cancel_stop(d, order, DOUBLE if is_double(order) else reason, found)
+            cancel_stop(d, order, reason, found)
     return False
 
 
@@ -281,6 +280,8 @@ def _refuse(d: Draft, stop: OrderRecord, refusal: NoRelease, *, lockstep: bool) 
         ask_for_evidence(d, symbol, lockstep=lockstep)
         if d.now.machine_ns - before.since_ns < PATIENCE_NS:
             return False
+    if refusal.reason == "not_now" and waits(stop):
+        ask_to_confirm(d, first=False, lockstep=lockstep)
     if refusal.reason in reported:
         return False
     d.put(Refusals(symbol, before.since_ns, session.date, (*reported, refusal.reason)))

@@ -9,12 +9,15 @@ at least the smaller of that position and the *claim*: the most that any witness
 - The resting stops: a stop is a claim to the shares that it would sell. Stops of one entry claim the same shares, stops
   of different entries add up. If the broker has reported how the entry ended, it claims no more than that bought.
 
+A cancel or a change names an order id. If two live orders have it, what is left is counted as if it reached the one
+whose loss is worse. If that forbids it, the two can only be exchanged.
+
 Foreign shares can make it undecidable whose shares are left: then the stop stays, and a person is asked.
 
 Two exceptions: a sale that was ordered, and the exchange of one stop for another while the market is open, the price is
 well above the stop (just above it, if the stop would sell more than the account has) and the close is far enough. A
-stop that was not adjusted for a split may go before the open. A stop that waits for an entry that is over never sells:
-to replace it needs no price and no hour.
+stop that was not adjusted for a split may go before the open. A stop that waits for an entry that is over never sells
+(`waiting.py` says what proves that): to replace it needs no price and no hour.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ import msgspec
 
 from messages.orders import OrderRecord
 from services.gateway.book.evidence import MIN_LINK_AGE_NS, confirmed_position
-from services.gateway.book.identity import reference_of
+from services.gateway.book.identity import named_by_id, reference_of
 from services.gateway.book.queries import links_of
 from services.gateway.book.records import (
     AccountPosition,
@@ -38,6 +41,7 @@ from services.gateway.book.records import (
     QuoteRecord,
     SessionRecord,
 )
+from services.gateway.book.waiting import never_sells, waits
 from services.gateway.book.witnesses import most_bought
 from services.gateway.operator.flatten import reason_to_wait
 from services.gateway.orders.cancels import Release
@@ -53,6 +57,10 @@ BEFORE_CLOSE_NS = 60 * SECOND
 """In this time before the close no stop is exchanged: the new one might not be confirmed any more."""
 EXCHANGES = frozenset({"modify_refused", "exchanged", "stuck_child", "split_refused"})
 """Cancel reasons of a stop that another one replaces."""
+
+
+WITH_ITS_DOUBLE = frozenset({"modify_refused", "stuck_child"})
+"""Those of a stop that has its order id in common with another order: no change of it is certain to reach it."""
 
 
 class NoRelease(msgspec.Struct, frozen=True):
@@ -80,13 +88,14 @@ def permit(
         ordered = d.get(FlattenRecord, stop.symbol) is not None
         may = ordered and reason_to_wait(d, stop.symbol, links_of(d)) is None
         return Release(stop.key, remaining) if may else NoRelease("not_now")
-    if reason in EXCHANGES:
-        return Release(stop.key, remaining) if _may_exchange(d, stop, reason) else NoRelease("not_now")
+    live = [o for o in d.table(OrderRecord).values() if o.symbol == stop.symbol and o.live]
+    named = named_by_id(stop, live)
+    if reason in EXCHANGES and (len(named) == 1 or reason in WITH_ITS_DOUBLE):
+        return Release(stop.key, remaining) if _may_exchange(d, named, reason) else NoRelease("not_now")
     account = confirmed_position(d, stop.symbol)
     if account is None:
         return NoRelease("unconfirmed")
-    live = [o for o in d.table(OrderRecord).values() if o.symbol == stop.symbol and o.live]
-    left = remaining + sum(_certain(d, o) for o in live if o.role == "stop" and o.key != stop.key)
+    left = min(_left(d, stop, reached, live, remaining) for reached in named)
     claim = claimed(d, stop.symbol, split=split)
     if decide(left, account, claim):
         return Release(stop.key, remaining)
@@ -102,6 +111,17 @@ def permit_cancel(d: Draft, order: OrderRecord) -> Release | None:
 def decide(left: float, account: float, claim: float) -> bool:
     """Whether the sells that are `left` protect enough: all whole shares that are in the account and may be ours."""
     return left + 1e-9 >= math.floor(max(0.0, min(account, claim)) + 1e-9)
+
+
+def _left(d: Draft, stop: OrderRecord, reached: OrderRecord, live: Sequence[OrderRecord], remaining: float) -> float:
+    """The shares that the stops protect for certain, if what is sent for `stop` reaches the order `reached`.
+
+    A change names the whole quantity of an order, with what it has sold.
+    """
+    others = sum(_certain(d, o) for o in live if o.role == "stop" and o.key != reached.key)
+    if reached.key == stop.key or not remaining:
+        return others + remaining
+    return others + min(_certain(d, reached), max(0.0, remaining + stop.filled - reached.filled))
 
 
 def _certain(d: Draft, stop: OrderRecord) -> float:
@@ -144,8 +164,12 @@ def claimed_by_stops(orders: Sequence[OrderRecord], sure: Sequence[OrderRecord])
     return sum(by_entry.values())
 
 
-def _may_exchange(d: Draft, stop: OrderRecord, reason: str) -> bool:
-    """Whether this stop may be cancelled so that another one replaces it. For a moment its shares have none."""
+def _may_exchange(d: Draft, named: Sequence[OrderRecord], reason: str) -> bool:
+    """Whether this stop may be cancelled so that another one replaces it. For a moment its shares have none.
+
+    `named`: the stop, and whatever else has its order id and may go in its place.
+    """
+    stop = named[0]
     session, quote = d.get(SessionRecord, "session") or SessionRecord(), d.get(QuoteRecord, stop.symbol)
     own, position = d.get(Own, stop.symbol), d.get(AccountPosition, stop.symbol)
     links, now_ns = links_of(d), d.now.market_ns
@@ -155,8 +179,11 @@ def _may_exchange(d: Draft, stop: OrderRecord, reason: str) -> bool:
     confirmed = confirmed_position(d, stop.symbol)
     if own.quantity < 1 or position is None or (position.quantity < own.quantity and confirmed is None):
         return False  # the new stop could not be placed
-    if not protects(msgspec.structs.replace(stop, cancel_reason="")) and "child" in stop.why_held:
-        return True  # it never sells, so nothing is taken away: no price and no hour matters
+    if any(waits(o) and not never_sells(d, o) for o in named):
+        return False
+    working = [o for o in named if not waits(o)]
+    if not working:
+        return True  # nothing is taken away: no price and no hour matters
     if reason == "split_refused" and session.phase == "closed":
         return confirmed is not None  # it would trigger at the open at its old level; nothing trades before
     if session.phase == "closed" or d.now.stale or not links.data_up or is_break(session.break_ns, now_ns):
@@ -165,9 +192,12 @@ def _may_exchange(d: Draft, stop: OrderRecord, reason: str) -> bool:
         return False
     if quote is None or quote.quote.halted or quote.quote.last <= 0:
         return False
-    levels = [level for level in (stop.trail_stop_price, stop.stop_price) if level is not None]
-    # The broker refuses to shrink it, and it would sell more than the account has: once it triggers, the account is
-    # short. That is worse than a moment without a stop.
-    sells_short = reason == "modify_refused" and stop.remaining > max(0.0, position.quantity)
-    distance_pct = 0.0 if sells_short else MIN_DISTANCE_PCT
+    levels = [level for o in working for level in (o.trail_stop_price, o.stop_price) if level is not None]
+    # It can't be made smaller, and more would be sold than the account has: once it triggers, the account is
+    # short. Or a double with its id never sells, and the shares are bare. That is worse than a moment without a stop.
+    works = sum(o.remaining for o in working)
+    unchangeable = reason == "modify_refused" or len(named) > 1
+    sells_short = unchangeable and works > max(0.0, position.quantity)
+    leaves_bare = len(named) > len(working) and works < math.floor(min(own.quantity, position.quantity))
+    distance_pct = 0.0 if sells_short or leaves_bare else MIN_DISTANCE_PCT
     return bool(levels) and quote.quote.last > max(levels) * (1 + distance_pct / 100)

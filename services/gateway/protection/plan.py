@@ -3,6 +3,10 @@
 A sell *protects* if the broker works it. It only *reserves* its shares if it is sent and unconfirmed, its cancel is
 pending, or it waits for its parent: then nothing is done, so that live sells never exceed the shares. A live stop is
 resized in place; a second stop is never added.
+
+If there are two all the same, a whole one is cancelled only if the others protect all shares, the youngest first; else
+the largest is made smaller. If both have one order id, nobody knows which of them a command reaches. Cancelled is then
+what is enough without either. And the quantity for the largest is safe for the other, too: more is left, not less.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from collections.abc import Sequence
 import msgspec
 
 from messages.orders import OrderRecord
+from services.gateway.book.identity import named_by_id
 from services.gateway.book.records import NEVER_ARRIVED
 
 __all__ = [
@@ -96,13 +101,28 @@ def plan(
             return []  # the position is disputed: a stop for shares that may not be there could sell short
         if not sells:
             return [PlaceStop(shares)]
-        return [ResizeStop(oldest_first[0], oldest_first[0].quantity + shares - protected)]
+        grows = _largest(named_by_id(oldest_first[0], sells))
+        return [ResizeStop(grows, grows.quantity + shares - protected)]
     if shares == 0:
         return [CancelStop(o, "orphan_stop") for o in oldest_first]
-    keep, *extra = oldest_first
-    if extra:
-        return [CancelStop(o, "duplicate_stop") for o in extra]
-    return [ResizeStop(keep, shares + keep.filled)]
+    return _reduced(oldest_first, protected - shares)
+
+
+def _reduced(oldest_first: Sequence[OrderRecord], excess: float) -> list[Action]:
+    """Cancel the stops that can be spared while `excess` shares too many are sold; if none can, shrink the largest."""
+    spared: list[Action] = []
+    left = excess
+    for stop in reversed(oldest_first):
+        most = max(o.remaining for o in named_by_id(stop, oldest_first))
+        if most <= left:
+            spared.append(CancelStop(stop, "duplicate_stop"))
+            left -= most
+    largest = _largest(oldest_first)
+    return spared[::-1] or [ResizeStop(largest, largest.quantity - excess)]
+
+
+def _largest(stops: Sequence[OrderRecord]) -> OrderRecord:
+    return max(stops, key=lambda o: o.remaining)
 
 
 def due_for_renewal(stop: OrderRecord, now_ns: int) -> bool:

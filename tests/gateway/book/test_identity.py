@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from messages.orders import OrderRecord
-from services.gateway.book.identity import doubles_of, find, is_double, reference_of
+from services.gateway.book.identity import doubles_of, find, is_double, named_by_id, reference_of
 from tests.gateway.one_decision import ENTRY, entry
 
 SECOND, THIRD = f"{ENTRY}~2", f"{ENTRY}~3"
@@ -73,3 +73,21 @@ def test_find_returns_the_order_with_these_ids(
     book = {o.key: o for o in orders}
     found = find(book.get, ENTRY, order_id, perm_id)
     assert (found.key if found is not None else None) == meant
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (entry(SECOND, order_id=7), True),
+        (entry(SECOND, order_id=8), False),
+        (entry(SECOND, order_id=7, status="Cancelled"), False),
+        (entry(SECOND, order_id=7, role="foreign"), False),
+        (FIRST, False),  # (itself is named once)
+    ],
+)
+def test_a_command_reaches_every_live_order_with_its_id(other: OrderRecord, named: bool) -> None:
+    assert named_by_id(FIRST, [other]) == ([FIRST, other] if named else [FIRST])
+
+
+def test_without_an_id_no_other_order_is_named() -> None:
+    assert named_by_id(entry(order_id=0), [entry(SECOND, order_id=0)]) == [entry(order_id=0)]

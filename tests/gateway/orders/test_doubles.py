@@ -13,7 +13,7 @@ import pytest
 from messages.broker import BrokerError, BrokerOrder, BrokerPosition, CancelOrder, Connected
 from messages.orders import OrderCancelled, OrderFilled
 from services.gateway.book.identity import find, is_double, reference_of
-from services.gateway.book.records import Book, FillRecord, OrderRecord, Own
+from services.gateway.book.records import Book, Change, Doubt, FillRecord, OrderRecord, Own
 from tests.gateway.scenario import ACCOUNT, Gateway, broker_execution, changed, plan
 
 PERM = 88_000
@@ -99,6 +99,45 @@ def test_a_change_becomes_a_second_order() -> None:
     gateway.receive(changed(first, status="Cancelled", why_held=""))
     gateway.wait(12)
     assert [c for c in gateway.orders_sent() if c.startswith("SELL")] == ["SELL 4 TRAIL"]
+
+
+@pytest.mark.parametrize("reaches_first", [False, True])
+def test_a_change_that_makes_a_stop_larger_becomes_a_second_order(reaches_first: bool) -> None:
+    """Both have one id, and only the larger protects all shares. Nothing is cancelled, whichever a command reaches."""
+    gateway = Gateway()
+    entry = gateway.working()
+    key, stop = entry.client_order_id, entry.stop_client_order_id
+    gateway.receive(gateway.execution(key, 10.0, 105.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0))
+    gateway.receive(gateway.status(key, "Filled", filled=10.0))
+    small = {"why_held": "trigger", "trail_stop_price": 94.5, "quantity": 4.0}
+    gateway.receive(gateway.status(stop, "PreSubmitted", **small))
+    gateway.wait(12)
+    gateway.confirm_until("SELL 10")
+    second = gateway.status(stop, "PreSubmitted", why_held="trigger", quantity=10.0, perm_id=PERM)
+    gateway.receive(second)
+    gateway.clear()
+    gateway.confirm_until("SELL 6")
+    reached = gateway.status(stop, "PreSubmitted", why_held="trigger") if reaches_first else second
+    gateway.receive(changed(reached, quantity=6.0))
+    gateway.confirm()
+    gateway.wait(60)
+    gateway.confirm()
+    assert cancelled(gateway) == []
+    live = [o.remaining for o in (gateway.order(stop), *doubles(gateway))]
+    assert live == ([6.0, 10.0] if reaches_first else [4.0, 6.0])
+
+
+def test_an_error_of_two_orders_with_one_id_refuses_the_change_of_either() -> None:
+    gateway, stop = held()
+    gateway.receive(doubled(gateway, stop, order_id=gateway.order(stop).order_id))
+    (double,) = doubles(gateway)
+    gateway.state.apply([(Change, double.key, Change(double.key, "TSLA", 6.0, "sent"))])
+    gateway.error(stop, 10326)
+    change = gateway.state.get(Change, double.key)
+    assert change is not None
+    assert change.stage == "refused"
+    assert gateway.state.get(Doubt, double.key) is not None
 
 
 def test_the_cancel_of_a_double_may_end_the_first_order() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from messages.broker import CancelOrder, PlaceOrder
+from messages.broker import CancelOrder, PlaceOrder, RequestSnapshot
 from messages.orders import OrderRecord
 from services.gateway.book.records import (
     Book,
@@ -218,13 +218,21 @@ class TestUnprotected:
         """Also with a stop that is already being cancelled, which is not cancelled twice."""
         stuck = stop(why_held="child,trigger")
         gone = stop(f"{ENTRY}-S2", why_held="child", cancel_reason="stuck_child", order_id=5)
-        d = draft(READY, OPEN, fill(), *held(), stuck, gone, LONG_AGO, quoted())
-        protect(d, "TSLA", READY, RULES)
+        proved = changed(READY, waiting=(STOP,))
+        d = draft(proved, OPEN, fill(), *held(), stuck, gone, LONG_AGO, quoted())
+        protect(d, "TSLA", proved, RULES)
         assert written(d) == [LOOKED, changed(stuck, cancel_reason="stuck_child"), (Change, STOP)]
         assert sent(d) == ["cancel S1"]
         d = draft(READY, OPEN, fill(), *held(), stuck, JUST_NOW)
         protect(d, "TSLA", READY, RULES)
         assert sent(d) == []
+
+    @pytest.mark.parametrize("last", [entry(filled=10.0), entry(status="Filled", filled=10.0)])
+    def test_a_child_that_may_work_by_now_is_asked_about_and_stays(self, last: OrderRecord) -> None:
+        """The report that it works may be lost."""
+        d = draft(READY, OPEN, fill(), *held(), last, stop(why_held="child,trigger"), LONG_AGO, quoted())
+        protect(d, "TSLA", READY, RULES)
+        assert [message for to, message in messages_of(d) if to == "broker"] == [RequestSnapshot()]
 
     def test_a_stop_in_doubt_reserves_and_does_not_protect(self) -> None:
         d = draft(READY, OPEN, fill(), *held(), stop(), Doubt(STOP), LONG_AGO)
@@ -356,11 +364,52 @@ class TestStopChange:
         alone = draft(*at, Change(STOP, "TSLA", 4.0, "refused"))
         protect(alone, "TSLA", READY, RULES)
         assert sent(alone) == []
-        double = stop(double_reference(STOP, 2), quantity=4.0, perm_id=77)
+        double = stop(double_reference(STOP, 2), quantity=4.0, perm_id=77, order_id=5)
         d = draft(*at, double, Change(STOP, "TSLA", 4.0, "refused"))
         protect(d, "TSLA", READY, RULES)
         assert sent(d) == ["cancel S1"]
         assert changed(at[-1], cancel_reason="duplicate_stop") in written(d)
+
+    def test_of_two_orders_with_one_id_that_a_change_made_one_is_cancelled_if_either_is_enough(self) -> None:
+        double = stop(double_reference(STOP, 2), quantity=4.0, perm_id=77)
+        d = draft(
+            READY,
+            OPEN,
+            quoted(94.0),
+            fill(quantity=4.0),
+            *held(4.0),
+            stop(),
+            double,
+            Change(STOP, "TSLA", 4.0, "refused"),
+        )
+        protect(d, "TSLA", READY, RULES)
+        assert sent(d) == ["cancel ~2"]
+        assert (Change, STOP) in written(d), "the change was made, after all"
+
+    def test_of_two_orders_with_one_id_the_larger_shrinks_if_neither_can_be_spared(self) -> None:
+        small, large = stop(quantity=4.0), stop(double_reference(STOP, 2), perm_id=77)
+        d = draft(READY, OPEN, quoted(), fill(), *held(), small, large, Change(STOP, "TSLA", 10.0, "refused"))
+        assert protect(d, "TSLA", READY, RULES) is True, "it is read first"
+        assert Change(large.key, "TSLA", 6.0, "reading") in written(d)
+        d = draft(READY, OPEN, quoted(), fill(), *held(), small, large, Change(large.key, "TSLA", 6.0, "reading"))
+        protect(d, "TSLA", READY, RULES)
+        assert sent(d) == ["~2 6"]
+
+    @pytest.mark.parametrize(("last", "exchanged"), [(95.0, True), (94.0, False)])
+    def test_if_the_broker_refuses_that_they_are_exchanged_above_both_levels(
+        self, last: float, exchanged: bool
+    ) -> None:
+        small, large = stop(quantity=4.0, trail_stop_price=90.0, stop_price=90.0), stop(double_reference(STOP, 2))
+        d = draft(READY, OPEN, quoted(last), fill(), *held(), small, large, Change(large.key, "TSLA", 6.0, "refused"))
+        protect(d, "TSLA", READY, RULES)
+        assert sent(d) == (["cancel ~2"] if exchanged else [])
+
+    def test_a_double_that_is_left_alone_is_exchanged_like_any_stop(self) -> None:
+        double = stop(double_reference(STOP, 2))
+        d = draft(*self.PART[:-1], double, Change(double.key, "TSLA", 4.0, "refused"))
+        protect(d, "TSLA", READY, RULES)
+        assert sent(d) == ["cancel ~2"]
+        assert changed(double, cancel_reason="modify_refused") in written(d)
 
     @pytest.mark.parametrize(("account", "exchanged"), [(4.0, True), (10.0, False)])
     def test_a_stop_near_the_price_that_would_make_the_account_short_is_exchanged(

@@ -75,6 +75,30 @@ class TestClaims:
     def test_what_may_be_cancelled(self, records: list[Any], answer: str) -> None:
         assert decided(records) == answer
 
+    @pytest.mark.parametrize(
+        ("own", "remaining", "answer"),
+        [
+            (4.0, 0.0, ""),  # whichever of the two is cancelled
+            (5.0, 0.0, "shares_held"),  # it may be the larger one
+            (10.0, 6.0, ""),  # the smaller one would grow
+            (10.0, 5.0, "shares_held"),
+            (9.0, 5.0, ""),
+        ],
+    )
+    def test_of_two_orders_with_one_id_it_may_reach_either(self, own: float, remaining: float, answer: str) -> None:
+        small = stop(f"{STOP}~2", quantity=4.0)
+        assert decided([*held(own), fill(quantity=own), stop(), small], "too_large", remaining) == answer
+
+    @pytest.mark.parametrize(("order_id", "answer"), [(2, "shares_held"), (5, "")])
+    def test_the_smaller_one_is_cancelled_by_an_id_of_its_own(self, order_id: int, answer: str) -> None:
+        large = stop(f"{STOP}~2", order_id=order_id)
+        assert decided([*held(), fill(), stop(quantity=4.0), large]) == answer
+
+    def test_a_change_names_what_the_order_has_sold(self) -> None:
+        """Eleven in all are ten more of the first, but only five more of the other."""
+        other = stop(f"{STOP}~2", quantity=16.0, filled=6.0)
+        assert decided([*held(15.0), fill(quantity=15.0), stop(filled=1.0), other], "too_large", 10.0) == "shares_held"
+
     def test_the_orders_count_shares_that_no_execution_explains(self) -> None:
         forgotten = entry(OTHER, status="Filled", filled=7.0, order_id=5)
         assert (
@@ -126,10 +150,29 @@ class TestExchange:
         assert decided([*self.HOLDS, *records], "modify_refused") == "not_now"
 
     def test_a_child_that_never_works_takes_nothing_away(self) -> None:
-        child = stop(why_held="child,trigger")
-        assert decided([*held(), child, quoted(90.0)], "stuck_child") == ""
+        child, proved = stop(why_held="child,trigger"), changed(READY, waiting=(STOP,))
+        assert decided([*held(), child, proved, quoted(90.0)], "stuck_child") == ""
         late = {"market_ns": DAY.close_ns - SECOND}
-        assert decided([*held(), child], "stuck_child", **late) == "", "no price and no hour matters"
+        assert decided([*held(), child, proved], "stuck_child", **late) == "", "no price and no hour matters"
+
+    @pytest.mark.parametrize(
+        ("shares", "last", "answer"),
+        [
+            (10.0, 106.0, ""),
+            (10.0, 95.0, "not_now"),  # the other one may go, which protects well
+            (9.0, 95.0, ""),  # which would make the account short
+            (11.0, 95.0, ""),  # which leaves a share bare
+            (11.0, 94.0, "not_now"),
+        ],
+    )
+    def test_of_two_orders_with_one_id_the_one_that_works_may_go(self, shares: float, last: float, answer: str) -> None:
+        child, proved = stop(why_held="child,trigger"), changed(READY, waiting=(STOP,))
+        at = [*held(shares), child, stop(f"{STOP}~2"), quoted(last)]
+        assert decided([*at, proved], "stuck_child") == answer
+        assert decided(at, "stuck_child") == "not_now"
+
+    def test_a_child_that_no_answer_shows_beside_the_end_of_its_entry_may_work_by_now(self) -> None:
+        assert decided([*held(), stop(why_held="child,trigger"), quoted()], "stuck_child") == "not_now"
 
 
 @settings(max_examples=400, deadline=None)

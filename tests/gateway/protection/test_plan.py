@@ -70,6 +70,13 @@ def test_statuses_that_protect(status: str, why_held: str, yes: bool) -> None:
         (6, 6, [stop(14, filled=4)], False, ["resize S1 to 10"]),
         (10, 10, [stop(10, created_ns=1), stop(10, key="S2", created_ns=2)], False, ["cancel S2: duplicate_stop"]),
         (10, 10, [stop(10, created_ns=2), stop(10, key="S2", created_ns=1)], False, ["cancel S1: duplicate_stop"]),
+        # The oldest goes if the other one alone protects; neither, if each of them is needed.
+        (10, 10, [stop(4, created_ns=1), stop(10, key="S2", created_ns=2)], False, ["cancel S1: duplicate_stop"]),
+        (10, 10, [stop(6, created_ns=1), stop(8, key="S2", created_ns=2)], False, ["resize S2 to 4"]),
+        # A cancel by a common id may end either.
+        (10, 10, [stop(4, order_id=7), stop(10, key="S1~2", order_id=7)], False, ["resize S1~2 to 6"]),
+        (4, 4, [stop(4, order_id=7), stop(10, key="S1~2", order_id=7)], False, ["cancel S1~2: duplicate_stop"]),
+        (20, 20, [stop(4, order_id=7), stop(10, key="S1~2", order_id=7)], False, ["resize S1~2 to 16"]),
         (0, 0, [stop(10)], False, ["cancel S1: orphan_stop"]),
         (10, 4, [stop(10)], False, ["resize S1 to 4"]),  # a manual sale shrinks the stop at once
         (10, 0, [stop(10)], False, ["cancel S1: orphan_stop"]),

@@ -171,7 +171,30 @@ class TestStopChange:
         gateway.receive(gateway.status(stop, "PreSubmitted", why_held="child,trigger"))
         gateway.clear()
         gateway.wait(7)
+        assert gateway.orders_sent() == [], "the report may be old, and an answer is on its way"
+        for _ in range(2):
+            gateway.answer_as_known()
+            gateway.wait(1)
         assert f"cancel {stop}" in gateway.orders_sent()
+
+    def test_a_stop_whose_report_that_it_works_is_lost_stays(self) -> None:
+        """The entry fills whole, and the last that is heard of its child is that it waits."""
+        gateway = Gateway()
+        entry = gateway.working()
+        stop = entry.stop_client_order_id
+        gateway.wait(20)
+        gateway.clear()
+        gateway.receive(gateway.execution(entry.client_order_id, 10.0, 105.0))
+        position = BrokerPosition(ACCOUNT, "TSLA", 10.0, 105.0)
+        gateway.receive(position)
+        gateway.wait(7)
+        assert set(gateway.orders_sent()) == {"ask"}
+        gateway.answer(gateway.status(stop, "PreSubmitted", why_held="trigger", trail_stop_price=94.5), position)
+        late = gateway.status(stop, "PreSubmitted", why_held="child,trigger")
+        for report in (late, gateway.status(entry.client_order_id, "Filled", filled=10.0)):
+            gateway.receive(report)
+            gateway.wait(7)
+        assert set(gateway.orders_sent()) == {"ask"}, "a report that came late proves nothing"
 
     def test_a_child_that_outlives_an_entry_that_ended_in_part_is_replaced_after_one_answer(self) -> None:
         """Held children never sell: the shares would be bare until the alert."""
