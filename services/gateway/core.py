@@ -90,7 +90,7 @@ from services.gateway.orders.cancels import (
 )
 from services.gateway.orders.folding import fold_commission, fold_execution, fold_order, fold_position
 from services.gateway.orders.placing import cancel_entry, place_entry
-from services.gateway.orders.questions import ask_for_evidence, ask_soon, question_deadline, watch_acks
+from services.gateway.orders.questions import ask_for_evidence, ask_soon, is_filled_live, question_deadline, watch_acks
 from services.gateway.orders.rebuilding import end_found, settle_purchase
 from services.gateway.protection.carry_out import protect, protection_deadline
 from services.gateway.protection.coverage import report_coverage
@@ -179,6 +179,8 @@ class GatewayCore:
                 touched = [fold_execution(d, execution)]
                 if any(kind is FillRecord for kind, _, _ in d.decision.changes):
                     disturb(d, execution.symbol)  # (an answer repeats the executions that are known)
+                if any(kind is OrderRecord and is_filled_live(order) for kind, _, order in d.decision.changes):
+                    watch_acks(d)
             case BrokerCommission():
                 fold_commission(d, message)
             case BrokerPosition() if (position := in_our_terms(d, message)) is not None:

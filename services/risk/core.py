@@ -234,9 +234,12 @@ class RiskCore:
             case LedgerLost("risk"):
                 # The operator's pauses and the guards' counts are gone: a person decides whether entries may go on.
                 pause(d, PauseRecord(scope=FLEET, cause="ledger_lost", by="risk's ledger was lost"))
-            case LinkChanged(link, up, _):
-                if link == "socket" and not up and self._door(d) == "open":
+            case LinkChanged("socket", up, _):
+                if not up and self._door(d) == "open":
                     d.put(Door("closed"))
+                elif up and self._door(d) == "asking":
+                    # A snapshot of the gateway ends so. It replaces rows, and the answer may have been one of them.
+                    self._request_book(d)
             case SessionOpened(session):
                 self._session_opened(d, session)
             case SessionClosed(session, following):
@@ -289,6 +292,8 @@ class RiskCore:
         d.send("gateway", RequestBook())
 
     def _take_book(self, d: Draft, book: BookTold) -> None:
+        if self._door(d) == "open":
+            return  # it answers an earlier question, and lacks what was approved since
         rebuild(d, book, self.settings)
         self._price_commissions(d)
         d.put(Door("open" if book.reconciled else "closed"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from messages.account import BookTold
+from messages.account import BookTold, ReconciliationDone
 from messages.entries import EntryDenied
 from messages.orders import OrderCancelled, OrderRecord, PositionUpdated
 from services.gateway.core import CONSTRAINTS
@@ -37,6 +37,8 @@ def test_field_61_a_reservation_and_a_double() -> None:
     risk.submit(plan())
     (reserved,) = risk.state.table(Reservation).values()
     key = reserved.client_order_id
+    risk.gateway_answers = False
+    risk.handle(ReconciliationDone("DU1", 0, 0, 0))
     risk.handle(BookTold(True, (), (live(key), live(f"{key}~2")), None))
     assert list(risk.state.table(Reservation)) == [key]
     assert list(risk.state.table(FoundEntry)) == [f"{key}~2"]
@@ -58,6 +60,8 @@ def test_field_61_an_entry_of_any_size(quantity: float) -> None:
     risk = Risk()
     risk.submit(plan())
     (key,) = risk.state.table(Reservation)
+    risk.gateway_answers = False
+    risk.handle(ReconciliationDone("DU1", 0, 0, 0))
     risk.handle(BookTold(True, (), (live(key, quantity=quantity),), None))
     assert risk.core.ready(risk.state)
 

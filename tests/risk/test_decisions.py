@@ -89,6 +89,14 @@ class TestReadiness:
     def test_the_book_opens_it_if_it_is_the_brokers_too(self, reconciled: bool, door: str) -> None:
         assert PreparedRisk(door="asking").both(BookTold(reconciled, (), (), None)) == ([Door(door)], [])
 
+    def test_a_second_answer_lacks_what_was_approved_since(self) -> None:
+        assert PreparedRisk(door="open").both(BookTold(True, (), (), None)) == ([], [])
+
+    def test_it_asks_again_after_a_snapshot_in_whose_place_the_answer_was(self) -> None:
+        """Otherwise it would wait for ever, and with it every entry."""
+        asked = PreparedRisk(door="asking").both(LinkChanged("socket", True, "reconciled"))
+        assert asked == ([Door("asking")], [("gateway", RequestBook())])
+
     def test_an_entry_of_the_book_without_a_cap_is_reserved_with_the_slippage_of_the_configuration(self) -> None:
         live = order(ENTRY, "TSLA", order_type="STP", stop_price=100.0)
         risk = PreparedRisk(door="asking", risk={"stop_slippage_pct": 4.0})
@@ -323,7 +331,7 @@ class TestReports:
         report = AccountUpdated("DU1", 1.0, 2.0, 3.0, 0.0, 0, rates={"EUR": 1.25})
         guards: dict[str, Any] = {"guards": {"daily_loss_pct": 1.0}, "allocation": {"total_usd_cap": 10_000.0}}
         for message, account in ((report, ACCOUNT), (BookTold(True, (), (), report), None)):
-            risk = PreparedRisk(waiting, account=account, **guards)
+            risk = PreparedRisk(waiting, account=account, door="asking", **guards)
             risk.handle(message)
             assert risk.state.table(Tally)["tally"].commissions_usd == 125.0
             assert list(risk.state.table(PauseRecord)) == ["fleet:daily_loss"]

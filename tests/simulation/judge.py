@@ -59,6 +59,10 @@ class _Symbol:
         self.excess = 0.0
         self.mend_ns = 0
         self.bare_ns = self.bare_entry_ns = self.excess_ns = self.late_entry_ns = 0
+        self.oversized = False
+        """A stop that the broker works in full sells more than its entry, which still lives, has bought."""
+        self.shrink_ns = 0
+        """Steady time left in which the fleet may take back that entry and shrink the stop."""
         self.halted = False
         self.ordered = False
         """A sale of all was ordered by the operator."""
@@ -192,6 +196,7 @@ class Judge:
     def refresh(self, *, ours: bool = False) -> None:
         """Read the exchange's ledger. `ours`: an order of the fleet was just placed or changed."""
         before = {symbol: (found.excess, found.account) for symbol, found in self.symbols.items()}
+        may_shrink = {symbol: found.shrink_ns > 0 for symbol, found in self.symbols.items()}
         for found in self.symbols.values():
             found.account, found.sells, found.entries = 0.0, [], []
         for position in self._exchange.positions():
@@ -204,18 +209,24 @@ class Judge:
                 (found.sells if order.ticket.side == "SELL" else found.entries).append(order)
         for symbol, found in self.symbols.items():
             found.protected = sum(order.remaining for order in found.sells if _protects(order))
-            sells = 0.0
+            sells, oversized = 0.0, False
             for order in found.sells:
                 parent = by_perm.get(order.parent_perm_id)
                 if order.waits_for_parent:
                     continue
                 sells += order.remaining if parent is None else min(order.remaining, parent.filled)
+                oversized |= parent is not None and order.ticket.quantity > parent.filled
+            # Nobody could act: the broker itself works the whole stop once a part of its entry has filled. While the
+            # entry lives the stop can't be shrunk (the rest may fill), and no fleet can cancel the entry before it is
+            # there to hear of the fill. From then on it has as long as for anything that was done behind its back.
+            if oversized != found.oversized:
+                found.oversized, found.shrink_ns = oversized, MEND_NS if oversized else 0
             found.excess = max(0.0, sells - max(0.0, min(found.own, found.account)))
             excess, account = before[symbol]
             # (The fleet never buys shares back: only what makes the account short, or shorter, counts.)
             if found.account < min(0.0, account):
                 self.counts["short"] += 1
-                if not found.mend_ns and not found.doubled:
+                if not found.mend_ns and not found.doubled and not may_shrink[symbol]:
                     raise Broken("short", symbol, self._shows(symbol))
             if found.excess > excess:
                 self.counts["more sells than shares"] += 1
@@ -323,6 +334,7 @@ class Judge:
                 self.counts["bare seconds without a remedy"] += passed_ns // SECOND
             found.bare_ns = found.excess_ns = 0
             return
+        found.shrink_ns = max(0, found.shrink_ns - passed_ns)
         if found.mend_ns:
             found.mend_ns -= passed_ns
             if found.mend_ns > 0:

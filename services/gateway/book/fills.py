@@ -14,10 +14,11 @@ import msgspec
 from messages.orders import Fill, OrderFilled, OrderRecord, execution_key
 from services.gateway.book.own_shares import bought, chronological, replay, sold, without
 from services.gateway.book.records import FillRecord, Own, base_id
+from services.gateway.book.witnesses import is_busted, unexplained
 from services.runtime.core import Draft
 from services.trading.shares import exact
 
-__all__ = ["book_fill", "fills_of", "is_synthetic", "shrunk"]
+__all__ = ["awaits_fills", "book_fill", "fills_of", "is_synthetic", "shrunk"]
 
 CENT = 0.01
 """Own cost and the cost computed again from all fills are the same within this."""
@@ -32,6 +33,18 @@ def fills_of(d: Draft, client_order_id: str) -> list[FillRecord]:
     """The fills of an order, oldest first."""
     found = [r for r in d.table(FillRecord).values() if r.fill.client_order_id == client_order_id]
     return sorted(found, key=lambda record: chronological(record.fill))
+
+
+def awaits_fills(d: Draft, order: OrderRecord, count: float) -> bool:
+    """Whether some of the `count` shares that the broker counts as filled are not booked yet.
+
+    The newest execution says how many are filled in all; one before it may be lost. What the exchange annulled never
+    comes again.
+    """
+    fills = [record.fill for record in fills_of(d, order.key)]
+    if is_busted(fills):
+        return False
+    return unexplained(count, fills) > 0 if fills else count > order.filled
 
 
 def shrunk(records: Sequence[FillRecord], surplus: float) -> list[Fill]:

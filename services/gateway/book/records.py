@@ -15,6 +15,7 @@ __all__ = [
     "COST_TOLERANCE_PCT",
     "FOUND_AT_BROKER",
     "NEVER_ARRIVED",
+    "REVERSE_SPLIT_COST",
     "AccountPosition",
     "AccountSeen",
     "Anchor",
@@ -56,6 +57,9 @@ __all__ = [
     "block_key",
     "foreign_key",
 ]
+
+REVERSE_SPLIT_COST = 1.25
+"""A reverse split raises the average cost at least by this factor; a rise below it is a trade."""
 
 COST_TOLERANCE_PCT = 2.0
 """A split leaves quantity times average cost as it was, within this."""
@@ -250,13 +254,14 @@ class Settled(msgspec.Struct, frozen=True):
     """The last complete answer that left no question open about a symbol: the account's and own shares in it, and when.
 
     What the account had beyond own shares then is not the bot's now. Own orders that were live then were live at
-    `time_ns` (market time).
+    `time_ns` (market time). `avg_cost`: what the account's shares cost on average then (0: not recorded).
     """
 
     symbol: str
     account: float
     own: float
     time_ns: int
+    avg_cost: float = 0.0
 
     @property
     def foreign(self) -> float:

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 
 from messages.broker import BrokerOrder
 from messages.orders import Fill, OrderRecord
+from services.gateway.book.records import REVERSE_SPLIT_COST
 from services.trading.shares import exact
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "entry_filled_unseen",
     "is_busted",
     "most_bought",
+    "others_bought",
     "price_of_missing",
     "rests",
     "sold_unseen",
@@ -34,6 +36,8 @@ __all__ = [
     "unexplained",
 ]
 
+SAME_COST = 1e-4
+"""Average costs that differ by less than this part are the same: brokers round them."""
 _SIZE = re.compile(r"Filled Size:\s*([0-9.]+)")
 """How IBKR words the end of a filled order."""
 
@@ -110,6 +114,14 @@ def sold_unseen(account: float, own: float, foreign: float, missing: float) -> b
     `foreign`: what the account had beyond own shares when it was last settled. A sale by hand leaves the stop resting.
     """
     return missing > 0 and exact(own + foreign - account) == exact(missing)
+
+
+def others_bought(cost_before: float, cost: float) -> bool:
+    """Whether the average cost shows a purchase: a sale leaves it as it is, a reverse split raises it much more."""
+    if cost_before <= 0 or cost <= 0:
+        return False
+    change = cost / cost_before
+    return abs(change - 1) > SAME_COST and change < REVERSE_SPLIT_COST
 
 
 def synthetic_exec_id(client_order_id: str, count: float) -> str:

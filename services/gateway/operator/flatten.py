@@ -18,6 +18,7 @@ from messages.broker import PlaceOrder
 from messages.entries import CancelEntry
 from messages.operator import Flatten, Flattening
 from messages.orders import OrderPlaced, OrderRecord
+from services.gateway.book.evidence import confirmed_position
 from services.gateway.book.instruments import con_id_of
 from services.gateway.book.queries import next_order_ids, whole_shares
 from services.gateway.book.records import (
@@ -34,7 +35,7 @@ from services.gateway.book.records import (
 )
 from services.gateway.orders.cancels import request_cancel
 from services.gateway.orders.placing import cancel_entry
-from services.gateway.orders.questions import ask_to_confirm
+from services.gateway.orders.questions import ask_for_evidence, ask_to_confirm
 from services.runtime.core import Draft
 from services.trading.ids import order_reference, reference_series
 
@@ -77,7 +78,9 @@ def flatten_step(d: Draft, symbol: str, links: Links, *, observe: bool = False) 
     for entry in live:
         if entry.role == "entry":
             cancel_entry(d, CancelEntry(entry.client_order_id, symbol, "flatten"), links)
-    if any(o.role == "flatten" for o in live):
+    sale = next((o for o in live if o.role == "flatten"), None)
+    if sale is not None:
+        _take_sale_back(d, sale)
         return True
     shares, position = whole_shares(d, symbol), d.get(AccountPosition, symbol)
     if not shares and not live:
@@ -125,6 +128,23 @@ def reason_to_wait(d: Draft, symbol: str, links: Links) -> str | None:
     return None
 
 
+def _take_sale_back(d: Draft, sale: OrderRecord) -> None:
+    """Cancel a sale that still rests if the account lacks its shares: a person sold them, and it would sell short.
+
+    A position can be reported before the execution of the sale itself, so two answers must agree.
+    """
+    position = d.get(AccountPosition, sale.symbol)
+    if sale.cancel_reason or d.get(Doubt, sale.key) is not None or d.get(HeldBack, sale.key) is not None:
+        return
+    if position is None or position.quantity >= sale.remaining:
+        return
+    confirmed = confirmed_position(d, sale.symbol)
+    if confirmed is None:
+        ask_for_evidence(d, sale.symbol, lockstep=False)
+    elif confirmed < sale.remaining:
+        request_cancel(d, sale, "position_mismatch")
+
+
 def _position_counts_last_sale(d: Draft, record: FlattenRecord) -> bool:
     """Whether the position that is known is newer than our last sale: if not, another could sell what is gone."""
     sale, found = d.get(OrderRecord, record.sale_id), d.get(Evidence, record.symbol)
@@ -135,9 +155,9 @@ def _position_counts_last_sale(d: Draft, record: FlattenRecord) -> bool:
 
 
 def _count_refusal(d: Draft, record: FlattenRecord) -> FlattenRecord:
-    """A sale that ended with shares left counts as refused."""
+    """A sale that ended with shares left counts as refused, unless we took it back."""
     sale = d.get(OrderRecord, record.sale_id)
-    if sale is None or sale.live or sale.remaining <= 0:
+    if sale is None or sale.live or sale.remaining <= 0 or sale.cancel_reason:
         return record
     return d.put(msgspec.structs.replace(record, refusals=record.refusals + 1))
 

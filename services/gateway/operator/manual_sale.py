@@ -15,7 +15,7 @@ from messages.orders import OrderRecord
 from services.gateway.book.evidence import confirmed_position
 from services.gateway.book.own_shares import sold
 from services.gateway.book.records import (
-    COST_TOLERANCE_PCT,
+    REVERSE_SPLIT_COST,
     AccountPosition,
     Anchor,
     Audit,
@@ -68,17 +68,17 @@ def _is_certain(d: Draft, symbol: str) -> bool:
     open_question = any(d.get(Doubt, o.key) is not None or d.get(HeldBack, o.key) is not None for o in orders)
     if own is None or position is None or open_question or d.get(Audit, symbol) is not None:
         return False
-    if _cost_changed(d, position):
+    if _fits_reverse_split(d, position):
         return False
     left = max(0.0, position.quantity)
     return sum(o.remaining for o in orders if o.live and o.side == "SELL") <= left < own.quantity
 
 
-def _cost_changed(d: Draft, position: AccountPosition) -> bool:
-    """Whether the average cost differs from that of the last close, although we bought no shares since.
+def _fits_reverse_split(d: Draft, position: AccountPosition) -> bool:
+    """Whether the average cost rose like in a reverse split, although we bought no shares since the last close.
 
-    A sale does not change the average cost. Fewer shares with a higher average cost are a reverse split that the audit
-    did not recognize. Booked as a sale at the new price they would give a false profit.
+    A sale does not change the average cost. Fewer shares with a much higher one are a reverse split that the audit did
+    not recognize. Booked as a sale at the new price they would give a false profit.
     """
     before = d.get(Anchor, position.symbol)
     if before is None or before.avg_cost <= 0 or position.quantity <= 0:
@@ -86,7 +86,7 @@ def _cost_changed(d: Draft, position: AccountPosition) -> bool:
     fills = (record.fill for record in d.table(FillRecord).values())
     if any(f.symbol == position.symbol and f.side == "BUY" and f.time_ns > before.time_ns for f in fills):
         return False
-    return abs(position.avg_cost / before.avg_cost - 1) > COST_TOLERANCE_PCT / 100
+    return position.avg_cost / before.avg_cost >= REVERSE_SPLIT_COST
 
 
 def _book_sale(d: Draft, symbol: str) -> None:

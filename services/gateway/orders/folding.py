@@ -21,7 +21,7 @@ from messages.orders import (
     PositionUpdated,
     execution_key,
 )
-from services.gateway.book.fills import book_fill, fills_of, is_synthetic, shrunk
+from services.gateway.book.fills import awaits_fills, book_fill, fills_of, is_synthetic, shrunk
 from services.gateway.book.identity import find
 from services.gateway.book.ownership import is_ours
 from services.gateway.book.queries import links_of
@@ -83,7 +83,7 @@ def fold_order(d: Draft, reported: BrokerOrder) -> str:
     if (
         effect in (Effect.FILLED, Effect.CANCELLED)  # these wait for executions
         and not reported.completed_status
-        and counted(reported, known.quantity) > known.filled
+        and awaits_fills(d, known, counted(reported, known.quantity))
     ):
         # Real world: the status overtakes the executions. If the order ended now, another entry could be placed before
         # they count.
@@ -125,7 +125,7 @@ def release_held_back(d: Draft) -> None:
     """Apply the final reports whose shares are all explained now."""
     for held in d.table(HeldBack).values():
         order = d.get(OrderRecord, held.key)
-        if order is not None and counted(held.told, order.quantity) <= order.filled:
+        if order is not None and not awaits_fills(d, order, counted(held.told, order.quantity)):
             d.drop(HeldBack, held.key)
             fold_order(d, held.told)
 
@@ -358,16 +358,18 @@ def fold_execution(d: Draft, execution: BrokerExecution) -> str:
         time_ns=execution.time_ns,
         con_id=execution.con_id or order.con_id,
     )
+    # (A correction can take shares away: what the exchange annuls is not filled.)
+    revised = 0.0 if before is None else exact(fill.quantity - before.fill.quantity)
     order = msgspec.structs.replace(
         order,
-        filled=max(order.filled, execution.cum_quantity),
+        filled=max(0.0, exact(order.filled + revised)) if revised else max(order.filled, execution.cum_quantity),
         avg_price=execution.avg_price,
         perm_id=execution.perm_id or order.perm_id,
         updated_ns=d.now.market_ns,
     )
     explained = _explained(d, order, fill, before)
     book_fill(d, order, fill, before, explained)
-    if d.get(Doubt, order.key) is not None:
+    if d.get(Doubt, order.key) is not None and d.get(HeldBack, order.key) is None:
         d.drop(Doubt, order.key)
     d.put(order)
     if explained:

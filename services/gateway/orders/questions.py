@@ -24,6 +24,7 @@ __all__ = [
     "ask_soon",
     "ask_to_confirm",
     "doubt_unacknowledged",
+    "is_filled_live",
     "is_overdue",
     "is_unacknowledged",
     "mark_asked",
@@ -130,11 +131,16 @@ def watch_acks(d: Draft) -> None:
 
 
 def doubt_unacknowledged(d: Draft) -> None:
-    """Put orders and changes that were sent and not acknowledged in doubt."""
-    orders = d.state.table(OrderRecord).values()
-    for order in [o for o in orders if o.live and (o.status == "InFlight" or d.get(Change, o.key) is not None)]:
-        if d.get(Doubt, order.key) is None:
+    """Put orders and changes that were sent and not acknowledged in doubt, and orders that filled without an end."""
+    for order in d.state.table(OrderRecord).values():
+        open_question = order.status == "InFlight" or is_filled_live(order) or d.get(Change, order.key) is not None
+        if order.live and open_question and d.get(Doubt, order.key) is None:
             d.put(Doubt(order.client_order_id))
+
+
+def is_filled_live(order: OrderRecord) -> bool:
+    """Whether executions fill an order of ours whole, and the broker has not reported its end: it may never do so."""
+    return order.live and order.role != "foreign" and order.remaining <= 0
 
 
 def is_unacknowledged(change: Change, links: Links, *, lockstep: bool) -> bool:

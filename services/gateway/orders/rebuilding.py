@@ -3,7 +3,8 @@
 It runs after the broker's complete answer is folded. `book/witnesses.py` says how many shares are missing.
 
 1. An order of ours for which the broker counts more shares than our fills: the difference is a fill (witness `order`).
-2. A stop in no list whose shares the account lacks exactly, in two answers that agree: it has sold.
+2. A stop in no list whose shares the account lacks exactly, in two answers that agree: it has sold. So it has if the
+   account lacks fewer and its average cost shows that a person bought meanwhile.
 3. An entry in no list whose stop rests and is active, or whose shares the account has in two answers that agree: it has
    bought (witness `order`).
 4. A stop that rests under our reference and whose entry the ledger has never known: the ledger was lost. The shares are
@@ -49,6 +50,7 @@ from services.gateway.book.witnesses import (
     entry_filled_unseen,
     is_busted,
     most_bought,
+    others_bought,
     price_of_missing,
     rests,
     sold_unseen,
@@ -119,12 +121,25 @@ def _sales_unseen(d: Draft, missing: list[OrderRecord], asked: set[str]) -> list
         sold = sum(o.remaining for o in orders)
         certain = all(not o.cancel_reason and _agrees(d, o, asked) for o in orders)
         foreign = settled.foreign if settled is not None else 0.0
-        if not certain or sold > own.quantity or not sold_unseen(_account(d, symbol), own.quantity, foreign, sold):
+        exactly = sold_unseen(_account(d, symbol), own.quantity, foreign, sold)
+        if not certain or sold > own.quantity or not (exactly or _sold_and_bought_by_hand(d, own, settled, sold)):
             continue
         for order in orders:
             _book(d, order, order.remaining, _level(d, order), _last_live_ns(d, order), "order")
         touched.append(symbol)
     return touched
+
+
+def _sold_and_bought_by_hand(d: Draft, own: Own, settled: Settled | None, sold: float) -> bool:
+    """Whether the account lacks a part of the shares of stops in no list, and others bought shares since.
+
+    A stop that was cancelled instead would need a sale by hand, and that leaves the average cost.
+    """
+    position = d.get(AccountPosition, own.symbol)
+    if settled is None or position is None or settled.own != own.quantity or d.get(Audit, own.symbol) is not None:
+        return False
+    lacking = exact(settled.account - position.quantity)
+    return 0 < lacking < sold and others_bought(settled.avg_cost, position.avg_cost)
 
 
 def _entries_unseen(d: Draft, missing: list[OrderRecord], asked: set[str]) -> list[str]:
@@ -222,7 +237,23 @@ def _bought_before(d: Draft, absent_keys: set[str], told: set[str]) -> list[str]
             entry = _found_entry(d, symbol, entry_id, quantity, [], None)
             _book(d, entry, quantity, price, min(f.time_ns for f in sold), "order")
             touched.append(symbol)
+        touched += _flattened_before(d, symbol, [f for f in sales if f.role == "flatten" and f.time_ns < born_ns])
     return touched
+
+
+def _flattened_before(d: Draft, symbol: str, sales: list[Fill]) -> list[str]:
+    """A sale that the operator ordered before the ledger began: its reference names no entry.
+
+    It counts only for shares that nothing else explains.
+    """
+    own, count = d.get(Own, symbol) or Own(symbol), sum(f.quantity for f in sales)
+    quantity = min(count, -own.quantity, exact(math.floor(_account(d, symbol) + 1e-9) - own.quantity))
+    if quantity <= 0:
+        return []
+    price = sum(f.price * f.quantity for f in sales) / count
+    entry = _found_entry(d, symbol, "", quantity, [], None)
+    _book(d, entry, quantity, price, min(f.time_ns for f in sales), "order")
+    return [symbol]
 
 
 def _claim(d: Draft, symbol: str, absent_keys: set[str], forgotten: list[BrokerOrder]) -> bool:
@@ -431,7 +462,9 @@ def _settle(d: Draft, symbol: str, orders: list[OrderRecord], *, live: bool) -> 
     if doubtful or own.quantity < 0 or account < own.quantity:
         return
     if live or own.quantity > 0:
-        d.put(Settled(symbol, account, own.quantity, d.now.market_ns))
+        position = d.get(AccountPosition, symbol)
+        cost = position.avg_cost if position is not None else 0.0
+        d.put(Settled(symbol, account, own.quantity, d.now.market_ns, cost))
     elif d.get(Settled, symbol) is not None:
         d.drop(Settled, symbol)
 

@@ -198,6 +198,52 @@ def test_after_two_refusals_the_stop_is_placed_again_and_the_operator_alerted() 
     assert gateway.orders_sent() == ["SELL 10 TRAIL"]
 
 
+def selling() -> Gateway:
+    """The sale of a flatten rests at the broker."""
+    gateway = steady()
+    gateway.holding()
+    gateway.receive(Flatten("TSLA"))
+    gateway.receive(gateway.status(STOP, "Cancelled"))
+    gateway.receive(gateway.status(SALE, "PreSubmitted"))
+    gateway.clear()
+    return gateway
+
+
+def test_a_resting_sale_of_shares_that_were_sold_by_hand_is_taken_back() -> None:
+    gateway = selling()
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
+    assert f"cancel {SALE}" not in gateway.orders_sent(), "it may be newer than the execution of the sale"
+    gateway.confirm_until(f"cancel {SALE}")
+    gateway.receive(gateway.status(SALE, "Cancelled"))
+    gateway.clear()
+    for _ in range(10):
+        gateway.confirm()
+    assert gateway.own() == 0.0
+    assert gateway.state.get(FlattenRecord, "TSLA") is None
+    assert set(gateway.orders_sent()) <= {"ask"}
+
+
+def test_the_rest_of_a_sale_that_was_taken_back_is_sold() -> None:
+    """Three of ten shares are sold by hand. That the sale was taken back is no refusal."""
+    gateway = selling()
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 7.0, 105.0))
+    gateway.confirm_until(f"cancel {SALE}")
+    gateway.receive(gateway.status(SALE, "Cancelled"))
+    assert gateway.orders_sent()[-1] == "SELL 7 MKT"
+    record = gateway.state.get(FlattenRecord, "TSLA")
+    assert record is not None
+    assert record.refusals == 0
+
+
+def test_a_position_that_is_reported_before_its_execution_takes_no_sale_back() -> None:
+    gateway = selling()
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
+    gateway.receive(gateway.execution(SALE, 10.0, 99.0))
+    gateway.receive(gateway.status(SALE, "Filled", filled=10.0))
+    gateway.confirm()
+    assert not [sent for sent in gateway.orders_sent() if sent.startswith("cancel")]
+
+
 def test_a_sale_by_hand_meanwhile_is_not_sold_a_second_time() -> None:
     """Three of ten shares are sold by hand, then the flatten sells seven: the account has none for three more."""
     gateway = steady()

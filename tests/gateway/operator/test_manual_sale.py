@@ -138,8 +138,9 @@ def test_an_unconfirmed_split_may_explain_it() -> None:
         (4.0, 26.25, 105.0, 0, 4.0),  # bought after that close: the old cost does not count
         (1.0, 10.5, 105.0, 2**62, 10.0),  # ten became one
         (4.0, 0.5, 1.25, 2**62, 10.0),  # a penny stock
-        (4.0, 100.0, 101.99, 2**62, 4.0),  # within two per cent it is the same cost
-        (4.0, 100.0, 102.01, 2**62, 10.0),
+        (4.0, 100.0, 124.9, 2**62, 4.0),  # no reverse split raises the cost so little: others bought
+        (4.0, 100.0, 125.0, 2**62, 10.0),
+        (4.0, 100.0, 95.0, 2**62, 4.0),
         (4.0, 0.0, 105.0, 2**62, 4.0),  # the old cost is unknown
     ],
 )

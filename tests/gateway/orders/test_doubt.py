@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from messages.broker import SnapshotFailed
+from messages.broker import BrokerPosition, SnapshotFailed
 from messages.orders import OrderAccepted, OrderCancelled, OrderFilled, OrderRejected
 from services.gateway.book.records import Doubt
 from services.gateway.links import MAX_ABSENCES
-from tests.gateway.scenario import Gateway
+from tests.gateway.scenario import ACCOUNT, Gateway
 
 
 def in_doubt() -> tuple[Gateway, str, str]:
@@ -123,6 +123,32 @@ def test_a_late_fill_changes_own_shares() -> None:
     gateway.receive(gateway.status(key, "Filled", filled=10.0))
     assert gateway.own() == 10.0
     assert len(gateway.events(OrderFilled)) == 1
+
+
+def test_field_51_an_order_that_filled_without_its_last_status_is_asked_about() -> None:
+    """Until it is over the symbol can't enter again."""
+    gateway = Gateway()
+    entry = gateway.holding()
+    gateway.wait(20)
+    gateway.clear()
+    gateway.receive(gateway.execution(entry.stop_client_order_id, 10.0, 94.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
+    gateway.wait(11)
+    assert gateway.orders_sent() == ["ask"]
+    gateway.answer()
+    assert gateway.order(entry.stop_client_order_id).status == "Filled"
+
+
+def test_an_order_that_ends_in_time_is_not_asked_about() -> None:
+    gateway = Gateway()
+    entry = gateway.holding()
+    gateway.wait(20)
+    gateway.clear()
+    gateway.receive(gateway.execution(entry.stop_client_order_id, 10.0, 94.0))
+    gateway.receive(gateway.status(entry.stop_client_order_id, "Filled", filled=10.0))
+    gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
+    gateway.wait(60)
+    assert gateway.orders_sent() == []
 
 
 def test_field_08_a_missing_acknowledgement_is_asked_about() -> None:

@@ -83,6 +83,13 @@ def test_unacknowledged_orders_are_in_doubt() -> None:
     assert written(d) == [Doubt(ENTRY), Doubt(STOP)]
 
 
+def test_orders_that_filled_without_an_end_are_in_doubt() -> None:
+    filled, part = entry(status="Submitted", filled=10.0), stop(filled=4.0)
+    d = draft(filled, part, foreign(filled=10.0, quantity=10.0), stop(f"{ENTRY}-S2", status="Filled", filled=10.0))
+    doubt_unacknowledged(d)
+    assert written(d) == [Doubt(ENTRY)]
+
+
 class TestCoverage:
     """Ten own shares of ten; this decision changed their stop."""
 

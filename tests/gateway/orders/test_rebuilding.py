@@ -211,6 +211,35 @@ class TestStopOutAway:
         answers_again(gateway, held_by_account(6.0))
         assert gateway.own() == 0.0
 
+    @pytest.mark.parametrize(
+        ("left", "cost", "own"),
+        [
+            (4.0, 103.0, 0.0),  # the stop sold ten, and a person bought four
+            (4.0, 107.0, 0.0),
+            (4.0, 105.0, 10.0),  # a sale leaves the cost: the stop was cancelled, and a person sold six
+            (4.0, 105.01, 10.0),  # (as the broker rounds it)
+            (4.0, 132.0, 10.0),  # as after a reverse split
+            (4.0, 0.0, 10.0),  # the cost is not known
+            (12.0, 103.0, 10.0),  # nothing is lacking: a person may have cancelled the stop
+        ],
+    )
+    def test_a_purchase_by_hand_meanwhile_does_not_hide_it(self, left: float, cost: float, own: float) -> None:
+        gateway = holding()
+        away(gateway)
+        gateway.connect(held_by_account(left, cost))
+        assert gateway.own() == 10.0, "one answer is not enough"
+        answers_again(gateway, held_by_account(left, cost))
+        assert gateway.own() == own
+
+    @pytest.mark.parametrize("record", [Settled("TSLA", 10.0, 9.0, 1, 105.0), Settled("TSLA", 10.0, 10.0, 1)])
+    def test_the_cost_says_nothing_if_it_is_of_other_shares(self, record: Settled) -> None:
+        gateway = holding()
+        away(gateway)
+        gateway.state.apply([(Settled, "TSLA", record)])
+        gateway.connect(held_by_account(4.0, 103.0))
+        answers_again(gateway, held_by_account(4.0, 103.0))
+        assert gateway.own() == 10.0
+
     @pytest.mark.parametrize("second", [4.0, 10.0])
     def test_two_answers_that_differ_prove_nothing(self, second: float) -> None:
         gateway = holding()
@@ -470,6 +499,25 @@ class TestMemoryLost:
         assert gateway.order(new).filled == 10.0
         assert gateway.order(KEY).filled == 10.0
         assert gateway.state.get(Own, "TSLA") == Own("TSLA", 10.0, 1050.0)
+
+    @pytest.mark.parametrize(
+        ("sold", "account", "own"),
+        [
+            (10.0, 0.0, 0.0),
+            (10.0, -10.0, -10.0),  # the account is short: there was no purchase
+            (10.0, -4.0, -4.0),
+        ],
+    )
+    def test_a_flatten_whose_purchase_nobody_tells(self, sold: float, account: float, own: float) -> None:
+        """Shares of an earlier day were sold by the operator's order today, before the ledger was lost."""
+        gateway, sale = Gateway(cold=True), "CT-TSLA-20250106-F1"
+        time_ns = DAY.open_ns - SECOND
+        gateway.connect(
+            broker_execution(sale, sold, 94.0, side="SELL", exec_id="0001.01.01.01", order_id=2, time_ns=time_ns),
+            *([held_by_account(account)] if account else []),
+        )
+        assert gateway.own() == own
+        assert sum(record.realized_usd for record in gateway.state.table(FillRecord).values()) == 0.0
 
     def test_that_there_is_nothing_is_told_too(self) -> None:
         gateway = Gateway(cold=True)

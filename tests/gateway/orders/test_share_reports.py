@@ -200,7 +200,7 @@ class TestCorrection:
         known = changed(BOUGHT, filled=10.0)
         before = self.first(BOUGHT, 10.0, 105.0)
         execution = execution_of(BOUGHT, 8.0, 104.0, exec_id="0000e0d5.1.03", cum_quantity=8.0)
-        order = changed(known, avg_price=104.0, updated_ns=NOON_NS)
+        order = changed(known, filled=8.0, avg_price=104.0, updated_ns=NOON_NS)
         fill = fill_of(execution, order)
         corrected = note("execution_corrected", level="WARNING", exec_id=execution.exec_id, price=104.0, qty=8.0)
         assert folded(execution, known, before, Own("TSLA", 15.0, 1550.0)) == (
@@ -209,9 +209,23 @@ class TestCorrection:
                 corrected,
                 ("TSLA", OrderFilled(fill, order, 13.0, 1332.0, 0.0, "0000e0d5.1.02", 0.0)),
                 received(order, execution),
-                note("order_filled", **fields_of(order), price=104.0),
             ],
         )
+
+    def test_what_is_annulled_is_not_filled(self) -> None:
+        """A stop that counted an annulled sale as filled would be enlarged, and then sell more than there is."""
+        known = changed(SOLD, filled=4.0)
+        execution = execution_of(SOLD, 0.0, 0.0, exec_id="0000e0d5.1.03", cum_quantity=0.0)
+        (writes, _) = folded(execution, known, self.first(SOLD, 4.0, 94.0), Own("TSLA", 6.0, 600.0))
+        (order,) = [w for w in writes if isinstance(w, OrderRecord)]
+        assert (order.filled, order.remaining) == (0.0, known.quantity)
+
+    def test_of_a_price_leaves_what_is_filled(self) -> None:
+        known = changed(SOLD, filled=6.0)
+        execution = execution_of(SOLD, 4.0, 95.0, exec_id="0000e0d5.1.03", cum_quantity=4.0)
+        (writes, _) = folded(execution, known, self.first(SOLD, 4.0, 94.0), Own("TSLA", 6.0, 600.0))
+        (order,) = [w for w in writes if isinstance(w, OrderRecord)]
+        assert order.filled == 6.0
 
     def test_of_a_sale(self) -> None:
         before = self.first(SOLD, 4.0, 94.0, -24.0)
@@ -247,6 +261,18 @@ class TestWaitingForAnExecution:
         assert order.status == ("Cancelled" if over else "Submitted")
         assert [type(m) for _, m in messages if isinstance(m, OrderCancelled)] == ([OrderCancelled] if over else [])
         assert not [m for _, m in messages if isinstance(m, OrderUpdated)]
+
+    def test_the_end_waits_for_an_execution_that_a_later_one_counts(self) -> None:
+        """Of two sales the first is lost: the second counts both, but own shares still lack the first."""
+        known = changed(SOLD, filled=3.0)
+        end: BrokerOrder = reported(SOLD, status="Filled", filled=9.0)
+        early = execution_of(known, 3.0, 94.0, exec_id="0000e0d5.1.01")
+        first = FillRecord("0000e0d5.1", fill_of(early, known), 0.0)
+        execution = execution_of(known, 2.0, 94.0, exec_id="0000e0d5.3.01", cum_quantity=9.0)
+        records = (first, HeldBack(STOP, end), Doubt(STOP), Own("TSLA", 7.0, 700.0))
+        (writes, _) = folded(execution, known, *records)
+        assert (HeldBack, STOP) not in writes
+        assert (Doubt, STOP) not in writes, "the broker is asked"
 
 
 class TestCommission:
