@@ -129,6 +129,7 @@ class Run:
         self.wire.on_command = self._on_command
         self.wire.on_reports = self._on_reports
         self.wire.on_fault = self._on_fault
+        self.wire.on_answer = self.judge.on_answer
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._number = count()
         self._queue: deque[tuple[str, str, bytes]] = deque()
