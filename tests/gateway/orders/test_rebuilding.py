@@ -159,6 +159,47 @@ class TestEntryFilledAway:
         gateway.wait(15)
         assert "SELL 10 TRAIL" in gateway.orders_sent()
 
+    def test_no_answer_came_between_the_order_and_the_absence(self) -> None:
+        gateway = Gateway()
+        gateway.working()
+        away(gateway)
+        gateway.connect(held_by_account(10.0))
+        answers_again(gateway, held_by_account(10.0))
+        assert gateway.own() == 10.0
+
+    @pytest.mark.parametrize(
+        ("account", "cost", "own"),
+        [(4.0, 107.0, 4.0), (16.0, 106.0, 10.0), (4.0, 105.2, 0.0), (4.0, 110.6, 0.0)],
+        ids=["in part", "somebody else bought as well", "below the trigger", "above the limit"],
+    )
+    def test_shares_at_the_price_of_the_entry_are_a_claim(self, account: float, cost: float, own: float) -> None:
+        """Its stop is gone, too. Who buys at or above its trigger triggers it; the cost contains a commission."""
+        gateway = resting()
+        away(gateway)
+        gateway.connect(held_by_account(account, cost))
+        answers_again(gateway, held_by_account(account, cost))
+        assert gateway.own() == own
+        assert [b.reason for b in gateway.state.table(Block).values()] == (["shares_found"] if own else [])
+
+    def test_what_others_bought_as_the_broker_tells_is_not_its_own(self) -> None:
+        gateway = resting()
+        away(gateway)
+        theirs = broker_execution("", 6.0, 106.0, client_id=0, order_id=0, time_ns=gateway.market_ns)
+        gateway.connect(held_by_account(16.0), theirs)
+        answers_again(gateway, held_by_account(16.0), theirs)
+        assert gateway.own() == 10.0
+        assert gateway.state.table(Block) == {}, "ten are exactly its shares"
+        assert gateway.state.table(FillRecord)[f"synthetic.{KEY}.10"].fill.witness == "order"
+
+    @pytest.mark.parametrize(("account", "cost"), [(30.0, 35.5), (2.0, 532.5)])
+    def test_a_split_followed(self, account: float, cost: float) -> None:
+        gateway = resting()
+        away(gateway)
+        gateway.connect(held_by_account(account, cost))
+        answers_again(gateway, held_by_account(account, cost))
+        (bought,) = fills(gateway)
+        assert (bought.quantity, bought.price) == (10.0, pytest.approx(106.5)), "the audit does the rest"
+
     def test_nothing_is_found_if_the_account_has_nothing(self) -> None:
         gateway = resting()
         away(gateway)
