@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from messages.broker import CancelOrder, PlaceOrder
+from messages.broker import CancelOrder, PlaceOrder, RequestSnapshot
 from messages.orders import OrderRecord
 from services.gateway.book.records import (
     Book,
@@ -225,6 +225,12 @@ class TestUnprotected:
         d = draft(READY, OPEN, fill(), *held(), stuck, JUST_NOW)
         protect(d, "TSLA", READY, RULES)
         assert sent(d) == []
+
+    def test_while_its_exchange_waits_the_broker_is_asked_for_the_position(self) -> None:
+        """The answer lacks the shares, and may be stale."""
+        d = draft(READY, OPEN, fill(), *held(10.0, 0.0)[:2], stop(why_held="child,trigger"), LONG_AGO, quoted())
+        protect(d, "TSLA", READY, RULES)
+        assert [to for to, m in messages_of(d) if isinstance(m, RequestSnapshot)] == ["broker"]
 
     def test_a_stop_in_doubt_reserves_and_does_not_protect(self) -> None:
         d = draft(READY, OPEN, fill(), *held(), stop(), Doubt(STOP), LONG_AGO)
