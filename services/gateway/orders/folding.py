@@ -148,9 +148,7 @@ def _merge(d: Draft, known: OrderRecord, reported: BrokerOrder) -> OrderRecord:
     if level is not None and known.trail_stop_price is not None:
         level = max(level, known.trail_stop_price)
     estimated = known.level_estimated and (level is None or level != reported.trail_stop_price)
-    book = d.get(Book, "book") or Book()
-    if reported.order_id >= book.next_order_id:
-        d.put(msgspec.structs.replace(book, next_order_id=reported.order_id + 1))
+    _skip_order_id(d, reported.order_id)
     completed = reported.completed_status != ""
     return msgspec.structs.replace(
         known,
@@ -269,6 +267,16 @@ def _end_foreign(d: Draft, reported: BrokerOrder) -> None:
         d.send(known.symbol, OrderUpdated(msgspec.structs.replace(known, status="Cancelled")))
 
 
+def _skip_order_id(d: Draft, order_id: int) -> None:
+    """This id is used: the broker takes a new order with it for a change of the old one.
+
+    Its own next id can lag behind, and a lost ledger knows none.
+    """
+    book = d.get(Book, "book") or Book()
+    if order_id >= book.next_order_id:
+        d.put(msgspec.structs.replace(book, next_order_id=order_id + 1))
+
+
 def _order_id(d: Draft, reported: BrokerOrder | BrokerExecution) -> int:
     """The order id by which we can change or cancel the order; 0: only the client that placed it can.
 
@@ -313,6 +321,7 @@ def fold_execution(d: Draft, execution: BrokerExecution) -> str:
     before = d.get(FillRecord, base)
     if before is not None and _revision(before.fill.exec_id) >= _revision(execution.exec_id):
         return execution.symbol
+    _skip_order_id(d, execution.order_id)
     order = find(partial(d.get, OrderRecord), execution.client_order_id, execution.order_id, execution.perm_id)
     if order is None:
         first = d.get(OrderRecord, execution.client_order_id)
