@@ -393,7 +393,9 @@ def _explained(d: Draft, order: OrderRecord, fill: Fill, before: FillRecord | No
     synthetic = sum(record.fill.quantity for record in known if is_synthetic(record.fill))
     if not synthetic:
         return []
-    left = unexplained(order.filled, [r.fill for r in known if not is_synthetic(r.fill)] + [fill])
+    # (What an annulled execution was, nobody knows if it never came: its order counts without it.)
+    count = order.filled if fill.quantity or before is not None else fill.cum_quantity
+    left = unexplained(count, [r.fill for r in known if not is_synthetic(r.fill)] + [fill])
     return shrunk(known, exact(synthetic - min(synthetic, left)))
 
 

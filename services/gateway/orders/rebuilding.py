@@ -22,6 +22,7 @@ import msgspec
 from messages.broker import BrokerOrder, BrokerSnapshot
 from messages.orders import Fill, OrderRecord, PositionUpdated, Witness
 from services.gateway.book.blocks import block, unblock
+from services.gateway.book.evidence import confirmed_position
 from services.gateway.book.fills import book_fill, fills_of
 from services.gateway.book.identity import find, reference_of
 from services.gateway.book.own_shares import chronological
@@ -102,11 +103,23 @@ def _count_orders(d: Draft, snapshot: BrokerSnapshot, asked: set[str]) -> list[s
         assert order is not None
         count = counted(reported, order.quantity)
         quantity = unexplained(count, fills)
-        if quantity and not is_busted(fills):
+        if is_busted(fills):  # (a broker may go on counting what was annulled)
+            quantity = min(quantity, _moved(d, order))
+        if quantity > 0:
             price = price_of_missing(count, reported.avg_price, fills, _level(d, order))
             _book(d, order, quantity, price, reported.completed_ns or _last_live_ns(d, order), "order")
             touched.append(order.symbol)
     return touched
+
+
+def _moved(d: Draft, order: OrderRecord) -> float:
+    """How many shares an order traded that are not counted, as two answers that agree on the account prove."""
+    own, settled = d.get(Own, order.symbol) or Own(order.symbol), d.get(Settled, order.symbol)
+    account = confirmed_position(d, order.symbol)
+    if settled is None or account is None or account != _account(d, order.symbol):
+        return 0.0
+    risen = exact(account - own.quantity - settled.foreign)
+    return risen if order.side == "BUY" else -risen
 
 
 # 2. and 3. Orders in no list.

@@ -555,6 +555,32 @@ class TestBrokerContradicts:
         assert gateway.own() == 10.0
         assert "fill_rebuilt" not in gateway.notes()
 
+    def test_what_else_a_busted_order_sold_counts_if_the_account_lacks_it(self) -> None:
+        """Six of ten were sold on the day before, the rest today; today's sale was annulled."""
+        gateway = holding()
+        away(gateway)
+        ids = {"exec_id": "0002.01.01.02", "order_id": 2, "perm_id": 10_002, "time_ns": gateway.market_ns}
+        bust = broker_execution(STOP, 0.0, 0.0, side="SELL", cum_quantity=6.0, **ids)
+        done = broker_order(**{**_fields(gateway.completed(STOP, "Filled Size: 10")), "filled": 6.0})
+        facts = (bust, done, held_by_account(4.0))
+        gateway.connect(*facts)
+        assert gateway.own() == 10.0, "one answer is not enough"
+        for _ in range(4):
+            gateway.wait(12)
+            gateway.answer(*facts)
+        assert gateway.own() == 4.0
+        assert [f.quantity for f in fills(gateway)] == [10.0, 0.0, 6.0]
+
+    def test_the_annulled_sale_may_be_one_that_was_rebuilt(self) -> None:
+        gateway = holding()
+        away(gateway)
+        gateway.connect()
+        answers_again(gateway)
+        assert gateway.own() == 0.0
+        gateway.receive(gateway.execution(STOP, 0.0, 0.0, exec_id="0002.01.01.02", cum_quantity=6.0))
+        assert gateway.own() == 4.0
+        assert [f.quantity for f in fills(gateway) if f.side == "SELL"] == [6.0, 0.0]
+
     def test_a_stop_that_sells_more_than_its_entry_bought_is_no_forgotten_purchase(self) -> None:
         """The child has the entry's whole size; the broker ended the entry with 1 share."""
         gateway = Gateway()
