@@ -3,7 +3,8 @@
 It runs after the broker's complete answer is folded. `book/witnesses.py` says how many shares are missing.
 
 1. An order of ours for which the broker counts more shares than our fills: the difference is a fill (witness `order`).
-2. A stop in no list whose shares the account lacks exactly, in two answers that agree: it has sold.
+2. A stop in no list whose shares the account lacks exactly, in two answers that agree: it has sold. If a split
+   followed, which can end a stop, it may have sold a part.
 3. An entry in no list whose stop rests and is active, or whose shares the account has in two answers that agree: it has
    bought (witness `order`). If these are not exactly its shares, but cost what only the entry can have paid, they are a
    claim, as in 4. After a split the cost of all shares shows that it has filled whole: the audit mends the quantity.
@@ -29,6 +30,7 @@ from services.gateway.book.own_shares import chronological
 from services.gateway.book.ownership import is_ours
 from services.gateway.book.queries import whole_shares
 from services.gateway.book.records import (
+    COST_TOLERANCE_PCT,
     FOUND_AT_BROKER,
     NEVER_ARRIVED,
     AccountPosition,
@@ -134,12 +136,32 @@ def _sales_unseen(d: Draft, missing: list[OrderRecord], asked: set[str]) -> list
         sold = sum(o.remaining for o in orders)
         certain = all(not o.cancel_reason and _agrees(d, o, asked) for o in orders)
         foreign = settled.foreign if settled is not None else 0.0
-        if not certain or sold > own.quantity or not sold_unseen(_account(d, symbol), own.quantity, foreign, sold):
+        if not certain or sold > own.quantity:
+            continue
+        account, before_split = _account(d, symbol), _account_before_split(d, symbol)
+        if before_split is not None and len(orders) == 1:  # (a split also ends a stop that has sold in part)
+            account, sold = before_split, min(sold, exact(own.quantity + foreign - before_split))
+        if not sold_unseen(account, own.quantity, foreign, sold):
             continue
         for order in orders:
-            _book(d, order, order.remaining, _level(d, order), _last_live_ns(d, order), "order")
+            _book(d, order, min(order.remaining, sold), _level(d, order), _last_live_ns(d, order), "order")
         touched.append(symbol)
     return touched
+
+
+def _account_before_split(d: Draft, symbol: str) -> float | None:
+    """The account's shares as they were before a split into more; None if its average cost shows none.
+
+    A sale does not change the average cost, so that it shows a split although shares are missing.
+    """
+    anchor, position = d.get(Anchor, symbol), d.get(AccountPosition, symbol)
+    if anchor is None or position is None or position.quantity <= 0 or position.avg_cost <= 0:
+        return None
+    moved = anchor.avg_cost / position.avg_cost
+    ratio = round(moved)
+    if ratio < 2 or abs(moved / ratio - 1) > COST_TOLERANCE_PCT / 100 or position.quantity % ratio:
+        return None
+    return exact(position.quantity / ratio)
 
 
 def _entries_unseen(d: Draft, snapshot: BrokerSnapshot, missing: list[OrderRecord], asked: set[str]) -> list[str]:

@@ -236,6 +236,16 @@ class TestStopOutAway:
         assert gateway.order(STOP).status == "Filled"
         assert gateway.orders_sent() == ["ask", "ask"]
 
+    def test_it_sold_in_part_before_a_split_that_ended_it(self) -> None:
+        gateway = holding()
+        away(gateway)
+        facts = (held_by_account(8.0, 52.5),)
+        gateway.connect(*facts)
+        answers_again(gateway, *facts)
+        sale = fills(gateway)[-1]
+        assert (sale.role, sale.side, sale.quantity) == ("stop", "SELL", 6.0)
+        assert gateway.own() == 4.0, "the audit does the rest"
+
     def test_foreign_shares_do_not_hide_it(self) -> None:
         gateway = holding()
         gateway.answer(held_by_account(35.0), gateway.status(STOP, "PreSubmitted", why_held="trigger"))
