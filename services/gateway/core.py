@@ -69,6 +69,7 @@ from services.gateway.book.records import (
     SessionRecord,
     Unprotected,
 )
+from services.gateway.book.settling import settle_purchase
 from services.gateway.book.snapshot import snapshot_of
 from services.gateway.broker_messages import on_undecoded, on_unknown_status, report_message
 from services.gateway.feeds import check_feeds, feed_deadline, watch_feeds
@@ -91,7 +92,7 @@ from services.gateway.orders.cancels import (
 from services.gateway.orders.folding import fold_commission, fold_execution, fold_order, fold_position
 from services.gateway.orders.placing import cancel_entry, place_entry
 from services.gateway.orders.questions import ask_for_evidence, ask_soon, is_filled_live, question_deadline, watch_acks
-from services.gateway.orders.rebuilding import end_found, settle_purchase
+from services.gateway.orders.rebuilding import end_found
 from services.gateway.protection.carry_out import protect, protection_deadline
 from services.gateway.protection.coverage import report_coverage
 from services.gateway.protection.morning_audit import renew_anchors, request_audits, save_anchors

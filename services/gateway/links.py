@@ -45,6 +45,7 @@ from services.gateway.book.records import (
     SessionRecord,
     Unprotected,
 )
+from services.gateway.book.settling import settle
 from services.gateway.book.waiting import take_waiting
 from services.gateway.ibkr.error_codes import (
     BROKER_DOWN,
@@ -70,7 +71,7 @@ from services.gateway.orders.questions import (
     is_overdue,
     is_unacknowledged,
 )
-from services.gateway.orders.rebuilding import rebuild, settle
+from services.gateway.orders.rebuilding import rebuild
 from services.gateway.orders.reconciliation import absent, execution_order, facts
 from services.gateway.protection.morning_audit import (
     audit,

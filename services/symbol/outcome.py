@@ -186,7 +186,7 @@ def _refused(d: Draft, r: SymbolRecord, *, why: str, figures: dict[str, float]) 
 def on_fill(d: Draft, r: SymbolRecord, filled: OrderFilled, settings: Settings) -> SymbolRecord:
     """Shares were bought or sold."""
     fill = filled.fill
-    held_before = r.holds
+    before, held_before = r, r.holds
     r = changed(r, own=filled.own, cost_usd=filled.cost_usd)
     if filled.corrects and filled.corrects == r.stopout_exec and not r.holds:
         # The true execution of a stop-out that was rebuilt, or a correction by the broker.
@@ -195,7 +195,9 @@ def on_fill(d: Draft, r: SymbolRecord, filled: OrderFilled, settings: Settings) 
             return changed(r, stopout_exec=fill.exec_id)
         return _rest(d, r, fill, settings)
     if not fill.quantity and not filled.corrects:
-        return r  # an execution that was annulled before it was ever reported
+        # An execution that was annulled before it was ever reported. If the gateway has lost its ledger, the position
+        # that it reports next says what is left.
+        return r if r.holds is held_before else before
     if fill.client_order_id == r.entry_id:
         r = changed(r, unsure=False)
     if filled.corrects and r.holds is held_before:

@@ -107,6 +107,9 @@ class Judge:
         self._seen_disturbance_ns = 0
         self._unreconciled_ns = 0
         self._session_index = 0
+        self._forgotten = False
+        """The gateway's ledger is lost, and no answer came since."""
+        self._first_answer_ns = 0
 
     # What was done from outside
 
@@ -137,30 +140,46 @@ class Judge:
         self.refresh()
 
     def ledger_lost(self) -> None:
-        """The gateway's ledger is gone. Shares without a resting stop of ours have no witness left."""
-        self._lost_ns = self._now_ns
-        for found in self.symbols.values():
-            if found.shares and not found.sells:
+        """The gateway's ledger is gone: what the shares are, only the broker can tell now."""
+        self._forgotten, self._lost_ns = True, self._now_ns
+        self.disturb_all("ledger lost")
+
+    def on_answer(self, answer: BrokerSnapshot) -> None:
+        """The first answer after the ledger was lost shows which shares have a witness left; a later one may tell more.
+
+        Without a resting stop, and without an order or execution of ours that bought (the broker tells those since
+        midnight), the fleet sees shares in the account that anybody can have bought: it must not sell them.
+        """
+        if self._forgotten:
+            self._first_answer_ns = self._now_ns
+        told = [(e.symbol, e.client_order_id, e.time_ns) for e in answer.executions if e.side == "BUY"]
+        orders = (o for o in answer.completed_orders if o.side == "BUY" and o.filled > 0)
+        told += [(o.symbol, o.client_order_id, o.completed_ns) for o in orders]
+        before = [(symbol, key) for symbol, key, time_ns in told if time_ns <= self._first_answer_ns]
+        bought = {symbol for symbol, key in before if is_reference_of(key, self._settings.name)}
+        for symbol, found in self.symbols.items():
+            if symbol in bought:
+                found.unknowable = False
+            elif self._forgotten and found.shares and not found.sells:
                 found.unknowable = True
                 self.counts["shares without a witness"] += 1
-        self.disturb_all("ledger lost")
+        self._forgotten = False
+        self._hear_corrections(answer)
+
+    def _hear_corrections(self, answer: BrokerSnapshot) -> None:
+        """A correction that the first answer after it does not tell is never heard: the broker has forgotten it."""
+        told = {execution.exec_id for execution in answer.executions}
+        for exec_id, (symbol, change) in self._unheard.items():
+            if exec_id not in told:
+                self.symbols[symbol].unknowable |= change > 0
+                self.counts["corrections never heard"] += 1
+        self._unheard.clear()
 
     # Looking
 
-    def on_fact(self, fact: object) -> None:
-        """The gateway hears this."""
-        match fact:
-            case BrokerExecution(exec_id):
-                self._unheard.pop(exec_id, None)
-            case BrokerSnapshot() if self._unheard:
-                told = {execution.exec_id for execution in fact.executions}
-                for exec_id in list(self._unheard):
-                    symbol, change = self._unheard.pop(exec_id)
-                    if exec_id not in told:
-                        self.symbols[symbol].unknowable |= change > 0
-                        self.counts["corrections never heard"] += 1
-            case _:
-                pass
+    def on_execution(self, execution: BrokerExecution) -> None:
+        """The gateway hears of this execution."""
+        self._unheard.pop(execution.exec_id, None)
 
     def on_reports(self, reports: Sequence[Report], *, ours: bool = False) -> None:
         """The exchange reported something. `ours`: an order of the fleet was just placed or changed."""

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from messages.broker import BrokerError
+from messages.broker import BrokerError, BrokerExecution
 from messages.market import MarketTime, Session, Tick
 from messages.operator import AdoptFound, Command, Flatten, Pause, Resume
 from messages.timers import Elapsed
@@ -129,6 +129,7 @@ class Run:
         self.wire.on_command = self._on_command
         self.wire.on_reports = self._on_reports
         self.wire.on_fault = self._on_fault
+        self.wire.on_answer = self.judge.on_answer
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._number = count()
         self._queue: deque[tuple[str, str, bytes]] = deque()
@@ -374,7 +375,8 @@ class Run:
         if type(fact).__name__ != "Quote":
             self._note(f"<- {fact}")
             self._fine(FINE_NS)
-            self.judge.on_fact(fact)
+        if isinstance(fact, BrokerExecution):
+            self.judge.on_execution(fact)
         self._facts.append(fact)
 
     def _on_command(self, command: Any) -> None:

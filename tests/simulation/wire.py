@@ -62,6 +62,7 @@ class Wire:
         self.disturbed_ns = 0
         self.answered_ns = 0
         """When the last answer arrived to a question that was asked after the last change of a link."""
+        self.on_answer: Callable[[BrokerSnapshot], None] = lambda answer: None
         self.refusing_until_ns = 0
         self.ids_roll_back = False
         self.refuse_next = ""
@@ -237,6 +238,7 @@ class Wire:
             if current():
                 if asked_ns >= self.changed_ns:
                     self.answered_ns = self.now_ns
+                self.on_answer(answer)
                 self._deliver(answer)
 
         self._later(self.now_ns + (int(late.seconds * SECOND) if late else ANSWER_NS), arrive)

@@ -193,6 +193,14 @@ class TestStopOut:
         symbol.fill("CT.sim-TSLA-20250106-1-S1", "SELL", own=0.0, quantity=0.0, price=0.0)
         assert symbol.is_in is S.NO_POSITION
 
+    def test_if_the_gateway_has_lost_its_ledger_the_position_ends_what_it_says(self) -> None:
+        symbol = Symbol()
+        symbol.hold()
+        symbol.fill("CT.sim-TSLA-20250106-1-S1", "SELL", own=0.0, quantity=0.0, price=0.0)
+        assert symbol.is_in is S.POSITION_OPEN
+        symbol.handle(PositionUpdated("TSLA", 4.0, 105.0, 0.0))
+        assert (symbol.is_in, symbol.why) == (S.PAUSED, "sold_unseen")
+
     def test_sold_by_something_else_waits_for_the_operator(self) -> None:
         symbol = Symbol()
         symbol.hold()

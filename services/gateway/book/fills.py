@@ -18,7 +18,7 @@ from services.gateway.book.witnesses import is_busted, unexplained
 from services.runtime.core import Draft
 from services.trading.shares import exact
 
-__all__ = ["awaits_fills", "book_fill", "fills_of", "is_synthetic", "shrunk"]
+__all__ = ["awaits_fills", "book_fill", "fills_of", "is_synthetic", "restate", "shrunk"]
 
 CENT = 0.01
 """Own cost and the cost computed again from all fills are the same within this."""
@@ -98,11 +98,11 @@ def book_fill(d: Draft, order: OrderRecord, fill: Fill, replaced: FillRecord | N
     d.send(symbol, OrderFilled(fill, order, own.quantity, own.cost_usd, profit, corrects, undone_usd))
     for key, record in before.items():
         if key not in undone and record.fill.exec_id in realized:
-            _restate(d, record, own, realized[record.fill.exec_id])
+            restate(d, record, own, realized[record.fill.exec_id])
     return own
 
 
-def _restate(d: Draft, record: FillRecord, own: Own, realized_usd: float) -> None:
+def restate(d: Draft, record: FillRecord, own: Own, realized_usd: float) -> None:
     """Report an earlier sale again if its profit is another one now."""
     fill, order = record.fill, d.get(OrderRecord, record.fill.client_order_id)
     if abs(realized_usd - record.realized_usd) < 1e-9 or order is None:

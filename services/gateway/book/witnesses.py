@@ -28,6 +28,7 @@ __all__ = [
     "entry_filled_unseen",
     "is_busted",
     "most_bought",
+    "must_have_bought",
     "others_bought",
     "price_of_missing",
     "rests",
@@ -38,6 +39,8 @@ __all__ = [
 
 SAME_COST = 1e-4
 """Average costs that differ by less than this part are the same: brokers round them."""
+COMMISSION_USD = 1.0
+"""IBKR's usual commission of an order. The average cost of a position contains it."""
 _SIZE = re.compile(r"Filled Size:\s*([0-9.]+)")
 """How IBKR words the end of a filled order."""
 
@@ -71,6 +74,15 @@ def most_bought(entry: OrderRecord | None) -> float:
     if entry is None or entry.status == "Inactive" or entry.reason:
         return math.inf
     return entry.filled
+
+
+def must_have_bought(entry: OrderRecord, shares: float, cost: float) -> bool:
+    """Whether shares at this average cost, commission included, can hardly be anybody else's than this entry's.
+
+    Nobody buys at its trigger or above while it lives, without triggering it. It never pays more than its limit.
+    """
+    paid = cost - COMMISSION_USD / shares
+    return entry.stop_price is not None and entry.stop_price <= paid <= (entry.limit_price or math.inf)
 
 
 def price_of_missing(count: float, average: float, fills: Sequence[Fill], level: float) -> float:

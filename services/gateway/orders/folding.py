@@ -151,9 +151,7 @@ def _merge(d: Draft, known: OrderRecord, reported: BrokerOrder) -> OrderRecord:
     if level is not None and known.trail_stop_price is not None:
         level = max(level, known.trail_stop_price)
     estimated = known.level_estimated and (level is None or level != reported.trail_stop_price)
-    book = d.get(Book, "book") or Book()
-    if reported.order_id >= book.next_order_id:
-        d.put(msgspec.structs.replace(book, next_order_id=reported.order_id + 1))
+    _skip_order_id(d, reported.order_id)
     completed = reported.completed_status != ""
     return msgspec.structs.replace(
         known,
@@ -282,6 +280,16 @@ def _end_foreign(d: Draft, reported: BrokerOrder) -> None:
         d.send(known.symbol, OrderUpdated(msgspec.structs.replace(known, status="Cancelled")))
 
 
+def _skip_order_id(d: Draft, order_id: int) -> None:
+    """This id is used: the broker takes a new order with it for a change of the old one.
+
+    Its own next id can lag behind, and a lost ledger knows none.
+    """
+    book = d.get(Book, "book") or Book()
+    if order_id >= book.next_order_id:
+        d.put(msgspec.structs.replace(book, next_order_id=order_id + 1))
+
+
 def _order_id(d: Draft, reported: BrokerOrder | BrokerExecution) -> int:
     """The order id by which we can change or cancel the order; 0: only the client that placed it can.
 
@@ -326,6 +334,7 @@ def fold_execution(d: Draft, execution: BrokerExecution) -> str:
     before = d.get(FillRecord, base)
     if before is not None and _revision(before.fill.exec_id) >= _revision(execution.exec_id):
         return execution.symbol
+    _skip_order_id(d, execution.order_id)
     order = find(partial(d.get, OrderRecord), execution.client_order_id, execution.order_id, execution.perm_id)
     if order is None:
         first = d.get(OrderRecord, execution.client_order_id)
@@ -399,7 +408,9 @@ def _explained(d: Draft, order: OrderRecord, fill: Fill, before: FillRecord | No
     synthetic = sum(record.fill.quantity for record in known if is_synthetic(record.fill))
     if not synthetic:
         return []
-    left = unexplained(order.filled, [r.fill for r in known if not is_synthetic(r.fill)] + [fill])
+    # (What an annulled execution was, nobody knows if it never came: its order counts without it.)
+    count = order.filled if fill.quantity or before is not None else fill.cum_quantity
+    left = unexplained(count, [r.fill for r in known if not is_synthetic(r.fill)] + [fill])
     return shrunk(known, exact(synthetic - min(synthetic, left)))
 
 

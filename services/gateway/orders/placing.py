@@ -25,6 +25,7 @@ from services.gateway.book.records import (
     SessionRecord,
     Tombstone,
 )
+from services.gateway.book.settling import settle_entry
 from services.gateway.orders.cancels import send_cancel
 from services.runtime.core import Draft
 from services.trading.sessions import is_break
@@ -40,6 +41,7 @@ def place_entry(d: Draft, plan: EntryPlan, links: Links, settings: Settings) -> 
         d.send(plan.symbol, EntryDropped(plan.client_order_id, plan.symbol, reason, figures))
         d.note("entry_dropped", plan.symbol, "WARNING", client_order_id=plan.client_order_id, reason=reason, **figures)
         return
+    settle_entry(d, plan.symbol)
     entry_id, stop_id = next_order_ids(d, 2)
     book, con_id = d.get(Book, "book") or Book(), con_id_of(d, plan.symbol)
     now_ns = d.now.market_ns

@@ -4,9 +4,11 @@ It runs after the broker's complete answer is folded. `book/witnesses.py` says h
 
 1. An order of ours for which the broker counts more shares than our fills: the difference is a fill (witness `order`).
 2. A stop in no list whose shares the account lacks exactly, in two answers that agree: it has sold. So it has if the
-   account lacks fewer and its average cost shows that a person bought meanwhile.
+   account lacks fewer and its average cost shows that a person bought meanwhile. If a split followed, which can end a
+   stop, it may have sold a part.
 3. An entry in no list whose stop rests and is active, or whose shares the account has in two answers that agree: it has
-   bought (witness `order`).
+   bought (witness `order`). If these are not exactly its shares, but cost what only the entry can have paid, they are a
+   claim, as in 4. After a split the cost of all shares shows that it has filled whole: the audit mends the quantity.
 4. A stop that rests under our reference and whose entry the ledger has never known: the ledger was lost. The shares are
    a *claim* (witness `stop`): min(stop, account). They are own and stay under their stop, and entries of the symbol are
    blocked (`shares_found`) until the operator accepts them. An entry that the ledger has never known is cancelled.
@@ -22,12 +24,14 @@ import msgspec
 from messages.broker import BrokerOrder, BrokerSnapshot
 from messages.orders import Fill, OrderRecord, PositionUpdated, Witness
 from services.gateway.book.blocks import block, unblock
+from services.gateway.book.evidence import confirmed_position
 from services.gateway.book.fills import book_fill, fills_of
 from services.gateway.book.identity import find, reference_of
 from services.gateway.book.own_shares import chronological
 from services.gateway.book.ownership import is_ours
 from services.gateway.book.queries import whole_shares
 from services.gateway.book.records import (
+    COST_TOLERANCE_PCT,
     FOUND_AT_BROKER,
     NEVER_ARRIVED,
     AccountPosition,
@@ -50,6 +54,7 @@ from services.gateway.book.witnesses import (
     entry_filled_unseen,
     is_busted,
     most_bought,
+    must_have_bought,
     others_bought,
     price_of_missing,
     rests,
@@ -64,7 +69,7 @@ from services.runtime.core import Draft
 from services.trading.ids import entry_of_stop, is_stop_reference, order_reference, reference_series
 from services.trading.shares import exact
 
-__all__ = ["FOUND", "end_found", "rebuild", "settle", "settle_purchase"]
+__all__ = ["FOUND", "end_found", "rebuild"]
 
 FOUND = "shares_found"
 """The reason that blocks the entries of a symbol whose shares were found under a stop of ours."""
@@ -77,7 +82,7 @@ def rebuild(d: Draft, snapshot: BrokerSnapshot, asked: set[str]) -> list[str]:
     release_held_back(d)
     missing = absent(snapshot, d.table(OrderRecord))
     touched += _sales_unseen(d, missing, asked)
-    touched += _entries_unseen(d, missing, asked)
+    touched += _entries_unseen(d, snapshot, missing, asked)
     touched += _claims(d, snapshot)
     touched += _take_entries_back(d, snapshot)
     _report_found(d, snapshot)
@@ -102,11 +107,23 @@ def _count_orders(d: Draft, snapshot: BrokerSnapshot, asked: set[str]) -> list[s
         assert order is not None
         count = counted(reported, order.quantity)
         quantity = unexplained(count, fills)
-        if quantity and not is_busted(fills):
+        if is_busted(fills):  # (a broker may go on counting what was annulled)
+            quantity = min(quantity, _moved(d, order))
+        if quantity > 0:
             price = price_of_missing(count, reported.avg_price, fills, _level(d, order))
             _book(d, order, quantity, price, reported.completed_ns or _last_live_ns(d, order), "order")
             touched.append(order.symbol)
     return touched
+
+
+def _moved(d: Draft, order: OrderRecord) -> float:
+    """How many shares an order traded that are not counted, as two answers that agree on the account prove."""
+    own, settled = d.get(Own, order.symbol) or Own(order.symbol), d.get(Settled, order.symbol)
+    account = confirmed_position(d, order.symbol)
+    if settled is None or account is None or account != _account(d, order.symbol):
+        return 0.0
+    risen = exact(account - own.quantity - settled.foreign)
+    return risen if order.side == "BUY" else -risen
 
 
 # 2. and 3. Orders in no list.
@@ -121,11 +138,16 @@ def _sales_unseen(d: Draft, missing: list[OrderRecord], asked: set[str]) -> list
         sold = sum(o.remaining for o in orders)
         certain = all(not o.cancel_reason and _agrees(d, o, asked) for o in orders)
         foreign = settled.foreign if settled is not None else 0.0
-        exactly = sold_unseen(_account(d, symbol), own.quantity, foreign, sold)
-        if not certain or sold > own.quantity or not (exactly or _sold_and_bought_by_hand(d, own, settled, sold)):
+        if not certain or sold > own.quantity:
+            continue
+        account, before_split = _account(d, symbol), _account_before_split(d, symbol)
+        if before_split is not None and len(orders) == 1:  # (a split also ends a stop that has sold in part)
+            account, sold = before_split, min(sold, exact(own.quantity + foreign - before_split))
+        exactly = sold_unseen(account, own.quantity, foreign, sold)
+        if not exactly and not _sold_and_bought_by_hand(d, own, settled, sold):
             continue
         for order in orders:
-            _book(d, order, order.remaining, _level(d, order), _last_live_ns(d, order), "order")
+            _book(d, order, min(order.remaining, sold), _level(d, order), _last_live_ns(d, order), "order")
         touched.append(symbol)
     return touched
 
@@ -142,7 +164,22 @@ def _sold_and_bought_by_hand(d: Draft, own: Own, settled: Settled | None, sold: 
     return 0 < lacking < sold and others_bought(settled.avg_cost, position.avg_cost)
 
 
-def _entries_unseen(d: Draft, missing: list[OrderRecord], asked: set[str]) -> list[str]:
+def _account_before_split(d: Draft, symbol: str) -> float | None:
+    """The account's shares as they were before a split into more; None if its average cost shows none.
+
+    A sale does not change the average cost, so that it shows a split although shares are missing.
+    """
+    anchor, position = d.get(Anchor, symbol), d.get(AccountPosition, symbol)
+    if anchor is None or position is None or position.quantity <= 0 or position.avg_cost <= 0:
+        return None
+    moved = anchor.avg_cost / position.avg_cost
+    ratio = round(moved)
+    if ratio < 2 or abs(moved / ratio - 1) > COST_TOLERANCE_PCT / 100 or position.quantity % ratio:
+        return None
+    return exact(position.quantity / ratio)
+
+
+def _entries_unseen(d: Draft, snapshot: BrokerSnapshot, missing: list[OrderRecord], asked: set[str]) -> list[str]:
     absent_keys = {o.key for o in missing}
     touched = _purchases_sold_again(d, absent_keys)
     given_up = [o for o in d.table(OrderRecord).values() if o.reason == NEVER_ARRIVED and not o.live]
@@ -151,25 +188,50 @@ def _entries_unseen(d: Draft, missing: list[OrderRecord], asked: set[str]) -> li
             continue
         symbol, account = entry.symbol, _account(d, entry.symbol)
         own, settled = d.get(Own, symbol) or Own(symbol), d.get(Settled, symbol)
-        stops = [o for o in _resting(d, symbol, absent_keys) if _is_of(o, entry.key)]
+        stops, price = [o for o in _resting(d, symbol, absent_keys) if _is_of(o, entry.key)], _level(d, entry)
         if stops:
             under = _shares_under(d, entry.key)
             resting = sum(o.remaining for o in stops)
             quantity = entry_filled_unseen(entry.remaining, account, own.quantity, resting, under)
             # Shares that the account had before beyond our own are not this entry's.
             certain = settled is None or account - own.quantity - quantity >= settled.foreign - 1e-9
+        elif settled is not None and entry.live and _agrees(d, entry, asked):
+            risen = exact(account - own.quantity - settled.foreign - _bought_by_others(d, snapshot, symbol))
+            quantity, price, certain = _bought_unseen(d, entry, risen)
         else:
-            quantity = entry.remaining
-            certain = settled is not None and entry.live and _agrees(d, entry, asked)
-            if not certain or not sold_unseen(own.quantity, account, -settled.foreign if settled else 0.0, quantity):
-                continue
+            continue
         if quantity <= 0:
             continue
         if not certain:
             entry = msgspec.structs.replace(entry, reason=FOUND_AT_BROKER)
-        _book(d, entry, quantity, _level(d, entry), _last_live_ns(d, entry), "order" if certain else "stop")
+        _book(d, entry, quantity, price, _last_live_ns(d, entry), "order" if certain else "stop")
         touched.append(symbol)
     return touched
+
+
+def _bought_unseen(d: Draft, entry: OrderRecord, risen: float) -> tuple[float, float, bool]:
+    """What an entry without a stop has bought: (shares, price, is that certain). `risen`: shares nobody explains."""
+    position, settled = d.get(AccountPosition, entry.symbol), d.get(Settled, entry.symbol)
+    if position is None or risen <= 0:
+        return 0.0, 0.0, False
+    if risen == entry.remaining:
+        return risen, _level(d, entry), True
+    if settled is None or settled.foreign:
+        return 0.0, 0.0, False  # (the average cost is that of other shares, too)
+    if must_have_bought(entry, risen, position.avg_cost):
+        return min(risen, entry.remaining), _level(d, entry), False
+    before_split = position.avg_cost * risen / entry.remaining
+    if must_have_bought(entry, entry.remaining, before_split):
+        return entry.remaining, before_split, False
+    return 0.0, 0.0, False
+
+
+def _bought_by_others(d: Draft, snapshot: BrokerSnapshot, symbol: str) -> float:
+    """The shares that others bought since the account was last settled, less those they sold, if that is told."""
+    settled = d.get(Settled, symbol)
+    since_ns = settled.time_ns if settled is not None else 0
+    theirs = [e for e in snapshot.executions if e.symbol == symbol and e.time_ns > since_ns and not is_ours(d, e)]
+    return exact(sum(e.quantity if e.side == "BUY" else -e.quantity for e in theirs))
 
 
 def _purchases_sold_again(d: Draft, absent_keys: set[str]) -> list[str]:
@@ -437,36 +499,6 @@ def _held_purchases(d: Draft, symbol: str) -> list[Fill]:
 
 
 # What all of them use.
-
-
-def settle(d: Draft) -> None:
-    """After the answer is folded: remember, for each symbol without an open question, what the account has."""
-    orders = [o for o in d.table(OrderRecord).values() if o.role != "foreign"]
-    live = {o.symbol for o in orders if o.live}
-    for symbol in dict.fromkeys((*d.table(Own), *d.table(AccountPosition), *(o.symbol for o in orders if o.live))):
-        _settle(d, symbol, [o for o in orders if o.symbol == symbol], live=symbol in live)
-
-
-def settle_purchase(d: Draft, symbol: str) -> None:
-    """The account reports more shares than before while no entry of ours lives: a person bought them."""
-    orders = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.role != "foreign"]
-    before = d.state.get(AccountPosition, symbol)
-    risen = _account(d, symbol) > (before.quantity if before is not None else 0.0)
-    if risen and not any(o.live and o.side == "BUY" for o in orders):
-        _settle(d, symbol, orders, live=any(o.live for o in orders))
-
-
-def _settle(d: Draft, symbol: str, orders: list[OrderRecord], *, live: bool) -> None:
-    own, account = d.get(Own, symbol) or Own(symbol), _account(d, symbol)
-    doubtful = any(d.get(Doubt, o.key) is not None or d.get(HeldBack, o.key) is not None for o in orders)
-    if doubtful or own.quantity < 0 or account < own.quantity:
-        return
-    if live or own.quantity > 0:
-        position = d.get(AccountPosition, symbol)
-        cost = position.avg_cost if position is not None else 0.0
-        d.put(Settled(symbol, account, own.quantity, d.now.market_ns, cost))
-    elif d.get(Settled, symbol) is not None:
-        d.drop(Settled, symbol)
 
 
 def _book(d: Draft, order: OrderRecord, quantity: float, price: float, time_ns: int, witness: Witness) -> None:

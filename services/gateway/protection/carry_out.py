@@ -276,10 +276,10 @@ def _refuse(d: Draft, stop: OrderRecord, refusal: NoRelease, *, lockstep: bool) 
     before = d.get(Refusals, symbol) or Refusals(symbol, d.now.machine_ns)
     reported = before.reported if before.date == session.date else ()
     d.put(Refusals(symbol, before.since_ns, session.date, reported))
-    if refusal.reason == "unconfirmed":
-        ask_for_evidence(d, symbol, lockstep=lockstep)
-        if d.now.machine_ns - before.since_ns < PATIENCE_NS:
-            return False
+    if refusal.reason in ("unconfirmed", "not_now"):
+        ask_for_evidence(d, symbol, lockstep=lockstep)  # (the present answer may be stale, and lack the shares)
+    if refusal.reason == "unconfirmed" and d.now.machine_ns - before.since_ns < PATIENCE_NS:
+        return False
     if refusal.reason == "not_now" and waits(stop):
         ask_to_confirm(d, first=False, lockstep=lockstep)
     if refusal.reason in reported:

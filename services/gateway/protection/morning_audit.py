@@ -14,13 +14,15 @@ two answers of the broker agree.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from messages.orders import OrderRecord, PositionUpdated
+from messages.orders import Fill, OrderRecord, PositionUpdated
 from services.configuration.settings import Settings
 from services.gateway.book.evidence import confirmed_position
+from services.gateway.book.fills import restate
+from services.gateway.book.own_shares import replay
 from services.gateway.book.queries import grid_of
 from services.gateway.book.records import (
     COST_TOLERANCE_PCT,
@@ -178,16 +180,21 @@ def _anchor(d: Draft, own: Own, position: AccountPosition, older: float) -> Anch
 def _anchor_by_fills(d: Draft) -> None:
     """Where no anchor was saved, because the fleet was away soon after the fill: the fills are the anchor.
 
-    The first answer makes it, before it counts what the account has beyond own shares: after a split that is wrong.
+    The first answer makes it, before it counts what the account has beyond own shares: after a split that is wrong. A
+    stop from before the split may have sold at the open, even all that was known: the anchor is of the shares before.
     """
     for own in d.table(Own).values():
-        times = [r.fill.time_ns for r in d.table(FillRecord).values() if r.fill.symbol == own.symbol]
-        if own.quantity < 1 or not times or d.get(Anchor, own.symbol) is not None:
+        fills = [r.fill for r in d.table(FillRecord).values() if r.fill.symbol == own.symbol]
+        if _traded_today(d, own.symbol):
+            today = [record.fill for record in _fills_today(d, own.symbol)]
+            fills = [f for f in fills if f not in today]
+            own, _ = replay(own.symbol, fills)
+        if own.quantity < 1 or not fills or d.get(Anchor, own.symbol) is not None:
             continue
         settled, average = d.get(Settled, own.symbol), own.cost_usd / own.quantity
         account = own.quantity + (settled.foreign if settled is not None else 0.0)
-        levels = _levels(d, own.symbol)
-        d.put(Anchor(own.symbol, account, average, average, max(times), levels, own=own.quantity))
+        levels, time_ns = _levels(d, own.symbol), max(f.time_ns for f in fills)
+        d.put(Anchor(own.symbol, account, average, average, time_ns, levels, own=own.quantity))
 
 
 def _levels(d: Draft, symbol: str) -> dict[str, float]:
@@ -252,7 +259,7 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
             figures |= {"own_was": own.quantity, "own_is": own_after}
             figures |= {"paid_out": verdict.paid_out} if verdict.paid_out else {}
             d.note("split_mended", symbol, "WARNING", ratio=round(verdict.ratio, 6), **figures)
-            own = msgspec.structs.replace(own, quantity=own_after)
+            own = _own_of_split(d, own, before, own_after, verdict.ratio)
             _apply_split(d, own, before, verdict.ratio, settings)
             anchor = _anchor(d, own, position, before.price / verdict.ratio)
         case "strange":
@@ -263,21 +270,45 @@ def audit(d: Draft, symbol: str, settings: Settings) -> None:
     d.put(msgspec.structs.replace(anchor, audited_ns=d.now.market_ns))
 
 
+def _own_of_split(d: Draft, own: Own, before: Anchor, quantity: float, ratio: float) -> Own:
+    """The own shares after a split. What a stop sold since the night were new shares, booked at the cost of old ones.
+
+    So their cost and profit are corrected: else they are a false loss, and a stop for the rest starts too low.
+    """
+    sales = [r for r in _fills_today(d, own.symbol) if r.fill.side == "SELL" and r.fill.quantity]
+    if not sales:
+        return msgspec.structs.replace(own, quantity=quantity)
+    cost = (own.cost_usd / own.quantity if own.quantity > 0 else before.avg_cost) / ratio
+    own = Own(own.symbol, quantity, quantity * cost)
+    for record in sales:
+        restate(d, record, own, (record.fill.price - cost) * record.fill.quantity)
+    return own
+
+
+def _fills_today(d: Draft, symbol: str) -> list[FillRecord]:
+    """The fills since the night."""
+    session = d.get(SessionRecord, "session") or SessionRecord()
+    if session.phase == "closed" or _is_over(session, d.now.market_ns):
+        return []
+    since_ns = session.open_ns - NIGHT_NS
+    return [r for r in d.table(FillRecord).values() if r.fill.symbol == symbol and r.fill.time_ns > since_ns]
+
+
 def _traded_today(d: Draft, symbol: str) -> float:
     """The shares that the fleet's orders bought since the night, less those that they sold.
 
     A stop from before a split can sell at the open, before any price confirms the split.
     """
-    session = d.get(SessionRecord, "session") or SessionRecord()
-    if session.phase == "closed" or _is_over(session, d.now.market_ns):
-        return 0.0
-    return _traded(d, symbol, session.open_ns - NIGHT_NS)
+    return _net(f.fill for f in _fills_today(d, symbol) if f.fill.role != "adopted")
 
 
-def _traded(d: Draft, symbol: str, since_ns: int, *, adopted: bool = False) -> float:
-    fills = (record.fill for record in d.table(FillRecord).values())
-    found = [f for f in fills if f.symbol == symbol and f.time_ns > since_ns and (f.role == "adopted") is adopted]
-    return exact(sum(f.quantity if f.side == "BUY" else -f.quantity for f in found))
+def _adopted_since(d: Draft, anchor: Anchor) -> float:
+    fills = (r.fill for r in d.table(FillRecord).values())
+    return _net(f for f in fills if (f.symbol, f.role) == (anchor.symbol, "adopted") and f.time_ns > anchor.time_ns)
+
+
+def _net(fills: Iterable[Fill]) -> float:
+    return exact(sum(f.quantity if f.side == "BUY" else -f.quantity for f in fills))
 
 
 def _at_the_close(d: Draft, anchor: Anchor, own: Own, today: float) -> Anchor:
@@ -288,7 +319,7 @@ def _at_the_close(d: Draft, anchor: Anchor, own: Own, today: float) -> Anchor:
     """
     if anchor.own is None:
         return anchor
-    since = exact(own.quantity - today - anchor.own - _traded(d, own.symbol, anchor.time_ns, adopted=True))
+    since = exact(own.quantity - today - anchor.own - _adopted_since(d, anchor))
     account, foreign = exact(anchor.account + since), anchor.account - anchor.own
     if since <= 0 or account <= 0:
         return msgspec.structs.replace(anchor, account=account)  # (a sale leaves the average cost)

@@ -10,7 +10,17 @@ from messages.broker import CancelOrder, PlaceOrder
 from messages.entries import CancelEntry, EntryDropped, EntryPlan
 from messages.orders import OrderPlaced, OrderRecord
 from services.gateway.book.queries import next_order_ids
-from services.gateway.book.records import AccountPosition, Block, Book, EntrySlot, Links, Own, SessionRecord, Tombstone
+from services.gateway.book.records import (
+    AccountPosition,
+    Block,
+    Book,
+    EntrySlot,
+    Links,
+    Own,
+    SessionRecord,
+    Settled,
+    Tombstone,
+)
 from services.gateway.orders.placing import cancel_entry, place_entry
 from tests.gateway.one_decision import (
     BOUND,
@@ -93,7 +103,8 @@ def test_a_bracket_has_all_fields(more: dict[str, Any]) -> None:
     parent, child = bracket(wanted)
     d = draft(BOUND, OPEN, PRICED, BOOK)
     place_entry(d, wanted, READY, RULES)
-    assert written(d) == [Book(account=ACCOUNT, next_order_id=9), EntrySlot(ENTRY, "TSLA"), parent, child]
+    before = Settled("TSLA", 0.0, 0.0, NOON_NS)
+    assert written(d) == [before, Book(account=ACCOUNT, next_order_id=9), EntrySlot(ENTRY, "TSLA"), parent, child]
     assert messages_of(d) == [
         ("TSLA", OrderPlaced(parent)),
         ("broker", PlaceOrder(parent, False)),
@@ -105,7 +116,7 @@ def test_a_bracket_has_all_fields(more: dict[str, Any]) -> None:
 def test_a_bracket_before_the_account_is_known_names_none() -> None:
     d = draft(BOUND, OPEN, PRICED)
     place_entry(d, plan(), READY, RULES)
-    assert written(d)[2:] == list(bracket(plan(), 1, ""))
+    assert written(d)[3:] == list(bracket(plan(), 1, ""))
 
 
 def test_order_ids_are_used_once() -> None:

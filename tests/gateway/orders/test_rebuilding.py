@@ -159,6 +159,47 @@ class TestEntryFilledAway:
         gateway.wait(15)
         assert "SELL 10 TRAIL" in gateway.orders_sent()
 
+    def test_no_answer_came_between_the_order_and_the_absence(self) -> None:
+        gateway = Gateway()
+        gateway.working()
+        away(gateway)
+        gateway.connect(held_by_account(10.0))
+        answers_again(gateway, held_by_account(10.0))
+        assert gateway.own() == 10.0
+
+    @pytest.mark.parametrize(
+        ("account", "cost", "own"),
+        [(4.0, 107.0, 4.0), (16.0, 106.0, 10.0), (4.0, 105.2, 0.0), (4.0, 110.6, 0.0)],
+        ids=["in part", "somebody else bought as well", "below the trigger", "above the limit"],
+    )
+    def test_shares_at_the_price_of_the_entry_are_a_claim(self, account: float, cost: float, own: float) -> None:
+        """Its stop is gone, too. Who buys at or above its trigger triggers it; the cost contains a commission."""
+        gateway = resting()
+        away(gateway)
+        gateway.connect(held_by_account(account, cost))
+        answers_again(gateway, held_by_account(account, cost))
+        assert gateway.own() == own
+        assert [b.reason for b in gateway.state.table(Block).values()] == (["shares_found"] if own else [])
+
+    def test_what_others_bought_as_the_broker_tells_is_not_its_own(self) -> None:
+        gateway = resting()
+        away(gateway)
+        theirs = broker_execution("", 6.0, 106.0, client_id=0, order_id=0, time_ns=gateway.market_ns)
+        gateway.connect(held_by_account(16.0), theirs)
+        answers_again(gateway, held_by_account(16.0), theirs)
+        assert gateway.own() == 10.0
+        assert gateway.state.table(Block) == {}, "ten are exactly its shares"
+        assert gateway.state.table(FillRecord)[f"synthetic.{KEY}.10"].fill.witness == "order"
+
+    @pytest.mark.parametrize(("account", "cost"), [(30.0, 35.5), (2.0, 532.5)])
+    def test_a_split_followed(self, account: float, cost: float) -> None:
+        gateway = resting()
+        away(gateway)
+        gateway.connect(held_by_account(account, cost))
+        answers_again(gateway, held_by_account(account, cost))
+        (bought,) = fills(gateway)
+        assert (bought.quantity, bought.price) == (10.0, pytest.approx(106.5)), "the audit does the rest"
+
     def test_nothing_is_found_if_the_account_has_nothing(self) -> None:
         gateway = resting()
         away(gateway)
@@ -194,6 +235,16 @@ class TestStopOutAway:
         assert (sale.role, sale.price, sale.time_ns, sale.witness) == ("stop", 94.5, live_ns, "order")
         assert gateway.order(STOP).status == "Filled"
         assert gateway.orders_sent() == ["ask", "ask"]
+
+    def test_it_sold_in_part_before_a_split_that_ended_it(self) -> None:
+        gateway = holding()
+        away(gateway)
+        facts = (held_by_account(8.0, 52.5),)
+        gateway.connect(*facts)
+        answers_again(gateway, *facts)
+        sale = fills(gateway)[-1]
+        assert (sale.role, sale.side, sale.quantity) == ("stop", "SELL", 6.0)
+        assert gateway.own() == 4.0, "the audit does the rest"
 
     def test_foreign_shares_do_not_hide_it(self) -> None:
         gateway = holding()
@@ -561,6 +612,32 @@ class TestBrokerContradicts:
         gateway.answer(gateway.completed(STOP, "Filled Size: 10"), held_by_account(10.0))
         assert gateway.own() == 10.0
         assert "fill_rebuilt" not in gateway.notes()
+
+    def test_what_else_a_busted_order_sold_counts_if_the_account_lacks_it(self) -> None:
+        """Six of ten were sold on the day before, the rest today; today's sale was annulled."""
+        gateway = holding()
+        away(gateway)
+        ids = {"exec_id": "0002.01.01.02", "order_id": 2, "perm_id": 10_002, "time_ns": gateway.market_ns}
+        bust = broker_execution(STOP, 0.0, 0.0, side="SELL", cum_quantity=6.0, **ids)
+        done = broker_order(**{**_fields(gateway.completed(STOP, "Filled Size: 10")), "filled": 6.0})
+        facts = (bust, done, held_by_account(4.0))
+        gateway.connect(*facts)
+        assert gateway.own() == 10.0, "one answer is not enough"
+        for _ in range(4):
+            gateway.wait(12)
+            gateway.answer(*facts)
+        assert gateway.own() == 4.0
+        assert [f.quantity for f in fills(gateway)] == [10.0, 0.0, 6.0]
+
+    def test_the_annulled_sale_may_be_one_that_was_rebuilt(self) -> None:
+        gateway = holding()
+        away(gateway)
+        gateway.connect()
+        answers_again(gateway)
+        assert gateway.own() == 0.0
+        gateway.receive(gateway.execution(STOP, 0.0, 0.0, exec_id="0002.01.01.02", cum_quantity=6.0))
+        assert gateway.own() == 4.0
+        assert [f.quantity for f in fills(gateway) if f.side == "SELL"] == [6.0, 0.0]
 
     def test_a_stop_that_sells_more_than_its_entry_bought_is_no_forgotten_purchase(self) -> None:
         """The child has the entry's whole size; the broker ended the entry with 1 share."""

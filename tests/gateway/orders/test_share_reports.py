@@ -60,6 +60,12 @@ class TestExecution:
             [("TSLA", OrderFilled(fill, order, 6.0, 632.0, 0.0)), received(order, execution)],
         )
 
+    def test_its_order_id_is_used(self) -> None:
+        """The ledger is lost, and the ids of the broker have rolled back."""
+        known = changed(BOUGHT, order_id=40)
+        (changes, _) = folded(execution_of(known, 4.0, 105.5), known)
+        assert changed(BOOK, next_order_id=41) in changes
+
     @pytest.mark.parametrize("cum", [10.0, 11.0])
     def test_the_last_fill(self, cum: float) -> None:
         known = changed(BOUGHT, filled=6.0)

@@ -234,6 +234,12 @@ class TestUnprotected:
         protect(d, "TSLA", READY, RULES)
         assert [message for to, message in messages_of(d) if to == "broker"] == [RequestSnapshot()]
 
+    def test_while_its_exchange_waits_the_broker_is_asked_for_the_position(self) -> None:
+        """The answer lacks the shares, and may be stale."""
+        d = draft(READY, OPEN, fill(), *held(10.0, 0.0)[:2], stop(why_held="child,trigger"), LONG_AGO, quoted())
+        protect(d, "TSLA", READY, RULES)
+        assert [to for to, m in messages_of(d) if isinstance(m, RequestSnapshot)] == ["broker"]
+
     def test_a_stop_in_doubt_reserves_and_does_not_protect(self) -> None:
         d = draft(READY, OPEN, fill(), *held(), stop(), Doubt(STOP), LONG_AGO)
         protect(d, "TSLA", READY, RULES)

@@ -364,6 +364,15 @@ class TestTheLastSessionSeen:
         renew_anchors(d)
         assert written(d) == []
 
+    def test_a_stop_of_before_the_split_sold_all_that_was_known(self) -> None:
+        bought = fill(quantity=20.0, price=50.0, time_ns=CLOSE_NS)
+        sale = fill(STOP, 20.0, price=17.0, side="SELL", role="stop", time_ns=NOON_NS)
+        d = draft(OPEN, Own("TSLA", 0.0), AccountPosition("TSLA", 40.0, 50 / 3), bought, sale, quoted(17.0))
+        request_missed_audits(d)
+        assert d.get(Anchor, "TSLA") == Anchor("TSLA", 20.0, 50.0, 50.0, CLOSE_NS, own=20.0)
+        audit(d, "TSLA", RULES)
+        assert d.get(Own, "TSLA") == Own("TSLA", 40.0, pytest.approx(40 * 50 / 3))
+
     def test_a_gap_of_sessions_is_audited(self) -> None:
         d = draft(OPEN, self.SEEN)
         request_missed_audits(d)
@@ -396,7 +405,7 @@ class TestTradesSinceTheAnchor:
         """The stop from before the split sold six new shares at the open."""
         today = fill(STOP, 6.0, role="stop", side="SELL", time_ns=OPEN.open_ns + 10**9, exec_id="0000e0d5.2.01")
         d = self.audited(today, Own("TSLA", 2.0, 210.0), AccountPosition("TSLA", 10.0, 52.5), quoted(53.0))
-        assert d.get(Own, "TSLA") == Own("TSLA", 10.0, 210.0)
+        assert d.get(Own, "TSLA") == Own("TSLA", 10.0, 525.0), "they cost half of the old ones"
         assert d.get(Anchor, "TSLA") == Anchor("TSLA", 10.0, 52.5, 53.0, NOON_NS, {STOP: 47.7}, NOON_NS, 10.0)
 
     def test_a_purchase_before_the_night(self) -> None:
