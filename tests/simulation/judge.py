@@ -67,14 +67,21 @@ class _Symbol:
         self.ordered = False
         """A sale of all was ordered by the operator."""
         self.doubled = False
-        self.unknowable = False
+        self.forgotten = False
         """Nothing tells that the shares are ours: no ledger, no stop at the broker, no execution that it knows."""
+        self.annulled = False
+        """A sale of these shares was annulled, and the broker tells that no more."""
         self.why: list[str] = []
 
     @property
     def shares(self) -> int:
         """Own whole shares that the account has."""
         return max(0, math.floor(min(self.own, self.account) + 1e-9))
+
+    @property
+    def unknowable(self) -> bool:
+        """Whether nothing is left that could tell the fleet of these shares."""
+        return self.forgotten or self.annulled
 
     @property
     def bare(self) -> bool:
@@ -159,9 +166,9 @@ class Judge:
         bought = {symbol for symbol, key in before if is_reference_of(key, self._settings.name)}
         for symbol, found in self.symbols.items():
             if symbol in bought:
-                found.unknowable = False
+                found.forgotten = False
             elif self._forgotten and found.shares and not found.sells:
-                found.unknowable = True
+                found.forgotten = True
                 self.counts["shares without a witness"] += 1
         self._forgotten = False
         self._hear_corrections(answer)
@@ -171,7 +178,7 @@ class Judge:
         told = {execution.exec_id for execution in answer.executions}
         for exec_id, (symbol, change) in self._unheard.items():
             if exec_id not in told:
-                self.symbols[symbol].unknowable |= change > 0
+                self.symbols[symbol].annulled |= change > 0
                 self.counts["corrections never heard"] += 1
         self._unheard.clear()
 
@@ -199,10 +206,10 @@ class Judge:
                             change = round(signed - self._executions[base], 6)
                             self._unheard[execution.exec_id] = (execution.symbol, change)
                             sale_forgotten = execution.time_ns < self._lost_ns and not found.sells
-                            found.unknowable |= change > 0 and sale_forgotten
+                            found.annulled |= change > 0 and sale_forgotten
                         self._executions[base] = signed
                         if found.own <= 0:
-                            found.ordered = found.unknowable = False
+                            found.ordered = found.forgotten = found.annulled = False
                 case ErrorReport(_, order_id, code):
                     if code not in (202, 399, 2109):
                         self._refused.add(order_id)

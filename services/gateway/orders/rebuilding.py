@@ -220,10 +220,16 @@ def _bought_unseen(d: Draft, entry: OrderRecord, risen: float) -> tuple[float, f
         return 0.0, 0.0, False  # (the average cost is that of other shares, too)
     if must_have_bought(entry, risen, position.avg_cost):
         return min(risen, entry.remaining), _level(d, entry), False
-    before_split = position.avg_cost * risen / entry.remaining
+    before_split = _cost_before_split(entry.remaining, risen, position.avg_cost, _level(d, entry))
     if must_have_bought(entry, entry.remaining, before_split):
         return entry.remaining, before_split, False
     return 0.0, 0.0, False
+
+
+def _cost_before_split(bought: float, now: float, cost: float, level: float) -> float:
+    """The average cost of shares before a split left so many `now`. A reverse split pays a fraction of a share out."""
+    one_of = round(cost / level) if level > 0 else 0
+    return cost / one_of if one_of >= 2 and now == math.floor(bought / one_of) else cost * now / bought
 
 
 def _bought_by_others(d: Draft, snapshot: BrokerSnapshot, symbol: str) -> float:

@@ -191,7 +191,7 @@ class TestEntryFilledAway:
         assert gateway.state.table(Block) == {}, "ten are exactly its shares"
         assert gateway.state.table(FillRecord)[f"synthetic.{KEY}.10"].fill.witness == "order"
 
-    @pytest.mark.parametrize(("account", "cost"), [(30.0, 35.5), (2.0, 532.5)])
+    @pytest.mark.parametrize(("account", "cost"), [(30.0, 35.5), (2.0, 532.5), (3.0, 319.5)])
     def test_a_split_followed(self, account: float, cost: float) -> None:
         gateway = resting()
         away(gateway)
