@@ -57,8 +57,6 @@ BEFORE_CLOSE_NS = 60 * SECOND
 """In this time before the close no stop is exchanged: the new one might not be confirmed any more."""
 EXCHANGES = frozenset({"modify_refused", "exchanged", "stuck_child", "split_refused"})
 """Cancel reasons of a stop that another one replaces."""
-
-
 WITH_ITS_DOUBLE = frozenset({"modify_refused", "stuck_child"})
 """Those of a stop that has its order id in common with another order: no change of it is certain to reach it."""
 
