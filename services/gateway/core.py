@@ -90,9 +90,9 @@ from services.gateway.orders.cancels import (
     resume_cancels,
 )
 from services.gateway.orders.folding import fold_commission, fold_execution, fold_order, fold_position
+from services.gateway.orders.lost_ledger import end_found
 from services.gateway.orders.placing import cancel_entry, place_entry
 from services.gateway.orders.questions import ask_for_evidence, ask_soon, is_filled_live, question_deadline, watch_acks
-from services.gateway.orders.rebuilding import end_found
 from services.gateway.protection.carry_out import protect, protection_deadline
 from services.gateway.protection.coverage import report_coverage
 from services.gateway.protection.morning_audit import renew_anchors, request_audits, save_anchors

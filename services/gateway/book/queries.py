@@ -23,6 +23,7 @@ from services.trading.ids import is_stop_reference
 from services.trading.prices import US_STOCKS, Grid
 
 __all__ = [
+    "account_shares",
     "book_snapshot",
     "first_block",
     "grid_of",
@@ -78,6 +79,12 @@ def stops_of(d: Draft, symbol: str) -> tuple[str, list[OrderRecord]]:
         if any(o.parent_client_order_id == e or is_stop_reference(o.client_order_id, e) for e in entries)
     ]
     return newest, own_stops
+
+
+def account_shares(d: Draft, symbol: str) -> float:
+    """The account's shares, as last reported; 0 if no position was."""
+    position = d.get(AccountPosition, symbol)
+    return position.quantity if position is not None else 0.0
 
 
 def whole_shares(d: Draft, symbol: str) -> int:

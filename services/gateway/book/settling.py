@@ -7,6 +7,7 @@ What it has beyond own shares then is not the bot's now, and own orders that are
 from __future__ import annotations
 
 from messages.orders import OrderRecord
+from services.gateway.book.queries import account_shares
 from services.gateway.book.records import AccountPosition, Doubt, HeldBack, Own, Settled
 from services.runtime.core import Draft
 
@@ -31,13 +32,13 @@ def settle_purchase(d: Draft, symbol: str) -> None:
     """The account reports more shares than before while no entry of ours lives: a person bought them."""
     orders = [o for o in d.table(OrderRecord).values() if o.symbol == symbol and o.role != "foreign"]
     before = d.state.get(AccountPosition, symbol)
-    risen = _account(d, symbol) > (before.quantity if before is not None else 0.0)
+    risen = account_shares(d, symbol) > (before.quantity if before is not None else 0.0)
     if risen and not any(o.live and o.side == "BUY" for o in orders):
         _settle(d, symbol, orders, live=any(o.live for o in orders))
 
 
 def _settle(d: Draft, symbol: str, orders: list[OrderRecord], *, live: bool) -> None:
-    own, account = d.get(Own, symbol) or Own(symbol), _account(d, symbol)
+    own, account = d.get(Own, symbol) or Own(symbol), account_shares(d, symbol)
     doubtful = any(d.get(Doubt, o.key) is not None or d.get(HeldBack, o.key) is not None for o in orders)
     if doubtful or own.quantity < 0 or account < own.quantity:
         return
@@ -47,8 +48,3 @@ def _settle(d: Draft, symbol: str, orders: list[OrderRecord], *, live: bool) -> 
         d.put(Settled(symbol, account, own.quantity, d.now.market_ns, cost))
     elif d.get(Settled, symbol) is not None:
         d.drop(Settled, symbol)
-
-
-def _account(d: Draft, symbol: str) -> float:
-    position = d.get(AccountPosition, symbol)
-    return position.quantity if position is not None else 0.0

@@ -24,7 +24,7 @@ from services.gateway.book.records import (
     QuoteRecord,
 )
 from services.gateway.operator.manual_trade import book_manual_trade
-from services.gateway.orders.rebuilding import FOUND
+from services.gateway.orders.lost_ledger import FOUND
 from services.runtime.core import Draft
 
 __all__ = ["accept_found", "adopt"]
