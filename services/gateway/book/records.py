@@ -511,7 +511,8 @@ class Anchor(msgspec.Struct, frozen=True):
     """A position as last seen in a session, for the next audit: the account's shares, their average cost, the price.
 
     `levels`: stop levels of the live stops by client_order_id. The broker may adjust its stops for a split itself.
-    `audited_ns`: when an audit last compared the position with it. `own`: the own shares then (None: not recorded).
+    `audited_ns`: when an audit last compared the position with it. `own`: the own shares then (None: not recorded; 0:
+    all were sold in the session that it is of).
     """
 
     symbol: str

@@ -144,10 +144,14 @@ def renew_anchors(d: Draft) -> None:
         return
     for own in d.table(Own).values():
         before, position = d.get(Anchor, own.symbol), d.get(AccountPosition, own.symbol)
-        if d.get(Audit, own.symbol) is not None or position is None or (before is None and own.quantity <= 0):
+        if d.get(Audit, own.symbol) is not None or position is None:
             continue
         if own.quantity - position.quantity >= 1:
             continue  # shares are missing: the anchor shows whether they were sold or a reverse split took them
+        if own.quantity <= 0:
+            if before is not None and before.own != 0:
+                d.put(msgspec.structs.replace(before, own=0.0, time_ns=d.now.market_ns))  # no second audit today
+            continue
         now = (position.quantity, position.avg_cost, own.quantity)
         same = before is not None and (before.account, before.avg_cost, before.own) == now
         if not same or (before is not None and d.now.market_ns - before.time_ns >= ANCHOR_AGE_NS):
@@ -189,12 +193,18 @@ def _anchor_by_fills(d: Draft) -> None:
             today = [record.fill for record in _fills_today(d, own.symbol)]
             fills = [f for f in fills if f not in today]
             own, _ = replay(own.symbol, fills)
-        if own.quantity < 1 or not fills or d.get(Anchor, own.symbol) is not None:
+        if own.quantity < 1 or not fills or _is_anchored(d, own.symbol):
             continue
         settled, average = d.get(Settled, own.symbol), own.cost_usd / own.quantity
         account = own.quantity + (settled.foreign if settled is not None else 0.0)
         levels, time_ns = _levels(d, own.symbol), max(f.time_ns for f in fills)
         d.put(Anchor(own.symbol, account, average, average, time_ns, levels, own=own.quantity))
+
+
+def _is_anchored(d: Draft, symbol: str) -> bool:
+    """Whether there is an anchor of shares that we held; one of shares that were all sold counts for its session."""
+    found, session = d.get(Anchor, symbol), d.get(SessionRecord, "session") or SessionRecord()
+    return found is not None and (found.own != 0 or found.time_ns >= session.open_ns - EARLY_NS)
 
 
 def _levels(d: Draft, symbol: str) -> dict[str, float]:
@@ -210,7 +220,8 @@ def _level(stop: OrderRecord) -> float | None:
 def request_audits(d: Draft) -> bool:
     """Shortly before the open: audit every position. True if there is one, so that the broker must be asked."""
     for found in d.table(Anchor).values():
-        d.put(Audit(found.symbol))
+        if found.own != 0:
+            d.put(Audit(found.symbol))
     return bool(d.table(Audit))
 
 
@@ -221,7 +232,8 @@ def request_missed_audits(d: Draft) -> None:
     if session.phase == "closed" or not session.open_ns or _is_over(session, d.now.market_ns):
         return
     for found in d.table(Anchor).values():
-        if max(found.time_ns, found.audited_ns) < session.open_ns - EARLY_NS and d.get(Audit, found.symbol) is None:
+        seen_ns = max(found.time_ns, found.audited_ns)
+        if found.own != 0 and seen_ns < session.open_ns - EARLY_NS and d.get(Audit, found.symbol) is None:
             d.put(Audit(found.symbol))
 
 

@@ -364,6 +364,21 @@ class TestTheLastSessionSeen:
         renew_anchors(d)
         assert written(d) == []
 
+    def test_shares_that_were_all_sold_are_audited_once(self) -> None:
+        """What a person buys later is no split of what was sold."""
+        bought = fill(quantity=20.0, price=50.0, time_ns=CLOSE_NS)
+        sale = fill(STOP, 20.0, price=48.0, side="SELL", role="stop", time_ns=NOON_NS)
+        d = draft(OPEN, Own("TSLA", 0.0), AccountPosition("TSLA", 0.0, 0.0), bought, sale, quoted(48.0))
+        request_missed_audits(d)
+        audit(d, "TSLA", RULES)
+        renew_anchors(d)
+        d.put(AccountPosition("TSLA", 2.0, 46.0))
+        before = d.get(Anchor, "TSLA")
+        renew_anchors(d)
+        request_missed_audits(d)
+        assert (d.get(Anchor, "TSLA"), list(d.table(Audit))) == (before, [])
+        assert request_audits(d) is False, "nor is the next morning"
+
     def test_a_stop_of_before_the_split_sold_all_that_was_known(self) -> None:
         bought = fill(quantity=20.0, price=50.0, time_ns=CLOSE_NS)
         sale = fill(STOP, 20.0, price=17.0, side="SELL", role="stop", time_ns=NOON_NS)
