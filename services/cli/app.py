@@ -68,9 +68,9 @@ def _register() -> None:
 def run(arguments: list[str]) -> int | None:
     """Run one command line; its exit code."""
     if not arguments or {"--help", "-h"} & set(arguments):
-        from services.cli.layout import console  # rich is for output only
+        from services.cli.layout import HELP_WIDTH, console  # rich is for output only
 
-        app.console = console()
+        app.console = console(HELP_WIDTH)
     # A list of commands shows the first line of each manual, so there they are imported.
     if not arguments or arguments[0].startswith("-"):
         _import_commands(app)

@@ -14,10 +14,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["EventList", "Parts", "Rows", "TableInParts", "cell", "console", "plain_table"]
+__all__ = ["HELP_WIDTH", "EventList", "Parts", "Rows", "TableInParts", "cell", "console", "plain_table"]
 
 PIPE_WIDTH = 4_000
 """Columns if the output is no terminal; rich would take 80 and break every line."""
+
+HELP_WIDTH = 100
+"""Columns of a manual in a pipe: it is text to read, with frames."""
 
 GAP = 2
 """Blanks between the columns of a table."""
@@ -37,9 +40,9 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-def console() -> Console:
-    """The console to print to."""
-    return _Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, soft_wrap=False)
+def console(pipe_width: int = PIPE_WIDTH) -> Console:
+    """The console to print to. `pipe_width`: its columns if the output is no terminal."""
+    return _Console(width=None if sys.stdout.isatty() else pipe_width, highlight=False, soft_wrap=False)
 
 
 class Parts:
