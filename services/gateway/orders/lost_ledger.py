@@ -86,8 +86,9 @@ def _bought_before(d: Draft, absent_keys: set[str], told: set[str]) -> list[str]
             if not entry_id or entry_id in more or quantity <= 0:
                 continue
             sold = [f for f in sales if entry_of_stop(f.client_order_id) == entry_id]
-            if own.quantity >= 0 and any(f.time_ns >= born_ns for f in sold):
-                continue  # (after a split more is sold than was bought, and the entry's record may have expired)
+            older = all(f.time_ns < born_ns for f in sold) and d.now.market_ns - born_ns < DAY_NS
+            if own.quantity >= 0 and not older:
+                continue  # (after a split more is sold than was bought; and days later others may have bought shares)
             price = sum(f.price * f.quantity for f in sold) / sum(f.quantity for f in sold)
             entry = _found_entry(d, symbol, entry_id, quantity, [], None)
             book_synthetic(d, entry, quantity, price, min(f.time_ns for f in sold), "order")

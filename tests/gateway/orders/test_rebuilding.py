@@ -438,6 +438,21 @@ class TestMemoryLost:
         gateway.connect(sold)
         assert (gateway.own(), gateway.state.table(Block)) == (0.0, {})
 
+    @pytest.mark.parametrize(("hours", "own"), [(1, 7.0), (30, 2.0)])
+    def test_shares_that_are_there_days_later_are_no_old_purchase(self, hours: int, own: float) -> None:
+        """Five were sold whose purchase nobody tells, and two are held: five more can be anybody's after a day."""
+        gateway = Gateway(cold=True)
+        old = "CT-TSLA-20250103-1"
+        before_ns = gateway.market_ns - 48 * HOUR
+        sale = broker_execution(f"{old}-S1", 5.0, 95.0, side="SELL", exec_id="0000e0d5.9.01", time_ns=before_ns)
+        bought = broker_execution(KEY, 7.0, 105.0, time_ns=before_ns + HOUR)
+        gateway.connect(sale, bought, held_by_account(2.0))
+        assert gateway.own() == 2.0
+        away(gateway, hours)
+        gateway.connect(sale, bought, held_by_account(7.0))
+        answers_again(gateway, sale, bought, held_by_account(7.0), times=2)
+        assert gateway.own() == own
+
     def test_shares_bought_today_are_found_by_their_executions(self) -> None:
         gateway = Gateway(cold=True)
         done = broker_order(KEY, status="Filled", quantity=0.0, order_id=0, filled=10.0, completed_status="Filled")
