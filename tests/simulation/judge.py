@@ -71,6 +71,11 @@ class _Symbol:
         """Nothing tells that the shares are ours: no ledger, no stop at the broker, no execution that it knows."""
         self.annulled = False
         """A sale of these shares was annulled, and the broker tells that no more."""
+        self.last_entry: Order | None = None
+        self.mistakable = False
+        """A person bought unheard, at a price that only our entry could pay: nothing tells whose the shares are."""
+        self.lost_changes: Counter[int] = Counter()
+        """By order id: changes that never arrived. Twice is, to the fleet, a broker that refuses them."""
         self.why: list[str] = []
 
     @property
@@ -137,6 +142,25 @@ class Judge:
         found.own = min(found.own, max(0.0, found.account))
         self.disturb(symbol, "sale by hand")
         self.refresh()
+
+    def bought_by_hand(self, symbol: str, shares: float) -> None:
+        """While the fleet hears nothing, a purchase can look like that of an entry that filled and was sold again.
+
+        The average cost, with about a dollar of commission, is what is left of both.
+        """
+        found, entry = self.symbols[symbol], self.symbols[symbol].last_entry
+        hears = self._started_ns("gateway") is not None and self._wire.socket_up and self._wire.broker_up
+        if hears or entry is None or entry.ticket.stop_price is None:
+            return
+        cost = next(p.avg_cost for p in self._exchange.positions() if p.symbol == symbol)
+        limit = entry.ticket.limit_price or math.inf
+        found.mistakable |= entry.ticket.stop_price <= cost and cost - 1.0 / shares <= limit
+
+    def accepted(self) -> None:
+        """The operator has accepted what was found: these shares are the bot's own now."""
+        for found in self.symbols.values():
+            if found.mistakable:
+                found.own, found.mistakable = max(found.own, found.account), False
 
     def split(self, symbol: str, ratio: float) -> None:
         found = self.symbols[symbol]
@@ -234,6 +258,9 @@ class Judge:
                 found = self.symbols[order.ticket.symbol]
                 (found.sells if order.ticket.side == "SELL" else found.entries).append(order)
         for symbol, found in self.symbols.items():
+            found.last_entry = found.entries[-1] if found.entries else found.last_entry
+            if found.mistakable and found.account <= 0:
+                found.own, found.mistakable = max(found.own, 0.0), False  # sold under our reference
             found.protected = sum(order.remaining for order in found.sells if _protects(order))
             sells, oversized = 0.0, False
             for order in found.sells:
@@ -256,7 +283,7 @@ class Judge:
                     raise Broken("short", symbol, self._shows(symbol))
             if found.excess > excess:
                 self.counts["more sells than shares"] += 1
-                if ours and not found.mend_ns and not found.doubled:
+                if ours and not found.mend_ns and not found.doubled and not found.mistakable:
                     raise Broken("sells above shares", symbol, f"by an order of the fleet: {self._shows(symbol)}")
                 if not ours:
                     self.disturb(symbol, "the exchange made sells above shares")
@@ -283,6 +310,11 @@ class Judge:
             case _:
                 pass
 
+    def on_lost(self, command: PlaceOrder | CancelOrder) -> None:
+        """A command of the fleet never arrives."""
+        if isinstance(command, PlaceOrder):
+            self.symbols[command.order.symbol].lost_changes[command.order.order_id] += 1
+
     def _rule_a(self, order: Order, left: float, how: str) -> None:
         """No stop is taken away while the account holds the shares that it protects."""
         symbol = order.ticket.symbol
@@ -291,7 +323,8 @@ class Judge:
         others = sum(o.remaining for o in found.sells if o.perm_id != order.perm_id and _protects(o))
         if others + left >= found.shares or not is_reference_of(order.ticket.order_ref, self._settings.name):
             return
-        if found.ordered or order.ticket.order_id in self._refused or not _protects(order):
+        refused = order.ticket.order_id in self._refused or found.lost_changes[order.ticket.order_id] >= 2
+        if found.ordered or refused or not _protects(order):
             self.counts[f"stops {how} by an exception"] += 1
             return
         raise Broken(
@@ -379,7 +412,7 @@ class Judge:
         found.bare_entry_ns = found.bare_entry_ns + passed_ns if found.bare and found.entries and follows else 0
         if found.bare_entry_ns > ENTRY_NS:
             raise Broken("bare beside an entry", symbol, f"{found.bare_entry_ns / SECOND:.0f} s: {self._shows(symbol)}")
-        found.excess_ns = found.excess_ns + passed_ns if found.excess else 0
+        found.excess_ns = found.excess_ns + passed_ns if found.excess and not found.mistakable else 0
         if found.excess_ns > EXCESS_NS:
             raise Broken("sells above shares", symbol, f"{found.excess_ns / SECOND:.0f} s: {self._shows(symbol)}")
         found.doubled = found.doubled and (bool(found.excess) or len(found.entries) > 1)

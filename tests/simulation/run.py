@@ -127,6 +127,7 @@ class Run:
         self.wire = Wire(self.exchange, SETTINGS.ibkr.client_id, self._fact, self.at, self.counts)
         self.judge = Judge(SETTINGS, self.sessions, self.exchange, self.wire, self._started_ns, self.counts)
         self.wire.on_command = self._on_command
+        self.wire.on_lost = self.judge.on_lost
         self.wire.on_reports = self._on_reports
         self.wire.on_fault = self._on_fault
         self.wire.on_answer = self.judge.on_answer
@@ -571,6 +572,8 @@ class Run:
             reports = [*reports, *self.exchange.broker_actions.fill(order.perm_id, order.remaining)]
         if side == "SELL":
             self.judge.sold_by_hand(incident.symbol)
+        else:
+            self.judge.bought_by_hand(incident.symbol, quantity)
         self._act(incident, reports)
 
     # The operator
@@ -604,6 +607,7 @@ class Run:
         if gateway is not None and any(b.reason == "shares_found" for b in gateway.state.table(Block).values()):
             self.counts["shares found accepted"] += 1
             self._send(AdoptFound())
+            self.judge.accepted()
         self._send(Resume())  # (if the fleet asks for it: risk's ledger was lost)
         for symbol in SYMBOLS:
             self._send(Resume(symbol))

@@ -75,6 +75,7 @@ class Wire:
         self._armed: list[Incident] = []
         self._held: list[Any] = []
         self._holds = False
+        self.on_lost: Callable[[PlaceOrder | CancelOrder], None] = lambda command: None
         self.on_command: Callable[[ToBroker], None] = lambda command: None
         self.on_fault: Callable[[str, str], None] = lambda symbol, why: None
         self.on_reports: Callable[[Sequence[Report], bool], None] = lambda reports, ours: None
@@ -165,6 +166,7 @@ class Wire:
                 self.disturbed_ns = self.now_ns
                 return
             if self._struck("command lost", type(command).__name__):
+                self.on_lost(command)
                 return
         self.on_command(command)
         self.reported(self._carry_out(command), ours=isinstance(command, PlaceOrder))
