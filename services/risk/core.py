@@ -69,7 +69,7 @@ from services.risk.limits import (
     first_limit,
     worst_cost,
 )
-from services.risk.operator import FlattenRecord, carry_out, fold_flattening
+from services.risk.operator import FlattenRecord, carry_out, fold_flattening, forget_flattens
 from services.risk.pauses import FLEET, NEXT_SESSION, PauseRecord, SymbolBlock, guard_tripped, lift, pause, paused_by
 from services.risk.track_record import (
     Unpriced,
@@ -230,6 +230,7 @@ class RiskCore:
             case EntriesUnblocked(reason, symbol) if symbol:
                 d.drop(SymbolBlock, SymbolBlock(symbol, reason).key)
             case LedgerLost("gateway"):
+                forget_flattens(d)  # the gateway's snapshot follows, with those that it still knows
                 self._request_book(d)
             case LedgerLost("risk"):
                 # The operator's pauses and the guards' counts are gone: a person decides whether entries may go on.

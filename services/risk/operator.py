@@ -20,7 +20,7 @@ from services.risk.pauses import FLEET, NEXT_SESSION, OPERATOR, RESUME, PauseRec
 from services.risk.track_record import record_of, trip_guards
 from services.runtime.core import Draft, State
 
-__all__ = ["FlattenRecord", "answer_to", "carry_out", "fold_flattening"]
+__all__ = ["FlattenRecord", "answer_to", "carry_out", "fold_flattening", "forget_flattens"]
 
 ENDED = ("done", "failed", "withdrawn")
 FOUND = "shares_found"
@@ -195,6 +195,12 @@ def _resume(d: Draft, scope: str, settings: Settings) -> None:
         d.put(tally)
     lift(d, scope, lambda p: p.resets == RESUME, OPERATOR)
     trip_guards(d, settings)
+
+
+def forget_flattens(d: Draft) -> None:
+    """The gateway has lost its records: it tells anew which flattens are not over."""
+    for key in d.table(FlattenRecord):
+        d.drop(FlattenRecord, key)
 
 
 def fold_flattening(d: Draft, flattening: Flattening) -> None:

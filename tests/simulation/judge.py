@@ -16,7 +16,7 @@ from messages.broker import BrokerExecution, BrokerSnapshot, CancelOrder, PlaceO
 from messages.market import Session
 from services.configuration.settings import Settings
 from services.simulator.venue.exchange import Exchange
-from services.simulator.venue.executions import base_id
+from services.simulator.venue.executions import Execution, base_id
 from services.simulator.venue.orders import Order
 from services.simulator.venue.reports import ErrorReport, ExecutionReport, Report
 from services.trading.ids import is_reference_of
@@ -71,9 +71,6 @@ class _Symbol:
         """Nothing tells that the shares are ours: no ledger, no stop at the broker, no execution that it knows."""
         self.annulled = False
         """A sale of these shares was annulled, and the broker tells that no more."""
-        self.last_entry: Order | None = None
-        self.mistakable = False
-        """A person bought unheard, at a price that only our entry could pay: nothing tells whose the shares are."""
         self.lost_changes: Counter[int] = Counter()
         """By order id: changes that never arrived. Twice is, to the fleet, a broker that refuses them."""
         self.why: list[str] = []
@@ -112,6 +109,8 @@ class Judge:
         self._executions: dict[str, float] = {}
         self._unheard: dict[str, tuple[str, float]] = {}
         """Corrections that the fleet has not heard of yet: by exec_id, the symbol and what they added to own shares."""
+        self._bought_unheard: dict[str, Execution] = {}
+        """Purchases of ours that it has not heard of yet."""
         self._lost_ns = 0
         """When the gateway's ledger was lost last."""
         self._refused: set[int] = set()
@@ -142,25 +141,6 @@ class Judge:
         found.own = min(found.own, max(0.0, found.account))
         self.disturb(symbol, "sale by hand")
         self.refresh()
-
-    def bought_by_hand(self, symbol: str, shares: float) -> None:
-        """While the fleet hears nothing, a purchase can look like that of an entry that filled and was sold again.
-
-        The average cost, with about a dollar of commission, is what is left of both.
-        """
-        found, entry = self.symbols[symbol], self.symbols[symbol].last_entry
-        hears = self._started_ns("gateway") is not None and self._wire.socket_up and self._wire.broker_up
-        if hears or entry is None or entry.ticket.stop_price is None:
-            return
-        cost = next(p.avg_cost for p in self._exchange.positions() if p.symbol == symbol)
-        limit = entry.ticket.limit_price or math.inf
-        found.mistakable |= entry.ticket.stop_price <= cost and cost - 1.0 / shares <= limit
-
-    def accepted(self) -> None:
-        """The operator has accepted what was found: these shares are the bot's own now."""
-        for found in self.symbols.values():
-            if found.mistakable:
-                found.own, found.mistakable = max(found.own, found.account), False
 
     def split(self, symbol: str, ratio: float) -> None:
         found = self.symbols[symbol]
@@ -195,7 +175,21 @@ class Judge:
                 found.forgotten = True
                 self.counts["shares without a witness"] += 1
         self._forgotten = False
+        self._hear_purchases(answer, {key for _, key, _ in told})
         self._hear_corrections(answer)
+
+    def _hear_purchases(self, answer: BrokerSnapshot, told: set[str]) -> None:
+        """Of a purchase that the first answer after it does not tell, only exactly the entry's shares are a sign.
+
+        Its stop is over, too. Any other number of shares can be what a person bought, after our stop sold ours.
+        """
+        for execution in self._bought_unheard.values():
+            found, order = self.symbols[execution.symbol], self._exchange.find(execution.client_id, execution.order_id)
+            whole = order is not None and found.account == order.ticket.quantity
+            if execution.order_ref not in told and found.shares and not found.sells and not whole:
+                found.forgotten = True
+                self.counts["purchases never heard"] += 1
+        self._bought_unheard.clear()
 
     def _hear_corrections(self, answer: BrokerSnapshot) -> None:
         """A correction that the first answer after it does not tell is never heard: the broker has forgotten it."""
@@ -211,6 +205,7 @@ class Judge:
     def on_execution(self, execution: BrokerExecution) -> None:
         """The gateway hears of this execution."""
         self._unheard.pop(execution.exec_id, None)
+        self._bought_unheard.pop(execution.exec_id, None)
 
     def on_reports(self, reports: Sequence[Report], *, ours: bool = False) -> None:
         """The exchange reported something. `ours`: an order of the fleet was just placed or changed."""
@@ -231,6 +226,8 @@ class Judge:
                             self._unheard[execution.exec_id] = (execution.symbol, change)
                             sale_forgotten = execution.time_ns < self._lost_ns and not found.sells
                             found.annulled |= change > 0 and sale_forgotten
+                        elif signed > 0:
+                            self._bought_unheard[execution.exec_id] = execution
                         self._executions[base] = signed
                         if found.own <= 0:
                             found.ordered = found.forgotten = found.annulled = False
@@ -258,9 +255,6 @@ class Judge:
                 found = self.symbols[order.ticket.symbol]
                 (found.sells if order.ticket.side == "SELL" else found.entries).append(order)
         for symbol, found in self.symbols.items():
-            found.last_entry = found.entries[-1] if found.entries else found.last_entry
-            if found.mistakable and found.account <= 0:
-                found.own, found.mistakable = max(found.own, 0.0), False  # sold under our reference
             found.protected = sum(order.remaining for order in found.sells if _protects(order))
             sells, oversized = 0.0, False
             for order in found.sells:
@@ -283,7 +277,7 @@ class Judge:
                     raise Broken("short", symbol, self._shows(symbol))
             if found.excess > excess:
                 self.counts["more sells than shares"] += 1
-                if ours and not found.mend_ns and not found.doubled and not found.mistakable:
+                if ours and not found.mend_ns and not found.doubled:
                     raise Broken("sells above shares", symbol, f"by an order of the fleet: {self._shows(symbol)}")
                 if not ours:
                     self.disturb(symbol, "the exchange made sells above shares")
@@ -412,7 +406,7 @@ class Judge:
         found.bare_entry_ns = found.bare_entry_ns + passed_ns if found.bare and found.entries and follows else 0
         if found.bare_entry_ns > ENTRY_NS:
             raise Broken("bare beside an entry", symbol, f"{found.bare_entry_ns / SECOND:.0f} s: {self._shows(symbol)}")
-        found.excess_ns = found.excess_ns + passed_ns if found.excess and not found.mistakable else 0
+        found.excess_ns = found.excess_ns + passed_ns if found.excess else 0
         if found.excess_ns > EXCESS_NS:
             raise Broken("sells above shares", symbol, f"{found.excess_ns / SECOND:.0f} s: {self._shows(symbol)}")
         found.doubled = found.doubled and (bool(found.excess) or len(found.entries) > 1)

@@ -572,8 +572,6 @@ class Run:
             reports = [*reports, *self.exchange.broker_actions.fill(order.perm_id, order.remaining)]
         if side == "SELL":
             self.judge.sold_by_hand(incident.symbol)
-        else:
-            self.judge.bought_by_hand(incident.symbol, quantity)
         self._act(incident, reports)
 
     # The operator
@@ -607,7 +605,6 @@ class Run:
         if gateway is not None and any(b.reason == "shares_found" for b in gateway.state.table(Block).values()):
             self.counts["shares found accepted"] += 1
             self._send(AdoptFound())
-            self.judge.accepted()
         self._send(Resume())  # (if the fleet asks for it: risk's ledger was lost)
         for symbol in SYMBOLS:
             self._send(Resume(symbol))

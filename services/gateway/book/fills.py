@@ -14,7 +14,7 @@ import msgspec
 from messages.orders import Fill, OrderFilled, OrderRecord, execution_key
 from services.gateway.book.own_shares import bought, chronological, replay, sold, without
 from services.gateway.book.records import FillRecord, Own, base_id
-from services.gateway.book.witnesses import is_busted, unexplained
+from services.gateway.book.witnesses import unexplained
 from services.runtime.core import Draft
 from services.trading.shares import exact
 
@@ -38,12 +38,9 @@ def fills_of(d: Draft, client_order_id: str) -> list[FillRecord]:
 def awaits_fills(d: Draft, order: OrderRecord, count: float) -> bool:
     """Whether some of the `count` shares that the broker counts as filled are not booked yet.
 
-    The newest execution says how many are filled in all; one before it may be lost. What the exchange annulled never
-    comes again.
+    The newest execution says how many are filled in all; one before it may be lost.
     """
     fills = [record.fill for record in fills_of(d, order.key)]
-    if is_busted(fills):
-        return False
     return unexplained(count, fills) > 0 if fills else count > order.filled
 
 

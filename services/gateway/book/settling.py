@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from messages.orders import OrderRecord
 from services.gateway.book.queries import account_shares
-from services.gateway.book.records import AccountPosition, Doubt, HeldBack, Own, Settled
+from services.gateway.book.records import AccountPosition, Audit, Doubt, HeldBack, Own, Settled
 from services.runtime.core import Draft
 
 __all__ = ["settle", "settle_entry", "settle_purchase"]
@@ -40,7 +40,7 @@ def settle_purchase(d: Draft, symbol: str) -> None:
 def _settle(d: Draft, symbol: str, orders: list[OrderRecord], *, live: bool) -> None:
     own, account = d.get(Own, symbol) or Own(symbol), account_shares(d, symbol)
     doubtful = any(d.get(Doubt, o.key) is not None or d.get(HeldBack, o.key) is not None for o in orders)
-    if doubtful or own.quantity < 0 or account < own.quantity:
+    if doubtful or own.quantity < 0 or account < own.quantity or d.get(Audit, symbol) is not None:
         return
     if live or own.quantity > 0:
         position = d.get(AccountPosition, symbol)

@@ -26,9 +26,9 @@ __all__ = [
     "claimed",
     "counted",
     "entry_filled_unseen",
+    "has_paid",
     "is_busted",
     "most_bought",
-    "must_have_bought",
     "others_bought",
     "price_of_missing",
     "rests",
@@ -76,11 +76,8 @@ def most_bought(entry: OrderRecord | None) -> float:
     return entry.filled
 
 
-def must_have_bought(entry: OrderRecord, shares: float, cost: float) -> bool:
-    """Whether shares at this average cost, commission included, can hardly be anybody else's than this entry's.
-
-    Nobody buys at its trigger or above while it lives, without triggering it. It never pays more than its limit.
-    """
+def has_paid(entry: OrderRecord, shares: float, cost: float) -> bool:
+    """Whether an entry that filled whole can have this average cost, commission included: from trigger to limit."""
     paid = cost - COMMISSION_USD / shares
     return entry.stop_price is not None and entry.stop_price <= paid <= (entry.limit_price or math.inf)
 

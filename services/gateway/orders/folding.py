@@ -5,6 +5,7 @@ The broker may report the same thing several times, late, or in any order. Every
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 
 import msgspec
@@ -68,8 +69,8 @@ PENDING_COMMISSION = -1.0
 """The broker reports it while it doesn't know the commission."""
 
 
-def fold_order(d: Draft, reported: BrokerOrder) -> str:
-    """Apply the broker's report of an order. Returns its symbol."""
+def fold_order(d: Draft, reported: BrokerOrder, *, final: bool = False) -> str:
+    """Apply the broker's report of an order. Returns its symbol. `final`: no execution of it is awaited any more."""
     if not is_ours(d, reported):
         return _fold_foreign(d, reported)
     _end_foreign(d, reported)
@@ -83,6 +84,7 @@ def fold_order(d: Draft, reported: BrokerOrder) -> str:
     if (
         effect in (Effect.FILLED, Effect.CANCELLED)  # these wait for executions
         and not reported.completed_status
+        and not final
         and awaits_fills(d, known, counted(reported, known.quantity))
     ):
         # Real world: the status overtakes the executions. If the order ended now, another entry could be placed before
@@ -121,13 +123,17 @@ def is_forgotten(d: Draft, reported: BrokerOrder) -> bool:
     return d.get(OrderRecord, entry_of_stop(reported.client_order_id)) is None
 
 
-def release_held_back(d: Draft) -> None:
-    """Apply the final reports whose shares are all explained now."""
+def release_held_back(d: Draft, answered: Collection[str] = ()) -> None:
+    """Apply the final reports whose shares are all explained now.
+
+    `answered`: orders whose executions the broker has told. A broker may go on counting what was annulled.
+    """
     for held in d.table(HeldBack).values():
-        order = d.get(OrderRecord, held.key)
-        if order is not None and not awaits_fills(d, order, counted(held.told, order.quantity)):
+        order, fills = d.get(OrderRecord, held.key), [record.fill for record in fills_of(d, held.key)]
+        final = held.key in answered and is_busted(fills)
+        if order is not None and (final or not awaits_fills(d, order, counted(held.told, order.quantity))):
             d.drop(HeldBack, held.key)
-            fold_order(d, held.told)
+            fold_order(d, held.told, final=final)
 
 
 def _order_of(d: Draft, reported: BrokerOrder) -> OrderRecord | None:

@@ -7,8 +7,9 @@ It runs after the broker's complete answer is folded. `book/witnesses.py` says h
    account lacks fewer and its average cost shows that a person bought meanwhile. If a split followed, which can end a
    stop, it may have sold a part.
 3. An entry in no list whose stop rests and is active, or whose shares the account has in two answers that agree: it has
-   bought (witness `order`). If these are not exactly its shares, but cost what only the entry can have paid, they are a
-   claim, as in 4. After a split the cost of all shares shows that it has filled whole: the audit mends the quantity.
+   bought (witness `order`). After a split the cost of all shares shows that it has filled whole: the audit mends the
+   quantity, and a person is asked. Of any other number nobody knows whose they are: that is said, and no stop is
+   placed, because it could sell what a person bought.
 4. What a lost ledger knew: `lost_ledger.py`.
 """
 
@@ -42,9 +43,9 @@ from services.gateway.book.records import (
 from services.gateway.book.witnesses import (
     counted,
     entry_filled_unseen,
+    has_paid,
     is_busted,
     most_bought,
-    must_have_bought,
     others_bought,
     price_of_missing,
     sold_unseen,
@@ -71,7 +72,7 @@ __all__ = ["rebuild"]
 def rebuild(d: Draft, snapshot: BrokerSnapshot, asked: set[str]) -> list[str]:
     """Rebuild what this answer shows. `asked`: the orders in doubt that its question covered. Returns the symbols."""
     touched = _count_orders(d, snapshot, asked)
-    release_held_back(d)
+    release_held_back(d, asked)
     missing = absent(snapshot, d.table(OrderRecord))
     touched += _sales_unseen(d, missing, asked)
     touched += _entries_unseen(d, snapshot, missing, asked)
@@ -210,11 +211,10 @@ def _bought_unseen(d: Draft, entry: OrderRecord, risen: float) -> tuple[float, f
         return risen, level_of(d, entry), True
     if settled is None or settled.foreign:
         return 0.0, 0.0, False  # (the average cost is that of other shares, too)
-    if must_have_bought(entry, risen, position.avg_cost):
-        return min(risen, entry.remaining), level_of(d, entry), False
     before_split = _cost_before_split(entry.remaining, risen, position.avg_cost, level_of(d, entry))
-    if must_have_bought(entry, entry.remaining, before_split):
+    if has_paid(entry, entry.remaining, before_split):
         return entry.remaining, before_split, False
+    d.note("shares_unexplained", entry.symbol, "ERROR", client_order_id=entry.key, shares=risen, cost=position.avg_cost)
     return 0.0, 0.0, False
 
 
