@@ -32,7 +32,7 @@ from services.simulator.requests.ownership import MANUAL_CLIENT_ID
 from services.simulator.venue.account import terms_of
 from services.simulator.venue.exchange import Exchange
 from services.simulator.venue.orders import Order, Ticket
-from services.simulator.venue.reports import Report
+from services.simulator.venue.reports import ExecutionReport, Report
 from services.symbol.core import SymbolRecord
 from services.trading.ids import is_reference_of, symbol_process
 from tests.simulation.incidents import SECOND, Incident, draw_incidents, draw_policy
@@ -51,7 +51,7 @@ FINE_NS = 20 * SECOND
 FINER_NS = 150 * SECOND
 """After an event of an order, and FINER_NS after an incident, timers run on time."""
 BY_HAND_NS = 60 * SECOND
-"""What is done by hand, or got lost, is heard within a minute: so long the broker is asked as often as it really is."""
+"""What is traded, or got lost, is heard within a minute: so long the broker is asked as often as it really is."""
 DAY_NS = 24 * 3600 * SECOND
 TROUBLE_NS = 300 * SECOND
 """What is not mended after this time is not mended by small steps."""
@@ -394,6 +394,9 @@ class Run:
         for report in reports:
             if type(report).__name__ not in ("QuoteReport", "AccountReport", "PositionReport"):
                 self._note(f"exchange: {report}")
+        if any(isinstance(report, ExecutionReport) for report in reports):
+            self._fine(BY_HAND_NS)
+            self._by_hand_until_ns = self.now_ns + BY_HAND_NS
         if any(type(report).__name__ != "QuoteReport" for report in reports):
             self.judge.on_reports(reports, ours=ours)
 
