@@ -528,3 +528,11 @@ def test_after_the_loss_of_its_ledger_all_entries_are_paused_until_the_operator_
 def test_after_the_loss_of_the_gateways_ledger_it_asks_for_the_book() -> None:
     risk = PreparedRisk()
     assert risk.both(LedgerLost("gateway", 5)) == ([Door("asking")], [("gateway", RequestBook())])
+
+
+def test_a_flatten_that_only_a_lost_ledger_knew_is_over() -> None:
+    """The gateway's snapshot follows, and tells those that it still knows."""
+    risk = PreparedRisk()
+    risk.handle(Flattening("TSLA", "selling", 10.0))
+    risk.handle(LedgerLost("gateway", 5))
+    assert not risk.state.table(FlattenRecord)

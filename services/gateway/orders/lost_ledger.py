@@ -40,7 +40,7 @@ from services.gateway.book.witnesses import (
 from services.gateway.orders.cancels import send_cancel
 from services.gateway.orders.folding import is_forgotten
 from services.gateway.orders.reconciliation import absent
-from services.gateway.orders.synthetic import book_synthetic, entry_of, resting_stops, shares_under
+from services.gateway.orders.synthetic import book_synthetic, bought_by_others, entry_of, resting_stops, shares_under
 from services.runtime.core import Draft
 from services.trading.ids import entry_of_stop, order_reference, reference_series
 from services.trading.shares import exact
@@ -60,8 +60,16 @@ def claim_shares(d: Draft, snapshot: BrokerSnapshot) -> list[str]:
     symbols = [o.symbol for o in orders.values() if o.live and o.role == "stop"]
     symbols += [r.symbol for r in forgotten]
     symbols += [o.symbol for o in d.table(Own).values() if o.quantity < 0]
-    touched = _bought_before(d, absent_keys, {r.client_order_id for r in forgotten})
-    return touched + [symbol for symbol in dict.fromkeys(symbols) if _claim(d, symbol, absent_keys, forgotten)]
+    touched = _bought_before(d, snapshot, absent_keys, {r.client_order_id for r in forgotten})
+    claimed_now = [
+        s for s in dict.fromkeys(symbols) if _claim(d, s, _not_others(d, snapshot, s), absent_keys, forgotten)
+    ]
+    return touched + claimed_now
+
+
+def _not_others(d: Draft, snapshot: BrokerSnapshot, symbol: str) -> float:
+    """The account's shares without those that others bought, as far as the broker tells of them."""
+    return exact(account_shares(d, symbol) - max(0.0, bought_by_others(d, snapshot, symbol)))
 
 
 def _unexplained_sales(d: Draft, symbol: str) -> list[Fill]:
@@ -70,7 +78,7 @@ def _unexplained_sales(d: Draft, symbol: str) -> list[Fill]:
     return [f for f in sales if _is_unrecorded(d, symbol, entry_of_stop(f.client_order_id))]
 
 
-def _bought_before(d: Draft, absent_keys: set[str], told: set[str]) -> list[str]:
+def _bought_before(d: Draft, snapshot: BrokerSnapshot, absent_keys: set[str], told: set[str]) -> list[str]:
     """A sale under our reference whose purchase nobody tells: it was bought before the ledger began.
 
     It made no profit that can be known. `told`: completed orders that say more of an entry; a stop that still rests
@@ -81,7 +89,7 @@ def _bought_before(d: Draft, absent_keys: set[str], told: set[str]) -> list[str]
         sales = _unexplained_sales(d, symbol) if d.get(Audit, symbol) is None else []
         more = told | {entry_of(o) for o in resting_stops(d, symbol, absent_keys)}
         for entry_id in dict.fromkeys(entry_of_stop(f.client_order_id) for f in sales):
-            own, account = d.get(Own, symbol) or Own(symbol), account_shares(d, symbol)
+            own, account = d.get(Own, symbol) or Own(symbol), _not_others(d, snapshot, symbol)
             quantity = min(-shares_under(d, entry_id), exact(math.floor(account + 1e-9) - own.quantity))
             if not entry_id or entry_id in more or quantity <= 0:
                 continue
@@ -112,14 +120,14 @@ def _flattened_before(d: Draft, symbol: str, sales: list[Fill]) -> list[str]:
     return [symbol]
 
 
-def _claim(d: Draft, symbol: str, absent_keys: set[str], forgotten: list[BrokerOrder]) -> bool:
+def _claim(d: Draft, symbol: str, account: float, absent_keys: set[str], forgotten: list[BrokerOrder]) -> bool:
     """Book what the stops, and the completed orders of an unknown time, say that we hold. True if there is something.
 
     Orders that bought and sold as much are over: they are left out.
     """
     if d.get(Audit, symbol) is not None:
         return False
-    own, account = (d.get(Own, symbol) or Own(symbol)).quantity, account_shares(d, symbol)
+    own = (d.get(Own, symbol) or Own(symbol)).quantity
     resting = resting_stops(d, symbol, absent_keys)
     unknown = [o for o in resting if _is_unrecorded(d, symbol, entry_of(o))]
     ended = [r for r in forgotten if r.symbol == symbol]

@@ -56,6 +56,7 @@ from services.gateway.orders.lost_ledger import claim_shares, report_found, take
 from services.gateway.orders.reconciliation import absent
 from services.gateway.orders.synthetic import (
     book_synthetic,
+    bought_by_others,
     is_of,
     is_sale_of,
     last_live_ns,
@@ -74,7 +75,7 @@ def rebuild(d: Draft, snapshot: BrokerSnapshot, asked: set[str]) -> list[str]:
     touched = _count_orders(d, snapshot, asked)
     release_held_back(d, asked)
     missing = absent(snapshot, d.table(OrderRecord))
-    touched += _sales_unseen(d, missing, asked)
+    touched += _sales_unseen(d, snapshot, missing, asked)
     touched += _entries_unseen(d, snapshot, missing, asked)
     touched += claim_shares(d, snapshot)
     touched += take_entries_back(d, snapshot)
@@ -122,7 +123,7 @@ def _moved(d: Draft, order: OrderRecord) -> float:
 # 2. and 3. Orders in no list.
 
 
-def _sales_unseen(d: Draft, missing: list[OrderRecord], asked: set[str]) -> list[str]:
+def _sales_unseen(d: Draft, snapshot: BrokerSnapshot, missing: list[OrderRecord], asked: set[str]) -> list[str]:
     sales = [o for o in missing if o.role in ("stop", "flatten") and o.side == "SELL" and o.remaining > 0]
     touched = []
     for symbol in dict.fromkeys(o.symbol for o in sales):
@@ -133,7 +134,8 @@ def _sales_unseen(d: Draft, missing: list[OrderRecord], asked: set[str]) -> list
         foreign = settled.foreign if settled is not None else 0.0
         if not certain or sold > own.quantity:
             continue
-        account, before_split = account_shares(d, symbol), _account_before_split(d, symbol)
+        account = exact(account_shares(d, symbol) - bought_by_others(d, snapshot, symbol))
+        before_split = _account_before_split(d, symbol)
         if before_split is not None and len(orders) == 1:  # (a split also ends a stop that has sold in part)
             account, sold = before_split, min(sold, exact(own.quantity + foreign - before_split))
         exactly = sold_unseen(account, own.quantity, foreign, sold)
@@ -189,7 +191,7 @@ def _entries_unseen(d: Draft, snapshot: BrokerSnapshot, missing: list[OrderRecor
             # Shares that the account had before beyond our own are not this entry's.
             certain = settled is None or account - own.quantity - quantity >= settled.foreign - 1e-9
         elif settled is not None and entry.live and _agrees(d, entry, asked):
-            risen = exact(account - own.quantity - settled.foreign - _bought_by_others(d, snapshot, symbol))
+            risen = exact(account - own.quantity - settled.foreign - bought_by_others(d, snapshot, symbol))
             quantity, price, certain = _bought_unseen(d, entry, risen)
         else:
             continue
@@ -222,14 +224,6 @@ def _cost_before_split(bought: float, now: float, cost: float, level: float) -> 
     """The average cost of shares before a split left so many `now`. A reverse split pays a fraction of a share out."""
     one_of = round(cost / level) if level > 0 else 0
     return cost / one_of if one_of >= 2 and now == math.floor(bought / one_of) else cost * now / bought
-
-
-def _bought_by_others(d: Draft, snapshot: BrokerSnapshot, symbol: str) -> float:
-    """The shares that others bought since the account was last settled, less those they sold, if that is told."""
-    settled = d.get(Settled, symbol)
-    since_ns = settled.time_ns if settled is not None else 0
-    theirs = [e for e in snapshot.executions if e.symbol == symbol and e.time_ns > since_ns and not is_ours(d, e)]
-    return exact(sum(e.quantity if e.side == "BUY" else -e.quantity for e in theirs))
 
 
 def _purchases_sold_again(d: Draft, absent_keys: set[str]) -> list[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from messages.broker import BrokerSnapshot
 from messages.orders import Fill, OrderRecord, Witness
 from services.gateway.book.fills import book_fill, fills_of
+from services.gateway.book.ownership import is_ours
 from services.gateway.book.records import (
     Doubt,
     FillRecord,
@@ -23,6 +25,7 @@ from services.trading.shares import exact
 
 __all__ = [
     "book_synthetic",
+    "bought_by_others",
     "entry_of",
     "is_of",
     "is_sale_of",
@@ -127,3 +130,11 @@ def is_sale_of(d: Draft, fill: Fill, entry_id: str) -> bool:
     """Whether a stop of this entry sold these shares."""
     order = d.get(OrderRecord, fill.client_order_id)
     return order is not None and order.role == "stop" and is_of(order, entry_id)
+
+
+def bought_by_others(d: Draft, snapshot: BrokerSnapshot, symbol: str) -> float:
+    """The shares that others bought since the account was last settled, less those they sold, if that is told."""
+    settled = d.get(Settled, symbol)
+    since_ns = settled.time_ns if settled is not None else 0
+    theirs = [e for e in snapshot.executions if e.symbol == symbol and e.time_ns > since_ns and not is_ours(d, e)]
+    return exact(sum(e.quantity if e.side == "BUY" else -e.quantity for e in theirs))

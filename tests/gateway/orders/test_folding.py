@@ -210,6 +210,21 @@ class TestExecutions:
         totals = [m.order.quantity for m in gateway.to_broker if isinstance(m, PlaceOrder) and m.order.key == stop]
         assert (totals or [10.0])[-1] == 10.0 + told, "so that it sells 10"
 
+    def test_after_a_bust_the_end_still_waits_for_executions(self) -> None:
+        """Else a second stop is placed for shares that are sold, and sells short."""
+        gateway = Gateway()
+        stop = gateway.holding().stop_client_order_id
+        gateway.receive(gateway.execution(stop, 4.0, 94.0, exec_id="s.1.01"))
+        gateway.receive(gateway.execution(stop, 0.0, 0.0, exec_id="s.1.02", cum_quantity=0.0))
+        gateway.wait(15)
+        gateway.clear()
+        gateway.receive(gateway.status(stop, "Filled", filled=10.0))
+        gateway.receive(BrokerPosition(ACCOUNT, "TSLA", 0.0, 0.0))
+        gateway.wait(8)
+        assert [c for c in gateway.orders_sent() if c != "ask"] == []
+        gateway.receive(gateway.execution(stop, 10.0, 94.0, exec_id="s.2.01"))
+        assert (gateway.own(), gateway.order(stop).status) == (0.0, "Filled")
+
     def test_a_corrected_sale_reports_the_profit_it_replaces(self) -> None:
         gateway = Gateway()
         stop = gateway.holding(price=100.0).stop_client_order_id

@@ -235,6 +235,27 @@ class TestStopOutAway:
         assert gateway.order(STOP).status == "Filled"
         assert gateway.orders_sent() == ["ask", "ask"]
 
+    def test_what_others_bought_as_the_broker_tells_hides_no_sale(self) -> None:
+        gateway = holding()
+        away(gateway)
+        theirs = broker_execution("", 10.0, 94.0, client_id=0, order_id=0, time_ns=gateway.market_ns)
+        gateway.connect(held_by_account(10.0, 94.0), theirs)
+        answers_again(gateway, held_by_account(10.0, 94.0), theirs)
+        assert gateway.own() == 0.0
+        assert fills(gateway)[-1].role == "stop"
+
+    @pytest.mark.parametrize(("theirs", "own"), [(5.0, 0.0), (2.0, 3.0)])
+    def test_nor_are_they_claimed_after_a_lost_ledger(self, theirs: float, own: float) -> None:
+        """A completed order says that fifteen were bought, an execution that ten were sold."""
+        gateway = Gateway(cold=True)
+        done = broker_order(KEY, status="Filled", quantity=0.0, order_id=0, filled=15.0, completed_status="Filled")
+        sale = broker_execution(
+            STOP, 10.0, 95.0, side="SELL", order_id=2, perm_id=10_002, exec_id="0000e0d5.9.01", cum_quantity=10.0
+        )
+        others = broker_execution("", theirs, 94.0, client_id=0, order_id=0, exec_id="0000e0d5.8.01")
+        gateway.connect(sale, others, done, held_by_account(5.0))
+        assert gateway.own() == own
+
     def test_it_sold_in_part_before_a_split_that_ended_it(self) -> None:
         gateway = holding()
         away(gateway)
